@@ -1,0 +1,78 @@
+# distilbert -- build, install and test with PGXS.
+#
+#   make                 the extension
+#   make install         into the server that pg_config names
+#   make demo            build, install, show the main job on a private server
+#   make check           all tests; closes with "N passed, N failed"
+#   make check-core      unit tests of the core alone, no server
+#   make check-core SANITIZE=1   the same under ASan and UBSan
+
+EXTENSION   = distilbert
+MODULE_big  = distilbert
+PGFILEDESC  = "distilbert - transformer encoders inside PostgreSQL"
+
+# The control file is the source of truth for the version.
+here       := $(dir $(firstword $(MAKEFILE_LIST)))
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(here)distilbert.control)
+
+# Install scripts carry "--" in their names; every other file in sql/ is a test.
+DATA        = $(patsubst $(here)%,%,$(wildcard $(here)sql/*--*--*.sql))
+DATA_built  = sql/$(EXTENSION)--$(EXTVERSION).sql
+
+ROOMS     = base kernel text model nn task
+CORE_SRC := $(foreach room,$(ROOMS),$(patsubst $(here)%,%,$(sort $(wildcard $(here)src/$(room)/*.c))))
+PG_SRC   := $(patsubst $(here)%,%,$(sort $(wildcard $(here)src/pg/*.c)))
+CORE      = $(CORE_SRC:.c=.o)
+OBJS      = $(CORE) $(PG_SRC:.c=.o)
+
+# Bitcode would be compiled without the per-file flags below, and the JIT has
+# nothing to inline here.  (A plain "with_llvm = no" is overwritten by
+# Makefile.global; hence override.)
+override with_llvm = no
+
+# -ldl, -lm: dlopen of OpenBLAS (never linked: loading it would start threads), erff.
+CORE_LIBS   = -lutf8proc -ljansson -lm -ldl
+SHLIB_LINK  = $(CORE_LIBS)
+
+PG_CPPFLAGS = -I$(srcdir)/src
+PG_CFLAGS  += -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -MMD -MP
+PG_CFLAGS  += $(PERMIT_DECLARATION_AFTER_STATEMENT) $(WERROR)
+$(CORE): override CFLAGS += -O3 -fvisibility=hidden -ffp-contract=off
+
+TESTS      := $(patsubst $(here)%.c,%,$(sort $(wildcard $(here)test/test_*.c)))
+
+EXTRA_CLEAN = $(OBJS:.o=.d) $(TESTS) $(TESTS:=.o) $(TESTS:=.d) build $(DATA_built)
+
+all: $(DATA_built)
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+-include $(OBJS:.o=.d) $(TESTS:=.d)
+
+$(DATA_built): sql/$(EXTENSION).sql
+	cp $< $@
+
+# The unit tests link the very objects that ship; SANITIZE=1 compiles the same
+# sources again under build/san.
+ifeq ($(SANITIZE),)
+TEST_OBJS  = $(CORE)
+TEST_BIN   = $(TESTS)
+$(TESTS): %: %.o $(CORE)
+	$(CC) $(filter-out -fvisibility=hidden,$(CFLAGS)) $< $(CORE) -o $@ $(CORE_LIBS)
+else
+SAN        = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+TEST_BIN   = $(addprefix build/san/,$(TESTS))
+build/san/%.o: %.c
+	@$(MKDIR_P) $(@D)
+	$(CC) -std=gnu99 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(SAN) -ffp-contract=off -MMD -MP -I$(srcdir)/src -I$(srcdir) -c $< -o $@
+$(TEST_BIN): %: %.o $(addprefix build/san/,$(CORE))
+	$(CC) $(SAN) $^ -o $@ $(CORE_LIBS)
+-include $(patsubst %.o,build/san/%.d,$(CORE))
+endif
+
+# Each program prints "# N passed, N failed"; a failure of one does not hide the others.
+check-core: $(TEST_BIN)
+	@failed=0; for t in $(TEST_BIN); do echo "== $$t"; $$t || failed=1; done; exit $$failed
+
+.PHONY: check-core

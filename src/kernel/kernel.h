@@ -1,0 +1,83 @@
+/*
+ * kernel.h -- the table of kernels, one constant instance per implementation.
+ *
+ * kernel_scalar.c is the definition: plain loops that say what each entry
+ * computes.  Every other table is tested against it (test/test_kernel.c).
+ *
+ * Two rules for every implementation:
+ *  - batch invariance: a row of the result depends on that row's inputs alone,
+ *    or, for "rows_matter" tables (OpenBLAS), on the rows of the same call,
+ *    which the encoder then makes text by text, never across texts;
+ *  - nothing is touched but the outputs: no allocation, no globals, MXCSR and
+ *    the number of threads as before.
+ *
+ * Letters M, N, K are used here only: rows, columns, depth of a product.
+ */
+#ifndef DBERT_KERNEL_KERNEL_H
+#define DBERT_KERNEL_KERNEL_H
+
+#include "base/status.h"
+
+#include <stdbool.h>
+
+typedef struct DbertKernels
+{
+	const char *name;			/* "scalar", "openblas" */
+
+	/*
+	 * Names the layout of packed weights; part of a pack file's name, so that
+	 * a pack made for other kernels is rebuilt, never misread.
+	 */
+	const char *layout;
+
+	/* true: linear's rows may influence each other's last bits */
+	bool		rows_matter;
+
+	/* floats that pack_linear writes for a weight of [N, K] */
+	size_t		(*packed_linear_size) (int n, int k);
+
+	/* w [N, K] row-major to dst in this layout; no aliasing */
+	void		(*pack_linear) (float *dst, const float *w, int n, int k);
+
+	/*
+	 * y[M,N] = x[M,K] W^T + b.  wp is packed, b may be NULL; ldx, ldy are the
+	 * distances of rows in floats; y aliases nothing.
+	 */
+	void		(*linear) (float *y, size_t ldy, const float *x, size_t ldx,
+						   const float *wp, const float *b, int m, int n, int k);
+
+	/* c[M,N] = alpha * a[M,K] b[N,K]^T   (attention scores) */
+	void		(*matmul_nt) (float *c, size_t ldc, const float *a, size_t lda,
+							  const float *b, size_t ldb, int m, int n, int k, float alpha);
+
+	/* c[M,N] = a[M,K] b[K,N]             (attention context) */
+	void		(*matmul_nn) (float *c, size_t ldc, const float *a, size_t lda,
+							  const float *b, size_t ldb, int m, int n, int k);
+
+	/* each row of x[M,N] in place: exp(x - max) / sum */
+	void		(*softmax_rows) (float *x, size_t ldx, int m, int n);
+
+	/*
+	 * y = (x + r - mean) / sqrt(variance + eps) * gamma + beta, per row of
+	 * [M,N]; r is the residual or NULL; y may be x or r.
+	 */
+	void		(*layer_norm_rows) (float *y, const float *x, const float *r,
+									const float *gamma, const float *beta,
+									int m, int n, float eps);
+
+	/* x[count] in place; act is a DbertAct (model/config.h) passed as int */
+	void		(*activate) (float *x, size_t count, int act);
+} DbertKernels;
+
+/* The definition. */
+extern const DbertKernels dbert_kernels_scalar;
+
+/*
+ * The table for this machine: name NULL picks the best, a name forces that
+ * one (E_UNSUPPORTED when it cannot run here).  OpenBLAS is loaded at the
+ * first call that picks it, with one thread.
+ */
+extern DbertStatus dbert_kernels_choose(const char *name, const DbertKernels **out,
+										DbertError *err);
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * config.h -- what a model is: architecture, sizes, head, labels' count.
+ *
+ * Plain data without pointers: the pack file holds it as it stands.  Read
+ * from config.json, from sentence-transformers' modules.json and the files it
+ * names, and from tokenizer_config.json (max_tokens).
+ */
+#ifndef DBERT_MODEL_CONFIG_H
+#define DBERT_MODEL_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum DbertFamily
+{
+	DBERT_FAMILY_DISTILBERT,
+	DBERT_FAMILY_BERT
+} DbertFamily;
+
+/* What stands on top of the encoder. */
+typedef enum DbertHead
+{
+	DBERT_HEAD_NONE,			/* hidden states, pooled: embeddings */
+	DBERT_HEAD_SEQUENCE,		/* one row of logits per text */
+	DBERT_HEAD_TOKEN,			/* one row of logits per token */
+	DBERT_HEAD_SPAN,			/* start and end logit per token (question answering) */
+	DBERT_HEAD_MASK				/* logits over the vocabulary at [MASK] positions */
+} DbertHead;
+
+typedef enum DbertAct
+{
+	DBERT_ACT_NONE,
+	DBERT_ACT_GELU,				/* x * Phi(x), by erf */
+	DBERT_ACT_GELU_TANH,		/* "gelu_new", "gelu_pytorch_tanh" */
+	DBERT_ACT_RELU,
+	DBERT_ACT_TANH				/* BERT's pooler */
+} DbertAct;
+
+/* How logits become scores: the rule of transformers' TextClassificationPipeline. */
+typedef enum DbertProblem
+{
+	DBERT_PROBLEM_SINGLE,		/* softmax */
+	DBERT_PROBLEM_MULTI,		/* sigmoid each */
+	DBERT_PROBLEM_REGRESSION	/* the logits themselves */
+} DbertProblem;
+
+typedef enum DbertPooling
+{
+	DBERT_POOL_MEAN,
+	DBERT_POOL_CLS,
+	DBERT_POOL_MAX
+} DbertPooling;
+
+typedef struct DbertConfig
+{
+	int32_t		family;			/* DbertFamily */
+	int32_t		head;			/* DbertHead */
+	int32_t		act;			/* DbertAct of the feed-forward */
+	int32_t		problem;		/* DbertProblem, HEAD_SEQUENCE only */
+	int32_t		layers;			/* L */
+	int32_t		hidden;			/* C */
+	int32_t		heads;			/* H, divides C */
+	int32_t		ffn;			/* F */
+	int32_t		vocab;			/* V: rows of the word embedding */
+	int32_t		positions;		/* rows of the position embedding */
+	int32_t		types;			/* rows of the token type embedding, 0: has none */
+	int32_t		n_labels;		/* columns of the head's logits, 0: no such head */
+	int32_t		max_tokens;		/* longest input, special tokens included */
+	int32_t		pooling;		/* DbertPooling */
+	int32_t		normalize;		/* 1: pooled vector scaled to length 1 */
+	float		norm_eps;
+	uint64_t	parameters;		/* elements of all tensors used */
+	char		architecture[64];	/* "DistilBertForSequenceClassification" */
+} DbertConfig;
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * weights.h -- the weights of an opened model: pointers into the pack.
+ *
+ * Letters as everywhere: C hidden, F feed-forward, V vocabulary, P positions,
+ * S token types.  A matrix that feeds DbertKernels.linear is in that table's
+ * packed layout; embeddings are plain rows.  The rules by which checkpoint
+ * names map onto these fields stand in weights.c.
+ */
+#ifndef DBERT_MODEL_WEIGHTS_H
+#define DBERT_MODEL_WEIGHTS_H
+
+/* y[M,N] = x[M,K] W^T + b, PyTorch's nn.Linear */
+typedef struct DbertLinear
+{
+	const float *w;				/* [N, K] packed; NULL: the model has no such layer */
+	const float *b;				/* [N], or NULL */
+	int			n;
+	int			k;
+} DbertLinear;
+
+typedef struct DbertNorm
+{
+	const float *gamma;			/* [C]; NULL: no such layer */
+	const float *beta;			/* [C] */
+} DbertNorm;
+
+typedef struct DbertLayer
+{
+	DbertLinear qkv;			/* [3C, C]: query, key, value one below the other */
+	DbertLinear attn_out;		/* [C, C] */
+	DbertNorm	attn_norm;		/* after attention and residual */
+	DbertLinear ffn_in;			/* [F, C] */
+	DbertLinear ffn_out;		/* [C, F] */
+	DbertNorm	ffn_norm;		/* after feed-forward and residual */
+} DbertLayer;
+
+typedef struct DbertWeights
+{
+	const float *word;			/* [V, C] rows */
+	const float *position;		/* [P, C] rows */
+	const float *type;			/* [S, C] rows, NULL for DistilBERT */
+	DbertNorm	embed_norm;
+	DbertLayer *layers;			/* [L] */
+
+	/*
+	 * The head: logits = out(norm(act(dense(x)))), steps that are absent
+	 * skipped.
+	 *
+	 * SEQUENCE: dense = pre_classifier, RELU (DistilBERT) or pooler, TANH
+	 * (BERT); out = classifier.  TOKEN: out = classifier.  SPAN: out =
+	 * qa_outputs.  MASK: dense = vocab_transform or transform.dense with the
+	 * model's activation, norm, out = the decoder [V, C].
+	 */
+	DbertLinear head_dense;
+	int			head_act;		/* DbertAct */
+	DbertNorm	head_norm;
+	DbertLinear head_out;
+} DbertWeights;
+
+#endif

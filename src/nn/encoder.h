@@ -1,0 +1,46 @@
+/*
+ * encoder.h -- the transformer encoder over a ragged batch.
+ *
+ * All texts' tokens lie one after another, no padding anywhere: N tokens in
+ * all, text b's are rows cu[b] .. cu[b+1]-1.  The letters: B texts, T tokens
+ * of one text, N tokens of the batch, C hidden, H heads, D = C/H, F
+ * feed-forward, V vocabulary, L layers.
+ *
+ * Source: Vaswani et al. 2017 (arXiv:1706.03762) section 3; Devlin et al. 2018
+ * (arXiv:1810.04805); Sanh et al. 2019 (arXiv:1910.01108): DistilBERT has no
+ * token types and no pooler.  Post-layer-norm, as both.
+ */
+#ifndef DBERT_NN_ENCODER_H
+#define DBERT_NN_ENCODER_H
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "model/pack.h"
+
+typedef struct DbertRagged
+{
+	int32_t		n_texts;		/* B */
+	const int32_t *cu;			/* [B+1], cu[0] = 0, rising; each text has 1 .. config.positions tokens */
+	const int32_t *ids;			/* [N], each in 0 .. V-1 */
+	const uint8_t *types;		/* [N], each below config.types; ignored by DistilBERT */
+} DbertRagged;
+
+/*
+ * Floats of workspace that the two functions below need for a batch of
+ * n_tokens tokens whose longest text has max_len; false: does not fit a size_t.
+ */
+extern bool dbert_encoder_workspace(const DbertConfig *config, size_t n_tokens,
+									size_t max_len, size_t *floats);
+
+/*
+ * hidden[N, C] = the encoder's last layer.  workspace is 64-byte aligned,
+ * of the size told above, and aliases nothing.  after_layer, if not NULL, is
+ * called with hidden after the embeddings (0) and each layer (1 .. L): tests.
+ * The same text gives the same bits in any batch.  E_CANCELLED by poll.
+ */
+extern DbertStatus dbert_encode(const DbertModel *model, const DbertRagged *batch,
+								float *hidden, float *workspace, const DbertPoll *poll,
+								void (*after_layer) (void *ctx, int layer, const float *hidden),
+								void *layer_ctx, DbertError *err);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * alloc.h -- the server's side of the core's allocator and poll.
+ */
+#ifndef DISTILBERT_PG_ALLOC_H
+#define DISTILBERT_PG_ALLOC_H
+
+#include "dbert.h"
+
+/* An allocator that fills context, returning NULL where palloc would raise. */
+extern DbertAllocator distil_allocator(MemoryContext context);
+
+/*
+ * The poll every core call gets.  It serves interrupts where it is asked: a
+ * harmless one (a barrier, a request to log memory) is dealt with and the work
+ * goes on; one that raises is caught, kept, and makes the core return
+ * DBERT_E_CANCELLED, after which distil_raise throws it.  So nothing ever
+ * jumps across the core's frames.
+ */
+extern const DbertPoll *distil_poll(void);
+
+/* Throw what the poll caught, if anything (called by distil_raise). */
+extern void distil_poll_rethrow(void);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * guc.h -- the settings "distilbert.*".
+ */
+#ifndef DISTILBERT_PG_GUC_H
+#define DISTILBERT_PG_GUC_H
+
+typedef enum DistilLongText
+{
+	DISTIL_LONG_TRUNCATE,
+	DISTIL_LONG_ERROR
+} DistilLongText;
+
+extern char *distil_guc_model_path;		/* superuser: folder of relative load paths */
+extern int	distil_guc_long_text;		/* DistilLongText */
+extern char *distil_guc_sentiment_model;	/* default models of the tasks, "" for none */
+extern char *distil_guc_entities_model;
+extern char *distil_guc_embed_model;
+
+extern void distil_guc_init(void);
+
+/*
+ * The default model of a task ("sentiment", "entities", "embed"); raises, with
+ * a hint that tells how to load one and which setting names it, when the
+ * setting is empty.
+ */
+extern const char *distil_default_model(const char *task);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * modelcache.h -- the models this backend has open, and name resolution.
+ *
+ * A name resolves to a content hash with the statement's own snapshot (so a
+ * statement and its parallel workers never mix two contents of one name), a
+ * hash to an opened, mapped model in a table of this backend.  Opened models
+ * are pinned by memory contexts: whoever resolves one says how long it is to
+ * live.  What load, drop, rollback and other sessions change arrives as a
+ * relcache invalidation of the model table and makes the next use of a call
+ * site resolve its name again.
+ */
+#ifndef DISTILBERT_PG_MODELCACHE_H
+#define DISTILBERT_PG_MODELCACHE_H
+
+#include "fmgr.h"
+
+#include "dbert.h"
+
+#define DISTIL_SHA256_BYTES 32
+
+typedef struct DistilModel
+{
+	uint8		sha256[DISTIL_SHA256_BYTES];	/* key: the content's identity */
+	char	   *name;			/* under which it was opened, for messages */
+	DbertModel *core;
+	/* private to modelcache.c from here */
+	int			pins;
+	MemoryContext context;
+	void	   *mapping;
+	size_t		mapping_size;
+	DbertBatch *batches[4];		/* by DBERT_WANT_ bits, made when first wanted */
+} DistilModel;
+
+/*
+ * The model of this name, for a function call: remembered in flinfo->fn_extra,
+ * pinned as long as flinfo->fn_mcxt lives, resolved again only when the name or
+ * the model tables changed.  Raises when there is none (hint: near names).
+ * fn_extra belongs to this function; functions that need more state there use
+ * distil_model_open with their own.
+ */
+extern DistilModel *distil_model_for_call(FmgrInfo *flinfo, const char *name);
+
+/* Same, without memory: resolved now, pinned until owner is reset. */
+extern DistilModel *distil_model_open(const char *name, MemoryContext owner);
+
+/*
+ * An empty batch of this model computing want, shared by the whole backend:
+ * use it at once and do not keep it across anything that may call a function.
+ */
+extern DbertBatch *distil_model_batch(DistilModel *model, int want);
+
+/* Called once by _PG_init. */
+extern void distil_modelcache_init(void);
+
+#endif

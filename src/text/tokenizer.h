@@ -1,0 +1,146 @@
+/*
+ * tokenizer.h -- BERT's WordPiece tokenizer, exactly as Hugging Face's.
+ *
+ * A tokenizer is compiled once, from tokenizer.json or from vocab.txt and
+ * tokenizer_config.json, into a relocatable image: plain bytes without
+ * pointers that the pack file carries and every backend maps.  Opening an
+ * image allocates nothing and parses nothing.
+ *
+ * Text is UTF-8.  Offsets count characters (code points) of the original
+ * text, start inclusive, end exclusive, as tokenizers' char offsets do.
+ *
+ * Source: Devlin et al. 2018 (arXiv:1810.04805), tokenization.py; Hugging Face
+ * tokenizers: BertNormalizer, BertPreTokenizer, WordPiece, BertProcessing.
+ */
+#ifndef DBERT_TEXT_TOKENIZER_H
+#define DBERT_TEXT_TOKENIZER_H
+
+#include "base/memory.h"
+#include "base/status.h"
+
+/* ---- compiling ---- */
+
+/* A token that is found in the raw text before any normalisation. */
+typedef struct DbertAddedToken
+{
+	const char *text;			/* UTF-8, len bytes */
+	size_t		len;
+	int32_t		id;
+	bool		special;
+	bool		single_word;	/* only between non-word characters */
+	bool		lstrip;			/* takes the white space before it along */
+	bool		rstrip;
+	bool		normalized;		/* matched in the normalised text instead */
+} DbertAddedToken;
+
+/* What the model room has read from the tokenizer files. */
+typedef struct DbertTokenizerSpec
+{
+	int32_t		n_tokens;		/* ids 0 .. n_tokens-1 */
+	const char *const *tokens;	/* by id, UTF-8; NULL for an id without a token */
+	const size_t *token_lens;
+
+	int32_t		n_added;
+	const DbertAddedToken *added;
+
+	const char *prefix;			/* of continuing pieces, "##" */
+	int32_t		max_word_chars; /* longer words become [UNK]; 100 */
+
+	bool		clean_text;
+	bool		split_cjk;		/* handle_chinese_chars */
+	bool		lowercase;
+	bool		strip_accents;	/* "null" in the file means: as lowercase */
+
+	int32_t		unk_id;
+	int32_t		cls_id;
+	int32_t		sep_id;
+	int32_t		pad_id;			/* -1: none */
+	int32_t		mask_id;		/* -1: none */
+} DbertTokenizerSpec;
+
+/*
+ * Build the image.  *image is allocated from alloc, 8-byte aligned, its bytes
+ * depend on the spec alone.  E_FORMAT when two ids carry the same token, a
+ * special id is out of range or a token is not UTF-8.
+ */
+extern DbertStatus dbert_tokenizer_compile(const DbertTokenizerSpec *spec,
+										   const DbertAllocator *alloc,
+										   void **image, size_t *image_size,
+										   DbertError *err);
+
+/* ---- using ---- */
+
+/* A view of an image; copy freely, valid as long as the image. */
+typedef struct DbertTokenizer
+{
+	const void *image;
+	/* fields below are filled by dbert_tokenizer_open from the image */
+	int32_t		n_tokens;
+	int32_t		unk_id,
+				cls_id,
+				sep_id,
+				pad_id,
+				mask_id;
+} DbertTokenizer;
+
+/* Checks every size and index it relies on (E_CORRUPT); image is 8-byte aligned. */
+extern DbertStatus dbert_tokenizer_open(const void *image, size_t image_size,
+										DbertTokenizer *out, DbertError *err);
+
+/* The text of a token, not terminated; NULL for an unknown id. */
+extern const char *dbert_token_text(const DbertTokenizer *t, int32_t id, size_t *len);
+
+/* Id of a token given by its exact text ("[MASK]", "##ing"), or -1. */
+extern int32_t dbert_token_id(const DbertTokenizer *t, const char *text, size_t len);
+
+/* One token in a text. */
+typedef struct DbertToken
+{
+	int32_t		id;
+	int32_t		start;			/* characters of its own text (or pair); 0,0 for [CLS], [SEP] */
+	int32_t		end;
+	int32_t		word;			/* number of the word it belongs to (HF's word_ids), -1 for specials */
+	uint8_t		type;			/* 0: text, 1: pair */
+	uint8_t		special;		/* 1: added by the template ([CLS], [SEP]) */
+} DbertToken;
+
+/* A growing list of tokens; start with zeroes, release with _free. */
+typedef struct DbertTokenList
+{
+	DbertToken *items;
+	size_t		count;
+	size_t		capacity;
+} DbertTokenList;
+
+extern void dbert_token_list_free(DbertTokenList *list, const DbertAllocator *alloc);
+
+#define DBERT_NO_LIMIT	INT32_MAX
+
+/*
+ * Tokenise text, or the pair (text, pair) when pair is not NULL, as
+ * "[CLS] text [SEP]" or "[CLS] text [SEP] pair [SEP]", and append to list.
+ *
+ * max_tokens bounds the result, specials included (at least 3, 4 for pairs;
+ * DBERT_NO_LIMIT: none): a longer single text keeps its beginning, a longer
+ * pair loses tokens from its longer part, one by one (longest first), as
+ * transformers' truncation=True.  A truncated single text stops being read
+ * soon after the limit: time does not grow with what is cut off.
+ *
+ * *truncated tells whether tokens were left out.  E_ENCODING for invalid
+ * UTF-8 in what was read, E_CANCELLED by poll, E_NOMEM, E_LIMIT for a text of
+ * more than INT32_MAX characters.  On failure the list is as it was.
+ */
+extern DbertStatus dbert_tokenize(const DbertTokenizer *t,
+								  const char *text, size_t len,
+								  const char *pair, size_t pair_len,
+								  int32_t max_tokens,
+								  const DbertAllocator *alloc, const DbertPoll *poll,
+								  DbertTokenList *list, bool *truncated,
+								  DbertError *err);
+
+/* The number of tokens of a text, [CLS] and [SEP] included, storing none. */
+extern DbertStatus dbert_count_tokens(const DbertTokenizer *t, const char *text, size_t len,
+									  const DbertAllocator *alloc, const DbertPoll *poll,
+									  int64_t *count, DbertError *err);
+
+#endif
