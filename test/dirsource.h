@@ -1,0 +1,71 @@
+/*
+ * dirsource.h -- a DbertSource over a directory, with stdio, for tests.
+ *
+ *     DbertSource source = dir_source("test/fixtures/x");
+ *
+ * A file is opened and closed again by every call: slow, and nothing to release.
+ */
+#ifndef DBERT_DIRSOURCE_H
+#define DBERT_DIRSOURCE_H
+
+#include "model/source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static inline DbertStatus
+dir_source_size(void *ctx, const char *name, int64_t *size, DbertError *err)
+{
+	char		path[4096];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", (const char *) ctx, name);
+	*size = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? (int64_t) st.st_size : -1;
+	return DBERT_OK;
+}
+
+static inline DbertStatus
+dir_source_read(void *ctx, const char *name, uint64_t offset,
+				void *buf, size_t len, DbertError *err)
+{
+	char		path[4096];
+	FILE	   *f;
+	size_t		got = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", (const char *) ctx, name);
+	f = fopen(path, "rb");
+	if (f == NULL)
+		return dbert_fail(err, DBERT_E_IO, "could not open \"%s\"", name);
+	if (fseek(f, (long) offset, SEEK_SET) == 0)
+		got = fread(buf, 1, len, f);
+	fclose(f);
+	if (got != len)
+		return dbert_fail(err, DBERT_E_IO, "could not read \"%s\": got %zu of %zu bytes",
+						  name, got, len);
+	return DBERT_OK;
+}
+
+/* dir stays the caller's and must outlive the source. */
+static inline DbertSource
+dir_source(const char *dir)
+{
+	DbertSource source = {dir_source_size, dir_source_read, (void *) dir};
+
+	return source;
+}
+
+/* The folder of the shared test data (DBERT_SHARED, else ../shared), or NULL when it is absent. */
+static inline const char *
+shared_dir(void)
+{
+	const char *dir = getenv("DBERT_SHARED");
+	struct stat st;
+
+	if (dir == NULL)
+		dir = "../shared";
+	return stat(dir, &st) == 0 && S_ISDIR(st.st_mode) ? dir : NULL;
+}
+
+#endif
