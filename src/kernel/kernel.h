@@ -33,6 +33,12 @@ typedef struct DbertKernels
 	/* true: linear's rows may influence each other's last bits */
 	bool		rows_matter;
 
+	/*
+	 * Multiply-adds that take a few milliseconds: a caller that must stay
+	 * interruptible asks for no more at once (dbert_block_rows in nn/layers.h).
+	 */
+	size_t		block_work;
+
 	/* floats that pack_linear writes for a weight of [N, K] */
 	size_t		(*packed_linear_size) (int n, int k);
 
@@ -71,6 +77,15 @@ typedef struct DbertKernels
 
 /* The definition. */
 extern const DbertKernels dbert_kernels_scalar;
+
+/* Products by cblas_sgemm; usable only after dbert_openblas_load has succeeded. */
+extern const DbertKernels dbert_kernels_openblas;
+
+/*
+ * Load libopenblas.so.0 with one thread, once per process; E_UNSUPPORTED when
+ * it is not installed.  Not to be called by two threads at once.
+ */
+extern DbertStatus dbert_openblas_load(DbertError *err);
 
 /*
  * The table for this machine: name NULL picks the best, a name forces that

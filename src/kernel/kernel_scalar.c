@@ -1,0 +1,177 @@
+/*
+ * kernel_scalar.c -- the definition of every kernel, in plain loops.
+ *
+ * This is what the other tables are tested against, and what runs where no
+ * other table can.  Sums (products, means, variances, the softmax's
+ * denominator) are kept in double and rounded once, so that a comparison
+ * measures the other table's error and not this one's.
+ *
+ * Sources: Ba et al. 2016 (arXiv:1607.06450), layer norm; Hendrycks and Gimpel
+ * 2016 (arXiv:1606.08415), GELU and its tanh form.
+ */
+#include "kernel/kernel_scalar.h"
+
+#include "model/config.h"
+
+#include <math.h>
+#include <string.h>
+
+size_t
+dbert_f32_packed_size__rowmajor(int n, int k)
+{
+	return (size_t) n * (size_t) k;
+}
+
+void
+dbert_f32_pack__rowmajor(float *dst, const float *w, int n, int k)
+{
+	memcpy(dst, w, (size_t) n * (size_t) k * sizeof(float));
+}
+
+static double
+dot(const float *a, const float *b, int k)
+{
+	double		sum = 0;
+
+	for (int i = 0; i < k; i++)
+		sum += (double) a[i] * b[i];
+	return sum;
+}
+
+static void
+linear(float *y, size_t ldy, const float *x, size_t ldx,
+	   const float *wp, const float *b, int m, int n, int k)
+{
+	for (int i = 0; i < m; i++)
+		for (int j = 0; j < n; j++)
+			y[i * ldy + j] = (float) (dot(x + i * ldx, wp + (size_t) j * k, k) + (b ? b[j] : 0));
+}
+
+static void
+matmul_nt(float *c, size_t ldc, const float *a, size_t lda,
+		  const float *b, size_t ldb, int m, int n, int k, float alpha)
+{
+	for (int i = 0; i < m; i++)
+		for (int j = 0; j < n; j++)
+			c[i * ldc + j] = (float) (alpha * dot(a + i * lda, b + j * ldb, k));
+}
+
+static void
+matmul_nn(float *c, size_t ldc, const float *a, size_t lda,
+		  const float *b, size_t ldb, int m, int n, int k)
+{
+	for (int i = 0; i < m; i++)
+		for (int j = 0; j < n; j++)
+		{
+			double		sum = 0;
+
+			for (int p = 0; p < k; p++)
+				sum += (double) a[i * lda + p] * b[p * ldb + j];
+			c[i * ldc + j] = (float) sum;
+		}
+}
+
+static void
+softmax_row(float *x, int n)
+{
+	float		max = x[0];
+	double		sum = 0;
+	float		scale;
+
+	for (int j = 1; j < n; j++)
+		max = x[j] > max ? x[j] : max;
+	for (int j = 0; j < n; j++)
+		x[j] = expf(x[j] - max);
+	for (int j = 0; j < n; j++)
+		sum += x[j];
+	scale = (float) (1 / sum);
+	for (int j = 0; j < n; j++)
+		x[j] *= scale;
+}
+
+void
+dbert_f32_softmax_rows__scalar(float *x, size_t ldx, int m, int n)
+{
+	for (int i = 0; i < m; i++)
+		softmax_row(x + i * ldx, n);
+}
+
+/* Two passes: E[x^2] - E[x]^2 would cancel. */
+static void
+layer_norm_row(float *y, const float *x, const float *r,
+			   const float *gamma, const float *beta, int n, float eps)
+{
+	double		sum = 0,
+				square = 0;
+	float		mean,
+				scale;
+
+	for (int j = 0; j < n; j++)
+		sum += y[j] = r ? x[j] + r[j] : x[j];
+	mean = (float) (sum / n);
+	for (int j = 0; j < n; j++)
+		square += (double) (y[j] - mean) * (y[j] - mean);
+	scale = (float) (1 / sqrt(square / n + eps));
+	for (int j = 0; j < n; j++)
+		y[j] = (y[j] - mean) * scale * gamma[j] + beta[j];
+}
+
+void
+dbert_f32_layer_norm_rows__scalar(float *y, const float *x, const float *r,
+								  const float *gamma, const float *beta,
+								  int m, int n, float eps)
+{
+	for (size_t i = 0, at = 0; i < (size_t) m; i++, at += n)
+		layer_norm_row(y + at, x + at, r ? r + at : NULL, gamma, beta, n, eps);
+}
+
+static float
+gelu(float x)
+{
+	return 0.5f * x * (1 + erff(x * 0.70710678f));
+}
+
+static float
+gelu_tanh(float x)
+{
+	return 0.5f * x * (1 + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));
+}
+
+void
+dbert_f32_activate__scalar(float *x, size_t count, int act)
+{
+	switch (act)
+	{
+		case DBERT_ACT_GELU:
+			for (size_t i = 0; i < count; i++)
+				x[i] = gelu(x[i]);
+			break;
+		case DBERT_ACT_GELU_TANH:
+			for (size_t i = 0; i < count; i++)
+				x[i] = gelu_tanh(x[i]);
+			break;
+		case DBERT_ACT_RELU:
+			for (size_t i = 0; i < count; i++)
+				x[i] = x[i] < 0 ? 0 : x[i];
+			break;
+		case DBERT_ACT_TANH:
+			for (size_t i = 0; i < count; i++)
+				x[i] = tanhf(x[i]);
+			break;
+	}
+}
+
+const DbertKernels dbert_kernels_scalar = {
+	.name = "scalar",
+	.layout = "f32-rowmajor",
+	.rows_matter = false,
+	.block_work = 4000000,
+	.packed_linear_size = dbert_f32_packed_size__rowmajor,
+	.pack_linear = dbert_f32_pack__rowmajor,
+	.linear = linear,
+	.matmul_nt = matmul_nt,
+	.matmul_nn = matmul_nn,
+	.softmax_rows = dbert_f32_softmax_rows__scalar,
+	.layer_norm_rows = dbert_f32_layer_norm_rows__scalar,
+	.activate = dbert_f32_activate__scalar,
+};

@@ -1,0 +1,167 @@
+/*
+ * openblas.c -- products by OpenBLAS, loaded when it is first chosen.
+ *
+ * OpenBLAS is never linked: its threaded flavours start threads while they are
+ * being loaded, unless the environment asks for one thread at that moment.  So
+ * the library is opened lazily, with the variables of all its flavours set,
+ * and the environment is put back.  It stays open for the life of the process;
+ * sgemm's address below is the one mutable global of the core, written once.
+ *
+ * The rows of one sgemm influence each other's last bits (rows_matter): which
+ * tile a row falls into decides how its sum is built.  The encoder therefore
+ * calls it text by text, in blocks counted from the text's first row.  The
+ * weights are packed anew by every call: right for the portable path, not for
+ * a fast one.
+ *
+ * What works row by row is shared with the scalar table.
+ */
+#include "kernel/kernel_scalar.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The part of cblas.h that is used here; blasint is int in libopenblas.so.0. */
+enum
+{
+	ROW_MAJOR = 101,
+	NO_TRANS = 111,
+	TRANS = 112
+};
+
+typedef void (*SgemmFunction) (int order, int trans_a, int trans_b, int m, int n, int k,
+							   float alpha, const float *a, int lda,
+							   const float *b, int ldb,
+							   float beta, float *c, int ldc);
+
+static SgemmFunction sgemm;
+
+/* ---- loading ---- */
+
+static const char *const one_thread[] = {
+	"OPENBLAS_NUM_THREADS", "GOTO_NUM_THREADS", "OMP_NUM_THREADS"
+};
+
+#define N_VARIABLES ((int) (sizeof(one_thread) / sizeof(one_thread[0])))
+
+/* Back to what they were; saved[i] is NULL for one that was not set. */
+static void
+restore_environment(char *const *saved)
+{
+	for (int i = 0; i < N_VARIABLES; i++)
+		if (saved[i] != NULL)
+			setenv(one_thread[i], saved[i], 1);
+		else
+			unsetenv(one_thread[i]);
+}
+
+/* dlopen while the environment asks for one thread; NULL: see *why. */
+static void *
+open_with_one_thread(const char **why)
+{
+	char	   *saved[N_VARIABLES] = {NULL};
+	void	   *handle = NULL;
+	int			n_set = 0;
+
+	*why = "out of memory";
+	for (int i = 0; i < N_VARIABLES; i++)
+	{
+		const char *value = getenv(one_thread[i]);
+
+		if (value != NULL && (saved[i] = strdup(value)) == NULL)
+			goto done;
+	}
+	while (n_set < N_VARIABLES && setenv(one_thread[n_set], "1", 1) == 0)
+		n_set++;
+	if (n_set == N_VARIABLES && (handle = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL)) == NULL)
+		*why = dlerror();
+	restore_environment(saved);
+done:
+	for (int i = 0; i < N_VARIABLES; i++)
+		free(saved[i]);
+	return handle;
+}
+
+DbertStatus
+dbert_openblas_load(DbertError *err)
+{
+	const char *why;
+	void	   *handle;
+	void		(*set_threads) (int);
+	SgemmFunction found;
+
+	if (sgemm != NULL)
+		return DBERT_OK;
+	handle = open_with_one_thread(&why);
+	if (handle == NULL)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "cannot load OpenBLAS: %s", why);
+
+	/* POSIX: a symbol's address may be stored through a pointer to void *. */
+	*(void **) &set_threads = dlsym(handle, "openblas_set_num_threads");
+	*(void **) &found = dlsym(handle, "cblas_sgemm");
+	if (set_threads == NULL || found == NULL)
+	{
+		dlclose(handle);
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "cannot load OpenBLAS: it lacks cblas_sgemm");
+	}
+	/* Somebody else may have loaded it before, with more threads. */
+	set_threads(1);
+	sgemm = found;
+	return DBERT_OK;
+}
+
+/* ---- products ---- */
+
+static bool
+empty(int m, int n, int k)
+{
+	return m <= 0 || n <= 0 || k <= 0;
+}
+
+/* The bias goes first and sgemm adds to it: one pass over y. */
+static void
+linear(float *y, size_t ldy, const float *x, size_t ldx,
+	   const float *wp, const float *b, int m, int n, int k)
+{
+	if (empty(m, n, k))
+		return;
+	for (int i = 0; b != NULL && i < m; i++)
+		memcpy(y + i * ldy, b, (size_t) n * sizeof(float));
+	sgemm(ROW_MAJOR, NO_TRANS, TRANS, m, n, k, 1, x, (int) ldx, wp, k,
+		  b != NULL ? 1 : 0, y, (int) ldy);
+}
+
+static void
+matmul_nt(float *c, size_t ldc, const float *a, size_t lda,
+		  const float *b, size_t ldb, int m, int n, int k, float alpha)
+{
+	if (empty(m, n, k))
+		return;
+	sgemm(ROW_MAJOR, NO_TRANS, TRANS, m, n, k, alpha, a, (int) lda, b, (int) ldb,
+		  0, c, (int) ldc);
+}
+
+static void
+matmul_nn(float *c, size_t ldc, const float *a, size_t lda,
+		  const float *b, size_t ldb, int m, int n, int k)
+{
+	if (empty(m, n, k))
+		return;
+	sgemm(ROW_MAJOR, NO_TRANS, NO_TRANS, m, n, k, 1, a, (int) lda, b, (int) ldb,
+		  0, c, (int) ldc);
+}
+
+const DbertKernels dbert_kernels_openblas = {
+	.name = "openblas",
+	.layout = "f32-rowmajor",
+	.rows_matter = true,
+	.block_work = 150000000,
+	.packed_linear_size = dbert_f32_packed_size__rowmajor,
+	.pack_linear = dbert_f32_pack__rowmajor,
+	.linear = linear,
+	.matmul_nt = matmul_nt,
+	.matmul_nn = matmul_nn,
+	.softmax_rows = dbert_f32_softmax_rows__scalar,
+	.layer_norm_rows = dbert_f32_layer_norm_rows__scalar,
+	.activate = dbert_f32_activate__scalar,
+};
