@@ -22,11 +22,11 @@ typedef struct DbertRagged
 	int32_t		n_texts;		/* B */
 	const int32_t *cu;			/* [B+1], cu[0] = 0, rising; each text has 1 .. config.positions tokens */
 	const int32_t *ids;			/* [N], each in 0 .. V-1 */
-	const uint8_t *types;		/* [N], each below config.types; ignored by DistilBERT */
+	const uint8_t *types;		/* [N], each below config.types; may be NULL for DistilBERT */
 } DbertRagged;
 
 /*
- * Floats of workspace that the two functions below need for a batch of
+ * Floats of workspace that dbert_encode and dbert_head_run (nn/head.h) need for a batch of
  * n_tokens tokens whose longest text has max_len; false: does not fit a size_t.
  */
 extern bool dbert_encoder_workspace(const DbertConfig *config, size_t n_tokens,

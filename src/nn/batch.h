@@ -1,0 +1,50 @@
+/*
+ * batch.h -- the inside of a DbertBatch (dbert.h), for src/nn and src/task.
+ */
+#ifndef DBERT_NN_BATCH_H
+#define DBERT_NN_BATCH_H
+
+#include "dbert.h"
+
+typedef struct DbertBatchText
+{
+	int32_t		first;			/* index of its first token */
+	bool		truncated;
+	int			rows;			/* of logits, after a run */
+	size_t		logits;			/* where they start */
+} DbertBatchText;
+
+struct DbertBatch
+{
+	const DbertModel *model;
+	const DbertAllocator *alloc;
+	int			want;
+	bool		has_run;		/* the results below are those of these texts */
+
+	/* The texts; arrays keep their memory when the batch is reset. */
+	DbertTokenList tokens;		/* of all texts */
+	DbertBatchText *texts;
+	size_t		n_texts,
+				texts_capacity;
+
+	/* What the encoder takes, made from the tokens by a run. */
+	int32_t    *cu;
+	int32_t    *ids;
+	uint8_t    *types;
+	size_t		cu_capacity,
+				ids_capacity,
+				types_capacity;
+
+	/* One piece of memory for all floats of a run, and its parts. */
+	void	   *floats;
+	size_t		floats_capacity;
+	float	   *hidden;			/* [N, C] */
+	float	   *workspace;
+	float	   *embedding;		/* [B, C] */
+	float	   *logits;			/* of text i from texts[i].logits on */
+};
+
+/* Tokens of text i. */
+extern int	dbert_batch_text_count(const DbertBatch *batch, int i);
+
+#endif

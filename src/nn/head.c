@@ -1,0 +1,105 @@
+/*
+ * head.c -- see head.h.
+ *
+ * One path for all heads: the wanted rows are gathered into a block, the block
+ * goes through dense, activation and norm, as far as the model has them, and
+ * through the last product into the logits.
+ */
+#include "nn/head.h"
+
+#include "nn/layers.h"
+
+#include <string.h>
+
+/* Does the head want the row of token i? */
+static bool
+wanted(const DbertModel *model, const int32_t *ids, int i)
+{
+	switch ((DbertHead) model->config.head)
+	{
+		case DBERT_HEAD_NONE:
+			return false;
+		case DBERT_HEAD_SEQUENCE:
+			return i == 0;
+		case DBERT_HEAD_TOKEN:
+		case DBERT_HEAD_SPAN:
+			return true;
+		case DBERT_HEAD_MASK:
+			return ids[i] == model->tokenizer.mask_id;
+	}
+	return false;
+}
+
+int
+dbert_head_rows(const DbertModel *model, const int32_t *ids, int t)
+{
+	int			rows = 0;
+
+	for (int i = 0; i < t; i++)
+		rows += wanted(model, ids, i);
+	return rows;
+}
+
+int
+dbert_head_columns(const DbertModel *model)
+{
+	return model->config.head == DBERT_HEAD_NONE ? 0 : model->weights.head_out.n;
+}
+
+/* Rows of a block through the head; x and y are the scratch blocks, x the input. */
+static DbertStatus
+run_block(const DbertRun *run, float *logits, int m)
+{
+	const DbertModel *model = run->model;
+	const DbertWeights *w = &model->weights;
+	const DbertKernels *kernels = model->kernels;
+	float	   *x = run->scratch.x;
+	int			c = model->config.hidden;
+
+	if (w->head_dense.w != NULL)
+	{
+		DBERT_TRY(dbert_run_poll(run));
+		x = run->scratch.y;
+		dbert_linear(kernels, &w->head_dense, x, run->scratch.x, m);
+		kernels->activate(x, (size_t) m * c, w->head_act);
+	}
+	if (w->head_norm.gamma != NULL)
+		kernels->layer_norm_rows(x, x, NULL, w->head_norm.gamma, w->head_norm.beta,
+								 m, c, model->config.norm_eps);
+	DBERT_TRY(dbert_run_poll(run));
+	dbert_linear(kernels, &w->head_out, logits, x, m);
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_head_run(const DbertModel *model, const int32_t *ids, int t,
+			   const float *hidden, float *workspace, float *logits,
+			   const DbertPoll *poll, DbertError *err)
+{
+	DbertRun	run = {.model = model, .poll = poll, .err = err};
+	const DbertLinear *out = &model->weights.head_out;
+	const DbertLinear *dense = &model->weights.head_dense;
+	size_t		c = model->config.hidden;
+	int			block,
+				m = 0;
+
+	if (model->config.head == DBERT_HEAD_NONE)
+		return DBERT_OK;
+	if (out->k != model->config.hidden || (dense->w != NULL && (dense->n != out->k || dense->k != out->k)))
+		return dbert_fail(err, DBERT_E_INTERNAL, "the head's sizes do not fit the encoder's");
+	block = dbert_block_rows(model->kernels, out->n > out->k ? out->n : out->k, out->k);
+	dbert_scratch_place(&model->config, t, workspace, &run.scratch);
+
+	for (int i = 0; i < t; i++)
+	{
+		if (wanted(model, ids, i))
+			memcpy(run.scratch.x + m++ * c, hidden + i * c, c * sizeof(float));
+		if (m == block || (m > 0 && i == t - 1))
+		{
+			DBERT_TRY(run_block(&run, logits, m));
+			logits += (size_t) m * out->n;
+			m = 0;
+		}
+	}
+	return DBERT_OK;
+}

@@ -1,0 +1,630 @@
+/*
+ * test_encoder.c -- encoder, heads and pooling on models made by hand, against
+ * a naive reference in double written from the papers alone: every formula is
+ * spelled out per token, with the whole T x T attention matrix.
+ */
+#include "nn/encoder.h"
+#include "nn/head.h"
+#include "nn/layers.h"
+#include "nn/pool.h"
+#include "test/testhelp.h"
+
+#define MAX_LAYERS 3
+
+static unsigned seed = 7;
+
+static float
+random_float(void)
+{
+	seed = seed * 1664525u + 1013904223u;
+	return (float) (seed >> 8) / 8388608.0f - 1;
+}
+
+static float *
+aligned_floats(size_t count)
+{
+	void	   *p = NULL;
+
+	if (posix_memalign(&p, 64, count * sizeof(float)) != 0)
+		abort();
+	return p;
+}
+
+/* ---- a model with random weights ---- */
+
+typedef struct Built
+{
+	DbertModel	model;
+	DbertLayer	layers[MAX_LAYERS];
+	void	   *blocks[100];
+	int			n_blocks;
+} Built;
+
+static float *
+random_array(Built *b, size_t count, float scale, float offset)
+{
+	float	   *x = aligned_floats(count);
+
+	for (size_t i = 0; i < count; i++)
+		x[i] = offset + scale * random_float();
+	b->blocks[b->n_blocks++] = x;
+	return x;
+}
+
+/* Both tables share the row-major layout, so the weights stay readable. */
+static DbertLinear
+random_linear(Built *b, int n, int k, bool bias)
+{
+	return (DbertLinear)
+	{
+		random_array(b, (size_t) n * k, 2 / sqrtf(k), 0),
+			bias ? random_array(b, n, 0.5f, 0) : NULL, n, k
+	};
+}
+
+static DbertNorm
+random_norm(Built *b, int c)
+{
+	return (DbertNorm)
+	{
+		random_array(b, c, 0.3f, 1), random_array(b, c, 0.3f, 0)
+	};
+}
+
+static void
+build(Built *b, const DbertConfig *config, const DbertKernels *kernels)
+{
+	DbertWeights *w = &b->model.weights;
+	int			c = config->hidden;
+
+	memset(b, 0, sizeof(*b));
+	b->model.config = *config;
+	b->model.kernels = kernels;
+	b->model.alloc = &dbert_malloc_allocator;
+	b->model.tokenizer.mask_id = 4;
+	w->word = random_array(b, (size_t) config->vocab * c, 1, 0);
+	w->position = random_array(b, (size_t) config->positions * c, 1, 0);
+	w->type = config->types ? random_array(b, (size_t) config->types * c, 1, 0) : NULL;
+	w->embed_norm = random_norm(b, c);
+	w->layers = b->layers;
+	for (int l = 0; l < config->layers; l++)
+	{
+		b->layers[l].qkv = random_linear(b, 3 * c, c, true);
+		b->layers[l].attn_out = random_linear(b, c, c, true);
+		b->layers[l].attn_norm = random_norm(b, c);
+		b->layers[l].ffn_in = random_linear(b, config->ffn, c, true);
+		b->layers[l].ffn_out = random_linear(b, c, config->ffn, true);
+		b->layers[l].ffn_norm = random_norm(b, c);
+	}
+	if (config->head == DBERT_HEAD_NONE)
+		return;
+	w->head_act = config->head == DBERT_HEAD_SEQUENCE ? DBERT_ACT_TANH : config->act;
+	if (config->head == DBERT_HEAD_SEQUENCE || config->head == DBERT_HEAD_MASK)
+		w->head_dense = random_linear(b, c, c, true);
+	if (config->head == DBERT_HEAD_MASK)
+		w->head_norm = random_norm(b, c);
+	w->head_out = random_linear(b, config->n_labels, c, config->head != DBERT_HEAD_TOKEN);
+}
+
+static void
+release(Built *b)
+{
+	for (int i = 0; i < b->n_blocks; i++)
+		free(b->blocks[i]);
+}
+
+/* ---- the reference ---- */
+
+static void
+ref_linear(double *y, const double *x, const DbertLinear *l)
+{
+	for (int i = 0; i < l->n; i++)
+	{
+		y[i] = l->b ? l->b[i] : 0;
+		for (int j = 0; j < l->k; j++)
+			y[i] += x[j] * l->w[(size_t) i * l->k + j];
+	}
+}
+
+static void
+ref_norm(double *x, const DbertNorm *norm, int c, double eps)
+{
+	double		mean = 0,
+				var = 0;
+
+	for (int j = 0; j < c; j++)
+		mean += x[j] / c;
+	for (int j = 0; j < c; j++)
+		var += (x[j] - mean) * (x[j] - mean) / c;
+	for (int j = 0; j < c; j++)
+		x[j] = (x[j] - mean) / sqrt(var + eps) * norm->gamma[j] + norm->beta[j];
+}
+
+static double
+ref_act(double x, int act)
+{
+	switch (act)
+	{
+		case DBERT_ACT_GELU:
+			return 0.5 * x * (1 + erf(x / sqrt(2)));
+		case DBERT_ACT_GELU_TANH:
+			return 0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+		case DBERT_ACT_RELU:
+			return x > 0 ? x : 0;
+		case DBERT_ACT_TANH:
+			return tanh(x);
+	}
+	return x;
+}
+
+static double *
+ref_embed(const DbertModel *m, const int32_t *ids, const uint8_t *types, int t)
+{
+	int			c = m->config.hidden;
+	double	   *x = calloc((size_t) t * c, sizeof(double));
+
+	for (int i = 0; i < t; i++)
+	{
+		for (int j = 0; j < c; j++)
+			x[i * c + j] = (double) m->weights.word[ids[i] * c + j] + m->weights.position[i * c + j] +
+				(m->config.types ? m->weights.type[types[i] * c + j] : 0);
+		ref_norm(x + i * c, &m->weights.embed_norm, c, m->config.norm_eps);
+	}
+	return x;
+}
+
+static void
+ref_attention(const DbertModel *m, const DbertLayer *l, double *x, int t)
+{
+	int			c = m->config.hidden,
+				d = c / m->config.heads;
+	double	   *qkv = malloc(sizeof(double) * t * 3 * c);
+	double	   *mixed = calloc((size_t) t * c, sizeof(double));
+	double	   *p = malloc(sizeof(double) * t);
+	double	   *out = malloc(sizeof(double) * c);
+
+	for (int i = 0; i < t; i++)
+		ref_linear(qkv + i * 3 * c, x + i * c, &l->qkv);
+	for (int h = 0; h < m->config.heads; h++)
+		for (int i = 0; i < t; i++)
+		{
+			double		sum = 0;
+
+			for (int j = 0; j < t; j++)
+			{
+				double		score = 0;
+
+				for (int e = 0; e < d; e++)
+					score += qkv[i * 3 * c + h * d + e] * qkv[j * 3 * c + c + h * d + e];
+				sum += p[j] = exp(score / sqrt(d));
+			}
+			for (int j = 0; j < t; j++)
+				for (int e = 0; e < d; e++)
+					mixed[i * c + h * d + e] += p[j] / sum * qkv[j * 3 * c + 2 * c + h * d + e];
+		}
+	for (int i = 0; i < t; i++)
+	{
+		ref_linear(out, mixed + i * c, &l->attn_out);
+		for (int j = 0; j < c; j++)
+			x[i * c + j] += out[j];
+		ref_norm(x + i * c, &l->attn_norm, c, m->config.norm_eps);
+	}
+	free(qkv);
+	free(mixed);
+	free(p);
+	free(out);
+}
+
+static void
+ref_feed_forward(const DbertModel *m, const DbertLayer *l, double *x, int t)
+{
+	int			c = m->config.hidden,
+				f = m->config.ffn;
+	double	   *inner = malloc(sizeof(double) * f);
+	double	   *out = malloc(sizeof(double) * c);
+
+	for (int i = 0; i < t; i++)
+	{
+		ref_linear(inner, x + i * c, &l->ffn_in);
+		for (int j = 0; j < f; j++)
+			inner[j] = ref_act(inner[j], m->config.act);
+		ref_linear(out, inner, &l->ffn_out);
+		for (int j = 0; j < c; j++)
+			x[i * c + j] += out[j];
+		ref_norm(x + i * c, &l->ffn_norm, c, m->config.norm_eps);
+	}
+	free(inner);
+	free(out);
+}
+
+/* The head on one row of hidden states. */
+static void
+ref_head(const DbertModel *m, const double *x, double *logits)
+{
+	const DbertWeights *w = &m->weights;
+	int			c = m->config.hidden;
+	double	   *y = malloc(sizeof(double) * c);
+
+	memcpy(y, x, sizeof(double) * c);
+	if (w->head_dense.w)
+	{
+		ref_linear(y, x, &w->head_dense);
+		for (int j = 0; j < c; j++)
+			y[j] = ref_act(y[j], w->head_act);
+	}
+	if (w->head_norm.gamma)
+		ref_norm(y, &w->head_norm, c, m->config.norm_eps);
+	ref_linear(logits, y, &w->head_out);
+	free(y);
+}
+
+/* ---- a batch of random tokens ---- */
+
+typedef struct Texts
+{
+	DbertRagged ragged;
+	int32_t    *cu;
+	int32_t    *ids;
+	uint8_t    *types;
+	float	   *hidden;
+	float	   *workspace;
+} Texts;
+
+static void
+make_texts(Texts *texts, const DbertConfig *config, const int *lengths, int n)
+{
+	size_t		floats;
+	int			longest = 0;
+
+	texts->cu = calloc(n + 1, sizeof(int32_t));
+	for (int b = 0; b < n; b++)
+	{
+		texts->cu[b + 1] = texts->cu[b] + lengths[b];
+		longest = lengths[b] > longest ? lengths[b] : longest;
+	}
+	texts->ids = calloc(texts->cu[n] + 1, sizeof(int32_t));
+	texts->types = calloc(texts->cu[n] + 1, 1);
+	for (int i = 0; i < texts->cu[n]; i++)
+	{
+		texts->ids[i] = (int32_t) ((random_float() + 1) / 2 * config->vocab) % config->vocab;
+		texts->types[i] = config->types > 1 && random_float() > 0;
+	}
+	texts->ragged = (DbertRagged)
+	{
+		n, texts->cu, texts->ids, texts->types
+	};
+	CHECK(dbert_encoder_workspace(config, texts->cu[n], longest, &floats));
+	texts->hidden = malloc(sizeof(float) * ((size_t) texts->cu[n] * config->hidden + 1));
+	/* exactly what was asked for, so that the sanitizer sees a step beyond */
+	texts->workspace = aligned_floats(floats);
+}
+
+static void
+free_texts(Texts *texts)
+{
+	free(texts->cu);
+	free(texts->ids);
+	free(texts->types);
+	free(texts->hidden);
+	free(texts->workspace);
+}
+
+/* ---- comparisons ---- */
+
+static const DbertConfig small = {
+	.family = DBERT_FAMILY_BERT,.head = DBERT_HEAD_SEQUENCE,.act = DBERT_ACT_GELU,
+	.layers = 2,.hidden = 21,.heads = 3,.ffn = 40,.vocab = 30,.positions = 200,.types = 2,
+	.n_labels = 3,.max_tokens = 200,.norm_eps = 1e-12f
+};
+
+typedef struct Snapshots
+{
+	float	   *layer[MAX_LAYERS + 1];
+	size_t		floats;
+} Snapshots;
+
+static void
+keep_layer(void *ctx, int layer, const float *hidden)
+{
+	Snapshots  *s = ctx;
+
+	s->layer[layer] = malloc(s->floats * sizeof(float));
+	memcpy(s->layer[layer], hidden, s->floats * sizeof(float));
+}
+
+static double
+max_difference(const float *got, const double *want, size_t count)
+{
+	double		worst = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!(fabs(got[i] - want[i]) <= worst))
+			worst = fabs(got[i] - want[i]);
+	return worst;
+}
+
+/* Hidden states after each layer and logits of every text. */
+static void
+compare_with_reference(const DbertConfig *config, const DbertKernels *kernels,
+					   const int *lengths, int n)
+{
+	Built		built;
+	Texts		texts;
+	Snapshots	snaps = {{NULL}, 0};
+	DbertError	err = {0};
+	int			c = config->hidden;
+
+	build(&built, config, kernels);
+	make_texts(&texts, config, lengths, n);
+	snaps.floats = (size_t) texts.cu[n] * c;
+	CHECK(dbert_encode(&built.model, &texts.ragged, texts.hidden, texts.workspace, NULL,
+					   keep_layer, &snaps, &err) == DBERT_OK);
+	for (int b = 0; b < n; b++)
+	{
+		int			t = lengths[b],
+					rows = dbert_head_rows(&built.model, texts.ids + texts.cu[b], t),
+					columns = dbert_head_columns(&built.model),
+					row = 0;
+		size_t		at = (size_t) texts.cu[b] * c;
+		double	   *x = ref_embed(&built.model, texts.ids + texts.cu[b], texts.types + texts.cu[b], t);
+		double	   *want = malloc(sizeof(double) * (columns + 1));
+		float	   *logits = malloc(sizeof(float) * ((size_t) rows * columns + 1));
+
+		CHECK_NEAR(max_difference(snaps.layer[0] + at, x, (size_t) t * c), 0, 3e-6);
+		for (int l = 0; l < config->layers; l++)
+		{
+			ref_attention(&built.model, &built.layers[l], x, t);
+			ref_feed_forward(&built.model, &built.layers[l], x, t);
+			CHECK_NEAR(max_difference(snaps.layer[l + 1] + at, x, (size_t) t * c), 0, 2e-5);
+		}
+		CHECK(memcmp(texts.hidden + at, snaps.layer[config->layers] + at, sizeof(float) * t * c) == 0);
+
+		CHECK(dbert_head_run(&built.model, texts.ids + texts.cu[b], t, texts.hidden + at,
+							 texts.workspace, logits, NULL, &err) == DBERT_OK);
+		for (int i = 0; columns > 0 && i < t; i++)
+			if (config->head == DBERT_HEAD_TOKEN || config->head == DBERT_HEAD_SPAN ||
+				(config->head == DBERT_HEAD_SEQUENCE && i == 0) ||
+				(config->head == DBERT_HEAD_MASK && texts.ids[texts.cu[b] + i] == 4))
+			{
+				ref_head(&built.model, x + i * c, want);
+				CHECK_NEAR(max_difference(logits + row++ * columns, want, columns), 0, 5e-5);
+			}
+		CHECK(row == rows);
+		free(x);
+		free(want);
+		free(logits);
+	}
+	for (int l = 0; l <= config->layers; l++)
+		free(snaps.layer[l]);
+	free_texts(&texts);
+	release(&built);
+}
+
+static const int mixed_lengths[] = {1, 5, 64, 2, 65, 130, 63, 3};
+
+#define N_MIXED ((int) (sizeof(mixed_lengths) / sizeof(mixed_lengths[0])))
+
+/* Calls test for each table that runs here. */
+static void
+for_each_table(void (*test) (const DbertKernels *))
+{
+	static const char *const names[] = {"scalar", "openblas"};
+
+	for (int i = 0; i < 2; i++)
+	{
+		const DbertKernels *kernels;
+		DbertError	err;
+
+		if (dbert_kernels_choose(names[i], &kernels, &err) == DBERT_OK)
+			test(kernels);
+		else
+			printf("# skipped: %s\n", err.msg);
+	}
+}
+
+static void
+reference_cases(const DbertKernels *kernels)
+{
+	DbertConfig config = small;
+
+	for (int head = DBERT_HEAD_NONE; head <= DBERT_HEAD_MASK; head++)
+	{
+		config.head = head;
+		config.n_labels = head == DBERT_HEAD_MASK ? config.vocab : head == DBERT_HEAD_SPAN ? 2 : 3;
+		config.act = head % 2 ? DBERT_ACT_GELU : DBERT_ACT_GELU_TANH;
+		compare_with_reference(&config, kernels, mixed_lengths, N_MIXED);
+	}
+	config.family = DBERT_FAMILY_DISTILBERT;
+	config.types = 0;
+	config.head = DBERT_HEAD_TOKEN;
+	config.act = DBERT_ACT_RELU;
+	config.hidden = 32;
+	config.heads = 1;
+	config.layers = 3;
+	compare_with_reference(&config, kernels, mixed_lengths, N_MIXED);
+	config.heads = 32;			/* D = 1 */
+	compare_with_reference(&config, kernels, mixed_lengths, 3);
+}
+
+static void
+test_against_reference(void)
+{
+	for_each_table(reference_cases);
+}
+
+/* ---- the same bits in any company ---- */
+
+static void
+same_bits(const DbertKernels *kernels)
+{
+	static const int sizes[][3] = {{21, 3, 40}, {50, 5, 90}, {64, 4, 100}};	/* C, H, F */
+
+	for (int k = 0; k < 3; k++)
+	{
+		DbertConfig config = small;
+		Built		built;
+		Texts		all;
+
+		config.hidden = sizes[k][0];
+		config.heads = sizes[k][1];
+		config.ffn = sizes[k][2];
+		build(&built, &config, kernels);
+		make_texts(&all, &config, mixed_lengths, N_MIXED);
+		CHECK(dbert_encode(&built.model, &all.ragged, all.hidden, all.workspace,
+						   NULL, NULL, NULL, NULL) == DBERT_OK);
+		for (int b = 0; b < N_MIXED; b++)
+		{
+			int32_t		cu[] = {0, mixed_lengths[b]};
+			DbertRagged alone = {1, cu, all.ids + all.cu[b], all.types + all.cu[b]};
+			size_t		bytes = sizeof(float) * cu[1] * config.hidden;
+			float	   *hidden = malloc(bytes + 16);
+
+			/* rows at another alignment than in the batch */
+			CHECK(dbert_encode(&built.model, &alone, hidden + 3, all.workspace,
+							   NULL, NULL, NULL, NULL) == DBERT_OK);
+			CHECK_MSG(memcmp(hidden + 3, all.hidden + (size_t) all.cu[b] * config.hidden, bytes) == 0,
+					  "%s: text of %d tokens, C %d: other bits alone", kernels->name, cu[1], config.hidden);
+			free(hidden);
+		}
+		free_texts(&all);
+		release(&built);
+	}
+}
+
+static void
+test_same_bits_in_any_company(void)
+{
+	for_each_table(same_bits);
+}
+
+/* ---- giving up, limits ---- */
+
+static bool
+stop_after(void *ctx)
+{
+	return (*(int *) ctx)-- <= 0;
+}
+
+static void
+test_cancel(void)
+{
+	Built		built;
+	Texts		texts;
+	int			polls = 0,
+				left;
+	DbertPoll	poll = {stop_after, &left};
+	DbertError	err;
+	DbertStatus status;
+
+	build(&built, &small, &dbert_kernels_scalar);
+	make_texts(&texts, &small, mixed_lengths, 2);
+	do
+	{
+		left = polls++;
+		err.code = DBERT_OK;
+		status = dbert_encode(&built.model, &texts.ragged, texts.hidden, texts.workspace,
+							  &poll, NULL, NULL, &err);
+		CHECK(status == err.code);
+		CHECK(status == DBERT_OK || status == DBERT_E_CANCELLED);
+	} while (status != DBERT_OK && polls < 10000);
+	/* 2 texts; per layer: qkv, 3 heads, out, 3 in the feed-forward */
+	CHECK_MSG(polls - 1 == 2 + 2 * 2 * (1 + 3 + 1 + 3), "%d polls", polls - 1);
+	free_texts(&texts);
+	release(&built);
+}
+
+/* No product between two polls may be longer than the table's block_work. */
+static void
+test_block_rows(void)
+{
+	const DbertKernels *s = &dbert_kernels_scalar,
+			   *o = &dbert_kernels_openblas;
+
+	CHECK(dbert_block_rows(o, 3072, 768) == DBERT_BLOCK_ROWS);
+	CHECK(dbert_block_rows(o, 8, 8) == DBERT_BLOCK_ROWS);
+	CHECK(dbert_block_rows(o, 30522, 768) == (int) (o->block_work / (30522 * 768)));
+	CHECK(dbert_block_rows(s, 3072, 768) == 1);
+	CHECK(dbert_block_rows(s, INT32_MAX, INT32_MAX) == 1);
+}
+
+static void
+test_limits(void)
+{
+	Built		built;
+	Texts		texts;
+	DbertConfig config = small;
+	DbertConfig huge = small;
+	DbertError	err;
+	size_t		floats,
+				more;
+
+	build(&built, &config, &dbert_kernels_scalar);
+	make_texts(&texts, &config, (int[]) {200, 5}, 2);
+	CHECK(dbert_encode(&built.model, &texts.ragged, texts.hidden, texts.workspace,
+					   NULL, NULL, NULL, &err) == DBERT_OK);
+	built.model.config.positions = 199;
+	CHECK(dbert_encode(&built.model, &texts.ragged, texts.hidden, texts.workspace,
+					   NULL, NULL, NULL, &err) == DBERT_E_LIMIT);
+
+	huge.hidden = INT32_MAX;
+	CHECK(!dbert_encoder_workspace(&huge, 1, SIZE_MAX / 2, &floats));
+	CHECK(!dbert_encoder_workspace(&huge, 1, (size_t) INT32_MAX * 1024, &floats));
+	CHECK(dbert_encoder_workspace(&small, 10, 10, &floats));
+	CHECK(dbert_encoder_workspace(&small, 10, 200, &more) && more > floats);
+	free_texts(&texts);
+	release(&built);
+}
+
+/* Nothing to do is fine. */
+static void
+test_no_texts(void)
+{
+	Built		built;
+	Texts		texts;
+
+	build(&built, &small, &dbert_kernels_scalar);
+	make_texts(&texts, &small, NULL, 0);
+	CHECK(dbert_encode(&built.model, &texts.ragged, texts.hidden, texts.workspace,
+					   NULL, NULL, NULL, NULL) == DBERT_OK);
+	free_texts(&texts);
+	release(&built);
+}
+
+/* ---- pooling ---- */
+
+static void
+test_pooling(void)
+{
+	const float hidden[] = {1, -2, 3, 5, 4, -6};	/* [3,2] */
+	DbertConfig config = {.hidden = 2,.pooling = DBERT_POOL_MEAN};
+	float		out[2];
+
+	dbert_pool(&config, hidden, 3, out);
+	CHECK_NEAR(out[0], 8.0 / 3, 1e-7);
+	CHECK_NEAR(out[1], -1, 1e-7);
+	config.pooling = DBERT_POOL_CLS;
+	dbert_pool(&config, hidden, 3, out);
+	CHECK(out[0] == 1 && out[1] == -2);
+	config.pooling = DBERT_POOL_MAX;
+	dbert_pool(&config, hidden, 3, out);
+	CHECK(out[0] == 4 && out[1] == 5);
+	config.normalize = 1;
+	dbert_pool(&config, hidden, 3, out);
+	CHECK_NEAR(out[0], 4 / sqrt(41), 1e-7);
+	CHECK_NEAR(out[1], 5 / sqrt(41), 1e-7);
+	dbert_pool(&config, (float[]) {0, 0}, 1, out);
+	CHECK(out[0] == 0 && out[1] == 0);
+}
+
+int
+main(void)
+{
+	RUN(test_against_reference);
+	RUN(test_same_bits_in_any_company);
+	RUN(test_cancel);
+	RUN(test_block_rows);
+	RUN(test_limits);
+	RUN(test_no_texts);
+	RUN(test_pooling);
+	return tests_end();
+}
