@@ -21,4 +21,11 @@ extern const DbertPoll *distil_poll(void);
 /* Throw what the poll caught, if anything (called by distil_raise). */
 extern void distil_poll_rethrow(void);
 
+/*
+ * For callbacks that the core calls and that may raise (a DbertSource over
+ * tables): in PG_CATCH, back in the caller's memory context, keep the error
+ * as the poll would, then return DBERT_E_CANCELLED.
+ */
+extern void distil_keep_error(void);
+
 #endif

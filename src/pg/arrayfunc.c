@@ -1,0 +1,262 @@
+/*
+ * arrayfunc.c -- the same functions on arrays of texts.
+ *
+ * An array text[] in, an array of answers out: same order, same bounds, NULL
+ * for NULL.  Texts go through the model many at a time, and each gets the bits
+ * it would have got alone.
+ *
+ * Embeddings are rows of a two-dimensional real[] [texts, hidden size], for
+ * SQL's arrays are rectangular; a NULL text has a row of NULLs.
+ *
+ * Three steps: open the array; run its texts in batches, handing each answer
+ * over as it is there; build the result.  Everything lives in the caller's
+ * context, the texts' own copies no longer than their turn.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+
+#include "pg/compat.h"
+#include "pg/textfunc.h"
+
+/* Tokens of a batch: enough to keep the kernels busy, little memory. */
+#define BATCH_TOKENS 4096
+
+typedef struct TextArray
+{
+	ArrayType  *array;			/* detoasted */
+	int			n;
+	int			lower;			/* its lower bound */
+	Datum	   *texts;			/* [n], into array */
+	bool	   *nulls;			/* [n] */
+} TextArray;
+
+/* What becomes of the answers; fields are the functions' own. */
+typedef struct Sink
+{
+	const DistilTask *task;
+	Datum	   *values;			/* [n], or NULL */
+	float4	   *row;			/* the next row of embeddings, or NULL */
+} Sink;
+
+PG_FUNCTION_INFO_V1(distil_sentiment_array);
+PG_FUNCTION_INFO_V1(distil_sentiment_label_array);
+PG_FUNCTION_INFO_V1(distil_classify_array);
+PG_FUNCTION_INFO_V1(distil_embed_array);
+PG_FUNCTION_INFO_V1(distil_token_count_array);
+
+/* ---- arrays ---- */
+
+static TextArray
+open_array(Datum value)
+{
+	TextArray	a = {DatumGetArrayTypeP(value)};
+
+	if (ARR_NDIM(a.array) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("array of texts must have one dimension, not %d", ARR_NDIM(a.array))));
+	a.lower = ARR_NDIM(a.array) == 1 ? ARR_LBOUND(a.array)[0] : 1;
+	deconstruct_array(a.array, TEXTOID, -1, false, TYPALIGN_INT, &a.texts, &a.nulls, &a.n);
+	return a;
+}
+
+static void
+close_array(TextArray *a, Datum value)
+{
+	pfree(a->texts);
+	pfree(a->nulls);
+	if ((Pointer) a->array != DatumGetPointer(value))
+		pfree(a->array);
+}
+
+/* An array like a, of the values. */
+static ArrayType *
+array_like(const TextArray *a, Datum *values, Oid type)
+{
+	bool		by_value = type != TEXTOID;
+
+	if (a->n == 0)
+		return construct_empty_array(type);
+	return construct_md_array(values, a->nulls, 1, unconstify(int *, &a->n),
+							  unconstify(int *, &a->lower), type,
+							  by_value ? 4 : -1, by_value, TYPALIGN_INT);
+}
+
+/* ---- batches ---- */
+
+/* The answers of the batch's texts, which are elements[0 ..] of the array. */
+static void
+take_answers(const DistilModel *model, DbertBatch *batch, const int *elements, Sink *sink)
+{
+	int			count = dbert_batch_count(batch);
+
+	for (int i = 0; i < count; i++)
+	{
+		if (sink->row != NULL)
+		{
+			int			hidden = model->core->config.hidden;
+
+			memcpy(sink->row, dbert_batch_embedding(batch, i), hidden * sizeof(float4));
+			sink->row += hidden;
+		}
+		else
+			sink->values[elements[i]] = sink->task->answer(model, batch, i);
+	}
+}
+
+/* All texts that are not NULL, in order. */
+static void
+run_array(DistilModel *model, const TextArray *a, Sink *sink)
+{
+	DbertBatch *batch = distil_model_batch(model, sink->task->want);
+	int		   *elements = palloc(Max(a->n, 1) * sizeof(int));
+
+	for (int e = 0; e < a->n; e++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!a->nulls[e])
+		{
+			DistilText	t = distil_text_get(a->texts[e]);
+
+			elements[dbert_batch_count(batch)] = e;
+			distil_batch_add(batch, &t);
+			distil_text_free(&t);
+		}
+		if (dbert_batch_tokens(batch) >= BATCH_TOKENS || e == a->n - 1)
+		{
+			distil_batch_run(batch);
+			take_answers(model, batch, elements, sink);
+			dbert_batch_reset(batch);
+		}
+	}
+	pfree(elements);
+}
+
+/* ---- functions whose answers are single values ---- */
+
+static Datum
+evaluate_array(FunctionCallInfo fcinfo, const DistilTask *task)
+{
+	DistilModel *model = distil_task_model(fcinfo, task);
+	TextArray	a = open_array(PG_GETARG_DATUM(0));
+	Sink		sink = {task, palloc0(Max(a.n, 1) * sizeof(Datum)), NULL};
+	ArrayType  *result;
+
+	run_array(model, &a, &sink);
+	result = array_like(&a, sink.values, task->type);
+	pfree(sink.values);
+	close_array(&a, PG_GETARG_DATUM(0));
+	PG_RETURN_ARRAYTYPE_P(result);
+}
+
+Datum
+distil_sentiment_array(PG_FUNCTION_ARGS)
+{
+	return evaluate_array(fcinfo, &distil_task_sentiment);
+}
+
+Datum
+distil_sentiment_label_array(PG_FUNCTION_ARGS)
+{
+	return evaluate_array(fcinfo, &distil_task_sentiment_label);
+}
+
+Datum
+distil_classify_array(PG_FUNCTION_ARGS)
+{
+	return evaluate_array(fcinfo, &distil_task_classify);
+}
+
+Datum
+distil_token_count_array(PG_FUNCTION_ARGS)
+{
+	DistilModel *model = distil_call_model(fcinfo, 1, NULL);
+	TextArray	a = open_array(PG_GETARG_DATUM(0));
+	Datum	   *values = palloc0(Max(a.n, 1) * sizeof(Datum));
+	ArrayType  *result;
+
+	for (int e = 0; e < a.n; e++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!a.nulls[e])
+			values[e] = Int32GetDatum(distil_count_tokens(model, a.texts[e]));
+	}
+	result = array_like(&a, values, INT4OID);
+	pfree(values);
+	close_array(&a, PG_GETARG_DATUM(0));
+	PG_RETURN_ARRAYTYPE_P(result);
+}
+
+/* ---- embeddings ---- */
+
+/* Set the bits of the rows that are there. */
+static void
+fill_null_bitmap(bits8 *bitmap, const TextArray *a, int hidden)
+{
+	for (int e = 0; e < a->n; e++)
+		for (int c = 0; c < hidden && !a->nulls[e]; c++)
+		{
+			size_t		bit = (size_t) e * hidden + c;
+
+			bitmap[bit / 8] |= 1 << (bit % 8);
+		}
+}
+
+/*
+ * A real[][] with bounds [lower .. lower + n - 1][1 .. hidden], its values yet
+ * to be filled in: only those of rows that are not NULL are stored.
+ */
+static ArrayType *
+new_matrix(const TextArray *a, int hidden)
+{
+	int			dims[2] = {a->n, hidden};
+	int			lower[2] = {a->lower, 1};
+	int			items = ArrayGetNItems(2, dims);
+	bool		has_nulls = array_contains_nulls(a->array);
+	Size		header = has_nulls ? ARR_OVERHEAD_WITHNULLS(2, items) : ARR_OVERHEAD_NONULLS(2);
+	Size		size = header;
+	ArrayType  *matrix;
+
+	ArrayCheckBounds(2, dims, lower);
+	for (int e = 0; e < a->n; e++)
+		size += a->nulls[e] ? 0 : hidden * sizeof(float4);
+	if (!AllocSizeIsValid(size))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("array size exceeds the maximum allowed (%d)", (int) MaxAllocSize)));
+
+	matrix = palloc0(size);
+	SET_VARSIZE(matrix, size);
+	matrix->ndim = 2;
+	matrix->dataoffset = has_nulls ? header : 0;
+	matrix->elemtype = FLOAT4OID;
+	memcpy(ARR_DIMS(matrix), dims, sizeof(dims));
+	memcpy(ARR_LBOUND(matrix), lower, sizeof(lower));
+	if (has_nulls)
+		fill_null_bitmap(ARR_NULLBITMAP(matrix), a, hidden);
+	return matrix;
+}
+
+Datum
+distil_embed_array(PG_FUNCTION_ARGS)
+{
+	DistilModel *model = distil_task_model(fcinfo, &distil_task_embed);
+	TextArray	a = open_array(PG_GETARG_DATUM(0));
+	ArrayType  *result;
+
+	if (a.n == 0)
+		result = construct_empty_array(FLOAT4OID);
+	else
+	{
+		Sink		sink = {&distil_task_embed};
+
+		result = new_matrix(&a, model->core->config.hidden);
+		sink.row = (float4 *) ARR_DATA_PTR(result);
+		run_array(model, &a, &sink);
+	}
+	close_array(&a, PG_GETARG_DATUM(0));
+	PG_RETURN_ARRAYTYPE_P(result);
+}

@@ -1,0 +1,23 @@
+/*
+ * compat.h -- the differences between PostgreSQL 15 and 18 that src/pg meets.
+ */
+#ifndef DISTILBERT_PG_COMPAT_H
+#define DISTILBERT_PG_COMPAT_H
+
+#if PG_VERSION_NUM < 150000
+#error "distilbert needs PostgreSQL 15 or later"
+#endif
+
+/* varlena macros left postgres.h in 16 */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 18 records the module's name and version */
+#if PG_VERSION_NUM >= 180000
+#define DISTIL_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "distilbert")
+#else
+#define DISTIL_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * guc.c -- the settings "distilbert.*" and what follows from an empty one.
+ */
+#include "postgres.h"
+
+#include "utils/guc.h"
+
+#include "pg/guc.h"
+
+char	   *distil_guc_model_path;
+int			distil_guc_long_text;
+char	   *distil_guc_sentiment_model;
+char	   *distil_guc_entities_model;
+char	   *distil_guc_embed_model;
+
+static const struct config_enum_entry long_text_options[] = {
+	{"truncate", DISTIL_LONG_TRUNCATE, false},
+	{"error", DISTIL_LONG_ERROR, false},
+	{NULL, 0, false}
+};
+
+static bool
+check_model_path(char **newval, void **extra, GucSource source)
+{
+	if (**newval == '\0' || is_absolute_path(*newval))
+		return true;
+	GUC_check_errdetail("The folder must be given as an absolute path.");
+	return false;
+}
+
+static void
+define_default_model(const char *name, const char *what, char **variable, const char *value)
+{
+	DefineCustomStringVariable(name, what, NULL, variable, value,
+							   PGC_USERSET, 0, NULL, NULL, NULL);
+}
+
+void
+distil_guc_init(void)
+{
+	DefineCustomStringVariable("distilbert.model_path",
+							   "Folder under which distil_load_model finds relative paths.",
+							   "Empty: only absolute paths, which need the rights of pg_read_server_files.",
+							   &distil_guc_model_path, "",
+							   PGC_SUSET, 0, check_model_path, NULL, NULL);
+
+	DefineCustomEnumVariable("distilbert.long_text",
+							 "What happens to a text longer than its model can take.",
+							 NULL, &distil_guc_long_text, DISTIL_LONG_TRUNCATE,
+							 long_text_options, PGC_USERSET, 0, NULL, NULL, NULL);
+
+	define_default_model("distilbert.sentiment_model",
+						 "Model of distil_sentiment when none is named.",
+						 &distil_guc_sentiment_model, "sentiment-en-v1");
+	define_default_model("distilbert.entities_model",
+						 "Model of distil_entities when none is named.",
+						 &distil_guc_entities_model, "");
+	define_default_model("distilbert.embed_model",
+						 "Model of distil_embed when none is named.",
+						 &distil_guc_embed_model, "");
+
+	MarkGUCPrefixReserved("distilbert");
+}
+
+static const char *
+task_setting(const char *task)
+{
+	if (strcmp(task, "sentiment") == 0)
+		return distil_guc_sentiment_model;
+	if (strcmp(task, "entities") == 0)
+		return distil_guc_entities_model;
+	if (strcmp(task, "embed") == 0)
+		return distil_guc_embed_model;
+	elog(ERROR, "task \"%s\" has no default model", task);
+	return NULL;				/* keep compiler quiet */
+}
+
+const char *
+distil_default_model(const char *task)
+{
+	const char *name = task_setting(task);
+
+	if (name == NULL || name[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("no model is set for %s", task),
+				 errhint("Name a model in the call, or load one with distil_load_model(name, path) and set \"distilbert.%s_model\" to its name.",
+						 task)));
+	return name;
+}

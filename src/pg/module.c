@@ -1,0 +1,27 @@
+/*
+ * module.c -- loading the library into a backend.
+ *
+ * Loading must succeed anywhere (preloaded, in a worker, in binary upgrade,
+ * on a standby) and so does next to nothing: settings and callbacks.  Kernels
+ * are chosen and models opened when a query first asks for them.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "pg/compat.h"
+#include "pg/guc.h"
+#include "pg/modelcache.h"
+#include "pg/packfile.h"
+
+DISTIL_MODULE_MAGIC;
+
+extern PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	distil_guc_init();
+	distil_modelcache_init();
+	distil_packfile_init();
+}

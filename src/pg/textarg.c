@@ -1,0 +1,144 @@
+/*
+ * textarg.c -- from SQL arguments to the core, and back.
+ *
+ * The core reads UTF-8.  Databases in other encodings have their texts
+ * converted on the way in and labels, tokens and names converted on the way
+ * out; characters correspond one to one, so offsets counted in characters mean
+ * the same on both sides (setfunc.c deals with SQL_ASCII, where the server
+ * counts bytes).
+ *
+ * Memory: copies live in the caller's context and are freed as soon as they
+ * are used, for index builds and array functions see many texts in one
+ * context.  The core's frames are never jumped over: errors are raised here,
+ * after it has returned.
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+#include "pg/alloc.h"
+#include "pg/compat.h"
+#include "pg/errors.h"
+#include "pg/guc.h"
+#include "pg/textarg.h"
+
+/* What a head is for: the task by which models are loaded, the functions that use it. */
+static const struct
+{
+	const char *task;
+	const char *functions;
+}			head_uses[] =
+{
+	[DBERT_HEAD_NONE] = {"embed", "distil_embed"},
+	[DBERT_HEAD_SEQUENCE] = {"classify", "distil_classify or distil_scores"},
+	[DBERT_HEAD_TOKEN] = {"entities", "distil_entities"},
+	[DBERT_HEAD_SPAN] = {"answer", "distil_embed"},
+	[DBERT_HEAD_MASK] = {"fill_mask", "distil_embed"},
+};
+
+DistilText
+distil_text_get(Datum value)
+{
+	DistilText	t;
+	const char *s;
+	int			len;
+
+	t.given = value;
+	t.stored = DatumGetTextPP(value);
+	s = VARDATA_ANY(t.stored);
+	len = VARSIZE_ANY_EXHDR(t.stored);
+
+	/* returns its argument when there is nothing to convert, else a string */
+	t.data = pg_server_to_any(s, len, PG_UTF8);
+	t.len = t.data == s ? (size_t) len : strlen(t.data);
+	return t;
+}
+
+void
+distil_text_free(DistilText *t)
+{
+	if (t->data != VARDATA_ANY(t->stored))
+		pfree(unconstify(char *, t->data));
+	if ((Pointer) t->stored != DatumGetPointer(t->given))
+		pfree(t->stored);
+}
+
+text *
+distil_text_from_utf8(const char *s, size_t len)
+{
+	char	   *converted = pg_any_to_server(s, (int) len, PG_UTF8);
+	text	   *result;
+
+	if (converted == s)
+		return cstring_to_text_with_len(s, (int) len);
+	result = cstring_to_text(converted);
+	pfree(converted);
+	return result;
+}
+
+DistilModel *
+distil_call_model(FunctionCallInfo fcinfo, int argno, const char *task)
+{
+	DistilModel *model;
+	char	   *name;
+
+	if (argno < 0)
+		return distil_model_for_call(fcinfo->flinfo, distil_default_model(task));
+
+	name = text_to_cstring(PG_GETARG_TEXT_PP(argno));
+	model = distil_model_for_call(fcinfo->flinfo, name);
+	pfree(name);
+	return model;
+}
+
+void
+distil_require_head(const DistilModel *model, DbertHead head, const char *function)
+{
+	DbertHead	has = model->core->config.head;
+
+	if (has == head)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("model \"%s\" cannot be used with %s", model->name, function),
+			 errdetail("The model's task is \"%s\"; %s needs one whose task is \"%s\".",
+					   head_uses[has].task, function, head_uses[head].task),
+			 errhint("This model can be used with %s.", head_uses[has].functions)));
+}
+
+void
+distil_batch_add(DbertBatch *batch, const DistilText *t)
+{
+	bool		truncate = distil_guc_long_text == DISTIL_LONG_TRUNCATE;
+	DbertError	err;
+
+	if (dbert_batch_add(batch, t->data, t->len, NULL, 0, truncate,
+						distil_poll(), &err) == DBERT_OK)
+		return;
+	if (err.code == DBERT_E_LIMIT && !truncate)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("%s", err.msg),
+				 errhint("Set \"distilbert.long_text\" to \"truncate\" to have only the beginning of long texts read.")));
+	distil_raise(&err, NULL);
+}
+
+void
+distil_batch_run(DbertBatch *batch)
+{
+	DbertError	err;
+
+	if (dbert_batch_run(batch, distil_poll(), &err) != DBERT_OK)
+		distil_raise(&err, NULL);
+}
+
+DbertBatch *
+distil_run_text(DistilModel *model, int want, const DistilText *t)
+{
+	DbertBatch *batch = distil_model_batch(model, want);
+
+	distil_batch_add(batch, t);
+	distil_batch_run(batch);
+	return batch;
+}

@@ -1,0 +1,277 @@
+/*
+ * textfunc.c -- SQL functions from one text to one value.
+ *
+ *	   distil_sentiment(text [, model])			real, -1 .. 1
+ *	   distil_sentiment_label(text [, model])	text
+ *	   distil_classify(text, model)				text
+ *	   distil_embed(text [, model])				real[]
+ *	   distil_tokenize(text, model)				text[]
+ *	   distil_token_count(text, model)			integer
+ *
+ * The first four are tasks (textfunc.h): a model, a batch, an answer.  The
+ * forms with and without a model share one C function and are told apart by
+ * their number of arguments.  All are strict.  A call leaves nothing behind
+ * but its result, the model that its call site has pinned and the model's
+ * batch.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "pg/alloc.h"
+#include "pg/compat.h"
+#include "pg/errors.h"
+#include "pg/textfunc.h"
+
+/* So many labels are listed in a message. */
+#define LABELS_SHOWN 20
+
+PG_FUNCTION_INFO_V1(distil_sentiment);
+PG_FUNCTION_INFO_V1(distil_sentiment_label);
+PG_FUNCTION_INFO_V1(distil_classify);
+PG_FUNCTION_INFO_V1(distil_embed);
+PG_FUNCTION_INFO_V1(distil_tokenize);
+PG_FUNCTION_INFO_V1(distil_token_count);
+
+/* ---- the tasks ---- */
+
+static const char *
+label_list(const DbertModel *core)
+{
+	StringInfoData s;
+	int			shown = Min(core->config.n_labels, LABELS_SHOWN);
+
+	initStringInfo(&s);
+	for (int i = 0; i < shown; i++)
+	{
+		const char *label = core->labels[i];
+		text	   *t = distil_text_from_utf8(label, strlen(label));
+
+		appendStringInfo(&s, "%s\"%s\"", i > 0 ? ", " : "", text_to_cstring(t));
+	}
+	if (shown < core->config.n_labels)
+		appendStringInfoString(&s, ", ...");
+	return s.data;
+}
+
+static void
+check_sentiment(const DistilModel *model, const char *function)
+{
+	distil_require_head(model, DBERT_HEAD_SEQUENCE, function);
+	if (dbert_model_has_sentiment(model->core))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("labels of model \"%s\" do not tell a sentiment", model->name),
+			 errdetail("Its labels are %s.", label_list(model->core)),
+			 errhint("This model can be used with distil_classify or distil_scores.")));
+}
+
+static void
+check_classify(const DistilModel *model, const char *function)
+{
+	distil_require_head(model, DBERT_HEAD_SEQUENCE, function);
+}
+
+/* Any model's hidden states can be pooled, whatever stands on top of them. */
+static void
+check_embed(const DistilModel *model, const char *function)
+{
+}
+
+static Datum
+answer_sentiment(const DistilModel *model, const DbertBatch *batch, int i)
+{
+	int			rows;
+
+	return Float4GetDatum(dbert_sentiment(model->core, dbert_batch_logits(batch, i, &rows)));
+}
+
+static Datum
+answer_label(const DistilModel *model, const DbertBatch *batch, int i)
+{
+	int			rows;
+	int			best = dbert_classify_best(model->core, dbert_batch_logits(batch, i, &rows));
+	const char *label = model->core->labels[best];
+
+	return PointerGetDatum(distil_text_from_utf8(label, strlen(label)));
+}
+
+/* A real[] without NULLs is its header and the floats as they stand. */
+static Datum
+answer_embedding(const DistilModel *model, const DbertBatch *batch, int i)
+{
+	int			n = model->core->config.hidden;
+	Size		size = ARR_OVERHEAD_NONULLS(1) + n * sizeof(float4);
+	ArrayType  *array = palloc(size);
+
+	SET_VARSIZE(array, size);
+	array->ndim = 1;
+	array->dataoffset = 0;
+	array->elemtype = FLOAT4OID;
+	ARR_DIMS(array)[0] = n;
+	ARR_LBOUND(array)[0] = 1;
+	memcpy(ARR_DATA_PTR(array), dbert_batch_embedding(batch, i), n * sizeof(float4));
+	return PointerGetDatum(array);
+}
+
+const DistilTask distil_task_sentiment = {
+	.function = "distil_sentiment",
+	.setting = "sentiment",
+	.want = DBERT_WANT_LOGITS,
+	.type = FLOAT4OID,
+	.check = check_sentiment,
+	.answer = answer_sentiment
+};
+
+const DistilTask distil_task_sentiment_label = {
+	.function = "distil_sentiment_label",
+	.setting = "sentiment",
+	.want = DBERT_WANT_LOGITS,
+	.type = TEXTOID,
+	.check = check_sentiment,
+	.answer = answer_label
+};
+
+const DistilTask distil_task_classify = {
+	.function = "distil_classify",
+	.want = DBERT_WANT_LOGITS,
+	.type = TEXTOID,
+	.check = check_classify,
+	.answer = answer_label
+};
+
+const DistilTask distil_task_embed = {
+	.function = "distil_embed",
+	.setting = "embed",
+	.want = DBERT_WANT_EMBEDDING,
+	.type = FLOAT4ARRAYOID,
+	.check = check_embed,
+	.answer = answer_embedding
+};
+
+DistilModel *
+distil_task_model(FunctionCallInfo fcinfo, const DistilTask *task)
+{
+	DistilModel *model = distil_call_model(fcinfo, PG_NARGS() > 1 ? 1 : -1, task->setting);
+
+	task->check(model, task->function);
+	return model;
+}
+
+/* ---- their functions ---- */
+
+static Datum
+evaluate(FunctionCallInfo fcinfo, const DistilTask *task)
+{
+	DistilModel *model = distil_task_model(fcinfo, task);
+	DistilText	t = distil_text_get(PG_GETARG_DATUM(0));
+	DbertBatch *batch = distil_run_text(model, task->want, &t);
+
+	distil_text_free(&t);
+	return task->answer(model, batch, 0);
+}
+
+Datum
+distil_sentiment(PG_FUNCTION_ARGS)
+{
+	return evaluate(fcinfo, &distil_task_sentiment);
+}
+
+Datum
+distil_sentiment_label(PG_FUNCTION_ARGS)
+{
+	return evaluate(fcinfo, &distil_task_sentiment_label);
+}
+
+Datum
+distil_classify(PG_FUNCTION_ARGS)
+{
+	return evaluate(fcinfo, &distil_task_classify);
+}
+
+Datum
+distil_embed(PG_FUNCTION_ARGS)
+{
+	return evaluate(fcinfo, &distil_task_embed);
+}
+
+/* ---- tokens ---- */
+
+/*
+ * The whole text, however long it is: what a model would read of it is the
+ * models' affair.  An array cannot hold more than MaxArraySize elements.
+ */
+static DbertTokenList
+tokenize(const DistilModel *model, Datum value, const DbertAllocator *alloc)
+{
+	DistilText	t = distil_text_get(value);
+	DbertTokenList tokens = {0};
+	bool		truncated;
+	DbertError	err;
+
+	if (dbert_tokenize(&model->core->tokenizer, t.data, t.len, NULL, 0, MaxArraySize,
+					   alloc, distil_poll(), &tokens, &truncated, &err) != DBERT_OK)
+		distil_raise(&err, NULL);
+	if (truncated)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("text has more than %zu tokens", (size_t) MaxArraySize)));
+	distil_text_free(&t);
+	return tokens;
+}
+
+Datum
+distil_tokenize(PG_FUNCTION_ARGS)
+{
+	DistilModel *model = distil_call_model(fcinfo, 1, NULL);
+	DbertAllocator alloc = distil_allocator(CurrentMemoryContext);
+	DbertTokenList tokens = tokenize(model, PG_GETARG_DATUM(0), &alloc);
+	int			n = (int) tokens.count;
+	Datum	   *texts = palloc_extended(n * sizeof(Datum), MCXT_ALLOC_HUGE);
+	ArrayType  *result;
+
+	for (int i = 0; i < n; i++)
+	{
+		size_t		len;
+		const char *s = dbert_token_text(&model->core->tokenizer, tokens.items[i].id, &len);
+
+		CHECK_FOR_INTERRUPTS();
+		texts[i] = PointerGetDatum(distil_text_from_utf8(s, len));
+	}
+	dbert_token_list_free(&tokens, &alloc);
+	result = construct_array(texts, n, TEXTOID, -1, false, TYPALIGN_INT);
+	for (int i = 0; i < n; i++)
+		pfree(DatumGetPointer(texts[i]));
+	pfree(texts);
+	PG_RETURN_ARRAYTYPE_P(result);
+}
+
+int32
+distil_count_tokens(const DistilModel *model, Datum value)
+{
+	DistilText	t = distil_text_get(value);
+	DbertAllocator alloc = distil_allocator(CurrentMemoryContext);
+	int64_t		count;
+	DbertError	err;
+
+	if (dbert_count_tokens(&model->core->tokenizer, t.data, t.len, &alloc,
+						   distil_poll(), &count, &err) != DBERT_OK)
+		distil_raise(&err, NULL);
+	distil_text_free(&t);
+
+	/* a text value has less than 1 GB, a token at least one byte */
+	Assert(count <= PG_INT32_MAX);
+	return (int32) count;
+}
+
+Datum
+distil_token_count(PG_FUNCTION_ARGS)
+{
+	DistilModel *model = distil_call_model(fcinfo, 1, NULL);
+
+	PG_RETURN_INT32(distil_count_tokens(model, PG_GETARG_DATUM(0)));
+}
