@@ -1,0 +1,44 @@
+/*
+ * chartype.h -- what a code point is, in the eyes of Hugging Face's tokenizers.
+ *
+ * That library mixes several Unicode versions: the categories are those of
+ * Unicode 8.0 (younger characters have none: they are neither punctuation
+ * nor marks nor controls), decompositions and combining classes those of
+ * 12.1, lower case that of 17.0.  The tables freeze exactly this, so that
+ * ids do not change with the libutf8proc that happens to be installed.
+ */
+#ifndef DBERT_TEXT_CHARTYPE_H
+#define DBERT_TEXT_CHARTYPE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Property White_Space. */
+extern bool dbert_char_is_space(uint32_t cp);
+
+/* Category P, or one of ASCII's other printing characters that are no letters or digits. */
+extern bool dbert_char_is_punct(uint32_t cp);
+
+/* What clean_text removes: Cc, Cf, Co and U+FFFD, but not tab, line feed, carriage return. */
+extern bool dbert_char_is_removed(uint32_t cp);
+
+/* Category Mn. */
+extern bool dbert_char_is_mark(uint32_t cp);
+
+/* The blocks that handle_chinese_chars sets apart. */
+extern bool dbert_char_is_cjk(uint32_t cp);
+
+/* A word character of regular expressions (\w), for AddedToken.single_word. */
+extern bool dbert_char_is_word(uint32_t cp);
+
+/* Canonical combining class. */
+extern int	dbert_char_combining_class(uint32_t cp);
+
+/* Full canonical decomposition, not reordered: writes 1 to 4 code points. */
+#define DBERT_MAX_DECOMPOSED 4
+extern int	dbert_char_decompose(uint32_t cp, uint32_t out[DBERT_MAX_DECOMPOSED]);
+
+/* Lower case, without context; writes 1 or 2 code points (2: U+0130 alone). */
+extern int	dbert_char_lower(uint32_t cp, uint32_t out[2]);
+
+#endif

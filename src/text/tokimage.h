@@ -1,0 +1,88 @@
+/*
+ * tokimage.h -- the layout of a compiled tokenizer.
+ *
+ *     header | trie units | ends of the tokens' texts | added tokens | texts
+ *
+ * Offsets count bytes from the header; the image may lie at any address that
+ * is a multiple of 8.  It is made for the machine that made it (byte order).
+ */
+#ifndef DBERT_TEXT_TOKIMAGE_H
+#define DBERT_TEXT_TOKIMAGE_H
+
+#include "text/normalize.h"
+#include "text/tokenizer.h"
+#include "text/trie.h"
+
+#define DBERT_TOKIMAGE_MAGIC	0x6b6f7444u /* "Dtok" */
+#define DBERT_TOKIMAGE_VERSION	1
+
+typedef struct DbertImageAdded
+{
+	int32_t		id;
+	uint8_t		single_word,
+				lstrip,
+				rstrip,
+				special;
+} DbertImageAdded;
+
+typedef struct DbertTokImage
+{
+	uint32_t	magic,
+				version;
+	uint64_t	size;			/* of the whole image */
+	uint64_t	units_at,
+				ends_at,
+				added_at,
+				texts_at,
+				texts_size;
+	int32_t		n_units,
+				n_tokens,
+				n_added;
+	int32_t		max_word_chars;
+	int32_t		unk_id,
+				cls_id,
+				sep_id,
+				pad_id,
+				mask_id;
+
+	/* nodes of the trie, -1: no such trie; values are ids except where said */
+	int32_t		words;			/* the vocabulary */
+	int32_t		pieces;			/* node of "##" in words */
+	int32_t		names;			/* texts of added tokens outside the vocabulary */
+	int32_t		raw;			/* added tokens found in the raw text; values index added[] */
+	int32_t		normalized;		/* added tokens found in normalised text; same */
+
+	uint8_t		clean_text,
+				split_cjk,
+				strip_accents,
+				lowercase;
+	uint8_t		any_lstrip;		/* of raw */
+	uint8_t		unused[3];
+	uint8_t		raw_first[256]; /* 1: a key of raw begins with this byte */
+} DbertTokImage;
+
+static inline const void *
+dbert_image_at(const DbertTokImage *image, uint64_t offset)
+{
+	return (const char *) image + offset;
+}
+
+static inline const DbertTrieUnit *
+dbert_image_units(const DbertTokImage *image)
+{
+	return dbert_image_at(image, image->units_at);
+}
+
+static inline const DbertImageAdded *
+dbert_image_added(const DbertTokImage *image)
+{
+	return dbert_image_at(image, image->added_at);
+}
+
+static inline DbertNormRules
+dbert_image_rules(const DbertTokImage *image)
+{
+	return (DbertNormRules) {image->clean_text, image->split_cjk, image->strip_accents, image->lowercase};
+}
+
+#endif
