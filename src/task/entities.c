@@ -55,7 +55,21 @@ has_prefix(const char *label, const char *letters)
 	return label[0] != '\0' && label[1] == '-' && strchr(letters, label[0]) != NULL;
 }
 
-/* Are all labels but "O" of the scheme with these letters, and some beyond B and I? */
+/* Is there a label "B-" and this type? */
+static bool
+has_begin(const DbertModel *model, const char *type)
+{
+	for (int i = 0; i < model->config.n_labels; i++)
+		if (has_prefix(model->labels[i], "B") && strcmp(model->labels[i] + 2, type) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Are all labels but "O" of the scheme with these letters?  One label at least
+ * must have a letter beyond B and I and share its type with a B-, so that
+ * "E-MAIL" among B- and I- does not make a scheme.
+ */
 static bool
 labels_of_scheme(const DbertModel *model, const char *letters)
 {
@@ -69,7 +83,7 @@ labels_of_scheme(const DbertModel *model, const char *letters)
 			continue;
 		if (!has_prefix(label, letters))
 			return false;
-		beyond_bi |= !has_prefix(label, "BI");
+		beyond_bi |= !has_prefix(label, "BI") && has_begin(model, label + 2);
 	}
 	return beyond_bi;
 }
