@@ -107,5 +107,173 @@ REVOKE ALL ON FUNCTION @extschema@.distil_drop_model(text, boolean) FROM PUBLIC;
 
 
 -- ---------------------------------------------------------------- functions on text
--- (one value, arrays, sets; see README.md)
+--
+-- Forms that name a model depend on it alone and are IMMUTABLE, as
+-- to_tsvector(regconfig, text) is: fit for generated columns and expression
+-- indexes.  Forms without a model read a setting and are STABLE.  COST 1000 is
+-- enough to come last among conditions, to be computed after LIMIT and to earn
+-- parallel workers; an honest figure would upset plans and set off the JIT.
+
+-- sentiment
+
+CREATE FUNCTION @extschema@.distil_sentiment(text text)
+	RETURNS real
+	AS 'MODULE_PATHNAME', 'distil_sentiment'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION @extschema@.distil_sentiment(text) IS
+	'sentiment from -1 (negative) to 1 (positive), by the model that distilbert.sentiment_model names';
+
+CREATE FUNCTION @extschema@.distil_sentiment(text text, model text)
+	RETURNS real
+	AS 'MODULE_PATHNAME', 'distil_sentiment'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION @extschema@.distil_sentiment(text, text) IS
+	'sentiment from -1 (negative) to 1 (positive), by the named model';
+
+CREATE FUNCTION @extschema@.distil_sentiment(texts text[])
+	RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_sentiment_array'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION @extschema@.distil_sentiment(text[]) IS
+	'sentiment of each text, from -1 (negative) to 1 (positive)';
+
+CREATE FUNCTION @extschema@.distil_sentiment(texts text[], model text)
+	RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_sentiment_array'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION @extschema@.distil_sentiment(text[], text) IS
+	'sentiment of each text, from -1 (negative) to 1 (positive), by the named model';
+
+CREATE FUNCTION @extschema@.distil_sentiment_label(text text)
+	RETURNS text
+	AS 'MODULE_PATHNAME', 'distil_sentiment_label'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION @extschema@.distil_sentiment_label(text) IS
+	'label of the sentiment as the model spells it, by the model that distilbert.sentiment_model names';
+
+CREATE FUNCTION @extschema@.distil_sentiment_label(text text, model text)
+	RETURNS text
+	AS 'MODULE_PATHNAME', 'distil_sentiment_label'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION @extschema@.distil_sentiment_label(text, text) IS
+	'label of the sentiment as the named model spells it';
+
+CREATE FUNCTION @extschema@.distil_sentiment_label(texts text[])
+	RETURNS text[]
+	AS 'MODULE_PATHNAME', 'distil_sentiment_label_array'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION @extschema@.distil_sentiment_label(text[]) IS
+	'label of the sentiment of each text';
+
+CREATE FUNCTION @extschema@.distil_sentiment_label(texts text[], model text)
+	RETURNS text[]
+	AS 'MODULE_PATHNAME', 'distil_sentiment_label_array'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION @extschema@.distil_sentiment_label(text[], text) IS
+	'label of the sentiment of each text, as the named model spells it';
+
+-- classes
+
+CREATE FUNCTION @extschema@.distil_classify(text text, model text)
+	RETURNS text
+	AS 'MODULE_PATHNAME', 'distil_classify'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION @extschema@.distil_classify(text, text) IS
+	'best label of a text';
+
+CREATE FUNCTION @extschema@.distil_classify(texts text[], model text)
+	RETURNS text[]
+	AS 'MODULE_PATHNAME', 'distil_classify_array'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION @extschema@.distil_classify(text[], text) IS
+	'best label of each text';
+
+CREATE FUNCTION @extschema@.distil_scores(text text, model text)
+	RETURNS TABLE (label text, score real)
+	AS 'MODULE_PATHNAME', 'distil_scores'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 5;
+COMMENT ON FUNCTION @extschema@.distil_scores(text, text) IS
+	'all labels with their scores, best first';
+
+-- entities
+--
+-- Where no model is named, the number comes before the strategy: the second
+-- text of a call is then always the model, so that
+--     distil_entities(body)
+--     distil_entities(body, aggregation => 'simple')
+--     distil_entities(body, 'ner')
+--     distil_entities(body, 'ner', 'simple', 0.8)
+-- each have one meaning.
+
+CREATE FUNCTION @extschema@.distil_entities(
+	text text, min_score real DEFAULT 0, aggregation text DEFAULT 'first')
+	RETURNS TABLE (
+		entity text, label text, score real, start_pos integer, end_pos integer)
+	AS 'MODULE_PATHNAME', 'distil_entities_default'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000 ROWS 10;
+COMMENT ON FUNCTION @extschema@.distil_entities(text, real, text) IS
+	'named entities in order; substr(text, start_pos, end_pos - start_pos + 1) = entity; by the model that distilbert.entities_model names';
+
+CREATE FUNCTION @extschema@.distil_entities(
+	text text, model text, aggregation text DEFAULT 'first', min_score real DEFAULT 0)
+	RETURNS TABLE (
+		entity text, label text, score real, start_pos integer, end_pos integer)
+	AS 'MODULE_PATHNAME', 'distil_entities'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 10;
+COMMENT ON FUNCTION @extschema@.distil_entities(text, text, text, real) IS
+	'named entities in order; substr(text, start_pos, end_pos - start_pos + 1) = entity; aggregation is none, simple, first, average or max';
+
+-- embeddings: an array of texts gives the rows of a two-dimensional array, a row
+-- of NULLs for NULL
+
+CREATE FUNCTION @extschema@.distil_embed(text text)
+	RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_embed'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION @extschema@.distil_embed(text) IS
+	'embedding of a text, by the model that distilbert.embed_model names';
+
+CREATE FUNCTION @extschema@.distil_embed(text text, model text)
+	RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_embed'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION @extschema@.distil_embed(text, text) IS
+	'embedding of a text, by the named model';
+
+CREATE FUNCTION @extschema@.distil_embed(texts text[])
+	RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_embed_array'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION @extschema@.distil_embed(text[]) IS
+	'embeddings of texts, a row of a two-dimensional array for each';
+
+CREATE FUNCTION @extschema@.distil_embed(texts text[], model text)
+	RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_embed_array'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION @extschema@.distil_embed(text[], text) IS
+	'embeddings of texts by the named model, a row of a two-dimensional array for each';
+
+-- tokens: of the whole text, with [CLS] and [SEP]
+
+CREATE FUNCTION @extschema@.distil_tokenize(text text, model text)
+	RETURNS text[]
+	AS 'MODULE_PATHNAME', 'distil_tokenize'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION @extschema@.distil_tokenize(text, text) IS
+	'tokens of a text as the model sees them, [CLS] and [SEP] included, nothing cut off';
+
+CREATE FUNCTION @extschema@.distil_token_count(text text, model text)
+	RETURNS integer
+	AS 'MODULE_PATHNAME', 'distil_token_count'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION @extschema@.distil_token_count(text, text) IS
+	'number of tokens of a text, [CLS] and [SEP] included';
+
+CREATE FUNCTION @extschema@.distil_token_count(texts text[], model text)
+	RETURNS integer[]
+	AS 'MODULE_PATHNAME', 'distil_token_count_array'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION @extschema@.distil_token_count(text[], text) IS
+	'number of tokens of each text, [CLS] and [SEP] included';
 

@@ -17,6 +17,7 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/array.h"
+#include "utils/memutils.h"
 
 #include "pg/compat.h"
 #include "pg/textfunc.h"
@@ -52,8 +53,9 @@ PG_FUNCTION_INFO_V1(distil_token_count_array);
 static TextArray
 open_array(Datum value)
 {
-	TextArray	a = {DatumGetArrayTypeP(value)};
+	TextArray	a;
 
+	a.array = DatumGetArrayTypeP(value);
 	if (ARR_NDIM(a.array) > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
@@ -76,12 +78,13 @@ close_array(TextArray *a, Datum value)
 static ArrayType *
 array_like(const TextArray *a, Datum *values, Oid type)
 {
+	int			dims[1] = {a->n};
+	int			lower[1] = {a->lower};
 	bool		by_value = type != TEXTOID;
 
 	if (a->n == 0)
 		return construct_empty_array(type);
-	return construct_md_array(values, a->nulls, 1, unconstify(int *, &a->n),
-							  unconstify(int *, &a->lower), type,
+	return construct_md_array(values, a->nulls, 1, dims, lower, type,
 							  by_value ? 4 : -1, by_value, TYPALIGN_INT);
 }
 
@@ -112,7 +115,7 @@ static void
 run_array(DistilModel *model, const TextArray *a, Sink *sink)
 {
 	DbertBatch *batch = distil_model_batch(model, sink->task->want);
-	int		   *elements = palloc(Max(a->n, 1) * sizeof(int));
+	int		   *elements = palloc_array(int, Max(a->n, 1));
 
 	for (int e = 0; e < a->n; e++)
 	{
@@ -125,7 +128,8 @@ run_array(DistilModel *model, const TextArray *a, Sink *sink)
 			distil_batch_add(batch, &t);
 			distil_text_free(&t);
 		}
-		if (dbert_batch_tokens(batch) >= BATCH_TOKENS || e == a->n - 1)
+		if (dbert_batch_tokens(batch) >= BATCH_TOKENS ||
+			(e == a->n - 1 && dbert_batch_count(batch) > 0))
 		{
 			distil_batch_run(batch);
 			take_answers(model, batch, elements, sink);
@@ -142,9 +146,10 @@ evaluate_array(FunctionCallInfo fcinfo, const DistilTask *task)
 {
 	DistilModel *model = distil_task_model(fcinfo, task);
 	TextArray	a = open_array(PG_GETARG_DATUM(0));
-	Sink		sink = {task, palloc0(Max(a.n, 1) * sizeof(Datum)), NULL};
+	Sink		sink = {.task = task};
 	ArrayType  *result;
 
+	sink.values = palloc0_array(Datum, Max(a.n, 1));
 	run_array(model, &a, &sink);
 	result = array_like(&a, sink.values, task->type);
 	pfree(sink.values);
@@ -175,7 +180,7 @@ distil_token_count_array(PG_FUNCTION_ARGS)
 {
 	DistilModel *model = distil_call_model(fcinfo, 1, NULL);
 	TextArray	a = open_array(PG_GETARG_DATUM(0));
-	Datum	   *values = palloc0(Max(a.n, 1) * sizeof(Datum));
+	Datum	   *values = palloc0_array(Datum, Max(a.n, 1));
 	ArrayType  *result;
 
 	for (int e = 0; e < a.n; e++)
@@ -228,7 +233,8 @@ new_matrix(const TextArray *a, int hidden)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("array size exceeds the maximum allowed (%d)", (int) MaxAllocSize)));
 
-	matrix = palloc0(size);
+	matrix = palloc(size);
+	memset(matrix, 0, header);
 	SET_VARSIZE(matrix, size);
 	matrix->ndim = 2;
 	matrix->dataoffset = has_nulls ? header : 0;
@@ -251,7 +257,7 @@ distil_embed_array(PG_FUNCTION_ARGS)
 		result = construct_empty_array(FLOAT4OID);
 	else
 	{
-		Sink		sink = {&distil_task_embed};
+		Sink		sink = {.task = &distil_task_embed};
 
 		result = new_matrix(&a, model->core->config.hidden);
 		sink.row = (float4 *) ARR_DATA_PTR(result);

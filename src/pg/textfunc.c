@@ -17,9 +17,11 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 #include "pg/alloc.h"
 #include "pg/compat.h"
@@ -74,12 +76,6 @@ static void
 check_classify(const DistilModel *model, const char *function)
 {
 	distil_require_head(model, DBERT_HEAD_SEQUENCE, function);
-}
-
-/* Any model's hidden states can be pooled, whatever stands on top of them. */
-static void
-check_embed(const DistilModel *model, const char *function)
-{
 }
 
 static Datum
@@ -144,12 +140,12 @@ const DistilTask distil_task_classify = {
 	.answer = answer_label
 };
 
+/* Any model's hidden states can be pooled, whatever stands on top of them. */
 const DistilTask distil_task_embed = {
 	.function = "distil_embed",
 	.setting = "embed",
 	.want = DBERT_WANT_EMBEDDING,
 	.type = FLOAT4ARRAYOID,
-	.check = check_embed,
 	.answer = answer_embedding
 };
 
@@ -158,7 +154,8 @@ distil_task_model(FunctionCallInfo fcinfo, const DistilTask *task)
 {
 	DistilModel *model = distil_call_model(fcinfo, PG_NARGS() > 1 ? 1 : -1, task->setting);
 
-	task->check(model, task->function);
+	if (task->check != NULL)
+		task->check(model, task->function);
 	return model;
 }
 

@@ -16,7 +16,7 @@ typedef struct DistilTask
 	int			want;			/* DBERT_WANT_ of its batch */
 	Oid			type;			/* of the answer */
 
-	/* raise when the model does not fit */
+	/* raise when the model does not fit; NULL: any does */
 	void		(*check) (const DistilModel *model, const char *function);
 
 	/* of text i, after dbert_batch_run; a pointer is palloc'd */
