@@ -7,6 +7,13 @@
 #   make check-core      unit tests of the core alone, no server
 #   make check-core SANITIZE=1   the same under ASan and UBSan
 
+ifneq ($(filter check demo,$(MAKECMDGOALS)),)
+# These install what is missing, PGXS included, and then call make again.
+.PHONY: check demo
+check demo:
+	@bash test/$@.sh
+else
+
 EXTENSION   = distilbert
 MODULE_big  = distilbert
 PGFILEDESC  = "distilbert - transformer encoders inside PostgreSQL"
@@ -76,3 +83,5 @@ check-core: $(TEST_BIN)
 	@failed=0; for t in $(TEST_BIN); do echo "== $$t"; $$t || failed=1; done; exit $$failed
 
 .PHONY: check-core
+
+endif

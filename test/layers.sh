@@ -1,0 +1,46 @@
+#!/bin/bash
+# layers.sh -- print includes that break the order of the rooms; fails if any.
+#
+# A room includes only itself and rooms above it; the server's headers stay in
+# src/pg.  Which room may see which is written down here and in src/*/README.md.
+
+cd "$(dirname "$0")/../src" || exit 1
+wrong=0
+
+# room, rooms it may include
+check()
+{
+	local room=$1 allowed=$2 found
+
+	[ -d "$room" ] || return
+	found=$(grep -n -H -E '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$room"/*.[ch] |
+		grep -v -E "\"($(echo "$room $allowed" | tr ' ' '|'))/[a-z0-9_]+\.[hc]\"")
+	# dbert.h declares what nn and task define
+	case $room in
+	kernel) found=$(printf '%s' "$found" | grep -v '"model/config\.h"') ;;
+	task | nn) found=$(printf '%s' "$found" | grep -v '"dbert\.h"') ;;
+	esac
+	if [ -n "$found" ]; then
+		printf '%s\n' "$found"
+		wrong=1
+	fi
+}
+
+check base ""
+# kernel: the enumeration of activations in model/config.h, plain data
+check kernel "base"
+check text "base"
+check model "base kernel text"
+check nn "base kernel text model"
+check task "base kernel text model nn"
+
+# The server's names, and what would end or jump out of a backend; comments do not count.
+for file in base/*.[ch] kernel/*.[ch] text/*.[ch] model/*.[ch] nn/*.[ch] task/*.[ch]; do
+	[ -f "$file" ] || continue
+	if cc -fpreprocessed -dD -E -P "$file" 2>/dev/null |
+		grep -n -E '"(postgres|fmgr|c)\.h"|(^|[^a-zA-Z_])(palloc0?|pfree|ereport|elog|exit|abort|printf|setjmp|longjmp)[[:space:]]*\('; then
+		echo "src/$file: not in the core"
+		wrong=1
+	fi
+done
+exit $wrong
