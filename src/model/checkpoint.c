@@ -1,0 +1,200 @@
+/*
+ * checkpoint.c -- the files of a checkpoint: one model.safetensors, or shards
+ * named by model.safetensors.index.json, joined to one set sorted by name.
+ */
+#include "model/checkpoint.h"
+
+#include "model/json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SINGLE_FILE "model.safetensors"
+#define INDEX_FILE	"model.safetensors.index.json"
+#define SHARDS_MAX	1024
+
+typedef struct Shard
+{
+	const char *file;
+	DbertTensor *items;
+	size_t		count;
+} Shard;
+
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(((const DbertTensor *) a)->name, ((const DbertTensor *) b)->name);
+}
+
+static DbertStatus
+open_shard(const DbertSource *source, const char *dir, const char *name, DbertPool *pool,
+		   const DbertPoll *poll, Shard *shard, DbertFileList *list, DbertError *err)
+{
+	char		path[DBERT_FILE_NAME_MAX];
+
+	DBERT_TRY(dbert_file_join(path, dir, name, err));
+	shard->file = dbert_pool_strndup(pool, path, strlen(path));
+	if (shard->file == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	DBERT_TRY(dbert_file_list_add(list, pool, source, dir, name, err));
+	return dbert_safetensors_header(source, shard->file, pool, poll,
+									&shard->items, &shard->count, err);
+}
+
+/* Join the shards' tensors; two of one name are an error. */
+static DbertStatus
+join_shards(const Shard *shards, size_t n_shards, DbertPool *pool, DbertTensorSet *set,
+			DbertError *err)
+{
+	size_t		total = 0;
+
+	for (size_t i = 0; i < n_shards; i++)
+		total += shards[i].count;
+	set->items = dbert_pool_alloc(pool, total, sizeof(*set->items));
+	if (set->items == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	set->count = 0;
+	for (size_t i = 0; i < n_shards; i++)
+	{
+		if (shards[i].count > 0)
+			memcpy(set->items + set->count, shards[i].items, shards[i].count * sizeof(*set->items));
+		set->count += shards[i].count;
+	}
+	if (total > 0)
+		qsort(set->items, total, sizeof(*set->items), compare_names);
+	for (size_t i = 1; i < total; i++)
+		if (strcmp(set->items[i - 1].name, set->items[i].name) == 0)
+			return dbert_fail(err, DBERT_E_FORMAT, "tensor \"%s\" is in two shards, \"%s\" and \"%s\"",
+							  set->items[i].name, set->items[i - 1].file, set->items[i].file);
+	return DBERT_OK;
+}
+
+/* The shard of that name, added when new. */
+static DbertStatus
+add_shard_name(const char *name, const char *index, const char **names, size_t *count,
+			   DbertError *err)
+{
+	char		clip[DBERT_CLIP];
+
+	for (size_t i = 0; i < *count; i++)
+		if (strcmp(names[i], name) == 0)
+			return DBERT_OK;
+	if (!dbert_file_name_plain(name))
+		return dbert_fail(err, DBERT_E_FORMAT, "%s: \"%s\" is no plain file name",
+						  index, dbert_clip(name, clip));
+	if (*count == SHARDS_MAX)
+		return dbert_fail(err, DBERT_E_LIMIT, "%s: more than %d shards", index, SHARDS_MAX);
+	names[(*count)++] = name;
+	return DBERT_OK;
+}
+
+/* Every tensor of the map is in the shard the map says, and no other is there. */
+static DbertStatus
+check_map(const json_t *map, const DbertTensorSet *set, const char *dir, DbertError *err)
+{
+	const char *name;
+	json_t	   *file;
+	char		clip[DBERT_CLIP],
+				path[DBERT_FILE_NAME_MAX];
+
+	json_object_foreach((json_t *) map, name, file)
+	{
+		const DbertTensor *t = dbert_tensors_find(set, name);
+
+		DBERT_TRY(dbert_file_join(path, dir, json_string_value(file), err));
+		if (t == NULL || strcmp(t->file, path) != 0)
+			return dbert_fail(err, DBERT_E_FORMAT, "%s: tensor \"%s\" is not in \"%s\"",
+							  set->name, dbert_clip(name, clip), path);
+	}
+	for (size_t i = 0; i < set->count; i++)
+		if (json_object_get(map, set->items[i].name) == NULL)
+			return dbert_fail(err, DBERT_E_FORMAT, "%s: tensor \"%s\" of \"%s\" is not in its map",
+							  set->name, set->items[i].name, set->items[i].file);
+	return DBERT_OK;
+}
+
+static DbertStatus
+open_map(const DbertSource *source, const char *dir, const DbertJson *map, DbertPool *pool,
+		 const DbertPoll *poll, DbertTensorSet *set, DbertFileList *list, DbertError *err)
+{
+	const char **names = dbert_pool_alloc(pool, SHARDS_MAX, sizeof(*names));
+	Shard	   *shards = dbert_pool_alloc(pool, SHARDS_MAX, sizeof(*shards));
+	size_t		count = 0;
+	const char *tensor;
+	json_t	   *file;
+
+	if (names == NULL || shards == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	json_object_foreach((json_t *) map->value, tensor, file)
+	{
+		if (!json_is_string(file))
+			return dbert_fail(err, DBERT_E_FORMAT, "%s: a file name is not a string", map->where);
+		DBERT_TRY(add_shard_name(json_string_value(file), set->name, names, &count, err));
+	}
+	for (size_t i = 0; i < count; i++)
+		DBERT_TRY(open_shard(source, dir, names[i], pool, poll, &shards[i], list, err));
+	DBERT_TRY(join_shards(shards, count, pool, set, err));
+	return check_map(map->value, set, dir, err);
+}
+
+static DbertStatus
+open_index(const DbertSource *source, const char *dir, DbertPool *pool, const DbertPoll *poll,
+		   DbertTensorSet *set, DbertFileList *list, DbertError *err)
+{
+	json_t	   *root;
+	DbertJson	index,
+				map;
+	DbertStatus status;
+
+	DBERT_TRY(dbert_file_list_add(list, pool, source, dir, INDEX_FILE, err));
+	status = dbert_json_load(source, dir, INDEX_FILE, DBERT_JSON_MAX, 0, false,
+							 pool->alloc, poll, &root, &index, err);
+	if (status == DBERT_OK)
+		status = dbert_json_expect(&index, JSON_OBJECT, err);
+	if (status == DBERT_OK)
+		status = dbert_json_child(&index, "weight_map", JSON_OBJECT, &map, err);
+	if (status == DBERT_OK && map.value == NULL)
+		status = dbert_fail(err, DBERT_E_FORMAT, "%s: no \"weight_map\"", index.where);
+	set->name = INDEX_FILE;
+	if (status == DBERT_OK)
+		status = open_map(source, dir, &map, pool, poll, set, list, err);
+	json_decref(root);
+	return status;
+}
+
+DbertStatus
+dbert_tensors_open(const DbertSource *source, const char *dir, DbertPool *pool,
+				   const DbertPoll *poll, DbertTensorSet *set, DbertFileList *list,
+				   DbertError *err)
+{
+	Shard		single;
+	bool		exists;
+
+	DBERT_TRY(dbert_file_exists(source, dir, SINGLE_FILE, &exists, err));
+	if (exists)
+	{
+		set->name = SINGLE_FILE;
+		DBERT_TRY(open_shard(source, dir, SINGLE_FILE, pool, poll, &single, list, err));
+		return join_shards(&single, 1, pool, set, err);
+	}
+	DBERT_TRY(dbert_file_exists(source, dir, INDEX_FILE, &exists, err));
+	if (exists)
+		return open_index(source, dir, pool, poll, set, list, err);
+	DBERT_TRY(dbert_file_exists(source, dir, "pytorch_model.bin", &exists, err));
+	if (exists)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "pytorch_model.bin holds a Python pickle, which is not read: save the model as safetensors");
+	return dbert_fail(err, DBERT_E_FORMAT, "the model has neither \"%s\" nor \"%s\"",
+					  SINGLE_FILE, INDEX_FILE);
+}
+
+const DbertTensor *
+dbert_tensors_find(const DbertTensorSet *set, const char *name)
+{
+	DbertTensor key = {.name = name};
+
+	if (set->count == 0)
+		return NULL;
+	return bsearch(&key, set->items, set->count, sizeof(*set->items), compare_names);
+}

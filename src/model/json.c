@@ -1,0 +1,225 @@
+/* json.c -- see json.h. */
+#include "model/json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *
+dbert_clip(const char *s, char out[DBERT_CLIP])
+{
+	size_t		n = strnlen(s, DBERT_CLIP - 4);
+	bool		cut = s[n] != '\0';
+
+	/* never leave half a character */
+	if (cut)
+		while (n > 0 && ((unsigned char) s[n] & 0xc0) == 0x80)
+			n--;
+	memcpy(out, s, n);
+	strcpy(out + n, cut ? "..." : "");
+	return out;
+}
+
+/*
+ * jansson recurses up to 2048 levels, more stack than a backend should lend
+ * to a file, so depth is checked beforehand.
+ */
+static bool
+too_deep(const char *text, size_t len)
+{
+	int			depth = 0;
+	bool		in_string = false;
+
+	for (size_t i = 0; i < len; i++)
+	{
+		char		c = text[i];
+
+		if (in_string)
+		{
+			if (c == '\\')
+				i++;
+			else if (c == '"')
+				in_string = false;
+		}
+		else if (c == '"')
+			in_string = true;
+		else if ((c == '{' || c == '[') && ++depth > DBERT_JSON_DEPTH)
+			return true;
+		else if (c == '}' || c == ']')
+			depth--;
+	}
+	return false;
+}
+
+DbertStatus
+dbert_json_parse(const char *text, size_t len, const char *name, int flags,
+				 json_t **root, DbertError *err)
+{
+	json_error_t e;
+	size_t		options = JSON_REJECT_DUPLICATES;
+
+	*root = NULL;
+	if (too_deep(text, len))
+		return dbert_fail(err, DBERT_E_FORMAT, "%s: nested deeper than %d levels",
+						  name, DBERT_JSON_DEPTH);
+	if (flags & DBERT_JSON_REALS)
+		options |= JSON_DECODE_INT_AS_REAL;
+	*root = json_loadb(text, len, options, &e);
+	if (*root != NULL)
+		return DBERT_OK;
+	if (json_error_code(&e) == json_error_out_of_memory)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory while reading \"%s\"", name);
+	return dbert_fail(err, DBERT_E_FORMAT, "%s: line %d, column %d: %s",
+					  name, e.line, e.column, e.text);
+}
+
+DbertStatus
+dbert_json_load(const DbertSource *source, const char *dir, const char *name,
+				size_t max, int flags, bool optional,
+				const DbertAllocator *alloc, const DbertPoll *poll,
+				json_t **root, DbertJson *at, DbertError *err)
+{
+	char		path[DBERT_FILE_NAME_MAX];
+	char	   *text;
+	size_t		len;
+	bool		exists;
+	DbertStatus status;
+
+	*root = NULL;
+	at->value = NULL;
+	DBERT_TRY(dbert_file_join(path, dir, name, err));
+	DBERT_TRY(dbert_file_exists(source, dir, name, &exists, err));
+	if (optional && !exists)
+		return DBERT_OK;
+	DBERT_TRY(dbert_file_load(source, path, max, alloc, poll, &text, &len, err));
+	status = dbert_json_parse(text, len, path, flags, root, err);
+	dbert_free(alloc, text);
+	at->value = *root;
+	snprintf(at->where, sizeof(at->where), "%s", path);
+	return status;
+}
+
+static const char *
+type_name(json_type type)
+{
+	switch (type)
+	{
+		case JSON_OBJECT:
+			return "an object";
+		case JSON_ARRAY:
+			return "an array";
+		case JSON_STRING:
+			return "a string";
+		case JSON_INTEGER:
+			return "an integer";
+		case JSON_REAL:
+			return "a number";
+		case JSON_TRUE:
+		case JSON_FALSE:
+			return "true or false";
+		default:
+			return "null";
+	}
+}
+
+DbertStatus
+dbert_json_expect(const DbertJson *at, json_type type, DbertError *err)
+{
+	if (json_typeof(at->value) != type)
+		return dbert_fail(err, DBERT_E_FORMAT, "%s must be %s, found %s", at->where,
+						  type_name(type), type_name(json_typeof(at->value)));
+	return DBERT_OK;
+}
+
+/* NULL: absent or null */
+static const json_t *
+member(const DbertJson *object, const char *key)
+{
+	const json_t *v = json_object_get(object->value, key);
+
+	return json_is_null(v) ? NULL : v;
+}
+
+static DbertStatus
+wrong_type(const DbertJson *object, const char *key, const char *want, const json_t *v,
+		   DbertError *err)
+{
+	return dbert_fail(err, DBERT_E_FORMAT, "%s: \"%s\" must be %s, found %s",
+					  object->where, key, want, type_name(json_typeof(v)));
+}
+
+DbertStatus
+dbert_json_child(const DbertJson *object, const char *key, json_type type,
+				 DbertJson *at, DbertError *err)
+{
+	const json_t *v = member(object, key);
+
+	if (v != NULL && json_typeof(v) != type)
+		return wrong_type(object, key, type_name(type), v, err);
+	at->value = v;
+	snprintf(at->where, sizeof(at->where), "%.255s: %.60s", object->where, key);
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_json_int(const DbertJson *object, const char *key,
+			   int64_t min, int64_t max, int64_t *out, DbertError *err)
+{
+	const json_t *v = member(object, key);
+
+	if (v == NULL)
+		return DBERT_OK;
+	if (!json_is_integer(v))
+		return wrong_type(object, key, "an integer", v, err);
+	if (json_integer_value(v) < min || json_integer_value(v) > max)
+		return dbert_fail(err, DBERT_E_FORMAT,
+						  "%s: \"%s\" must be between %" PRId64 " and %" PRId64 ", found %" PRId64,
+						  object->where, key, min, max, (int64_t) json_integer_value(v));
+	*out = json_integer_value(v);
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_json_real(const DbertJson *object, const char *key,
+				double min, double max, double *out, DbertError *err)
+{
+	const json_t *v = member(object, key);
+	double		x;
+
+	if (v == NULL)
+		return DBERT_OK;
+	if (!json_is_number(v))
+		return wrong_type(object, key, "a number", v, err);
+	x = json_number_value(v);
+	if (!(x >= min && x <= max))
+		return dbert_fail(err, DBERT_E_FORMAT, "%s: \"%s\" must be between %g and %g, found %g",
+						  object->where, key, min, max, x);
+	*out = x;
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_json_bool(const DbertJson *object, const char *key, bool *out, DbertError *err)
+{
+	const json_t *v = member(object, key);
+
+	if (v == NULL)
+		return DBERT_OK;
+	if (!json_is_boolean(v))
+		return wrong_type(object, key, "true or false", v, err);
+	*out = json_is_true(v);
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_json_string(const DbertJson *object, const char *key, const char **out, DbertError *err)
+{
+	const json_t *v = member(object, key);
+
+	if (v == NULL)
+		return DBERT_OK;
+	if (!json_is_string(v))
+		return wrong_type(object, key, "a string", v, err);
+	*out = json_string_value(v);
+	return DBERT_OK;
+}

@@ -1,0 +1,191 @@
+/*
+ * pack_open.c -- an image to a model: checks, then pointers.
+ *
+ * Nothing is copied but the config.  What could crash a reader is checked: the
+ * header, the bounds of the sections, the checksum of everything before the
+ * weights, the limits of the config, the tokenizer.  A model needs a few
+ * kilobytes of its own: itself, its layers, its list of labels.
+ */
+#include "model/pack.h"
+
+#include "model/configfile.h"
+#include "model/packimage.h"
+#include "model/slots.h"
+
+#include <string.h>
+
+uint64_t
+dbert_pack_checksum(const void *image, size_t size)
+{
+	const unsigned char *bytes = image;
+	uint64_t	hash = UINT64_C(0x9e3779b97f4a7c15);
+
+	/* every step is a bijection of the hash and of the word */
+	for (size_t i = 0; i < size; i += 8)
+	{
+		uint64_t	word;
+
+		memcpy(&word, bytes + i, 8);
+		if (i == offsetof(DbertPackHeader, checksum))
+			word = 0;
+		hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
+		hash ^= hash >> 32;
+	}
+	return hash;
+}
+
+static DbertStatus
+check_header(const DbertPackHeader *h, const void *image, size_t image_size,
+			 const DbertKernels *kernels, DbertError *err)
+{
+	uint64_t	end = sizeof(*h);
+
+	if (h->magic != DBERT_PACK_MAGIC)
+		return dbert_fail(err, DBERT_E_CORRUPT, "model pack has a wrong magic number");
+	if (h->version != DBERT_PACK_VERSION)
+		return dbert_fail(err, DBERT_E_CORRUPT, "model pack is of version %u, expected %d",
+						  h->version, DBERT_PACK_VERSION);
+	if (strncmp(h->layout, kernels->layout, sizeof(h->layout)) != 0)
+		return dbert_fail(err, DBERT_E_CORRUPT, "model pack is not laid out as \"%s\"", kernels->layout);
+	if (h->size != image_size)
+		return dbert_fail(err, DBERT_E_CORRUPT, "model pack has %zu bytes, expected %llu",
+						  image_size, (unsigned long long) h->size);
+	for (int i = 0; i < DBERT_SECTIONS; i++)
+	{
+		uint64_t	offset = h->sections[i].offset,
+					size = h->sections[i].size;
+
+		if (offset < end || offset > image_size || size > image_size - offset ||
+			offset % DBERT_PACK_ALIGN != 0)
+			return dbert_fail(err, DBERT_E_CORRUPT, "section %d of the model pack is out of bounds", i);
+		end = offset + size;
+	}
+	if (dbert_pack_checksum(image, h->sections[DBERT_SECTION_WEIGHTS].offset) != h->checksum)
+		return dbert_fail(err, DBERT_E_CORRUPT, "model pack has a wrong checksum");
+	return DBERT_OK;
+}
+
+static const char *
+section(const void *image, const DbertPackHeader *h, DbertPackSection which, size_t *size)
+{
+	*size = h->sections[which].size;
+	return (const char *) image + h->sections[which].offset;
+}
+
+static DbertStatus
+open_config(const void *image, const DbertPackHeader *h, DbertConfig *config, DbertError *err)
+{
+	size_t		size;
+	const char *at = section(image, h, DBERT_SECTION_CONFIG, &size);
+
+	if (size != sizeof(*config))
+		return dbert_fail(err, DBERT_E_CORRUPT, "model pack has a config of %zu bytes", size);
+	memcpy(config, at, size);
+	if (!dbert_config_valid(config))
+		return dbert_fail(err, DBERT_E_CORRUPT, "model pack has a config out of its limits");
+	return DBERT_OK;
+}
+
+static DbertStatus
+open_labels(const void *image, const DbertPackHeader *h, DbertModel *model, DbertError *err)
+{
+	size_t		size;
+	const char *at = section(image, h, DBERT_SECTION_LABELS, &size);
+	const char **labels;
+
+	labels = dbert_alloc_array(model->alloc, (size_t) model->config.n_labels, sizeof(*labels));
+	if (labels == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	model->labels = labels;
+	for (int i = 0; i < model->config.n_labels; i++)
+	{
+		const char *end = memchr(at, '\0', size);
+
+		if (end == NULL)
+			return dbert_fail(err, DBERT_E_CORRUPT, "model pack lacks label %d", i);
+		labels[i] = at;
+		size -= (size_t) (end + 1 - at);
+		at = end + 1;
+	}
+	return DBERT_OK;
+}
+
+static DbertStatus
+open_tokenizer(const void *image, const DbertPackHeader *h, DbertModel *model, DbertError *err)
+{
+	size_t		size;
+	const char *at = section(image, h, DBERT_SECTION_TOKENIZER, &size);
+
+	DBERT_TRY(dbert_tokenizer_open(at, size, &model->tokenizer, err));
+	if (model->tokenizer.n_tokens > model->config.vocab)
+		return dbert_fail(err, DBERT_E_CORRUPT, "model pack has more tokens than embeddings");
+	return DBERT_OK;
+}
+
+static DbertStatus
+open_weights(const void *image, const DbertPackHeader *h, DbertModel *model, DbertError *err)
+{
+	size_t		size;
+	const char *at = section(image, h, DBERT_SECTION_WEIGHTS, &size);
+	DbertSlots	slots;
+
+	model->weights.layers = dbert_alloc_zero(model->alloc, (size_t) model->config.layers, sizeof(DbertLayer));
+	if (model->weights.layers == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	DBERT_TRY(dbert_slots_plan(&model->config, h->flags & DBERT_PACK_TIED, model->kernels,
+							   model->alloc, &slots, err));
+	if (slots.bytes == size)
+		dbert_slots_place(&slots, &model->config, at, &model->weights);
+	dbert_free(model->alloc, slots.items);
+	if (slots.bytes != size)
+		return dbert_fail(err, DBERT_E_CORRUPT, "model pack has weights of %zu bytes, expected %llu",
+						  size, (unsigned long long) slots.bytes);
+	return DBERT_OK;
+}
+
+static DbertStatus
+open_sections(const void *image, size_t image_size, DbertModel *model, DbertError *err)
+{
+	DbertPackHeader h;
+
+	if (image_size < sizeof(h))
+		return dbert_fail(err, DBERT_E_CORRUPT, "model pack of %zu bytes is too short", image_size);
+	memcpy(&h, image, sizeof(h));
+	DBERT_TRY(check_header(&h, image, image_size, model->kernels, err));
+	DBERT_TRY(open_config(image, &h, &model->config, err));
+	DBERT_TRY(open_labels(image, &h, model, err));
+	DBERT_TRY(open_tokenizer(image, &h, model, err));
+	return open_weights(image, &h, model, err);
+}
+
+DbertStatus
+dbert_model_open(const void *image, size_t image_size, const DbertKernels *kernels,
+				 const DbertAllocator *alloc, DbertModel **model, DbertError *err)
+{
+	DbertModel *m = dbert_alloc_zero(alloc, 1, sizeof(*m));
+	DbertStatus status;
+
+	*model = NULL;
+	if (m == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	m->kernels = kernels;
+	m->alloc = alloc;
+	status = open_sections(image, image_size, m, err);
+	if (status != DBERT_OK)
+	{
+		dbert_model_close(m);
+		return status;
+	}
+	*model = m;
+	return DBERT_OK;
+}
+
+void
+dbert_model_close(DbertModel *model)
+{
+	if (model == NULL)
+		return;
+	dbert_free(model->alloc, model->weights.layers);
+	dbert_free(model->alloc, (void *) model->labels);
+	dbert_free(model->alloc, model);
+}

@@ -1,0 +1,26 @@
+/* packbuild.h -- a model between dbert_pack_begin and _end: pack_begin.c makes it, pack_write.c writes it. */
+#ifndef DBERT_MODEL_PACKBUILD_H
+#define DBERT_MODEL_PACKBUILD_H
+
+#include "model/pack.h"
+#include "model/packimage.h"
+#include "model/slots.h"
+#include "model/tokenizerfiles.h"
+
+struct DbertPack
+{
+	/* immutable after dbert_pack_begin */
+	DbertSource source;
+	const DbertKernels *kernels;
+	const DbertAllocator *alloc;
+	DbertPool	pool;			/* owns tensors, labels, file names */
+	DbertConfig config;
+	const char **labels;		/* [config.n_labels] */
+	DbertTensorSet tensors;
+	DbertTokenizerFiles tokenizer;
+	DbertSlots	slots;
+	DbertFileList files;
+	DbertPackHeader header;		/* but for the checksum */
+};
+
+#endif

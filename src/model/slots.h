@@ -1,0 +1,74 @@
+/*
+ * slots.h -- the plan of an image's weights: every array a model needs, where
+ * it stands in the image, which tensors it is made of, which field points to it.
+ *
+ * Writing and opening an image walk the same plan, which follows from the
+ * config alone, so the image stores no names and no table of arrays.
+ */
+#ifndef DBERT_MODEL_SLOTS_H
+#define DBERT_MODEL_SLOTS_H
+
+#include "kernel/kernel.h"
+#include "model/config.h"
+#include "model/safetensors.h"
+#include "model/weights.h"
+
+/* Every array begins on a cache line. */
+#define DBERT_PACK_ALIGN 64
+
+typedef enum DbertSlotKind
+{
+	DBERT_SLOT_ROWS,			/* copied as it is */
+	DBERT_SLOT_LINEAR,			/* packed by the kernels */
+	DBERT_SLOT_TIED				/* the word embedding's rows serve as a linear layer */
+} DbertSlotKind;
+
+typedef struct DbertSlot
+{
+	const struct DbertSlotRule *rule;
+	DbertSlotKind kind;
+	int			layer;			/* -1: not of a layer */
+	int			rows;			/* N, of all parts together; 1 for a vector */
+	int			cols;			/* K */
+	uint64_t	offset;			/* in the weights section */
+	uint64_t	floats;			/* written there; 0 for TIED */
+	const DbertTensor *parts[3];	/* stacked one below the other */
+	int			n_parts;
+} DbertSlot;
+
+typedef struct DbertSlots
+{
+	DbertSlot  *items;
+	int			count;
+	uint64_t	bytes;			/* of the weights section */
+} DbertSlots;
+
+/*
+ * Lay out the weights of config.  tied: the decoder of a MASK head is the word
+ * embedding.  items is allocated from alloc (dbert_free).  parts are left empty.
+ */
+extern DbertStatus dbert_slots_plan(const DbertConfig *config, bool tied,
+									const DbertKernels *kernels,
+									const DbertAllocator *alloc,
+									DbertSlots *slots, DbertError *err);
+
+/* Whether a MASK head has no decoder of its own in the checkpoint. */
+extern bool dbert_slots_tied(const DbertConfig *config, const DbertTensorSet *tensors);
+
+/*
+ * Find the tensors of every slot and check type and shape; E_FORMAT for a
+ * missing one, E_SHAPE telling both shapes, E_UNSUPPORTED for a dtype.
+ * *parameters = the elements of all tensors used.
+ */
+extern DbertStatus dbert_slots_match(DbertSlots *slots, const DbertConfig *config,
+									 const DbertTensorSet *tensors, uint64_t *parameters,
+									 DbertError *err);
+
+/* Point weights (layers already allocated, everything cleared) into base. */
+extern void dbert_slots_place(const DbertSlots *slots, const DbertConfig *config,
+							  const void *base, DbertWeights *weights);
+
+/* The layout in which a packed weight is the weight's own rows. */
+extern bool dbert_layout_is_rows(const DbertKernels *kernels);
+
+#endif

@@ -1,0 +1,408 @@
+/*
+ * tokenizerfiles.c -- conducts the reading of a tokenizer's files.
+ *
+ * What stands in several files is taken as transformers' BertTokenizer takes
+ * it: the vocabulary, the template and the added tokens from tokenizer.json,
+ * or from vocab.txt and tokenizer_config.json; do_lower_case, strip_accents
+ * and tokenize_chinese_chars, where tokenizer_config.json says them, override
+ * tokenizer.json's normalizer.  The tokens with a role are added tokens too.
+ */
+#include "model/tokenizerfiles.h"
+
+#include "model/tokenspec.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The JSON files, kept while strings point into them. */
+typedef struct Files
+{
+	json_t	   *roots[4];
+	DbertJson	config;			/* tokenizer_config.json; value NULL: absent */
+	DbertJson	special_map;	/* special_tokens_map.json, only read where it counts */
+	DbertJson	added_map;		/* added_tokens.json, likewise */
+	DbertJson	tokenizer;		/* tokenizer.json */
+	char	   *vocab;			/* text of vocab.txt */
+	size_t		vocab_len;
+} Files;
+
+static const char *const role_keys[DBERT_ROLES] = {
+	"unk_token", "cls_token", "sep_token", "pad_token", "mask_token"
+};
+
+static const char *const role_names[DBERT_ROLES] = {
+	"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"
+};
+
+static DbertStatus
+load_object(const DbertSource *source, const char *dir, const char *name, size_t max, int flags,
+			DbertPool *pool, const DbertPoll *poll, json_t **root, DbertJson *at, DbertError *err)
+{
+	DBERT_TRY(dbert_json_load(source, dir, name, max, flags, true, pool->alloc, poll, root, at, err));
+	return at->value != NULL ? dbert_json_expect(at, JSON_OBJECT, err) : DBERT_OK;
+}
+
+static DbertStatus
+load_files(const DbertSource *source, const char *dir, DbertPool *pool, const DbertPoll *poll,
+		   Files *f, DbertError *err)
+{
+	char		path[DBERT_FILE_NAME_MAX];
+	bool		exists;
+
+	DBERT_TRY(load_object(source, dir, "tokenizer_config.json", DBERT_JSON_MAX, DBERT_JSON_REALS,
+						  pool, poll, &f->roots[0], &f->config, err));
+	/* newer models say all of it in tokenizer_config.json */
+	if (json_object_get(f->config.value, "added_tokens_decoder") == NULL)
+	{
+		DBERT_TRY(load_object(source, dir, "special_tokens_map.json", DBERT_JSON_MAX,
+							  DBERT_JSON_REALS, pool, poll, &f->roots[1], &f->special_map, err));
+		DBERT_TRY(load_object(source, dir, "added_tokens.json", DBERT_JSON_MAX, 0,
+							  pool, poll, &f->roots[2], &f->added_map, err));
+	}
+	DBERT_TRY(load_object(source, dir, "tokenizer.json", DBERT_VOCAB_MAX, 0,
+						  pool, poll, &f->roots[3], &f->tokenizer, err));
+	if (f->tokenizer.value != NULL)
+		return DBERT_OK;
+	DBERT_TRY(dbert_file_exists(source, dir, "vocab.txt", &exists, err));
+	if (!exists)
+		return dbert_fail(err, DBERT_E_FORMAT, "the model has neither \"tokenizer.json\" nor \"vocab.txt\"");
+	DBERT_TRY(dbert_file_join(path, dir, "vocab.txt", err));
+	return dbert_file_load(source, path, DBERT_VOCAB_MAX, pool->alloc, poll,
+						   &f->vocab, &f->vocab_len, err);
+}
+
+/* A token given as a string or as an object with flags; text NULL: not given. */
+static DbertStatus
+read_token(const DbertJson *object, const char *key, DbertAddedToken *token, DbertError *err)
+{
+	const json_t *value = json_object_get(object->value, key);
+	DbertJson	child;
+
+	if (value == NULL || json_is_null(value))
+		return DBERT_OK;
+	if (json_is_string(value))
+	{
+		token->text = json_string_value(value);
+		token->len = strlen(token->text);
+		return DBERT_OK;
+	}
+	DBERT_TRY(dbert_json_child(object, key, JSON_OBJECT, &child, err));
+	DBERT_TRY(dbert_token_flags(&child, token, err));
+	token->special = true;
+	if (json_object_get(child.value, "normalized") == NULL)
+		token->normalized = false;
+	return DBERT_OK;
+}
+
+/* The tokens with a role, as tokenizer_config.json and the older map name them. */
+static DbertStatus
+read_roles(const Files *f, DbertAddedToken roles[DBERT_ROLES], DbertError *err)
+{
+	for (int i = 0; i < DBERT_ROLES; i++)
+	{
+		roles[i] = (DbertAddedToken) {.id = -1,.special = true};
+		DBERT_TRY(read_token(&f->config, role_keys[i], &roles[i], err));
+		DBERT_TRY(read_token(&f->special_map, role_keys[i], &roles[i], err));
+		if (roles[i].text == NULL)
+		{
+			roles[i].text = role_names[i];
+			roles[i].len = strlen(role_names[i]);
+		}
+	}
+	return DBERT_OK;
+}
+
+/* ---- added tokens beside vocab.txt ---- */
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	const DbertAddedToken *x = a,
+			   *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+/* Add tokens in the order of their ids, in which they were added first. */
+static DbertStatus
+add_sorted(DbertAddedToken *tokens, size_t n, DbertTokenSpec *t, DbertError *err)
+{
+	if (n > 0)
+		qsort(tokens, n, sizeof(*tokens), compare_ids);
+	for (size_t i = 0; i < n; i++)
+		DBERT_TRY(dbert_token_spec_add(t, &tokens[i], err));
+	return DBERT_OK;
+}
+
+static DbertStatus
+id_of_key(const char *where, const char *key, int32_t *id, DbertError *err)
+{
+	char	   *end;
+	long		value = strtol(key, &end, 10);
+	char		clip[DBERT_CLIP];
+
+	if (key[0] < '0' || key[0] > '9' || *end != '\0' || value > INT32_MAX)
+		return dbert_fail(err, DBERT_E_FORMAT, "%s: \"%s\" is no token id", where,
+						  dbert_clip(key, clip));
+	*id = (int32_t) value;
+	return DBERT_OK;
+}
+
+/* tokenizer_config.json's "added_tokens_decoder": id -> token */
+static DbertStatus
+add_decoder(const DbertJson *config, DbertTokenSpec *t, DbertError *err)
+{
+	DbertJson	map;
+	DbertAddedToken *tokens;
+	size_t		n = 0;
+	const char *key;
+	json_t	   *value;
+
+	DBERT_TRY(dbert_json_child(config, "added_tokens_decoder", JSON_OBJECT, &map, err));
+	if (map.value == NULL)
+		return DBERT_OK;
+	tokens = dbert_pool_alloc(t->pool, json_object_size(map.value), sizeof(*tokens));
+	if (tokens == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	json_object_foreach((json_t *) map.value, key, value)
+	{
+		DbertJson	object = map;
+
+		object.value = value;
+		DBERT_TRY(dbert_json_expect(&object, JSON_OBJECT, err));
+		DBERT_TRY(dbert_token_flags(&object, &tokens[n], err));
+		DBERT_TRY(id_of_key(map.where, key, &tokens[n].id, err));
+		n++;
+	}
+	return add_sorted(tokens, n, t, err);
+}
+
+/* added_tokens.json: token -> id */
+static DbertStatus
+add_map(const DbertJson *map, DbertTokenSpec *t, DbertError *err)
+{
+	DbertAddedToken *tokens;
+	size_t		n = 0;
+	const char *text;
+	json_t	   *id;
+
+	if (map->value == NULL)
+		return DBERT_OK;
+	tokens = dbert_pool_alloc(t->pool, json_object_size(map->value), sizeof(*tokens));
+	if (tokens == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	json_object_foreach((json_t *) map->value, text, id)
+	{
+		if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) > INT32_MAX)
+			return dbert_fail(err, DBERT_E_FORMAT, "%s: a value is no token id", map->where);
+		tokens[n++] = (DbertAddedToken)
+		{
+			.text = text,.len = strlen(text),.id = (int32_t) json_integer_value(id),
+				.normalized = true
+		};
+	}
+	return add_sorted(tokens, n, t, err);
+}
+
+/* Lists of further special tokens: strings, or objects with flags. */
+static DbertStatus
+add_list(const DbertJson *object, const char *key, DbertTokenSpec *t, DbertError *err)
+{
+	DbertJson	list;
+
+	DBERT_TRY(dbert_json_child(object, key, JSON_ARRAY, &list, err));
+	for (size_t i = 0; i < json_array_size(list.value); i++)
+	{
+		DbertAddedToken token = {.id = -1,.special = true};
+		DbertJson	item = list;
+
+		item.value = json_array_get(list.value, i);
+		if (json_is_string(item.value))
+		{
+			token.text = json_string_value(item.value);
+			token.len = strlen(token.text);
+		}
+		else
+		{
+			DBERT_TRY(dbert_json_expect(&item, JSON_OBJECT, err));
+			DBERT_TRY(dbert_token_flags(&item, &token, err));
+			token.special = true;
+		}
+		DBERT_TRY(dbert_token_spec_add(t, &token, err));
+	}
+	return DBERT_OK;
+}
+
+static DbertStatus
+add_beside_vocab(const Files *f, DbertTokenSpec *t, DbertError *err)
+{
+	DBERT_TRY(add_decoder(&f->config, t, err));
+	DBERT_TRY(add_map(&f->added_map, t, err));
+	DBERT_TRY(add_list(&f->config, "additional_special_tokens", t, err));
+	return add_list(&f->special_map, "additional_special_tokens", t, err);
+}
+
+/* ---- flags ---- */
+
+/* Whether the class is transformers' BERT tokenizer; an absent one is. */
+static DbertStatus
+is_bert_class(const DbertJson *config, bool *bert, const char **name, DbertError *err)
+{
+	*name = "BertTokenizer";
+	DBERT_TRY(dbert_json_string(config, "tokenizer_class", name, err));
+	*bert = strcmp(*name, "BertTokenizer") == 0 || strcmp(*name, "BertTokenizerFast") == 0 ||
+		strcmp(*name, "DistilBertTokenizer") == 0 || strcmp(*name, "DistilBertTokenizerFast") == 0;
+	return DBERT_OK;
+}
+
+static DbertStatus
+override_flags(const DbertJson *config, DbertTokenSpec *t, DbertError *err)
+{
+	const json_t *strip = json_object_get(config->value, "strip_accents");
+
+	DBERT_TRY(dbert_json_bool(config, "do_lower_case", &t->spec.lowercase, err));
+	DBERT_TRY(dbert_json_bool(config, "tokenize_chinese_chars", &t->spec.split_cjk, err));
+	if (strip != NULL && !json_is_boolean(strip) && !json_is_null(strip))
+		return dbert_fail(err, DBERT_E_FORMAT, "%s: \"strip_accents\" must be true, false or null",
+						  config->where);
+	if (strip != NULL)
+		t->strip_accents = json_is_null(strip) ? -1 : json_is_true(strip);
+	return DBERT_OK;
+}
+
+/* The vocabulary, the added tokens and the flags, from whichever files there are. */
+static DbertStatus
+read_vocabulary(Files *f, DbertTokenSpec *t, DbertError *err)
+{
+	bool		bert;
+	const char *class_name;
+	char		clip[DBERT_CLIP];
+
+	DBERT_TRY(is_bert_class(&f->config, &bert, &class_name, err));
+	if (f->tokenizer.value != NULL)
+	{
+		t->file = "tokenizer.json";
+		DBERT_TRY(dbert_tokenizer_json_read(&f->tokenizer, t, err));
+		return bert ? override_flags(&f->config, t, err) : DBERT_OK;
+	}
+	if (!bert)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: tokenizer class \"%s\" is not supported",
+						  f->config.where, dbert_clip(class_name, clip));
+	t->file = "vocab.txt";
+	DBERT_TRY(dbert_vocab_file_read(f->vocab, f->vocab_len, t, err));
+	DBERT_TRY(add_beside_vocab(f, t, err));
+	return override_flags(&f->config, t, err);
+}
+
+/* Resolve the tokens with a role and add those that are in the vocabulary. */
+static DbertStatus
+resolve_roles(DbertAddedToken roles[DBERT_ROLES], DbertTokenSpec *t, DbertError *err)
+{
+	int32_t    *ids[DBERT_ROLES] = {
+		&t->spec.unk_id, &t->spec.cls_id, &t->spec.sep_id, &t->spec.pad_id, &t->spec.mask_id
+	};
+	char		clip[DBERT_CLIP];
+
+	for (int i = 0; i < DBERT_ROLES; i++)
+	{
+		const char *name = t->role[i] != NULL ? t->role[i] : roles[i].text;
+
+		*ids[i] = dbert_token_spec_find(t, name);
+		if (*ids[i] < 0 && i <= DBERT_ROLE_SEP)
+			return dbert_fail(err, DBERT_E_FORMAT, "%s: the vocabulary has no token \"%s\"",
+							  t->file, dbert_clip(name, clip));
+		if (*ids[i] < 0)
+			continue;
+		roles[i].text = name;
+		roles[i].len = strlen(name);
+		DBERT_TRY(dbert_token_spec_add(t, &roles[i], err));
+	}
+	return DBERT_OK;
+}
+
+static DbertStatus
+begin_spec(DbertTokenSpec *t, DbertPool *pool, int32_t vocab, DbertError *err)
+{
+	memset(t, 0, sizeof(*t));
+	t->pool = pool;
+	t->limit = vocab;
+	t->tokens = dbert_pool_alloc(pool, (size_t) vocab, sizeof(*t->tokens));
+	t->lens = dbert_pool_alloc(pool, (size_t) vocab, sizeof(*t->lens));
+	t->added = dbert_pool_alloc(pool, DBERT_MAX_ADDED, sizeof(*t->added));
+	if (t->tokens == NULL || t->lens == NULL || t->added == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	t->spec.tokens = t->tokens;
+	t->spec.token_lens = t->lens;
+	t->spec.added = t->added;
+	t->spec.prefix = "##";
+	t->spec.max_word_chars = 100;
+	t->spec.clean_text = t->spec.split_cjk = t->spec.lowercase = true;
+	t->strip_accents = -1;
+	return DBERT_OK;
+}
+
+/* All but the compiling. */
+static DbertStatus
+build_spec(Files *f, DbertTokenSpec *t, int64_t *max_tokens, DbertError *err)
+{
+	DbertAddedToken roles[DBERT_ROLES];
+	double		length = 0;
+
+	DBERT_TRY(read_roles(f, roles, err));
+	DBERT_TRY(read_vocabulary(f, t, err));
+	DBERT_TRY(resolve_roles(roles, t, err));
+	t->spec.strip_accents = t->strip_accents >= 0 ? t->strip_accents > 0 : t->spec.lowercase;
+	/* "no limit" is written as 1e30, or as nothing */
+	DBERT_TRY(dbert_json_real(&f->config, "model_max_length", -1e300, 1e300, &length, err));
+	*max_tokens = length > 0 && length < INT32_MAX ? (int64_t) length : 0;
+	return DBERT_OK;
+}
+
+static DbertStatus
+add_file_names(const DbertSource *source, const char *dir, DbertPool *pool, DbertFileList *list,
+			   DbertError *err)
+{
+	static const char *const names[] = {
+		"tokenizer.json", "tokenizer_config.json", "vocab.txt",
+		"special_tokens_map.json", "added_tokens.json"
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		DBERT_TRY(dbert_file_list_add(list, pool, source, dir, names[i], err));
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_tokenizer_files_read(const DbertSource *source, const char *dir, int32_t vocab,
+						   const DbertAllocator *alloc, DbertPool *pool,
+						   const DbertPoll *poll, DbertTokenizerFiles *out,
+						   DbertFileList *list, DbertError *err)
+{
+	Files		f;
+	DbertTokenSpec t;
+	DbertPool	scratch = {alloc, NULL};
+	DbertError	inner;
+	DbertStatus status;
+
+	memset(&f, 0, sizeof(f));
+	memset(out, 0, sizeof(*out));
+	DBERT_TRY(add_file_names(source, dir, pool, list, err));
+	status = load_files(source, dir, &scratch, poll, &f, err);
+	if (status == DBERT_OK)
+		status = begin_spec(&t, &scratch, vocab, err);
+	if (status == DBERT_OK)
+		status = build_spec(&f, &t, &out->max_tokens, err);
+	if (status == DBERT_OK)
+	{
+		out->lowercases = t.spec.lowercase;
+		status = dbert_tokenizer_compile(&t.spec, alloc, &out->image, &out->image_size, &inner);
+		if (status != DBERT_OK)
+			dbert_fail(err, status, "%s: %s", t.file, inner.msg);
+	}
+	for (size_t i = 0; i < sizeof(f.roots) / sizeof(f.roots[0]); i++)
+		json_decref(f.roots[i]);
+	dbert_free(alloc, f.vocab);
+	dbert_pool_end(&scratch);
+	return status;
+}

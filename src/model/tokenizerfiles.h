@@ -1,0 +1,31 @@
+/*
+ * tokenizerfiles.h -- a model's tokenizer files, compiled to a tokenizer image.
+ *
+ * tokenizer.json when it is there, else vocab.txt; beside either,
+ * tokenizer_config.json and, of older models, special_tokens_map.json and
+ * added_tokens.json.
+ */
+#ifndef DBERT_MODEL_TOKENIZERFILES_H
+#define DBERT_MODEL_TOKENIZERFILES_H
+
+#include "model/modelfiles.h"
+
+typedef struct DbertTokenizerFiles
+{
+	void	   *image;			/* dbert_tokenizer_compile's; belongs to the allocator */
+	size_t		image_size;
+	int64_t		max_tokens;		/* model_max_length, 0: not said */
+	bool		lowercases;
+} DbertTokenizerFiles;
+
+/*
+ * vocab: rows of the word embedding; E_SHAPE when the vocabulary has more.
+ * The names of the files in folder dir are added to list.
+ */
+extern DbertStatus dbert_tokenizer_files_read(const DbertSource *source, const char *dir,
+											  int32_t vocab, const DbertAllocator *alloc,
+											  DbertPool *pool, const DbertPoll *poll,
+											  DbertTokenizerFiles *out, DbertFileList *list,
+											  DbertError *err);
+
+#endif

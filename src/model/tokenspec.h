@@ -1,0 +1,76 @@
+/*
+ * tokenspec.h -- a tokenizer being read: shared by the readers of its files.
+ *
+ * tokenizerfiles.c conducts; tokenizerjson.c and vocabfile.c fill in what
+ * their file says.  Strings point into the JSON roots and the vocabulary's
+ * text, which live as long as the reading.
+ */
+#ifndef DBERT_MODEL_TOKENSPEC_H
+#define DBERT_MODEL_TOKENSPEC_H
+
+#include "model/json.h"
+#include "text/tokenizer.h"
+
+/* More added tokens than any vocabulary of this family has. */
+#define DBERT_MAX_ADDED 4096
+
+/* The tokens with a role. */
+typedef enum DbertRole
+{
+	DBERT_ROLE_UNK,
+	DBERT_ROLE_CLS,
+	DBERT_ROLE_SEP,
+	DBERT_ROLE_PAD,
+	DBERT_ROLE_MASK,
+	DBERT_ROLES
+} DbertRole;
+
+typedef struct DbertTokenSpec
+{
+	DbertPool  *pool;
+	DbertTokenizerSpec spec;
+	const char **tokens;		/* [limit], spec.tokens */
+	size_t	   *lens;
+	DbertAddedToken *added;		/* [DBERT_MAX_ADDED], spec.added */
+	int32_t		limit;			/* rows of the word embedding */
+	struct DbertVocabEntry *sorted; /* [n_sorted] by text: the vocabulary without the added */
+	size_t		n_sorted;
+	const char *role[DBERT_ROLES];	/* names of the tokens with a role */
+	int			strip_accents;	/* -1: as lowercase */
+	const char *file;			/* that the vocabulary came from, for messages */
+} DbertTokenSpec;
+
+/* tokens[id] = text; E_SHAPE beyond the embedding, E_FORMAT for a used id. */
+extern DbertStatus dbert_token_spec_put(DbertTokenSpec *t, int64_t id, const char *text,
+										size_t len, DbertError *err);
+
+/*
+ * To be called when the vocabulary is complete: makes it searchable.  Of equal
+ * texts the last id keeps the token.
+ */
+extern DbertStatus dbert_token_spec_index(DbertTokenSpec *t, DbertError *err);
+
+/* Id of a token of the vocabulary or of the added ones, -1: none. */
+extern int32_t dbert_token_spec_find(const DbertTokenSpec *t, const char *text);
+
+/*
+ * Append an added token.  Its text is either in the vocabulary, then id must
+ * be that id, or new, then it must be the next id; id -1: whichever is right.
+ * A text that was added before is left as it was.
+ */
+extern DbertStatus dbert_token_spec_add(DbertTokenSpec *t, const DbertAddedToken *token,
+										DbertError *err);
+
+/* The flags of an added token written as an object; content is its text. */
+extern DbertStatus dbert_token_flags(const DbertJson *object, DbertAddedToken *token,
+									 DbertError *err);
+
+/* tokenizerjson.c */
+extern DbertStatus dbert_tokenizer_json_read(const DbertJson *root, DbertTokenSpec *t,
+											 DbertError *err);
+
+/* vocabfile.c: text is changed (lines become strings) and must outlive t */
+extern DbertStatus dbert_vocab_file_read(char *text, size_t len, DbertTokenSpec *t,
+										 DbertError *err);
+
+#endif
