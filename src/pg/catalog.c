@@ -448,7 +448,7 @@ distil_chunks_visit(const char *name, Snapshot snapshot,
 		pfree(file);
 	}
 	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
+	table_close(rel, NoLock);
 }
 
 static bool

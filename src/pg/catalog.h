@@ -83,7 +83,8 @@ extern void distil_chunks_end(DistilChunkWriter *writer);
 
 /*
  * Reading chunks: visit calls back for each chunk of the model in order of
- * file and seq, with the length of its data, nothing being fetched; get
+ * file and seq, with the length of its data, nothing being fetched (the table
+ * stays locked for reading until the transaction ends); get
  * copies one chunk's bytes to buf (of DISTIL_CHUNK_BYTES), false when there is
  * none or it has another length than len.
  */

@@ -30,6 +30,13 @@
 #include "pg/dirsource.h"
 #include "pg/guc.h"
 
+/* To step through a directory takes the right to search it, not to read it. */
+#ifdef O_PATH
+#define STEP_FLAGS	(O_PATH | O_DIRECTORY)
+#else
+#define STEP_FLAGS	(O_RDONLY | O_DIRECTORY)
+#endif
+
 typedef struct DirSource
 {
 	DbertSource source;
@@ -77,8 +84,8 @@ below_root(const char *root, const char *path)
 }
 
 /*
- * Open path, relative to root_fd and free of links, for reading; flags are
- * those of the last step.  -1 and errno on failure.
+ * Open path, relative to root_fd and free of links; flags are those of the
+ * last step.  -1 and errno on failure.
  */
 static int
 open_beneath(int root_fd, const char *path, int flags)
@@ -103,7 +110,7 @@ open_beneath(int root_fd, const char *path, int flags)
 			memcpy(step, path, len);
 			step[len] = '\0';
 			next = openat(at, len > 0 ? step : ".",
-						  O_RDONLY | O_NOFOLLOW | O_CLOEXEC | (last ? flags : O_DIRECTORY));
+						  O_NOFOLLOW | O_CLOEXEC | (last ? flags : STEP_FLAGS));
 		}
 		save_errno = errno;
 		if (at != root_fd)
@@ -141,19 +148,18 @@ open_file(DirSource *dir, const char *name, int *fd, int64 *size, DbertError *er
 						  "file \"%s\" is a symbolic link that leaves the folder of distilbert.model_path", name);
 
 	/* O_NONBLOCK: opening a FIFO would wait for its writer */
-	*fd = open_beneath(dir->root_fd, below, O_NONBLOCK);
+	*fd = open_beneath(dir->root_fd, below, O_RDONLY | O_NONBLOCK);
 	if (*fd < 0)
 		return dbert_fail(err, DBERT_E_IO, "could not open file \"%s\": %s", name, strerror(errno));
-	if (fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > DISTIL_MAX_FILE_BYTES)
+	if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= DISTIL_MAX_FILE_BYTES)
 	{
-		close(*fd);
-		*fd = -1;
-		if (S_ISREG(st.st_mode))
-			return dbert_fail(err, DBERT_E_LIMIT, "file \"%s\" is larger than 16 GB", name);
-		return dbert_fail(err, DBERT_E_INVALID, "\"%s\" is not a regular file", name);
+		*size = st.st_size;
+		return DBERT_OK;
 	}
-	*size = st.st_size;
-	return DBERT_OK;
+	close(*fd);
+	*fd = -1;
+	return dbert_fail(err, DBERT_E_INVALID,
+					  "\"%s\" is not a regular file of at most 16 GB", name);
 }
 
 /* Make dir->fd the file of this name, or -1 if there is none. */
@@ -240,10 +246,10 @@ open_source(const char *root, const char *path, const char *shown, MemoryContext
 				 errmsg("model directory \"%s\" lies outside of the folder of \"distilbert.model_path\"", shown)));
 	strlcpy(dir->dir, resolved, sizeof(dir->dir));
 
-	dir->root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir->root_fd = open(root, STEP_FLAGS | O_CLOEXEC);
 	if (dir->root_fd >= 0)
 		ReserveExternalFD();
-	fd = dir->root_fd < 0 ? -1 : open_beneath(dir->root_fd, below, O_DIRECTORY);
+	fd = dir->root_fd < 0 ? -1 : open_beneath(dir->root_fd, below, STEP_FLAGS);
 	if (fd < 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),

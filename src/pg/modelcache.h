@@ -13,6 +13,7 @@
 #define DISTILBERT_PG_MODELCACHE_H
 
 #include "fmgr.h"
+#include "lib/ilist.h"
 
 #include "dbert.h"
 
@@ -20,14 +21,15 @@
 
 typedef struct DistilModel
 {
-	uint8		sha256[DISTIL_SHA256_BYTES];	/* key: the content's identity */
+	uint8		sha256[DISTIL_SHA256_BYTES];	/* key: names the pack; of an installed
+												 * model it is builtin.h's, not the content's */
 	char	   *name;			/* under which it was opened, for messages */
 	DbertModel *core;
 	/* private to modelcache.c from here */
+	dlist_node	node;
 	int			pins;
 	MemoryContext context;
-	void	   *mapping;
-	size_t		mapping_size;
+	DbertAllocator allocator;	/* fills context */
 	DbertBatch *batches[4];		/* by DBERT_WANT_ bits, made when first wanted */
 } DistilModel;
 

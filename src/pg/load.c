@@ -1,0 +1,263 @@
+/*
+ * load.c -- distil_load_model and distil_drop_model.
+ *
+ * Loading reads the directory three times: to hash it (what is already there
+ * under this name need not be loaded again), to check every value, and to
+ * store it, hashing again: what was stored is what was checked, or an error.
+ * Nothing is written before everything was checked.  The model table is
+ * locked for other loads and drops only from the point where it is written,
+ * then until the end of the transaction.
+ *
+ * What is there already is looked up with a fresh snapshot, as for any object
+ * that is created, whatever the transaction's isolation level.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "pg/alloc.h"
+#include "pg/builtin.h"
+#include "pg/catalog.h"
+#include "pg/describe.h"
+#include "pg/dirsource.h"
+#include "pg/errors.h"
+#include "pg/identity.h"
+#include "pg/models.h"
+#include "pg/names.h"
+#include "pg/packfile.h"
+
+typedef struct LoadArgs
+{
+	const char *name;
+	const char *path;
+	const char *task;			/* or NULL */
+	bool		replace;
+} LoadArgs;
+
+static void
+prevent_read_only(const char *function)
+{
+	PreventCommandIfReadOnly(function);
+	PreventCommandIfParallelMode(function);
+	PreventCommandDuringRecovery(function);
+}
+
+static bool
+find_latest(const char *name, DistilInfo *info)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	bool		found = distil_catalog_find(name, snapshot, info);
+
+	UnregisterSnapshot(snapshot);
+	return found;
+}
+
+/*
+ * May info be loaded under its name?  true: go on.  false: it is there
+ * already, and info becomes what is there.
+ */
+static bool
+check_existing(DistilInfo *info, bool replace)
+{
+	DistilInfo	row;
+
+	if (!find_latest(info->name, &row))
+		return true;
+	if (memcmp(row.sha256, info->sha256, DISTIL_SHA256_BYTES) == 0)
+	{
+		ereport(NOTICE,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("model \"%s\" is already loaded with the same content, skipping", info->name)));
+		*info = row;
+		return false;
+	}
+	if (!replace)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("model \"%s\" already exists with different content", info->name),
+				 errhint("Choose another name, or give replace => true; indexes and stored columns computed with the old content must then be computed again.")));
+	return true;
+}
+
+static void
+check_builtin(const LoadArgs *args)
+{
+	if (!args->replace && distil_builtin_path(args->name) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("model \"%s\" is installed with the server", args->name),
+				 errhint("Choose another name, or give replace => true to load a model that takes its place in this database.")));
+}
+
+/* Remove a row that is there; its pack goes when the transaction commits. */
+static void
+delete_model(const char *name)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	DistilInfo	row;
+
+	if (distil_catalog_find(name, snapshot, &row))
+	{
+		if (!distil_catalog_shares(&row, snapshot))
+			distil_pack_remove_at_end(row.sha256, true);
+		distil_catalog_delete(name, snapshot);
+	}
+	UnregisterSnapshot(snapshot);
+	CommandCounterIncrement();
+}
+
+static void
+store_chunk(void *ctx, const char *file, int32 seq, const void *data, size_t len)
+{
+	distil_chunks_add(ctx, file, seq, data, len);
+}
+
+/* A pack that is not there yet must not outlive the load if it is rolled back. */
+static void
+store_model(DistilInfo *info, const DbertSource *source, const char *const *files)
+{
+	uint8		stored[DISTIL_SHA256_BYTES];
+	int64		bytes;
+	DistilChunkWriter *writer;
+
+	delete_model(info->name);
+	if (!distil_pack_exists(distil_pack_path(info->sha256)))
+		distil_pack_remove_at_end(info->sha256, false);
+
+	distil_catalog_insert(info);
+	writer = distil_chunks_begin(info->name);
+	distil_identity(source, files, info->task, info->precision,
+					store_chunk, writer, stored, &bytes);
+	distil_chunks_end(writer);
+	if (memcmp(stored, info->sha256, DISTIL_SHA256_BYTES) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("files of the model changed while they were read")));
+
+	distil_catalog_changed();
+	CommandCounterIncrement();
+}
+
+/* Everything but arguments and result; memory is of the current context. */
+static void
+load_model(const LoadArgs *args, DistilInfo *info)
+{
+	MemoryContext context = CurrentMemoryContext;
+	const char *subject = psprintf("could not load model \"%s\"", args->name);
+	const DbertSource *source = distil_dirsource_open(args->path, context);
+	DbertPack  *pack = distil_pack_begin(source, args->task, subject, context);
+	const char *const *files = distil_pack_files(pack);
+	DbertError	err = {DBERT_OK};
+
+	distil_describe(pack, args->name, args->task, info);
+	distil_identity(source, files, info->task, info->precision,
+					NULL, NULL, info->sha256, &info->bytes);
+	if (!check_existing(info, args->replace))
+		return;
+	if (dbert_pack_write(pack, NULL, distil_poll(), &err) != DBERT_OK)
+		distil_raise(&err, subject);
+
+	distil_catalog_lock();
+	if (check_existing(info, args->replace))	/* somebody may have been faster */
+		store_model(info, source, files);
+}
+
+static const char *
+text_argument(FunctionCallInfo fcinfo, int i, const char *what)
+{
+	if (PG_ARGISNULL(i))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", what)));
+	return text_to_cstring(PG_GETARG_TEXT_PP(i));
+}
+
+static TupleDesc
+result_desc(FunctionCallInfo fcinfo)
+{
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	return BlessTupleDesc(desc);
+}
+
+PG_FUNCTION_INFO_V1(distil_load_model);
+Datum
+distil_load_model(PG_FUNCTION_ARGS)
+{
+	TupleDesc	desc = result_desc(fcinfo);
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context;
+	LoadArgs	args;
+	DistilInfo	info;
+	HeapTuple	volatile tuple = NULL;
+
+	prevent_read_only("distil_load_model()");
+	args.name = text_argument(fcinfo, 0, "name of the model");
+	args.path = text_argument(fcinfo, 1, "path of the model directory");
+	args.task = PG_ARGISNULL(2) ? NULL : text_argument(fcinfo, 2, "task");
+	args.replace = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
+	distil_check_name(args.name);
+	if (args.task != NULL)
+		distil_check_task(args.task);
+	check_builtin(&args);
+
+	/* deleted on error, too: it holds open files */
+	context = AllocSetContextCreate(caller, "distilbert load", ALLOCSET_DEFAULT_SIZES);
+	PG_TRY();
+	{
+		MemoryContextSwitchTo(context);
+		load_model(&args, &info);
+		MemoryContextSwitchTo(caller);
+		tuple = distil_info_tuple(&info, desc);
+	}
+	PG_FINALLY();
+	{
+		MemoryContextSwitchTo(caller);
+		MemoryContextDelete(context);
+	}
+	PG_END_TRY();
+	PG_RETURN_DATUM(HeapTupleGetDatum(tuple));
+}
+
+static void
+raise_not_droppable(const char *name)
+{
+	Snapshot	snapshot;
+
+	if (distil_builtin_path(name) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("model \"%s\" is installed with the server and cannot be dropped", name)));
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	distil_raise_unknown(name, snapshot);
+}
+
+PG_FUNCTION_INFO_V1(distil_drop_model);
+Datum
+distil_drop_model(PG_FUNCTION_ARGS)
+{
+	const char *name = text_argument(fcinfo, 0, "name of the model");
+	bool		if_exists = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+	DistilInfo	row;
+
+	prevent_read_only("distil_drop_model()");
+	distil_catalog_lock();
+	if (!find_latest(name, &row))
+	{
+		if (!if_exists)
+			raise_not_droppable(name);
+		ereport(NOTICE, (errmsg("model \"%s\" does not exist, skipping", name)));
+		PG_RETURN_BOOL(false);
+	}
+	delete_model(name);
+	distil_catalog_changed();
+	CommandCounterIncrement();
+	PG_RETURN_BOOL(true);
+}

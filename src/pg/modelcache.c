@@ -1,0 +1,409 @@
+/*
+ * modelcache.c -- the models this backend has open, and name resolution.
+ *
+ * Resolving is done with the active snapshot, a row before an installed model.
+ * It costs an index lookup, so no table of names is kept: a call site (an
+ * FmgrInfo) remembers what its name resolved to, together with the value of a
+ * counter that every relcache invalidation of the model table raises.
+ *
+ * Opening maps the pack, building it first where there is none.  Everything is
+ * made in a context below the current one and moved to TopMemoryContext when
+ * it is whole, so an error leaves nothing.
+ *
+ * A model stays open while it is pinned.  Pins belong to memory contexts:
+ * resetting one releases its pins, be it at the end of a query or on an error.
+ * Unpinned models are kept for the next query, up to a few, least recently
+ * used first to go; after an invalidation all of them go, as one of them may
+ * have been dropped.
+ */
+#include "postgres.h"
+
+#include "lib/ilist.h"
+#include "storage/fd.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "pg/alloc.h"
+#include "pg/builtin.h"
+#include "pg/catalog.h"
+#include "pg/describe.h"
+#include "pg/dirsource.h"
+#include "pg/errors.h"
+#include "pg/identity.h"
+#include "pg/modelcache.h"
+#include "pg/names.h"
+#include "pg/packfile.h"
+#include "pg/tablesource.h"
+
+#define MAX_IDLE_MODELS 4
+
+/* Packs may be removed at any time: how often we look for ours before we give up. */
+#define MAX_OPEN_ATTEMPTS 5
+
+/* most recently opened or resolved first */
+static dlist_head models = DLIST_STATIC_INIT(models);
+
+static uint64 generation = 1;	/* of the model table, as far as we heard */
+static uint64 evicted_generation = 1;	/* the generation of the last full eviction */
+static Oid	model_table = InvalidOid;	/* when a name was last resolved */
+
+/* What a name stands for. */
+typedef struct Resolved
+{
+	const char *name;
+	uint8		key[DISTIL_SHA256_BYTES];
+	const char *builtin;		/* directory of an installed model; NULL: a row */
+	const char *task;			/* of a row */
+	const char *precision;		/* of a row */
+	Snapshot	snapshot;
+} Resolved;
+
+/* What a call site remembers. */
+typedef struct CallSite
+{
+	DistilModel *model;			/* pinned, or NULL */
+	char	   *name;
+	uint64		generation;
+	MemoryContextCallback callback;
+} CallSite;
+
+typedef struct Pin
+{
+	DistilModel *model;
+	MemoryContextCallback callback;
+} Pin;
+
+
+/* ---- resolving ---- */
+
+static bool
+resolve_row(Resolved *r)
+{
+	DistilInfo	info;
+
+	model_table = distil_model_table();
+	if (!distil_catalog_find(r->name, r->snapshot, &info))
+		return false;
+	memcpy(r->key, info.sha256, DISTIL_SHA256_BYTES);
+	r->task = info.task;
+	r->precision = info.precision;
+	return true;
+}
+
+static bool
+resolve_builtin(Resolved *r)
+{
+	r->builtin = distil_builtin_path(r->name);
+	if (r->builtin == NULL)
+		return false;
+	distil_builtin_key(r->builtin, r->key);
+	return true;
+}
+
+static void
+resolve(Resolved *r)
+{
+	if (!resolve_row(r) && !resolve_builtin(r))
+		distil_raise_unknown(r->name, r->snapshot);
+}
+
+
+/* ---- opening ---- */
+
+/* The hash ties the rows to the pack's name: a pack holds what it is called. */
+static void
+check_rows(const Resolved *r, const DbertSource *source, const char *const *files)
+{
+	uint8		sha256[DISTIL_SHA256_BYTES];
+	int64		bytes;
+
+	distil_identity(source, files, r->task, r->precision, NULL, NULL, sha256, &bytes);
+	if (memcmp(sha256, r->key, DISTIL_SHA256_BYTES) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("stored model \"%s\" is damaged", r->name),
+				 errdetail("Its files do not have the hash that is stored with them."),
+				 errhint("Load it again with replace => true.")));
+}
+
+/*
+ * Build the pack, unless somebody has in the meantime.  The tables are locked
+ * (by opening the source) before the folder: nobody who holds the folder's
+ * lock waits for a table.
+ */
+static void
+build_pack(const Resolved *r, const char *path, const char *subject)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "distilbert pack",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	const DbertSource *source;
+	const char *const *files = NULL;
+	int			lock;
+
+	if (r->builtin != NULL)
+		source = distil_dirsource_installed(r->builtin, context);
+	else
+		source = distil_tablesource_open(r->name, r->snapshot, &files);
+
+	lock = distil_pack_lock();
+	if (!distil_pack_exists(path))
+	{
+		if (files != NULL)
+			check_rows(r, source, files);
+		distil_pack_create(path, distil_pack_begin(source, r->task, subject, context), subject);
+	}
+	distil_pack_unlock(lock);
+
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/* Open model's pack; damaged ones are built again once. */
+static void
+open_pack(DistilModel *model, const Resolved *r)
+{
+	const char *path = distil_pack_path(r->key);
+	const char *subject = psprintf("could not open model \"%s\"", r->name);
+	bool		damaged = false;
+
+	for (int attempt = 0; attempt < MAX_OPEN_ATTEMPTS; attempt++)
+	{
+		DistilMapping *mapping = distil_pack_map(path, model->context);
+		DbertError	err = {DBERT_OK};
+
+		if (mapping != NULL)
+		{
+			if (dbert_model_open(mapping->image, mapping->size, distil_kernels(),
+								 &model->allocator, &model->core, &err) == DBERT_OK)
+				return;
+			distil_pack_unmap(mapping);
+			if (err.code != DBERT_E_CORRUPT || damaged)
+				distil_raise(&err, subject);
+			ereport(LOG,
+					(errmsg("model pack \"%s\" is damaged and will be built again: %s",
+							path, err.msg)));
+			damaged = true;
+			distil_pack_remove(path);
+		}
+		build_pack(r, path, subject);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("%s", subject),
+			 errdetail("Its pack \"%s\" was removed again and again.", path)));
+}
+
+static DistilModel *
+open_model(const Resolved *r)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "distilbert model",
+												  ALLOCSET_DEFAULT_SIZES);
+	DistilModel *model = MemoryContextAllocZero(context, sizeof(DistilModel));
+
+	model->context = context;
+	model->allocator = distil_allocator(context);
+	model->name = MemoryContextStrdup(context, r->name);
+	memcpy(model->sha256, r->key, DISTIL_SHA256_BYTES);
+	MemoryContextSetIdentifier(context, model->name);
+	open_pack(model, r);
+
+	MemoryContextSetParent(context, TopMemoryContext);
+	dlist_push_head(&models, &model->node);
+	return model;
+}
+
+/* The context's callbacks unmap the pack. */
+static void
+close_model(DistilModel *model)
+{
+	dlist_delete(&model->node);
+	for (int i = 0; i < lengthof(model->batches); i++)
+	{
+		if (model->batches[i] != NULL)
+			dbert_batch_free(model->batches[i]);
+	}
+	dbert_model_close(model->core);
+	MemoryContextDelete(model->context);
+}
+
+static void
+evict(void)
+{
+	int			keep = evicted_generation == generation ? MAX_IDLE_MODELS : 0;
+	dlist_mutable_iter iter;
+
+	evicted_generation = generation;
+	dlist_foreach_modify(iter, &models)
+	{
+		DistilModel *model = dlist_container(DistilModel, node, iter.cur);
+
+		if (model->pins == 0 && keep-- <= 0)
+			close_model(model);
+	}
+}
+
+static DistilModel *
+find_open(const uint8 *key)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &models)
+	{
+		DistilModel *model = dlist_container(DistilModel, node, iter.cur);
+
+		if (memcmp(model->sha256, key, DISTIL_SHA256_BYTES) == 0)
+		{
+			dlist_move_head(&models, &model->node);
+			return model;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * The model of this name, not pinned yet.  An error deletes the scratch
+ * context, and with it a half-opened model, at once: a caller that catches
+ * errors may live long.
+ */
+static DistilModel *
+lookup(const char *name)
+{
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "distilbert lookup",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(scratch);
+	Resolved	r = {.name = name};
+	DistilModel *volatile model = NULL;
+
+	PG_TRY();
+	{
+		r.snapshot = RegisterSnapshot(ActiveSnapshotSet() ? GetActiveSnapshot() :
+									  GetTransactionSnapshot());
+		resolve(&r);
+		model = find_open(r.key);
+		if (model == NULL)
+			model = open_model(&r);
+		UnregisterSnapshot(r.snapshot);
+	}
+	PG_FINALLY();
+	{
+		MemoryContextSwitchTo(old);
+		MemoryContextDelete(scratch);
+	}
+	PG_END_TRY();
+	return model;
+}
+
+
+/* ---- pins ---- */
+
+static void
+release_pin(void *arg)
+{
+	Pin		   *pin = arg;
+
+	if (pin->model != NULL)
+		pin->model->pins--;
+}
+
+DistilModel *
+distil_model_open(const char *name, MemoryContext owner)
+{
+	Pin		   *pin = MemoryContextAllocZero(owner, sizeof(Pin));
+
+	pin->callback.func = release_pin;
+	pin->callback.arg = pin;
+	MemoryContextRegisterResetCallback(owner, &pin->callback);
+
+	pin->model = lookup(name);
+	pin->model->pins++;
+	evict();
+	return pin->model;
+}
+
+static void
+release_call_site(void *arg)
+{
+	CallSite   *site = arg;
+
+	if (site->model != NULL)
+		site->model->pins--;
+}
+
+static CallSite *
+call_site(FmgrInfo *flinfo)
+{
+	CallSite   *site = flinfo->fn_extra;
+
+	if (site == NULL)
+	{
+		site = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(CallSite));
+		site->callback.func = release_call_site;
+		site->callback.arg = site;
+		MemoryContextRegisterResetCallback(flinfo->fn_mcxt, &site->callback);
+		flinfo->fn_extra = site;
+	}
+	return site;
+}
+
+/* Keep the old model pinned until the new one is there. */
+static void
+resolve_call_site(CallSite *site, FmgrInfo *flinfo, const char *name)
+{
+	uint64		now = generation;
+	char	   *copy = MemoryContextStrdup(flinfo->fn_mcxt, name);
+	DistilModel *model = lookup(name);
+
+	model->pins++;
+	if (site->model != NULL)
+		site->model->pins--;
+	if (site->name != NULL)
+		pfree(site->name);
+	site->model = model;
+	site->name = copy;
+	site->generation = now;
+	evict();
+}
+
+DistilModel *
+distil_model_for_call(FmgrInfo *flinfo, const char *name)
+{
+	CallSite   *site = call_site(flinfo);
+
+	if (site->model == NULL || site->generation != generation ||
+		strcmp(site->name, name) != 0)
+		resolve_call_site(site, flinfo, name);
+	return site->model;
+}
+
+DbertBatch *
+distil_model_batch(DistilModel *model, int want)
+{
+	DbertError	err = {DBERT_OK};
+
+	Assert(want > 0 && want < lengthof(model->batches));
+	if (model->batches[want] == NULL &&
+		dbert_batch_create(model->core, want, &model->allocator,
+						   &model->batches[want], &err) != DBERT_OK)
+	{
+		model->batches[want] = NULL;
+		distil_raise(&err, psprintf("could not use model \"%s\"", model->name));
+	}
+	dbert_batch_reset(model->batches[want]);
+	return model->batches[want];
+}
+
+/* relid InvalidOid: everything may have changed. */
+static void
+model_table_changed(Datum arg, Oid relid)
+{
+	if (relid == model_table || !OidIsValid(relid) || !OidIsValid(model_table))
+		generation++;
+}
+
+void
+distil_modelcache_init(void)
+{
+	CacheRegisterRelcacheCallback(model_table_changed, (Datum) 0);
+}
