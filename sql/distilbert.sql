@@ -66,7 +66,7 @@ COMMENT ON TRIGGER model_changed ON distilbert.model IS 'tell all sessions that 
 CREATE FUNCTION distilbert.builtin_models(
 	OUT name text, OUT task text, OUT architecture text, OUT labels text[],
 	OUT layers integer, OUT hidden_size integer, OUT parameters bigint,
-	OUT max_tokens integer, OUT precision text, OUT bytes bigint, OUT sha256 text)
+	OUT max_tokens integer, OUT "precision" text, OUT bytes bigint, OUT sha256 text)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'distil_builtin_models'
 	LANGUAGE C STABLE PARALLEL SAFE ROWS 5 COST 100000;
