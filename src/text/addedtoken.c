@@ -320,11 +320,16 @@ take_found(DbertTextStream *s, DbertAddedHit *hit)
 DbertNext
 dbert_text_next(DbertTextStream *s, DbertChar *ch, DbertAddedHit *hit)
 {
-	DbertNext	next = s->image->normalized >= 0 ?
-		next_with_normalized(s, ch, hit) : dbert_norm_next(&s->norm, ch);
+	for (;;)
+	{
+		DbertNext	next = s->image->normalized >= 0 ?
+			next_with_normalized(s, ch, hit) : dbert_norm_next(&s->norm, ch);
 
-	if (next != DBERT_NEXT_END || s->found == NULL)
-		return next;
-	take_found(s, hit);
-	return DBERT_NEXT_ADDED;
+		if (next != DBERT_NEXT_END || s->found == NULL)
+			return next;
+		take_found(s, hit);
+		/* a token of white space alone, all taken by the one before, leaves nothing */
+		if (hit->start < hit->end)
+			return DBERT_NEXT_ADDED;
+	}
 }

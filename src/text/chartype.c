@@ -107,7 +107,7 @@ dbert_char_is_word(uint32_t cp)
 			/* the joiners, and symbols with the property Other_Alphabetic */
 			return cp == 0x200c || cp == 0x200d || (cp >= 0x24b6 && cp <= 0x24e9) ||
 				(cp >= 0x1f130 && cp <= 0x1f149) || (cp >= 0x1f150 && cp <= 0x1f169) ||
-				(cp >= 0x1f170 && cp <= 0x1f189);
+				(cp >= 0x1f170 && cp <= 0x1f189) || IN_TABLE(cp, word_table);
 	}
 }
 

@@ -5,10 +5,17 @@ The library itself is asked, code point by code point, so that the table is
 right whatever Unicode version each of its parts carries.
 
     python3 make_chartable.py > chartable.h      (needs: pip install tokenizers unicodedata2)
+
+Run it with a Python whose own unicodedata is not younger than libutf8proc
+2.8, which is Unicode 15.0: Python 3.11 or 3.12.
 """
+import unicodedata
+
 import tokenizers
 import unicodedata2
-from tokenizers import normalizers, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
+
+assert unicodedata.unidata_version <= "15.0.0"
 
 ALL = [cp for cp in range(0x110000) if not 0xD800 <= cp < 0xE000]
 
@@ -67,3 +74,9 @@ def unknown_to_nfd(cp):
 
 table("unordered_table", "no combining class, no decomposition (younger than Unicode 9.0, up to %s)"
       % unicodedata2.unidata_version, [cp for cp in ALL if unknown_to_nfd(cp)])
+
+marker = Tokenizer(models.WordPiece({"[UNK]": 0}, unk_token="[UNK]"))
+marker.add_tokens([AddedToken("<t>", single_word=True, normalized=False)])
+table("word_table", "word characters (\\w) younger than Unicode %s" % unicodedata.unidata_version,
+      [cp for cp in ALL if unicodedata.category(chr(cp)) == "Cn"
+       and 1 not in marker.encode(chr(cp) + "<t>").ids])

@@ -84,7 +84,7 @@ raw_next(DbertNormalizer *n, DbertCursor *c, uint32_t *cp)
 static DbertNext
 cleaned_next(DbertNormalizer *n, DbertCleaned *c, DbertChar *out)
 {
-	uint32_t	cp;
+	uint32_t	cp = 0;
 
 	if (c->pending > 0)
 	{
