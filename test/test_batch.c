@@ -178,6 +178,39 @@ test_results(void)
 	dbert_free(&dbert_malloc_allocator, tiny.tokenizer);
 }
 
+/* A row for each token, the texts' rows apart. */
+static void
+test_token_rows(void)
+{
+	static const int ids[3][4] = {{2, 5, 6, 3}, {2, 3}, {2, 8, 8, 3}};
+	static const int lengths[] = {4, 2, 4};
+	Tiny		tiny;
+	DbertBatch *batch;
+	double		h[HIDDEN];
+
+	tiny_open(&tiny, DBERT_HEAD_TOKEN);
+	batch = new_batch(&tiny, DBERT_WANT_LOGITS);
+	CHECK(add(batch, "a b", true, NULL) == DBERT_OK);
+	CHECK(add(batch, "", true, NULL) == DBERT_OK);
+	CHECK(add(batch, "d d", true, NULL) == DBERT_OK);
+	CHECK(dbert_batch_run(batch, NULL, NULL) == DBERT_OK);
+	for (int b = 0; b < 3; b++)
+	{
+		int			rows;
+		const float *logits = dbert_batch_logits(batch, b, &rows);
+
+		CHECK(rows == lengths[b]);
+		for (int i = 0; i < lengths[b]; i++)
+		{
+			expected_hidden(&tiny, ids[b][i], i, h);
+			for (int j = 0; j < 3; j++)
+				CHECK_NEAR(logits[i * 3 + j], h[j], 1e-6);
+		}
+	}
+	dbert_batch_free(batch);
+	dbert_free(&dbert_malloc_allocator, tiny.tokenizer);
+}
+
 static void
 test_mask_rows(void)
 {
@@ -372,6 +405,7 @@ int
 main(void)
 {
 	RUN(test_results);
+	RUN(test_token_rows);
 	RUN(test_mask_rows);
 	RUN(test_too_long);
 	RUN(test_refusals);
