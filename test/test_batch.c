@@ -53,6 +53,7 @@ typedef struct Tiny
 	DbertModel	model;
 	float		word[VOCAB * HIDDEN];
 	float		position[MAX_TOKENS * HIDDEN];
+	float		type[2 * HIDDEN];
 	float		gamma[HIDDEN];
 	float		beta[HIDDEN];
 	float		head[VOCAB * HIDDEN];
@@ -101,15 +102,18 @@ tiny_open(Tiny *t, DbertHead head)
 	};
 }
 
-/* What the model gives for a token at a place: hidden[HIDDEN]. */
+/* What the model gives for a token at a place, of the text or its pair: hidden[HIDDEN]. */
 static void
-expected_hidden(const Tiny *t, int id, int place, double *hidden)
+expected_hidden(const Tiny *t, int id, int place, int type, double *hidden)
 {
 	double		mean = 0,
 				var = 0;
 
 	for (int j = 0; j < HIDDEN; j++)
-		mean += (hidden[j] = t->word[id * HIDDEN + j] + t->position[place * HIDDEN + j]) / HIDDEN;
+	{
+		hidden[j] = t->word[id * HIDDEN + j] + t->position[place * HIDDEN + j] + t->type[type * HIDDEN + j];
+		mean += hidden[j] / HIDDEN;
+	}
 	for (int j = 0; j < HIDDEN; j++)
 		var += (hidden[j] - mean) * (hidden[j] - mean) / HIDDEN;
 	for (int j = 0; j < HIDDEN; j++)
@@ -155,13 +159,13 @@ test_results(void)
 
 	for (int i = 0; i < 5; i++)
 	{
-		expected_hidden(&tiny, ids[i], i, h);
+		expected_hidden(&tiny, ids[i], i, 0, h);
 		for (int j = 0; j < HIDDEN; j++)
 			mean[j] += h[j] / 5;
 	}
 	for (int j = 0; j < HIDDEN; j++)
 		CHECK_NEAR(dbert_batch_embedding(batch, 1)[j], mean[j], 1e-6);
-	expected_hidden(&tiny, 2, 0, h);
+	expected_hidden(&tiny, 2, 0, 0, h);
 	for (int i = 0; i < 3; i++)
 	{
 		const float *logits = dbert_batch_logits(batch, i, &rows);
@@ -202,10 +206,43 @@ test_token_rows(void)
 		CHECK(rows == lengths[b]);
 		for (int i = 0; i < lengths[b]; i++)
 		{
-			expected_hidden(&tiny, ids[b][i], i, h);
+			expected_hidden(&tiny, ids[b][i], i, 0, h);
 			for (int j = 0; j < 3; j++)
 				CHECK_NEAR(logits[i * 3 + j], h[j], 1e-6);
 		}
+	}
+	dbert_batch_free(batch);
+	dbert_free(&dbert_malloc_allocator, tiny.tokenizer);
+}
+
+/* BERT adds what a pair's tokens are told apart by. */
+static void
+test_pair(void)
+{
+	static const int ids[] = {2, 5, 3, 6, 3},
+				types[] = {0, 0, 0, 1, 1};
+	Tiny		tiny;
+	DbertBatch *batch;
+	double		h[HIDDEN];
+	const float *logits;
+	int			rows;
+
+	tiny_open(&tiny, DBERT_HEAD_TOKEN);
+	tiny.model.config.family = DBERT_FAMILY_BERT;
+	tiny.model.config.types = 2;
+	tiny.model.weights.type = tiny.type;
+	for (int i = 0; i < 2 * HIDDEN; i++)
+		tiny.type[i] = (float) (i * i % 7);
+	batch = new_batch(&tiny, DBERT_WANT_LOGITS);
+	CHECK(dbert_batch_add(batch, "a", 1, "b", 1, true, NULL, NULL) == DBERT_OK);
+	CHECK(dbert_batch_run(batch, NULL, NULL) == DBERT_OK);
+	logits = dbert_batch_logits(batch, 0, &rows);
+	CHECK(rows == 5);
+	for (int i = 0; i < 5; i++)
+	{
+		expected_hidden(&tiny, ids[i], i, types[i], h);
+		for (int j = 0; j < 3; j++)
+			CHECK_NEAR(logits[i * 3 + j], h[j], 1e-6);
 	}
 	dbert_batch_free(batch);
 	dbert_free(&dbert_malloc_allocator, tiny.tokenizer);
@@ -231,7 +268,7 @@ test_mask_rows(void)
 	CHECK(rows == 2);
 	for (int r = 0; r < 2 && rows == 2; r++)
 	{
-		expected_hidden(&tiny, 4, r == 0 ? 2 : 4, h);
+		expected_hidden(&tiny, 4, r == 0 ? 2 : 4, 0, h);
 		for (int j = 0; j < VOCAB; j++)
 			CHECK_NEAR(logits[r * VOCAB + j], j < HIDDEN ? h[j] : 0, 1e-6);
 	}
@@ -406,6 +443,7 @@ main(void)
 {
 	RUN(test_results);
 	RUN(test_token_rows);
+	RUN(test_pair);
 	RUN(test_mask_rows);
 	RUN(test_too_long);
 	RUN(test_refusals);
