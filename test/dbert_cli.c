@@ -1,0 +1,125 @@
+/*
+ * dbert_cli.c -- the core as a filter, for comparisons (test/compare_hf.py).
+ *
+ *     dbert_cli DIR embed|scores|none|simple|first|average|max [KERNELS]
+ *
+ * Reads one JSON string per line, all lines as one batch, and prints one JSON
+ * value per line: the pooled vector, the scores by label, or the entities as
+ * [label, score, start, end].
+ */
+#include "dbert.h"
+#include "test/dirsource.h"
+
+#include <jansson.h>
+
+static void __attribute__((noreturn))
+die(const DbertError *err)
+{
+	fprintf(stderr, "%s: %s\n", dbert_status_text(err->code), err->msg);
+	exit(1);
+}
+
+static DbertModel *
+open_model(const char *dir, const char *kernels_name)
+{
+	const DbertAllocator *a = &dbert_malloc_allocator;
+	DbertSource source = dir_source(dir);
+	const DbertKernels *kernels;
+	DbertPack  *pack;
+	DbertModel *model;
+	DbertError	err;
+	void	   *image;
+
+	if (dbert_kernels_choose(kernels_name, &kernels, &err) != DBERT_OK ||
+		dbert_pack_begin(&source, NULL, kernels, a, NULL, &pack, &err) != DBERT_OK)
+		die(&err);
+	if (posix_memalign(&image, 64, dbert_pack_size(pack)) != 0)
+		abort();
+	if (dbert_pack_write(pack, image, NULL, &err) != DBERT_OK ||
+		dbert_model_open(image, dbert_pack_size(pack), kernels, a, &model, &err) != DBERT_OK)
+		die(&err);
+	dbert_pack_end(pack);
+	return model;
+}
+
+static json_t *
+numbers(const float *x, int n)
+{
+	json_t	   *list = json_array();
+
+	for (int i = 0; i < n; i++)
+		json_array_append_new(list, json_real(x[i]));
+	return list;
+}
+
+static json_t *
+answer(const DbertModel *model, const DbertBatch *batch, int i, json_t *text, const char *what)
+{
+	DbertAggregation how;
+	DbertEntity *entities;
+	DbertError	err;
+	json_t	   *list;
+	int			count;
+	float		scores[1000];
+
+	if (strcmp(what, "embed") == 0)
+		return numbers(dbert_batch_embedding(batch, i), model->config.hidden);
+	if (strcmp(what, "scores") == 0)
+	{
+		dbert_classify_scores(model, dbert_batch_logits(batch, i, &count), scores);
+		return numbers(scores, model->config.n_labels);
+	}
+	list = json_array();
+	if (!dbert_aggregation_parse(what, &how))
+		how = DBERT_AGGREGATE_NONE;
+	if (dbert_batch_entities(batch, i, json_string_value(text), json_string_length(text),
+							 how, 0, &entities, &count, &err) != DBERT_OK)
+		die(&err);
+	for (int e = 0; e < count; e++)
+		json_array_append_new(list, json_pack("[s%,f,i,i]", entities[e].label, entities[e].label_len,
+											  (double) entities[e].score, (int) entities[e].start,
+											  (int) entities[e].end));
+	dbert_free(&dbert_malloc_allocator, entities);
+	return list;
+}
+
+int
+main(int argc, char **argv)
+{
+	DbertModel *model;
+	DbertBatch *batch;
+	DbertError	err;
+	json_t	   *texts = json_array();
+	char	   *line = NULL;
+	size_t		capacity = 0;
+
+	if (argc < 3)
+		return 2;
+	model = open_model(argv[1], argv[3]);
+	if (dbert_batch_create(model, strcmp(argv[2], "embed") == 0 ? DBERT_WANT_EMBEDDING : DBERT_WANT_LOGITS,
+						   &dbert_malloc_allocator, &batch, &err) != DBERT_OK)
+		die(&err);
+	while (getline(&line, &capacity, stdin) > 0)
+	{
+		json_t	   *text = json_loads(line, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+
+		if (dbert_batch_add(batch, json_string_value(text), json_string_length(text), NULL, 0, true,
+							NULL, &err) != DBERT_OK)
+			die(&err);
+		json_array_append_new(texts, text);
+	}
+	if (dbert_batch_run(batch, NULL, &err) != DBERT_OK)
+		die(&err);
+	for (int i = 0; i < dbert_batch_count(batch); i++)
+	{
+		json_t	   *value = answer(model, batch, i, json_array_get(texts, i), argv[2]);
+
+		json_dumpf(value, stdout, JSON_COMPACT);
+		putchar('\n');
+		json_decref(value);
+	}
+	dbert_batch_free(batch);
+	json_decref(texts);
+	free(line);
+	return 0;
+}
