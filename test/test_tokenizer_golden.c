@@ -60,6 +60,10 @@ int_array(const DbertTokenList *list, char what)
 			case 'o':
 				json_array_append_new(a, json_pack("[ii]", k->start, k->end));
 				break;
+			case 'f':
+				json_array_append_new(a, json_integer(k->start));
+				json_array_append_new(a, json_integer(k->end));
+				break;
 			case 't':
 				json_array_append_new(a, json_integer(k->type));
 				break;
@@ -79,9 +83,10 @@ check_list(const json_t *c, const DbertTokenList *list)
 	{
 		const char *key;
 		char		what;
-	}			keys[] = {{"ids", 'i'}, {"input_ids", 'i'}, {"offsets", 'o'}, {"type_ids", 't'}, {"words", 'w'}};
+	}			keys[] = {{"ids", 'i'}, {"input_ids", 'i'}, {"offsets", 'o'}, {"flat_offsets", 'f'},
+	{"type_ids", 't'}, {"words", 'w'}};
 
-	for (size_t k = 0; k < 5; k++)
+	for (size_t k = 0; k < sizeof(keys) / sizeof(keys[0]); k++)
 	{
 		json_t	   *want = json_object_get(c, keys[k].key);
 		json_t	   *got;
@@ -149,6 +154,86 @@ check_cases(const DbertTokenizer *t, const char *path, int32_t limit)
 	return n;
 }
 
+/* ---- the project's own ---- */
+
+#define MAX_ADDED 32
+
+/* Compile what one element of "tokenizers" describes and run its cases. */
+static void
+check_own(const json_t *setting, const char *const *tokens, const size_t *lens, int32_t n_vocab)
+{
+	DbertAddedToken added[MAX_ADDED];
+	const json_t *list = json_object_get(setting, "added");
+	const json_t *max_word = json_object_get(setting, "max_word_chars");
+	const json_t *cases = json_object_get(setting, "cases");
+	int32_t		n_added = (int32_t) json_array_size(list);
+	DbertTokenizerSpec spec = {
+		.n_tokens = n_vocab, .tokens = tokens, .token_lens = lens, .n_added = n_added, .added = added,
+		.prefix = "##", .max_word_chars = max_word ? (int32_t) json_integer_value(max_word) : 100,
+		.clean_text = json_is_true(json_object_get(setting, "clean_text")),
+		.split_cjk = json_is_true(json_object_get(setting, "handle_chinese_chars")),
+		.lowercase = json_is_true(json_object_get(setting, "lowercase")),
+		.strip_accents = json_is_true(json_object_get(setting, "strip_accents")),
+		.pad_id = 0, .unk_id = 1, .cls_id = 2, .sep_id = 3, .mask_id = 4
+	};
+	Tok			tok;
+	int			before = checks_failed;
+
+	CHECK(n_added >= 5 && n_added <= MAX_ADDED);
+	for (int32_t i = 0; i < n_added && i < MAX_ADDED; i++)
+	{
+		const json_t *a = json_array_get(list, (size_t) i);
+		const json_t *content = json_object_get(a, "content");
+
+		added[i] = (DbertAddedToken)
+		{
+			.text = json_string_value(content), .len = json_string_length(content),
+			.id = (int32_t) json_integer_value(json_object_get(a, "id")),
+			.special = json_is_true(json_object_get(a, "special")),
+			.single_word = json_is_true(json_object_get(a, "single_word")),
+			.lstrip = json_is_true(json_object_get(a, "lstrip")),
+			.rstrip = json_is_true(json_object_get(a, "rstrip")),
+			.normalized = json_is_true(json_object_get(a, "normalized"))
+		};
+		if (added[i].id >= spec.n_tokens)
+			spec.n_tokens = added[i].id + 1;
+	}
+	CHECK(json_array_size(cases) > 100);
+	CHECK(tok_open(&tok, &spec));
+	for (size_t i = 0; i < json_array_size(cases); i++)
+		check_case(&tok.t, json_array_get(cases, i), DBERT_NO_LIMIT);
+	if (checks_failed > before)
+		printf("  (settings \"%s\")\n", json_string_value(json_object_get(setting, "name")));
+	free(tok.image);
+}
+
+static void
+test_own(void)
+{
+	json_error_t error;
+	json_t	   *root = json_load_file("test/golden/tokenizer.json", JSON_ALLOW_NUL, &error);
+	json_t	   *vocab = json_object_get(root, "vocab");
+	json_t	   *settings = json_object_get(root, "tokenizers");
+	size_t		n = json_array_size(vocab);
+	const char **tokens = calloc(n + MAX_ADDED, sizeof(char *));
+	size_t	   *lens = calloc(n + MAX_ADDED, sizeof(size_t));
+
+	CHECK_MSG(root != NULL, "%s", error.text);
+	for (size_t i = 0; i < n; i++)
+	{
+		tokens[i] = json_string_value(json_array_get(vocab, i));
+		lens[i] = json_string_length(json_array_get(vocab, i));
+	}
+	CHECK(json_array_size(settings) == 6);
+	for (size_t i = 0; i < json_array_size(settings); i++)
+		check_own(json_array_get(settings, i), tokens, lens, (int32_t) n);
+	free(tokens);
+	free(lens);
+	json_decref(root);
+}
+
+/* ---- ../shared ---- */
+
 static void
 check_shared(const char *vocab, bool uncased, const char *cases, int32_t limit, size_t at_least)
 {
@@ -200,11 +285,70 @@ test_shared_models(void)
 	}
 }
 
+/* One case a line; which vocabulary it is for follows from the model's name. */
+static void
+test_shared_vectors(void)
+{
+	static const struct
+	{
+		const char *in_name;
+		const char *vocab;
+		bool		uncased;
+		int			cases;
+	}			kinds[] = {
+		{"multilingual", "data/tokenizer/bert-base-multilingual-cased.vocab.txt", false, 13},
+		{"-uncased", "data/tokenizer/bert-base-uncased.vocab.txt", true, 12},
+		{"-cased", "data/tokenizer/bert-base-cased.vocab.txt", false, 25},
+	};
+	size_t		size;
+	char	   *lines = read_whole_file(shared_path("data/tokenizer/distilbert_vectors.jsonl"), &size);
+
+	if (lines == NULL)
+	{
+		printf("# skipped: ../shared is absent\n");
+		return;
+	}
+	for (size_t k = 0; k < 3; k++)
+	{
+		VocabFile	v;
+		Tok			tok;
+		int			n = 0;
+		char	   *end;
+
+		if (!vocab_load(&v, shared_path(kinds[k].vocab), kinds[k].uncased) || !tok_open(&tok, &v.spec))
+		{
+			CHECK(false);
+			break;
+		}
+		for (char *at = lines; (end = strchr(at, '\n')) != NULL; at = end + 1)
+		{
+			json_t	   *c = json_loadb(at, (size_t) (end - at), JSON_ALLOW_NUL, NULL);
+			const char *model = json_string_value(json_object_get(c, "model"));
+			size_t		kind = 0;
+
+			while (kind < 3 && strstr(model, kinds[kind].in_name) == NULL)
+				kind++;
+			if (kind == k)
+			{
+				check_case(&tok.t, c, DBERT_NO_LIMIT);
+				n++;
+			}
+			json_decref(c);
+		}
+		CHECK_MSG(n == kinds[k].cases, "%s: %d cases", kinds[k].vocab, n);
+		free(tok.image);
+		vocab_free(&v);
+	}
+	free(lines);
+}
+
 int
 main(void)
 {
+	RUN(test_own);
 	RUN(test_shared_uncased);
 	RUN(test_shared_cased_rules);
 	RUN(test_shared_models);
+	RUN(test_shared_vectors);
 	return tests_end();
 }
