@@ -25,6 +25,8 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(here)disti
 # Install scripts carry "--" in their names; every other file in sql/ is a test.
 DATA        = $(patsubst $(here)%,%,$(wildcard $(here)sql/*--*--*.sql))
 DATA_built  = sql/$(EXTENSION)--$(EXTVERSION).sql
+REGRESS     = $(filter-out $(EXTENSION) $(EXTENSION)--%,$(basename $(notdir $(sort $(wildcard $(here)sql/*.sql)))))
+REGRESS_OPTS = --encoding=UTF8
 
 ROOMS     = base kernel text model nn task
 CORE_SRC := $(foreach room,$(ROOMS),$(patsubst $(here)%,%,$(sort $(wildcard $(here)src/$(room)/*.c))))
