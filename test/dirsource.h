@@ -18,7 +18,7 @@
 static inline DbertStatus
 dir_source_size(void *ctx, const char *name, int64_t *size, DbertError *err)
 {
-	char		path[4096];
+	char		path[8192];
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s/%s", (const char *) ctx, name);
@@ -30,7 +30,7 @@ static inline DbertStatus
 dir_source_read(void *ctx, const char *name, uint64_t offset,
 				void *buf, size_t len, DbertError *err)
 {
-	char		path[4096];
+	char		path[8192];
 	FILE	   *f;
 	size_t		got = 0;
 

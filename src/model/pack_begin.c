@@ -134,6 +134,9 @@ read_model(DbertPack *pack, const char *task_name, const DbertPoll *poll, DbertE
 	DBERT_TRY(dbert_tokenizer_files_read(&pack->source, sentence.dir, pack->config.vocab,
 										 pack->alloc, &pack->pool, poll, &pack->tokenizer,
 										 &pack->files, err));
+	if (pack->config.head == DBERT_HEAD_MASK && !pack->tokenizer.has_mask)
+		return dbert_fail(err, DBERT_E_FORMAT, "a %s needs a mask token, the vocabulary has none",
+						  pack->config.architecture);
 	DBERT_TRY(limit_tokens(&pack->config, pack->tokenizer.max_tokens, "\"model_max_length\"", err));
 	DBERT_TRY(apply_sentence(&pack->config, &sentence, pack->tokenizer.lowercases, err));
 	DBERT_TRY(plan_weights(pack, err));

@@ -60,6 +60,8 @@ check_header(const DbertPackHeader *h, const void *image, size_t image_size,
 			return dbert_fail(err, DBERT_E_CORRUPT, "section %d of the model pack is out of bounds", i);
 		end = offset + size;
 	}
+	if (end != image_size)
+		return dbert_fail(err, DBERT_E_CORRUPT, "model pack does not end with its weights");
 	if (dbert_pack_checksum(image, h->sections[DBERT_SECTION_WEIGHTS].offset) != h->checksum)
 		return dbert_fail(err, DBERT_E_CORRUPT, "model pack has a wrong checksum");
 	return DBERT_OK;

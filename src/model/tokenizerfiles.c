@@ -318,6 +318,8 @@ resolve_roles(DbertAddedToken roles[DBERT_ROLES], DbertTokenSpec *t, DbertError 
 		roles[i].len = strlen(name);
 		DBERT_TRY(dbert_token_spec_add(t, &roles[i], err));
 	}
+	/* the order means nothing; this one does not depend on which file said it */
+	qsort(t->added, (size_t) t->spec.n_added, sizeof(*t->added), compare_ids);
 	return DBERT_OK;
 }
 
@@ -396,6 +398,7 @@ dbert_tokenizer_files_read(const DbertSource *source, const char *dir, int32_t v
 	if (status == DBERT_OK)
 	{
 		out->lowercases = t.spec.lowercase;
+		out->has_mask = t.spec.mask_id >= 0;
 		status = dbert_tokenizer_compile(&t.spec, alloc, &out->image, &out->image_size, &inner);
 		if (status != DBERT_OK)
 			dbert_fail(err, status, "%s: %s", t.file, inner.msg);

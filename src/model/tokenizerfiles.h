@@ -16,6 +16,7 @@ typedef struct DbertTokenizerFiles
 	size_t		image_size;
 	int64_t		max_tokens;		/* model_max_length, 0: not said */
 	bool		lowercases;
+	bool		has_mask;		/* there is a [MASK] token */
 } DbertTokenizerFiles;
 
 /*
