@@ -62,6 +62,28 @@ include $(PGXS)
 $(DATA_built): sql/$(EXTENSION).sql
 	cp $< $@
 
+# Models that ship: the folders of models/ that are Hugging Face directories.
+# The server finds them by name; see src/pg/builtin.h.
+MODELS     := $(patsubst $(here)models/%/config.json,%,$(sort $(wildcard $(here)models/*/config.json)))
+modelsdir   = $(datadir)/$(EXTENSION)/models
+
+install: install-models
+uninstall: uninstall-models
+
+install-models:
+	@set -e; for m in $(MODELS); do \
+		from='$(srcdir)'/models/$$m; to='$(DESTDIR)$(modelsdir)'/$$m; \
+		(cd "$$from" && find . -type f \( -name '*.json' -o -name '*.txt' -o -name '*.safetensors' \)) | \
+		while read -r f; do \
+			$(MKDIR_P) "$$to/$$(dirname "$$f")" && $(INSTALL_DATA) "$$from/$$f" "$$to/$$f"; \
+		done; echo "installed model $$m"; \
+	done
+
+uninstall-models:
+	rm -rf $(foreach m,$(MODELS),'$(DESTDIR)$(modelsdir)/$(m)')
+
+.PHONY: install-models uninstall-models
+
 # The unit tests link the very objects that ship; SANITIZE=1 compiles the same
 # sources again under build/san.
 ifeq ($(SANITIZE),)

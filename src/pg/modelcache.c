@@ -2,7 +2,9 @@
  * modelcache.c -- the models this backend has open, and name resolution.
  *
  * Resolving is done with the active snapshot, a row before an installed model.
- * It costs an index lookup, so no table of names is kept: a call site (an
+ * Only where that knows no such name, what this transaction loaded since is
+ * looked at, too: constants are folded with the snapshot of the command around.
+ * Resolving costs an index lookup, so no table of names is kept: a call site (an
  * FmgrInfo) remembers what its name resolved to, together with the value of a
  * counter that every relcache invalidation of the model table raises.
  *
@@ -18,8 +20,8 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "lib/ilist.h"
-#include "storage/fd.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -77,12 +79,31 @@ typedef struct Pin
 
 /* ---- resolving ---- */
 
+/* The active snapshot, but seeing what this transaction did so far. */
+static Snapshot
+own_snapshot(void)
+{
+	Snapshot	snapshot;
+
+	PushCopiedSnapshot(GetActiveSnapshot());
+	UpdateActiveSnapshotCommandId();
+	snapshot = RegisterSnapshot(GetActiveSnapshot());
+	PopActiveSnapshot();
+	return snapshot;
+}
+
+static Snapshot
+statement_snapshot(void)
+{
+	return RegisterSnapshot(ActiveSnapshotSet() ? GetActiveSnapshot() :
+							GetTransactionSnapshot());
+}
+
 static bool
 resolve_row(Resolved *r)
 {
 	DistilInfo	info;
 
-	model_table = distil_model_table();
 	if (!distil_catalog_find(r->name, r->snapshot, &info))
 		return false;
 	memcpy(r->key, info.sha256, DISTIL_SHA256_BYTES);
@@ -104,8 +125,18 @@ resolve_builtin(Resolved *r)
 static void
 resolve(Resolved *r)
 {
-	if (!resolve_row(r) && !resolve_builtin(r))
-		distil_raise_unknown(r->name, r->snapshot);
+	model_table = distil_model_table();
+	r->snapshot = statement_snapshot();
+	if (resolve_row(r) || resolve_builtin(r))
+		return;
+	if (ActiveSnapshotSet() && !IsInParallelMode())
+	{
+		UnregisterSnapshot(r->snapshot);
+		r->snapshot = own_snapshot();
+		if (resolve_row(r))
+			return;
+	}
+	distil_raise_unknown(r->name, r->snapshot);
 }
 
 
@@ -124,7 +155,7 @@ check_rows(const Resolved *r, const DbertSource *source, const char *const *file
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("stored model \"%s\" is damaged", r->name),
 				 errdetail("Its files do not have the hash that is stored with them."),
-				 errhint("Load it again with replace => true.")));
+				 errhint("Drop it and load it again.")));
 }
 
 /*
@@ -228,13 +259,12 @@ close_model(DistilModel *model)
 	MemoryContextDelete(model->context);
 }
 
+/* Close all unpinned models but the keep most recently used. */
 static void
-evict(void)
+evict(int keep)
 {
-	int			keep = evicted_generation == generation ? MAX_IDLE_MODELS : 0;
 	dlist_mutable_iter iter;
 
-	evicted_generation = generation;
 	dlist_foreach_modify(iter, &models)
 	{
 		DistilModel *model = dlist_container(DistilModel, node, iter.cur);
@@ -242,6 +272,15 @@ evict(void)
 		if (model->pins == 0 && keep-- <= 0)
 			close_model(model);
 	}
+}
+
+/* After a change an unpinned model may be dropped, and its pack removed. */
+static void
+evict_stale(void)
+{
+	if (evicted_generation != generation)
+		evict(0);
+	evicted_generation = generation;
 }
 
 static DistilModel *
@@ -278,9 +317,8 @@ lookup(const char *name)
 
 	PG_TRY();
 	{
-		r.snapshot = RegisterSnapshot(ActiveSnapshotSet() ? GetActiveSnapshot() :
-									  GetTransactionSnapshot());
 		resolve(&r);
+		evict_stale();
 		model = find_open(r.key);
 		if (model == NULL)
 			model = open_model(&r);
@@ -318,7 +356,7 @@ distil_model_open(const char *name, MemoryContext owner)
 
 	pin->model = lookup(name);
 	pin->model->pins++;
-	evict();
+	evict(MAX_IDLE_MODELS);
 	return pin->model;
 }
 
@@ -363,7 +401,7 @@ resolve_call_site(CallSite *site, FmgrInfo *flinfo, const char *name)
 	site->model = model;
 	site->name = copy;
 	site->generation = now;
-	evict();
+	evict(MAX_IDLE_MODELS);
 }
 
 DistilModel *

@@ -34,11 +34,14 @@ distil_check_name(const char *name)
 						   DISTIL_MAX_NAME)));
 }
 
-/* A name that is this far away, or nearer, may have been meant. */
+/* A name that is this far away, or nearer, may have been meant; nothing is
+ * left of a name after as many changes as it has letters. */
 static int
 distance_limit(const char *name)
 {
-	return Max(2, (int) strlen(name) / 3);
+	int			len = strlen(name);
+
+	return Min(Max(2, len / 3), len - 1);
 }
 
 static bool
@@ -73,7 +76,7 @@ append_names(StringInfo list, List *names, const char *near)
 			continue;
 		if (n++ == MAX_HINTS)
 		{
-			appendStringInfoString(list, ", ...");
+			appendStringInfoString(list, " and others");
 			return;
 		}
 		appendStringInfo(list, "%s\"%s\"", n > 1 ? ", " : "", (char *) lfirst(lc));
