@@ -221,29 +221,50 @@ tokenize(const DistilModel *model, Datum value, const DbertAllocator *alloc)
 	return tokens;
 }
 
+/*
+ * The text[] is written element by element, for millions of tokens should not
+ * become as many allocations first.
+ */
+static ArrayType *
+token_array(const DbertTokenizer *tokenizer, const DbertTokenList *tokens)
+{
+	StringInfoData s;
+	ArrayType  *array;
+
+	initStringInfo(&s);
+	appendStringInfoSpaces(&s, ARR_OVERHEAD_NONULLS(1));
+	for (size_t i = 0; i < tokens->count; i++)
+	{
+		size_t		len;
+		const char *token = dbert_token_text(tokenizer, tokens->items[i].id, &len);
+		text	   *t = distil_text_from_utf8(token, len);
+
+		CHECK_FOR_INTERRUPTS();
+		appendBinaryStringInfo(&s, (char *) t, VARSIZE(t));
+		while (s.len != INTALIGN(s.len))
+			appendStringInfoChar(&s, '\0');
+		pfree(t);
+	}
+
+	array = (ArrayType *) s.data;
+	SET_VARSIZE(array, s.len);
+	array->ndim = 1;
+	array->dataoffset = 0;
+	array->elemtype = TEXTOID;
+	ARR_DIMS(array)[0] = (int) tokens->count;
+	ARR_LBOUND(array)[0] = 1;
+	return array;
+}
+
 Datum
 distil_tokenize(PG_FUNCTION_ARGS)
 {
 	DistilModel *model = distil_call_model(fcinfo, 1, NULL);
 	DbertAllocator alloc = distil_allocator(CurrentMemoryContext);
 	DbertTokenList tokens = tokenize(model, PG_GETARG_DATUM(0), &alloc);
-	int			n = (int) tokens.count;
-	Datum	   *texts = palloc_extended(n * sizeof(Datum), MCXT_ALLOC_HUGE);
-	ArrayType  *result;
+	ArrayType  *result = token_array(&model->core->tokenizer, &tokens);
 
-	for (int i = 0; i < n; i++)
-	{
-		size_t		len;
-		const char *s = dbert_token_text(&model->core->tokenizer, tokens.items[i].id, &len);
-
-		CHECK_FOR_INTERRUPTS();
-		texts[i] = PointerGetDatum(distil_text_from_utf8(s, len));
-	}
 	dbert_token_list_free(&tokens, &alloc);
-	result = construct_array(texts, n, TEXTOID, -1, false, TYPALIGN_INT);
-	for (int i = 0; i < n; i++)
-		pfree(DatumGetPointer(texts[i]));
-	pfree(texts);
 	PG_RETURN_ARRAYTYPE_P(result);
 }
 
