@@ -64,13 +64,10 @@ raw_next(DbertNormalizer *n, DbertCursor *c, uint32_t *cp)
 		if (n->extend(n->ctx) == DBERT_NEXT_FAILED)
 			return DBERT_NEXT_FAILED;
 	}
-	if (--n->until_poll < 0)
-	{
-		if (c->index > INT32_MAX - 2 * CHARS_PER_POLL)
-			return dbert_norm_fail(n, DBERT_E_LIMIT, "text has too many characters");
-		if (dbert_norm_poll(n) == DBERT_NEXT_FAILED)
-			return DBERT_NEXT_FAILED;
-	}
+	if (--n->until_poll < 0 && dbert_norm_poll(n) == DBERT_NEXT_FAILED)
+		return DBERT_NEXT_FAILED;
+	if (c->index == INT32_MAX)
+		return dbert_norm_fail(n, DBERT_E_LIMIT, "text has too many characters");
 	len = dbert_utf8_decode(c->pos, n->end, cp);
 	if (len == 0)
 		return dbert_norm_fail(n, DBERT_E_ENCODING, "text is not valid UTF-8");

@@ -36,8 +36,9 @@ typedef struct DbertAddedToken
 /* What the model room has read from the tokenizer files. */
 typedef struct DbertTokenizerSpec
 {
-	int32_t		n_tokens;		/* ids 0 .. n_tokens-1 */
-	const char *const *tokens;	/* by id, UTF-8; NULL for an id without a token */
+	int32_t		n_tokens;		/* ids 0 .. n_tokens-1, those of added tokens included */
+	const char *const *tokens;	/* by id, UTF-8: what words are cut into; NULL for an id
+								 * that only an added token has, or none */
 	const size_t *token_lens;
 
 	int32_t		n_added;
@@ -61,7 +62,8 @@ typedef struct DbertTokenizerSpec
 /*
  * Build the image.  *image is allocated from alloc, 8-byte aligned, its bytes
  * depend on the spec alone.  E_FORMAT when two ids carry the same token, a
- * special id is out of range or a token is not UTF-8.
+ * special id is out of range, a token is not UTF-8 or there is none; E_LIMIT
+ * for a token of more than 1024 bytes or a max_word_chars above 16384.
  */
 extern DbertStatus dbert_tokenizer_compile(const DbertTokenizerSpec *spec,
 										   const DbertAllocator *alloc,
@@ -87,7 +89,7 @@ typedef struct DbertTokenizer
 extern DbertStatus dbert_tokenizer_open(const void *image, size_t image_size,
 										DbertTokenizer *out, DbertError *err);
 
-/* The text of a token, not terminated; NULL for an unknown id. */
+/* The text of a token, not terminated; NULL for an id without a token. */
 extern const char *dbert_token_text(const DbertTokenizer *t, int32_t id, size_t *len);
 
 /* Id of a token given by its exact text ("[MASK]", "##ing"), or -1. */

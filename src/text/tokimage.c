@@ -58,19 +58,32 @@ check_id(const DbertTokenizerSpec *s, const char *what, int32_t id, bool needed,
 }
 
 static DbertStatus
+check_text(const char *what, int32_t which, const char *text, size_t len, DbertError *err)
+{
+	if (len > DBERT_MAX_TOKEN_BYTES)
+		return dbert_fail(err, DBERT_E_LIMIT, "tokenizer: %s %d is longer than %d bytes",
+						  what, (int) which, DBERT_MAX_TOKEN_BYTES);
+	if (!is_utf8(text, len))
+		return dbert_fail(err, DBERT_E_FORMAT, "tokenizer: %s %d is not valid UTF-8", what, (int) which);
+	return DBERT_OK;
+}
+
+static DbertStatus
 check_spec(const DbertTokenizerSpec *s, DbertError *err)
 {
-	if (s->n_tokens < 1 || s->n_added < 0 || s->max_word_chars < 0)
-		return dbert_fail(err, DBERT_E_FORMAT, "tokenizer: empty vocabulary or negative size");
-	if (s->n_added > s->n_tokens)
+	if (s->n_tokens < 1)
+		return dbert_fail(err, DBERT_E_FORMAT, "tokenizer: the vocabulary is empty");
+	if (s->max_word_chars < 0 || s->max_word_chars > DBERT_MAX_WORD_CHARS)
+		return dbert_fail(err, DBERT_E_LIMIT, "tokenizer: words of %d characters are not supported, only of 0 to %d",
+						  (int) s->max_word_chars, DBERT_MAX_WORD_CHARS);
+	if (s->n_added < 0 || s->n_added > s->n_tokens)
 		return dbert_fail(err, DBERT_E_FORMAT, "tokenizer: more added tokens than ids");
 	for (int32_t i = 0; i < s->n_tokens; i++)
-		if (s->tokens[i] != NULL && !is_utf8(s->tokens[i], s->token_lens[i]))
-			return dbert_fail(err, DBERT_E_FORMAT, "tokenizer: token %d is not valid UTF-8", (int) i);
+		if (s->tokens[i] != NULL)
+			DBERT_TRY(check_text("token", i, s->tokens[i], s->token_lens[i], err));
 	for (int32_t i = 0; i < s->n_added; i++)
 	{
-		if (!is_utf8(s->added[i].text, s->added[i].len))
-			return dbert_fail(err, DBERT_E_FORMAT, "tokenizer: added token %d is not valid UTF-8", (int) i);
+		DBERT_TRY(check_text("added token", i, s->added[i].text, s->added[i].len, err));
 		DBERT_TRY(check_id(s, "added", s->added[i].id, true, err));
 	}
 	DBERT_TRY(check_id(s, "unknown", s->unk_id, true, err));
@@ -92,6 +105,8 @@ add_vocabulary(Compiler *c)
 	for (int32_t i = 0; i < s->n_tokens; i++)
 		if (s->tokens[i] != NULL && s->token_lens[i] > 0)
 			c->keys[n++] = (DbertTrieKey) {(const uint8_t *) s->tokens[i], s->token_lens[i], i};
+	if (n == 0)
+		return dbert_fail(c->err, DBERT_E_FORMAT, "tokenizer: the vocabulary is empty");
 	DBERT_TRY(dbert_trie_add(&c->trie, c->keys, n, &c->head.words, &duplicate, c->err));
 	if (duplicate >= 0)
 		return dbert_fail(c->err, DBERT_E_FORMAT, "tokenizer: token \"%.*s\" has two ids",
@@ -246,8 +261,7 @@ lay_out(Compiler *c, const int32_t *added_of, void **image)
 	if (*image == NULL)
 		return no_memory(c->err);
 	memcpy(*image, h, sizeof(*h));
-	if (c->trie.used > 0)
-		memcpy((char *) *image + h->units_at, c->trie.units, c->trie.used * sizeof(DbertTrieUnit));
+	memcpy((char *) *image + h->units_at, c->trie.units, c->trie.used * sizeof(DbertTrieUnit));
 
 	added = (DbertImageAdded *) ((char *) *image + h->added_at);
 	for (int32_t i = 0; i < s->n_added; i++)
@@ -340,7 +354,8 @@ valid_header(const DbertTokImage *h)
 	const int32_t nodes[] = {h->words, h->pieces, h->names, h->raw, h->normalized};
 	const int32_t ids[] = {h->unk_id, h->cls_id, h->sep_id, h->pad_id, h->mask_id};
 
-	if (h->n_units < 256 || h->n_tokens < 1 || h->n_added < 0 || h->max_word_chars < 0)
+	if (h->n_units < 256 || h->n_tokens < 1 || h->n_added < 0 ||
+		h->max_word_chars < 0 || h->max_word_chars > DBERT_MAX_WORD_CHARS)
 		return false;
 	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
 		if (nodes[i] < -1 || nodes[i] >= h->n_units)

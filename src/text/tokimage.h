@@ -16,6 +16,13 @@
 #define DBERT_TOKIMAGE_MAGIC	0x6b6f7444u /* "Dtok" */
 #define DBERT_TOKIMAGE_VERSION	1
 
+/*
+ * What no real vocabulary comes near; they bound the work between two polls.
+ * (BERT's longest token has some 40 bytes, its longest word 100 characters.)
+ */
+#define DBERT_MAX_TOKEN_BYTES	1024
+#define DBERT_MAX_WORD_CHARS	16384
+
 typedef struct DbertImageAdded
 {
 	int32_t		id;

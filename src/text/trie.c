@@ -4,8 +4,9 @@
  * The keys are sorted; a node is then a range of keys that share a prefix.
  * Nodes are expanded depth first, from a stack of ranges.  The children of a
  * node go to the first place where their units are all free; free units
- * form a list in ascending order.  The search is cut short, so that building
- * takes time linear in the size of the keys, whatever they are.
+ * form a list in ascending order.  The search is cut short, and places found
+ * too narrow are left to nodes with a single child, so that building takes
+ * time linear in the size of the keys, whatever they are.
  */
 #include "text/trie.h"
 
@@ -141,7 +142,7 @@ grow_units(DbertTrieBuilder *b, size_t want, DbertError *err)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 
 	if (before == 0)
-		b->free_head = b->free_tail = -1;
+		b->free_head = b->free_tail = b->roomy = -1;
 	for (size_t i = before; i < b->capacity; i++)
 	{
 		b->units[i] = (DbertTrieUnit) {0, -1, -1};
@@ -153,6 +154,8 @@ grow_units(DbertTrieBuilder *b, size_t want, DbertError *err)
 		else
 			b->free_head = (int32_t) i;
 		b->free_tail = (int32_t) i;
+		if (b->roomy < 0)
+			b->roomy = (int32_t) i;
 	}
 	return DBERT_OK;
 }
@@ -170,6 +173,8 @@ take_unit(DbertTrieBuilder *b, int32_t unit, int32_t parent)
 		b->links[link->next].prev = link->prev;
 	else
 		b->free_tail = link->prev;
+	if (b->roomy == unit)
+		b->roomy = link->next;
 	link->taken = true;
 	b->units[unit].parent = parent;
 	if ((size_t) unit + 256 >= b->used)
@@ -180,7 +185,7 @@ take_unit(DbertTrieBuilder *b, int32_t unit, int32_t parent)
 static DbertStatus
 find_base(DbertTrieBuilder *b, const uint8_t *bytes, size_t n, int32_t *base, DbertError *err)
 {
-	int32_t		unit = b->free_head;
+	int32_t		unit = n == 1 ? b->free_head : b->roomy;
 
 	for (int tries = 0; unit >= 0 && tries < MAX_TRIES; tries++)
 	{
@@ -194,6 +199,7 @@ find_base(DbertTrieBuilder *b, const uint8_t *bytes, size_t n, int32_t *base, Db
 			return DBERT_OK;
 		unit = b->links[unit].next;
 	}
+	b->roomy = unit;
 	*base = (int32_t) b->used - 256;
 	return grow_units(b, (size_t) *base + MARGIN, err);
 }

@@ -52,6 +52,7 @@ typedef struct DbertTrieBuilder
 	size_t		used;			/* units in the finished array */
 	int32_t		free_head,
 				free_tail;
+	int32_t		roomy;			/* where in that list to look for several units at once */
 } DbertTrieBuilder;
 
 /*
