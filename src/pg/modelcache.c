@@ -15,8 +15,8 @@
  * A model stays open while it is pinned.  Pins belong to memory contexts:
  * resetting one releases its pins, be it at the end of a query or on an error.
  * Unpinned models are kept for the next query, up to a few, least recently
- * used first to go; after an invalidation all of them go, as one of them may
- * have been dropped.
+ * used first to go; after an invalidation all of them go, at the next use of
+ * a model or the end of the transaction, as one of them may have been dropped.
  */
 #include "postgres.h"
 
@@ -440,8 +440,17 @@ model_table_changed(Datum arg, Oid relid)
 		generation++;
 }
 
+/* A backend that asks for no model again must not keep a removed pack's disk space. */
+static void
+at_xact_end(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
+		evict_stale();
+}
+
 void
 distil_modelcache_init(void)
 {
+	RegisterXactCallback(at_xact_end, NULL);
 	CacheRegisterRelcacheCallback(model_table_changed, (Datum) 0);
 }
