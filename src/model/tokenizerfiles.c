@@ -28,11 +28,11 @@ typedef struct Files
 } Files;
 
 static const char *const role_keys[DBERT_ROLES] = {
-	"unk_token", "cls_token", "sep_token", "pad_token", "mask_token"
+	"unk_token", "cls_token", "sep_token", "pad_token", "mask_token", "bos_token", "eos_token"
 };
 
 static const char *const role_names[DBERT_ROLES] = {
-	"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"
+	"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]", "", ""
 };
 
 static DbertStatus
@@ -205,31 +205,55 @@ add_map(const DbertJson *map, DbertTokenSpec *t, DbertError *err)
 	return add_sorted(tokens, n, t, err);
 }
 
-/* Lists of further special tokens: strings, or objects with flags. */
+/* One more special token: a string, or an object with flags. */
 static DbertStatus
-add_list(const DbertJson *object, const char *key, DbertTokenSpec *t, DbertError *err)
+add_special(const DbertJson *item, DbertTokenSpec *t, DbertError *err)
+{
+	DbertAddedToken token = {.id = -1};
+
+	if (json_is_string(item->value))
+	{
+		token.text = json_string_value(item->value);
+		token.len = strlen(token.text);
+	}
+	else
+	{
+		DBERT_TRY(dbert_json_expect(item, JSON_OBJECT, err));
+		DBERT_TRY(dbert_token_flags(item, &token, err));
+		if (json_object_get(item->value, "normalized") == NULL)
+			token.normalized = false;
+	}
+	token.special = true;
+	return dbert_token_spec_add(t, &token, err);
+}
+
+/* Further special tokens, a list, or an object of which the values count. */
+static DbertStatus
+add_specials(const DbertJson *object, const char *key, DbertTokenSpec *t, DbertError *err)
 {
 	DbertJson	list;
+	const char *name;
+	json_t	   *value;
 
+	if (json_is_object(json_object_get(object->value, key)))
+	{
+		DBERT_TRY(dbert_json_child(object, key, JSON_OBJECT, &list, err));
+		json_object_foreach((json_t *) list.value, name, value)
+		{
+			DbertJson	item = list;
+
+			item.value = value;
+			DBERT_TRY(add_special(&item, t, err));
+		}
+		return DBERT_OK;
+	}
 	DBERT_TRY(dbert_json_child(object, key, JSON_ARRAY, &list, err));
 	for (size_t i = 0; i < json_array_size(list.value); i++)
 	{
-		DbertAddedToken token = {.id = -1,.special = true};
 		DbertJson	item = list;
 
 		item.value = json_array_get(list.value, i);
-		if (json_is_string(item.value))
-		{
-			token.text = json_string_value(item.value);
-			token.len = strlen(token.text);
-		}
-		else
-		{
-			DBERT_TRY(dbert_json_expect(&item, JSON_OBJECT, err));
-			DBERT_TRY(dbert_token_flags(&item, &token, err));
-			token.special = true;
-		}
-		DBERT_TRY(dbert_token_spec_add(t, &token, err));
+		DBERT_TRY(add_special(&item, t, err));
 	}
 	return DBERT_OK;
 }
@@ -239,8 +263,9 @@ add_beside_vocab(const Files *f, DbertTokenSpec *t, DbertError *err)
 {
 	DBERT_TRY(add_decoder(&f->config, t, err));
 	DBERT_TRY(add_map(&f->added_map, t, err));
-	DBERT_TRY(add_list(&f->config, "additional_special_tokens", t, err));
-	return add_list(&f->special_map, "additional_special_tokens", t, err);
+	DBERT_TRY(add_specials(&f->config, "additional_special_tokens", t, err));
+	DBERT_TRY(add_specials(&f->config, "extra_special_tokens", t, err));
+	return add_specials(&f->special_map, "additional_special_tokens", t, err);
 }
 
 /* ---- flags ---- */
@@ -299,8 +324,10 @@ read_vocabulary(Files *f, DbertTokenSpec *t, DbertError *err)
 static DbertStatus
 resolve_roles(DbertAddedToken roles[DBERT_ROLES], DbertTokenSpec *t, DbertError *err)
 {
+	int32_t		unused;
 	int32_t    *ids[DBERT_ROLES] = {
-		&t->spec.unk_id, &t->spec.cls_id, &t->spec.sep_id, &t->spec.pad_id, &t->spec.mask_id
+		&t->spec.unk_id, &t->spec.cls_id, &t->spec.sep_id, &t->spec.pad_id, &t->spec.mask_id,
+		&unused, &unused
 	};
 	char		clip[DBERT_CLIP];
 

@@ -62,7 +62,8 @@ read_vocab(const DbertJson *model, DbertTokenSpec *t, DbertError *err)
 		if (!json_is_integer(id))
 			return dbert_fail(err, DBERT_E_FORMAT, "%s: the id of \"%s\" is not an integer",
 							  vocab.where, dbert_clip(token, clip));
-		DBERT_TRY(dbert_token_spec_put(t, json_integer_value(id), token, strlen(token), err));
+		if (token[0] != '\0')	/* of a blank line in the vocab.txt it was made from */
+			DBERT_TRY(dbert_token_spec_put(t, json_integer_value(id), token, strlen(token), err));
 	}
 	if (t->spec.n_tokens == 0)
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: holds no token", vocab.where);

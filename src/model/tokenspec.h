@@ -22,6 +22,8 @@ typedef enum DbertRole
 	DBERT_ROLE_SEP,
 	DBERT_ROLE_PAD,
 	DBERT_ROLE_MASK,
+	DBERT_ROLE_BOS,				/* of no use in BERT, but matched when named */
+	DBERT_ROLE_EOS,
 	DBERT_ROLES
 } DbertRole;
 

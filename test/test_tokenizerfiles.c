@@ -1,0 +1,348 @@
+/*
+ * test_tokenizerfiles.c -- tokenizer.json, vocab.txt and the files beside them.
+ *
+ * What was read shows in how a text is tokenised: ids are given as one line,
+ * "2 5 3".  The vocabulary is memsource.h's: [PAD] [UNK] [CLS] [SEP] [MASK]
+ * hello world ! ##ly fine a b ##b.
+ */
+#include "model/pack.h"
+#include "test/memsource.h"
+#include "test/testhelp.h"
+
+/* Read m, tokenise text; out is the ids, or the error's sentence. */
+static DbertStatus
+ids_of(MemModel *m, const char *text, char out[512])
+{
+	DbertSource source = mem_source(m);
+	DbertError	err = {0};
+	DbertPack  *pack;
+	DbertModel *model = NULL;
+	void	   *image = NULL;
+	DbertTokenList list = {0};
+	bool		cut;
+	size_t		n = 0;
+	DbertStatus status;
+
+	status = dbert_pack_begin(&source, NULL, &dbert_kernels_scalar, &dbert_malloc_allocator, NULL, &pack, &err);
+	if (status == DBERT_OK)
+	{
+		size_t		size = dbert_pack_size(pack);
+
+		if (posix_memalign(&image, 64, size) != 0)
+			abort();
+		status = dbert_pack_write(pack, image, NULL, &err);
+		dbert_pack_end(pack);
+		if (status == DBERT_OK)
+			status = dbert_model_open(image, size, &dbert_kernels_scalar, &dbert_malloc_allocator, &model, &err);
+	}
+	if (status == DBERT_OK)
+		status = dbert_tokenize(&model->tokenizer, text, strlen(text), NULL, 0, DBERT_NO_LIMIT,
+								&dbert_malloc_allocator, NULL, &list, &cut, &err);
+	snprintf(out, 512, "%s", err.msg);
+	for (size_t i = 0; i < list.count; i++)
+		n += (size_t) snprintf(out + n, 512 - n, "%s%d", i ? " " : "", list.items[i].id);
+	dbert_token_list_free(&list, &dbert_malloc_allocator);
+	dbert_model_close(model);
+	free(image);
+	return status;
+}
+
+static void
+check_ids(MemModel *m, const char *text, const char *want)
+{
+	char		out[512];
+
+	ids_of(m, text, out);
+	CHECK_MSG(strcmp(out, want) == 0, "\"%s\": got %s, want %s", text, out, want);
+}
+
+static void
+check_refused(MemModel *m, DbertStatus want, const char *words)
+{
+	char		out[512];
+	DbertStatus status = ids_of(m, "", out);
+
+	CHECK_MSG(status == want && strstr(out, words) != NULL,
+			  "expected %d \"%s\", got %d \"%s\"", want, words, status, out);
+}
+
+/* ---- vocab.txt ---- */
+
+static void
+test_vocab_lines(void)
+{
+	MemModel	m;
+
+	mem_model_distilbert(&m, "Model", 0);
+	check_ids(&m, "Hello finely [MASK]", "2 5 9 8 4 3");
+	mem_put(&m, "vocab.txt", "[PAD]\r\n[UNK]\r\n[CLS]\r\n[SEP]\r\n[MASK]\r\nhello\r\n");
+	check_ids(&m, "hello you", "2 5 1 3");
+	mem_put(&m, "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n\nhello \t\nfine\xe3\x80\x80\nb\xc2\xa0\nlast");
+	check_ids(&m, "hello fine b last", "2 5 6 7 8 3");
+	/* of equal lines the last counts */
+	mem_put(&m, "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\nhello\nfine\nhello\n");
+	check_ids(&m, "hello fine", "2 6 5 3");
+	mem_free(&m);
+}
+
+static void
+test_bad_vocab(void)
+{
+	MemModel	m;
+
+	mem_model_distilbert(&m, "Model", 0);
+	mem_put(&m, "vocab.txt", "");
+	check_refused(&m, DBERT_E_FORMAT, "vocab.txt: holds no token");
+	mem_put(&m, "vocab.txt", "\n\n");
+	check_refused(&m, DBERT_E_FORMAT, "vocab.txt: holds no token");
+	mem_put(&m, "vocab.txt", "a\nb\n");
+	check_refused(&m, DBERT_E_FORMAT, "the vocabulary has no token \"[UNK]\"");
+	mem_put(&m, "vocab.txt", "[UNK]\n[CLS]\n");
+	check_refused(&m, DBERT_E_FORMAT, "the vocabulary has no token \"[SEP]\"");
+	mem_put_bytes(&m, "vocab.txt", "[UNK]\n[CLS]\n[SEP]\na\0b\n", 22);
+	check_refused(&m, DBERT_E_FORMAT, "zero byte");
+	mem_put(&m, "vocab.txt", "[UNK]\n[CLS]\n[SEP]\n\xff\xfe\n");
+	check_refused(&m, DBERT_E_FORMAT, "vocab.txt: ");
+	mem_free(&m);
+}
+
+static void
+test_config_flags(void)
+{
+	MemModel	m;
+
+	mem_model_distilbert(&m, "Model", 0);
+	mem_drop(&m, "tokenizer_config.json");
+	check_ids(&m, "HELLO h\xc3\xa9llo", "2 5 5 3");
+	mem_put(&m, "tokenizer_config.json", "{\"do_lower_case\":false}");
+	check_ids(&m, "HELLO hello h\xc3\xa9llo", "2 1 5 1 3");
+	mem_put(&m, "tokenizer_config.json", "{\"do_lower_case\":false,\"strip_accents\":true}");
+	check_ids(&m, "HELLO h\xc3\xa9llo", "2 1 5 3");
+	mem_put(&m, "tokenizer_config.json", "{\"strip_accents\":false}");
+	check_ids(&m, "HELLO h\xc3\xa9llo", "2 5 1 3");
+	mem_put(&m, "tokenizer_config.json", "{\"strip_accents\":null,\"tokenize_chinese_chars\":true}");
+	check_ids(&m, "h\xc3\xa9llo\xe4\xb8\xad" "hello", "2 5 1 5 3");
+	mem_put(&m, "tokenizer_config.json", "{\"tokenize_chinese_chars\":false}");
+	check_ids(&m, "hello\xe4\xb8\xad" "hello", "2 1 3");
+	mem_put(&m, "tokenizer_config.json", "{\"do_lower_case\":\"yes\"}");
+	check_refused(&m, DBERT_E_FORMAT, "\"do_lower_case\" must be true or false");
+	mem_put(&m, "tokenizer_config.json", "{\"strip_accents\":3}");
+	check_refused(&m, DBERT_E_FORMAT, "strip_accents");
+	mem_put(&m, "tokenizer_config.json", "{\"tokenizer_class\":\"BertJapaneseTokenizer\"}");
+	check_refused(&m, DBERT_E_UNSUPPORTED, "tokenizer class \"BertJapaneseTokenizer\"");
+	mem_put(&m, "tokenizer_config.json", "[]");
+	check_refused(&m, DBERT_E_FORMAT, "tokenizer_config.json must be an object");
+	mem_free(&m);
+}
+
+static void
+test_named_tokens(void)
+{
+	MemModel	m;
+
+	mem_model_distilbert(&m, "Model", 0);
+	mem_put(&m, "vocab.txt", "<p>\n<u>\n<s>\n</s>\n<m>\nhello\n");
+	check_refused(&m, DBERT_E_FORMAT, "the vocabulary has no token \"[UNK]\"");
+	mem_put(&m, "tokenizer_config.json",
+			"{\"unk_token\":\"<u>\",\"cls_token\":\"<s>\",\"sep_token\":{\"content\":\"</s>\"},"
+			"\"mask_token\":{\"__type\":\"AddedToken\",\"content\":\"<m>\",\"lstrip\":true}}");
+	check_ids(&m, "hello <m> you", "2 5 4 1 3");
+	/* the older file names them too, and wins */
+	mem_put(&m, "tokenizer_config.json", "{\"unk_token\":\"[UNK]\"}");
+	mem_put(&m, "special_tokens_map.json",
+			"{\"unk_token\":\"<u>\",\"cls_token\":\"<s>\",\"sep_token\":{\"content\":\"</s>\"},"
+			"\"additional_special_tokens\":[\"hello\",\"<x>\"]}");
+	check_ids(&m, "HELLO hello<x>", "2 5 5 6 3");
+	/* unless tokenizer_config.json lists the added tokens */
+	mem_put(&m, "tokenizer_config.json", "{\"unk_token\":\"[UNK]\",\"added_tokens_decoder\":{}}");
+	check_refused(&m, DBERT_E_FORMAT, "the vocabulary has no token \"[UNK]\"");
+	mem_put(&m, "tokenizer_config.json", "{\"unk_token\":7}");
+	check_refused(&m, DBERT_E_FORMAT, "\"unk_token\" must be");
+	mem_free(&m);
+}
+
+static void
+test_added_tokens(void)
+{
+	MemModel	m;
+
+	mem_model_distilbert(&m, "Model", 0);
+	mem_put(&m, "tokenizer_config.json",
+			"{\"added_tokens_decoder\":{\"13\":{\"content\":\"Zz\",\"normalized\":false,\"single_word\":true},"
+			"\"4\":{\"content\":\"[MASK]\",\"special\":true}}}");
+	check_ids(&m, "a Zz aZz", "2 10 13 1 3");
+	mem_put(&m, "tokenizer_config.json", "{\"added_tokens_decoder\":{\"12\":{\"content\":\"Zz\"}}}");
+	check_refused(&m, DBERT_E_FORMAT, "added token \"Zz\" has id 12, expected 13");
+	mem_put(&m, "tokenizer_config.json", "{\"added_tokens_decoder\":{\"13\":{\"content\":\"hello\"}}}");
+	check_refused(&m, DBERT_E_FORMAT, "added token \"hello\" has id 13, expected 5");
+	mem_put(&m, "tokenizer_config.json", "{\"added_tokens_decoder\":{\"x\":{\"content\":\"hello\"}}}");
+	check_refused(&m, DBERT_E_FORMAT, "\"x\" is no token id");
+	mem_put(&m, "tokenizer_config.json", "{\"added_tokens_decoder\":{\"99999999999\":{\"content\":\"hello\"}}}");
+	check_refused(&m, DBERT_E_FORMAT, "is no token id");
+	mem_put(&m, "tokenizer_config.json", "{\"added_tokens_decoder\":{\"13\":\"Zz\"}}");
+	check_refused(&m, DBERT_E_FORMAT, "must be an object");
+	mem_put(&m, "tokenizer_config.json",
+			"{\"added_tokens_decoder\":{\"13\":{\"content\":\"Y\"},\"14\":{\"content\":\"Z\"}}}");
+	check_refused(&m, DBERT_E_SHAPE, "token \"Z\" has id 14, but the word embedding has 14 rows");
+	mem_put(&m, "tokenizer_config.json", "{\"extra_special_tokens\":{\"image_token\":\"<i>\"}}");
+	check_ids(&m, "a<i>", "2 10 13 3");
+	mem_put(&m, "tokenizer_config.json", "{}");
+	mem_put(&m, "added_tokens.json", "{\"<n>\":13}");
+	check_ids(&m, "a<N>b", "2 10 13 11 3");
+	mem_put(&m, "added_tokens.json", "{\"<n>\":-1}");
+	check_refused(&m, DBERT_E_FORMAT, "added_tokens.json: a value is no token id");
+	mem_free(&m);
+}
+
+/* ---- tokenizer.json ---- */
+
+static void
+bend(const char *from, const char *to, DbertStatus want, const char *words)
+{
+	MemModel	m;
+
+	mem_model_bert(&m, "Model", "", 0);
+	mem_edit(&m, "tokenizer.json", from, to);
+	check_refused(&m, want, words);
+	mem_free(&m);
+}
+
+static void
+test_tokenizer_json(void)
+{
+	MemModel	m;
+
+	mem_model_bert(&m, "Model", "", 0);
+	check_ids(&m, "HELLO finely h\xc3\xa9llo[MASK]", "2 5 9 8 5 4 3");
+	/* it goes before vocab.txt */
+	mem_put(&m, "vocab.txt", "other\n");
+	check_ids(&m, "hello", "2 5 3");
+	/* flags that tokenizer_config.json says go before its own, for BERT's classes */
+	mem_put(&m, "tokenizer_config.json", "{\"do_lower_case\":false,\"tokenizer_class\":\"DistilBertTokenizerFast\"}");
+	check_ids(&m, "HELLO h\xc3\xa9llo", "2 1 1 3");
+	mem_put(&m, "tokenizer_config.json", "{\"do_lower_case\":false,\"tokenizer_class\":\"PreTrainedTokenizerFast\"}");
+	check_ids(&m, "HELLO h\xc3\xa9llo", "2 5 5 3");
+	mem_put(&m, "tokenizer_config.json", "{}");
+	mem_edit(&m, "tokenizer.json", "\"lowercase\":true", "\"lowercase\":false");
+	check_ids(&m, "HELLO hello h\xc3\xa9llo", "2 1 5 1 3");
+	mem_edit(&m, "tokenizer.json", "\"strip_accents\":null", "\"strip_accents\":true");
+	check_ids(&m, "h\xc3\xa9llo", "2 5 3");
+	mem_edit(&m, "tokenizer.json", "\"max_input_chars_per_word\":100", "\"max_input_chars_per_word\":3");
+	check_ids(&m, "hello a", "2 1 10 3");
+	mem_free(&m);
+}
+
+static void
+test_tokenizer_json_variants(void)
+{
+	MemModel	m;
+
+	mem_model_bert(&m, "Model", "", 0);
+	mem_edit(&m, "tokenizer.json", "\"post_processor\":{\"type\":\"TemplateProcessing\"",
+			 "\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"[CLS]\",2],\"sep\":[\"[SEP]\",3]},\"old\":{\"type\":\"x\"");
+	check_ids(&m, "hello", "2 5 3");
+	mem_edit(&m, "tokenizer.json", "\"cls\":[\"[CLS]\",2]", "\"cls\":[\"[CLS]\",4]");
+	check_refused(&m, DBERT_E_FORMAT, "\"[CLS]\" has id 4, in the vocabulary 2");
+	mem_edit(&m, "tokenizer.json", "\"cls\":[\"[CLS]\",4]", "\"cls\":[4]");
+	check_refused(&m, DBERT_E_FORMAT, "no token with its id");
+	mem_free(&m);
+
+	mem_model_bert(&m, "Model", "", 0);
+	mem_edit(&m, "tokenizer.json", "\"type\":\"WordPiece\",\"unk", "\"unk");
+	check_ids(&m, "hello", "2 5 3");
+	mem_edit(&m, "tokenizer.json", "\"normalizer\":{", "\"normalizer\":null,\"old\":{");
+	check_ids(&m, "hello HELLO", "2 5 1 3");
+	mem_edit(&m, "tokenizer.json", "\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"}",
+			 "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"BertPreTokenizer\"}]}");
+	check_ids(&m, "hello!", "2 5 7 3");
+	mem_edit(&m, "tokenizer.json", "\"post_processor\":{", "\"post_processor\":null,\"older\":{");
+	check_ids(&m, "hello", "2 5 3");
+	mem_free(&m);
+
+	/* ids need not be dense */
+	mem_model_bert(&m, "Model", "", 0);
+	mem_edit(&m, "tokenizer.json", "\"hello\":5", "\"hello\":13");
+	check_ids(&m, "hello world", "2 13 6 3");
+	mem_free(&m);
+}
+
+static void
+test_tokenizer_json_unsupported(void)
+{
+	bend("\"type\":\"WordPiece\",\"unk", "\"type\":\"BPE\",\"unk", DBERT_E_UNSUPPORTED, "tokenizer.json: model: type \"BPE\"");
+	bend("BertNormalizer", "Lowercase", DBERT_E_UNSUPPORTED, "normalizer: type \"Lowercase\"");
+	bend("\"normalizer\":{\"type\":\"BertNormalizer\"", "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{},{}]",
+		 DBERT_E_UNSUPPORTED, "a sequence of 2");
+	bend("BertPreTokenizer", "ByteLevel", DBERT_E_UNSUPPORTED, "pre_tokenizer: type \"ByteLevel\"");
+	bend("\"pre_tokenizer\":{", "\"pre_tokenizer\":null,\"x\":{", DBERT_E_UNSUPPORTED, "no pre-tokenizer");
+	bend("\"TemplateProcessing\"", "\"RobertaProcessing\"", DBERT_E_UNSUPPORTED, "\"RobertaProcessing\"");
+	/* templates that are not BERT's */
+	bend("{\"Sequence\":{\"id\":\"B\",\"type_id\":1}}", "{\"Sequence\":{\"id\":\"B\",\"type_id\":0}}", DBERT_E_UNSUPPORTED, "template");
+	bend("{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{", "{", DBERT_E_UNSUPPORTED, "template");
+	bend("{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":0}}]", "{\"SpecialToken\":{\"id\":\"[CLS]\",\"type_id\":0}}]",
+		 DBERT_E_UNSUPPORTED, "template");
+	bend("\"single\":[", "\"single\":[7,", DBERT_E_UNSUPPORTED, "template");
+}
+
+static void
+test_tokenizer_json_broken(void)
+{
+	bend("{\"version\"", "{{\"version\"", DBERT_E_FORMAT, "tokenizer.json: line 1");
+	bend("\"hello\":5", "\"hello\":6", DBERT_E_FORMAT, "both have id 6");
+	bend("\"hello\":5", "\"hello\":-5", DBERT_E_FORMAT, "token \"hello\" has the negative id -5");
+	bend("\"hello\":5", "\"hello\":5.0", DBERT_E_FORMAT, "id of \"hello\" is not an integer");
+	bend("\"hello\":5", "\"hello\":4294967301", DBERT_E_SHAPE, "has id 4294967301, but the word embedding has 14 rows");
+	bend("\"hello\":5", "\"hello\":5,\"hello\":13", DBERT_E_FORMAT, "duplicate");
+	bend("\"hello\":5", "\"hel\\udc00lo\":5", DBERT_E_FORMAT, "tokenizer.json: line 1");
+	bend("\"hello\":5", "\"hel\\u0000lo\":5", DBERT_E_FORMAT, "tokenizer.json: line 1");
+	bend("\"vocab\":{", "\"vocab\":{},\"x\":{", DBERT_E_FORMAT, "holds no token");
+	bend("\"vocab\":{", "\"x\":{", DBERT_E_FORMAT, "no \"vocab\"");
+	bend("\"vocab\":{", "\"vocab\":[],\"x\":{", DBERT_E_FORMAT, "\"vocab\" must be an object");
+	bend("\"model\":{", "\"x\":{", DBERT_E_FORMAT, "no \"model\"");
+	bend("\"unk_token\":\"[UNK]\"", "\"unk_token\":\"[unk]\"", DBERT_E_FORMAT, "the vocabulary has no token \"[unk]\"");
+	bend("\"max_input_chars_per_word\":100", "\"max_input_chars_per_word\":0", DBERT_E_FORMAT, "found 0");
+	bend("\"id\":4,\"content\":\"[MASK]\"", "\"id\":5,\"content\":\"[MASK]\"", DBERT_E_FORMAT, "\"[MASK]\" has id 5, expected 4");
+	bend("\"id\":4,\"content\":\"[MASK]\"", "\"id\":4", DBERT_E_FORMAT, "added token 4: no \"content\"");
+	bend("\"id\":4,\"content\":\"[MASK]\"", "\"id\":14,\"content\":\"x\"", DBERT_E_FORMAT, "has id 14, expected 13");
+	bend("\"added_tokens\":[", "\"added_tokens\":[3,", DBERT_E_FORMAT, "added token 0 must be an object");
+	bend("\"clean_text\":true", "\"clean_text\":1", DBERT_E_FORMAT, "normalizer: \"clean_text\" must be true or false");
+	bend("\"normalizer\":{", "\"normalizer\":[],\"x\":{", DBERT_E_FORMAT, "\"normalizer\" must be an object");
+}
+
+/* Names and nesting as long as a file can make them. */
+static void
+test_long(void)
+{
+	MemModel	m;
+	char	   *text = malloc(1 << 20);
+
+	mem_model_distilbert(&m, "Model", 0);
+	sprintf(text, "{\"additional_special_tokens\":[\"%0*d\"]}", 100000, 7);
+	mem_put(&m, "tokenizer_config.json", text);
+	check_refused(&m, DBERT_E_LIMIT, "longer than");
+	sprintf(text, "{\"added_tokens_decoder\":{\"%0*d\":1}}", 100000, 7);
+	mem_put(&m, "tokenizer_config.json", text);
+	check_refused(&m, DBERT_E_FORMAT, "must be an object");
+	memset(text, '[', 1 << 19);
+	text[1 << 19] = '\0';
+	mem_put(&m, "tokenizer_config.json", text);
+	check_refused(&m, DBERT_E_FORMAT, "nested deeper than 64");
+	mem_free(&m);
+	free(text);
+}
+
+int
+main(void)
+{
+	RUN(test_vocab_lines);
+	RUN(test_bad_vocab);
+	RUN(test_config_flags);
+	RUN(test_named_tokens);
+	RUN(test_added_tokens);
+	RUN(test_tokenizer_json);
+	RUN(test_tokenizer_json_variants);
+	RUN(test_tokenizer_json_unsupported);
+	RUN(test_tokenizer_json_broken);
+	RUN(test_long);
+	return tests_end();
+}
