@@ -118,7 +118,7 @@ extend_piece(void *ctx)
 	const uint8_t *p = s->searched;
 	const uint8_t *limit = s->end - p > CHUNK ? p + CHUNK : s->end;
 
-	if (dbert_norm_poll(&s->norm) == DBERT_NEXT_FAILED)
+	if (s->norm.until_poll < 0 && dbert_norm_poll(&s->norm) == DBERT_NEXT_FAILED)
 		return DBERT_NEXT_FAILED;
 	if (image->raw < 0)
 		p = s->end;
@@ -129,11 +129,15 @@ extend_piece(void *ctx)
 		const DbertImageAdded *added = dbert_image_added(image);
 
 		if (len > 0 && (!added[which].single_word || is_single_word(s, p, p + len)))
+		{
+			s->norm.until_poll -= (int32_t) (p + len - s->searched);
 			return accept_raw(s, p, len, &added[which]);
+		}
 		p += len > 0 ? len : 1;
 	}
-	while (p < s->end && dbert_utf8_is_tail(*p))
+	for (int i = 0; i < 3 && p < s->end && dbert_utf8_is_tail(*p); i++)
 		p++;
+	s->norm.until_poll -= CHUNK;
 	s->spaces_from = image->any_lstrip ? spaces_before(s, p) : p;
 	s->searched = p;
 	s->norm.closed = (p == s->end);
