@@ -20,4 +20,9 @@
 #define DISTIL_MODULE_MAGIC PG_MODULE_MAGIC
 #endif
 
+/* 18 puts it before the declaration, the older attribute stood behind */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
 #endif

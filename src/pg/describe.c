@@ -77,7 +77,7 @@ distil_pack_begin(const DbertSource *source, const char *task,
 				  const char *subject, MemoryContext context)
 {
 	HeldPack   *held = MemoryContextAllocZero(context, sizeof(HeldPack));
-	DbertError	err = {DBERT_OK};
+	DbertError	err = {0};
 
 	held->allocator = distil_allocator(context);
 	held->callback.func = end_pack;

@@ -5,13 +5,14 @@
 #define DISTILBERT_PG_ERRORS_H
 
 #include "dbert.h"
+#include "pg/compat.h"
 
 /*
  * Raise err as a PostgreSQL error; never returns.  E_CANCELLED re-raises what
- * the poll caught (see poll.h).  subject, or NULL, names what was worked on:
+ * the poll caught (see alloc.h).  subject, or NULL, says what failed:
  * "could not load model \"x\"" becomes the message, the core's sentence the
  * detail; without it the core's sentence is the message.
  */
-extern void distil_raise(const DbertError *err, const char *subject) pg_attribute_noreturn();
+pg_noreturn extern void distil_raise(const DbertError *err, const char *subject);
 
 #endif

@@ -40,7 +40,7 @@ static void
 hash_file(pg_cryptohash_ctx *ctx, const DbertSource *source, const char *file,
 		  void *buffer, DistilChunkSink sink, void *sink_ctx, int64 *bytes)
 {
-	DbertError	err = {DBERT_OK};
+	DbertError	err = {0};
 	int64_t		size;
 	int64		offset = 0;
 	int32		seq = 0;

@@ -152,7 +152,7 @@ load_model(const LoadArgs *args, DistilInfo *info)
 	const DbertSource *source = distil_dirsource_open(args->path, context);
 	DbertPack  *pack = distil_pack_begin(source, args->task, subject, context);
 	const char *const *files = distil_pack_files(pack);
-	DbertError	err = {DBERT_OK};
+	DbertError	err = {0};
 
 	distil_describe(pack, args->name, args->task, info);
 	distil_identity(source, files, info->task, info->precision,

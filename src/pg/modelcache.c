@@ -202,7 +202,7 @@ open_pack(DistilModel *model, const Resolved *r)
 	for (int attempt = 0; attempt < MAX_OPEN_ATTEMPTS; attempt++)
 	{
 		DistilMapping *mapping = distil_pack_map(path, model->context);
-		DbertError	err = {DBERT_OK};
+		DbertError	err = {0};
 
 		if (mapping != NULL)
 		{
@@ -418,7 +418,7 @@ distil_model_for_call(FmgrInfo *flinfo, const char *name)
 DbertBatch *
 distil_model_batch(DistilModel *model, int want)
 {
-	DbertError	err = {DBERT_OK};
+	DbertError	err = {0};
 
 	Assert(want > 0 && want < lengthof(model->batches));
 	if (model->batches[want] == NULL &&

@@ -6,6 +6,8 @@
 
 #include "utils/snapshot.h"
 
+#include "pg/compat.h"
+
 /*
  * Is this a name that a model can have?  1 to 63 ASCII letters, digits and
  * "._-/", the first a letter or a digit: what the Hub allows ("org/model")
@@ -17,6 +19,6 @@ extern bool distil_valid_name(const char *name);
 extern void distil_check_name(const char *name);
 
 /* Raise that there is no such model, hinting at near names that snapshot sees. */
-extern void distil_raise_unknown(const char *name, Snapshot snapshot) pg_attribute_noreturn();
+pg_noreturn extern void distil_raise_unknown(const char *name, Snapshot snapshot);
 
 #endif

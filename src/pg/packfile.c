@@ -50,7 +50,7 @@ const DbertKernels *
 distil_kernels(void)
 {
 	static const DbertKernels *kernels = NULL;
-	DbertError	err = {DBERT_OK};
+	DbertError	err = {0};
 
 	if (kernels == NULL && dbert_kernels_choose(NULL, &kernels, &err) != DBERT_OK)
 		distil_raise(&err, NULL);
@@ -262,7 +262,7 @@ create_in(MemoryContext context, const char *path, DbertPack *pack, const char *
 	DistilMapping *mapping;
 	uint64		size = dbert_pack_size(pack);
 	int			fd = create_temp(temp, path, size, context);
-	DbertError	err = {DBERT_OK};
+	DbertError	err = {0};
 
 	mapping = map_file(context, fd, size, PROT_READ | PROT_WRITE);
 	if (dbert_pack_write(pack, mapping->image, distil_poll(), &err) != DBERT_OK)
