@@ -115,6 +115,8 @@ distil_scores(PG_FUNCTION_ARGS)
 static const char *
 move_to(TextCursor *cursor, int32 target)
 {
+	int			encoding = GetDatabaseEncoding() == PG_SQL_ASCII ? PG_UTF8 : GetDatabaseEncoding();
+
 	if (target < cursor->chars)
 	{
 		cursor->at = cursor->begin;
@@ -122,10 +124,7 @@ move_to(TextCursor *cursor, int32 target)
 	}
 	while (cursor->chars < target && cursor->at < cursor->end)
 	{
-		if (GetDatabaseEncoding() == PG_SQL_ASCII)
-			cursor->at += pg_utf_mblen((const unsigned char *) cursor->at);
-		else
-			cursor->at += pg_mblen(cursor->at);
+		cursor->at += Min(pg_encoding_mblen(encoding, cursor->at), cursor->end - cursor->at);
 		cursor->chars++;
 	}
 	return cursor->at;
