@@ -306,6 +306,20 @@ mem_model_save(MemModel *m)
 	mem_save(m, "model.safetensors", 0, m->n_tensors);
 }
 
+/* model.safetensors.index.json: the tensors up to split are in one shard, the others in another. */
+static inline void
+mem_put_index(MemModel *m, int split, const char *first, const char *second)
+{
+	char		index[MEM_TENSORS * 200];
+	size_t		n = (size_t) sprintf(index, "{\"metadata\":{\"total_size\":1},\"weight_map\":{");
+
+	for (int i = 0; i < m->n_tensors; i++)
+		n += (size_t) sprintf(index + n, "%s\"%s\":\"%s\"", i ? "," : "", m->tensors[i].name,
+							  i < split ? first : second);
+	sprintf(index + n, "}}");
+	mem_put(m, "model.safetensors.index.json", index);
+}
+
 /* ---- whole models ---- */
 
 #define MEM_C	8

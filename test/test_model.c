@@ -4,117 +4,7 @@
  * Every tensor of the tiny models holds values that follow from its name, so a
  * field that points to the wrong array shows.
  */
-#include "model/packimage.h"
-#include "model/pack.h"
-#include "test/dirsource.h"
-#include "test/memsource.h"
-#include "test/testhelp.h"
-
-#include <dirent.h>
-
-/* ---- an allocator that counts and fails, kernels of another layout ---- */
-
-typedef struct Counter
-{
-	long		live;
-	long		fail_at;		/* the allocation that fails, counted down; 0: none */
-} Counter;
-
-static void *
-counting_alloc(void *ctx, size_t size)
-{
-	Counter    *c = ctx;
-
-	if (c->fail_at > 0 && --c->fail_at == 0)
-		return NULL;
-	c->live++;
-	return malloc(size);
-}
-
-static void
-counting_free(void *ctx, void *ptr)
-{
-	((Counter *) ctx)->live--;
-	free(ptr);
-}
-
-/* Packed as columns, with one float of padding that is -1. */
-static size_t
-column_size(int n, int k)
-{
-	return (size_t) n * k + 1;
-}
-
-static void
-column_pack(float *dst, const float *w, int n, int k)
-{
-	for (int i = 0; i < n; i++)
-		for (int j = 0; j < k; j++)
-			dst[(size_t) j * n + i] = w[(size_t) i * k + j];
-	dst[(size_t) n * k] = -1;
-}
-
-static const DbertKernels column_kernels = {
-	.name = "columns",.layout = "test-columns",
-	.packed_linear_size = column_size,.pack_linear = column_pack
-};
-
-/* ---- building ---- */
-
-typedef struct Built
-{
-	void	   *image;
-	size_t		size;
-	DbertModel *model;
-} Built;
-
-static DbertStatus
-build_image(const DbertSource *source, const char *task, const DbertKernels *kernels,
-			Built *b, DbertError *err)
-{
-	DbertPack  *pack;
-	DbertStatus status;
-
-	memset(b, 0, sizeof(*b));
-	DBERT_TRY(dbert_pack_begin(source, task, kernels, &dbert_malloc_allocator, NULL, &pack, err));
-	b->size = dbert_pack_size(pack);
-	if (posix_memalign(&b->image, 64, b->size) != 0)
-		abort();
-	memset(b->image, 0xa5, b->size);
-	status = dbert_pack_write(pack, b->image, NULL, err);
-	dbert_pack_end(pack);
-	return status;
-}
-
-static DbertStatus
-build(const DbertSource *source, const char *task, const DbertKernels *kernels,
-	  Built *b, DbertError *err)
-{
-	DBERT_TRY(build_image(source, task, kernels, b, err));
-	return dbert_model_open(b->image, b->size, kernels, &dbert_malloc_allocator, &b->model, err);
-}
-
-static void
-release(Built *b)
-{
-	dbert_model_close(b->model);
-	free(b->image);
-	memset(b, 0, sizeof(*b));
-}
-
-/* Builds or says why not. */
-static bool
-built(MemModel *m, const char *task, Built *b)
-{
-	DbertSource source = mem_source(m);
-	DbertError	err = {0};
-	DbertStatus status = build(&source, task, &dbert_kernels_scalar, b, &err);
-
-	CHECK_MSG(status == DBERT_OK, "%s", err.msg);
-	if (status != DBERT_OK)
-		release(b);
-	return status == DBERT_OK;
-}
+#include "test/packhelp.h"
 
 /* The model must be refused with this code and a sentence that holds these words. */
 static void
@@ -159,8 +49,8 @@ static void
 check_distilbert_encoder(const DbertModel *model, const char *prefix)
 {
 	const DbertWeights *w = &model->weights;
-	char		name[256],
-				layer[256];
+	char		name[200],
+				layer[100];
 
 	snprintf(name, sizeof(name), "%sembeddings.word_embeddings.weight", prefix);
 	check_values(w->word, name, MEM_V * MEM_C);
@@ -246,8 +136,8 @@ check_bert(const char *prefix)
 {
 	MemModel	m;
 	Built		b;
-	char		name[256],
-				layer[256];
+	char		name[200],
+				layer[100];
 
 	mem_model_bert(&m, "ForSequenceClassification", prefix, 3);
 	if (built(&m, NULL, &b))
@@ -487,19 +377,6 @@ test_vocabulary_size(void)
 /* ---- shards ---- */
 
 static void
-put_index(MemModel *m, int split, const char *first, const char *second)
-{
-	char		index[MEM_TENSORS * 200];
-	size_t		n = (size_t) sprintf(index, "{\"metadata\":{\"total_size\":1},\"weight_map\":{");
-
-	for (int i = 0; i < m->n_tensors; i++)
-		n += (size_t) sprintf(index + n, "%s\"%s\":\"%s\"", i ? "," : "", m->tensors[i].name,
-							  i < split ? first : second);
-	sprintf(index + n, "}}");
-	mem_put(m, "model.safetensors.index.json", index);
-}
-
-static void
 test_shards(void)
 {
 	MemModel	m;
@@ -511,22 +388,22 @@ test_shards(void)
 	mem_drop(&m, "model.safetensors");
 	mem_save(&m, "one.safetensors", 0, 20);
 	mem_save(&m, "two.safetensors", 20, m.n_tensors);
-	put_index(&m, 20, "one.safetensors", "two.safetensors");
+	mem_put_index(&m, 20, "one.safetensors", "two.safetensors");
 	if (built(&m, NULL, &b))
 	{
 		CHECK(b.size == whole.size && memcmp(b.image, whole.image, b.size) == 0);
 		release(&b);
 	}
-	put_index(&m, 19, "one.safetensors", "two.safetensors");
+	mem_put_index(&m, 19, "one.safetensors", "two.safetensors");
 	check_refused(&m, NULL, DBERT_E_FORMAT, "is not in \"two.safetensors\"");
-	put_index(&m, 20, "one.safetensors", "three.safetensors");
+	mem_put_index(&m, 20, "one.safetensors", "three.safetensors");
 	check_refused(&m, NULL, DBERT_E_FORMAT, "no file \"three.safetensors\"");
-	put_index(&m, 20, "one.safetensors", "../two.safetensors");
+	mem_put_index(&m, 20, "one.safetensors", "../two.safetensors");
 	check_refused(&m, NULL, DBERT_E_FORMAT, "no plain file name");
-	put_index(&m, 20, "one.safetensors", "/etc/passwd");
+	mem_put_index(&m, 20, "one.safetensors", "/etc/passwd");
 	check_refused(&m, NULL, DBERT_E_FORMAT, "no plain file name");
 	mem_save(&m, "two.safetensors", 19, m.n_tensors);
-	put_index(&m, 20, "one.safetensors", "two.safetensors");
+	mem_put_index(&m, 20, "one.safetensors", "two.safetensors");
 	check_refused(&m, NULL, DBERT_E_FORMAT, "is in two shards");
 	mem_put(&m, "model.safetensors.index.json", "{\"metadata\":{}}");
 	check_refused(&m, NULL, DBERT_E_FORMAT, "no \"weight_map\"");
@@ -582,319 +459,6 @@ test_files(void)
 	mem_free(&m);
 }
 
-/* ---- damage ---- */
-
-/* A copy of exactly size bytes, so that a read past it is seen. */
-static void *
-exact_copy(const void *image, size_t size)
-{
-	void	   *copy;
-
-	if (posix_memalign(&copy, 64, size ? size : 1) != 0)
-		abort();
-	memcpy(copy, image, size);
-	return copy;
-}
-
-static DbertStatus
-open_copy(const void *image, size_t size)
-{
-	DbertModel *model = NULL;
-	DbertError	err = {0};
-	DbertStatus status = dbert_model_open(image, size, &dbert_kernels_scalar,
-										  &dbert_malloc_allocator, &model, &err);
-
-	CHECK((model != NULL) == (status == DBERT_OK));
-	dbert_model_close(model);
-	return status;
-}
-
-static void
-test_damaged_image(void)
-{
-	MemModel	m;
-	Built		b;
-
-	mem_model_distilbert(&m, "ForSequenceClassification", 3);
-	if (built(&m, NULL, &b))
-	{
-		const DbertPackHeader *h = b.image;
-		size_t		front = h->sections[DBERT_SECTION_WEIGHTS].offset;
-		unsigned char *copy = exact_copy(b.image, b.size);
-		int			missed = 0;
-
-		for (size_t i = 0; i < front; i++)
-		{
-			for (int flip = 1; flip < 256; flip = flip * 2 + 1)
-			{
-				copy[i] ^= (unsigned char) flip;
-				missed += open_copy(copy, b.size) != DBERT_E_CORRUPT;
-				copy[i] ^= (unsigned char) flip;
-			}
-		}
-		CHECK_MSG(missed == 0, "%d damaged bytes were not noticed", missed);
-		CHECK(open_copy(copy, b.size) == DBERT_OK);
-		free(copy);
-		missed = 0;
-		for (size_t size = 0; size < b.size; size += 1 + size / 64)
-		{
-			copy = exact_copy(b.image, size);
-			missed += open_copy(copy, size) != DBERT_E_CORRUPT;
-			free(copy);
-		}
-		CHECK_MSG(missed == 0, "%d truncations were not noticed", missed);
-		release(&b);
-	}
-	mem_free(&m);
-}
-
-/* Read everything a model points to. */
-static float
-touch(const DbertModel *model)
-{
-	const DbertConfig *c = &model->config;
-	const DbertLayer *last = &model->weights.layers[c->layers - 1];
-	float		sum = model->weights.word[(size_t) c->vocab * c->hidden - 1] +
-		model->weights.position[(size_t) c->positions * c->hidden - 1] +
-		last->qkv.w[(size_t) last->qkv.n * last->qkv.k - 1] +
-		last->ffn_out.w[(size_t) last->ffn_out.n * last->ffn_out.k - 1];
-
-	if (model->weights.head_out.w != NULL)
-		sum += model->weights.head_out.w[(size_t) model->weights.head_out.n * model->weights.head_out.k - 1];
-	for (int i = 0; i < c->n_labels; i++)
-		sum += (float) strlen(model->labels[i]);
-	return sum;
-}
-
-/* Header, config and labels bent at random under a right checksum: no crash. */
-static void
-test_forged_image(void)
-{
-	MemModel	m;
-	Built		b;
-	uint32_t	seed = 1;
-	float		sum = 0;
-	int			opened = 0;
-
-	mem_model_distilbert(&m, "ForSequenceClassification", 3);
-	if (built(&m, NULL, &b))
-	{
-		size_t		front = ((DbertPackHeader *) b.image)->sections[DBERT_SECTION_TOKENIZER].offset;
-
-		for (int round = 0; round < 20000; round++)
-		{
-			unsigned char *copy = exact_copy(b.image, b.size);
-			DbertPackHeader *h = (DbertPackHeader *) copy;
-			DbertModel *model;
-			DbertError	err;
-
-			for (int k = 0; k < 1 + round % 3; k++)
-			{
-				seed = seed * 1664525u + 1013904223u;
-				copy[16 + (seed >> 8) % (front - 16)] = (unsigned char) (seed >> 24);
-			}
-			if (h->sections[DBERT_SECTION_WEIGHTS].offset <= b.size)
-				h->checksum = dbert_pack_checksum(copy, h->sections[DBERT_SECTION_WEIGHTS].offset / 8 * 8);
-			if (dbert_model_open(copy, b.size, &dbert_kernels_scalar, &dbert_malloc_allocator,
-								 &model, &err) == DBERT_OK)
-			{
-				opened++;
-				sum += touch(model);
-				dbert_model_close(model);
-			}
-			free(copy);
-		}
-		CHECK(opened > 0 && opened < 20000 && sum != 0);
-		release(&b);
-	}
-	mem_free(&m);
-}
-
-/* ---- failures on the way ---- */
-
-/* One whole life; the image is only made when checking it passed. */
-static DbertStatus
-one_life(const DbertSource *source, const DbertAllocator *alloc, const DbertPoll *poll)
-{
-	DbertError	err = {0};
-	DbertPack  *pack;
-	DbertModel *model = NULL;
-	void	   *image = NULL;
-	size_t		size;
-	DbertStatus status;
-
-	DBERT_TRY(dbert_pack_begin(source, NULL, &column_kernels, alloc, poll, &pack, &err));
-	size = dbert_pack_size(pack);
-	status = dbert_pack_write(pack, NULL, poll, &err);
-	if (status == DBERT_OK && posix_memalign(&image, 64, size) == 0)
-		status = dbert_pack_write(pack, image, poll, &err);
-	dbert_pack_end(pack);
-	if (status == DBERT_OK)
-		status = dbert_model_open(image, size, &column_kernels, alloc, &model, &err);
-	dbert_model_close(model);
-	free(image);
-	return status;
-}
-
-static void
-check_failing_allocations(MemModel *m)
-{
-	DbertSource source = mem_source(m);
-	Counter		counter = {0, 0};
-	DbertAllocator alloc = {counting_alloc, counting_free, &counter};
-	DbertStatus status = DBERT_E_NOMEM;
-	long		n;
-
-	for (n = 1; n < 5000 && status == DBERT_E_NOMEM; n++)
-	{
-		counter.fail_at = n;
-		status = one_life(&source, &alloc, NULL);
-		CHECK_MSG(counter.live == 0, "%ld leaked when allocation %ld failed", counter.live, n);
-		if (counter.live != 0)
-			return;
-	}
-	CHECK_MSG(status == DBERT_OK && n > 50, "status %d after %ld allocations", status, n);
-}
-
-static void
-test_failing_allocator(void)
-{
-	MemModel	m;
-
-	mem_model_distilbert(&m, "ForSequenceClassification", 3);
-	check_failing_allocations(&m);
-	mem_drop(&m, "model.safetensors");
-	mem_save(&m, "one.safetensors", 0, 20);
-	mem_save(&m, "two.safetensors", 20, m.n_tensors);
-	put_index(&m, 20, "one.safetensors", "two.safetensors");
-	mem_put(&m, "tokenizer_config.json",
-			"{\"added_tokens_decoder\":{\"2\":{\"content\":\"[CLS]\"},\"13\":{\"content\":\"new\"}}}");
-	check_failing_allocations(&m);
-	mem_free(&m);
-	mem_model_bert(&m, "ForMaskedLM", "bert.", 0);
-	check_failing_allocations(&m);
-	mem_free(&m);
-}
-
-static void
-test_failing_reads(void)
-{
-	MemModel	m;
-	DbertSource source = mem_source(&m);
-	Counter		counter = {0, 0};
-	DbertAllocator alloc = {counting_alloc, counting_free, &counter};
-	DbertStatus status = DBERT_E_IO;
-
-	mem_model_bert(&m, "ForSequenceClassification", "bert.", 3);
-	for (int n = 1; n < 1000 && status == DBERT_E_IO; n++)
-	{
-		m.fail_read = n;
-		status = one_life(&source, &alloc, NULL);
-		CHECK(counter.live == 0);
-	}
-	CHECK(status == DBERT_OK);
-	mem_free(&m);
-}
-
-static bool
-stop_at(void *ctx)
-{
-	return --*(int *) ctx == 0;
-}
-
-static void
-test_cancel(void)
-{
-	MemModel	m;
-	DbertSource source = mem_source(&m);
-	Counter		counter = {0, 0};
-	DbertAllocator alloc = {counting_alloc, counting_free, &counter};
-	DbertStatus status = DBERT_E_CANCELLED;
-	int			n;
-
-	mem_model_distilbert(&m, "ForSequenceClassification", 3);
-	for (n = 1; n < 1000 && status == DBERT_E_CANCELLED; n++)
-	{
-		int			left = n;
-		DbertPoll	poll = {stop_at, &left};
-
-		status = one_life(&source, &alloc, &poll);
-		CHECK(counter.live == 0);
-	}
-	CHECK(status == DBERT_OK && n > 40);
-	mem_free(&m);
-}
-
-/* ---- whole directories ---- */
-
-/* Same bytes twice, and every weight that the golden test would use is there. */
-static void
-check_folder(const char *path)
-{
-	DbertSource source = dir_source(path);
-	DbertError	err = {0};
-	Built		one,
-				two;
-
-	if (build(&source, NULL, &dbert_kernels_scalar, &one, &err) != DBERT_OK)
-		CHECK_MSG(false, "%s: %s", path, err.msg);
-	else
-	{
-		CHECK(touch(one.model) == touch(one.model));
-		if (build_image(&source, NULL, &dbert_kernels_scalar, &two, &err) == DBERT_OK)
-			CHECK_MSG(one.size == two.size && memcmp(one.image, two.image, one.size) == 0,
-					  "%s: two images differ", path);
-		release(&two);
-	}
-	release(&one);
-}
-
-/* All folders of a folder that hold a model; returns how many. */
-static int
-check_folders(const char *parent)
-{
-	DIR		   *d = opendir(parent);
-	struct dirent *entry;
-	int			n = 0;
-
-	while (d != NULL && (entry = readdir(d)) != NULL)
-	{
-		char		path[4096];
-		int64_t		size;
-		DbertSource source = dir_source(path);
-
-		snprintf(path, sizeof(path), "%s/%s", parent, entry->d_name);
-		source.size(source.ctx, "config.json", &size, NULL);
-		if (entry->d_name[0] == '.' || size < 0)
-			continue;
-		check_folder(path);
-		n++;
-	}
-	if (d != NULL)
-		closedir(d);
-	return n;
-}
-
-static void
-test_fixtures(void)
-{
-	CHECK(check_folders("test/fixtures") >= 10);
-}
-
-static void
-test_golden_folders(void)
-{
-	char		path[4096];
-
-	if (shared_dir() == NULL)
-	{
-		printf("# skipped: ../shared is absent\n");
-		return;
-	}
-	snprintf(path, sizeof(path), "%s/golden", shared_dir());
-	CHECK(check_folders(path) >= 10);
-}
-
 /* With and without the other file the tokenizer is the same, to the last byte. */
 static void
 test_tokenizer_files_agree(void)
@@ -934,12 +498,5 @@ main(void)
 	RUN(test_shards);
 	RUN(test_files);
 	RUN(test_tokenizer_files_agree);
-	RUN(test_damaged_image);
-	RUN(test_forged_image);
-	RUN(test_failing_allocator);
-	RUN(test_failing_reads);
-	RUN(test_cancel);
-	RUN(test_fixtures);
-	RUN(test_golden_folders);
 	return tests_end();
 }

@@ -29,7 +29,7 @@ static const SizeKey distilbert_sizes[] = {
 	{"n_heads", "num_attention_heads", 12, 1, DBERT_MAX_HEADS, FIELD(heads)},
 	{"dim", "hidden_size", 768, 1, DBERT_MAX_HIDDEN, FIELD(hidden)},
 	{"hidden_dim", NULL, 3072, 1, DBERT_MAX_FFN, FIELD(ffn)},
-	{NULL}
+	{NULL, NULL, 0, 0, 0, 0}
 };
 
 static const SizeKey bert_sizes[] = {
@@ -41,7 +41,7 @@ static const SizeKey bert_sizes[] = {
 	{"intermediate_size", NULL, 3072, 1, DBERT_MAX_FFN, FIELD(ffn)},
 	/* pairs carry type 1 */
 	{"type_vocab_size", NULL, 2, 2, DBERT_MAX_TYPES, FIELD(types)},
-	{NULL}
+	{NULL, NULL, 0, 0, 0, 0}
 };
 
 static DbertStatus
