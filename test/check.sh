@@ -62,10 +62,11 @@ check_regress()
 {
 	local log=$ROOM/regress.log rc
 
-	start_server "distilbert.model_path = '$ROOM/fixtures'"
+	start_server "distilbert.model_path = '$ROOM/tree/test/fixtures'"
 	mkdir "$ROOM/regress"
 	chmod 777 "$ROOM/regress"
-	tree_make installcheck "EXTRA_REGRESS_OPTS=--outputdir=$ROOM/regress --user=$PGUSER" >"$log" 2>&1
+	tree_make installcheck \
+		"EXTRA_REGRESS_OPTS=--inputdir=$ROOM/tree --outputdir=$ROOM/regress --user=$PGUSER" >"$log" 2>&1
 	rc=$?
 	[ $rc = 0 ] || { cat "$log"; cat "$ROOM/regress/regression.diffs" 2>/dev/null | head -n 500; }
 	[ $rc = 0 ] || ! grep -q -E 'terminated by signal|PANIC' "$ROOM/server.log" || tail -n 50 "$ROOM/server.log"
@@ -83,8 +84,8 @@ check_tap()
 	as_server mkdir "$ROOM/tap"
 	as_server env TESTDIR="$ROOM/tap" TESTLOGDIR="$ROOM/tap/log" TESTDATADIR="$ROOM/tap/data" \
 		PATH="$BINDIR:$PATH" PGPORT=65432 PG_REGRESS="$test_dir/regress/pg_regress" \
-		FIXTURES="$ROOM/fixtures" DBERT_SHARED="${DBERT_SHARED:-$ROOT/../shared}" \
-		prove -v -I "$test_dir/perl" "$ROOM"/t/${TAP:-*}.pl >"$log" 2>&1
+		FIXTURES="$ROOM/tree/test/fixtures" DBERT_SHARED="${DBERT_SHARED:-$ROOT/../shared}" \
+		prove -v -I "$test_dir/perl" "$ROOM"/tree/test/t/${TAP:-*}.pl >"$log" 2>"$log.err"
 	rc=$?
 	[ $rc = 0 ] || tap_failures "$log"
 	grep -h -i -E '\.\. skipped|# skip' "$log"
@@ -92,13 +93,13 @@ check_tap()
 		"$(grep -E '^not ok [0-9]' "$log" | grep -c -v '# TODO')" $rc
 }
 
-# What failed and why, and the end of the servers' logs.
+# What failed and why; TAP_LOGS=folder keeps the servers' logs.
 tap_failures()
 {
-	grep -v -E '^(ok [0-9]|# (Running|Checking|Postmaster PID))' "$1" | tail -n 200
-	if [ -n "${TAP_LOGS:-}" ]; then
-		cp -r "$ROOM/tap" "$TAP_LOGS"
-	fi
+	tail -n 200 "$1.err"
+	grep -h -A 5 -E '^(error running SQL|connection error|timed out)' "$ROOM"/tap/tmp_check/log/regress_log_*
+	sed -n '/^Test Summary Report/,$p' "$1"
+	[ -z "${TAP_LOGS:-}" ] || cp -r "$ROOM/tap/." "$TAP_LOGS/"
 }
 
 need_packages

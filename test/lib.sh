@@ -131,7 +131,8 @@ make_room()
 	trap 'exit 1' HUP INT TERM
 	chmod 755 "$ROOM"
 	# A clone below /root is closed to the server: it reads copies.
-	cp -r "$ROOT/test/fixtures" "$ROOT/test/t" "$ROOM/"
+	mkdir "$ROOM/tree"
+	cp -r "$ROOT/sql" "$ROOT/expected" "$ROOT/test" "$ROOM/tree/"
 	chmod -R a+rX "$ROOM"
 	if is_root; then chown -R postgres: "$ROOM"; fi
 	cd "$ROOM" || exit 1
@@ -139,9 +140,13 @@ make_room()
 
 leave()
 {
-	local rc=$?
+	local rc=$? file
 
 	stop_server
+	# a TAP run that was interrupted
+	find "$ROOM" -name postmaster.pid 2>/dev/null | while read -r file; do
+		as_server kill -QUIT "$(head -n 1 "$file")"
+	done
 	cd / && [ -n "$ROOM" ] && rm -rf "$ROOM"
 	exit $rc
 }

@@ -1,0 +1,82 @@
+# Distil.pm -- what the TAP tests share: a node with the extension in it, models
+# from the fixtures, answers as one string.
+package Distil;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(fixtures new_node load_model answers packs wait_until alive);
+
+sub fixtures { return $ENV{FIXTURES} || die "FIXTURES is not set" }
+
+# A started node; extra options go to init, "conf" to postgresql.conf.
+sub new_node
+{
+	my ($name, %options) = @_;
+	my $conf = delete $options{conf} // '';
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(%options);
+	$node->append_conf('postgresql.conf', "distilbert.model_path = '" . fixtures() . "'\n$conf");
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION distilbert');
+	return $node;
+}
+
+# Load a fixture under a name; the name is the fixture's if there is none.
+sub load_model
+{
+	my ($node, $fixture, $name, $db) = @_;
+
+	$name //= $fixture;
+	return $node->safe_psql($db // 'postgres',
+		"SELECT name FROM distil_load_model('$name', '$fixture', replace => true)");
+}
+
+# A fingerprint of what a model says, to the last bit.
+sub answers
+{
+	my ($node, $model, $db) = @_;
+
+	return $node->safe_psql($db // 'postgres', <<"SQL");
+SELECT string_agg(s.label || '=' || s.score, ' ' ORDER BY t.n, s.label)
+FROM (VALUES (1, 'The film was a delight.'), (2, 'Worst meal ever, cold soup'), (3, 'Berlin')) AS t (n, body),
+	distil_scores(t.body, '$model') AS s
+SQL
+}
+
+# Names of the files in the node's folder of packs.
+sub packs
+{
+	my ($node) = @_;
+	my $folder = $node->data_dir . '/distilbert';
+
+	return () unless -d $folder;
+	my @files = sort(grep { $_ ne '.' && $_ ne '..' } slurp_dir($folder));
+	return @files;
+}
+
+# Ask again until the query gives the wanted answer; generous, as all bounds here.
+sub wait_until
+{
+	my ($node, $query, $wanted) = @_;
+
+	return $node->poll_query_until('postgres', $query, $wanted // 't');
+}
+
+# No backend died: a crash would have restarted the postmaster's children.
+sub alive
+{
+	my ($node, $name) = @_;
+	my $log = slurp_file($node->logfile);
+
+	unlike($log, qr/terminated by signal|PANIC:/, $name // 'no backend died');
+	return;
+}
+
+1;
