@@ -107,11 +107,10 @@ typedef struct DbertEntity
 /*
  * The entities of text i, in order of appearance, as transformers'
  * TokenClassificationPipeline gives them.  *entities is allocated from the
- * batch's allocator, the caller frees it with dbert_free.  text is the text
- * that was added (the rule for sub-words looks at it).
+ * batch's allocator, the caller frees it with dbert_free; labels point into
+ * the model.
  */
 extern DbertStatus dbert_batch_entities(const DbertBatch *batch, int i,
-										const char *text, size_t len,
 										DbertAggregation aggregation, float min_score,
 										DbertEntity **entities, int *count, DbertError *err);
 

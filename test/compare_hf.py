@@ -16,9 +16,11 @@ import sys
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
+import transformers
 from transformers import AutoModel, AutoTokenizer, pipeline
 
 CLI = "build/dbert_cli"
+transformers.utils.logging.disable_progress_bar()
 
 
 def build():
@@ -48,7 +50,8 @@ def compare_embeddings(model_dir, texts):
             enc = tokenizer(text, truncation=True, max_length=limit, return_tensors="pt")
             want.append(model(**enc).last_hidden_state[0].mean(0))
     want = torch.stack(want)
-    if glob.glob(os.path.join(model_dir, "*_Normalize")):
+    modules = os.path.join(model_dir, "modules.json")
+    if os.path.exists(modules) and any(m["type"].endswith("Normalize") for m in json.load(open(modules))):
         want = torch.nn.functional.normalize(want)
     cosine = torch.nn.functional.cosine_similarity(got, want)
     print(f"{len(texts)} texts: smallest cosine {cosine.min():.10f}, largest difference {(got - want).abs().max():.3g}")

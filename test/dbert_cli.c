@@ -53,7 +53,7 @@ numbers(const float *x, int n)
 }
 
 static json_t *
-answer(const DbertModel *model, const DbertBatch *batch, int i, json_t *text, const char *what)
+answer(const DbertModel *model, const DbertBatch *batch, int i, const char *what)
 {
 	DbertAggregation how;
 	DbertEntity *entities;
@@ -72,8 +72,7 @@ answer(const DbertModel *model, const DbertBatch *batch, int i, json_t *text, co
 	list = json_array();
 	if (!dbert_aggregation_parse(what, &how))
 		how = DBERT_AGGREGATE_NONE;
-	if (dbert_batch_entities(batch, i, json_string_value(text), json_string_length(text),
-							 how, 0, &entities, &count, &err) != DBERT_OK)
+	if (dbert_batch_entities(batch, i, how, 0, &entities, &count, &err) != DBERT_OK)
 		die(&err);
 	for (int e = 0; e < count; e++)
 		json_array_append_new(list, json_pack("[s%,f,i,i]", entities[e].label, entities[e].label_len,
@@ -89,7 +88,6 @@ main(int argc, char **argv)
 	DbertModel *model;
 	DbertBatch *batch;
 	DbertError	err;
-	json_t	   *texts = json_array();
 	char	   *line = NULL;
 	size_t		capacity = 0;
 
@@ -106,20 +104,19 @@ main(int argc, char **argv)
 		if (dbert_batch_add(batch, json_string_value(text), json_string_length(text), NULL, 0, true,
 							NULL, &err) != DBERT_OK)
 			die(&err);
-		json_array_append_new(texts, text);
+		json_decref(text);
 	}
 	if (dbert_batch_run(batch, NULL, &err) != DBERT_OK)
 		die(&err);
 	for (int i = 0; i < dbert_batch_count(batch); i++)
 	{
-		json_t	   *value = answer(model, batch, i, json_array_get(texts, i), argv[2]);
+		json_t	   *value = answer(model, batch, i, argv[2]);
 
 		json_dumpf(value, stdout, JSON_COMPACT);
 		putchar('\n');
 		json_decref(value);
 	}
 	dbert_batch_free(batch);
-	json_decref(texts);
 	free(line);
 	return 0;
 }

@@ -175,7 +175,7 @@ check_strategy(Fake *f, json_t *c, int strategy)
 	int			count;
 	DbertError	err;
 
-	CHECK(dbert_batch_entities(f->batch, 0, text, strlen(text), strategy, 0, &entities, &count, &err) == DBERT_OK);
+	CHECK(dbert_batch_entities(f->batch, 0, strategy, 0, &entities, &count, &err) == DBERT_OK);
 	CHECK_MSG(count == (int) json_array_size(want), "%s: \"%s\": %d entities, want %d",
 			  strategy_names[strategy], text, count, (int) json_array_size(want));
 	for (int i = 0; i < count && i < (int) json_array_size(want); i++)
@@ -272,7 +272,7 @@ check_tags(const char *const *labels, int n_labels, const int *tags, int n, cons
 	}
 	fake_tokenizer(&f, vocab, 6);
 	fake_batch(&f, tokens, n, logits);
-	CHECK(dbert_batch_entities(f.batch, 0, "", 0, DBERT_AGGREGATE_FIRST, 0, &entities, &count, NULL) == DBERT_OK);
+	CHECK(dbert_batch_entities(f.batch, 0, DBERT_AGGREGATE_FIRST, 0, &entities, &count, NULL) == DBERT_OK);
 	for (int i = 0; i < count; i++)
 		sprintf(got + strlen(got), "%s%.*s %d..%d", i ? ", " : "", (int) entities[i].label_len,
 				entities[i].label, entities[i].start, entities[i].end);
@@ -280,7 +280,7 @@ check_tags(const char *const *labels, int n_labels, const int *tags, int n, cons
 	dbert_free(heap, entities);
 
 	/* a softmax over few labels of a logit 10: all sure, none certain */
-	CHECK(dbert_batch_entities(f.batch, 0, "", 0, DBERT_AGGREGATE_FIRST, 1.1f, &entities, &count, NULL) == DBERT_OK);
+	CHECK(dbert_batch_entities(f.batch, 0, DBERT_AGGREGATE_FIRST, 1.1f, &entities, &count, NULL) == DBERT_OK);
 	CHECK(count == 0);
 	dbert_free(heap, entities);
 	fake_free(&f);
@@ -327,9 +327,9 @@ test_entities_refused(void)
 	int			count;
 
 	CHECK(dbert_batch_create(&model, DBERT_WANT_LOGITS, heap, &batch, &err) == DBERT_OK);
-	CHECK(dbert_batch_entities(batch, 0, "", 0, DBERT_AGGREGATE_NONE, 0, &entities, &count, &err) == DBERT_E_INVALID);
+	CHECK(dbert_batch_entities(batch, 0, DBERT_AGGREGATE_NONE, 0, &entities, &count, &err) == DBERT_E_INVALID);
 	model.config.head = DBERT_HEAD_SEQUENCE;
-	CHECK(dbert_batch_entities(batch, 0, "", 0, DBERT_AGGREGATE_NONE, 0, &entities, &count, &err) == DBERT_E_UNSUPPORTED);
+	CHECK(dbert_batch_entities(batch, 0, DBERT_AGGREGATE_NONE, 0, &entities, &count, &err) == DBERT_E_UNSUPPORTED);
 	dbert_batch_free(batch);
 	model.config.head = DBERT_HEAD_NONE;
 	CHECK(dbert_batch_create(&model, DBERT_WANT_LOGITS, heap, &batch, &err) == DBERT_E_UNSUPPORTED);

@@ -169,8 +169,8 @@ get_aggregation(text *arg)
  * lives as long as the batch, so nothing may raise before it is freed.
  */
 static DbertEntity *
-find_entities(const DbertBatch *batch, const DistilText *t,
-			  DbertAggregation aggregation, float min_score, int *count)
+find_entities(const DbertBatch *batch, DbertAggregation aggregation,
+			  float min_score, int *count)
 {
 	int			n_tokens;
 	DbertEntity *result;
@@ -179,7 +179,7 @@ find_entities(const DbertBatch *batch, const DistilText *t,
 
 	(void) dbert_batch_text_tokens(batch, 0, &n_tokens);
 	result = palloc(n_tokens * sizeof(DbertEntity));	/* no more than tokens */
-	if (dbert_batch_entities(batch, 0, t->data, t->len, aggregation, min_score,
+	if (dbert_batch_entities(batch, 0, aggregation, min_score,
 							 &found, count, &err) != DBERT_OK)
 		distil_raise(&err, NULL);
 	memcpy(result, found, *count * sizeof(DbertEntity));
@@ -204,7 +204,7 @@ entities(FunctionCallInfo fcinfo, DistilModel *model, text *aggregation_name, fl
 	distil_require_head(model, DBERT_HEAD_TOKEN, "distil_entities");
 
 	t = distil_text_get(PG_GETARG_DATUM(0));
-	found = find_entities(distil_run_text(model, DBERT_WANT_LOGITS, &t), &t,
+	found = find_entities(distil_run_text(model, DBERT_WANT_LOGITS, &t),
 						  aggregation, min_score, &count);
 
 	InitMaterializedSRF(fcinfo, 0);

@@ -292,8 +292,7 @@ read_entities(const Reading *r, DbertAggregation how, float min_score, DbertEnti
 }
 
 DbertStatus
-dbert_batch_entities(const DbertBatch *batch, int i, const char *text, size_t len,
-					 DbertAggregation aggregation, float min_score,
+dbert_batch_entities(const DbertBatch *batch, int i, DbertAggregation aggregation, float min_score,
 					 DbertEntity **entities, int *count, DbertError *err)
 {
 	const DbertModel *model = batch->model;
