@@ -226,17 +226,16 @@ distil_load_model(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(tuple));
 }
 
+/* There is no row of this name: return only if that is no error. */
 static void
-raise_not_droppable(const char *name)
+check_droppable(const char *name, bool if_exists)
 {
-	Snapshot	snapshot;
-
 	if (distil_builtin_path(name) != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("model \"%s\" is installed with the server and cannot be dropped", name)));
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	distil_raise_unknown(name, snapshot);
+	if (!if_exists)
+		distil_raise_unknown(name, RegisterSnapshot(GetLatestSnapshot()));
 }
 
 PG_FUNCTION_INFO_V1(distil_drop_model);
@@ -251,8 +250,7 @@ distil_drop_model(PG_FUNCTION_ARGS)
 	distil_catalog_lock();
 	if (!find_latest(name, &row))
 	{
-		if (!if_exists)
-			raise_not_droppable(name);
+		check_droppable(name, if_exists);
 		ereport(NOTICE, (errmsg("model \"%s\" does not exist, skipping", name)));
 		PG_RETURN_BOOL(false);
 	}

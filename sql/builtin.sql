@@ -1,0 +1,47 @@
+-- Models installed with the server: there without being loaded, until a loaded
+-- one takes the name.
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set fixtures :abs_srcdir '/test/fixtures'
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS distilbert;
+RESET client_min_messages;
+DO 'BEGIN PERFORM distil_drop_model(name) FROM distil_models WHERE NOT builtin; END';
+
+SELECT name, task, labels, builtin, bytes BETWEEN 1000000 AND 16000000 AS small, length(sha256) AS sha256, loaded_at
+FROM distil_models WHERE name = 'sentiment-en-v1';
+SHOW distilbert.sentiment_model;
+SELECT distil_sentiment('I love this wonderful film') > 0 AS positive,
+	distil_sentiment('I hate this terrible film') < 0 AS negative,
+	distil_sentiment('a film') = distil_sentiment('a film', 'sentiment-en-v1') AS same;
+
+-- it is not a row
+SELECT distil_drop_model('sentiment-en-v1');
+SELECT distil_drop_model('sentiment-en-v1', if_exists => true);
+SELECT distil_load_model('sentiment-en-v1', :'fixtures' || '/distilbert-stars');
+
+-- a row comes first, and what it hid is there again when it goes
+SELECT distil_sentiment('a film') AS score \gset
+BEGIN;
+SELECT name, builtin, labels FROM distil_load_model('sentiment-en-v1', :'fixtures' || '/distilbert-stars', replace => true);
+SELECT name, builtin, labels FROM distil_models WHERE name = 'sentiment-en-v1';
+SELECT distil_sentiment('a film') = :'score'::real AS same;
+ROLLBACK;
+SELECT distil_sentiment('a film') = :'score'::real AS same;
+SELECT name FROM distil_load_model('sentiment-en-v1', :'fixtures' || '/distilbert-stars', replace => true);
+SELECT distil_sentiment('a film') = :'score'::real AS same;
+SELECT distil_drop_model('sentiment-en-v1');
+SELECT distil_sentiment('a film') = :'score'::real AS same;
+
+-- names lead nowhere but to the folder of these models
+SELECT distil_sentiment('a film', '../models/sentiment-en-v1');
+SELECT distil_sentiment('a film', './sentiment-en-v1');
+SELECT distil_sentiment('a film', 'sentiment-en-v1/');
+
+-- the settings that name default models
+SET distilbert.sentiment_model = '';
+SELECT distil_sentiment('a film');
+SET distilbert.sentiment_model = 'sentiment-en-v2';
+SELECT distil_sentiment('a film');
+RESET distilbert.sentiment_model;
+SELECT distil_embed('a film');
+SELECT distil_entities('a film');
