@@ -41,6 +41,7 @@ static inline DbertStatus
 build_image(const DbertSource *source, const char *task, const DbertKernels *kernels,
 			Built *b, DbertError *err)
 {
+	static unsigned char fill = 0xa5;	/* nothing of it may remain */
 	DbertPack  *pack;
 	DbertStatus status;
 
@@ -49,7 +50,8 @@ build_image(const DbertSource *source, const char *task, const DbertKernels *ker
 	b->size = dbert_pack_size(pack);
 	if (posix_memalign(&b->image, 64, b->size) != 0)
 		abort();
-	memset(b->image, 0xa5, b->size);
+	memset(b->image, fill, b->size);
+	fill ^= 0xff;
 	status = dbert_pack_write(pack, b->image, NULL, err);
 	dbert_pack_end(pack);
 	return status;

@@ -342,6 +342,11 @@ test_wrong_tensors(void)
 	mem_model_save(&m);
 	check_refused(&m, NULL, DBERT_E_SHAPE, "lin1.weight\": expected shape [12,8], found [13,8]");
 	t->shape[0] = MEM_F;
+	t->rank = 3;
+	t->shape[2] = 1;
+	mem_model_save(&m);
+	check_refused(&m, NULL, DBERT_E_SHAPE, "lin1.weight\": expected shape [12,8], found [12,8,1]");
+	t->rank = 2;
 	t->dtype = "I64";
 	mem_model_save(&m);
 	check_refused(&m, NULL, DBERT_E_UNSUPPORTED, "lin1.weight\" is of dtype I64");

@@ -100,6 +100,43 @@ test_damaged_image(void)
 	mem_free(&m);
 }
 
+/* Sections must follow each other up to the last byte, whatever the checksum says. */
+static void
+test_forged_sections(void)
+{
+	static const struct
+	{
+		int			section;
+		int			offset;			/* added to the section's */
+		int			size;
+	}			forged[] = {
+		{DBERT_SECTION_CONFIG, -64, 0}, {DBERT_SECTION_LABELS, -64, 0}, {DBERT_SECTION_LABELS, 1, 0},
+		{DBERT_SECTION_LABELS, 0, -1}, {DBERT_SECTION_TOKENIZER, 0, -8}, {DBERT_SECTION_TOKENIZER, 0, 1 << 20},
+		{DBERT_SECTION_WEIGHTS, 0, -64}, {DBERT_SECTION_WEIGHTS, 0, 64}, {DBERT_SECTION_WEIGHTS, 64, -64},
+		{DBERT_SECTION_CONFIG, 0, 8}
+	};
+	MemModel	m;
+	Built		b;
+
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	if (built(&m, NULL, &b))
+	{
+		for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++)
+		{
+			unsigned char *copy = exact_copy(b.image, b.size);
+			DbertPackHeader *h = (DbertPackHeader *) copy;
+
+			h->sections[forged[i].section].offset += (uint64_t) (int64_t) forged[i].offset;
+			h->sections[forged[i].section].size += (uint64_t) (int64_t) forged[i].size;
+			h->checksum = dbert_pack_checksum(copy, h->sections[DBERT_SECTION_WEIGHTS].offset);
+			CHECK_MSG(open_copy(copy, b.size) == DBERT_E_CORRUPT, "forged section %zu was not noticed", i);
+			free(copy);
+		}
+		release(&b);
+	}
+	mem_free(&m);
+}
+
 /* Read everything a model points to. */
 static float
 touch(const DbertModel *model)
@@ -351,6 +388,7 @@ int
 main(void)
 {
 	RUN(test_damaged_image);
+	RUN(test_forged_sections);
 	RUN(test_forged_image);
 	RUN(test_failing_allocator);
 	RUN(test_failing_reads);

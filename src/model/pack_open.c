@@ -136,8 +136,7 @@ open_weights(const void *image, const DbertPackHeader *h, DbertModel *model, Dbe
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	DBERT_TRY(dbert_slots_plan(&model->config, h->flags & DBERT_PACK_TIED, model->kernels,
 							   model->alloc, &slots, err));
-	if (slots.bytes == size)
-		dbert_slots_place(&slots, &model->config, at, &model->weights);
+	dbert_slots_place(&slots, &model->config, at, &model->weights);
 	dbert_free(model->alloc, slots.items);
 	if (slots.bytes != size)
 		return dbert_fail(err, DBERT_E_CORRUPT, "model pack has weights of %zu bytes, expected %llu",

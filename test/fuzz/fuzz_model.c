@@ -1,0 +1,68 @@
+/*
+ * fuzz_model.c -- any bytes as one file of a model.
+ *
+ * The first byte chooses the file, the rest are its content; the other files
+ * are those of a good tiny model.  The model is read up to its values.
+ *
+ *     clang -g -O1 -fsanitize=fuzzer,address,undefined -Isrc -I. test/fuzz/fuzz_model.c \
+ *         src/{base,kernel,text,model}/[a-z]*.c -lutf8proc -ljansson -lm -ldl -o /tmp/fuzz_model
+ *
+ * Without libFuzzer, replay.c runs the same over given files.
+ */
+#include "model/pack.h"
+#include "test/memsource.h"
+
+static const char *const targets[] = {
+	"config.json", "tokenizer.json", "vocab.txt", "tokenizer_config.json",
+	"special_tokens_map.json", "added_tokens.json", "modules.json", "1_Pooling/config.json",
+	"sentence_bert_config.json", "model.safetensors", "model.safetensors.index.json"
+};
+
+#define N_TARGETS ((int) (sizeof(targets) / sizeof(targets[0])))
+
+extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* A good model in which every file of the list is looked at. */
+static void
+good_model(MemModel *m, const char *target)
+{
+	mem_model_distilbert(m, "ForSequenceClassification", 3);
+	if (strcmp(target, "tokenizer.json") == 0)
+		mem_drop(m, "vocab.txt");
+	if (strcmp(target, "model.safetensors.index.json") == 0)
+	{
+		mem_drop(m, "model.safetensors");
+		mem_save(m, "one.safetensors", 0, 20);
+		mem_save(m, "two.safetensors", 20, m->n_tensors);
+	}
+	if (strcmp(target, "modules.json") == 0)
+		mem_put(m, "1_Pooling/config.json", "{}");
+	if (strcmp(target, "1_Pooling/config.json") == 0 || strcmp(target, "sentence_bert_config.json") == 0)
+	{
+		mem_put(m, "modules.json", "[{\"type\":\"Transformer\",\"path\":\"\"},{\"type\":\"Pooling\",\"path\":\"1_Pooling\"}]");
+		mem_put(m, "1_Pooling/config.json", "{}");
+	}
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	MemModel	m;
+	DbertSource source = mem_source(&m);
+	DbertError	err;
+	DbertPack  *pack;
+	const char *target;
+
+	if (size == 0)
+		return 0;
+	target = targets[data[0] % N_TARGETS];
+	good_model(&m, target);
+	mem_put_bytes(&m, target, data + 1, size - 1);
+	if (dbert_pack_begin(&source, NULL, &dbert_kernels_scalar, &dbert_malloc_allocator, NULL, &pack, &err) == DBERT_OK)
+	{
+		dbert_pack_write(pack, NULL, NULL, &err);
+		dbert_pack_end(pack);
+	}
+	mem_free(&m);
+	return 0;
+}
