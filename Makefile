@@ -46,6 +46,10 @@ SHLIB_LINK  = $(CORE_LIBS)
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS  += -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -MMD -MP
 PG_CFLAGS  += $(PERMIT_DECLARATION_AFTER_STATEMENT) $(WERROR)
+ifneq ($(findstring clang,$(CC)),)
+# the server's own flags and headers were configured for gcc
+PG_CFLAGS  += -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes
+endif
 $(CORE): override CFLAGS += -O3 -fvisibility=hidden -ffp-contract=off
 
 TESTS      := $(patsubst $(here)%.c,%,$(sort $(wildcard $(here)test/test_*.c)))
