@@ -43,7 +43,7 @@ check_core()
 	tree_make check-core ${WERROR:+"WERROR=$WERROR"} $1 >"$log" 2>&1
 	rc=$?
 	[ $rc = 0 ] || grep -v -E '^(ok - |cc |gcc |clang )' "$log" | tail -n 200
-	grep -h -E '^# skipped' "$log"
+	sed -n 's/^skipped - /   skipped: /p' "$log"
 	count "$(awk '/^# [0-9]+ passed, [0-9]+ failed$/ { n += $2 } END { print n + 0 }' "$log")" \
 		"$(awk '/^# [0-9]+ passed, [0-9]+ failed$/ { n += $4 } END { print n + 0 }' "$log")" $rc
 }

@@ -640,10 +640,7 @@ test_shared_goldens(void)
 	char		parent[2048];
 
 	if (shared_dir() == NULL)
-	{
-		printf("# skipped: ../shared is absent\n");
-		return;
-	}
+		SKIP("../shared is absent");
 	folders_seen = 0;
 	snprintf(parent, sizeof(parent), "%s/golden", shared_dir());
 	walk(parent);

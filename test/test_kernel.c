@@ -85,10 +85,7 @@ test_loading_leaves_no_trace(void)
 	setenv("OMP_NUM_THREADS", "", 1);
 	unsetenv("GOTO_NUM_THREADS");
 	if (dbert_kernels_choose("openblas", &kernels, &err) != DBERT_OK)
-	{
-		printf("# skipped: %s\n", err.msg);
-		return;
-	}
+		SKIP("%s", err.msg);
 	CHECK_STR(getenv("OPENBLAS_NUM_THREADS"), "7");
 	CHECK_STR(getenv("OMP_NUM_THREADS"), "");
 	CHECK(getenv("GOTO_NUM_THREADS") == NULL);

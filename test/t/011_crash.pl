@@ -18,24 +18,33 @@ my $wanted = answers($node, 'm');
 my $count = q{SELECT (SELECT count(*) FROM distilbert.model WHERE name = 'big'), (SELECT count(*) FROM distilbert.model_chunk WHERE name = 'big')};
 my $embed = q{SELECT md5(distil_embed('warm', 'big')::text)};
 
-# Run $sql in a session of its own and kill its backend when $ready says so.
+# Run $sql in a session of its own and kill its backend when $ready says so;
+# should it have been too quick, $again prepares another attempt.
 sub kill_in
 {
-	my ($name, $sql, $ready) = @_;
-	my ($out, $err) = ('', '');
-	my $run = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') . " application_name=victim", '-c', $sql ],
-		'<', '/dev/null', '>', \$out, '2>', \$err);
-	my $pid = '';
+	my ($name, $sql, $ready, $again) = @_;
+	my ($killed, $err) = (0, '');
 
-	for (1 .. 1800)
+	for my $attempt (1 .. 5)
 	{
-		$pid = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE application_name = 'victim' AND state = 'active'});
-		last if $pid ne '' && $ready->($pid);
-		select(undef, undef, undef, 0.01);
+		my ($out, $pid) = ('', 0);
+
+		$err = '';
+		my $run = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'SELECT pg_backend_pid()', '-c', $sql ],
+			'<', '/dev/null', '>', \$out, '2>', \$err);
+		$run->pump until $out =~ /^(\d+)\n/ || !$run->pumpable;
+		$pid = $1 or last;
+		until ($killed || !$run->pumpable)
+		{
+			$killed = kill('KILL', $pid) if $ready->();
+			select(undef, undef, undef, 0.001);
+			$run->pump_nb;
+		}
+		eval { $run->finish };
+		last if $killed;
+		$again->();
 	}
-	isnt($pid, '', "$name: runs");
-	is(kill('KILL', $pid), 1, "$name: killed");
-	eval { $run->finish };
+	ok($killed, "$name: killed");
 	like($err, qr/closed the connection|terminat/, "$name: the client hears of it");
 	ok($node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()'), "$name: the server comes back");
 	return;
@@ -43,10 +52,11 @@ sub kill_in
 
 my $chunks_file = $node->safe_psql('postgres', q{SELECT pg_relation_filepath(reltoastrelid) FROM pg_class WHERE oid = 'distilbert.model_chunk'::regclass});
 my $toast = $node->data_dir . "/$chunks_file";
-my $size = -s $toast // 0;
+my $size = (-s $toast) // 0;
 
 # some megabytes are written: the load is under way
-kill_in('load', "SELECT distil_load_model('big', '$dir/big')", sub { return (-s $toast // 0) > $size + 4_000_000 });
+kill_in('load', "SELECT distil_load_model('big', '$dir/big')", sub { return ((-s $toast) // 0) > $size + 4_000_000 },
+	sub { $node->safe_psql('postgres', q{SELECT distil_drop_model('big')}); $size = -s $toast; });
 is($node->safe_psql('postgres', $count), '0|0', 'nothing of the load is there');
 is(answers($node, 'm'), $wanted, 'the other model answers');
 
@@ -54,8 +64,9 @@ is($node->safe_psql('postgres', "SELECT name FROM distil_load_model('big', '$dir
 my $vector = $node->safe_psql('postgres', $embed);
 my @packs = packs($node);
 
-rmtree($node->data_dir . '/distilbert');
-kill_in('pack', $embed, sub { return scalar(grep { /tmp$/ } packs($node)) });
+my $forget = sub { rmtree($node->data_dir . '/distilbert') };
+$forget->();
+kill_in('pack', $embed, sub { return scalar(grep { /tmp$/ } packs($node)) }, $forget);
 is(scalar(grep { /tmp$/ } packs($node)), 1, 'its unfinished file is there');
 is($node->safe_psql('postgres', $embed), $vector, 'the next session builds the pack');
 is(answers($node, 'm'), $wanted, 'the other model answers');
