@@ -50,7 +50,13 @@ ifneq ($(findstring clang,$(CC)),)
 # the server's own flags and headers were configured for gcc
 PG_CFLAGS  += -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes
 endif
-$(CORE): override CFLAGS += -O3 -fvisibility=hidden -ffp-contract=off
+$(CORE): override CFLAGS += -O3 -fvisibility=hidden -ffp-contract=off $(CFLAGS_ISA)
+
+# Only these see the instructions; choose.c asks the processor first.
+ifeq ($(shell uname -m),x86_64)
+%/kernel_avx2.o: CFLAGS_ISA = -mavx2 -mfma
+%/kernel_avx512.o: CFLAGS_ISA = -mavx512f -mavx512bw -mavx512dq -mavx512vl
+endif
 
 TESTS      := $(patsubst $(here)%.c,%,$(sort $(wildcard $(here)test/test_*.c)))
 
@@ -100,7 +106,7 @@ SAN        = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
 TEST_BIN   = $(addprefix build/san/,$(TESTS))
 build/san/%.o: %.c
 	@$(MKDIR_P) $(@D)
-	$(CC) -std=gnu99 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(SAN) -ffp-contract=off -MMD -MP -I$(srcdir)/src -I$(srcdir) -c $< -o $@
+	$(CC) -std=gnu99 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(SAN) $(CFLAGS_ISA) -ffp-contract=off -MMD -MP -I$(srcdir)/src -I$(srcdir) -c $< -o $@
 $(TEST_BIN): %: %.o $(addprefix build/san/,$(CORE))
 	$(CC) $(SAN) $^ -o $@ $(CORE_LIBS)
 -include $(patsubst %.o,build/san/%.d,$(CORE))
