@@ -217,12 +217,12 @@ test_linear_special(void)
 }
 
 static void
-attention_case(int t, int d)
+attention_case(int m, int t, int d)
 {
 	size_t		ld = 3 * d + 1,
 				ldo = d + 3,
 				count = t * ld,
-				ny = (t - 1) * ldo + d;
+				ny = (m - 1) * ldo + d;
 	float	   *qkv = guarded(count),
 			   *got = guarded(ny),
 			   *want = guarded(ny),
@@ -232,12 +232,12 @@ attention_case(int t, int d)
 	for (size_t i = 0; i < count; i++)
 		qkv[i] *= 2;				/* scores of a few units */
 	memcpy(want, got, ny * sizeof(float));
-	ref->attention(want, ldo, qkv, qkv + d, qkv + 2 * d, ld, t, d, scale, scratch);
+	ref->attention(want, ldo, qkv, qkv + d, qkv + 2 * d, ld, m, t, d, scale, scratch);
 	fill(scratch, dbert_attention_scratch(t, d), NAN);
-	table->attention(got, ldo, qkv, qkv + d, qkv + 2 * d, ld, t, d, scale, scratch);
+	table->attention(got, ldo, qkv, qkv + d, qkv + 2 * d, ld, m, t, d, scale, scratch);
 
 	/* scores up to 4 d scale with d roundings each, which exp makes relative, then t more */
-	compare("attention", got, want, t, d, ldo, 2 * EPS * (4 * d * scale * 2 * d + t + 8));
+	compare("attention", got, want, m, d, ldo, 2 * EPS * (4 * d * scale * 2 * d + t + 8));
 	guarded_free(qkv, count);
 	guarded_free(got, ny);
 	guarded_free(want, ny);
@@ -252,7 +252,10 @@ test_attention(void)
 
 	for (int i = 0; i < (int) (sizeof(ts) / sizeof(ts[0])); i++)
 		for (int j = 0; j < (int) (sizeof(ds) / sizeof(ds[0])); j++)
-			attention_case(ts[i], ds[j]);
+		{
+			attention_case(ts[i], ts[i], ds[j]);
+			attention_case((ts[i] + 2) / 3, ts[i], ds[j]);
+		}
 }
 
 /* ---- rows ---- */

@@ -1,7 +1,7 @@
 /*
  * attention_template.h -- one head of one text, written once over a vec_*.h.
  *
- *   out[T,D] = softmax(scale q k^T) v
+ *   out[M,D] = softmax(scale q[M,D] k[T,D]^T) v[T,D]
  *
  * Keys and values are packed like weights (as [T,D] and [D,T]), then MR
  * queries at a time go all the way: scores [MR,T], their exponentials, the
@@ -28,7 +28,7 @@ pack_columns(float *dst, const float *w, size_t ldw, int n, int k)
 
 static void
 attention(float *out, size_t ldo, const float *q, const float *k, const float *v,
-		  size_t ld, int t, int d, float scale, float *scratch)
+		  size_t ld, int m, int t, int d, float scale, float *scratch)
 {
 	/* an odd number of cache lines, lest the rows meet in the same sets */
 	const size_t lds = ((size_t) t + 31) / 32 * 32 + 16;
@@ -36,13 +36,11 @@ attention(float *out, size_t ldo, const float *q, const float *k, const float *v
 			   *values = keys + packed_size(t, d),
 			   *scores = values + packed_size(d, t);
 
-	int			queries = t;
-
 	pack_rows(keys, k, ld, t, d);
 	pack_columns(values, v, ld, d, t);
-	for (int tiles = (t + MR - 1) / MR; tiles > 0; tiles--)
+	for (int tiles = (m + MR - 1) / MR; tiles > 0; tiles--)
 	{
-		int			rows = (queries + tiles - 1) / tiles;
+		int			rows = (m + tiles - 1) / tiles;
 		float		sums[MR];
 
 		linear(scores, lds, q, ld, keys, NULL, rows, t, d, DBERT_ACT_NONE);
@@ -53,7 +51,7 @@ attention(float *out, size_t ldo, const float *q, const float *k, const float *v
 			multiply(out + i * ldo, d, 1 / sums[i]);
 		q += rows * ld;
 		out += rows * ldo;
-		queries -= rows;
+		m -= rows;
 	}
 }
 

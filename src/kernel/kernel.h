@@ -54,13 +54,13 @@ typedef struct DbertKernels
 						   const float *wp, const float *b, int m, int n, int k, int act);
 
 	/*
-	 * out[T,D] = softmax(scale q k^T) v: one head of one text.  q, k, v are
-	 * [T,D] with rows ld apart; scratch holds dbert_attention_scratch(t, d)
-	 * floats, 64-byte aligned; out aliases nothing.  Always deterministic in
-	 * the text alone, also where rows_matter.
+	 * out[M,D] = softmax(scale q k^T) v: M queries of one head against the T
+	 * keys of one text.  q is [M,D], k and v are [T,D], rows ld apart; scratch
+	 * holds dbert_attention_scratch(t, d) floats, 64-byte aligned; out aliases
+	 * nothing.
 	 */
 	void		(*attention) (float *out, size_t ldo, const float *q, const float *k, const float *v,
-							  size_t ld, int t, int d, float scale, float *scratch);
+							  size_t ld, int m, int t, int d, float scale, float *scratch);
 
 	/* each row of x[M,N] in place: exp(x - max) / sum */
 	void		(*softmax_rows) (float *x, size_t ldx, int m, int n);

@@ -156,9 +156,9 @@ weighted_sum(float *out, const float *p, const float *v, size_t ld, int t, int d
 
 static void
 attention(float *out, size_t ldo, const float *q, const float *k, const float *v,
-		  size_t ld, int t, int d, float scale, float *scratch)
+		  size_t ld, int m, int t, int d, float scale, float *scratch)
 {
-	for (int i = 0; i < t; i++)
+	for (int i = 0; i < m; i++)
 	{
 		for (int j = 0; j < t; j++)
 			scratch[j] = (float) (scale * dot(q + i * ld, k + j * ld, d));

@@ -137,19 +137,19 @@ linear(float *y, size_t ldy, const float *x, size_t ldx,
 		dbert_f32_activate__scalar(y + i * ldy, n, act);
 }
 
-/* QUERIES rows of scores at a time, counted from the text's first. */
+/* QUERIES rows of scores at a time, counted from the first. */
 static void
 attention(float *out, size_t ldo, const float *q, const float *k, const float *v,
-		  size_t ld, int t, int d, float scale, float *scratch)
+		  size_t ld, int m, int t, int d, float scale, float *scratch)
 {
-	for (int i = 0; i < t; i += QUERIES)
+	for (int i = 0; i < m; i += QUERIES)
 	{
-		int			m = t - i < QUERIES ? t - i : QUERIES;
+		int			rows = m - i < QUERIES ? m - i : QUERIES;
 
-		sgemm(ROW_MAJOR, NO_TRANS, TRANS, m, t, d, scale, q + i * ld, (int) ld, k, (int) ld,
+		sgemm(ROW_MAJOR, NO_TRANS, TRANS, rows, t, d, scale, q + i * ld, (int) ld, k, (int) ld,
 			  0, scratch, t);
-		dbert_f32_softmax_rows__scalar(scratch, t, m, t);
-		sgemm(ROW_MAJOR, NO_TRANS, NO_TRANS, m, d, t, 1, scratch, t, v, (int) ld,
+		dbert_f32_softmax_rows__scalar(scratch, t, rows, t);
+		sgemm(ROW_MAJOR, NO_TRANS, NO_TRANS, rows, d, t, 1, scratch, t, v, (int) ld,
 			  0, out + i * ldo, (int) ldo);
 	}
 }
