@@ -6,6 +6,8 @@
 #   make check           all tests; closes with "N passed, N failed"
 #   make check-core      unit tests of the core alone, no server
 #   make check-core SANITIZE=1   the same under ASan and UBSan
+#   make bench-kernels   GFLOP/s of every table of kernels
+#   make bench-peers     the encoder against ONNX Runtime
 
 ifneq ($(filter check demo,$(MAKECMDGOALS)),)
 # These install what is missing, PGXS included, and then call make again.
@@ -60,7 +62,7 @@ endif
 
 TESTS      := $(patsubst $(here)%.c,%,$(sort $(wildcard $(here)test/test_*.c)))
 
-EXTRA_CLEAN = $(OBJS:.o=.d) $(TESTS) $(TESTS:=.o) $(TESTS:=.d) build $(DATA_built)
+EXTRA_CLEAN = $(OBJS:.o=.d) $(TESTS) $(TESTS:=.o) $(TESTS:=.d) build bench/kernels bench/encode bench/*.o bench/*.d $(DATA_built)
 
 all: $(DATA_built)
 
@@ -116,6 +118,19 @@ endif
 check-core: $(TEST_BIN)
 	@failed=0; for t in $(TEST_BIN); do echo "== $$t"; $$t || failed=1; done; exit $$failed
 
-.PHONY: check-core
+# Programs that time the objects that ship; see the head of each.
+BENCHES     = bench/kernels bench/encode
+bench: $(BENCHES)
+$(BENCHES): %: %.o $(CORE)
+	$(CC) $(filter-out -fvisibility=hidden,$(CFLAGS)) $< $(CORE) -o $@ $(CORE_LIBS)
+
+bench-kernels: bench/kernels
+	bench/kernels
+
+# What ONNX Runtime needs for the same; the first run makes a virtual environment.
+bench-peers: bench/encode
+	python3 bench/peers.py
+
+.PHONY: check-core bench bench-kernels bench-peers
 
 endif

@@ -536,8 +536,8 @@ test_cancel(void)
 		CHECK(status == err.code);
 		CHECK(status == DBERT_OK || status == DBERT_E_CANCELLED);
 	} while (status != DBERT_OK && polls < 10000);
-	/* 2 texts; per layer: qkv, 3 heads, out, 3 in the feed-forward */
-	CHECK_MSG(polls - 1 == 2 + 2 * 2 * (1 + 3 + 1 + 3), "%d polls", polls - 1);
+	/* 2 texts; per layer: qkv, 3 heads of each, out, 2 in the feed-forward */
+	CHECK_MSG(polls - 1 == 2 + 2 * (1 + 2 * 3 + 1 + 2), "%d polls", polls - 1);
 	free_texts(&texts);
 	release(&built);
 }

@@ -39,8 +39,8 @@ project_qkv(const DbertRun *run, const DbertLinear *qkv, const DbertSpan *span)
 		int			m = min_int(block, rows - i);
 
 		DBERT_TRY(dbert_run_poll(run));
-		dbert_linear(kernels, qkv, run->scratch.qkv + i * 3 * c,
-					 dbert_block_input(run, span->x + i * c, m), m, DBERT_ACT_NONE);
+		dbert_linear(kernels, qkv, run->scratch.qkv + i * 3 * c, 3 * c,
+					 dbert_block_input(run, span->x + i * c, m), c, m, DBERT_ACT_NONE);
 	}
 	return DBERT_OK;
 }
@@ -86,7 +86,7 @@ project_out(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span)
 		float	   *x = span->x + i * c;
 
 		DBERT_TRY(dbert_run_poll(run));
-		dbert_linear(kernels, out, s->y, s->context + i * c, m, DBERT_ACT_NONE);
+		dbert_linear(kernels, out, s->y, c, s->context + i * c, c, m, DBERT_ACT_NONE);
 		kernels->layer_norm_rows(x, s->y, x, norm->gamma, norm->beta,
 								 m, (int) c, run->model->config.norm_eps);
 	}

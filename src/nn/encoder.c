@@ -43,7 +43,7 @@ place_all(const DbertConfig *config, size_t n, size_t t, float *base, DbertScrat
 	*total = 0;
 	return place(base, total, block, c, &s->x) &&
 		place(base, total, block, c, &s->y) &&
-		place(base, total, block, config->ffn, &s->ffn) &&
+		place(base, total, block, dbert_ffn_stride(config), &s->ffn) &&
 		place(base, total, span, 3 * c, &s->qkv) &&
 		place(base, total, span, c, &s->context) &&
 		place(base, total, 1, dbert_attention_scratch((int) t, config->hidden / config->heads), &s->attention);
@@ -101,9 +101,9 @@ dbert_block_input(const DbertRun *run, const float *x, int m)
 
 void
 dbert_linear(const DbertKernels *kernels, const DbertLinear *layer,
-			 float *y, const float *x, int m, int act)
+			 float *y, size_t ldy, const float *x, size_t ldx, int m, int act)
 {
-	kernels->linear(y, layer->n, x, layer->k, layer->w, layer->b, m, layer->n, layer->k, act);
+	kernels->linear(y, ldy, x, ldx, layer->w, layer->b, m, layer->n, layer->k, act);
 }
 
 /* ---- embeddings ---- */

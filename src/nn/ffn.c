@@ -15,20 +15,23 @@ dbert_feed_forward(const DbertRun *run, const DbertLayer *layer, const DbertSpan
 	const DbertKernels *kernels = run->model->kernels;
 	const DbertScratch *s = &run->scratch;
 	const DbertNorm *norm = &layer->ffn_norm;
+	size_t		c = config->hidden,
+				stride = dbert_ffn_stride(config);
 	int			rows = dbert_span_rows(span);
 	int			block = dbert_block_rows(kernels, rows, config->ffn, config->hidden);
 
 	for (int i = 0; i < rows; i += block)
 	{
 		int			m = rows - i < block ? rows - i : block;
-		float	   *x = span->x + (size_t) i * config->hidden;
+		float	   *x = span->x + i * c;
 
 		DBERT_TRY(dbert_run_poll(run));
-		dbert_linear(kernels, &layer->ffn_in, s->ffn, dbert_block_input(run, x, m), m, config->act);
+		dbert_linear(kernels, &layer->ffn_in, s->ffn, stride,
+					 dbert_block_input(run, x, m), c, m, config->act);
 		DBERT_TRY(dbert_run_poll(run));
-		dbert_linear(kernels, &layer->ffn_out, s->y, s->ffn, m, DBERT_ACT_NONE);
+		dbert_linear(kernels, &layer->ffn_out, s->y, c, s->ffn, stride, m, DBERT_ACT_NONE);
 		kernels->layer_norm_rows(x, s->y, x, norm->gamma, norm->beta,
-								 m, config->hidden, config->norm_eps);
+								 m, (int) c, config->norm_eps);
 	}
 	return DBERT_OK;
 }

@@ -60,13 +60,13 @@ run_block(const DbertRun *run, float *logits, int m)
 	{
 		DBERT_TRY(dbert_run_poll(run));
 		x = run->scratch.y;
-		dbert_linear(kernels, &w->head_dense, x, run->scratch.x, m, w->head_act);
+		dbert_linear(kernels, &w->head_dense, x, c, run->scratch.x, c, m, w->head_act);
 	}
 	if (w->head_norm.gamma != NULL)
 		kernels->layer_norm_rows(x, x, NULL, w->head_norm.gamma, w->head_norm.beta,
 								 m, c, model->config.norm_eps);
 	DBERT_TRY(dbert_run_poll(run));
-	dbert_linear(kernels, &w->head_out, logits, x, m, DBERT_ACT_NONE);
+	dbert_linear(kernels, &w->head_out, logits, w->head_out.n, x, c, m, DBERT_ACT_NONE);
 	return DBERT_OK;
 }
 

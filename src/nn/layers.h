@@ -26,7 +26,7 @@ typedef struct DbertScratch
 {
 	float	   *x;				/* [block, C] */
 	float	   *y;				/* [block, C] */
-	float	   *ffn;			/* [block, F] */
+	float	   *ffn;			/* [block, F], rows dbert_ffn_stride apart */
 	float	   *qkv;			/* [span, 3C] */
 	float	   *context;		/* [span, C] */
 	float	   *attention;		/* dbert_attention_scratch */
@@ -69,15 +69,25 @@ extern int	dbert_block_rows(const DbertKernels *kernels, int m, int n, int k);
  */
 extern const float *dbert_block_input(const DbertRun *run, const float *x, int m);
 
-/* y[m, layer->n] = act(layer(x[m, layer->k])), both without gaps between rows. */
+/* y[m, layer->n] = act(layer(x[m, layer->k])), rows ldy and ldx floats apart. */
 extern void dbert_linear(const DbertKernels *kernels, const DbertLinear *layer,
-						 float *y, const float *x, int m, int act);
+						 float *y, size_t ldy, const float *x, size_t ldx, int m, int act);
 
 /* x = norm(x + out(softmax(Q K' / sqrt(D)) V)), heads and texts apart. */
 extern DbertStatus dbert_attention(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span);
 
 /* x = norm(x + out(act(in(x)))). */
 extern DbertStatus dbert_feed_forward(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span);
+
+/*
+ * Rows whose distance is a multiple of 4096 bytes, as 3072 floats make it, fall
+ * into the same sets of the cache; one more line moves them apart.
+ */
+static inline size_t
+dbert_ffn_stride(const DbertConfig *config)
+{
+	return (size_t) config->ffn + 16;
+}
 
 static inline int
 dbert_span_rows(const DbertSpan *span)
