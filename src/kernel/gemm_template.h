@@ -32,8 +32,8 @@
 #include <stdbool.h>
 
 #define NR (NV * VL)			/* columns of a tile and of a panel */
-#define KC 768					/* depth of a block: MC x KC of x stays in L2 */
-#define MC (10 * MR)			/* rows of a block */
+#define KC 768					/* depth of a block, unless it has few rows: */
+#define MC (10 * MR)			/* MC x KC floats of x stay in L2 */
 
 /* One tile's work: operands at its first element, k lines deep. */
 typedef struct Tile
@@ -191,13 +191,14 @@ panel_run(Tile t, int m)
 	}
 }
 
-/* One block, m <= MC rows of y, at lines k0 .. of the packed operand. */
+/* One block, m <= MC rows of y, at lines k0 .. k0 + depth - 1 of the packed operand. */
 static void
 block_run(float *y, size_t ldy, const float *x, size_t ldx, const float *wp,
-		  const float *b, int m, int n, int k, int k0, int act)
+		  const float *b, int m, int n, int k, int k0, int depth, int act)
 {
-	const int	depth = k - k0 < KC ? k - k0 : KC;
 	const size_t panel = (size_t) NR * k;
+	const float *next_block = wp + (size_t) (k0 + depth) * NR;
+	const bool	last = k0 + depth == k;
 
 	wp += (size_t) k0 * NR;
 	for (int n0 = 0; n0 < n; n0 += NR, wp += panel)
@@ -206,11 +207,11 @@ block_run(float *y, size_t ldy, const float *x, size_t ldx, const float *wp,
 			.y = y + n0, .ldy = ldy, .x = x + k0, .ldx = ldx, .w = wp,
 			.b = b != NULL ? b + n0 : NULL, .resume = k0 > 0,
 			.columns = n - n0 < NR ? n - n0 : NR, .k = depth,
-			.fetch = wp + panel,
+			.fetch = n - n0 <= NR && !last ? next_block : wp + panel,
 		};
 
 		panel_run(t, m);
-		if (act != DBERT_ACT_NONE && k0 + depth == k)
+		if (act != DBERT_ACT_NONE && last)
 			activate_rows(t.y, ldy, m, t.columns, act);
 	}
 }
@@ -220,9 +221,14 @@ linear(float *y, size_t ldy, const float *x, size_t ldx,
 	   const float *wp, const float *b, int m, int n, int k, int act)
 {
 	for (int m0 = 0; m0 < m; m0 += MC)
-		for (int k0 = 0; k0 < k; k0 += KC)
-			block_run(y + m0 * ldy, ldy, x + m0 * ldx, ldx, wp, b,
-					  m - m0 < MC ? m - m0 : MC, n, k, k0, act);
+	{
+		const int	rows = m - m0 < MC ? m - m0 : MC;
+		const int	deepest = (size_t) rows * k <= MC * KC ? k : KC;
+
+		for (int k0 = 0; k0 < k; k0 += deepest)
+			block_run(y + m0 * ldy, ldy, x + m0 * ldx, ldx, wp, b, rows, n, k,
+					  k0, k - k0 < deepest ? k - k0 : deepest, act);
+	}
 }
 
 static void
