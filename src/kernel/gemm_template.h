@@ -35,6 +35,15 @@
 #define KC 768					/* depth of a block, unless it has few rows: */
 #define MC (10 * MR)			/* MC x KC floats of x stay in L2 */
 
+/* A loop of a tile becomes straight code, or acc would not live in registers. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define UNROLL_BY_4 _Pragma("clang loop unroll_count(4)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL_BY_4 _Pragma("GCC unroll 4")
+#endif
+
 /* One tile's work: operands at its first element, k lines deep. */
 typedef struct Tile
 {
@@ -92,44 +101,47 @@ static inline __attribute__((always_inline)) void
 tile_compute(const Tile *t, const int rows)
 {
 	Vec			acc[MR][NV];
-	const float *x = t->x,
-			   *w = t->w;
+	const float *w = t->w;
 	const size_t ldx = t->ldx;
+
+	/* two pointers and five distances reach twelve rows without spilling */
+	const float *low = t->x,
+			   *high = rows > 6 ? low + 6 * ldx : low;
 	const float *fetch = t->fetch;
 	const int	fetch_step = t->fetch_step;
 
-#pragma GCC unroll 16
+	UNROLL
 	for (int i = 0; i < rows; i++)
-#pragma GCC unroll 4
+		UNROLL
 		for (int j = 0; j < NV; j++)
 			acc[i][j] = tile_start(t, i, j);
 
-#pragma GCC unroll 4
-	for (int p = 0; p < t->k; p++, w += NR, fetch += fetch_step)
+	UNROLL_BY_4
+	for (int p = 0; p < t->k; p++, w += NR, fetch += fetch_step, low++, high++)
 	{
 		Vec			column[NV];
 
-#pragma GCC unroll 4
+		UNROLL
 		for (int j = 0; j < NV; j++)
 		{
 			column[j] = v_load(w + j * VL);
 			if (j * VL % 16 == 0)
 				_mm_prefetch((const char *) (fetch + j * VL), _MM_HINT_T1);
 		}
-#pragma GCC unroll 16
+		UNROLL
 		for (int i = 0; i < rows; i++)
 		{
-			Vec			a = v_set(x[i * ldx + p]);
+			Vec			a = v_set(i < 6 ? low[i * ldx] : high[(i - 6) * ldx]);
 
-#pragma GCC unroll 4
+			UNROLL
 			for (int j = 0; j < NV; j++)
 				acc[i][j] = v_fma(a, column[j], acc[i][j]);
 		}
 	}
 
-#pragma GCC unroll 16
+	UNROLL
 	for (int i = 0; i < rows; i++)
-#pragma GCC unroll 4
+		UNROLL
 		for (int j = 0; j < NV; j++)
 			if (t->columns == NR)
 				v_store(t->y + i * t->ldy + j * VL, acc[i][j]);
@@ -161,10 +173,6 @@ tile_run(const Tile *t, int rows)
 			TILE_CASE(10);
 			TILE_CASE(11);
 			TILE_CASE(12);
-#endif
-#if MR > 12
-			TILE_CASE(13);
-			TILE_CASE(14);
 #endif
 	}
 }

@@ -169,7 +169,7 @@ exponentials(float *x, int n, float scale)
 		Vec			e = v_exp(v_mul(v_sub(load_filled(x + j, n - j, least), max), v_set(scale)));
 
 		store_first(x + j, n - j, e);
-		sum = v_add(sum, n - j >= VL ? e : v_select(v_first(n - j), e, v_zero()));
+		sum = v_add(sum, e);	/* beyond n it is exp(-infinity) */
 	}
 	return v_sum(sum);
 }
