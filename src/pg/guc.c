@@ -5,13 +5,16 @@
 
 #include "utils/guc.h"
 
+#include "dbert.h"
 #include "pg/guc.h"
+#include "pg/modelcache.h"
 
 char	   *distil_guc_model_path;
 int			distil_guc_long_text;
 char	   *distil_guc_sentiment_model;
 char	   *distil_guc_entities_model;
 char	   *distil_guc_embed_model;
+char	   *distil_guc_force_isa;
 
 static const struct config_enum_entry long_text_options[] = {
 	{"truncate", DISTIL_LONG_TRUNCATE, false},
@@ -26,6 +29,24 @@ check_model_path(char **newval, void **extra, GucSource source)
 		return true;
 	GUC_check_errdetail("The folder must be given as an absolute path.");
 	return false;
+}
+
+static bool
+check_force_isa(char **newval, void **extra, GucSource source)
+{
+	const DbertKernels *kernels;
+	DbertError	err;
+
+	if (**newval == '\0' || dbert_kernels_choose(*newval, &kernels, &err) == DBERT_OK)
+		return true;
+	GUC_check_errdetail("There are no such kernels, or they cannot run on this machine.");
+	return false;
+}
+
+static void
+assign_force_isa(const char *newval, void *extra)
+{
+	distil_models_reopen();
 }
 
 static void
@@ -58,6 +79,12 @@ distil_guc_init(void)
 	define_default_model("distilbert.embed_model",
 						 "Model of distil_embed when none is named.",
 						 &distil_guc_embed_model, "");
+
+	DefineCustomStringVariable("distilbert.force_isa",
+							   "Kernels that models are computed with, for tests.",
+							   "\"avx512\", \"avx2\", \"openblas\" or \"scalar\"; empty: the best that this machine can run.",
+							   &distil_guc_force_isa, "",
+							   PGC_SUSET, 0, check_force_isa, assign_force_isa, NULL);
 
 	MarkGUCPrefixReserved("distilbert");
 }
