@@ -99,7 +99,7 @@ check_tap()
 tap_failures()
 {
 	tail -n 200 "$1.err"
-	grep -h -A 5 -E '^(error running SQL|connection error|timed out)' "$ROOM"/tap/tmp_check/log/regress_log_*
+	find "$ROOM/tap" -name 'regress_log_*' -exec grep -h -A 5 -E '^(error running SQL|connection error|timed out)' {} +
 	sed -n '/^Test Summary Report/,$p' "$1"
 	[ -z "${TAP_LOGS:-}" ] || cp -r "$ROOM/tap/." "$TAP_LOGS/"
 }
