@@ -300,7 +300,7 @@ make_texts(Texts *texts, const DbertConfig *config, const int *lengths, int n)
 	}
 	texts->ragged = (DbertRagged)
 	{
-		n, texts->cu, texts->ids, texts->types
+		.n_texts = n,.cu = texts->cu,.ids = texts->ids,.types = texts->types
 	};
 	CHECK(dbert_encoder_workspace(config, texts->cu[n], longest, &floats));
 	texts->hidden = malloc(sizeof(float) * ((size_t) texts->cu[n] * config->hidden + 1));
@@ -484,7 +484,7 @@ same_bits(const DbertKernels *kernels)
 		for (int b = 0; b < N_MIXED; b++)
 		{
 			int32_t		cu[] = {0, mixed_lengths[b]};
-			DbertRagged alone = {1, cu, all.ids + all.cu[b], all.types + all.cu[b]};
+			DbertRagged alone = {.n_texts = 1,.cu = cu,.ids = all.ids + all.cu[b],.types = all.types + all.cu[b]};
 			size_t		bytes = sizeof(float) * cu[1] * config.hidden;
 			float	   *hidden = malloc(bytes + 16);
 

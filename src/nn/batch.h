@@ -34,6 +34,9 @@ struct DbertBatch
 	size_t		cu_capacity,
 				ids_capacity,
 				types_capacity;
+	int32_t    *wanted;			/* rows of the last layer that head and pooling read, */
+	size_t		n_wanted,		/* fewer than tokens or not used */
+				wanted_capacity;
 
 	/* One piece of memory for all floats of a run, and its parts. */
 	void	   *floats;

@@ -106,6 +106,18 @@ dbert_linear(const DbertKernels *kernels, const DbertLinear *layer,
 	kernels->linear(y, ldy, x, ldx, layer->w, layer->b, m, layer->n, layer->k, act);
 }
 
+DbertLinear
+dbert_linear_columns(const DbertKernels *kernels, const DbertLinear *layer, int first, int n)
+{
+	return (DbertLinear)
+	{
+		.w = layer->w + kernels->packed_linear_size(first, layer->k),
+		.b = layer->b ? layer->b + first : NULL,
+		.n = n,
+		.k = layer->k
+	};
+}
+
 /* ---- embeddings ---- */
 
 /* x[t, C] = norm(word + position + type); positions count from the text's start. */
@@ -152,6 +164,7 @@ span_at(const DbertModel *model, const DbertRagged *batch, float *hidden, int b)
 		.n_texts = 1
 	};
 
+	span.out = span.x;
 	while (!model->kernels->rows_matter && b + span.n_texts < batch->n_texts &&
 		   span.cu[span.n_texts + 1] - span.cu[0] <= DBERT_SPAN_ROWS)
 		span.n_texts++;
@@ -166,9 +179,54 @@ run_layer(const DbertRun *run, const DbertLayer *layer, const DbertRagged *batch
 		DbertSpan	span = span_at(run->model, batch, hidden, b);
 
 		DBERT_TRY(dbert_attention(run, layer, &span));
-		DBERT_TRY(dbert_feed_forward(run, layer, &span));
+		DBERT_TRY(dbert_feed_forward(run, layer, span.x, dbert_span_rows(&span)));
 		b += span.n_texts;
 	}
+	return DBERT_OK;
+}
+
+/* How many of wanted[n], rising, are below end. */
+static int
+count_below(const int32_t *wanted, int n, int32_t end)
+{
+	int			count = 0;
+
+	while (count < n && wanted[count] < end)
+		count++;
+	return count;
+}
+
+/*
+ * The last layer for the wanted rows alone.  They move together at the front
+ * of hidden: row wanted[i] to row i, which is never behind it and belongs to a
+ * text that is done with or its own.  So the feed-forward, most of the work,
+ * sees rows of all texts at once, unless rows matter.
+ */
+static DbertStatus
+run_wanted(const DbertRun *run, const DbertLayer *layer, const DbertRagged *batch, float *hidden)
+{
+	const bool	apart = run->model->kernels->rows_matter;
+	size_t		c = run->model->config.hidden;
+	int			done = 0;
+
+	for (int b = 0; b < batch->n_texts;)
+	{
+		DbertSpan	span = span_at(run->model, batch, hidden, b);
+
+		span.wanted = batch->wanted + done;
+		span.n_wanted = count_below(span.wanted, batch->n_wanted - done, span.cu[span.n_texts]);
+		span.out = hidden + done * c;
+		if (span.n_wanted > 0)
+			DBERT_TRY(dbert_attention(run, layer, &span));
+		if (apart)
+			DBERT_TRY(dbert_feed_forward(run, layer, span.out, span.n_wanted));
+		done += span.n_wanted;
+		b += span.n_texts;
+	}
+	if (!apart)
+		DBERT_TRY(dbert_feed_forward(run, layer, hidden, done));
+	for (int i = done - 1; i >= 0; i--)
+		memmove(hidden + batch->wanted[i] * c, hidden + i * c, c * sizeof(float));
 	return DBERT_OK;
 }
 
@@ -200,7 +258,12 @@ dbert_encode(const DbertModel *model, const DbertRagged *batch,
 
 	for (int l = 0; l < model->config.layers; l++)
 	{
-		DBERT_TRY(run_layer(&run, &model->weights.layers[l], batch, hidden));
+		const DbertLayer *layer = &model->weights.layers[l];
+
+		if (batch->wanted != NULL && l == model->config.layers - 1)
+			DBERT_TRY(run_wanted(&run, layer, batch, hidden));
+		else
+			DBERT_TRY(run_layer(&run, layer, batch, hidden));
 		if (after_layer != NULL)
 			after_layer(layer_ctx, l + 1, hidden);
 	}

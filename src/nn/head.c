@@ -11,9 +11,8 @@
 
 #include <string.h>
 
-/* Does the head want the row of token i? */
-static bool
-wanted(const DbertModel *model, const int32_t *ids, int i)
+bool
+dbert_head_wants(const DbertModel *model, const int32_t *ids, int i)
 {
 	switch ((DbertHead) model->config.head)
 	{
@@ -36,7 +35,7 @@ dbert_head_rows(const DbertModel *model, const int32_t *ids, int t)
 	int			rows = 0;
 
 	for (int i = 0; i < t; i++)
-		rows += wanted(model, ids, i);
+		rows += dbert_head_wants(model, ids, i);
 	return rows;
 }
 
@@ -91,7 +90,7 @@ dbert_head_run(const DbertModel *model, const int32_t *ids, int t,
 
 	for (int i = 0; i < t; i++)
 	{
-		if (wanted(model, ids, i))
+		if (dbert_head_wants(model, ids, i))
 			memcpy(run.scratch.x + m++ * c, hidden + i * c, c * sizeof(float));
 		if (m == block || (m > 0 && i == t - 1))
 		{

@@ -3,7 +3,9 @@
  * share them.
  *
  * Every part works on a span: a few whole texts, one after another, whose rows
- * of the hidden states are updated in place.  With kernels whose rows matter
+ * of the hidden states are updated in place; in the last layer the rows that
+ * somebody will read move together, and the others stop at their keys and
+ * values.  With kernels whose rows matter
  * to each other a span is one text, so that blocks and buffers, and with them
  * every bit of the result, depend on the model and the text alone; otherwise a
  * span has rows enough for the products to run at full speed.  The rows are
@@ -38,6 +40,11 @@ typedef struct DbertSpan
 	float	   *x;				/* [cu[n_texts] - cu[0], C] */
 	const int32_t *cu;			/* [n_texts + 1], as in DbertRagged */
 	int			n_texts;
+
+	/* The rows that go on, counted as cu does; NULL: all, and out is x. */
+	const int32_t *wanted;
+	int			n_wanted;
+	float	   *out;			/* [n_wanted, C], may overlap x up to the first wanted row */
 } DbertSpan;
 
 /* What the parts of one run need. */
@@ -73,11 +80,18 @@ extern const float *dbert_block_input(const DbertRun *run, const float *x, int m
 extern void dbert_linear(const DbertKernels *kernels, const DbertLinear *layer,
 						 float *y, size_t ldy, const float *x, size_t ldx, int m, int act);
 
-/* x = norm(x + out(softmax(Q K' / sqrt(D)) V)), heads and texts apart. */
+/*
+ * The layer that gives columns first .. first+n-1 alone; first is a multiple of
+ * the kernels' panel.
+ */
+extern DbertLinear dbert_linear_columns(const DbertKernels *kernels, const DbertLinear *layer,
+										int first, int n);
+
+/* out = norm(x + out(softmax(Q K' / sqrt(D)) V)), heads and texts apart; x is lost. */
 extern DbertStatus dbert_attention(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span);
 
-/* x = norm(x + out(act(in(x)))). */
-extern DbertStatus dbert_feed_forward(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span);
+/* x[rows, C] = norm(x + out(act(in(x)))). */
+extern DbertStatus dbert_feed_forward(const DbertRun *run, const DbertLayer *layer, float *x, int rows);
 
 /*
  * Rows whose distance is a multiple of 4096 bytes, as 3072 floats make it, fall
