@@ -131,7 +131,7 @@ time_batch(const DbertModel *model, const int32_t *cu, int n, DbertError *err)
 	float	   *hidden = floats((size_t) rows * config.hidden),
 			   *workspace,
 				logits[2];
-	DbertRagged batch = {n, cu, ids, NULL};
+	DbertRagged batch = {.n_texts = n, .cu = cu, .ids = ids};
 	size_t		size;
 	double		start;
 

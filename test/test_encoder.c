@@ -506,6 +506,125 @@ test_same_bits_in_any_company(void)
 	for_each_table(same_bits);
 }
 
+/* ---- the last layer for the wanted rows alone ---- */
+
+/* Which rows of a text of t tokens, i its row; text 3 of mixed_lengths (2 tokens) has none. */
+static bool
+first_row(int i, int t)
+{
+	return i == 0;
+}
+
+static bool
+some_rows(int i, int t)
+{
+	return t != 2 && (i * 7 % 5 == 2 || i == t - 1);
+}
+
+static bool
+no_row(int i, int t)
+{
+	return false;
+}
+
+static int
+list_wanted(int32_t *wanted, const int32_t *cu, int n, bool (*is_wanted) (int, int))
+{
+	int			count = 0;
+
+	for (int b = 0; b < n; b++)
+		for (int i = cu[b]; i < cu[b + 1]; i++)
+			if (is_wanted(i - cu[b], cu[b + 1] - cu[b]))
+				wanted[count++] = i;
+	return count;
+}
+
+/* Rows of got and of want, at their places; bits where the table promises them. */
+static void
+compare_rows(const DbertKernels *kernels, const float *got, const float *want,
+			 const int32_t *rows, int n, int c, bool bits)
+{
+	for (int i = 0; i < n; i++)
+	{
+		const float *g = got + (size_t) rows[i] * c,
+				   *w = want + (size_t) rows[i] * c;
+		double		worst = 0;
+
+		for (int j = 0; j < c; j++)
+			if (!(fabs((double) g[j] - w[j]) <= worst))
+				worst = fabs((double) g[j] - w[j]);
+		CHECK_MSG(bits ? memcmp(g, w, sizeof(float) * c) == 0 : worst <= 2e-6,
+				  "%s: C %d, row %d differs by %g", kernels->name, c, (int) rows[i], worst);
+	}
+}
+
+/* Against the whole layer, and each text alone against the batch. */
+static void
+wanted_case(const DbertKernels *kernels, const DbertConfig *config, bool (*is_wanted) (int, int))
+{
+	Built		built;
+	Texts		all;
+	int			c = config->hidden,
+				n;
+	size_t		floats;
+	float	   *hidden;
+	int32_t    *wanted;
+
+	build(&built, config, kernels);
+	make_texts(&all, config, mixed_lengths, N_MIXED);
+	floats = (size_t) all.cu[N_MIXED] * c;
+	hidden = malloc(sizeof(float) * floats);
+	wanted = malloc(sizeof(int32_t) * all.cu[N_MIXED]);
+	CHECK(dbert_encode(&built.model, &all.ragged, all.hidden, all.workspace, NULL, NULL, NULL, NULL) == DBERT_OK);
+
+	n = list_wanted(wanted, all.cu, N_MIXED, is_wanted);
+	all.ragged.wanted = wanted;
+	all.ragged.n_wanted = n;
+	CHECK(dbert_encode(&built.model, &all.ragged, hidden, all.workspace, NULL, NULL, NULL, NULL) == DBERT_OK);
+	compare_rows(kernels, hidden, all.hidden, wanted, n, c, !kernels->rows_matter);
+
+	memcpy(all.hidden, hidden, sizeof(float) * floats);
+	for (int b = 0; b < N_MIXED; b++)
+	{
+		int32_t		cu[] = {0, mixed_lengths[b]};
+		DbertRagged alone = {.n_texts = 1,.cu = cu,.ids = all.ids + all.cu[b],.types = all.types + all.cu[b],.wanted = wanted};
+
+		alone.n_wanted = n = list_wanted(wanted, cu, 1, is_wanted);
+		CHECK(dbert_encode(&built.model, &alone, hidden, all.workspace, NULL, NULL, NULL, NULL) == DBERT_OK);
+		compare_rows(kernels, hidden, all.hidden + (size_t) all.cu[b] * c, wanted, n, c, true);
+	}
+	free(hidden);
+	free(wanted);
+	free_texts(&all);
+	release(&built);
+}
+
+static void
+wanted_cases(const DbertKernels *kernels)
+{
+	/* C below, beside and on the border of panels of 16 and 32 columns */
+	static const int sizes[][3] = {{21, 3, 40}, {50, 5, 90}, {64, 4, 100}, {80, 5, 33}};
+
+	for (int k = 0; k < 4; k++)
+	{
+		DbertConfig config = small;
+
+		config.hidden = sizes[k][0];
+		config.heads = sizes[k][1];
+		config.ffn = sizes[k][2];
+		config.layers = k % 2 + 1;
+		wanted_case(kernels, &config, first_row);
+		wanted_case(kernels, &config, some_rows);
+		wanted_case(kernels, &config, no_row);
+	}
+}
+
+static void
+test_wanted_rows(void)
+{
+	for_each_table(wanted_cases);
+}
+
 /* ---- giving up, limits ---- */
 
 static bool
@@ -631,6 +750,7 @@ main(void)
 {
 	RUN(test_against_reference);
 	RUN(test_same_bits_in_any_company);
+	RUN(test_wanted_rows);
 	RUN(test_cancel);
 	RUN(test_block_rows);
 	RUN(test_limits);
