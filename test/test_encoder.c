@@ -302,7 +302,7 @@ make_texts(Texts *texts, const DbertConfig *config, const int *lengths, int n)
 	{
 		.n_texts = n,.cu = texts->cu,.ids = texts->ids,.types = texts->types
 	};
-	CHECK(dbert_encoder_workspace(config, texts->cu[n], longest, &floats));
+	CHECK(dbert_encoder_workspace(config, texts->cu[n], longest, 1, &floats));
 	texts->hidden = malloc(sizeof(float) * ((size_t) texts->cu[n] * config->hidden + 1));
 	/* exactly what was asked for, so that the sanitizer sees a step beyond */
 	texts->workspace = aligned_floats(floats);
@@ -665,15 +665,24 @@ test_cancel(void)
 static void
 test_block_rows(void)
 {
-	const DbertKernels *s = &dbert_kernels_scalar,
-			   *o = &dbert_kernels_openblas;
+	const DbertModel scalar = {.kernels = &dbert_kernels_scalar},
+				openblas = {.kernels = &dbert_kernels_openblas},
+			   *s = &scalar,
+			   *o = &openblas;
 
-	CHECK(dbert_block_rows(o, 8 * DBERT_BLOCK_ROWS, 8, 8) == DBERT_BLOCK_ROWS);
-	CHECK(dbert_block_rows(o, DBERT_BLOCK_ROWS + 1, 8, 8) == DBERT_BLOCK_ROWS / 2 + 1);
-	CHECK(dbert_block_rows(o, 5, 8, 8) == 5);
-	CHECK(dbert_block_rows(o, 100000, 30522, 768) == (int) (o->block_work / (30522 * 768)));
-	CHECK(dbert_block_rows(s, 100, 3072, 768) == 1);
-	CHECK(dbert_block_rows(s, 100, INT32_MAX, INT32_MAX) == 1);
+	CHECK(dbert_block_rows(o, 1, 8 * DBERT_BLOCK_ROWS, 8, 8) == DBERT_BLOCK_ROWS);
+	CHECK(dbert_block_rows(o, 1, DBERT_BLOCK_ROWS + 1, 8, 8) == DBERT_BLOCK_ROWS / 2 + 1);
+	CHECK(dbert_block_rows(o, 1, 5, 8, 8) == 5);
+	CHECK(dbert_block_rows(o, 1, 100000, 30522, 768) == (int) (o->kernels->block_work / (30522 * 768)));
+	CHECK(dbert_block_rows(s, 1, 100, 3072, 768) == 1);
+	CHECK(dbert_block_rows(s, 1, 100, INT32_MAX, INT32_MAX) == 1);
+
+	/* threads: parts of one size for each, but not of a few rows */
+	CHECK(dbert_block_rows(o, 2, 300, 8, 8) == 75);
+	CHECK(dbert_block_rows(o, 4, 512, 8, 8) == 64);
+	CHECK(dbert_block_rows(o, 4, 30, 8, 8) == 15);
+	CHECK(dbert_block_rows(o, 4, 5, 8, 8) == 5);
+	CHECK(dbert_block_rows(s, 4, 100, 3072, 768) == 1);
 }
 
 static void
@@ -696,10 +705,11 @@ test_limits(void)
 					   NULL, NULL, NULL, &err) == DBERT_E_LIMIT);
 
 	huge.hidden = INT32_MAX;
-	CHECK(!dbert_encoder_workspace(&huge, 1, SIZE_MAX / 2, &floats));
-	CHECK(!dbert_encoder_workspace(&huge, 1, (size_t) INT32_MAX * 1024, &floats));
-	CHECK(dbert_encoder_workspace(&small, 10, 10, &floats));
-	CHECK(dbert_encoder_workspace(&small, 10, 200, &more) && more > floats);
+	CHECK(!dbert_encoder_workspace(&huge, 1, SIZE_MAX / 2, 1, &floats));
+	CHECK(!dbert_encoder_workspace(&huge, 1, (size_t) INT32_MAX * 1024, 1, &floats));
+	CHECK(dbert_encoder_workspace(&small, 10, 10, 1, &floats));
+	CHECK(dbert_encoder_workspace(&small, 10, 200, 1, &more) && more > floats);
+	CHECK(dbert_encoder_workspace(&small, 10, 10, 3, &more) && more > floats);
 	free_texts(&texts);
 	release(&built);
 }

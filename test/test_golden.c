@@ -264,7 +264,7 @@ check_hidden(const Golden *g, int i, const DbertBatch *batch, const DbertModel *
 	check.n_tokens = n;
 	check.config.pooling = DBERT_POOL_MEAN;
 	check.config.normalize = 0;
-	CHECK(dbert_encoder_workspace(&model->config, n, n, &floats));
+	CHECK(dbert_encoder_workspace(&model->config, n, n, 1, &floats));
 	if (posix_memalign(&workspace, 64, floats * sizeof(float)) != 0)
 		abort();
 	CHECK(dbert_encode(model, &ragged, hidden, workspace, NULL,

@@ -4,7 +4,8 @@
  * Three passes over a span's rows: project to queries, keys and values, let
  * each head of each text mix its values, project back and add.  There is no
  * mask: without padding every token of a text sees all of them.  Rows that
- * nobody wants of the last layer have keys and values only.
+ * nobody wants of the last layer have keys and values only.  Each pass is a
+ * loop whose parts, blocks of rows or heads of texts, write apart.
  *
  * Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.
  */
@@ -28,24 +29,56 @@ attention_rows(const DbertKernels *kernels, int t, int d)
 	return rows < 1 ? 1 : rows > (size_t) t ? t : (int) rows;
 }
 
+/* ---- rows to queries, keys and values, and back ---- */
+
+typedef struct Projection
+{
+	const DbertRun *run;
+	DbertLinear linear;
+	const DbertNorm *norm;		/* of the way back */
+	float	   *x;				/* [rows, C] */
+	int			first;			/* column of scratch.qkv */
+	int			rows;
+	int			block;
+} Projection;
+
+static DbertStatus
+run_blocks(Projection *p, DbertTask task)
+{
+	p->block = dbert_block_rows(p->run->model, dbert_pool_threads(p->run->pool),
+								p->rows, p->linear.n, p->linear.k);
+	return dbert_parallel_for(p->run->pool, dbert_blocks(p->rows, p->block), task, p);
+}
+
+static DbertStatus
+block_in(void *ctx, int i, int worker)
+{
+	const Projection *p = ctx;
+	const DbertRun run = dbert_worker_run(p->run, worker);
+	size_t		c = run.model->config.hidden;
+	int			first = i * p->block,
+				m = min_int(p->block, p->rows - first);
+	float	   *qkv = run.scratch.qkv + first * 3 * c + p->first;
+
+	DBERT_TRY(dbert_run_poll(&run));
+	dbert_linear(&run, &p->linear, qkv, 3 * c,
+				 dbert_block_input(&run, p->x + first * c, m), c, m, DBERT_ACT_NONE);
+	return DBERT_OK;
+}
+
 /* Columns first .. first+n-1 of queries, keys and values for x[rows, C], into scratch.qkv. */
 static DbertStatus
-project_in(const DbertRun *run, const DbertLayer *layer, int first, int n, const float *x, int rows)
+project_in(const DbertRun *run, const DbertLayer *layer, int first, int n, float *x, int rows)
 {
-	const DbertKernels *kernels = run->model->kernels;
-	const DbertLinear part = dbert_linear_columns(kernels, &layer->qkv, first, n);
-	size_t		c = run->model->config.hidden;
-	int			block = dbert_block_rows(kernels, rows, part.n, part.k);
+	Projection	p = {
+		.run = run,
+		.linear = dbert_linear_columns(run->model->kernels, &layer->qkv, first, n),
+		.x = x,
+		.first = first,
+		.rows = rows
+	};
 
-	for (int i = 0; i < rows; i += block)
-	{
-		int			m = min_int(block, rows - i);
-
-		DBERT_TRY(dbert_run_poll(run));
-		dbert_linear(kernels, &part, run->scratch.qkv + i * 3 * c + first, 3 * c,
-					 dbert_block_input(run, x + i * c, m), c, m, DBERT_ACT_NONE);
-	}
-	return DBERT_OK;
+	return run_blocks(&p, block_in);
 }
 
 /*
@@ -67,6 +100,40 @@ project_wanted(const DbertRun *run, const DbertLayer *layer, const DbertSpan *sp
 	return project_in(run, layer, 0, (int) c, span->out, span->n_wanted);
 }
 
+static DbertStatus
+block_out(void *ctx, int i, int worker)
+{
+	const Projection *p = ctx;
+	const DbertRun run = dbert_worker_run(p->run, worker);
+	const DbertScratch *s = &run.scratch;
+	size_t		c = run.model->config.hidden;
+	int			first = i * p->block,
+				m = min_int(p->block, p->rows - first);
+	float	   *x = p->x + first * c;
+
+	DBERT_TRY(dbert_run_poll(&run));
+	dbert_linear(&run, &p->linear, s->y, c, s->context + first * c, c, m, DBERT_ACT_NONE);
+	run.model->kernels->layer_norm_rows(x, s->y, x, p->norm->gamma, p->norm->beta,
+										m, (int) c, run.model->config.norm_eps);
+	return DBERT_OK;
+}
+
+static DbertStatus
+project_out(const DbertRun *run, const DbertLayer *layer, float *x, int rows)
+{
+	Projection	p = {
+		.run = run,
+		.linear = layer->attn_out,
+		.norm = &layer->attn_norm,
+		.x = x,
+		.rows = rows
+	};
+
+	return run_blocks(&p, block_out);
+}
+
+/* ---- the heads ---- */
+
 /* m queries from row query on against the t keys and values from row first on. */
 typedef struct TextRows
 {
@@ -76,9 +143,30 @@ typedef struct TextRows
 				t;
 } TextRows;
 
+static TextRows
+text_rows(const DbertSpan *span, int b)
+{
+	TextRows	rows = {
+		.first = span->cu[b] - span->cu[0],
+		.t = span->cu[b + 1] - span->cu[b]
+	};
+
+	if (span->wanted == NULL)
+	{
+		rows.query = rows.first;
+		rows.m = rows.t;
+	}
+	else
+	{
+		rows.query = dbert_count_below(span->wanted, span->n_wanted, span->cu[b]);
+		rows.m = dbert_count_below(span->wanted, span->n_wanted, span->cu[b + 1]) - rows.query;
+	}
+	return rows;
+}
+
 /* One head of one text: columns h*D .. h*D+D-1 of queries, keys, values and context. */
 static DbertStatus
-mix_values(const DbertRun *run, int h, const TextRows *rows)
+mix_values(const DbertRun *run, const TextRows *rows, int h)
 {
 	const DbertKernels *kernels = run->model->kernels;
 	const DbertScratch *s = &run->scratch;
@@ -100,63 +188,33 @@ mix_values(const DbertRun *run, int h, const TextRows *rows)
 	return DBERT_OK;
 }
 
+typedef struct Heads
+{
+	const DbertRun *run;
+	const DbertSpan *span;
+} Heads;
+
 static DbertStatus
-project_out(const DbertRun *run, const DbertLayer *layer, float *x, int rows)
+head_of_text(void *ctx, int i, int worker)
 {
-	const DbertKernels *kernels = run->model->kernels;
-	const DbertScratch *s = &run->scratch;
-	const DbertLinear *out = &layer->attn_out;
-	const DbertNorm *norm = &layer->attn_norm;
-	size_t		c = run->model->config.hidden;
-	int			block = dbert_block_rows(kernels, rows, out->n, out->k);
+	const Heads *heads = ctx;
+	const DbertRun run = dbert_worker_run(heads->run, worker);
+	int			n = run.model->config.heads;
+	const TextRows rows = text_rows(heads->span, i / n);
 
-	for (int i = 0; i < rows; i += block)
-	{
-		int			m = min_int(block, rows - i);
-		float	   *row = x + i * c;
-
-		DBERT_TRY(dbert_run_poll(run));
-		dbert_linear(kernels, out, s->y, c, s->context + i * c, c, m, DBERT_ACT_NONE);
-		kernels->layer_norm_rows(row, s->y, row, norm->gamma, norm->beta,
-								 m, (int) c, run->model->config.norm_eps);
-	}
-	return DBERT_OK;
-}
-
-/* Where text b's rows are, the texts before it having used up queries. */
-static TextRows
-text_rows(const DbertSpan *span, int b, int queries)
-{
-	TextRows	rows = {
-		.query = queries,
-		.first = span->cu[b] - span->cu[0],
-		.t = span->cu[b + 1] - span->cu[b]
-	};
-
-	if (span->wanted == NULL)
-		rows.m = rows.t;
-	else
-		while (queries + rows.m < span->n_wanted && span->wanted[queries + rows.m] < span->cu[b + 1])
-			rows.m++;
-	return rows;
+	return mix_values(&run, &rows, i % n);
 }
 
 DbertStatus
 dbert_attention(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span)
 {
-	int			queries = 0;
+	Heads		heads = {.run = run, .span = span};
+	int			rows = dbert_span_rows(span);
 
 	if (span->wanted != NULL)
 		DBERT_TRY(project_wanted(run, layer, span));
 	else
-		DBERT_TRY(project_in(run, layer, 0, layer->qkv.n, span->x, dbert_span_rows(span)));
-	for (int b = 0; b < span->n_texts; b++)
-	{
-		TextRows	rows = text_rows(span, b, queries);
-
-		for (int h = 0; h < run->model->config.heads; h++)
-			DBERT_TRY(mix_values(run, h, &rows));
-		queries += rows.m;
-	}
-	return project_out(run, layer, span->out, queries);
+		DBERT_TRY(project_in(run, layer, 0, layer->qkv.n, span->x, rows));
+	DBERT_TRY(dbert_parallel_for(run->pool, span->n_texts * run->model->config.heads, head_of_text, &heads));
+	return project_out(run, layer, span->out, span->wanted != NULL ? span->n_wanted : rows);
 }

@@ -54,6 +54,12 @@ dbert_batch_free(DbertBatch *batch)
 }
 
 void
+dbert_batch_set_pool(DbertBatch *batch, DbertPool *pool)
+{
+	batch->pool = pool;
+}
+
+void
 dbert_batch_reset(DbertBatch *batch)
 {
 	batch->tokens.count = 0;
@@ -264,7 +270,7 @@ lay_out_floats(DbertBatch *batch, DbertError *err)
 	for (size_t b = 0; b < batch->n_texts; b++)
 		if ((size_t) dbert_batch_text_count(batch, (int) b) > longest)
 			longest = dbert_batch_text_count(batch, (int) b);
-	if (!dbert_encoder_workspace(config, n, longest, &workspace) ||
+	if (!dbert_encoder_workspace(config, n, longest, dbert_pool_threads(batch->pool), &workspace) ||
 		!take_floats(n, c, &hidden_at, &total) ||
 		!take_floats(1, workspace, &workspace_at, &total) ||
 		!take_floats((batch->want & DBERT_WANT_EMBEDDING) ? batch->n_texts : 0, c, &embedding_at, &total) ||
@@ -311,6 +317,7 @@ dbert_batch_run(DbertBatch *batch, const DbertPoll *poll, DbertError *err)
 	ragged.cu = batch->cu;
 	ragged.ids = batch->ids;
 	ragged.types = batch->types;
+	ragged.pool = batch->pool;
 	if (batch->n_wanted < batch->tokens.count)
 	{
 		ragged.wanted = batch->wanted;

@@ -4,14 +4,17 @@
  * The layers are the outer loop: a layer's weights are read once for the whole
  * batch while they are in the cache.  Inside a layer the texts go span by span
  * (see layers.h).  The workspace holds one span's intermediate rows, so its
- * size depends on the longest text, not on the batch; the caller owns it, and
- * nothing is allocated here.
+ * size depends on the longest text and the threads, not on the batch; the
+ * caller owns it, and nothing is allocated here.
  */
 #include "nn/encoder.h"
 
 #include "nn/layers.h"
 
 #include <string.h>
+
+/* Fewer rows than a tile or two would read the weights for too little work. */
+#define LEAST_ROWS 12
 
 /* ---- workspace ---- */
 
@@ -33,29 +36,40 @@ min_size(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
+/* What the workers share, then the own parts of the first. */
 static bool
 place_all(const DbertConfig *config, size_t n, size_t t, float *base, DbertScratch *s, size_t *total)
 {
 	size_t		c = config->hidden,
 				block = min_size(n, DBERT_BLOCK_ROWS),
-				span = t > DBERT_SPAN_ROWS ? t : min_size(n, DBERT_SPAN_ROWS);
+				span = t > DBERT_SPAN_ROWS ? t : min_size(n, DBERT_SPAN_ROWS),
+				shared;
 
 	*total = 0;
-	return place(base, total, block, c, &s->x) &&
-		place(base, total, block, c, &s->y) &&
-		place(base, total, block, dbert_ffn_stride(config), &s->ffn) &&
-		place(base, total, span, 3 * c, &s->qkv) &&
-		place(base, total, span, c, &s->context) &&
-		place(base, total, 1, dbert_attention_scratch((int) t, config->hidden / config->heads), &s->attention);
+	if (!place(base, total, span, 3 * c, &s->qkv) ||
+		!place(base, total, span, c, &s->context))
+		return false;
+	shared = *total;
+	if (!place(base, total, block, c, &s->x) ||
+		!place(base, total, block, c, &s->y) ||
+		!place(base, total, block, dbert_ffn_stride(config), &s->ffn) ||
+		!place(base, total, 1, dbert_attention_scratch((int) t, config->hidden / config->heads), &s->attention))
+		return false;
+	s->own_floats = *total - shared;
+	return true;
 }
 
 bool
-dbert_encoder_workspace(const DbertConfig *config, size_t n_tokens, size_t max_len, size_t *floats)
+dbert_encoder_workspace(const DbertConfig *config, size_t n_tokens, size_t max_len,
+						int threads, size_t *floats)
 {
 	DbertScratch s;
-	size_t		bytes;
+	size_t		others,
+				bytes;
 
 	return max_len <= INT32_MAX && place_all(config, n_tokens, max_len, NULL, &s, floats) &&
+		dbert_mul_size(s.own_floats, threads - 1, &others) &&
+		dbert_add_size(*floats, others, floats) &&
 		dbert_mul_size(*floats, sizeof(float), &bytes);
 }
 
@@ -71,6 +85,22 @@ dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size_t max_len,
 
 /* ---- what the parts share ---- */
 
+DbertRun
+dbert_worker_run(const DbertRun *run, int worker)
+{
+	DbertRun	mine = *run;
+	size_t		at = worker * mine.scratch.own_floats;
+
+	mine.scratch.x += at;
+	mine.scratch.y += at;
+	mine.scratch.ffn += at;
+	mine.scratch.attention += at;
+	mine.pool = NULL;
+	if (worker > 0)
+		mine.poll = NULL;
+	return mine;
+}
+
 DbertStatus
 dbert_run_poll(const DbertRun *run)
 {
@@ -80,15 +110,44 @@ dbert_run_poll(const DbertRun *run)
 }
 
 int
-dbert_block_rows(const DbertKernels *kernels, int m, int n, int k)
+dbert_block_rows(const DbertModel *model, int threads, int m, int n, int k)
 {
-	size_t		most = min_size(kernels->block_work / ((size_t) n * (size_t) k), DBERT_BLOCK_ROWS);
-	int			blocks;
+	size_t		most = min_size(model->kernels->block_work / ((size_t) n * (size_t) k), DBERT_BLOCK_ROWS);
+	int			blocks,
+				even;
 
 	if (most <= 1 || m <= 1)
 		return 1;
 	blocks = (m + (int) most - 1) / (int) most;
+	even = (blocks + threads - 1) / threads * threads;
+	if (even > m / LEAST_ROWS)
+		even = m / LEAST_ROWS;
+	if (blocks < even)
+		blocks = even;
 	return (m + blocks - 1) / blocks;
+}
+
+int
+dbert_blocks(int rows, int block)
+{
+	return (rows + block - 1) / block;
+}
+
+int
+dbert_count_below(const int32_t *rising, int n, int32_t end)
+{
+	int			low = 0;
+
+	while (low < n)
+	{
+		int			middle = low + (n - low) / 2;
+
+		if (rising[middle] < end)
+			low = middle + 1;
+		else
+			n = middle;
+	}
+	return low;
 }
 
 const float *
@@ -100,10 +159,10 @@ dbert_block_input(const DbertRun *run, const float *x, int m)
 }
 
 void
-dbert_linear(const DbertKernels *kernels, const DbertLinear *layer,
+dbert_linear(const DbertRun *run, const DbertLinear *layer,
 			 float *y, size_t ldy, const float *x, size_t ldx, int m, int act)
 {
-	kernels->linear(y, ldy, x, ldx, layer->w, layer->b, m, layer->n, layer->k, act);
+	run->model->kernels->linear(y, ldy, x, ldx, layer->w, layer->b, m, layer->n, layer->k, act);
 }
 
 DbertLinear
@@ -185,17 +244,6 @@ run_layer(const DbertRun *run, const DbertLayer *layer, const DbertRagged *batch
 	return DBERT_OK;
 }
 
-/* How many of wanted[n], rising, are below end. */
-static int
-count_below(const int32_t *wanted, int n, int32_t end)
-{
-	int			count = 0;
-
-	while (count < n && wanted[count] < end)
-		count++;
-	return count;
-}
-
 /*
  * The last layer for the wanted rows alone.  They move together at the front
  * of hidden: row wanted[i] to row i, which is never behind it and belongs to a
@@ -214,7 +262,7 @@ run_wanted(const DbertRun *run, const DbertLayer *layer, const DbertRagged *batc
 		DbertSpan	span = span_at(run->model, batch, hidden, b);
 
 		span.wanted = batch->wanted + done;
-		span.n_wanted = count_below(span.wanted, batch->n_wanted - done, span.cu[span.n_texts]);
+		span.n_wanted = dbert_count_below(span.wanted, batch->n_wanted - done, span.cu[span.n_texts]);
 		span.out = hidden + done * c;
 		if (span.n_wanted > 0)
 			DBERT_TRY(dbert_attention(run, layer, &span));
@@ -243,6 +291,8 @@ dbert_encode(const DbertModel *model, const DbertRagged *batch,
 	if (longest > model->config.positions)
 		return dbert_fail(err, DBERT_E_LIMIT, "text has %d tokens, the model has %d positions",
 						  longest, (int) model->config.positions);
+	if (!model->kernels->rows_matter)
+		run.pool = batch->pool;
 	dbert_scratch_place(&model->config, batch->cu[batch->n_texts], longest, workspace, &run.scratch);
 
 	for (int b = 0; b < batch->n_texts; b++)
