@@ -9,6 +9,8 @@
 #include "nn/pool.h"
 #include "test/testhelp.h"
 
+#include <pthread.h>
+
 #define MAX_LAYERS 3
 
 static unsigned seed = 7;
@@ -625,6 +627,93 @@ test_wanted_rows(void)
 	for_each_table(wanted_cases);
 }
 
+/* ---- threads ---- */
+
+/* stop is asked by the thread that made the call alone, while no worker is in a part */
+typedef struct Asked
+{
+	pthread_t	by;
+	int			left;
+	int			times;
+} Asked;
+
+static bool
+stop_by(void *ctx)
+{
+	Asked	   *asked = ctx;
+
+	CHECK(pthread_equal(asked->by, pthread_self()));
+	asked->times++;
+	return asked->left-- <= 0;
+}
+
+static void
+threads_case(const DbertKernels *kernels, const DbertConfig *config, int threads)
+{
+	static const int lengths[] = {1, 200, 3, 64, 2, 65, 130, 63, 3, 150, 190, 12};
+	const int	n = sizeof(lengths) / sizeof(lengths[0]);
+	Built		built;
+	Texts		all;
+	DbertPool  *pool = NULL;
+	size_t		floats,
+				count;
+	float	   *hidden,
+			   *workspace;
+	Asked		asked = {.by = pthread_self()};
+	DbertPoll	poll = {stop_by, &asked};
+
+	build(&built, config, kernels);
+	make_texts(&all, config, lengths, n);
+	count = (size_t) all.cu[n] * config->hidden;
+	hidden = malloc(sizeof(float) * count);
+	CHECK(dbert_encoder_workspace(config, all.cu[n], 200, threads, &floats));
+	workspace = aligned_floats(floats);
+	CHECK(dbert_pool_create(threads, &dbert_malloc_allocator, &pool, NULL) == DBERT_OK);
+
+	CHECK(dbert_encode(&built.model, &all.ragged, all.hidden, all.workspace, NULL, NULL, NULL, NULL) == DBERT_OK);
+	all.ragged.pool = pool;
+	asked.left = INT32_MAX;
+	CHECK(dbert_encode(&built.model, &all.ragged, hidden, workspace, &poll, NULL, NULL, NULL) == DBERT_OK);
+	CHECK_MSG(memcmp(hidden, all.hidden, sizeof(float) * count) == 0,
+			  "%s, %d threads: other bits", kernels->name, threads);
+
+	/* given up anywhere, the pool is ready for the next run */
+	for (int after = asked.times - 1; after >= 0; after = after / 2 - 1)
+	{
+		asked.left = after;
+		CHECK(dbert_encode(&built.model, &all.ragged, hidden, workspace, &poll, NULL, NULL, NULL) == DBERT_E_CANCELLED);
+		CHECK(dbert_encode(&built.model, &all.ragged, hidden, workspace, NULL, NULL, NULL, NULL) == DBERT_OK);
+		CHECK(memcmp(hidden, all.hidden, sizeof(float) * count) == 0);
+	}
+	dbert_pool_free(pool);
+	free(hidden);
+	free(workspace);
+	free_texts(&all);
+	release(&built);
+}
+
+static void
+threads_cases(const DbertKernels *kernels)
+{
+	DbertConfig config = small;
+
+	for (int threads = 2; threads <= 4; threads++)
+		threads_case(kernels, &config, threads);
+	if (kernels == &dbert_kernels_scalar)
+		return;					/* too slow */
+	config.hidden = 192;
+	config.heads = 12;
+	config.ffn = 768;
+	for (int threads = 2; threads <= 4; threads++)
+		threads_case(kernels, &config, threads);
+}
+
+static void
+test_threads(void)
+{
+	for_each_table(threads_cases);
+}
+
 /* ---- giving up, limits ---- */
 
 static bool
@@ -761,6 +850,7 @@ main(void)
 	RUN(test_against_reference);
 	RUN(test_same_bits_in_any_company);
 	RUN(test_wanted_rows);
+	RUN(test_threads);
 	RUN(test_cancel);
 	RUN(test_block_rows);
 	RUN(test_limits);

@@ -36,7 +36,7 @@ struct DbertPool
 	/* the loop; written while busy is 0 */
 	DbertTask	task;
 	void	   *ctx;
-	int			n;
+	int			end;
 	int			next;			/* atomic: the part to be drawn next */
 	int			status;			/* atomic: DBERT_OK or the first failure */
 
@@ -52,7 +52,7 @@ draw_parts(DbertPool *pool, int worker)
 		int			ok = DBERT_OK;
 		DbertStatus status;
 
-		if (i >= pool->n)
+		if (i >= pool->end)
 			break;
 		status = pool->task(pool->ctx, i, worker);
 		if (status != DBERT_OK)
@@ -161,11 +161,11 @@ dbert_pool_threads(const DbertPool *pool)
 /* ---- the loop ---- */
 
 DbertStatus
-dbert_parallel_for(DbertPool *pool, int n, DbertTask task, void *ctx)
+dbert_parallel_for(DbertPool *pool, int first, int end, DbertTask task, void *ctx)
 {
-	if (pool == NULL || n < 2)
+	if (pool == NULL || end - first < 2)
 	{
-		for (int i = 0; i < n; i++)
+		for (int i = first; i < end; i++)
 			DBERT_TRY(task(ctx, i, 0));
 		return DBERT_OK;
 	}
@@ -173,8 +173,8 @@ dbert_parallel_for(DbertPool *pool, int n, DbertTask task, void *ctx)
 	pthread_mutex_lock(&pool->lock);
 	pool->task = task;
 	pool->ctx = ctx;
-	pool->n = n;
-	pool->next = 0;
+	pool->end = end;
+	pool->next = first;
 	pool->status = DBERT_OK;
 	pool->busy = pool->threads - 1;
 	pool->loop++;

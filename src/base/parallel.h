@@ -38,10 +38,10 @@ extern int	dbert_pool_threads(const DbertPool *pool);
 typedef DbertStatus (*DbertTask) (void *ctx, int i, int worker);
 
 /*
- * task(ctx, i, worker) for i in 0 .. n-1, each once, no part by two workers, in
- * no order unless pool is NULL; returns when all have returned, with the
- * first failure seen.
+ * task(ctx, i, worker) for i in first .. end-1, each once, no part by two
+ * workers, in no order unless pool is NULL; returns when all have returned,
+ * with the first failure seen, and no worker touches anything until the next.
  */
-extern DbertStatus dbert_parallel_for(DbertPool *pool, int n, DbertTask task, void *ctx);
+extern DbertStatus dbert_parallel_for(DbertPool *pool, int first, int end, DbertTask task, void *ctx);
 
 #endif

@@ -47,7 +47,8 @@ run_blocks(Projection *p, DbertTask task)
 {
 	p->block = dbert_block_rows(p->run->model, dbert_pool_threads(p->run->pool),
 								p->rows, p->linear.n, p->linear.k);
-	return dbert_parallel_for(p->run->pool, dbert_blocks(p->rows, p->block), task, p);
+	return dbert_run_loop(p->run, dbert_blocks(p->rows, p->block),
+						  (size_t) p->block * p->linear.n * p->linear.k, task, p);
 }
 
 static DbertStatus
@@ -205,6 +206,18 @@ head_of_text(void *ctx, int i, int worker)
 	return mix_values(&run, &rows, i % n);
 }
 
+/* Multiply-adds of a head of the longest text, all queries. */
+static size_t
+head_work(const DbertRun *run, const DbertSpan *span)
+{
+	size_t		t = 0;
+
+	for (int b = 0; b < span->n_texts; b++)
+		if (span->cu[b + 1] - span->cu[b] > t)
+			t = span->cu[b + 1] - span->cu[b];
+	return 2 * t * t * run->model->config.hidden / run->model->config.heads;
+}
+
 DbertStatus
 dbert_attention(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span)
 {
@@ -215,6 +228,7 @@ dbert_attention(const DbertRun *run, const DbertLayer *layer, const DbertSpan *s
 		DBERT_TRY(project_wanted(run, layer, span));
 	else
 		DBERT_TRY(project_in(run, layer, 0, layer->qkv.n, span->x, rows));
-	DBERT_TRY(dbert_parallel_for(run->pool, span->n_texts * run->model->config.heads, head_of_text, &heads));
+	DBERT_TRY(dbert_run_loop(run, span->n_texts * run->model->config.heads,
+							 head_work(run, span), head_of_text, &heads));
 	return project_out(run, layer, span->out, span->wanted != NULL ? span->n_wanted : rows);
 }

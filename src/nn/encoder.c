@@ -16,6 +16,9 @@
 /* Fewer rows than a tile or two would read the weights for too little work. */
 #define LEAST_ROWS 12
 
+/* Times block_work that each thread does between two polls. */
+#define ROUND_BLOCKS 8
+
 /* ---- workspace ---- */
 
 /* Take count floats, rounded up to 64 bytes, off *total; base NULL: only add up. */
@@ -95,10 +98,28 @@ dbert_worker_run(const DbertRun *run, int worker)
 	mine.scratch.y += at;
 	mine.scratch.ffn += at;
 	mine.scratch.attention += at;
-	mine.pool = NULL;
-	if (worker > 0)
+	if (mine.pool != NULL)
 		mine.poll = NULL;
 	return mine;
+}
+
+DbertStatus
+dbert_run_loop(const DbertRun *run, int n, size_t work, DbertTask task, void *ctx)
+{
+	size_t		share,			/* parts of a worker in a round */
+				round;
+
+	if (run->pool == NULL)
+		return dbert_parallel_for(NULL, 0, n, task, ctx);
+	share = ROUND_BLOCKS * run->model->kernels->block_work / (work + 1) + 1;
+	round = share * dbert_pool_threads(run->pool);
+	for (int first = 0, end; first < n; first = end)
+	{
+		end = first + (int) min_size(round, n - first);
+		DBERT_TRY(dbert_run_poll(run));
+		DBERT_TRY(dbert_parallel_for(run->pool, first, end, task, ctx));
+	}
+	return DBERT_OK;
 }
 
 DbertStatus

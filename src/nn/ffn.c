@@ -48,5 +48,6 @@ dbert_feed_forward(const DbertRun *run, const DbertLayer *layer, float *x, int r
 
 	f.block = dbert_block_rows(run->model, dbert_pool_threads(run->pool),
 							   rows, layer->ffn_in.n, layer->ffn_in.k);
-	return dbert_parallel_for(run->pool, dbert_blocks(rows, f.block), run_block, &f);
+	return dbert_run_loop(run, dbert_blocks(rows, f.block),
+						  2 * (size_t) f.block * layer->ffn_in.n * layer->ffn_in.k, run_block, &f);
 }

@@ -70,9 +70,13 @@ extern void dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size
 								float *workspace, DbertScratch *scratch);
 
 /*
- * The run as a worker's part of a loop sees it: scratch of its own, no pool,
- * and no poll but for worker 0, the calling thread.
+ * dbert_parallel_for over parts 0 .. n-1 of at most so many multiply-adds each.
+ * With a pool it goes in rounds of some ten milliseconds, before each of which
+ * the poll is asked: it may end the process, and must not while workers run.
  */
+extern DbertStatus dbert_run_loop(const DbertRun *run, int n, size_t work, DbertTask task, void *ctx);
+
+/* The run as a part of a loop sees it: scratch of its own, no poll if there is a pool. */
 extern DbertRun dbert_worker_run(const DbertRun *run, int worker);
 
 /* E_CANCELLED when the poll says so. */
