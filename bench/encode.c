@@ -5,10 +5,10 @@
  * those named as the first argument), answers lines of the input: the token
  * counts of the texts of one batch.  Each answer is a line with the seconds
  * that the encoder and the classification head took, by the thread's processor
- * time: what other processes take of the core is left out.  A line that begins
- * with "whole" is computed with every row of the last layer, as embeddings
- * need it, the others with what classification reads; one that begins with
- * "threads 2" with so many threads, and by the clock on the wall.
+ * time: what other processes take of the core is left out.  After a "*"
+ * every row of the last layer is computed, as embeddings need it, instead of
+ * what classification reads; after "threads 2" so many threads do it, and the
+ * clock on the wall is read.
  */
 #include "nn/encoder.h"
 #include "nn/head.h"
@@ -125,13 +125,11 @@ typedef struct Job
 static void
 parse_line(char *line, Job *job)
 {
-	char	   *word = strtok(line, " \n");
-
 	memset(job, 0, sizeof(*job));
-	for (; word != NULL && job->n < MAX_TEXTS; word = strtok(NULL, " \n"))
-		if (strcmp(word, "whole") == 0)
-			job->whole = true;
-		else if (strcmp(word, "threads") == 0 && (word = strtok(NULL, " \n")) != NULL)
+	job->whole = line[0] == '*';
+	for (char *word = strtok(line + job->whole, " \n"); word != NULL && job->n < MAX_TEXTS;
+		 word = strtok(NULL, " \n"))
+		if (strcmp(word, "threads") == 0 && (word = strtok(NULL, " \n")) != NULL)
 			job->threads = atoi(word);
 		else
 		{

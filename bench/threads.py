@@ -23,9 +23,9 @@ def main():
 
     encode = subprocess.Popen([ENCODE, *args.kernels], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     print(encode.stdout.readline().strip())
-    ways = {"whole, 1 thread": "whole threads 1", "1 thread": "threads 1"}
+    ways = {"whole, 1 thread": "* threads 1", "1 thread": "threads 1"}
     for n in args.threads:
-        ways |= {f"whole, {n} threads": f"whole threads {n}", f"{n} threads": f"threads {n}"}
+        ways |= {f"whole, {n} threads": f"* threads {n}", f"{n} threads": f"threads {n}"}
 
     def seconds(way, texts):
         encode.stdin.write(f"{way} {texts}\n")
