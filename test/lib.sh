@@ -134,7 +134,7 @@ make_room()
 	chmod 755 "$ROOM"
 	# A clone below /root is closed to the server: it reads copies.
 	mkdir "$ROOM/tree"
-	cp -r "$ROOT/sql" "$ROOT/expected" "$ROOT/test" "$ROOM/tree/"
+	cp -r "$ROOT/sql" "$ROOT/expected" "$ROOT/test" "$ROOT/README.md" "$ROOM/tree/"
 	chmod -R a+rX "$ROOM"
 	if is_root; then chown -R postgres: "$ROOM"; fi
 	cd "$ROOM" || exit 1

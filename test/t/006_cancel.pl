@@ -80,7 +80,7 @@ for my $ms (10, 40, 80)
 	rmtree($node->data_dir . '/distilbert');
 	($rc, $out, $err) = $node->psql('postgres', "SET statement_timeout = '${ms}ms'; $embed");
 	like($err, qr/canceling statement due to statement timeout/, "pack: timeout after $ms ms");
-	is_deeply([ grep { /tmp/ } packs($node) ], [], 'no unfinished file is left');
+	is_deeply([ packs($node) ], [], 'it was in the middle, and no unfinished file is left');
 }
 cancel_in('pack', $embed);
 is($session->query($embed), $vector, 'then it is built, in the same session');
