@@ -42,7 +42,7 @@ OBJS      = $(CORE) $(PG_SRC:.c=.o)
 override with_llvm = no
 
 # -ldl, -lm: dlopen of OpenBLAS (never linked: loading it would start threads), erff.
-CORE_LIBS   = -lutf8proc -ljansson -lm -ldl
+CORE_LIBS   = -lutf8proc -ljansson -lm -ldl -lpthread
 SHLIB_LINK  = $(CORE_LIBS)
 
 PG_CPPFLAGS = -I$(srcdir)/src

@@ -2,10 +2,13 @@
  * encode.c -- the encoder alone, for bench/peers.py to time against others.
  *
  * A DistilBERT-base with random weights, laid out for the best kernels (or
- * those named as the argument), answers lines of the input: the token counts
- * of the texts of one batch.  Each answer is a line with the seconds that the
- * encoder and the classification head took, by the thread's processor time:
- * what other processes take of the core is left out.
+ * those named as the first argument), answers lines of the input: the token
+ * counts of the texts of one batch.  Each answer is a line with the seconds
+ * that the encoder and the classification head took, by the thread's processor
+ * time: what other processes take of the core is left out.  After a "*"
+ * every row of the last layer is computed, as embeddings need it, instead of
+ * what classification reads; after "threads 2" so many threads do it, and the
+ * clock on the wall is read.
  */
 #include "nn/encoder.h"
 #include "nn/head.h"
@@ -24,11 +27,11 @@ static const DbertConfig config = {
 };
 
 static double
-thread_time(void)
+seconds(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	clock_gettime(clock, &t);
 	return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
 }
 
@@ -110,28 +113,58 @@ make_model(DbertModel *model, DbertLayer *layers, const DbertKernels *kernels)
 
 /* ---- a batch ---- */
 
-/* cu from a line of token counts; the number of texts. */
-static int
-parse_lengths(char *line, int32_t *cu)
+typedef struct Job
 {
-	int			n = 0;
+	bool		whole;
+	int			threads;		/* 0: not said */
+	int			n;
+	int32_t		cu[MAX_TEXTS + 1];
+	int32_t		wanted[MAX_TEXTS];	/* the texts' first rows */
+} Job;
 
-	cu[0] = 0;
-	for (char *word = strtok(line, " \n"); word != NULL && n < MAX_TEXTS; word = strtok(NULL, " \n"), n++)
-		cu[n + 1] = cu[n] + atoi(word);
-	return n;
+static void
+parse_line(char *line, Job *job)
+{
+	memset(job, 0, sizeof(*job));
+	job->whole = line[0] == '*';
+	for (char *word = strtok(line + job->whole, " \n"); word != NULL && job->n < MAX_TEXTS;
+		 word = strtok(NULL, " \n"))
+		if (strcmp(word, "threads") == 0 && (word = strtok(NULL, " \n")) != NULL)
+			job->threads = atoi(word);
+		else
+		{
+			job->wanted[job->n] = job->cu[job->n];
+			job->cu[job->n + 1] = job->cu[job->n] + atoi(word);
+			job->n++;
+		}
+}
+
+/* The pool of so many threads; those asked for before stay, asleep. */
+static DbertPool *
+pool_of(int threads, DbertError *err)
+{
+	static DbertPool *pools[DBERT_MAX_THREADS + 1];
+
+	if (threads < 2 || threads > DBERT_MAX_THREADS)
+		return NULL;
+	if (pools[threads] == NULL && dbert_pool_create(threads, &dbert_malloc_allocator, &pools[threads], err) != DBERT_OK)
+		abort();
+	return pools[threads];
 }
 
 static double
-time_batch(const DbertModel *model, const int32_t *cu, int n, DbertError *err)
+time_batch(const DbertModel *model, const Job *job, DbertError *err)
 {
-	int			rows = cu[n],
+	const int32_t *cu = job->cu;
+	const clockid_t clock = job->threads ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID;
+	int			n = job->n,
+				rows = cu[n],
 				longest = 0;
 	int32_t    *ids = malloc(rows * sizeof(int32_t));
 	float	   *hidden = floats((size_t) rows * config.hidden),
 			   *workspace,
 				logits[2];
-	DbertRagged batch = {n, cu, ids, NULL};
+	DbertRagged batch = {.n_texts = n, .cu = cu, .ids = ids, .pool = pool_of(job->threads, err)};
 	size_t		size;
 	double		start;
 
@@ -139,20 +172,26 @@ time_batch(const DbertModel *model, const int32_t *cu, int n, DbertError *err)
 		ids[i] = (int32_t) ((i * 7919u + 5) % config.vocab);
 	for (int b = 0; b < n; b++)
 		longest = cu[b + 1] - cu[b] > longest ? cu[b + 1] - cu[b] : longest;
-	if (!dbert_encoder_workspace(&config, rows, longest, &size))
+	if (!dbert_encoder_workspace(&config, rows, longest, dbert_pool_threads(batch.pool), &size))
 		abort();
 	workspace = floats(size);
 	memset(workspace, 0, size * sizeof(float));
 	memset(hidden, 0, (size_t) rows * config.hidden * sizeof(float));
 
-	start = thread_time();
+	if (!job->whole)
+	{
+		batch.wanted = job->wanted;
+		batch.n_wanted = n;
+	}
+
+	start = seconds(clock);
 	if (dbert_encode(model, &batch, hidden, workspace, NULL, NULL, NULL, err) != DBERT_OK)
 		abort();
 	for (int b = 0; b < n; b++)
 		if (dbert_head_run(model, ids + cu[b], cu[b + 1] - cu[b], hidden + cu[b] * (size_t) config.hidden,
 						   workspace, logits, NULL, err) != DBERT_OK)
 			abort();
-	start = thread_time() - start;
+	start = seconds(clock) - start;
 	free(ids);
 	free(hidden);
 	free(workspace);
@@ -163,7 +202,7 @@ int
 main(int argc, char **argv)
 {
 	static char line[1 << 16];
-	static int32_t cu[MAX_TEXTS + 1];
+	static Job	job;
 	DbertModel	model = {0};
 	DbertLayer	layers[6];
 	const DbertKernels *kernels;
@@ -179,9 +218,8 @@ main(int argc, char **argv)
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin) != NULL)
 	{
-		int			n = parse_lengths(line, cu);
-
-		printf("%.9f\n", n > 0 ? time_batch(&model, cu, n, &err) : 0);
+		parse_line(line, &job);
+		printf("%.9f\n", job.n > 0 ? time_batch(&model, &job, &err) : 0);
 		fflush(stdout);
 	}
 	return 0;

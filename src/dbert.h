@@ -15,6 +15,7 @@
 #define DBERT_H
 
 #include "base/memory.h"
+#include "base/parallel.h"
 #include "base/status.h"
 #include "kernel/kernel.h"
 #include "model/config.h"
@@ -32,6 +33,12 @@ extern DbertStatus dbert_batch_create(const DbertModel *model, int want,
 									  const DbertAllocator *alloc,
 									  DbertBatch **batch, DbertError *err);
 extern void dbert_batch_free(DbertBatch *batch);
+
+/*
+ * Runs to come share the work with the pool's threads (NULL, as at first: the
+ * caller's alone); no result depends on it.  The pool must outlive the runs.
+ */
+extern void dbert_batch_set_pool(DbertBatch *batch, DbertPool *pool);
 
 /* Forget the texts, keep the memory. */
 extern void dbert_batch_reset(DbertBatch *batch);

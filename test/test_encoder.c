@@ -9,6 +9,8 @@
 #include "nn/pool.h"
 #include "test/testhelp.h"
 
+#include <pthread.h>
+
 #define MAX_LAYERS 3
 
 static unsigned seed = 7;
@@ -300,9 +302,9 @@ make_texts(Texts *texts, const DbertConfig *config, const int *lengths, int n)
 	}
 	texts->ragged = (DbertRagged)
 	{
-		n, texts->cu, texts->ids, texts->types
+		.n_texts = n,.cu = texts->cu,.ids = texts->ids,.types = texts->types
 	};
-	CHECK(dbert_encoder_workspace(config, texts->cu[n], longest, &floats));
+	CHECK(dbert_encoder_workspace(config, texts->cu[n], longest, 1, &floats));
 	texts->hidden = malloc(sizeof(float) * ((size_t) texts->cu[n] * config->hidden + 1));
 	/* exactly what was asked for, so that the sanitizer sees a step beyond */
 	texts->workspace = aligned_floats(floats);
@@ -484,7 +486,7 @@ same_bits(const DbertKernels *kernels)
 		for (int b = 0; b < N_MIXED; b++)
 		{
 			int32_t		cu[] = {0, mixed_lengths[b]};
-			DbertRagged alone = {1, cu, all.ids + all.cu[b], all.types + all.cu[b]};
+			DbertRagged alone = {.n_texts = 1,.cu = cu,.ids = all.ids + all.cu[b],.types = all.types + all.cu[b]};
 			size_t		bytes = sizeof(float) * cu[1] * config.hidden;
 			float	   *hidden = malloc(bytes + 16);
 
@@ -504,6 +506,212 @@ static void
 test_same_bits_in_any_company(void)
 {
 	for_each_table(same_bits);
+}
+
+/* ---- the last layer for the wanted rows alone ---- */
+
+/* Which rows of a text of t tokens, i its row; text 3 of mixed_lengths (2 tokens) has none. */
+static bool
+first_row(int i, int t)
+{
+	return i == 0;
+}
+
+static bool
+some_rows(int i, int t)
+{
+	return t != 2 && (i * 7 % 5 == 2 || i == t - 1);
+}
+
+static bool
+no_row(int i, int t)
+{
+	return false;
+}
+
+static int
+list_wanted(int32_t *wanted, const int32_t *cu, int n, bool (*is_wanted) (int, int))
+{
+	int			count = 0;
+
+	for (int b = 0; b < n; b++)
+		for (int i = cu[b]; i < cu[b + 1]; i++)
+			if (is_wanted(i - cu[b], cu[b + 1] - cu[b]))
+				wanted[count++] = i;
+	return count;
+}
+
+/* Rows of got and of want, at their places; bits where the table promises them. */
+static void
+compare_rows(const DbertKernels *kernels, const float *got, const float *want,
+			 const int32_t *rows, int n, int c, bool bits)
+{
+	for (int i = 0; i < n; i++)
+	{
+		const float *g = got + (size_t) rows[i] * c,
+				   *w = want + (size_t) rows[i] * c;
+		double		worst = 0;
+
+		for (int j = 0; j < c; j++)
+			if (!(fabs((double) g[j] - w[j]) <= worst))
+				worst = fabs((double) g[j] - w[j]);
+		CHECK_MSG(bits ? memcmp(g, w, sizeof(float) * c) == 0 : worst <= 2e-6,
+				  "%s: C %d, row %d differs by %g", kernels->name, c, (int) rows[i], worst);
+	}
+}
+
+/* Against the whole layer, and each text alone against the batch. */
+static void
+wanted_case(const DbertKernels *kernels, const DbertConfig *config, bool (*is_wanted) (int, int))
+{
+	Built		built;
+	Texts		all;
+	int			c = config->hidden,
+				n;
+	size_t		floats;
+	float	   *hidden;
+	int32_t    *wanted;
+
+	build(&built, config, kernels);
+	make_texts(&all, config, mixed_lengths, N_MIXED);
+	floats = (size_t) all.cu[N_MIXED] * c;
+	hidden = malloc(sizeof(float) * floats);
+	wanted = malloc(sizeof(int32_t) * all.cu[N_MIXED]);
+	CHECK(dbert_encode(&built.model, &all.ragged, all.hidden, all.workspace, NULL, NULL, NULL, NULL) == DBERT_OK);
+
+	n = list_wanted(wanted, all.cu, N_MIXED, is_wanted);
+	all.ragged.wanted = wanted;
+	all.ragged.n_wanted = n;
+	CHECK(dbert_encode(&built.model, &all.ragged, hidden, all.workspace, NULL, NULL, NULL, NULL) == DBERT_OK);
+	compare_rows(kernels, hidden, all.hidden, wanted, n, c, !kernels->rows_matter);
+
+	memcpy(all.hidden, hidden, sizeof(float) * floats);
+	for (int b = 0; b < N_MIXED; b++)
+	{
+		int32_t		cu[] = {0, mixed_lengths[b]};
+		DbertRagged alone = {.n_texts = 1,.cu = cu,.ids = all.ids + all.cu[b],.types = all.types + all.cu[b],.wanted = wanted};
+
+		alone.n_wanted = n = list_wanted(wanted, cu, 1, is_wanted);
+		CHECK(dbert_encode(&built.model, &alone, hidden, all.workspace, NULL, NULL, NULL, NULL) == DBERT_OK);
+		compare_rows(kernels, hidden, all.hidden + (size_t) all.cu[b] * c, wanted, n, c, true);
+	}
+	free(hidden);
+	free(wanted);
+	free_texts(&all);
+	release(&built);
+}
+
+static void
+wanted_cases(const DbertKernels *kernels)
+{
+	/* C below, beside and on the border of panels of 16 and 32 columns */
+	static const int sizes[][3] = {{21, 3, 40}, {50, 5, 90}, {64, 4, 100}, {80, 5, 33}};
+
+	for (int k = 0; k < 4; k++)
+	{
+		DbertConfig config = small;
+
+		config.hidden = sizes[k][0];
+		config.heads = sizes[k][1];
+		config.ffn = sizes[k][2];
+		config.layers = k % 2 + 1;
+		wanted_case(kernels, &config, first_row);
+		wanted_case(kernels, &config, some_rows);
+		wanted_case(kernels, &config, no_row);
+	}
+}
+
+static void
+test_wanted_rows(void)
+{
+	for_each_table(wanted_cases);
+}
+
+/* ---- threads ---- */
+
+/* stop is asked by the thread that made the call alone, while no worker is in a part */
+typedef struct Asked
+{
+	pthread_t	by;
+	int			left;
+	int			times;
+} Asked;
+
+static bool
+stop_by(void *ctx)
+{
+	Asked	   *asked = ctx;
+
+	CHECK(pthread_equal(asked->by, pthread_self()));
+	asked->times++;
+	return asked->left-- <= 0;
+}
+
+static void
+threads_case(const DbertKernels *kernels, const DbertConfig *config, int threads)
+{
+	static const int lengths[] = {1, 200, 3, 64, 2, 65, 130, 63, 3, 150, 190, 12};
+	const int	n = sizeof(lengths) / sizeof(lengths[0]);
+	Built		built;
+	Texts		all;
+	DbertPool  *pool = NULL;
+	size_t		floats,
+				count;
+	float	   *hidden,
+			   *workspace;
+	Asked		asked = {.by = pthread_self()};
+	DbertPoll	poll = {stop_by, &asked};
+
+	build(&built, config, kernels);
+	make_texts(&all, config, lengths, n);
+	count = (size_t) all.cu[n] * config->hidden;
+	hidden = malloc(sizeof(float) * count);
+	CHECK(dbert_encoder_workspace(config, all.cu[n], 200, threads, &floats));
+	workspace = aligned_floats(floats);
+	CHECK(dbert_pool_create(threads, &dbert_malloc_allocator, &pool, NULL) == DBERT_OK);
+
+	CHECK(dbert_encode(&built.model, &all.ragged, all.hidden, all.workspace, NULL, NULL, NULL, NULL) == DBERT_OK);
+	all.ragged.pool = pool;
+	asked.left = INT32_MAX;
+	CHECK(dbert_encode(&built.model, &all.ragged, hidden, workspace, &poll, NULL, NULL, NULL) == DBERT_OK);
+	CHECK_MSG(memcmp(hidden, all.hidden, sizeof(float) * count) == 0,
+			  "%s, %d threads: other bits", kernels->name, threads);
+
+	/* given up anywhere, the pool is ready for the next run */
+	for (int after = asked.times - 1; after >= 0; after = after / 2 - 1)
+	{
+		asked.left = after;
+		CHECK(dbert_encode(&built.model, &all.ragged, hidden, workspace, &poll, NULL, NULL, NULL) == DBERT_E_CANCELLED);
+		CHECK(dbert_encode(&built.model, &all.ragged, hidden, workspace, NULL, NULL, NULL, NULL) == DBERT_OK);
+		CHECK(memcmp(hidden, all.hidden, sizeof(float) * count) == 0);
+	}
+	dbert_pool_free(pool);
+	free(hidden);
+	free(workspace);
+	free_texts(&all);
+	release(&built);
+}
+
+static void
+threads_cases(const DbertKernels *kernels)
+{
+	DbertConfig config = small;
+
+	for (int threads = 2; threads <= 4; threads++)
+		threads_case(kernels, &config, threads);
+	if (kernels == &dbert_kernels_scalar)
+		return;					/* too slow */
+	config.hidden = 192;
+	config.heads = 12;
+	config.ffn = 768;
+	for (int threads = 2; threads <= 4; threads++)
+		threads_case(kernels, &config, threads);
+}
+
+static void
+test_threads(void)
+{
+	for_each_table(threads_cases);
 }
 
 /* ---- giving up, limits ---- */
@@ -546,15 +754,24 @@ test_cancel(void)
 static void
 test_block_rows(void)
 {
-	const DbertKernels *s = &dbert_kernels_scalar,
-			   *o = &dbert_kernels_openblas;
+	const DbertModel scalar = {.kernels = &dbert_kernels_scalar},
+				openblas = {.kernels = &dbert_kernels_openblas},
+			   *s = &scalar,
+			   *o = &openblas;
 
-	CHECK(dbert_block_rows(o, 8 * DBERT_BLOCK_ROWS, 8, 8) == DBERT_BLOCK_ROWS);
-	CHECK(dbert_block_rows(o, DBERT_BLOCK_ROWS + 1, 8, 8) == DBERT_BLOCK_ROWS / 2 + 1);
-	CHECK(dbert_block_rows(o, 5, 8, 8) == 5);
-	CHECK(dbert_block_rows(o, 100000, 30522, 768) == (int) (o->block_work / (30522 * 768)));
-	CHECK(dbert_block_rows(s, 100, 3072, 768) == 1);
-	CHECK(dbert_block_rows(s, 100, INT32_MAX, INT32_MAX) == 1);
+	CHECK(dbert_block_rows(o, 1, 8 * DBERT_BLOCK_ROWS, 8, 8) == DBERT_BLOCK_ROWS);
+	CHECK(dbert_block_rows(o, 1, DBERT_BLOCK_ROWS + 1, 8, 8) == DBERT_BLOCK_ROWS / 2 + 1);
+	CHECK(dbert_block_rows(o, 1, 5, 8, 8) == 5);
+	CHECK(dbert_block_rows(o, 1, 100000, 30522, 768) == (int) (o->kernels->block_work / (30522 * 768)));
+	CHECK(dbert_block_rows(s, 1, 100, 3072, 768) == 1);
+	CHECK(dbert_block_rows(s, 1, 100, INT32_MAX, INT32_MAX) == 1);
+
+	/* threads: parts of one size for each, but not of a few rows */
+	CHECK(dbert_block_rows(o, 2, 300, 8, 8) == 75);
+	CHECK(dbert_block_rows(o, 4, 512, 8, 8) == 64);
+	CHECK(dbert_block_rows(o, 4, 30, 8, 8) == 15);
+	CHECK(dbert_block_rows(o, 4, 5, 8, 8) == 5);
+	CHECK(dbert_block_rows(s, 4, 100, 3072, 768) == 1);
 }
 
 static void
@@ -577,10 +794,11 @@ test_limits(void)
 					   NULL, NULL, NULL, &err) == DBERT_E_LIMIT);
 
 	huge.hidden = INT32_MAX;
-	CHECK(!dbert_encoder_workspace(&huge, 1, SIZE_MAX / 2, &floats));
-	CHECK(!dbert_encoder_workspace(&huge, 1, (size_t) INT32_MAX * 1024, &floats));
-	CHECK(dbert_encoder_workspace(&small, 10, 10, &floats));
-	CHECK(dbert_encoder_workspace(&small, 10, 200, &more) && more > floats);
+	CHECK(!dbert_encoder_workspace(&huge, 1, SIZE_MAX / 2, 1, &floats));
+	CHECK(!dbert_encoder_workspace(&huge, 1, (size_t) INT32_MAX * 1024, 1, &floats));
+	CHECK(dbert_encoder_workspace(&small, 10, 10, 1, &floats));
+	CHECK(dbert_encoder_workspace(&small, 10, 200, 1, &more) && more > floats);
+	CHECK(dbert_encoder_workspace(&small, 10, 10, 3, &more) && more > floats);
 	free_texts(&texts);
 	release(&built);
 }
@@ -631,6 +849,8 @@ main(void)
 {
 	RUN(test_against_reference);
 	RUN(test_same_bits_in_any_company);
+	RUN(test_wanted_rows);
+	RUN(test_threads);
 	RUN(test_cancel);
 	RUN(test_block_rows);
 	RUN(test_limits);

@@ -250,7 +250,7 @@ check_hidden(const Golden *g, int i, const DbertBatch *batch, const DbertModel *
 	int32_t    *ids = malloc(n * sizeof(int32_t));
 	uint8_t    *types = malloc(n);
 	int32_t		cu[] = {0, n};
-	DbertRagged ragged = {1, cu, ids, types};
+	DbertRagged ragged = {.n_texts = 1,.cu = cu,.ids = ids,.types = types};
 	float	   *hidden = malloc(sizeof(float) * n * model->config.hidden),
 			   *pooled = malloc(sizeof(float) * model->config.hidden);
 	size_t		floats;
@@ -264,7 +264,7 @@ check_hidden(const Golden *g, int i, const DbertBatch *batch, const DbertModel *
 	check.n_tokens = n;
 	check.config.pooling = DBERT_POOL_MEAN;
 	check.config.normalize = 0;
-	CHECK(dbert_encoder_workspace(&model->config, n, n, &floats));
+	CHECK(dbert_encoder_workspace(&model->config, n, n, 1, &floats));
 	if (posix_memalign(&workspace, 64, floats * sizeof(float)) != 0)
 		abort();
 	CHECK(dbert_encode(model, &ragged, hidden, workspace, NULL,

@@ -42,6 +42,14 @@ typedef struct DbertKernels
 	/* floats that pack_linear writes for a weight of [N, K] */
 	size_t		(*packed_linear_size) (int n, int k);
 
+	/*
+	 * Columns of y that lie together in the packed weight: those from j on, a
+	 * multiple of panel, are a packed weight of their own that starts
+	 * packed_linear_size(j, k) floats into it (dbert_linear_columns in
+	 * nn/layers.h).
+	 */
+	int			panel;
+
 	/* w [N, K] row-major to dst in this layout; no aliasing */
 	void		(*pack_linear) (float *dst, const float *w, int n, int k);
 

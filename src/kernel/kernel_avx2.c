@@ -21,6 +21,7 @@ const DbertKernels dbert_kernels_avx2 = {
 	.rows_matter = false,
 	.block_work = 200000000,
 	.packed_linear_size = packed_size,
+	.panel = NR,
 	.pack_linear = pack_linear,
 	.linear = linear,
 	.attention = attention,

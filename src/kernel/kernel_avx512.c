@@ -23,6 +23,7 @@ const DbertKernels dbert_kernels_avx512 = {
 	.rows_matter = false,
 	.block_work = 400000000,
 	.packed_linear_size = packed_size,
+	.panel = NR,
 	.pack_linear = pack_linear,
 	.linear = linear,
 	.attention = attention,

@@ -173,6 +173,7 @@ const DbertKernels dbert_kernels_scalar = {
 	.rows_matter = false,
 	.block_work = 4000000,
 	.packed_linear_size = dbert_f32_packed_size__rowmajor,
+	.panel = 1,
 	.pack_linear = dbert_f32_pack__rowmajor,
 	.linear = linear,
 	.attention = attention,

@@ -160,6 +160,7 @@ const DbertKernels dbert_kernels_openblas = {
 	.rows_matter = true,
 	.block_work = 64 * 3072 * 768,	/* 64 rows in DistilBERT-base: 4 ms at 77 GFLOP/s */
 	.packed_linear_size = dbert_f32_packed_size__rowmajor,
+	.panel = 1,
 	.pack_linear = dbert_f32_pack__rowmajor,
 	.linear = linear,
 	.attention = attention,

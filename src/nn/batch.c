@@ -48,8 +48,15 @@ dbert_batch_free(DbertBatch *batch)
 	dbert_free(alloc, batch->cu);
 	dbert_free(alloc, batch->ids);
 	dbert_free(alloc, batch->types);
+	dbert_free(alloc, batch->wanted);
 	dbert_free(alloc, batch->floats);
 	dbert_free(alloc, batch);
+}
+
+void
+dbert_batch_set_pool(DbertBatch *batch, DbertPool *pool)
+{
+	batch->pool = pool;
 }
 
 void
@@ -165,6 +172,35 @@ lay_out_tokens(DbertBatch *batch, DbertError *err)
 	return DBERT_OK;
 }
 
+/* Does anything that is to be computed read the hidden state of token i of a text? */
+static bool
+row_wanted(const DbertBatch *batch, const int32_t *ids, int i)
+{
+	if ((batch->want & DBERT_WANT_EMBEDDING) && dbert_pool_reads(&batch->model->config, i))
+		return true;
+	return (batch->want & DBERT_WANT_LOGITS) && dbert_head_wants(batch->model, ids, i);
+}
+
+/* The list of rows that are read, after ids. */
+static DbertStatus
+lay_out_wanted(DbertBatch *batch, DbertError *err)
+{
+	if (!dbert_grow(batch->alloc, &batch->wanted, &batch->wanted_capacity, 0,
+					batch->tokens.count, sizeof(*batch->wanted)))
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	batch->n_wanted = 0;
+	for (size_t b = 0; b < batch->n_texts; b++)
+	{
+		int32_t		first = batch->texts[b].first;
+		int			t = dbert_batch_text_count(batch, (int) b);
+
+		for (int i = 0; i < t; i++)
+			if (row_wanted(batch, batch->ids + first, i))
+				batch->wanted[batch->n_wanted++] = first + i;
+	}
+	return DBERT_OK;
+}
+
 /* *total += rows * columns floats, rounded up to 64 bytes; *at = where they start. */
 static bool
 take_floats(size_t rows, size_t columns, size_t *at, size_t *total)
@@ -234,7 +270,7 @@ lay_out_floats(DbertBatch *batch, DbertError *err)
 	for (size_t b = 0; b < batch->n_texts; b++)
 		if ((size_t) dbert_batch_text_count(batch, (int) b) > longest)
 			longest = dbert_batch_text_count(batch, (int) b);
-	if (!dbert_encoder_workspace(config, n, longest, &workspace) ||
+	if (!dbert_encoder_workspace(config, n, longest, dbert_pool_threads(batch->pool), &workspace) ||
 		!take_floats(n, c, &hidden_at, &total) ||
 		!take_floats(1, workspace, &workspace_at, &total) ||
 		!take_floats((batch->want & DBERT_WANT_EMBEDDING) ? batch->n_texts : 0, c, &embedding_at, &total) ||
@@ -270,16 +306,23 @@ finish_text(DbertBatch *batch, int b, const DbertPoll *poll, DbertError *err)
 DbertStatus
 dbert_batch_run(DbertBatch *batch, const DbertPoll *poll, DbertError *err)
 {
-	DbertRagged ragged;
+	DbertRagged ragged = {0};
 
 	batch->has_run = false;
 	DBERT_TRY(lay_out_tokens(batch, err));
+	DBERT_TRY(lay_out_wanted(batch, err));
 	DBERT_TRY(lay_out_floats(batch, err));
 
 	ragged.n_texts = (int32_t) batch->n_texts;
 	ragged.cu = batch->cu;
 	ragged.ids = batch->ids;
 	ragged.types = batch->types;
+	ragged.pool = batch->pool;
+	if (batch->n_wanted < batch->tokens.count)
+	{
+		ragged.wanted = batch->wanted;
+		ragged.n_wanted = (int32_t) batch->n_wanted;
+	}
 	DBERT_TRY(dbert_encode(batch->model, &ragged, batch->hidden, batch->workspace,
 						   poll, NULL, NULL, err));
 	for (int b = 0; b < ragged.n_texts; b++)

@@ -19,6 +19,7 @@ struct DbertBatch
 	const DbertModel *model;
 	const DbertAllocator *alloc;
 	int			want;
+	DbertPool  *pool;			/* of the caller's, or NULL */
 	bool		has_run;		/* the results below are those of these texts */
 
 	/* The texts; arrays keep their memory when the batch is reset. */
@@ -34,6 +35,9 @@ struct DbertBatch
 	size_t		cu_capacity,
 				ids_capacity,
 				types_capacity;
+	int32_t    *wanted;			/* rows of the last layer that head and pooling read, */
+	size_t		n_wanted,		/* fewer than tokens or not used */
+				wanted_capacity;
 
 	/* One piece of memory for all floats of a run, and its parts. */
 	void	   *floats;

@@ -4,14 +4,20 @@
  * The layers are the outer loop: a layer's weights are read once for the whole
  * batch while they are in the cache.  Inside a layer the texts go span by span
  * (see layers.h).  The workspace holds one span's intermediate rows, so its
- * size depends on the longest text, not on the batch; the caller owns it, and
- * nothing is allocated here.
+ * size depends on the longest text and the threads, not on the batch; the
+ * caller owns it, and nothing is allocated here.
  */
 #include "nn/encoder.h"
 
 #include "nn/layers.h"
 
 #include <string.h>
+
+/* Fewer rows than a tile or two would read the weights for too little work. */
+#define LEAST_ROWS 12
+
+/* Times block_work that each thread does between two polls. */
+#define ROUND_BLOCKS 8
 
 /* ---- workspace ---- */
 
@@ -33,29 +39,40 @@ min_size(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
+/* What the workers share, then the own parts of the first. */
 static bool
 place_all(const DbertConfig *config, size_t n, size_t t, float *base, DbertScratch *s, size_t *total)
 {
 	size_t		c = config->hidden,
 				block = min_size(n, DBERT_BLOCK_ROWS),
-				span = t > DBERT_SPAN_ROWS ? t : min_size(n, DBERT_SPAN_ROWS);
+				span = t > DBERT_SPAN_ROWS ? t : min_size(n, DBERT_SPAN_ROWS),
+				shared;
 
 	*total = 0;
-	return place(base, total, block, c, &s->x) &&
-		place(base, total, block, c, &s->y) &&
-		place(base, total, block, dbert_ffn_stride(config), &s->ffn) &&
-		place(base, total, span, 3 * c, &s->qkv) &&
-		place(base, total, span, c, &s->context) &&
-		place(base, total, 1, dbert_attention_scratch((int) t, config->hidden / config->heads), &s->attention);
+	if (!place(base, total, span, 3 * c, &s->qkv) ||
+		!place(base, total, span, c, &s->context))
+		return false;
+	shared = *total;
+	if (!place(base, total, block, c, &s->x) ||
+		!place(base, total, block, c, &s->y) ||
+		!place(base, total, block, dbert_ffn_stride(config), &s->ffn) ||
+		!place(base, total, 1, dbert_attention_scratch((int) t, config->hidden / config->heads), &s->attention))
+		return false;
+	s->own_floats = *total - shared;
+	return true;
 }
 
 bool
-dbert_encoder_workspace(const DbertConfig *config, size_t n_tokens, size_t max_len, size_t *floats)
+dbert_encoder_workspace(const DbertConfig *config, size_t n_tokens, size_t max_len,
+						int threads, size_t *floats)
 {
 	DbertScratch s;
-	size_t		bytes;
+	size_t		others,
+				bytes;
 
 	return max_len <= INT32_MAX && place_all(config, n_tokens, max_len, NULL, &s, floats) &&
+		dbert_mul_size(s.own_floats, threads - 1, &others) &&
+		dbert_add_size(*floats, others, floats) &&
 		dbert_mul_size(*floats, sizeof(float), &bytes);
 }
 
@@ -71,6 +88,40 @@ dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size_t max_len,
 
 /* ---- what the parts share ---- */
 
+DbertRun
+dbert_worker_run(const DbertRun *run, int worker)
+{
+	DbertRun	mine = *run;
+	size_t		at = worker * mine.scratch.own_floats;
+
+	mine.scratch.x += at;
+	mine.scratch.y += at;
+	mine.scratch.ffn += at;
+	mine.scratch.attention += at;
+	if (mine.pool != NULL)
+		mine.poll = NULL;
+	return mine;
+}
+
+DbertStatus
+dbert_run_loop(const DbertRun *run, int n, size_t work, DbertTask task, void *ctx)
+{
+	size_t		share,			/* parts of a worker in a round */
+				round;
+
+	if (run->pool == NULL)
+		return dbert_parallel_for(NULL, 0, n, task, ctx);
+	share = ROUND_BLOCKS * run->model->kernels->block_work / (work + 1) + 1;
+	round = share * dbert_pool_threads(run->pool);
+	for (int first = 0, end; first < n; first = end)
+	{
+		end = first + (int) min_size(round, n - first);
+		DBERT_TRY(dbert_run_poll(run));
+		DBERT_TRY(dbert_parallel_for(run->pool, first, end, task, ctx));
+	}
+	return DBERT_OK;
+}
+
 DbertStatus
 dbert_run_poll(const DbertRun *run)
 {
@@ -80,15 +131,44 @@ dbert_run_poll(const DbertRun *run)
 }
 
 int
-dbert_block_rows(const DbertKernels *kernels, int m, int n, int k)
+dbert_block_rows(const DbertModel *model, int threads, int m, int n, int k)
 {
-	size_t		most = min_size(kernels->block_work / ((size_t) n * (size_t) k), DBERT_BLOCK_ROWS);
-	int			blocks;
+	size_t		most = min_size(model->kernels->block_work / ((size_t) n * (size_t) k), DBERT_BLOCK_ROWS);
+	int			blocks,
+				even;
 
 	if (most <= 1 || m <= 1)
 		return 1;
 	blocks = (m + (int) most - 1) / (int) most;
+	even = (blocks + threads - 1) / threads * threads;
+	if (even > m / LEAST_ROWS)
+		even = m / LEAST_ROWS;
+	if (blocks < even)
+		blocks = even;
 	return (m + blocks - 1) / blocks;
+}
+
+int
+dbert_blocks(int rows, int block)
+{
+	return (rows + block - 1) / block;
+}
+
+int
+dbert_count_below(const int32_t *rising, int n, int32_t end)
+{
+	int			low = 0;
+
+	while (low < n)
+	{
+		int			middle = low + (n - low) / 2;
+
+		if (rising[middle] < end)
+			low = middle + 1;
+		else
+			n = middle;
+	}
+	return low;
 }
 
 const float *
@@ -100,10 +180,22 @@ dbert_block_input(const DbertRun *run, const float *x, int m)
 }
 
 void
-dbert_linear(const DbertKernels *kernels, const DbertLinear *layer,
+dbert_linear(const DbertRun *run, const DbertLinear *layer,
 			 float *y, size_t ldy, const float *x, size_t ldx, int m, int act)
 {
-	kernels->linear(y, ldy, x, ldx, layer->w, layer->b, m, layer->n, layer->k, act);
+	run->model->kernels->linear(y, ldy, x, ldx, layer->w, layer->b, m, layer->n, layer->k, act);
+}
+
+DbertLinear
+dbert_linear_columns(const DbertKernels *kernels, const DbertLinear *layer, int first, int n)
+{
+	return (DbertLinear)
+	{
+		.w = layer->w + kernels->packed_linear_size(first, layer->k),
+		.b = layer->b ? layer->b + first : NULL,
+		.n = n,
+		.k = layer->k
+	};
 }
 
 /* ---- embeddings ---- */
@@ -152,6 +244,7 @@ span_at(const DbertModel *model, const DbertRagged *batch, float *hidden, int b)
 		.n_texts = 1
 	};
 
+	span.out = span.x;
 	while (!model->kernels->rows_matter && b + span.n_texts < batch->n_texts &&
 		   span.cu[span.n_texts + 1] - span.cu[0] <= DBERT_SPAN_ROWS)
 		span.n_texts++;
@@ -166,9 +259,43 @@ run_layer(const DbertRun *run, const DbertLayer *layer, const DbertRagged *batch
 		DbertSpan	span = span_at(run->model, batch, hidden, b);
 
 		DBERT_TRY(dbert_attention(run, layer, &span));
-		DBERT_TRY(dbert_feed_forward(run, layer, &span));
+		DBERT_TRY(dbert_feed_forward(run, layer, span.x, dbert_span_rows(&span)));
 		b += span.n_texts;
 	}
+	return DBERT_OK;
+}
+
+/*
+ * The last layer for the wanted rows alone.  They move together at the front
+ * of hidden: row wanted[i] to row i, which is never behind it and belongs to a
+ * text that is done with or its own.  So the feed-forward, most of the work,
+ * sees rows of all texts at once, unless rows matter.
+ */
+static DbertStatus
+run_wanted(const DbertRun *run, const DbertLayer *layer, const DbertRagged *batch, float *hidden)
+{
+	const bool	apart = run->model->kernels->rows_matter;
+	size_t		c = run->model->config.hidden;
+	int			done = 0;
+
+	for (int b = 0; b < batch->n_texts;)
+	{
+		DbertSpan	span = span_at(run->model, batch, hidden, b);
+
+		span.wanted = batch->wanted + done;
+		span.n_wanted = dbert_count_below(span.wanted, batch->n_wanted - done, span.cu[span.n_texts]);
+		span.out = hidden + done * c;
+		if (span.n_wanted > 0)
+			DBERT_TRY(dbert_attention(run, layer, &span));
+		if (apart)
+			DBERT_TRY(dbert_feed_forward(run, layer, span.out, span.n_wanted));
+		done += span.n_wanted;
+		b += span.n_texts;
+	}
+	if (!apart)
+		DBERT_TRY(dbert_feed_forward(run, layer, hidden, done));
+	for (int i = done - 1; i >= 0; i--)
+		memmove(hidden + batch->wanted[i] * c, hidden + i * c, c * sizeof(float));
 	return DBERT_OK;
 }
 
@@ -185,6 +312,8 @@ dbert_encode(const DbertModel *model, const DbertRagged *batch,
 	if (longest > model->config.positions)
 		return dbert_fail(err, DBERT_E_LIMIT, "text has %d tokens, the model has %d positions",
 						  longest, (int) model->config.positions);
+	if (!model->kernels->rows_matter)
+		run.pool = batch->pool;
 	dbert_scratch_place(&model->config, batch->cu[batch->n_texts], longest, workspace, &run.scratch);
 
 	for (int b = 0; b < batch->n_texts; b++)
@@ -200,7 +329,12 @@ dbert_encode(const DbertModel *model, const DbertRagged *batch,
 
 	for (int l = 0; l < model->config.layers; l++)
 	{
-		DBERT_TRY(run_layer(&run, &model->weights.layers[l], batch, hidden));
+		const DbertLayer *layer = &model->weights.layers[l];
+
+		if (batch->wanted != NULL && l == model->config.layers - 1)
+			DBERT_TRY(run_wanted(&run, layer, batch, hidden));
+		else
+			DBERT_TRY(run_layer(&run, layer, batch, hidden));
 		if (after_layer != NULL)
 			after_layer(layer_ctx, l + 1, hidden);
 	}

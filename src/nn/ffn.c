@@ -2,36 +2,52 @@
  * ffn.c -- the position-wise feed-forward network.
  *
  * Block by block, so that the F-wide rows between the two products are never
- * more than a block's.
+ * more than a block's; blocks know nothing of each other.
  *
  * Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.3.
  */
 #include "nn/layers.h"
 
-DbertStatus
-dbert_feed_forward(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span)
+typedef struct FeedForward
 {
-	const DbertConfig *config = &run->model->config;
-	const DbertKernels *kernels = run->model->kernels;
-	const DbertScratch *s = &run->scratch;
-	const DbertNorm *norm = &layer->ffn_norm;
+	const DbertRun *run;
+	const DbertLayer *layer;
+	float	   *x;
+	int			rows;
+	int			block;
+} FeedForward;
+
+static DbertStatus
+run_block(void *ctx, int i, int worker)
+{
+	const FeedForward *f = ctx;
+	const DbertRun run = dbert_worker_run(f->run, worker);
+	const DbertConfig *config = &run.model->config;
+	const DbertScratch *s = &run.scratch;
+	const DbertNorm *norm = &f->layer->ffn_norm;
 	size_t		c = config->hidden,
 				stride = dbert_ffn_stride(config);
-	int			rows = dbert_span_rows(span);
-	int			block = dbert_block_rows(kernels, rows, config->ffn, config->hidden);
+	int			first = i * f->block,
+				m = f->rows - first < f->block ? f->rows - first : f->block;
+	float	   *x = f->x + first * c;
 
-	for (int i = 0; i < rows; i += block)
-	{
-		int			m = rows - i < block ? rows - i : block;
-		float	   *x = span->x + i * c;
-
-		DBERT_TRY(dbert_run_poll(run));
-		dbert_linear(kernels, &layer->ffn_in, s->ffn, stride,
-					 dbert_block_input(run, x, m), c, m, config->act);
-		DBERT_TRY(dbert_run_poll(run));
-		dbert_linear(kernels, &layer->ffn_out, s->y, c, s->ffn, stride, m, DBERT_ACT_NONE);
-		kernels->layer_norm_rows(x, s->y, x, norm->gamma, norm->beta,
-								 m, (int) c, config->norm_eps);
-	}
+	DBERT_TRY(dbert_run_poll(&run));
+	dbert_linear(&run, &f->layer->ffn_in, s->ffn, stride,
+				 dbert_block_input(&run, x, m), c, m, config->act);
+	DBERT_TRY(dbert_run_poll(&run));
+	dbert_linear(&run, &f->layer->ffn_out, s->y, c, s->ffn, stride, m, DBERT_ACT_NONE);
+	run.model->kernels->layer_norm_rows(x, s->y, x, norm->gamma, norm->beta,
+										m, (int) c, config->norm_eps);
 	return DBERT_OK;
+}
+
+DbertStatus
+dbert_feed_forward(const DbertRun *run, const DbertLayer *layer, float *x, int rows)
+{
+	FeedForward f = {.run = run, .layer = layer, .x = x, .rows = rows};
+
+	f.block = dbert_block_rows(run->model, dbert_pool_threads(run->pool),
+							   rows, layer->ffn_in.n, layer->ffn_in.k);
+	return dbert_run_loop(run, dbert_blocks(rows, f.block),
+						  2 * (size_t) f.block * layer->ffn_in.n * layer->ffn_in.k, run_block, &f);
 }

@@ -11,6 +11,9 @@
 #include "base/status.h"
 #include "model/pack.h"
 
+/* Does the head read the hidden state of token i? */
+extern bool dbert_head_wants(const DbertModel *model, const int32_t *ids, int i);
+
 /* How many rows of logits a text of t tokens has; 0 for a model without head. */
 extern int	dbert_head_rows(const DbertModel *model, const int32_t *ids, int t);
 

@@ -46,6 +46,12 @@ normalize(float *x, int c)
 		x[j] = (float) (x[j] / length);
 }
 
+bool
+dbert_pool_reads(const DbertConfig *config, int i)
+{
+	return config->pooling != DBERT_POOL_CLS || i == 0;
+}
+
 void
 dbert_pool(const DbertConfig *config, const float *hidden, int t, float *out)
 {

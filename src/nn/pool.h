@@ -6,6 +6,11 @@
 
 #include "model/config.h"
 
+#include <stdbool.h>
+
+/* Does the pooling read the hidden state of token i? */
+extern bool dbert_pool_reads(const DbertConfig *config, int i);
+
 /*
  * out[C] from hidden[t, C] by config.pooling, then scaled to length 1 if
  * config.normalize.  [CLS] and [SEP] count as any token.  No aliasing.

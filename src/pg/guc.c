@@ -8,9 +8,11 @@
 #include "dbert.h"
 #include "pg/guc.h"
 #include "pg/modelcache.h"
+#include "pg/threads.h"
 
 char	   *distil_guc_model_path;
 int			distil_guc_long_text;
+int			distil_guc_threads;
 char	   *distil_guc_sentiment_model;
 char	   *distil_guc_entities_model;
 char	   *distil_guc_embed_model;
@@ -50,6 +52,13 @@ assign_force_isa(const char *newval, void *extra)
 }
 
 static void
+assign_threads(int newval, void *extra)
+{
+	if (newval != distil_guc_threads)
+		distil_pool_end();
+}
+
+static void
 define_default_model(const char *name, const char *what, char **variable, const char *value)
 {
 	DefineCustomStringVariable(name, what, NULL, variable, value,
@@ -69,6 +78,12 @@ distil_guc_init(void)
 							 "What happens to a text longer than its model can take.",
 							 NULL, &distil_guc_long_text, DISTIL_LONG_TRUNCATE,
 							 long_text_options, PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("distilbert.threads",
+							"Threads that may share the work of one batch of texts.",
+							"Parallel workers use one each, whatever is set.",
+							&distil_guc_threads, 1, 1, DBERT_MAX_THREADS,
+							PGC_USERSET, 0, NULL, assign_threads, NULL);
 
 	define_default_model("distilbert.sentiment_model",
 						 "Model of distil_sentiment when none is named.",
