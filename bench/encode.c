@@ -68,7 +68,7 @@ random_linear(const DbertKernels *kernels, int n, int k)
 	free(w);
 	return (DbertLinear)
 	{
-		packed, random_floats(n, 0.02f, 0), n, k
+		.w = packed, .b = random_floats(n, 0.02f, 0), .n = n, .k = k
 	};
 }
 

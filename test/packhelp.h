@@ -46,7 +46,7 @@ build_image(const DbertSource *source, const char *task, const DbertKernels *ker
 	DbertStatus status;
 
 	memset(b, 0, sizeof(*b));
-	DBERT_TRY(dbert_pack_begin(source, task, kernels, &dbert_malloc_allocator, NULL, &pack, err));
+	DBERT_TRY(dbert_pack_begin(source, task, DBERT_PRECISION_FP32, kernels, &dbert_malloc_allocator, NULL, &pack, err));
 	b->size = dbert_pack_size(pack);
 	if (posix_memalign(&b->image, 64, b->size) != 0)
 		abort();

@@ -1,12 +1,15 @@
 /*
  * int8_avx512vnni.c -- products of 8-bit integers by vpdpbusd on 16 columns
  * (Cascade Lake, Zen 4 and later); see int8_avx2vnni.c.
+ *
+ * 8 x 32: with more rows gcc no longer finds a register for every sum, and 16
+ * independent ones hide the latency as it is.
  */
 #if defined(__x86_64__)
 
 #include "kernel/ivec_avx512.h"
 
-#define MR 12
+#define MR 8
 #define NV 2
 #define GROUP 4
 #define ZERO 128

@@ -27,6 +27,8 @@ tile_run(const Tile *t, int rows)
 #if MR > 6
 			TILE_CASE(7);
 			TILE_CASE(8);
+#endif
+#if MR > 8
 			TILE_CASE(9);
 			TILE_CASE(10);
 			TILE_CASE(11);

@@ -29,17 +29,16 @@ attention_rows(const DbertKernels *kernels, int t, int d)
 static DbertStatus
 project_qkv(const DbertRun *run, const DbertLinear *qkv, const DbertSpan *span)
 {
-	const DbertKernels *kernels = run->model->kernels;
 	size_t		c = run->model->config.hidden;
 	int			rows = dbert_span_rows(span);
-	int			block = dbert_block_rows(kernels, rows, qkv->n, qkv->k);
+	int			block = dbert_block_rows(run->model, rows, qkv->n, qkv->k);
 
 	for (int i = 0; i < rows; i += block)
 	{
 		int			m = min_int(block, rows - i);
 
 		DBERT_TRY(dbert_run_poll(run));
-		dbert_linear(kernels, qkv, run->scratch.qkv + i * 3 * c, 3 * c,
+		dbert_linear(run, qkv, run->scratch.qkv + i * 3 * c, 3 * c,
 					 dbert_block_input(run, span->x + i * c, m), c, m, DBERT_ACT_NONE);
 	}
 	return DBERT_OK;
@@ -78,7 +77,7 @@ project_out(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span)
 	const DbertNorm *norm = &layer->attn_norm;
 	size_t		c = run->model->config.hidden;
 	int			rows = dbert_span_rows(span);
-	int			block = dbert_block_rows(kernels, rows, out->n, out->k);
+	int			block = dbert_block_rows(run->model, rows, out->n, out->k);
 
 	for (int i = 0; i < rows; i += block)
 	{
@@ -86,7 +85,7 @@ project_out(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span)
 		float	   *x = span->x + i * c;
 
 		DBERT_TRY(dbert_run_poll(run));
-		dbert_linear(kernels, out, s->y, c, s->context + i * c, c, m, DBERT_ACT_NONE);
+		dbert_linear(run, out, s->y, c, s->context + i * c, c, m, DBERT_ACT_NONE);
 		kernels->layer_norm_rows(x, s->y, x, norm->gamma, norm->beta,
 								 m, (int) c, run->model->config.norm_eps);
 	}

@@ -37,6 +37,7 @@ static bool
 place_all(const DbertConfig *config, size_t n, size_t t, float *base, DbertScratch *s, size_t *total)
 {
 	size_t		c = config->hidden,
+				widest = config->ffn > config->hidden ? config->ffn : config->hidden,
 				block = min_size(n, DBERT_BLOCK_ROWS),
 				span = t > DBERT_SPAN_ROWS ? t : min_size(n, DBERT_SPAN_ROWS);
 
@@ -46,7 +47,9 @@ place_all(const DbertConfig *config, size_t n, size_t t, float *base, DbertScrat
 		place(base, total, block, dbert_ffn_stride(config), &s->ffn) &&
 		place(base, total, span, 3 * c, &s->qkv) &&
 		place(base, total, span, c, &s->context) &&
-		place(base, total, 1, dbert_attention_scratch((int) t, config->hidden / config->heads), &s->attention);
+		place(base, total, 1, dbert_attention_scratch((int) t, config->hidden / config->heads), &s->attention) &&
+		place(base, total, config->precision == DBERT_PRECISION_INT8,
+			  dbert_int8_scratch((int) block, (int) widest), &s->int8);
 }
 
 bool
@@ -80,9 +83,11 @@ dbert_run_poll(const DbertRun *run)
 }
 
 int
-dbert_block_rows(const DbertKernels *kernels, int m, int n, int k)
+dbert_block_rows(const DbertModel *model, int m, int n, int k)
 {
-	size_t		most = min_size(kernels->block_work / ((size_t) n * (size_t) k), DBERT_BLOCK_ROWS);
+	bool		int8 = model->config.precision == DBERT_PRECISION_INT8;
+	size_t		work = int8 ? model->kernels->int8->block_work : model->kernels->block_work;
+	size_t		most = min_size(work / ((size_t) n * (size_t) k), DBERT_BLOCK_ROWS);
 	int			blocks;
 
 	if (most <= 1 || m <= 1)
@@ -100,13 +105,32 @@ dbert_block_input(const DbertRun *run, const float *x, int m)
 }
 
 void
-dbert_linear(const DbertKernels *kernels, const DbertLinear *layer,
+dbert_linear(const DbertRun *run, const DbertLinear *layer,
 			 float *y, size_t ldy, const float *x, size_t ldx, int m, int act)
 {
-	kernels->linear(y, ldy, x, ldx, layer->w, layer->b, m, layer->n, layer->k, act);
+	const DbertKernels *kernels = run->model->kernels;
+
+	if (layer->w8 != NULL)
+		kernels->int8->linear(y, ldy, x, ldx, layer->w8, layer->b, m, layer->n, layer->k, act,
+							  run->scratch.int8);
+	else
+		kernels->linear(y, ldy, x, ldx, layer->w, layer->b, m, layer->n, layer->k, act);
 }
 
 /* ---- embeddings ---- */
+
+/* row[C] = the word embedding of id */
+static void
+word_row(const DbertWeights *w, int32_t id, float *row, size_t c)
+{
+	const size_t at = (size_t) id * c;
+
+	if (w->word8 == NULL)
+		memcpy(row, w->word + at, c * sizeof(float));
+	else
+		for (size_t j = 0; j < c; j++)
+			row[j] = w->word8[at + j] * w->word8_scale[id];
+}
 
 /* x[t, C] = norm(word + position + type); positions count from the text's start. */
 static void
@@ -117,13 +141,13 @@ embed(const DbertModel *model, const int32_t *ids, const uint8_t *types, float *
 
 	for (int i = 0; i < t; i++)
 	{
-		const float *word = w->word + (size_t) ids[i] * c;
 		const float *position = w->position + (size_t) i * c;
 		const float *type = w->type ? w->type + types[i] * c : NULL;
 		float	   *row = x + i * c;
 
+		word_row(w, ids[i], row, c);
 		for (size_t j = 0; j < c; j++)
-			row[j] = (type ? word[j] + type[j] : word[j]) + position[j];
+			row[j] = (type ? row[j] + type[j] : row[j]) + position[j];
 	}
 	model->kernels->layer_norm_rows(x, x, NULL, w->embed_norm.gamma, w->embed_norm.beta,
 									t, (int) c, model->config.norm_eps);

@@ -18,7 +18,7 @@ dbert_feed_forward(const DbertRun *run, const DbertLayer *layer, const DbertSpan
 	size_t		c = config->hidden,
 				stride = dbert_ffn_stride(config);
 	int			rows = dbert_span_rows(span);
-	int			block = dbert_block_rows(kernels, rows, config->ffn, config->hidden);
+	int			block = dbert_block_rows(run->model, rows, config->ffn, config->hidden);
 
 	for (int i = 0; i < rows; i += block)
 	{
@@ -26,10 +26,10 @@ dbert_feed_forward(const DbertRun *run, const DbertLayer *layer, const DbertSpan
 		float	   *x = span->x + i * c;
 
 		DBERT_TRY(dbert_run_poll(run));
-		dbert_linear(kernels, &layer->ffn_in, s->ffn, stride,
+		dbert_linear(run, &layer->ffn_in, s->ffn, stride,
 					 dbert_block_input(run, x, m), c, m, config->act);
 		DBERT_TRY(dbert_run_poll(run));
-		dbert_linear(kernels, &layer->ffn_out, s->y, c, s->ffn, stride, m, DBERT_ACT_NONE);
+		dbert_linear(run, &layer->ffn_out, s->y, c, s->ffn, stride, m, DBERT_ACT_NONE);
 		kernels->layer_norm_rows(x, s->y, x, norm->gamma, norm->beta,
 								 m, (int) c, config->norm_eps);
 	}

@@ -30,6 +30,7 @@ typedef struct DbertScratch
 	float	   *qkv;			/* [span, 3C] */
 	float	   *context;		/* [span, C] */
 	float	   *attention;		/* dbert_attention_scratch */
+	float	   *int8;			/* dbert_int8_scratch, for models of 8 bits */
 } DbertScratch;
 
 /* Texts that go through a layer together. */
@@ -60,7 +61,7 @@ extern DbertStatus dbert_run_poll(const DbertRun *run);
  * Rows of a block when m rows meet weights of [n, k]: 1 .. DBERT_BLOCK_ROWS,
  * such that all blocks but the last are equal and that one is not small.
  */
-extern int	dbert_block_rows(const DbertKernels *kernels, int m, int n, int k);
+extern int	dbert_block_rows(const DbertModel *model, int m, int n, int k);
 
 /*
  * A block's rows x[m, C] as a product may read them.  Rows of the batch may
@@ -69,8 +70,8 @@ extern int	dbert_block_rows(const DbertKernels *kernels, int m, int n, int k);
  */
 extern const float *dbert_block_input(const DbertRun *run, const float *x, int m);
 
-/* y[m, layer->n] = act(layer(x[m, layer->k])), rows ldy and ldx floats apart. */
-extern void dbert_linear(const DbertKernels *kernels, const DbertLinear *layer,
+/* y[m, layer->n] = act(layer(x[m, layer->k])), rows ldy and ldx floats apart; m within a block. */
+extern void dbert_linear(const DbertRun *run, const DbertLinear *layer,
 						 float *y, size_t ldy, const float *x, size_t ldx, int m, int act);
 
 /* x = norm(x + out(softmax(Q K' / sqrt(D)) V)), heads and texts apart. */
