@@ -194,7 +194,10 @@ test_sizes(void)
 	random_case(125, 33, 1537);
 }
 
-/* The largest sums there are, of either sign: nothing may saturate or overflow. */
+/*
+ * The largest sums there are, of either sign, x from 0 to 254 steps or both
+ * ways: nothing may saturate or overflow.
+ */
 static void
 test_extremes(void)
 {
@@ -210,6 +213,11 @@ test_extremes(void)
 			product_check(&p, "extreme");
 			product_run(&p, table, p.y, false, DBERT_ACT_NONE);
 			CHECK_NEAR(p.y[0], (signs == 0 || signs == 3 ? 1.0 : -1.0) * ks[i], 1e-6 * ks[i]);
+			for (size_t j = 0; j < p.m * p.ldx; j += 2)
+				p.x[j] = -p.x[j];
+			for (size_t j = 0; j < (size_t) p.n * p.k; j += 2)
+				p.w[j] = -p.w[j];
+			product_check(&p, "alternating extreme");
 			product_end(&p);
 		}
 }
@@ -230,7 +238,9 @@ test_special_rows(void)
 	fill(p.x + 9 * p.ldx, p.k, 0x1.fffffep-101f);
 	fill(p.x + 10 * p.ldx, p.k, 0x1p-100f);
 	for (int j = 0; j < p.k; j++)
-		p.x[11 * p.ldx + j] *= 3.4e38f;
+		p.x[11 * p.ldx + j] *= 1.7e38f;
+	p.x[13 * p.ldx + 4] = 3e38f;
+	p.x[13 * p.ldx + 5] = -3e38f;	/* the span is infinite */
 	p.x[12 * p.ldx + 3] = 1e30f;	/* all the others round to 0 */
 	fill(p.w + 34 * p.k, p.k, 0);
 	fill(p.w + 33 * p.k, p.k, 0x1p-120f);
@@ -241,7 +251,7 @@ test_special_rows(void)
 	for (int j = 0; j < p.n; j++)
 	{
 		for (int i = 0; i < p.m; i++)
-			CHECK(!!isnan(p.y[i * p.ldy + j]) == (i >= 2 && i <= 5));
+			CHECK(!!isnan(p.y[i * p.ldy + j]) == ((i >= 2 && i <= 5) || i == 13));
 		for (int i = 6; i <= 9; i++)
 			CHECK(p.y[i * p.ldy + j] == p.b[j]);
 	}
@@ -278,26 +288,37 @@ test_row_alone(void)
 static void
 test_rounding(void)
 {
-	static const float values[] = {127, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, 63.5f, 126.5f, 0.4999f, -127};
-	static const float rounded[] = {127, 0, 2, 2, 0, -2, 64, 126, 0, -127};
-	Product		p = product_begin(1, 10, 10);
+	static const float rows[][10] = {
+		{127, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, 63.5f, 126.5f, 0.4999f, -127},
+		{254, 253.5f, 252.5f, 0.5f, 1.5f, 3, 127, 128, 200, 1},
+		{-254, -253.5f, -252.5f, -0.5f, -1.5f, -3, -127, -128, -200, -1},
+		{126.5f, -127.5f, 0, 126, -127, 1, 2, 3, 4, 5}	/* 126 - -128: no room to spare */
+	};
+	static const float rounded[][10] = {
+		{127, 0, 2, 2, 0, -2, 64, 126, 0, -127},
+		{254, 254, 252, 0, 2, 3, 127, 128, 200, 1},
+		{-254, -254, -252, 0, -2, -3, -127, -128, -200, -1},
+		{126, -128, 0, 126, -127, 1, 2, 3, 4, 5}
+	};
+	Product		p = product_begin(4, 10, 10);
 
 	for (int i = 0; i < 10; i++)
-	{
-		p.x[i] = values[i];
 		for (int j = 0; j < 10; j++)
 			p.w[i * 10 + j] = i == j ? 127 : 0;
-	}
+	for (int i = 0; i < 4; i++)
+		memcpy(p.x + i * p.ldx, rows[i], sizeof(rows[i]));
 	product_run(&p, table, p.y, false, DBERT_ACT_NONE);
-	for (int i = 0; i < 10; i++)
-		CHECK_MSG(p.y[i] == rounded[i] * 127, "%s: %g became %g", table->name, values[i], p.y[i] / 127);
+	for (int i = 0; i < 4; i++)
+		for (int j = 0; j < 10; j++)
+			CHECK_MSG(p.y[i * p.ldy + j] == rounded[i][j] * 127, "%s: %g became %g", table->name,
+					  rows[i][j], p.y[i * p.ldy + j] / 127);
 	product_end(&p);
 }
 
 /*
- * Against the exact product: an element of x is off by half its row's scale, of
- * W likewise, here 1/254 at most, and each product of two magnitudes below 1
- * by the sum of both.
+ * Against the exact product: an element of x is off by half its row's scale,
+ * here 2/254 at most, of W likewise 1/127, and each product of two magnitudes
+ * below 1 by the sum of both.
  */
 static void
 test_error(void)

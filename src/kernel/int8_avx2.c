@@ -14,7 +14,7 @@
 #define MR 6
 #define NV 2
 #define GROUP 2
-#define ZERO 0
+#define UNSIGNED 0
 
 typedef int16_t Quantum;
 

@@ -3,7 +3,7 @@
  * (AVX-VNNI: Alder Lake, Sierra Forest, Zen 5 and later).
  *
  * The instruction multiplies four bytes without a sign by four with one and
- * adds all to 32 bits: x gets 128 added.
+ * adds all to 32 bits: the numbers of x are counted from the row's lowest.
  */
 #if defined(__x86_64__)
 
@@ -12,16 +12,14 @@
 #define MR 6
 #define NV 2
 #define GROUP 4
-#define ZERO 128
+#define UNSIGNED 1
 
 typedef uint8_t Quantum;
 
 static inline void
 store_quanta(Quantum *q, IVec a)
 {
-	__m128i		bytes = _mm_packs_epi16(i_narrow16(a), _mm_setzero_si128());
-
-	_mm_storel_epi64((__m128i *) q, _mm_xor_si128(bytes, _mm_set1_epi8((char) ZERO)));
+	_mm_storel_epi64((__m128i *) q, _mm_packus_epi16(i_narrow16(a), _mm_setzero_si128()));
 }
 
 static inline IVec

@@ -9,7 +9,7 @@
 #define MR 12
 #define NV 2
 #define GROUP 2
-#define ZERO 0
+#define UNSIGNED 0
 
 typedef int16_t Quantum;
 

@@ -12,16 +12,14 @@
 #define MR 8
 #define NV 2
 #define GROUP 4
-#define ZERO 128
+#define UNSIGNED 1
 
 typedef uint8_t Quantum;
 
 static inline void
 store_quanta(Quantum *q, IVec a)
 {
-	__m128i		bytes = _mm512_cvtsepi32_epi8(a);
-
-	_mm_storeu_si128((__m128i *) q, _mm_xor_si128(bytes, _mm_set1_epi8((char) ZERO)));
+	_mm_storeu_si128((__m128i *) q, _mm512_cvtusepi32_epi8(a));
 }
 
 static inline IVec

@@ -7,34 +7,40 @@
 #include "kernel/kernel_scalar.h"
 
 DbertI8Scale
-dbert_i8_row_scale(const float *x, int k)
+dbert_i8_weight_scale(const float *w, int k)
 {
-	uint32_t	max = 0;
+	float		max = 0;
 
 	for (int p = 0; p < k; p++)
-	{
-		uint32_t	bits;
-
-		memcpy(&bits, x + p, sizeof(bits));
-		bits &= DBERT_I8_MAGNITUDE;
-		max = bits > max ? bits : max;
-	}
-	return dbert_i8_scale(max);
+		max = fabsf(w[p]) > max ? fabsf(w[p]) : max;
+	return dbert_i8_scale(max, DBERT_I8_WEIGHT_STEPS);
 }
 
 void
-dbert_i8_round(int8_t *q, const float *x, int k, DbertI8Scale scale)
+dbert_i8_round(int8_t *q, const float *w, int k, DbertI8Scale scale)
 {
 	for (int p = 0; p < k; p++)
-		q[p] = scale.inverse == 0 ? 0 : (int8_t) lrintf(x[p] * scale.inverse);
+		q[p] = (int8_t) lrintf(w[p] * scale.inverse);
 }
 
+/* q[k] = x[k] in whole numbers; returns their scale. */
 static float
-quantize(int8_t *q, const float *x, int k)
+quantize_row(int16_t *q, const float *x, int k)
 {
-	DbertI8Scale scale = dbert_i8_row_scale(x, k);
+	float		low = 0,
+				high = 0,
+				poison = 0;		/* NaN as soon as an x is not finite */
+	DbertI8Scale scale;
 
-	dbert_i8_round(q, x, k, scale);
+	for (int p = 0; p < k; p++)
+	{
+		low = x[p] < low ? x[p] : low;
+		high = x[p] > high ? x[p] : high;
+		poison += x[p] * 0;
+	}
+	scale = dbert_i8_scale(poison + high - low, DBERT_I8_ROW_STEPS);
+	for (int p = 0; p < k; p++)
+		q[p] = (int16_t) (scale.inverse == 0 ? 0 : lrintf(x[p] * scale.inverse));
 	return scale.scale;
 }
 
@@ -51,11 +57,16 @@ pack(void *dst, const float *w, int n, int k)
 	int8_t	   *rows = (int8_t *) (scales + n);
 
 	for (size_t j = 0; j < (size_t) n; j++)
-		scales[j] = quantize(rows + j * k, w + j * k, k);
+	{
+		DbertI8Scale scale = dbert_i8_weight_scale(w + j * k, k);
+
+		dbert_i8_round(rows + j * k, w + j * k, k, scale);
+		scales[j] = scale.scale;
+	}
 }
 
 static int32_t
-dot(const int8_t *a, const int8_t *b, int k)
+dot(const int16_t *a, const int8_t *b, int k)
 {
 	int32_t		sum = 0;
 
@@ -70,11 +81,11 @@ linear(float *y, size_t ldy, const float *x, size_t ldx, const void *wp, const f
 {
 	const float *scales = wp;
 	const int8_t *rows = (const int8_t *) (scales + n);
-	int8_t	   *q = scratch;
+	int16_t    *q = scratch;
 
 	for (int i = 0; i < m; i++, x += ldx, y += ldy)
 	{
-		float		scale = quantize(q, x, k);
+		float		scale = quantize_row(q, x, k);
 
 		for (size_t j = 0; j < (size_t) n; j++)
 			y[j] = (float) dot(q, rows + j * k, k) * (scale * scales[j]) + (b != NULL ? b[j] : 0);

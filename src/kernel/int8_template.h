@@ -6,19 +6,19 @@
  *
  *   Quantum      what an element of x becomes in the scratch
  *   GROUP        how many of them fill 32 bits, and one multiply-add takes
- *   ZERO         what is added to each, so that it has no sign
- *   store_quanta VL whole numbers, already rounded, as Quanta
+ *   UNSIGNED     1: Quanta have no sign, the row's lowest becomes 0
+ *   store_quanta VL whole numbers as Quanta
  *   column       the GROUP weights of each of VL columns, as the multiply-add takes them
  *   dot          acc[j] += sum over a group of row * column[j]
  *
  * Packed layout of W[N,K]: panels of NR = NV * VL columns, padded with zeros;
- * a panel is NR scales, NR starts, and ceil(K / GROUP) lines of NR groups:
+ * a panel is NR scales, the NR columns' sums, and ceil(K / GROUP) lines of NR groups:
  *
  *   line 0   w[0][0..GROUP-1] w[1][0..GROUP-1] .. w[NR-1][0..GROUP-1]
  *   line 1   w[0][GROUP..2*GROUP-1] ..
  *
- * A sum starts from -ZERO times the sum of its column's weights, which undoes
- * the ZERO in x.  Rows are quantised MC at a time into the scratch, and all
+ * A sum starts from the column's, times what was taken from the row's numbers
+ * to have no sign, which gives it back.  Rows are quantised MC at a time into the scratch, and all
  * panels meet them there; the rest is as in gemm_template.h.
  */
 #ifndef DBERT_KERNEL_INT8_TEMPLATE_H
@@ -42,18 +42,36 @@ row_quanta(int k)
 	return (lines | 1) * 64 / sizeof(Quantum);
 }
 
-/* Writes whole vectors: zeros beyond k.  Returns the scale. */
+/*
+ * Writes whole vectors: zeros beyond k.  Returns the scale; *lowest is what
+ * was taken from all numbers.
+ */
 static float
-quantize_row(Quantum *q, const float *x, int k)
+quantize_row(Quantum *q, int32_t *lowest, const float *x, int k)
 {
-	IVec		max = i_set(0);
+	Vec			below = v_zero(),	/* 0, and how far x goes below it */
+				above = v_zero(),
+				poison = v_zero();	/* NaN as soon as an x is not finite */
 	DbertI8Scale s;
+	float		least;
 
 	for (int p = 0; p < k; p += VL)
-		max = i_max_magnitude(max, load_filled(x + p, k - p, v_zero()));
-	s = dbert_i8_scale(i_greatest(max));
+	{
+		Vec			v = load_filled(x + p, k - p, v_zero());
+
+		below = v_max(v_sub(v_zero(), v), below);
+		above = v_max(v, above);
+		poison = v_add(v_mul(v, v_zero()), poison);
+	}
+	least = -v_greatest(below);
+	s = dbert_i8_scale(v_sum(poison) + v_greatest(above) - least, DBERT_I8_ROW_STEPS);
+	*lowest = UNSIGNED && s.inverse != 0 ? (int32_t) lrintf(least * s.inverse) : 0;
 	for (int p = 0; p < k; p += VL)
-		store_quanta(q + p, i_round(v_mul(load_filled(x + p, k - p, v_zero()), v_set(s.inverse))));
+	{
+		Vec			v = load_filled(x + p, k - p, v_zero());
+
+		store_quanta(q + p, i_sub(i_round(v_mul(v, v_set(s.inverse))), i_set(*lowest)));
+	}
 	return s.scale;
 }
 
@@ -76,11 +94,10 @@ static void
 pack_column(char *panel, int column, const float *w, int k)
 {
 	float	   *scales = (float *) panel;
-	int32_t    *starts = (int32_t *) (scales + NR);
-	int8_t	   *lines = (int8_t *) (starts + NR) + column * GROUP;
+	int32_t    *sums = (int32_t *) (scales + NR);
+	int8_t	   *lines = (int8_t *) (sums + NR) + column * GROUP;
 	int8_t		part[64];		/* quantised as a whole, laid out by parts */
-	DbertI8Scale s = dbert_i8_row_scale(w, k);
-	int32_t		sum = 0;
+	DbertI8Scale s = dbert_i8_weight_scale(w, k);
 
 	for (int p0 = 0; p0 < k; p0 += 64)
 	{
@@ -90,11 +107,10 @@ pack_column(char *panel, int column, const float *w, int k)
 		for (int p = 0; p < count; p++)
 		{
 			lines[(size_t) (p0 + p) / GROUP * LINE + (p0 + p) % GROUP] = part[p];
-			sum += part[p];
+			sums[column] += part[p];
 		}
 	}
 	scales[column] = s.scale;
-	starts[column] = -ZERO * sum;
 }
 
 static void
@@ -114,6 +130,7 @@ typedef struct Tile
 	const Quantum *x;
 	size_t		ldx;
 	const float *row_scales;
+	const int32_t *lowest;		/* of each row */
 	const char *panel;
 	const float *b;				/* or NULL */
 	int			columns;		/* 1 .. NR */
@@ -141,8 +158,8 @@ tile_compute(const Tile *t, const int rows)
 	IVec		acc[MR][NV];
 	const Quantum *x = t->x;
 	const size_t ldx = t->ldx;
-	const int32_t *starts = (const int32_t *) ((const float *) t->panel + NR);
-	const int8_t *w = (const int8_t *) (starts + NR);
+	const int32_t *sums = (const int32_t *) ((const float *) t->panel + NR);
+	const int8_t *w = (const int8_t *) (sums + NR);
 	const char *fetch = t->fetch;
 	const int	fetch_step = t->fetch_step;
 
@@ -150,7 +167,7 @@ tile_compute(const Tile *t, const int rows)
 	for (int i = 0; i < rows; i++)
 #pragma GCC unroll 4
 		for (int j = 0; j < NV; j++)
-			acc[i][j] = i_load(starts + j * VL);
+			acc[i][j] = i_mul(i_set(t->lowest[i]), i_load(sums + j * VL));
 
 #pragma GCC unroll 4
 	for (int p = 0; p < t->lines; p++, w += LINE, x += GROUP, fetch += fetch_step)
@@ -203,6 +220,7 @@ panel_run(Tile t, int m, int act)
 		t.y += rows * t.ldy;
 		t.x += rows * t.ldx;
 		t.row_scales += rows;
+		t.lowest += rows;
 		t.fetch += (size_t) t.lines * t.fetch_step;
 		left -= rows;
 	}
@@ -217,7 +235,8 @@ linear(float *y, size_t ldy, const float *x, size_t ldx, const void *wp, const f
 	const size_t panel = panel_size(k),
 				step = row_quanta(k);
 	float	   *scales = scratch;
-	Quantum    *quanta = (Quantum *) (scales + 128);	/* MC scales, then a cache line */
+	int32_t    *lowest = (int32_t *) (scales + 128);	/* MC of each, then cache lines */
+	Quantum    *quanta = (Quantum *) (lowest + 128);
 
 	for (int m0 = 0; m0 < m; m0 += MC)
 	{
@@ -225,12 +244,12 @@ linear(float *y, size_t ldy, const float *x, size_t ldx, const void *wp, const f
 		const char *at = wp;
 
 		for (int i = 0; i < rows; i++)
-			scales[i] = quantize_row(quanta + i * step, x + (m0 + i) * ldx, k);
+			scales[i] = quantize_row(quanta + i * step, &lowest[i], x + (m0 + i) * ldx, k);
 		for (int n0 = 0; n0 < n; n0 += NR, at += panel)
 		{
 			Tile		t = {
 				.y = y + m0 * ldy + n0, .ldy = ldy, .x = quanta, .ldx = step, .row_scales = scales,
-				.panel = at, .b = b != NULL ? b + n0 : NULL,
+				.lowest = lowest, .panel = at, .b = b != NULL ? b + n0 : NULL,
 				.columns = n - n0 < NR ? n - n0 : NR, .lines = (k + GROUP - 1) / GROUP,
 				.fetch = at + panel,
 			};

@@ -37,19 +37,15 @@ i_round(Vec a)
 }
 
 static inline IVec
-i_max_magnitude(IVec max, Vec a)
+i_sub(IVec a, IVec b)
 {
-	return _mm256_max_epi32(max, _mm256_castps_si256(v_abs(a)));
+	return _mm256_sub_epi32(a, b);
 }
 
-static inline uint32_t
-i_greatest(IVec a)
+static inline IVec
+i_mul(IVec a, IVec b)
 {
-	__m128i		s = _mm_max_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
-
-	s = _mm_max_epi32(s, _mm_shuffle_epi32(s, 0x4e));
-	s = _mm_max_epi32(s, _mm_shuffle_epi32(s, 0xb1));
-	return (uint32_t) _mm_cvtsi128_si32(s);
+	return _mm256_mullo_epi32(a, b);
 }
 
 /* To 16 bits, in order; what does not fit saturates. */

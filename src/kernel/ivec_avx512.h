@@ -38,18 +38,17 @@ i_round(Vec a)
 	return _mm512_cvtps_epi32(a);
 }
 
-/* The greater of max and the bits of a's magnitude, lane by lane. */
 static inline IVec
-i_max_magnitude(IVec max, Vec a)
+i_sub(IVec a, IVec b)
 {
-	return _mm512_max_epi32(max, _mm512_castps_si512(v_abs(a)));
+	return _mm512_sub_epi32(a, b);
 }
 
-/* Of lanes that are not negative. */
-static inline uint32_t
-i_greatest(IVec a)
+/* the lower 32 bits of the products */
+static inline IVec
+i_mul(IVec a, IVec b)
 {
-	return (uint32_t) _mm512_reduce_max_epi32(a);
+	return _mm512_mullo_epi32(a, b);
 }
 
 #endif

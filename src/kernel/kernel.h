@@ -113,7 +113,7 @@ dbert_attention_scratch(int t, int d)
 static inline size_t
 dbert_int8_scratch(int m, int k)
 {
-	return 128 + (size_t) m * ((size_t) k / 2 + 48);
+	return 256 + (size_t) m * ((size_t) k / 2 + 48);
 }
 
 /* The definition. */

@@ -95,7 +95,7 @@ write_rows8(const DbertPack *pack, const DbertSlot *slot, char *at, Scratch *scr
 		for (int r = 0; r < count; r++)
 		{
 			const float *row = scratch->rows + r * cols;
-			DbertI8Scale scale = dbert_i8_row_scale(row, slot->cols);
+			DbertI8Scale scale = dbert_i8_weight_scale(row, slot->cols);
 
 			dbert_i8_round(rows + (i + r) * cols, row, slot->cols, scale);
 			scales[i + r] = scale.scale;
