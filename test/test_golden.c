@@ -40,7 +40,7 @@ load_from(Loaded *out, const DbertSource *source, const DbertKernels *kernels, D
 	DbertStatus status;
 
 	memset(out, 0, sizeof(*out));
-	status = dbert_pack_begin(source, NULL, kernels, a, NULL, &pack, err);
+	status = dbert_pack_begin(source, NULL, DBERT_PRECISION_FP32, kernels, a, NULL, &pack, err);
 	if (status != DBERT_OK)
 		return status;
 	if (posix_memalign(&out->image, 64, dbert_pack_size(pack)) != 0)

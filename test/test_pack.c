@@ -212,7 +212,7 @@ one_life(const DbertSource *source, const DbertAllocator *alloc, const DbertPoll
 	size_t		size;
 	DbertStatus status;
 
-	DBERT_TRY(dbert_pack_begin(source, NULL, &column_kernels, alloc, poll, &pack, &err));
+	DBERT_TRY(dbert_pack_begin(source, NULL, DBERT_PRECISION_FP32, &column_kernels, alloc, poll, &pack, &err));
 	size = dbert_pack_size(pack);
 	status = dbert_pack_write(pack, NULL, poll, &err);
 	if (status == DBERT_OK && posix_memalign(&image, 64, size) == 0)

@@ -149,33 +149,7 @@ tile_compute(const Tile *t, const int rows)
 				v_store_part(t->y + i * t->ldy + j * VL, v_first(t->columns - j * VL), acc[i][j]);
 }
 
-#define TILE_CASE(rows) \
-		case rows: \
-			tile_compute(t, rows); \
-			break
-
-/* The rows of a tile, 1 .. MR, made a constant. */
-static void
-tile_run(const Tile *t, int rows)
-{
-	switch (rows)
-	{
-			TILE_CASE(1);
-			TILE_CASE(2);
-			TILE_CASE(3);
-			TILE_CASE(4);
-			TILE_CASE(5);
-			TILE_CASE(6);
-#if MR > 6
-			TILE_CASE(7);
-			TILE_CASE(8);
-			TILE_CASE(9);
-			TILE_CASE(10);
-			TILE_CASE(11);
-			TILE_CASE(12);
-#endif
-	}
-}
+#include "kernel/tile_rows.h"
 
 /*
  * All rows of a block against one panel.  The tiles' heights differ by one at
