@@ -4,10 +4,11 @@
  *     bench/encode [KERNELS [PRECISION]]
  *
  * A DistilBERT-base with random weights, laid out for the best kernels or those
- * named ("best" for them, too), in fp32 or int8, answers lines of the input: the token counts
- * of the texts of one batch.  Each answer is a line with the seconds that the
- * encoder and the classification head took, by the thread's processor time:
- * what other processes take of the core is left out.
+ * named ("best" for them, too), in fp32 or int8, answers lines of the input:
+ * the token counts of the texts of one batch, after a "*" if the last layer is to be whole, as
+ * embeddings need it, instead of first rows alone.  Each answer is a line with
+ * the seconds that the encoder and the classification head took, by the
+ * thread's processor time: what other processes take of the core is left out.
  */
 #include "nn/encoder.h"
 #include "nn/head.h"
@@ -133,7 +134,7 @@ parse_lengths(char *line, int32_t *cu)
 }
 
 static double
-time_batch(const DbertModel *model, const int32_t *cu, int n, DbertError *err)
+time_batch(const DbertModel *model, const int32_t *cu, int n, bool first_only, DbertError *err)
 {
 	int			rows = cu[n],
 				longest = 0;
@@ -141,7 +142,7 @@ time_batch(const DbertModel *model, const int32_t *cu, int n, DbertError *err)
 	float	   *hidden = floats((size_t) rows * config.hidden),
 			   *workspace,
 				logits[2];
-	DbertRagged batch = {n, cu, ids, NULL};
+	DbertRagged batch = {n, cu, ids, NULL, first_only};
 	size_t		size;
 	double		start;
 
@@ -192,9 +193,10 @@ main(int argc, char **argv)
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin) != NULL)
 	{
-		int			n = parse_lengths(line, cu);
+		bool		whole = line[0] == '*';
+		int			n = parse_lengths(line + whole, cu);
 
-		printf("%.9f\n", n > 0 ? time_batch(&model, cu, n, &err) : 0);
+		printf("%.9f\n", n > 0 ? time_batch(&model, cu, n, !whole, &err) : 0);
 		fflush(stdout);
 	}
 	return 0;

@@ -12,7 +12,9 @@ transformers and onnxruntime, and the graph.
 bench/lengths.json holds the token counts of real texts in arrival order: 512
 sentences of SST-2 and 64 reviews of IMDb (cut at 512).  The rival takes them
 one by one, in padded batches of 32 in arrival order, and in batches of 32
-sorted by length.  We take batches of 32 in arrival order.
+sorted by length.  We take batches of 32 in arrival order, once for
+classification (of the last layer the first rows alone) and once for embeddings
+(every layer whole); the rival's graph computes every layer whole.
 
 Each figure is the median of --rounds rounds of the thread's processor time,
 so that other processes on the core do not count; both sides are pinned to the
@@ -110,8 +112,8 @@ class Ours:
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.version = self.process.stdout.readline().strip()
 
-    def seconds(self, lengths):
-        self.process.stdin.write(" ".join(map(str, lengths)) + "\n")
+    def seconds(self, lengths, whole=False):
+        self.process.stdin.write("*" * whole + " ".join(map(str, lengths)) + "\n")
         self.process.stdin.flush()
         return float(self.process.stdout.readline())
 
@@ -122,26 +124,27 @@ def batches(lengths, size):
     return [lengths[i:i + size] for i in range(0, len(lengths), size)]
 
 
-def whole(engine, parts):
-    return lambda: sum(engine.seconds(part) for part in parts)
+def each(engine, parts, **options):
+    return lambda: sum(engine.seconds(part, **options) for part in parts)
 
 
-def cases(ours, rival, texts):
-    """Label -> the two sides' functions; the rival's ways apart."""
+def cases(rival, texts):
+    """Label, our batches, the rival's functions by the way it goes."""
     for t in SINGLE:
-        yield f"{t} tokens", whole(ours, [[t]]), {"one": whole(rival, [[t]])}
+        yield f"{t} tokens", [[t]], {"one": each(rival, [[t]])}
     for name, lengths in texts.items():
-        yield f"{len(lengths)} {name}", whole(ours, batches(lengths, BATCH)), {
-            "one by one": whole(rival, batches(lengths, 1)),
-            "sorted 32": whole(rival, batches(sorted(lengths), BATCH)),
-            "arrival 32": whole(rival, batches(lengths, BATCH))}
+        yield f"{len(lengths)} {name}", batches(lengths, BATCH), {
+            "one by one": each(rival, batches(lengths, 1)),
+            "sorted 32": each(rival, batches(sorted(lengths), BATCH)),
+            "arrival 32": each(rival, batches(lengths, BATCH))}
 
 
-def measure(mine, theirs, rounds):
-    samples = {"ours": []} | {way: [] for way in theirs}
+def measure(ways, rounds):
+    for run in ways.values():       # warm
+        run()
+    samples = {way: [] for way in ways}
     for _ in range(rounds):
-        samples["ours"].append(mine())
-        for way, run in theirs.items():
+        for way, run in ways.items():
             samples[way].append(run())
     return {way: statistics.median(s) for way, s in samples.items()}
 
@@ -163,14 +166,14 @@ def main():
     ours, rival = Ours(args.kernels), OnnxRuntime(args.graph or GRAPH)
     texts = json.loads((ROOT / "bench" / "lengths.json").read_text())
 
-    print(f"ours ({ours.version}) against ONNX Runtime {rival.version}, milliseconds, ratio of ours to theirs")
-    for label, mine, theirs in cases(ours, rival, texts):
-        rounds = args.rounds if "tokens" in label else max(3, args.rounds // 5)
-        mine(), [run() for run in theirs.values()]      # warm
-        median = measure(mine, theirs, rounds)
-        own = median.pop("ours")
-        print(f"{label:>12}: ours {own * 1e3:9.2f}" + "".join(
-            f"   {way} {t * 1e3:9.2f} ({own / t:.2f})" for way, t in median.items()), flush=True)
+    print(f"{ours.version} kernels against ONNX Runtime {rival.version}: milliseconds,"
+          " (our time for classification, for embeddings) / theirs")
+    for label, parts, theirs in cases(rival, texts):
+        ways = {"classify": each(ours, parts), "embed": each(ours, parts, whole=True)} | theirs
+        median = measure(ways, args.rounds if "tokens" in label else max(3, args.rounds // 5))
+        classify, embed = median.pop("classify"), median.pop("embed")
+        print(f"{label:>11}: classify {classify * 1e3:8.2f} embed {embed * 1e3:8.2f}" + "".join(
+            f"   {way} {t * 1e3:8.2f} ({classify / t:.2f}, {embed / t:.2f})" for way, t in median.items()), flush=True)
 
 
 if __name__ == "__main__":

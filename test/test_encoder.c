@@ -301,7 +301,7 @@ make_texts(Texts *texts, const DbertConfig *config, const int *lengths, int n)
 	}
 	texts->ragged = (DbertRagged)
 	{
-		n, texts->cu, texts->ids, texts->types
+		n, texts->cu, texts->ids, texts->types, false
 	};
 	CHECK(dbert_encoder_workspace(config, texts->cu[n], longest, &floats));
 	texts->hidden = malloc(sizeof(float) * ((size_t) texts->cu[n] * config->hidden + 1));
@@ -485,7 +485,7 @@ same_bits(const DbertKernels *kernels)
 		for (int b = 0; b < N_MIXED; b++)
 		{
 			int32_t		cu[] = {0, mixed_lengths[b]};
-			DbertRagged alone = {1, cu, all.ids + all.cu[b], all.types + all.cu[b]};
+			DbertRagged alone = {1, cu, all.ids + all.cu[b], all.types + all.cu[b], false};
 			size_t		bytes = sizeof(float) * cu[1] * config.hidden;
 			float	   *hidden = malloc(bytes + 16);
 
@@ -499,6 +499,45 @@ same_bits(const DbertKernels *kernels)
 		free_texts(&all);
 		release(&built);
 	}
+}
+
+/* The last layer for first rows alone: the same rows as in the whole result, alone or not. */
+static void
+first_rows(const DbertKernels *kernels)
+{
+	Built		built;
+	Texts		all;
+	size_t		c = small.hidden;
+	float	   *whole;
+
+	build(&built, &small, kernels);
+	make_texts(&all, &small, mixed_lengths, N_MIXED);
+	whole = malloc(sizeof(float) * all.cu[N_MIXED] * c);
+	CHECK(dbert_encode(&built.model, &all.ragged, whole, all.workspace, NULL, NULL, NULL, NULL) == DBERT_OK);
+	all.ragged.first_only = true;
+	CHECK(dbert_encode(&built.model, &all.ragged, all.hidden, all.workspace, NULL, NULL, NULL, NULL) == DBERT_OK);
+	for (int b = 0; b < N_MIXED; b++)
+	{
+		int32_t		cu[] = {0, mixed_lengths[b]};
+		DbertRagged alone = {1, cu, all.ids + all.cu[b], all.types + all.cu[b], true};
+		float	   *hidden = malloc(sizeof(float) * cu[1] * c);
+		const float *row = all.hidden + all.cu[b] * c;
+
+		for (size_t j = 0; j < c; j++)
+			CHECK_NEAR(row[j], whole[all.cu[b] * c + j], kernels->rows_matter ? 1e-5 : 0);
+		CHECK(dbert_encode(&built.model, &alone, hidden, all.workspace, NULL, NULL, NULL, NULL) == DBERT_OK);
+		CHECK_MSG(memcmp(hidden, row, c * sizeof(float)) == 0, "%s: text %d: other bits alone", kernels->name, b);
+		free(hidden);
+	}
+	free(whole);
+	free_texts(&all);
+	release(&built);
+}
+
+static void
+test_first_rows(void)
+{
+	for_each_table(first_rows);
 }
 
 static void
@@ -634,6 +673,7 @@ main(void)
 {
 	RUN(test_against_reference);
 	RUN(test_same_bits_in_any_company);
+	RUN(test_first_rows);
 	RUN(test_cancel);
 	RUN(test_block_rows);
 	RUN(test_limits);

@@ -250,7 +250,7 @@ check_hidden(const Golden *g, int i, const DbertBatch *batch, const DbertModel *
 	int32_t    *ids = malloc(n * sizeof(int32_t));
 	uint8_t    *types = malloc(n);
 	int32_t		cu[] = {0, n};
-	DbertRagged ragged = {1, cu, ids, types};
+	DbertRagged ragged = {1, cu, ids, types, false};
 	float	   *hidden = malloc(sizeof(float) * n * model->config.hidden),
 			   *pooled = malloc(sizeof(float) * model->config.hidden);
 	size_t		floats;

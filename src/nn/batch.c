@@ -267,6 +267,16 @@ finish_text(DbertBatch *batch, int b, const DbertPoll *poll, DbertError *err)
 	return DBERT_OK;
 }
 
+/* Do all that is wanted look at each text's first row alone? */
+static bool
+first_only(const DbertBatch *batch)
+{
+	const DbertConfig *config = &batch->model->config;
+
+	return (!(batch->want & DBERT_WANT_EMBEDDING) || config->pooling == DBERT_POOL_CLS) &&
+		(!(batch->want & DBERT_WANT_LOGITS) || config->head == DBERT_HEAD_SEQUENCE);
+}
+
 DbertStatus
 dbert_batch_run(DbertBatch *batch, const DbertPoll *poll, DbertError *err)
 {
@@ -280,6 +290,7 @@ dbert_batch_run(DbertBatch *batch, const DbertPoll *poll, DbertError *err)
 	ragged.cu = batch->cu;
 	ragged.ids = batch->ids;
 	ragged.types = batch->types;
+	ragged.first_only = first_only(batch);
 	DBERT_TRY(dbert_encode(batch->model, &ragged, batch->hidden, batch->workspace,
 						   poll, NULL, NULL, err));
 	for (int b = 0; b < ragged.n_texts; b++)

@@ -182,15 +182,26 @@ span_at(const DbertModel *model, const DbertRagged *batch, float *hidden, int b)
 	return span;
 }
 
+/* Row b becomes text b's first row. */
+static void
+spread_first_rows(const DbertSpan *span, size_t c)
+{
+	for (int b = span->n_texts - 1; b > 0; b--)
+		memmove(span->x + (span->cu[b] - span->cu[0]) * c, span->x + b * c, c * sizeof(float));
+}
+
 static DbertStatus
-run_layer(const DbertRun *run, const DbertLayer *layer, const DbertRagged *batch, float *hidden)
+run_layer(const DbertRun *run, const DbertLayer *layer, const DbertRagged *batch, float *hidden,
+		  bool first_only)
 {
 	for (int b = 0; b < batch->n_texts;)
 	{
 		DbertSpan	span = span_at(run->model, batch, hidden, b);
 
-		DBERT_TRY(dbert_attention(run, layer, &span));
-		DBERT_TRY(dbert_feed_forward(run, layer, &span));
+		DBERT_TRY(dbert_attention(run, layer, &span, first_only));
+		DBERT_TRY(dbert_feed_forward(run, layer, span.x, first_only ? span.n_texts : dbert_span_rows(&span)));
+		if (first_only)
+			spread_first_rows(&span, run->model->config.hidden);
 		b += span.n_texts;
 	}
 	return DBERT_OK;
@@ -224,7 +235,8 @@ dbert_encode(const DbertModel *model, const DbertRagged *batch,
 
 	for (int l = 0; l < model->config.layers; l++)
 	{
-		DBERT_TRY(run_layer(&run, &model->weights.layers[l], batch, hidden));
+		DBERT_TRY(run_layer(&run, &model->weights.layers[l], batch, hidden,
+							batch->first_only && l == model->config.layers - 1));
 		if (after_layer != NULL)
 			after_layer(layer_ctx, l + 1, hidden);
 	}

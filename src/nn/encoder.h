@@ -23,6 +23,12 @@ typedef struct DbertRagged
 	const int32_t *cu;			/* [B+1], cu[0] = 0, rising; each text has 1 .. config.positions tokens */
 	const int32_t *ids;			/* [N], each in 0 .. V-1 */
 	const uint8_t *types;		/* [N], each below config.types; may be NULL for DistilBERT */
+
+	/*
+	 * Only each text's first row of the result is wanted, as classification
+	 * does: the last layer computes no other, they are left undefined.
+	 */
+	bool		first_only;
 } DbertRagged;
 
 /*

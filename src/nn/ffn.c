@@ -9,7 +9,7 @@
 #include "nn/layers.h"
 
 DbertStatus
-dbert_feed_forward(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span)
+dbert_feed_forward(const DbertRun *run, const DbertLayer *layer, float *x, int rows)
 {
 	const DbertConfig *config = &run->model->config;
 	const DbertKernels *kernels = run->model->kernels;
@@ -17,20 +17,19 @@ dbert_feed_forward(const DbertRun *run, const DbertLayer *layer, const DbertSpan
 	const DbertNorm *norm = &layer->ffn_norm;
 	size_t		c = config->hidden,
 				stride = dbert_ffn_stride(config);
-	int			rows = dbert_span_rows(span);
 	int			block = dbert_block_rows(run->model, rows, config->ffn, config->hidden);
 
 	for (int i = 0; i < rows; i += block)
 	{
 		int			m = rows - i < block ? rows - i : block;
-		float	   *x = span->x + i * c;
+		float	   *block_x = x + i * c;
 
 		DBERT_TRY(dbert_run_poll(run));
 		dbert_linear(run, &layer->ffn_in, s->ffn, stride,
-					 dbert_block_input(run, x, m), c, m, config->act);
+					 dbert_block_input(run, block_x, m), c, m, config->act);
 		DBERT_TRY(dbert_run_poll(run));
 		dbert_linear(run, &layer->ffn_out, s->y, c, s->ffn, stride, m, DBERT_ACT_NONE);
-		kernels->layer_norm_rows(x, s->y, x, norm->gamma, norm->beta,
+		kernels->layer_norm_rows(block_x, s->y, block_x, norm->gamma, norm->beta,
 								 m, (int) c, config->norm_eps);
 	}
 	return DBERT_OK;

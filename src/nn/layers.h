@@ -74,11 +74,15 @@ extern const float *dbert_block_input(const DbertRun *run, const float *x, int m
 extern void dbert_linear(const DbertRun *run, const DbertLinear *layer,
 						 float *y, size_t ldy, const float *x, size_t ldx, int m, int act);
 
-/* x = norm(x + out(softmax(Q K' / sqrt(D)) V)), heads and texts apart. */
-extern DbertStatus dbert_attention(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span);
+/*
+ * x = norm(x + out(softmax(Q K' / sqrt(D)) V)), heads and texts apart.
+ * first_only: of each text only the first row, text b's as row b of span->x.
+ */
+extern DbertStatus dbert_attention(const DbertRun *run, const DbertLayer *layer,
+								   const DbertSpan *span, bool first_only);
 
-/* x = norm(x + out(act(in(x)))). */
-extern DbertStatus dbert_feed_forward(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span);
+/* x[rows, C] = norm(x + out(act(in(x)))). */
+extern DbertStatus dbert_feed_forward(const DbertRun *run, const DbertLayer *layer, float *x, int rows);
 
 /*
  * Rows whose distance is a multiple of 4096 bytes, as 3072 floats make it, fall
