@@ -125,6 +125,7 @@ check-core: $(TEST_BIN)
 # Programs that time the objects that ship; see the head of each.
 BENCHES     = bench/kernels bench/encode
 bench: $(BENCHES)
+-include $(BENCHES:=.d)
 $(BENCHES): %: %.o $(CORE)
 	$(CC) $(filter-out -fvisibility=hidden,$(CFLAGS)) $< $(CORE) -o $@ $(CORE_LIBS)
 

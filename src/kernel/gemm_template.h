@@ -28,21 +28,13 @@
 #define DBERT_KERNEL_GEMM_TEMPLATE_H
 
 #include "kernel/rowops_template.h"
+#include "kernel/unroll.h"
 
 #include <stdbool.h>
 
 #define NR (NV * VL)			/* columns of a tile and of a panel */
 #define KC 768					/* depth of a block, unless it has few rows: */
 #define MC (10 * MR)			/* MC x KC floats of x stay in L2 */
-
-/* A loop of a tile becomes straight code, or acc would not live in registers. */
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#define UNROLL_BY_4 _Pragma("clang loop unroll_count(4)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#define UNROLL_BY_4 _Pragma("GCC unroll 4")
-#endif
 
 /* One tile's work: operands at its first element, k lines deep. */
 typedef struct Tile

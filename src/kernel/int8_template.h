@@ -26,6 +26,7 @@
 
 #include "kernel/activate_template.h"
 #include "kernel/int8.h"
+#include "kernel/unroll.h"
 
 #define NR (NV * VL)
 #define LINE (NR * GROUP)		/* bytes */
@@ -156,48 +157,49 @@ static inline __attribute__((always_inline)) void
 tile_compute(const Tile *t, const int rows)
 {
 	IVec		acc[MR][NV];
-	const Quantum *x = t->x;
 	const size_t ldx = t->ldx;
+	const Quantum *low = t->x,	/* as in gemm_template.h */
+			   *high = rows > 6 ? low + 6 * ldx : low;
 	const int32_t *sums = (const int32_t *) ((const float *) t->panel + NR);
 	const int8_t *w = (const int8_t *) (sums + NR);
 	const char *fetch = t->fetch;
 	const int	fetch_step = t->fetch_step;
 
-#pragma GCC unroll 16
+	UNROLL
 	for (int i = 0; i < rows; i++)
-#pragma GCC unroll 4
+		UNROLL
 		for (int j = 0; j < NV; j++)
 			acc[i][j] = i_mul(i_set(t->lowest[i]), i_load(sums + j * VL));
 
-#pragma GCC unroll 4
-	for (int p = 0; p < t->lines; p++, w += LINE, x += GROUP, fetch += fetch_step)
+	UNROLL_BY_4
+	for (int p = 0; p < t->lines; p++, w += LINE, low += GROUP, high += GROUP, fetch += fetch_step)
 	{
 		IVec		columns[NV];
 
-#pragma GCC unroll 4
+		UNROLL
 		for (int j = 0; j < NV; j++)
 		{
 			columns[j] = column(w + j * VL * GROUP);
 			if (j * VL * GROUP % 64 == 0)
 				_mm_prefetch(fetch + j * VL * GROUP, _MM_HINT_T1);
 		}
-#pragma GCC unroll 16
+		UNROLL
 		for (int i = 0; i < rows; i++)
 		{
 			int32_t		group;
 			IVec		row;
 
-			memcpy(&group, x + i * ldx, sizeof(group));
+			memcpy(&group, i < 6 ? low + i * ldx : high + (i - 6) * ldx, sizeof(group));
 			row = i_set(group);
-#pragma GCC unroll 4
+			UNROLL
 			for (int j = 0; j < NV; j++)
 				acc[i][j] = dot(acc[i][j], row, columns[j]);
 		}
 	}
 
-#pragma GCC unroll 16
+	UNROLL
 	for (int i = 0; i < rows; i++)
-#pragma GCC unroll 4
+		UNROLL
 		for (int j = 0; j < NV; j++)
 			tile_store(t, i, j, acc[i][j]);
 }
