@@ -58,6 +58,10 @@ $(CORE): override CFLAGS += -O3 -fvisibility=hidden -ffp-contract=off $(CFLAGS_I
 ifeq ($(shell uname -m),x86_64)
 %/kernel_avx2.o: CFLAGS_ISA = -mavx2 -mfma
 %/kernel_avx512.o: CFLAGS_ISA = -mavx512f -mavx512bw -mavx512dq -mavx512vl
+%/int8_avx2.o: CFLAGS_ISA = -mavx2 -mfma
+%/int8_avx2vnni.o: CFLAGS_ISA = -mavx2 -mfma -mavxvnni
+%/int8_avx512.o: CFLAGS_ISA = -mavx512f -mavx512bw -mavx512dq -mavx512vl
+%/int8_avx512vnni.o: CFLAGS_ISA = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
 endif
 
 TESTS      := $(patsubst $(here)%.c,%,$(sort $(wildcard $(here)test/test_*.c)))
@@ -121,6 +125,7 @@ check-core: $(TEST_BIN)
 # Programs that time the objects that ship; see the head of each.
 BENCHES     = bench/kernels bench/encode
 bench: $(BENCHES)
+-include $(BENCHES:=.d)
 $(BENCHES): %: %.o $(CORE)
 	$(CC) $(filter-out -fvisibility=hidden,$(CFLAGS)) $< $(CORE) -o $@ $(CORE_LIBS)
 

@@ -1,14 +1,16 @@
 /*
  * encode.c -- the encoder alone, for bench/peers.py to time against others.
  *
- * A DistilBERT-base with random weights, laid out for the best kernels (or
- * those named as the first argument), answers lines of the input: the token
- * counts of the texts of one batch.  Each answer is a line with the seconds
- * that the encoder and the classification head took, by the thread's processor
- * time: what other processes take of the core is left out.  After a "*"
- * every row of the last layer is computed, as embeddings need it, instead of
- * what classification reads; after "threads 2" so many threads do it, and the
- * clock on the wall is read.
+ *     bench/encode [KERNELS [PRECISION]]
+ *
+ * A DistilBERT-base with random weights, laid out for the best kernels or those
+ * named ("best" for them, too), in fp32 or int8, answers lines of the input:
+ * the token counts of the texts of one batch.  Each answer is a line with the
+ * seconds that the encoder and the classification head took, by the thread's
+ * processor time: what other processes take of the core is left out.  After a
+ * "*" every row of the last layer is computed, as embeddings need it, instead
+ * of what classification reads; after "threads 2" so many threads do it, and
+ * the clock on the wall is read.
  */
 #include "nn/encoder.h"
 #include "nn/head.h"
@@ -20,7 +22,7 @@
 
 #define MAX_TEXTS 4096
 
-static const DbertConfig config = {
+static DbertConfig config = {
 	.family = DBERT_FAMILY_DISTILBERT, .head = DBERT_HEAD_SEQUENCE, .act = DBERT_ACT_GELU,
 	.layers = 6, .hidden = 768, .heads = 12, .ffn = 3072, .vocab = 30522, .positions = 512,
 	.n_labels = 2, .max_tokens = 512, .norm_eps = 1e-12f
@@ -62,17 +64,24 @@ random_floats(size_t count, float scale, float offset)
 }
 
 static DbertLinear
-random_linear(const DbertKernels *kernels, int n, int k)
+random_linear(const DbertKernels *kernels, int n, int k, int precision)
 {
+	DbertLinear layer = {.b = random_floats(n, 0.02f, 0), .n = n, .k = k};
 	float	   *w = random_floats((size_t) n * k, 0.035f, 0);
-	float	   *packed = floats(kernels->packed_linear_size(n, k));
+	float	   *packed;
 
-	kernels->pack_linear(packed, w, n, k);
-	free(w);
-	return (DbertLinear)
+	if (precision == DBERT_PRECISION_INT8)
 	{
-		packed, random_floats(n, 0.02f, 0), n, k
-	};
+		layer.w8 = packed = floats(kernels->int8->packed_size(n, k) / sizeof(float));
+		kernels->int8->pack(packed, w, n, k);
+	}
+	else
+	{
+		layer.w = packed = floats(kernels->packed_linear_size(n, k));
+		kernels->pack_linear(packed, w, n, k);
+	}
+	free(w);
+	return layer;
 }
 
 static DbertNorm
@@ -88,7 +97,8 @@ static void
 make_model(DbertModel *model, DbertLayer *layers, const DbertKernels *kernels)
 {
 	DbertWeights *w = &model->weights;
-	int			c = config.hidden;
+	int			c = config.hidden,
+				p = config.precision;
 
 	model->config = config;
 	model->kernels = kernels;
@@ -99,16 +109,16 @@ make_model(DbertModel *model, DbertLayer *layers, const DbertKernels *kernels)
 	for (int l = 0; l < config.layers; l++)
 		layers[l] = (DbertLayer)
 	{
-		.qkv = random_linear(kernels, 3 * c, c),
-			.attn_out = random_linear(kernels, c, c),
+		.qkv = random_linear(kernels, 3 * c, c, p),
+			.attn_out = random_linear(kernels, c, c, p),
 			.attn_norm = random_norm(),
-			.ffn_in = random_linear(kernels, config.ffn, c),
-			.ffn_out = random_linear(kernels, c, config.ffn),
+			.ffn_in = random_linear(kernels, config.ffn, c, p),
+			.ffn_out = random_linear(kernels, c, config.ffn, p),
 			.ffn_norm = random_norm()
 	};
-	w->head_dense = random_linear(kernels, c, c);
+	w->head_dense = random_linear(kernels, c, c, DBERT_PRECISION_FP32);
 	w->head_act = DBERT_ACT_RELU;
-	w->head_out = random_linear(kernels, config.n_labels, c);
+	w->head_out = random_linear(kernels, config.n_labels, c, DBERT_PRECISION_FP32);
 }
 
 /* ---- a batch ---- */
@@ -206,15 +216,18 @@ main(int argc, char **argv)
 	DbertModel	model = {0};
 	DbertLayer	layers[6];
 	const DbertKernels *kernels;
-	DbertError	err;
+	DbertPrecision precision;
+	DbertError	err = {0};
 
-	if (dbert_kernels_choose(argc > 1 ? argv[1] : NULL, &kernels, &err) != DBERT_OK)
+	if (!dbert_precision_parse(argc > 2 ? argv[2] : "fp32", &precision) ||
+		dbert_kernels_choose(argc > 1 && strcmp(argv[1], "best") != 0 ? argv[1] : NULL, &kernels, &err) != DBERT_OK)
 	{
 		fprintf(stderr, "%s\n", err.msg);
 		return 1;
 	}
+	config.precision = precision;
 	make_model(&model, layers, kernels);
-	printf("%s\n", kernels->name);
+	printf("%s %s\n", kernels->name, argc > 2 ? argv[2] : "fp32");
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin) != NULL)
 	{

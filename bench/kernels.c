@@ -3,8 +3,9 @@
  *
  *     bench/kernels [name ...]		the tables to measure, default: all that run
  *
- * For each table: products on DistilBERT-base's shapes in GFLOP/s and as a
- * fraction of the multiply-add peak, which the same program measures; one
+ * For each table: products on DistilBERT-base's shapes, of 8 bits and of fp32,
+ * in GFLOP/s (an integer multiply-add counts as much) and as a fraction of the
+ * fp32 multiply-add peak, which the same program measures; one
  * head's attention; the row operations.  Every product takes the next of many
  * weights, as the layers of a model do, so that none is found in a cache.
  * Figures are medians of the thread's processor time, so that what other
@@ -114,7 +115,7 @@ measure_peak(int lanes)
 static double
 peak_of(const DbertKernels *table)
 {
-	if (strcmp(table->name, "avx2") == 0 || !(dbert_cpu_features() & DBERT_CPU_AVX512))
+	if (strncmp(table->name, "avx2", 4) == 0 || !(dbert_cpu_features() & DBERT_CPU_AVX512))
 		return dbert_cpu_features() & DBERT_CPU_AVX2 ? measure_peak(8) : 0;
 	return measure_peak(16);
 }
@@ -144,6 +145,7 @@ typedef struct Work
 	float	   *weights;
 	size_t		weight_floats;
 	int			weight_count;
+	float	   *scratch;		/* int8 */
 } Work;
 
 static void
@@ -151,6 +153,13 @@ call_linear(const Work *w, int which)
 {
 	w->table->linear(w->y, w->n, w->x, w->k, w->weights + which % w->weight_count * w->weight_floats,
 					 w->x, w->m, w->n, w->k, w->act);
+}
+
+static void
+call_int8(const Work *w, int which)
+{
+	w->table->int8->linear(w->y, w->n, w->x, w->k, w->weights + which % w->weight_count * w->weight_floats,
+						   w->x, w->m, w->n, w->k, w->act, w->scratch);
 }
 
 static void
@@ -211,13 +220,36 @@ floats(size_t count)
 
 /* ---- the tables printed ---- */
 
+/* GFLOP/s of a product on weights of fp32 or int8. */
+static double
+product_rate(const DbertKernels *table, bool int8, int m, int n, int k)
+{
+	Work		w = {.table = table, .m = m, .n = n, .k = k};
+	size_t		size = int8 ? table->int8->packed_size(n, k) : table->packed_linear_size(n, k) * sizeof(float);
+	double		seconds;
+
+	w.weight_floats = (size + 63) / 64 * 16;
+	w.weight_count = (int) (WEIGHT_BYTES / sizeof(float) / w.weight_floats);
+	w.weights = floats(w.weight_count * w.weight_floats);
+	w.x = floats((size_t) MAX_ROWS * 3072);
+	w.y = floats((size_t) MAX_ROWS * 3072);
+	w.scratch = floats(dbert_int8_scratch(m, k));
+	seconds = median_time(int8 ? call_int8 : call_linear, &w);
+	free(w.weights);
+	free(w.x);
+	free(w.y);
+	free(w.scratch);
+	return 2e-9 * m * n * k / seconds;
+}
+
 static void
-bench_products(const DbertKernels *table, double peak)
+bench_products(const DbertKernels *table, bool int8, double peak)
 {
 	static const int shapes[][2] = {{2304, 768}, {768, 768}, {3072, 768}, {768, 3072}};
 	static const int rows[] = {1, 2, 4, 8, 12, 16, 24, 32, 64, 96, 128, 192, 384, 512};
 
-	printf("%s: products [M,K] x [K,N], GFLOP/s (of the peak of %.0f)\n%12s", table->name, peak, "M");
+	printf("%s: %s products [M,K] x [K,N], G%sOP/s (of the fp32 peak of %.0f)\n%12s", table->name,
+		   int8 ? "int8" : "fp32", int8 ? "" : "FL", peak, "M");
 	for (int i = 0; i < 4; i++)
 		printf("  %6dx%-6d ", shapes[i][0], shapes[i][1]);
 	printf("\n");
@@ -226,20 +258,10 @@ bench_products(const DbertKernels *table, double peak)
 		printf("%12d", rows[r]);
 		for (int i = 0; i < 4; i++)
 		{
-			Work		w = {.table = table, .m = rows[r], .n = shapes[i][0], .k = shapes[i][1]};
-			double		rate;
+			double		rate = product_rate(table, int8, rows[r], shapes[i][0], shapes[i][1]);
 
-			w.weight_floats = (table->packed_linear_size(w.n, w.k) + 15) / 16 * 16;
-			w.weight_count = (int) (WEIGHT_BYTES / sizeof(float) / w.weight_floats);
-			w.weights = floats(w.weight_count * w.weight_floats);
-			w.x = floats((size_t) MAX_ROWS * 3072);
-			w.y = floats((size_t) MAX_ROWS * 3072);
-			rate = 2e-9 * w.m * w.n * w.k / median_time(call_linear, &w);
 			printf("  %6.1f (%.2f)", rate, peak > 0 ? rate / peak : 0);
 			fflush(stdout);
-			free(w.weights);
-			free(w.x);
-			free(w.y);
 		}
 		printf("\n");
 	}
@@ -290,9 +312,9 @@ bench_rows(const DbertKernels *table)
 int
 main(int argc, char **argv)
 {
-	static char *all[] = {"avx512", "avx2", "openblas"};
+	static char *all[] = {"avx512-vnni", "avx512", "avx2-vnni", "avx2", "openblas"};
 	char	  **names = argc > 1 ? argv + 1 : all;
-	int			n_names = argc > 1 ? argc - 1 : 3;
+	int			n_names = argc > 1 ? argc - 1 : (int) (sizeof(all) / sizeof(all[0]));
 
 	for (int i = 0; i < n_names; i++)
 	{
@@ -304,7 +326,10 @@ main(int argc, char **argv)
 			printf("%s: %s\n", names[i], err.msg);
 			continue;
 		}
-		bench_products(table, peak_of(table));
+		bench_products(table, true, peak_of(table));
+		if (strstr(table->name, "-vnni") != NULL)
+			continue;			/* the rest is that of the table without */
+		bench_products(table, false, peak_of(table));
 		bench_attention(table, peak_of(table));
 		bench_rows(table);
 	}

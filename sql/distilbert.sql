@@ -88,11 +88,12 @@ COMMENT ON VIEW @extschema@.distil_models IS 'models that can be named in querie
 GRANT SELECT ON @extschema@.distil_models TO PUBLIC;
 
 CREATE FUNCTION @extschema@.distil_load_model(
-	name text, path text, task text DEFAULT NULL, replace boolean DEFAULT false)
+	name text, path text, task text DEFAULT NULL, replace boolean DEFAULT false,
+	"precision" text DEFAULT 'fp32')
 	RETURNS @extschema@.distil_models
 	AS 'MODULE_PATHNAME', 'distil_load_model'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION @extschema@.distil_load_model(text, text, text, boolean) IS
+COMMENT ON FUNCTION @extschema@.distil_load_model(text, text, text, boolean, text) IS
 	'load a Hugging Face model directory under a name';
 
 CREATE FUNCTION @extschema@.distil_drop_model(name text, if_exists boolean DEFAULT false)
@@ -102,7 +103,7 @@ CREATE FUNCTION @extschema@.distil_drop_model(name text, if_exists boolean DEFAU
 COMMENT ON FUNCTION @extschema@.distil_drop_model(text, boolean) IS
 	'remove a loaded model; tells whether there was one';
 
-REVOKE ALL ON FUNCTION @extschema@.distil_load_model(text, text, text, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.distil_load_model(text, text, text, boolean, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.distil_drop_model(text, boolean) FROM PUBLIC;
 
 

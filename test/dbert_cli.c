@@ -1,11 +1,11 @@
 /*
  * dbert_cli.c -- the core as a filter, for comparisons (test/compare_hf.py).
  *
- *     dbert_cli DIR embed|scores|none|simple|first|average|max [KERNELS]
+ *     dbert_cli DIR embed|scores|none|simple|first|average|max [KERNELS [PRECISION]]
  *
  * Reads one JSON string per line, all lines as one batch, and prints one JSON
  * value per line: the pooled vector, the scores by label, or the entities as
- * [label, score, start, end].
+ * [label, score, start, end].  KERNELS may be "best".
  */
 #include "dbert.h"
 #include "test/dirsource.h"
@@ -20,18 +20,23 @@ die(const DbertError *err)
 }
 
 static DbertModel *
-open_model(const char *dir, const char *kernels_name)
+open_model(const char *dir, const char *kernels_name, const char *precision_name)
 {
 	const DbertAllocator *a = &dbert_malloc_allocator;
 	DbertSource source = dir_source(dir);
 	const DbertKernels *kernels;
+	DbertPrecision precision;
 	DbertPack  *pack;
 	DbertModel *model;
 	DbertError	err;
 	void	   *image;
 
+	if (kernels_name != NULL && strcmp(kernels_name, "best") == 0)
+		kernels_name = NULL;
+	if (!dbert_precision_parse(precision_name ? precision_name : "fp32", &precision))
+		exit(2);
 	if (dbert_kernels_choose(kernels_name, &kernels, &err) != DBERT_OK ||
-		dbert_pack_begin(&source, NULL, kernels, a, NULL, &pack, &err) != DBERT_OK)
+		dbert_pack_begin(&source, NULL, precision, kernels, a, NULL, &pack, &err) != DBERT_OK)
 		die(&err);
 	if (posix_memalign(&image, 64, dbert_pack_size(pack)) != 0)
 		abort();
@@ -93,7 +98,7 @@ main(int argc, char **argv)
 
 	if (argc < 3)
 		return 2;
-	model = open_model(argv[1], argv[3]);
+	model = open_model(argv[1], argv[3], argc > 4 ? argv[4] : NULL);
 	if (dbert_batch_create(model, strcmp(argv[2], "embed") == 0 ? DBERT_WANT_EMBEDDING : DBERT_WANT_LOGITS,
 						   &dbert_malloc_allocator, &batch, &err) != DBERT_OK)
 		die(&err);

@@ -38,15 +38,15 @@ typedef struct Built
 } Built;
 
 static inline DbertStatus
-build_image(const DbertSource *source, const char *task, const DbertKernels *kernels,
-			Built *b, DbertError *err)
+build_precision(const DbertSource *source, const char *task, DbertPrecision precision,
+				const DbertKernels *kernels, Built *b, DbertError *err)
 {
 	static unsigned char fill = 0xa5;	/* nothing of it may remain */
 	DbertPack  *pack;
 	DbertStatus status;
 
 	memset(b, 0, sizeof(*b));
-	DBERT_TRY(dbert_pack_begin(source, task, kernels, &dbert_malloc_allocator, NULL, &pack, err));
+	DBERT_TRY(dbert_pack_begin(source, task, precision, kernels, &dbert_malloc_allocator, NULL, &pack, err));
 	b->size = dbert_pack_size(pack);
 	if (posix_memalign(&b->image, 64, b->size) != 0)
 		abort();
@@ -55,6 +55,13 @@ build_image(const DbertSource *source, const char *task, const DbertKernels *ker
 	status = dbert_pack_write(pack, b->image, NULL, err);
 	dbert_pack_end(pack);
 	return status;
+}
+
+static inline DbertStatus
+build_image(const DbertSource *source, const char *task, const DbertKernels *kernels,
+			Built *b, DbertError *err)
+{
+	return build_precision(source, task, DBERT_PRECISION_FP32, kernels, b, err);
 }
 
 static inline DbertStatus

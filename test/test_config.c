@@ -15,7 +15,7 @@ read_model(MemModel *m, const char *task, DbertConfig *config, char labels[256],
 	DbertSource source = mem_source(m);
 	DbertPack  *pack;
 
-	DBERT_TRY(dbert_pack_begin(&source, task, &dbert_kernels_scalar, &dbert_malloc_allocator,
+	DBERT_TRY(dbert_pack_begin(&source, task, DBERT_PRECISION_FP32, &dbert_kernels_scalar, &dbert_malloc_allocator,
 							   NULL, &pack, err));
 	*config = *dbert_pack_config(pack);
 	if (labels != NULL)

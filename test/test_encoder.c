@@ -3,6 +3,7 @@
  * a naive reference in double written from the papers alone: every formula is
  * spelled out per token, with the whole T x T attention matrix.
  */
+#include "kernel/int8.h"
 #include "nn/encoder.h"
 #include "nn/head.h"
 #include "nn/layers.h"
@@ -69,7 +70,7 @@ random_linear(Built *b, int n, int k, bool bias)
 	b->model.kernels->pack_linear(w + plain, w, n, k);
 	return (DbertLinear)
 	{
-		w + plain, bias ? random_array(b, n, 0.5f, 0) : NULL, n, k
+		.w = w + plain, .b = bias ? random_array(b, n, 0.5f, 0) : NULL, .n = n, .k = k
 	};
 }
 
@@ -756,6 +757,7 @@ test_block_rows(void)
 {
 	const DbertModel scalar = {.kernels = &dbert_kernels_scalar},
 				openblas = {.kernels = &dbert_kernels_openblas},
+				int8 = {.kernels = &dbert_kernels_openblas,.config.precision = DBERT_PRECISION_INT8},
 			   *s = &scalar,
 			   *o = &openblas;
 
@@ -763,6 +765,7 @@ test_block_rows(void)
 	CHECK(dbert_block_rows(o, 1, DBERT_BLOCK_ROWS + 1, 8, 8) == DBERT_BLOCK_ROWS / 2 + 1);
 	CHECK(dbert_block_rows(o, 1, 5, 8, 8) == 5);
 	CHECK(dbert_block_rows(o, 1, 100000, 30522, 768) == (int) (o->kernels->block_work / (30522 * 768)));
+	CHECK(dbert_block_rows(&int8, 1, 100, 3072, 768) == (int) (dbert_int8_scalar.block_work / (3072 * 768)));
 	CHECK(dbert_block_rows(s, 1, 100, 3072, 768) == 1);
 	CHECK(dbert_block_rows(s, 1, 100, INT32_MAX, INT32_MAX) == 1);
 

@@ -7,7 +7,8 @@
  * kernels: ids and offsets equal, numbers within 1e-4, every text the same
  * bits alone, with all others and in reverse order.  Without the file
  * tokenizer.json, from vocab.txt, the same ids.  Copies of the weights in F16
- * and BF16 give the bits that F32 copies of the rounded values give.
+ * and BF16 give the bits that F32 copies of the rounded values give.  In int8
+ * the answers are near those of fp32, and again the same bits in any company.
  */
 #include "base/bytes.h"
 #include "dbert.h"
@@ -21,6 +22,8 @@
 #include <jansson.h>
 
 #define TOLERANCE 1e-4
+#define INT8_COSINE 0.99
+#define INT8_TOLERANCE 0.3		/* logits of random weights are about 1 */
 
 static int	folders_seen;
 
@@ -33,14 +36,15 @@ typedef struct Loaded
 } Loaded;
 
 static DbertStatus
-load_from(Loaded *out, const DbertSource *source, const DbertKernels *kernels, DbertError *err)
+load_from(Loaded *out, const DbertSource *source, DbertPrecision precision,
+		  const DbertKernels *kernels, DbertError *err)
 {
 	const DbertAllocator *a = &dbert_malloc_allocator;
 	DbertPack  *pack = NULL;
 	DbertStatus status;
 
 	memset(out, 0, sizeof(*out));
-	status = dbert_pack_begin(source, NULL, kernels, a, NULL, &pack, err);
+	status = dbert_pack_begin(source, NULL, precision, kernels, a, NULL, &pack, err);
 	if (status != DBERT_OK)
 		return status;
 	if (posix_memalign(&out->image, 64, dbert_pack_size(pack)) != 0)
@@ -62,15 +66,22 @@ unload(Loaded *loaded)
 
 /* false (and a failed check) when the folder does not load. */
 static bool
-load(Loaded *out, const DbertSource *source, const char *what, const DbertKernels *kernels)
+load_as(Loaded *out, const DbertSource *source, const char *what, DbertPrecision precision,
+		const DbertKernels *kernels)
 {
 	DbertError	err = {0};
 
-	if (load_from(out, source, kernels, &err) == DBERT_OK)
+	if (load_from(out, source, precision, kernels, &err) == DBERT_OK)
 		return true;
 	CHECK_MSG(false, "%s: %s: %s", what, dbert_status_text(err.code), err.msg);
 	unload(out);
 	return false;
+}
+
+static bool
+load(Loaded *out, const DbertSource *source, const char *what, const DbertKernels *kernels)
+{
+	return load_as(out, source, what, DBERT_PRECISION_FP32, kernels);
 }
 
 /* ---- cases ---- */
@@ -547,6 +558,53 @@ check_short_floats(const Golden *g, const DbertKernels *kernels)
 
 /* ---- folders ---- */
 
+/* The angle between the pooled vectors, and the logits. */
+static void
+check_close(const Golden *g, int i, const DbertModel *model, const DbertBatch *fp32, const DbertBatch *int8)
+{
+	const float *a = dbert_batch_embedding(fp32, i),
+			   *b = dbert_batch_embedding(int8, i);
+	double		aa = 0,
+				bb = 0,
+				ab = 0,
+				worst = 0;
+	int			rows;
+
+	for (int j = 0; j < model->config.hidden; j++)
+	{
+		aa += (double) a[j] * a[j];
+		bb += (double) b[j] * b[j];
+		ab += (double) a[j] * b[j];
+	}
+	CHECK_MSG(ab / sqrt(aa * bb) >= INT8_COSINE, "%s, %s case %d: cosine of int8 is %.5f", g->dir,
+			  model->kernels->name, i, ab / sqrt(aa * bb));
+	a = dbert_batch_logits(fp32, i, &rows);
+	b = dbert_batch_logits(int8, i, &rows);
+	for (int j = 0; j < rows * dbert_head_columns(model); j++)
+		worst = fmax(worst, fabs(a[j] - b[j]));
+	CHECK_MSG(worst <= INT8_TOLERANCE, "%s, %s case %d: logits of int8 off by %.4f",
+			  g->dir, model->kernels->name, i, worst);
+}
+
+/* The same model in 8 bits: close to fp32, and the same bits in any company. */
+static void
+check_int8(const Golden *g, const DbertKernels *kernels, const DbertBatch *fp32)
+{
+	DbertSource source = dir_source(g->dir);
+	Loaded		loaded;
+	DbertBatch *all;
+
+	if (!load_as(&loaded, &source, g->dir, DBERT_PRECISION_INT8, kernels))
+		return;
+	CHECK(loaded.model->weights.layers[0].qkv.w8 != NULL && loaded.model->weights.word == NULL);
+	all = batch_of(loaded.model, g, 0, 1, g->n);
+	for (int i = 0; i < g->n; i++)
+		check_close(g, i, loaded.model, fp32, all);
+	check_company(g, loaded.model, all);
+	dbert_batch_free(all);
+	unload(&loaded);
+}
+
 static void
 check_with_kernels(const Golden *g, const DbertKernels *kernels)
 {
@@ -564,6 +622,7 @@ check_with_kernels(const Golden *g, const DbertKernels *kernels)
 		check_hidden(g, i, all, loaded.model);
 	}
 	check_company(g, loaded.model, all);
+	check_int8(g, kernels, all);
 	dbert_batch_free(all);
 	unload(&loaded);
 }
@@ -571,7 +630,7 @@ check_with_kernels(const Golden *g, const DbertKernels *kernels)
 static void
 check_folder(const char *dir)
 {
-	static const char *const names[] = {"scalar", "openblas", "avx2", "avx512"};
+	static const char *const names[] = {"scalar", "openblas", "avx2", "avx2-vnni", "avx512", "avx512-vnni"};
 	Golden		g = {.dir = dir};
 	char		path[4096];
 	json_error_t why;

@@ -311,7 +311,7 @@ test_not_finite(void)
 	check_refused(&m, NULL, DBERT_E_FORMAT, "layer.1.ffn.lin2.weight\" holds NaN or infinity");
 
 	/* checking alone finds it too */
-	if (dbert_pack_begin(&source, NULL, &dbert_kernels_scalar, &dbert_malloc_allocator, NULL, &pack, &err) == DBERT_OK)
+	if (dbert_pack_begin(&source, NULL, DBERT_PRECISION_FP32, &dbert_kernels_scalar, &dbert_malloc_allocator, NULL, &pack, &err) == DBERT_OK)
 	{
 		CHECK(dbert_pack_write(pack, NULL, NULL, &err) == DBERT_E_FORMAT);
 		dbert_pack_end(pack);
@@ -450,7 +450,7 @@ test_files(void)
 	mem_put(&m, "0_Transformer/added_tokens.json", "{}");
 	mem_put(&m, "config_sentence_transformers.json", "{}");
 	mem_put(&m, "README.md", "not part of the model");
-	if (dbert_pack_begin(&source, NULL, &dbert_kernels_scalar, &dbert_malloc_allocator, NULL, &pack, &err) == DBERT_OK)
+	if (dbert_pack_begin(&source, NULL, DBERT_PRECISION_FP32, &dbert_kernels_scalar, &dbert_malloc_allocator, NULL, &pack, &err) == DBERT_OK)
 	{
 		for (int i = 0; i < 8; i++)
 			CHECK_STR(dbert_pack_file(pack, i) ? dbert_pack_file(pack, i) : "", want[i]);

@@ -199,6 +199,88 @@ test_forged_image(void)
 	mem_free(&m);
 }
 
+/* ---- precision ---- */
+
+static DbertStatus
+build_int8(const DbertSource *source, Built *b, DbertError *err)
+{
+	DbertPack  *pack;
+	DbertStatus status;
+
+	DBERT_TRY(dbert_pack_begin(source, NULL, DBERT_PRECISION_INT8, &dbert_kernels_scalar,
+							   &dbert_malloc_allocator, NULL, &pack, err));
+	b->size = dbert_pack_size(pack);
+	if (posix_memalign(&b->image, 64, b->size) != 0)
+		abort();
+	memset(b->image, 0x5a, b->size);
+	status = dbert_pack_write(pack, b->image, NULL, err);
+	dbert_pack_end(pack);
+	if (status != DBERT_OK)
+		return status;
+	return dbert_model_open(b->image, b->size, &dbert_kernels_scalar, &dbert_malloc_allocator, &b->model, err);
+}
+
+/* The config says another precision than the layout, under a right checksum: never misread. */
+static void
+check_wrong_precision(const Built *b, int precision)
+{
+	unsigned char *copy = exact_copy(b->image, b->size);
+	DbertPackHeader *h = (DbertPackHeader *) copy;
+	DbertConfig *config = (DbertConfig *) (copy + h->sections[DBERT_SECTION_CONFIG].offset);
+	DbertModel *model;
+	DbertError	err;
+
+	config->precision = precision;
+	h->checksum = dbert_pack_checksum(copy, h->sections[DBERT_SECTION_WEIGHTS].offset / 8 * 8);
+	CHECK(dbert_model_open(copy, b->size, &dbert_kernels_scalar, &dbert_malloc_allocator, &model, &err) == DBERT_E_CORRUPT);
+	free(copy);
+}
+
+/* Every weight within half a step of fp32; an image of one precision is not taken for the other's. */
+static void
+test_int8(void)
+{
+	MemModel	m;
+	Built		fp32 = {0},
+				int8 = {0};
+	DbertSource source;
+	DbertError	err = {0};
+
+	mem_model_distilbert(&m, "ForMaskedLM", 0);
+	source = mem_source(&m);
+	CHECK_MSG(build_int8(&source, &int8, &err) == DBERT_OK, "%s", err.msg);
+	if (int8.model != NULL && built(&m, NULL, &fp32))
+	{
+		const DbertWeights *a = &fp32.model->weights,
+				   *b = &int8.model->weights;
+		const DbertLinear *in = &a->layers[1].ffn_in;
+		const char *row = b->layers[1].ffn_in.w8;	/* a scale and its numbers */
+		size_t		c = fp32.model->config.hidden;
+
+		for (int j = 0; j < in->n; j++, row += sizeof(float) + in->k)
+		{
+			float		scale;
+
+			memcpy(&scale, row, sizeof(scale));
+			for (int i = 0; i < in->k; i++)
+				CHECK_NEAR(((const int8_t *) row)[sizeof(float) + i] * scale, in->w[j * in->k + i], scale * 0.501);
+		}
+		for (size_t i = 0; i < fp32.model->config.vocab * c; i++)
+			CHECK_NEAR(b->word8[i] * b->word8_scale[i / c], a->word[i], b->word8_scale[i / c] * 0.501);
+		CHECK(b->word == NULL && a->word8 == NULL && b->layers[1].ffn_in.w == NULL && in->w8 == NULL);
+		CHECK(b->head_out.w8 != NULL && b->head_out.w == NULL);
+		CHECK(memcmp(a->position, b->position, sizeof(float) * fp32.model->config.positions * c) == 0);
+		CHECK(memcmp(a->head_dense.w, b->head_dense.w, sizeof(float) * c * c) == 0);
+		CHECK(int8.size < fp32.size);
+		check_wrong_precision(&fp32, DBERT_PRECISION_INT8);
+		check_wrong_precision(&int8, DBERT_PRECISION_FP32);
+		check_wrong_precision(&int8, 2);
+	}
+	release(&fp32);
+	release(&int8);
+	mem_free(&m);
+}
+
 /* ---- failures on the way ---- */
 
 /* One whole life; the image is only made when checking it passed. */
@@ -212,7 +294,7 @@ one_life(const DbertSource *source, const DbertAllocator *alloc, const DbertPoll
 	size_t		size;
 	DbertStatus status;
 
-	DBERT_TRY(dbert_pack_begin(source, NULL, &column_kernels, alloc, poll, &pack, &err));
+	DBERT_TRY(dbert_pack_begin(source, NULL, DBERT_PRECISION_FP32, &column_kernels, alloc, poll, &pack, &err));
 	size = dbert_pack_size(pack);
 	status = dbert_pack_write(pack, NULL, poll, &err);
 	if (status == DBERT_OK && posix_memalign(&image, 64, size) == 0)
@@ -387,6 +469,7 @@ main(void)
 	RUN(test_damaged_image);
 	RUN(test_forged_sections);
 	RUN(test_forged_image);
+	RUN(test_int8);
 	RUN(test_failing_allocator);
 	RUN(test_failing_reads);
 	RUN(test_cancel);

@@ -246,7 +246,7 @@ same_answers(const DbertModel *model, const char *fixture)
 	free(logits.floats);
 }
 
-/* The fixtures, packed for each table that runs here. */
+/* The fixtures, packed for each table that runs here, in both precisions. */
 static void
 test_fixtures(void)
 {
@@ -256,20 +256,25 @@ test_fixtures(void)
 		"bert-sentiment3", "bert-mlm", "bert-sentence"
 	};
 
-	for (int i = 0; i < 4 * 7; i++)
+	for (int i = 0; i < 2 * 4 * 7; i++)
 	{
+		const DbertPrecision precision = i < 4 * 7 ? DBERT_PRECISION_FP32 : DBERT_PRECISION_INT8;
 		const DbertKernels *kernels;
 		char		path[200];
 		DbertSource source = dir_source(path);
 		DbertError	err = {0};
 		Built		b;
 
-		if (dbert_kernels_choose(tables[i / 7], &kernels, &err) != DBERT_OK)
+		if (dbert_kernels_choose(tables[i / 7 % 4], &kernels, &err) != DBERT_OK)
 			continue;
 		snprintf(path, sizeof(path), "test/fixtures/%s", fixtures[i % 7]);
-		CHECK_MSG(build(&source, NULL, kernels, &b, &err) == DBERT_OK, "%s: %s", path, err.msg);
-		if (b.model == NULL)
+		if (build_precision(&source, NULL, precision, kernels, &b, &err) != DBERT_OK ||
+			dbert_model_open(b.image, b.size, kernels, &dbert_malloc_allocator, &b.model, &err) != DBERT_OK)
+		{
+			CHECK_MSG(false, "%s: %s", path, err.msg);
+			free(b.image);
 			continue;
+		}
 		same_answers(b.model, fixtures[i % 7]);
 		release(&b);
 	}

@@ -23,7 +23,7 @@ ids_of(MemModel *m, const char *text, char out[512])
 	size_t		n = 0;
 	DbertStatus status;
 
-	status = dbert_pack_begin(&source, NULL, &dbert_kernels_scalar, &dbert_malloc_allocator, NULL, &pack, &err);
+	status = dbert_pack_begin(&source, NULL, DBERT_PRECISION_FP32, &dbert_kernels_scalar, &dbert_malloc_allocator, NULL, &pack, &err);
 	if (status == DBERT_OK)
 	{
 		size_t		size = dbert_pack_size(pack);

@@ -17,7 +17,9 @@ typedef struct Candidate
 
 static const Candidate candidates[] = {
 #if defined(__x86_64__)
+	{&dbert_kernels_avx512_vnni, DBERT_CPU_AVX512 | DBERT_CPU_AVX512_VNNI},
 	{&dbert_kernels_avx512, DBERT_CPU_AVX512},
+	{&dbert_kernels_avx2_vnni, DBERT_CPU_AVX2 | DBERT_CPU_AVX_VNNI},
 	{&dbert_kernels_avx2, DBERT_CPU_AVX2},
 #endif
 	{&dbert_kernels_openblas, 0},

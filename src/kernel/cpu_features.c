@@ -20,6 +20,8 @@
 #define LEAF1_ECX_OSXSAVE	(1u << 27)
 #define LEAF7_EBX_AVX2		(1u << 5)
 #define LEAF7_EBX_AVX512	(1u << 16 | 1u << 17 | 1u << 30 | 1u << 31)	/* F, DQ, BW, VL */
+#define LEAF7_ECX_AVX512_VNNI	(1u << 11)
+#define LEAF7_1_EAX_AVX_VNNI	(1u << 4)
 
 #define XCR0_AVX			0x06	/* XMM and YMM */
 #define XCR0_AVX512			0xe6	/* and masks, upper ZMM, ZMM16-31 */
@@ -59,6 +61,11 @@ dbert_cpu_features(void)
 		features |= DBERT_CPU_AVX2;
 	if (all_set(b, LEAF7_EBX_AVX512) && all_set(state, XCR0_AVX512))
 		features |= DBERT_CPU_AVX512;
+	if ((features & DBERT_CPU_AVX512) && all_set(c, LEAF7_ECX_AVX512_VNNI))
+		features |= DBERT_CPU_AVX512_VNNI;
+	if ((features & DBERT_CPU_AVX2) && a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) &&
+		all_set(a, LEAF7_1_EAX_AVX_VNNI))
+		features |= DBERT_CPU_AVX_VNNI;
 	return features;
 }
 

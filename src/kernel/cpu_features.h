@@ -8,6 +8,8 @@
 
 #define DBERT_CPU_AVX2		0x01	/* AVX2 and FMA */
 #define DBERT_CPU_AVX512	0x02	/* AVX-512 F, BW, DQ, VL */
+#define DBERT_CPU_AVX_VNNI	0x04	/* vpdpbusd, VEX-encoded */
+#define DBERT_CPU_AVX512_VNNI	0x08	/* vpdpbusd on ZMM; only with AVX512 */
 
 /* The DBERT_CPU_* bits of this machine; 0 where it is not x86-64. */
 extern uint32_t dbert_cpu_features(void);

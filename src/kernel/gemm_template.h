@@ -28,21 +28,13 @@
 #define DBERT_KERNEL_GEMM_TEMPLATE_H
 
 #include "kernel/rowops_template.h"
+#include "kernel/unroll.h"
 
 #include <stdbool.h>
 
 #define NR (NV * VL)			/* columns of a tile and of a panel */
 #define KC 768					/* depth of a block, unless it has few rows: */
 #define MC (10 * MR)			/* MC x KC floats of x stay in L2 */
-
-/* A loop of a tile becomes straight code, or acc would not live in registers. */
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#define UNROLL_BY_4 _Pragma("clang loop unroll_count(4)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#define UNROLL_BY_4 _Pragma("GCC unroll 4")
-#endif
 
 /* One tile's work: operands at its first element, k lines deep. */
 typedef struct Tile
@@ -149,33 +141,7 @@ tile_compute(const Tile *t, const int rows)
 				v_store_part(t->y + i * t->ldy + j * VL, v_first(t->columns - j * VL), acc[i][j]);
 }
 
-#define TILE_CASE(rows) \
-		case rows: \
-			tile_compute(t, rows); \
-			break
-
-/* The rows of a tile, 1 .. MR, made a constant. */
-static void
-tile_run(const Tile *t, int rows)
-{
-	switch (rows)
-	{
-			TILE_CASE(1);
-			TILE_CASE(2);
-			TILE_CASE(3);
-			TILE_CASE(4);
-			TILE_CASE(5);
-			TILE_CASE(6);
-#if MR > 6
-			TILE_CASE(7);
-			TILE_CASE(8);
-			TILE_CASE(9);
-			TILE_CASE(10);
-			TILE_CASE(11);
-			TILE_CASE(12);
-#endif
-	}
-}
+#include "kernel/tile_rows.h"
 
 /*
  * All rows of a block against one panel.  The tiles' heights differ by one at

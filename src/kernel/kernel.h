@@ -20,6 +20,30 @@
 
 #include <stdbool.h>
 
+/* Products with weights of 8 bits; the scheme and its rules stand in int8.h. */
+typedef struct DbertInt8Kernels
+{
+	/* Names the layout of a pack with such weights, the fp32 ones in it included. */
+	const char *layout;
+
+	size_t		block_work;		/* as below */
+
+	/* bytes that pack writes for a weight of [n, k] */
+	size_t		(*packed_size) (int n, int k);
+	int			panel;			/* as below, in bytes of packed_size */
+
+	/* w [N, K] row-major, finite, to dst, 64-byte aligned; no aliasing */
+	void		(*pack) (void *dst, const float *w, int n, int k);
+
+	/*
+	 * y[M,N] = act(x[M,K] W^T + b), see DbertKernels.linear; scratch holds
+	 * dbert_int8_scratch(m, k) floats, 64-byte aligned.
+	 */
+	void		(*linear) (float *y, size_t ldy, const float *x, size_t ldx,
+						   const void *wp, const float *b, int m, int n, int k, int act,
+						   void *scratch);
+} DbertInt8Kernels;
+
 typedef struct DbertKernels
 {
 	const char *name;			/* "scalar", "avx2", ... */
@@ -83,6 +107,8 @@ typedef struct DbertKernels
 
 	/* x[count] in place */
 	void		(*activate) (float *x, size_t count, int act);
+
+	const DbertInt8Kernels *int8;
 } DbertKernels;
 
 /* Enough scratch for any table's attention: the scores of some queries, keys and values packed. */
@@ -92,13 +118,22 @@ dbert_attention_scratch(int t, int d)
 	return ((size_t) t + 64) * 2 * ((size_t) d + 64);
 }
 
+/* Enough scratch for any table's int8->linear: rows in 16 bits, their scales, gaps. */
+static inline size_t
+dbert_int8_scratch(int m, int k)
+{
+	return 256 + (size_t) m * ((size_t) k / 2 + 48);
+}
+
 /* The definition. */
 extern const DbertKernels dbert_kernels_scalar;
 
 /* Our own, for what dbert_cpu_features must tell first. */
 #if defined(__x86_64__)
 extern const DbertKernels dbert_kernels_avx2;
+extern const DbertKernels dbert_kernels_avx2_vnni;
 extern const DbertKernels dbert_kernels_avx512;
+extern const DbertKernels dbert_kernels_avx512_vnni;
 #endif
 
 /* Products by cblas_sgemm; usable only after dbert_openblas_load has succeeded. */

@@ -13,22 +13,29 @@
 
 #include "kernel/attention_template.h"
 #include "kernel/gemm_template.h"
+#include "kernel/int8.h"
 #include "kernel/rowops_template.h"
 
-const DbertKernels dbert_kernels_avx2 = {
-	.name = "avx2",
-	.layout = "f32-n16",
-	.rows_matter = false,
-	.block_work = 200000000,
-	.packed_linear_size = packed_size,
-	.panel = NR,
-	.pack_linear = pack_linear,
-	.linear = linear,
-	.attention = attention,
-	.softmax_rows = softmax_rows,
-	.layer_norm_rows = layer_norm_rows,
-	.activate = activate,
-};
+/* The tables differ in their products of 8-bit integers. */
+#define TABLE(table_name, int8_kernels) \
+{ \
+	.name = table_name, \
+	.layout = "f32-n16", \
+	.rows_matter = false, \
+	.block_work = 200000000, \
+	.packed_linear_size = packed_size, \
+	.panel = NR, \
+	.pack_linear = pack_linear, \
+	.linear = linear, \
+	.attention = attention, \
+	.softmax_rows = softmax_rows, \
+	.layer_norm_rows = layer_norm_rows, \
+	.activate = activate, \
+	.int8 = &int8_kernels, \
+}
+
+const DbertKernels dbert_kernels_avx2 = TABLE("avx2", dbert_int8_avx2);
+const DbertKernels dbert_kernels_avx2_vnni = TABLE("avx2-vnni", dbert_int8_avx2_vnni);
 
 #else
 

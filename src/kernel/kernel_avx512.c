@@ -15,22 +15,29 @@
 
 #include "kernel/attention_template.h"
 #include "kernel/gemm_template.h"
+#include "kernel/int8.h"
 #include "kernel/rowops_template.h"
 
-const DbertKernels dbert_kernels_avx512 = {
-	.name = "avx512",
-	.layout = "f32-n32",
-	.rows_matter = false,
-	.block_work = 400000000,
-	.packed_linear_size = packed_size,
-	.panel = NR,
-	.pack_linear = pack_linear,
-	.linear = linear,
-	.attention = attention,
-	.softmax_rows = softmax_rows,
-	.layer_norm_rows = layer_norm_rows,
-	.activate = activate,
-};
+/* The tables differ in their products of 8-bit integers. */
+#define TABLE(table_name, int8_kernels) \
+{ \
+	.name = table_name, \
+	.layout = "f32-n32", \
+	.rows_matter = false, \
+	.block_work = 400000000, \
+	.packed_linear_size = packed_size, \
+	.panel = NR, \
+	.pack_linear = pack_linear, \
+	.linear = linear, \
+	.attention = attention, \
+	.softmax_rows = softmax_rows, \
+	.layer_norm_rows = layer_norm_rows, \
+	.activate = activate, \
+	.int8 = &int8_kernels, \
+}
+
+const DbertKernels dbert_kernels_avx512 = TABLE("avx512", dbert_int8_avx512);
+const DbertKernels dbert_kernels_avx512_vnni = TABLE("avx512-vnni", dbert_int8_avx512_vnni);
 
 #else
 

@@ -11,6 +11,7 @@
  */
 #include "kernel/kernel_scalar.h"
 
+#include "kernel/int8.h"
 #include "model/config.h"
 
 #include <math.h>
@@ -180,4 +181,5 @@ const DbertKernels dbert_kernels_scalar = {
 	.softmax_rows = dbert_f32_softmax_rows__scalar,
 	.layer_norm_rows = dbert_f32_layer_norm_rows__scalar,
 	.activate = dbert_f32_activate__scalar,
+	.int8 = &dbert_int8_scalar,
 };

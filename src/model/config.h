@@ -51,6 +51,13 @@ typedef enum DbertPooling
 	DBERT_POOL_MAX
 } DbertPooling;
 
+/* What the products with the encoder's weights are computed in. */
+typedef enum DbertPrecision
+{
+	DBERT_PRECISION_FP32,
+	DBERT_PRECISION_INT8		/* kernel/int8.h; norms, attention and heads stay fp32 */
+} DbertPrecision;
+
 typedef struct DbertConfig
 {
 	int32_t		family;			/* DbertFamily */
@@ -68,6 +75,7 @@ typedef struct DbertConfig
 	int32_t		max_tokens;		/* longest input, special tokens included */
 	int32_t		pooling;		/* DbertPooling */
 	int32_t		normalize;		/* 1: pooled vector scaled to length 1 */
+	int32_t		precision;		/* DbertPrecision */
 	float		norm_eps;
 	uint64_t	parameters;		/* elements of all tensors used */
 	char		architecture[64];	/* "DistilBertForSequenceClassification" */

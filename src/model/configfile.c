@@ -188,6 +188,7 @@ dbert_config_valid(const DbertConfig *c)
 		within(c->max_tokens, DBERT_MIN_TOKENS, c->positions) &&
 		within(c->pooling, DBERT_POOL_MEAN, DBERT_POOL_MAX) &&
 		within(c->normalize, 0, 1) &&
+		within(c->precision, DBERT_PRECISION_FP32, DBERT_PRECISION_INT8) &&
 		c->norm_eps > 0 && c->norm_eps <= 1 &&
 		memchr(c->architecture, '\0', sizeof(c->architecture)) != NULL;
 }

@@ -4,8 +4,9 @@
  * Building: dbert_pack_begin reads and checks everything but the weights'
  * values (configuration, tokenizer, the tensors' names, shapes, types and
  * places); dbert_pack_write then streams the weights into the image, checking
- * that every value is finite.  The image is the same bytes for the same files,
- * format version and kernel layout.
+ * that every value is finite, and rounding those that are to have 8 bits.  The
+ * image is the same bytes for the same files, precision, format version and
+ * kernel layout.
  *
  * The layout of the image (header, table of sections, sections on 64-byte
  * boundaries) is drawn in src/model/README.md.
@@ -22,9 +23,15 @@
 #include "text/tokenizer.h"
 
 /* Part of a pack file's name; raise it with every change of the image. */
-#define DBERT_PACK_VERSION 1
+#define DBERT_PACK_VERSION 2
 
 typedef struct DbertPack DbertPack;
+
+/* "fp32" or "int8"; false: no such name */
+extern bool dbert_precision_parse(const char *name, DbertPrecision *out);
+
+/* The layout of an image of this precision: the other part of a pack file's name. */
+extern const char *dbert_pack_layout(const DbertKernels *kernels, DbertPrecision precision);
 
 /*
  * task: NULL (what config.json's architecture says), or "embed", "classify",
@@ -32,7 +39,7 @@ typedef struct DbertPack DbertPack;
  * others need theirs (E_UNSUPPORTED otherwise).
  */
 extern DbertStatus dbert_pack_begin(const DbertSource *source, const char *task,
-									const DbertKernels *kernels,
+									DbertPrecision precision, const DbertKernels *kernels,
 									const DbertAllocator *alloc, const DbertPoll *poll,
 									DbertPack **pack, DbertError *err);
 

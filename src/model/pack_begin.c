@@ -14,6 +14,15 @@
 
 #include <string.h>
 
+bool
+dbert_precision_parse(const char *name, DbertPrecision *out)
+{
+	bool		int8 = strcmp(name, "int8") == 0;
+
+	*out = int8 ? DBERT_PRECISION_INT8 : DBERT_PRECISION_FP32;
+	return int8 || strcmp(name, "fp32") == 0;
+}
+
 /* config.json and the tensors' headers: sizes, head, labels. */
 static DbertStatus
 read_config(DbertPack *pack, const DbertSentence *sentence, DbertTask task,
@@ -40,6 +49,7 @@ read_config(DbertPack *pack, const DbertSentence *sentence, DbertTask task,
 	if (status == DBERT_OK)
 		status = dbert_config_labels(&at, &pack->tensors, &pack->pool, &pack->config,
 									 &pack->labels, err);
+	pack->config.precision = pack->precision;
 	json_decref(root);
 	return status;
 }
@@ -101,13 +111,14 @@ static DbertStatus
 plan_image(DbertPack *pack, DbertError *err)
 {
 	DbertPackHeader *h = &pack->header;
+	const char *layout = dbert_pack_layout(pack->kernels, pack->precision);
 	uint64_t	offset = sizeof(*h);
 
 	h->magic = DBERT_PACK_MAGIC;
 	h->version = DBERT_PACK_VERSION;
-	if (strlen(pack->kernels->layout) >= sizeof(h->layout))
-		return dbert_fail(err, DBERT_E_INTERNAL, "name of layout \"%s\" is too long", pack->kernels->layout);
-	strcpy(h->layout, pack->kernels->layout);
+	if (strlen(layout) >= sizeof(h->layout))
+		return dbert_fail(err, DBERT_E_INTERNAL, "name of layout \"%s\" is too long", layout);
+	strcpy(h->layout, layout);
 	h->sections[DBERT_SECTION_CONFIG].size = sizeof(DbertConfig);
 	h->sections[DBERT_SECTION_LABELS].size = labels_size(pack);
 	h->sections[DBERT_SECTION_TOKENIZER].size = pack->tokenizer.image_size;
@@ -145,7 +156,8 @@ read_model(DbertPack *pack, const char *task_name, const DbertPoll *poll, DbertE
 }
 
 DbertStatus
-dbert_pack_begin(const DbertSource *source, const char *task, const DbertKernels *kernels,
+dbert_pack_begin(const DbertSource *source, const char *task,
+				 DbertPrecision precision, const DbertKernels *kernels,
 				 const DbertAllocator *alloc, const DbertPoll *poll,
 				 DbertPack **pack, DbertError *err)
 {
@@ -156,6 +168,7 @@ dbert_pack_begin(const DbertSource *source, const char *task, const DbertKernels
 	if (p == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	p->source = *source;
+	p->precision = precision;
 	p->kernels = kernels;
 	p->alloc = alloc;
 	p->pool.alloc = alloc;

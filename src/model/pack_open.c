@@ -34,9 +34,14 @@ dbert_pack_checksum(const void *image, size_t size)
 	return hash;
 }
 
+const char *
+dbert_pack_layout(const DbertKernels *kernels, DbertPrecision precision)
+{
+	return precision == DBERT_PRECISION_INT8 ? kernels->int8->layout : kernels->layout;
+}
+
 static DbertStatus
-check_header(const DbertPackHeader *h, const void *image, size_t image_size,
-			 const DbertKernels *kernels, DbertError *err)
+check_header(const DbertPackHeader *h, const void *image, size_t image_size, DbertError *err)
 {
 	uint64_t	end = sizeof(*h);
 
@@ -45,8 +50,6 @@ check_header(const DbertPackHeader *h, const void *image, size_t image_size,
 	if (h->version != DBERT_PACK_VERSION)
 		return dbert_fail(err, DBERT_E_CORRUPT, "model pack is of version %u, expected %d",
 						  h->version, DBERT_PACK_VERSION);
-	if (strncmp(h->layout, kernels->layout, sizeof(h->layout)) != 0)
-		return dbert_fail(err, DBERT_E_CORRUPT, "model pack is not laid out as \"%s\"", kernels->layout);
 	if (h->size != image_size)
 		return dbert_fail(err, DBERT_E_CORRUPT, "model pack has %zu bytes, expected %llu",
 						  image_size, (unsigned long long) h->size);
@@ -85,6 +88,15 @@ open_config(const void *image, const DbertPackHeader *h, DbertConfig *config, Db
 	memcpy(config, at, size);
 	if (!dbert_config_valid(config))
 		return dbert_fail(err, DBERT_E_CORRUPT, "model pack has a config out of its limits");
+	return DBERT_OK;
+}
+
+/* Of the kernels and of the precision that the config tells. */
+static DbertStatus
+check_layout(const DbertPackHeader *h, const char *layout, DbertError *err)
+{
+	if (strncmp(h->layout, layout, sizeof(h->layout)) != 0)
+		return dbert_fail(err, DBERT_E_CORRUPT, "model pack is not laid out as \"%s\"", layout);
 	return DBERT_OK;
 }
 
@@ -152,8 +164,9 @@ open_sections(const void *image, size_t image_size, DbertModel *model, DbertErro
 	if (image_size < sizeof(h))
 		return dbert_fail(err, DBERT_E_CORRUPT, "model pack of %zu bytes is too short", image_size);
 	memcpy(&h, image, sizeof(h));
-	DBERT_TRY(check_header(&h, image, image_size, model->kernels, err));
+	DBERT_TRY(check_header(&h, image, image_size, err));
 	DBERT_TRY(open_config(image, &h, &model->config, err));
+	DBERT_TRY(check_layout(&h, dbert_pack_layout(model->kernels, model->config.precision), err));
 	DBERT_TRY(open_labels(image, &h, model, err));
 	DBERT_TRY(open_tokenizer(image, &h, model, err));
 	return open_weights(image, &h, model, err);

@@ -7,20 +7,36 @@
  */
 #include "model/packbuild.h"
 
+#include "kernel/int8.h"
+
 #include <string.h>
 
 /* Scratch of one writing. */
 typedef struct Scratch
 {
 	void	   *block;			/* DBERT_READ_BLOCK bytes */
-	float	   *rows;			/* the largest matrix that is packed, or NULL */
+	float	   *rows;			/* the largest matrix that is packed, or some rows, or NULL */
 } Scratch;
 
-/* Whether a slot's rows go through scratch.rows. */
-static bool
-is_repacked(const DbertPack *pack, const DbertSlot *slot)
+/* Rows of ROWS8 that are read at once: about a block. */
+static int
+some_rows(const DbertSlot *slot)
 {
-	return slot->kind == DBERT_SLOT_LINEAR && !dbert_layout_is_rows(pack->kernels);
+	int			rows = (int) (DBERT_READ_BLOCK / sizeof(float) / slot->cols);
+
+	return rows < 1 ? 1 : rows < slot->rows ? rows : slot->rows;
+}
+
+/* Floats of a slot that must stand in scratch.rows together. */
+static size_t
+scratch_floats(const DbertPack *pack, const DbertSlot *slot)
+{
+	if (slot->kind == DBERT_SLOT_ROWS8)
+		return (size_t) some_rows(slot) * slot->cols;
+	if (slot->kind == DBERT_SLOT_LINEAR8 ||
+		(slot->kind == DBERT_SLOT_LINEAR && !dbert_layout_is_rows(pack->kernels)))
+		return (size_t) slot->rows * slot->cols;
+	return 0;
 }
 
 static DbertStatus
@@ -30,10 +46,9 @@ begin_scratch(const DbertPack *pack, bool checking, Scratch *scratch, DbertError
 
 	for (int i = 0; i < pack->slots.count && !checking; i++)
 	{
-		const DbertSlot *slot = &pack->slots.items[i];
-		size_t		n = (size_t) slot->rows * slot->cols;
+		size_t		n = scratch_floats(pack, &pack->slots.items[i]);
 
-		if (is_repacked(pack, slot) && n > floats)
+		if (n > floats)
 			floats = n;
 	}
 	scratch->block = dbert_alloc(pack->alloc, DBERT_READ_BLOCK);
@@ -57,25 +72,62 @@ read_parts(const DbertPack *pack, const DbertSlot *slot, float *dst, void *block
 	return DBERT_OK;
 }
 
+/* A tensor in 8 bits, some rows after the other. */
+static DbertStatus
+write_rows8(const DbertPack *pack, const DbertSlot *slot, char *at, Scratch *scratch,
+			const DbertPoll *poll, DbertError *err)
+{
+	size_t		cols = slot->cols,
+				gap = dbert_rows8_scales(slot) - slot->rows * cols;
+	float	   *scales = (float *) (at + dbert_rows8_scales(slot));
+	int8_t	   *rows = (int8_t *) at;
+	DbertTensor some = *slot->parts[0];
+	int			step = some_rows(slot);
+
+	memset(rows + slot->rows * cols, 0, gap);
+	for (int i = 0; i < slot->rows; i += step)
+	{
+		int			count = slot->rows - i < step ? slot->rows - i : step;
+
+		some.count = count * cols;
+		DBERT_TRY(dbert_tensor_read(&pack->source, &some, scratch->rows, scratch->block, poll, err));
+		some.offset += some.bytes / slot->rows * count;
+		for (int r = 0; r < count; r++)
+		{
+			const float *row = scratch->rows + r * cols;
+			DbertI8Scale scale = dbert_i8_weight_scale(row, slot->cols);
+
+			dbert_i8_round(rows + (i + r) * cols, row, slot->cols, scale);
+			scales[i + r] = scale.scale;
+		}
+	}
+	return DBERT_OK;
+}
+
 /* base: the weights section, or NULL */
 static DbertStatus
 write_slot(const DbertPack *pack, const DbertSlot *slot, char *base, Scratch *scratch,
 		   const DbertPoll *poll, DbertError *err)
 {
-	float	   *at = base != NULL ? (float *) (base + slot->offset) : NULL;
-	size_t		end = slot->floats * sizeof(float);
+	char	   *at = base != NULL ? base + slot->offset : NULL;
+	size_t		end = slot->bytes;
 
 	if (slot->kind == DBERT_SLOT_TIED)
 		return DBERT_OK;
-	if (at == NULL || !is_repacked(pack, slot))
-		DBERT_TRY(read_parts(pack, slot, at, scratch->block, poll, err));
+	if (at != NULL && slot->kind == DBERT_SLOT_ROWS8)
+		DBERT_TRY(write_rows8(pack, slot, at, scratch, poll, err));
+	else if (at == NULL || scratch_floats(pack, slot) == 0)
+		DBERT_TRY(read_parts(pack, slot, (float *) at, scratch->block, poll, err));
 	else
 	{
 		DBERT_TRY(read_parts(pack, slot, scratch->rows, scratch->block, poll, err));
-		pack->kernels->pack_linear(at, scratch->rows, slot->rows, slot->cols);
+		if (slot->kind == DBERT_SLOT_LINEAR8)
+			pack->kernels->int8->pack(at, scratch->rows, slot->rows, slot->cols);
+		else
+			pack->kernels->pack_linear((float *) at, scratch->rows, slot->rows, slot->cols);
 	}
 	if (at != NULL && end % DBERT_PACK_ALIGN != 0)
-		memset((char *) at + end, 0, DBERT_PACK_ALIGN - end % DBERT_PACK_ALIGN);
+		memset(at + end, 0, DBERT_PACK_ALIGN - end % DBERT_PACK_ALIGN);
 	return DBERT_OK;
 }
 

@@ -11,6 +11,7 @@ struct DbertPack
 {
 	/* immutable after dbert_pack_begin */
 	DbertSource source;
+	DbertPrecision precision;
 	const DbertKernels *kernels;
 	const DbertAllocator *alloc;
 	DbertPool	pool;			/* owns tensors, labels, file names */

@@ -20,6 +20,8 @@ typedef enum DbertSlotKind
 {
 	DBERT_SLOT_ROWS,			/* copied as it is */
 	DBERT_SLOT_LINEAR,			/* packed by the kernels */
+	DBERT_SLOT_ROWS8,			/* rows in 8 bits, then their scales */
+	DBERT_SLOT_LINEAR8,			/* packed by the kernels in 8 bits */
 	DBERT_SLOT_TIED				/* the word embedding's rows serve as a linear layer */
 } DbertSlotKind;
 
@@ -31,7 +33,7 @@ typedef struct DbertSlot
 	int			rows;			/* N, of all parts together; 1 for a vector */
 	int			cols;			/* K */
 	uint64_t	offset;			/* in the weights section */
-	uint64_t	floats;			/* written there; 0 for TIED */
+	uint64_t	bytes;			/* written there; 0 for TIED */
 	const DbertTensor *parts[3];	/* stacked one below the other */
 	int			n_parts;
 } DbertSlot;
@@ -67,6 +69,9 @@ extern DbertStatus dbert_slots_match(DbertSlots *slots, const DbertConfig *confi
 /* Point weights (layers already allocated, everything cleared) into base. */
 extern void dbert_slots_place(const DbertSlots *slots, const DbertConfig *config,
 							  const void *base, DbertWeights *weights);
+
+/* Where in a slot of ROWS8 the scales begin. */
+extern uint64_t dbert_rows8_scales(const DbertSlot *slot);
 
 /* The layout in which a packed weight is the weight's own rows. */
 extern bool dbert_layout_is_rows(const DbertKernels *kernels);

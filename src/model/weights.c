@@ -155,6 +155,12 @@ dbert_layout_is_rows(const DbertKernels *kernels)
 	return strcmp(kernels->layout, "f32-rowmajor") == 0;
 }
 
+uint64_t
+dbert_rows8_scales(const DbertSlot *slot)
+{
+	return ((uint64_t) slot->rows * slot->cols + DBERT_PACK_ALIGN - 1) / DBERT_PACK_ALIGN * DBERT_PACK_ALIGN;
+}
+
 /* ---- the plan ---- */
 
 static bool
@@ -169,6 +175,50 @@ applies(const DbertSlotRule *rule, const DbertConfig *config)
 	return (rule->heads & HEAD_BIT(config->head)) && rule_names(rule, config)[0] != NULL;
 }
 
+/*
+ * In 8 bits: the encoder's matrices and, as large as all of them, the word
+ * embedding and the decoder that mirrors it.  Heads stay as they are: small,
+ * and next to the answer.
+ */
+static bool
+has_8_bits(const DbertSlotRule *rule, const DbertConfig *config)
+{
+	if (config->precision != DBERT_PRECISION_INT8)
+		return false;
+	return rule->rows == 'V' ? rule->cols == 'C' : rule->where == LAYER && rule->shape == WEIGHT;
+}
+
+static DbertSlotKind
+slot_kind(const DbertSlotRule *rule, const DbertConfig *config, bool tied, const DbertKernels *kernels)
+{
+	bool		int8 = has_8_bits(rule, config);
+
+	if (rule->shape != WEIGHT)
+		return int8 ? DBERT_SLOT_ROWS8 : DBERT_SLOT_ROWS;
+	if (is_decoder(rule) && tied && !int8 && dbert_layout_is_rows(kernels))
+		return DBERT_SLOT_TIED;
+	return int8 ? DBERT_SLOT_LINEAR8 : DBERT_SLOT_LINEAR;
+}
+
+static uint64_t
+slot_bytes(const DbertSlot *slot, const DbertKernels *kernels)
+{
+	switch (slot->kind)
+	{
+		case DBERT_SLOT_ROWS:
+			return (uint64_t) slot->rows * slot->cols * sizeof(float);
+		case DBERT_SLOT_LINEAR:
+			return kernels->packed_linear_size(slot->rows, slot->cols) * sizeof(float);
+		case DBERT_SLOT_ROWS8:
+			return dbert_rows8_scales(slot) + slot->rows * sizeof(float);
+		case DBERT_SLOT_LINEAR8:
+			return kernels->int8->packed_size(slot->rows, slot->cols);
+		case DBERT_SLOT_TIED:
+			break;
+	}
+	return 0;
+}
+
 static void
 plan_slot(DbertSlots *slots, const DbertSlotRule *rule, int layer, const DbertConfig *config,
 		  bool tied, const DbertKernels *kernels)
@@ -180,15 +230,10 @@ plan_slot(DbertSlots *slots, const DbertSlotRule *rule, int layer, const DbertCo
 	slot->layer = layer;
 	slot->rows = dimension(rule->rows, config);
 	slot->cols = dimension(rule->cols, config);
-	slot->kind = rule->shape == WEIGHT ? DBERT_SLOT_LINEAR : DBERT_SLOT_ROWS;
+	slot->kind = slot_kind(rule, config, tied, kernels);
 	slot->offset = slots->bytes;
-	if (is_decoder(rule) && tied && dbert_layout_is_rows(kernels))
-		slot->kind = DBERT_SLOT_TIED;
-	else if (slot->kind == DBERT_SLOT_LINEAR)
-		slot->floats = kernels->packed_linear_size(slot->rows, slot->cols);
-	else
-		slot->floats = (uint64_t) slot->rows * slot->cols;
-	slots->bytes += (slot->floats * sizeof(float) + DBERT_PACK_ALIGN - 1) / DBERT_PACK_ALIGN * DBERT_PACK_ALIGN;
+	slot->bytes = slot_bytes(slot, kernels);
+	slots->bytes += (slot->bytes + DBERT_PACK_ALIGN - 1) / DBERT_PACK_ALIGN * DBERT_PACK_ALIGN;
 }
 
 DbertStatus
@@ -371,6 +416,17 @@ head_activation(const DbertConfig *config)
 	return config->family == DBERT_FAMILY_DISTILBERT ? DBERT_ACT_RELU : DBERT_ACT_TANH;
 }
 
+static void
+place_linear(const DbertSlot *slot, const void *at, const float *word, DbertLinear *linear)
+{
+	if (slot->kind == DBERT_SLOT_LINEAR8)
+		linear->w8 = at;
+	else
+		linear->w = slot->kind == DBERT_SLOT_TIED ? word : at;
+	linear->n = slot->rows;
+	linear->k = slot->cols;
+}
+
 void
 dbert_slots_place(const DbertSlots *slots, const DbertConfig *config, const void *base,
 				  DbertWeights *weights)
@@ -379,21 +435,20 @@ dbert_slots_place(const DbertSlots *slots, const DbertConfig *config, const void
 	for (int i = 0; i < slots->count; i++)
 	{
 		const DbertSlot *slot = &slots->items[i];
-		const float *at = (const float *) ((const char *) base + slot->offset);
+		const char *at = (const char *) base + slot->offset;
 		char	   *owner = slot->layer >= 0 ? (char *) &weights->layers[slot->layer] : (char *) weights;
 		char	   *field = owner + slot->rule->field;
 
-		if (slot->kind == DBERT_SLOT_TIED)
-			at = weights->word;
-		if (slot->rule->shape == ARRAY)
-			*(const float **) field = at;
-		else if (slot->rule->shape == BIAS)
-			((DbertLinear *) field)->b = at;
-		else
+		if (slot->kind == DBERT_SLOT_ROWS8)
 		{
-			((DbertLinear *) field)->w = at;
-			((DbertLinear *) field)->n = slot->rows;
-			((DbertLinear *) field)->k = slot->cols;
+			weights->word8 = (const int8_t *) at;
+			weights->word8_scale = (const float *) (at + dbert_rows8_scales(slot));
 		}
+		else if (slot->rule->shape == ARRAY)
+			*(const float **) field = (const float *) at;
+		else if (slot->rule->shape == BIAS)
+			((DbertLinear *) field)->b = (const float *) at;
+		else
+			place_linear(slot, at, weights->word, (DbertLinear *) field);
 	}
 }

@@ -9,13 +9,19 @@
 #ifndef DBERT_MODEL_WEIGHTS_H
 #define DBERT_MODEL_WEIGHTS_H
 
-/* y[M,N] = x[M,K] W^T + b, PyTorch's nn.Linear */
+#include <stdint.h>
+
+/*
+ * y[M,N] = x[M,K] W^T + b, PyTorch's nn.Linear.  Either w or w8 is there, for
+ * DbertKernels.linear or .int8->linear; neither: the model has no such layer.
+ */
 typedef struct DbertLinear
 {
-	const float *w;				/* [N, K] packed; NULL: the model has no such layer */
+	const float *w;				/* [N, K] packed */
 	const float *b;				/* [N], or NULL */
 	int			n;
 	int			k;
+	const void *w8;				/* [N, K] packed in 8 bits */
 } DbertLinear;
 
 typedef struct DbertNorm
@@ -36,7 +42,9 @@ typedef struct DbertLayer
 
 typedef struct DbertWeights
 {
-	const float *word;			/* [V, C] rows */
+	const float *word;			/* [V, C] rows, or NULL: */
+	const int8_t *word8;		/* [V, C] rows in 8 bits, to be multiplied by */
+	const float *word8_scale;	/* [V] */
 	const float *position;		/* [P, C] rows */
 	const float *type;			/* [S, C] rows, NULL for DistilBERT */
 	DbertNorm	embed_norm;

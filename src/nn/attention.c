@@ -92,7 +92,7 @@ static DbertStatus
 project_wanted(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span)
 {
 	size_t		c = run->model->config.hidden;
-	int			panel = run->model->kernels->panel,
+	int			panel = dbert_panel(run->model->kernels, &layer->qkv),
 				keys = (int) c / panel * panel;
 
 	DBERT_TRY(project_in(run, layer, keys, 3 * (int) c - keys, span->x, dbert_span_rows(span)));

@@ -44,6 +44,7 @@ static bool
 place_all(const DbertConfig *config, size_t n, size_t t, float *base, DbertScratch *s, size_t *total)
 {
 	size_t		c = config->hidden,
+				widest = config->ffn > config->hidden ? config->ffn : config->hidden,
 				block = min_size(n, DBERT_BLOCK_ROWS),
 				span = t > DBERT_SPAN_ROWS ? t : min_size(n, DBERT_SPAN_ROWS),
 				shared;
@@ -56,7 +57,9 @@ place_all(const DbertConfig *config, size_t n, size_t t, float *base, DbertScrat
 	if (!place(base, total, block, c, &s->x) ||
 		!place(base, total, block, c, &s->y) ||
 		!place(base, total, block, dbert_ffn_stride(config), &s->ffn) ||
-		!place(base, total, 1, dbert_attention_scratch((int) t, config->hidden / config->heads), &s->attention))
+		!place(base, total, 1, dbert_attention_scratch((int) t, config->hidden / config->heads), &s->attention) ||
+		!place(base, total, config->precision == DBERT_PRECISION_INT8,
+			   dbert_int8_scratch((int) block, (int) widest), &s->int8))
 		return false;
 	s->own_floats = *total - shared;
 	return true;
@@ -88,6 +91,14 @@ dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size_t max_len,
 
 /* ---- what the parts share ---- */
 
+static size_t
+block_work(const DbertModel *model)
+{
+	const DbertKernels *kernels = model->kernels;
+
+	return model->config.precision == DBERT_PRECISION_INT8 ? kernels->int8->block_work : kernels->block_work;
+}
+
 DbertRun
 dbert_worker_run(const DbertRun *run, int worker)
 {
@@ -98,6 +109,7 @@ dbert_worker_run(const DbertRun *run, int worker)
 	mine.scratch.y += at;
 	mine.scratch.ffn += at;
 	mine.scratch.attention += at;
+	mine.scratch.int8 += at;
 	if (mine.pool != NULL)
 		mine.poll = NULL;
 	return mine;
@@ -111,7 +123,7 @@ dbert_run_loop(const DbertRun *run, int n, size_t work, DbertTask task, void *ct
 
 	if (run->pool == NULL)
 		return dbert_parallel_for(NULL, 0, n, task, ctx);
-	share = ROUND_BLOCKS * run->model->kernels->block_work / (work + 1) + 1;
+	share = ROUND_BLOCKS * block_work(run->model) / (work + 1) + 1;
 	round = share * dbert_pool_threads(run->pool);
 	for (int first = 0, end; first < n; first = end)
 	{
@@ -133,7 +145,7 @@ dbert_run_poll(const DbertRun *run)
 int
 dbert_block_rows(const DbertModel *model, int threads, int m, int n, int k)
 {
-	size_t		most = min_size(model->kernels->block_work / ((size_t) n * (size_t) k), DBERT_BLOCK_ROWS);
+	size_t		most = min_size(block_work(model) / ((size_t) n * (size_t) k), DBERT_BLOCK_ROWS);
 	int			blocks,
 				even;
 
@@ -183,22 +195,47 @@ void
 dbert_linear(const DbertRun *run, const DbertLinear *layer,
 			 float *y, size_t ldy, const float *x, size_t ldx, int m, int act)
 {
-	run->model->kernels->linear(y, ldy, x, ldx, layer->w, layer->b, m, layer->n, layer->k, act);
+	const DbertKernels *kernels = run->model->kernels;
+
+	if (layer->w8 != NULL)
+		kernels->int8->linear(y, ldy, x, ldx, layer->w8, layer->b, m, layer->n, layer->k, act,
+							  run->scratch.int8);
+	else
+		kernels->linear(y, ldy, x, ldx, layer->w, layer->b, m, layer->n, layer->k, act);
+}
+
+int
+dbert_panel(const DbertKernels *kernels, const DbertLinear *layer)
+{
+	return layer->w8 != NULL ? kernels->int8->panel : kernels->panel;
 }
 
 DbertLinear
 dbert_linear_columns(const DbertKernels *kernels, const DbertLinear *layer, int first, int n)
 {
-	return (DbertLinear)
-	{
-		.w = layer->w + kernels->packed_linear_size(first, layer->k),
-		.b = layer->b ? layer->b + first : NULL,
-		.n = n,
-		.k = layer->k
-	};
+	DbertLinear part = {.b = layer->b ? layer->b + first : NULL, .n = n, .k = layer->k};
+
+	if (layer->w8 != NULL)
+		part.w8 = (const char *) layer->w8 + kernels->int8->packed_size(first, layer->k);
+	else
+		part.w = layer->w + kernels->packed_linear_size(first, layer->k);
+	return part;
 }
 
 /* ---- embeddings ---- */
+
+/* row[C] = the word embedding of id */
+static void
+word_row(const DbertWeights *w, int32_t id, float *row, size_t c)
+{
+	const size_t at = (size_t) id * c;
+
+	if (w->word8 == NULL)
+		memcpy(row, w->word + at, c * sizeof(float));
+	else
+		for (size_t j = 0; j < c; j++)
+			row[j] = w->word8[at + j] * w->word8_scale[id];
+}
 
 /* x[t, C] = norm(word + position + type); positions count from the text's start. */
 static void
@@ -209,13 +246,13 @@ embed(const DbertModel *model, const int32_t *ids, const uint8_t *types, float *
 
 	for (int i = 0; i < t; i++)
 	{
-		const float *word = w->word + (size_t) ids[i] * c;
 		const float *position = w->position + (size_t) i * c;
 		const float *type = w->type ? w->type + types[i] * c : NULL;
 		float	   *row = x + i * c;
 
+		word_row(w, ids[i], row, c);
 		for (size_t j = 0; j < c; j++)
-			row[j] = (type ? word[j] + type[j] : word[j]) + position[j];
+			row[j] = (type ? row[j] + type[j] : row[j]) + position[j];
 	}
 	model->kernels->layer_norm_rows(x, x, NULL, w->embed_norm.gamma, w->embed_norm.beta,
 									t, (int) c, model->config.norm_eps);

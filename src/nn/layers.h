@@ -39,6 +39,7 @@ typedef struct DbertScratch
 	float	   *y;				/* [block, C] */
 	float	   *ffn;			/* [block, F], rows dbert_ffn_stride apart */
 	float	   *attention;		/* dbert_attention_scratch */
+	float	   *int8;			/* dbert_int8_scratch, for models of 8 bits */
 	size_t		own_floats;
 } DbertScratch;
 
@@ -109,10 +110,11 @@ extern void dbert_linear(const DbertRun *run, const DbertLinear *layer,
 
 /*
  * The layer that gives columns first .. first+n-1 alone; first is a multiple of
- * the kernels' panel.
+ * dbert_panel of that layer.
  */
 extern DbertLinear dbert_linear_columns(const DbertKernels *kernels, const DbertLinear *layer,
 										int first, int n);
+extern int	dbert_panel(const DbertKernels *kernels, const DbertLinear *layer);
 
 /* out = norm(x + out(softmax(Q K' / sqrt(D)) V)), heads and texts apart; x is lost. */
 extern DbertStatus dbert_attention(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span);

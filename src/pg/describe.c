@@ -43,6 +43,19 @@ distil_check_task(const char *task)
 			 errhint("Tasks are sentiment, classify, entities, answer, fill_mask and embed.")));
 }
 
+DbertPrecision
+distil_precision(const char *name)
+{
+	DbertPrecision precision;
+
+	if (!dbert_precision_parse(name, &precision))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown precision \"%s\"", name),
+				 errhint("Precisions are fp32 and int8.")));
+	return precision;
+}
+
 static const char *
 core_task(const char *task)
 {
@@ -73,7 +86,7 @@ end_pack(void *arg)
 }
 
 DbertPack *
-distil_pack_begin(const DbertSource *source, const char *task,
+distil_pack_begin(const DbertSource *source, const char *task, const char *precision,
 				  const char *subject, MemoryContext context)
 {
 	HeldPack   *held = MemoryContextAllocZero(context, sizeof(HeldPack));
@@ -83,7 +96,7 @@ distil_pack_begin(const DbertSource *source, const char *task,
 	held->callback.func = end_pack;
 	held->callback.arg = held;
 	MemoryContextRegisterResetCallback(context, &held->callback);
-	if (dbert_pack_begin(source, core_task(task), distil_kernels(), &held->allocator,
+	if (dbert_pack_begin(source, core_task(task), distil_precision(precision), distil_kernels(), &held->allocator,
 						 distil_poll(), &held->pack, &err) != DBERT_OK)
 	{
 		held->pack = NULL;
@@ -181,7 +194,8 @@ natural_task(const DbertConfig *config, bool sentiment)
 }
 
 void
-distil_describe(DbertPack *pack, const char *name, const char *task, DistilInfo *info)
+distil_describe(DbertPack *pack, const char *name, const char *task, const char *precision,
+				DistilInfo *info)
 {
 	const DbertConfig *config = dbert_pack_config(pack);
 	bool		sentiment = has_sentiment(pack, config);
@@ -197,5 +211,5 @@ distil_describe(DbertPack *pack, const char *name, const char *task, DistilInfo 
 	info->hidden_size = config->hidden;
 	info->parameters = (int64) config->parameters;
 	info->max_tokens = config->max_tokens;
-	info->precision = DISTIL_PRECISION;
+	info->precision = precision;
 }

@@ -97,7 +97,7 @@ distil_guc_init(void)
 
 	DefineCustomStringVariable("distilbert.force_isa",
 							   "Kernels that models are computed with, for tests.",
-							   "\"avx512\", \"avx2\", \"openblas\" or \"scalar\"; empty: the best that this machine can run.",
+							   "\"avx512-vnni\", \"avx512\", \"avx2-vnni\", \"avx2\", \"openblas\" or \"scalar\"; empty: the best that this machine can run.",
 							   &distil_guc_force_isa, "",
 							   PGC_SUSET, 0, check_force_isa, assign_force_isa, NULL);
 

@@ -7,8 +7,8 @@
 #include "dbert.h"
 #include "pg/modelcache.h"
 
-/* What a loaded model's weights are computed in; part of its identity. */
-#define DISTIL_PRECISION "fp32"
+/* What a model's weights are computed in unless told otherwise; part of its identity. */
+#define DISTIL_DEFAULT_PRECISION "fp32"
 
 /* Receives every chunk (of DISTIL_CHUNK_BYTES, the last may be shorter) of a file. */
 typedef void (*DistilChunkSink) (void *ctx, const char *file, int32 seq,

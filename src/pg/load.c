@@ -37,6 +37,7 @@ typedef struct LoadArgs
 	const char *path;
 	const char *task;			/* or NULL */
 	bool		replace;
+	const char *precision;
 } LoadArgs;
 
 static void
@@ -104,7 +105,7 @@ delete_model(const char *name)
 	if (distil_catalog_find(name, snapshot, &row))
 	{
 		if (!distil_catalog_shares(&row, snapshot))
-			distil_pack_remove_at_end(row.sha256, true);
+			distil_pack_remove_at_end(row.sha256, row.precision, true);
 		distil_catalog_delete(name, snapshot);
 	}
 	UnregisterSnapshot(snapshot);
@@ -126,8 +127,8 @@ store_model(DistilInfo *info, const DbertSource *source, const char *const *file
 	DistilChunkWriter *writer;
 
 	delete_model(info->name);
-	if (!distil_pack_exists(distil_pack_path(info->sha256)))
-		distil_pack_remove_at_end(info->sha256, false);
+	if (!distil_pack_exists(distil_pack_path(info->sha256, info->precision)))
+		distil_pack_remove_at_end(info->sha256, info->precision, false);
 
 	distil_catalog_insert(info);
 	writer = distil_chunks_begin(info->name);
@@ -150,11 +151,11 @@ load_model(const LoadArgs *args, DistilInfo *info)
 	MemoryContext context = CurrentMemoryContext;
 	const char *subject = psprintf("could not load model \"%s\"", args->name);
 	const DbertSource *source = distil_dirsource_open(args->path, context);
-	DbertPack  *pack = distil_pack_begin(source, args->task, subject, context);
+	DbertPack  *pack = distil_pack_begin(source, args->task, args->precision, subject, context);
 	const char *const *files = distil_pack_files(pack);
 	DbertError	err = {0};
 
-	distil_describe(pack, args->name, args->task, info);
+	distil_describe(pack, args->name, args->task, args->precision, info);
 	distil_identity(source, files, info->task, info->precision,
 					NULL, NULL, info->sha256, &info->bytes);
 	if (!check_existing(info, args->replace))
@@ -203,9 +204,11 @@ distil_load_model(PG_FUNCTION_ARGS)
 	args.path = text_argument(fcinfo, 1, "path of the model directory");
 	args.task = PG_ARGISNULL(2) ? NULL : text_argument(fcinfo, 2, "task");
 	args.replace = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
+	args.precision = PG_ARGISNULL(4) ? DISTIL_DEFAULT_PRECISION : text_argument(fcinfo, 4, "precision");
 	distil_check_name(args.name);
 	if (args.task != NULL)
 		distil_check_task(args.task);
+	(void) distil_precision(args.precision);
 	check_builtin(&args);
 
 	/* deleted on error, too: it holds open files */

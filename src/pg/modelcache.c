@@ -57,7 +57,7 @@ typedef struct Resolved
 	uint8		key[DISTIL_SHA256_BYTES];
 	const char *builtin;		/* directory of an installed model; NULL: a row */
 	const char *task;			/* of a row */
-	const char *precision;		/* of a row */
+	const char *precision;
 	Snapshot	snapshot;
 } Resolved;
 
@@ -118,6 +118,7 @@ resolve_builtin(Resolved *r)
 	r->builtin = distil_builtin_path(r->name);
 	if (r->builtin == NULL)
 		return false;
+	r->precision = DISTIL_DEFAULT_PRECISION;
 	distil_builtin_key(r->builtin, r->key);
 	return true;
 }
@@ -183,7 +184,8 @@ build_pack(const Resolved *r, const char *path, const char *subject)
 	{
 		if (files != NULL)
 			check_rows(r, source, files);
-		distil_pack_create(path, distil_pack_begin(source, r->task, subject, context), subject);
+		distil_pack_create(path, distil_pack_begin(source, r->task, r->precision, subject, context),
+						   subject);
 	}
 	distil_pack_unlock(lock);
 
@@ -195,7 +197,7 @@ build_pack(const Resolved *r, const char *path, const char *subject)
 static void
 open_pack(DistilModel *model, const Resolved *r)
 {
-	const char *path = distil_pack_path(r->key);
+	const char *path = distil_pack_path(r->key, r->precision);
 	const char *subject = psprintf("could not open model \"%s\"", r->name);
 	bool		damaged = false;
 

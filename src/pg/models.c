@@ -79,8 +79,9 @@ describe_builtin(const char *name, DistilInfo *info, MemoryContext context)
 	const DbertSource *source = distil_dirsource_installed(path, context);
 	DbertPack  *pack;
 
-	pack = distil_pack_begin(source, NULL, psprintf("could not read model \"%s\"", name), context);
-	distil_describe(pack, name, NULL, info);
+	pack = distil_pack_begin(source, NULL, DISTIL_DEFAULT_PRECISION,
+							 psprintf("could not read model \"%s\"", name), context);
+	distil_describe(pack, name, NULL, DISTIL_DEFAULT_PRECISION, info);
 	distil_identity(source, distil_pack_files(pack), info->task, info->precision,
 					NULL, NULL, info->sha256, &info->bytes);
 	info->builtin = true;

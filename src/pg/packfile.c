@@ -66,14 +66,18 @@ distil_kernels(void)
 }
 
 char *
-distil_pack_path(const uint8 *sha256)
+distil_pack_path(const uint8 *sha256, const char *precision)
 {
 	char		hex[2 * DISTIL_SHA256_BYTES + 1];
+	DbertPrecision core;
+
+	/* A precision that is not known can still be dropped: it has no pack. */
+	(void) dbert_precision_parse(precision, &core);
 
 	for (int i = 0; i < DISTIL_SHA256_BYTES; i++)
 		sprintf(hex + 2 * i, "%02x", sha256[i]);
 	return psprintf("%s/%s-%d-%s.pack", PACK_FOLDER, hex,
-					DBERT_PACK_VERSION, distil_kernels()->layout);
+					DBERT_PACK_VERSION, dbert_pack_layout(distil_kernels(), core));
 }
 
 
@@ -306,12 +310,12 @@ distil_pack_create(const char *path, DbertPack *pack, const char *subject)
 /* ---- the end of a transaction ---- */
 
 void
-distil_pack_remove_at_end(const uint8 *sha256, bool at_commit)
+distil_pack_remove_at_end(const uint8 *sha256, const char *precision, bool at_commit)
 {
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 	PendingRemove *entry = palloc(sizeof(PendingRemove));
 
-	entry->path = distil_pack_path(sha256);
+	entry->path = distil_pack_path(sha256, precision);
 	entry->at_commit = at_commit;
 	entry->level = GetCurrentTransactionNestLevel();
 	entry->next = pending;

@@ -22,8 +22,8 @@ typedef struct DistilMapping
 /* The kernels for models opened from now on: this machine's best, or distilbert.force_isa. */
 extern const DbertKernels *distil_kernels(void);
 
-/* The pack's path relative to the data directory, palloc'd. */
-extern char *distil_pack_path(const uint8 *sha256);
+/* The path, relative to the data directory, of a content's pack; palloc'd. */
+extern char *distil_pack_path(const uint8 *sha256, const char *precision);
 
 /*
  * Map a pack for reading, until context is reset or it is unmapped.  NULL:
@@ -52,7 +52,8 @@ extern void distil_pack_remove(const char *path);
  * Remove a content's pack when the current (sub)transaction commits (dropped
  * models), or when it aborts (a model loaded in it, and perhaps used).
  */
-extern void distil_pack_remove_at_end(const uint8 *sha256, bool at_commit);
+extern void distil_pack_remove_at_end(const uint8 *sha256, const char *precision,
+									  bool at_commit);
 
 extern void distil_packfile_init(void);
 

@@ -58,7 +58,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	target = targets[data[0] % N_TARGETS];
 	good_model(&m, target);
 	mem_put_bytes(&m, target, data + 1, size - 1);
-	if (dbert_pack_begin(&source, NULL, &dbert_kernels_scalar, &dbert_malloc_allocator, NULL, &pack, &err) == DBERT_OK)
+	if (dbert_pack_begin(&source, NULL, DBERT_PRECISION_FP32, &dbert_kernels_scalar, &dbert_malloc_allocator, NULL, &pack, &err) == DBERT_OK)
 	{
 		dbert_pack_write(pack, NULL, NULL, &err);
 		dbert_pack_end(pack);

@@ -1,0 +1,107 @@
+/*
+ * int8_scalar.c -- the definition of the product of 8-bit integers (int8.h),
+ * and the path of every processor without one of its own.
+ */
+#include "kernel/int8.h"
+
+#include "kernel/kernel_scalar.h"
+
+DbertI8Scale
+dbert_i8_weight_scale(const float *w, int k)
+{
+	float		max = 0;
+
+	for (int p = 0; p < k; p++)
+		max = fabsf(w[p]) > max ? fabsf(w[p]) : max;
+	return dbert_i8_scale(max, DBERT_I8_WEIGHT_STEPS);
+}
+
+void
+dbert_i8_round(int8_t *q, const float *w, int k, DbertI8Scale scale)
+{
+	for (int p = 0; p < k; p++)
+		q[p] = (int8_t) lrintf(w[p] * scale.inverse);
+}
+
+/* q[k] = x[k] in whole numbers; returns their scale. */
+static float
+quantize_row(int16_t *q, const float *x, int k)
+{
+	float		low = 0,
+				high = 0,
+				poison = 0;		/* NaN as soon as an x is not finite */
+	DbertI8Scale scale;
+
+	for (int p = 0; p < k; p++)
+	{
+		low = x[p] < low ? x[p] : low;
+		high = x[p] > high ? x[p] : high;
+		poison += x[p] * 0;
+	}
+	scale = dbert_i8_scale(poison + high - low, DBERT_I8_ROW_STEPS);
+	for (int p = 0; p < k; p++)
+		q[p] = (int16_t) (scale.inverse == 0 ? 0 : lrintf(x[p] * scale.inverse));
+	return scale.scale;
+}
+
+static size_t
+packed_size(int n, int k)
+{
+	return (size_t) n * (sizeof(float) + (size_t) k);
+}
+
+static void
+pack(void *dst, const float *w, int n, int k)
+{
+	char	   *row = dst;
+
+	for (size_t j = 0; j < (size_t) n; j++, row += packed_size(1, k))
+	{
+		DbertI8Scale scale = dbert_i8_weight_scale(w + j * k, k);
+
+		memcpy(row, &scale.scale, sizeof(float));
+		dbert_i8_round((int8_t *) row + sizeof(float), w + j * k, k, scale);
+	}
+}
+
+static int32_t
+dot(const int16_t *a, const int8_t *b, int k)
+{
+	int32_t		sum = 0;
+
+	for (int p = 0; p < k; p++)
+		sum += a[p] * b[p];
+	return sum;
+}
+
+static void
+linear(float *y, size_t ldy, const float *x, size_t ldx, const void *wp, const float *b,
+	   int m, int n, int k, int act, void *scratch)
+{
+	int16_t    *q = scratch;
+
+	for (int i = 0; i < m; i++, x += ldx, y += ldy)
+	{
+		const char *row = wp;
+		float		scale = quantize_row(q, x, k);
+
+		for (int j = 0; j < n; j++, row += packed_size(1, k))
+		{
+			float		row_scale;
+
+			memcpy(&row_scale, row, sizeof(row_scale));
+			y[j] = (float) dot(q, (const int8_t *) row + sizeof(float), k) * (scale * row_scale) +
+				(b != NULL ? b[j] : 0);
+		}
+		dbert_f32_activate__scalar(y, n, act);
+	}
+}
+
+const DbertInt8Kernels dbert_int8_scalar = {
+	.layout = "i8-rowmajor",
+	.block_work = 10000000,
+	.packed_size = packed_size,
+	.panel = 1,
+	.pack = pack,
+	.linear = linear,
+};

@@ -1,0 +1,264 @@
+/*
+ * int8_template.h -- products of 8-bit integers with a packed operand, written
+ * once over a vec_*.h and an ivec_*.h.
+ *
+ * The including file sets MR and NV, and says how its instructions multiply:
+ *
+ *   Quantum      what an element of x becomes in the scratch
+ *   GROUP        how many of them fill 32 bits, and one multiply-add takes
+ *   UNSIGNED     1: Quanta have no sign, the row's lowest becomes 0
+ *   store_quanta VL whole numbers as Quanta
+ *   column       the GROUP weights of each of VL columns, as the multiply-add takes them
+ *   dot          acc[j] += sum over a group of row * column[j]
+ *
+ * Packed layout of W[N,K]: panels of NR = NV * VL columns, padded with zeros;
+ * a panel is NR scales, the NR columns' sums, and ceil(K / GROUP) lines of NR groups:
+ *
+ *   line 0   w[0][0..GROUP-1] w[1][0..GROUP-1] .. w[NR-1][0..GROUP-1]
+ *   line 1   w[0][GROUP..2*GROUP-1] ..
+ *
+ * A sum starts from the column's, times what was taken from the row's numbers
+ * to have no sign, which gives it back.  Rows are quantised MC at a time into the scratch, and all
+ * panels meet them there; the rest is as in gemm_template.h.
+ */
+#ifndef DBERT_KERNEL_INT8_TEMPLATE_H
+#define DBERT_KERNEL_INT8_TEMPLATE_H
+
+#include "kernel/activate_template.h"
+#include "kernel/int8.h"
+#include "kernel/unroll.h"
+
+#define NR (NV * VL)
+#define LINE (NR * GROUP)		/* bytes */
+#define MC (120 / (int) sizeof(Quantum))	/* rows of 3072 elements stay in L2 */
+
+/* ---- quantising rows ---- */
+
+/* Quanta from a row to the next: whole cache lines, an odd number of them. */
+static size_t
+row_quanta(int k)
+{
+	size_t		lines = ((size_t) k * sizeof(Quantum) + 63) / 64;
+
+	return (lines | 1) * 64 / sizeof(Quantum);
+}
+
+/*
+ * Writes whole vectors: zeros beyond k.  Returns the scale; *lowest is what
+ * was taken from all numbers.
+ */
+static float
+quantize_row(Quantum *q, int32_t *lowest, const float *x, int k)
+{
+	Vec			below = v_zero(),	/* 0, and how far x goes below it */
+				above = v_zero(),
+				poison = v_zero();	/* NaN as soon as an x is not finite */
+	DbertI8Scale s;
+	float		least;
+
+	for (int p = 0; p < k; p += VL)
+	{
+		Vec			v = load_filled(x + p, k - p, v_zero());
+
+		below = v_max(v_sub(v_zero(), v), below);
+		above = v_max(v, above);
+		poison = v_add(v_mul(v, v_zero()), poison);
+	}
+	least = -v_greatest(below);
+	s = dbert_i8_scale(v_sum(poison) + v_greatest(above) - least, DBERT_I8_ROW_STEPS);
+	*lowest = UNSIGNED && s.inverse != 0 ? (int32_t) lrintf(least * s.inverse) : 0;
+	for (int p = 0; p < k; p += VL)
+	{
+		Vec			v = load_filled(x + p, k - p, v_zero());
+
+		store_quanta(q + p, i_sub(i_round(v_mul(v, v_set(s.inverse))), i_set(*lowest)));
+	}
+	return s.scale;
+}
+
+/* ---- the packed operand ---- */
+
+static size_t
+panel_size(int k)
+{
+	return NR * (sizeof(float) + sizeof(int32_t)) + ((size_t) k + GROUP - 1) / GROUP * LINE;
+}
+
+static size_t
+packed_size(int n, int k)
+{
+	return ((size_t) n + NR - 1) / NR * panel_size(k);
+}
+
+/* One column of a panel from a row of W. */
+static void
+pack_column(char *panel, int column, const float *w, int k)
+{
+	float	   *scales = (float *) panel;
+	int32_t    *sums = (int32_t *) (scales + NR);
+	int8_t	   *lines = (int8_t *) (sums + NR) + column * GROUP;
+	int8_t		part[64];		/* quantised as a whole, laid out by parts */
+	DbertI8Scale s = dbert_i8_weight_scale(w, k);
+
+	for (int p0 = 0; p0 < k; p0 += 64)
+	{
+		int			count = k - p0 < 64 ? k - p0 : 64;
+
+		dbert_i8_round(part, w + p0, count, s);
+		for (int p = 0; p < count; p++)
+		{
+			lines[(size_t) (p0 + p) / GROUP * LINE + (p0 + p) % GROUP] = part[p];
+			sums[column] += part[p];
+		}
+	}
+	scales[column] = s.scale;
+}
+
+static void
+pack(void *dst, const float *w, int n, int k)
+{
+	memset(dst, 0, packed_size(n, k));
+	for (size_t j = 0; j < (size_t) n; j++)
+		pack_column((char *) dst + j / NR * panel_size(k), (int) (j % NR), w + j * k, k);
+}
+
+/* ---- the product ---- */
+
+typedef struct Tile
+{
+	float	   *y;
+	size_t		ldy;
+	const Quantum *x;
+	size_t		ldx;
+	const float *row_scales;
+	const int32_t *lowest;		/* of each row */
+	const char *panel;
+	const float *b;				/* or NULL */
+	int			columns;		/* 1 .. NR */
+	int			lines;
+	const char *fetch;			/* what to bring into L2 meanwhile: */
+	int			fetch_step;		/* LINE bytes from here, then on by so many per line */
+} Tile;
+
+/* y's vector j of a row from its sums */
+static inline void
+tile_store(const Tile *t, int i, int j, IVec sums)
+{
+	const float *scales = (const float *) t->panel;
+	const VecMask some = v_first(t->columns - j * VL);
+	Vec			scale = v_mul(v_set(t->row_scales[i]), v_load(scales + j * VL));
+	Vec			b = t->b != NULL ? v_load_part(t->b + j * VL, some) : v_zero();
+
+	v_store_part(t->y + i * t->ldy + j * VL, some, v_add(v_mul(i_to_float(sums), scale), b));
+}
+
+/* Rows is a constant wherever this is inlined: acc lives in registers. */
+static inline __attribute__((always_inline)) void
+tile_compute(const Tile *t, const int rows)
+{
+	IVec		acc[MR][NV];
+	const size_t ldx = t->ldx;
+	const Quantum *low = t->x,	/* as in gemm_template.h */
+			   *high = rows > 6 ? low + 6 * ldx : low;
+	const int32_t *sums = (const int32_t *) ((const float *) t->panel + NR);
+	const int8_t *w = (const int8_t *) (sums + NR);
+	const char *fetch = t->fetch;
+	const int	fetch_step = t->fetch_step;
+
+	UNROLL
+	for (int i = 0; i < rows; i++)
+		UNROLL
+		for (int j = 0; j < NV; j++)
+			acc[i][j] = i_mul(i_set(t->lowest[i]), i_load(sums + j * VL));
+
+	UNROLL_BY_4
+	for (int p = 0; p < t->lines; p++, w += LINE, low += GROUP, high += GROUP, fetch += fetch_step)
+	{
+		IVec		columns[NV];
+
+		UNROLL
+		for (int j = 0; j < NV; j++)
+		{
+			columns[j] = column(w + j * VL * GROUP);
+			if (j * VL * GROUP % 64 == 0)
+				_mm_prefetch(fetch + j * VL * GROUP, _MM_HINT_T1);
+		}
+		UNROLL
+		for (int i = 0; i < rows; i++)
+		{
+			int32_t		group;
+			IVec		row;
+
+			memcpy(&group, i < 6 ? low + i * ldx : high + (i - 6) * ldx, sizeof(group));
+			row = i_set(group);
+			UNROLL
+			for (int j = 0; j < NV; j++)
+				acc[i][j] = dot(acc[i][j], row, columns[j]);
+		}
+	}
+
+	UNROLL
+	for (int i = 0; i < rows; i++)
+		UNROLL
+		for (int j = 0; j < NV; j++)
+			tile_store(t, i, j, acc[i][j]);
+}
+
+#include "kernel/tile_rows.h"
+
+/* All quantised rows against one panel, in tiles of heights that differ by one at most. */
+static void
+panel_run(Tile t, int m, int act)
+{
+	int			tiles = (m + MR - 1) / MR;
+	float	   *y = t.y;
+
+	t.fetch_step = (LINE + tiles - 1) / tiles;
+	for (int left = m; tiles > 0; tiles--)
+	{
+		int			rows = (left + tiles - 1) / tiles;
+
+		tile_run(&t, rows);
+		t.y += rows * t.ldy;
+		t.x += rows * t.ldx;
+		t.row_scales += rows;
+		t.lowest += rows;
+		t.fetch += (size_t) t.lines * t.fetch_step;
+		left -= rows;
+	}
+	if (act != DBERT_ACT_NONE)
+		activate_rows(y, t.ldy, m, t.columns, act);
+}
+
+static void
+linear(float *y, size_t ldy, const float *x, size_t ldx, const void *wp, const float *b,
+	   int m, int n, int k, int act, void *scratch)
+{
+	const size_t panel = panel_size(k),
+				step = row_quanta(k);
+	float	   *scales = scratch;
+	int32_t    *lowest = (int32_t *) (scales + 128);	/* MC of each, then cache lines */
+	Quantum    *quanta = (Quantum *) (lowest + 128);
+
+	for (int m0 = 0; m0 < m; m0 += MC)
+	{
+		const int	rows = m - m0 < MC ? m - m0 : MC;
+		const char *at = wp;
+
+		for (int i = 0; i < rows; i++)
+			scales[i] = quantize_row(quanta + i * step, &lowest[i], x + (m0 + i) * ldx, k);
+		for (int n0 = 0; n0 < n; n0 += NR, at += panel)
+		{
+			Tile		t = {
+				.y = y + m0 * ldy + n0, .ldy = ldy, .x = quanta, .ldx = step, .row_scales = scales,
+				.lowest = lowest, .panel = at, .b = b != NULL ? b + n0 : NULL,
+				.columns = n - n0 < NR ? n - n0 : NR, .lines = (k + GROUP - 1) / GROUP,
+				.fetch = at + panel,
+			};
+
+			panel_run(t, rows, act);
+		}
+	}
+}
+
+#endif

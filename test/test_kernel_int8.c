@@ -1,0 +1,376 @@
+/*
+ * test_kernel_int8.c -- products of 8-bit integers: the definition against
+ * numbers worked out by hand, every table that this machine can run against
+ * the definition, bit for bit.
+ *
+ * Outputs lie between guards, rows have gaps, sizes have every tail.  NaN is
+ * compared as NaN: which one it is, IEEE 754 leaves open.
+ */
+#include "kernel/int8.h"
+#include "kernel/kernel.h"
+#include "model/config.h"
+#include "test/testhelp.h"
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+#define GUARD 123456.5f
+#define GUARDS 64				/* floats before and after */
+
+static const DbertKernels *const ref = &dbert_kernels_scalar;
+static const DbertKernels *table;	/* under test */
+
+/* ---- random numbers and guarded buffers ---- */
+
+static unsigned seed = 1;
+
+static float
+random_float(void)
+{
+	seed = seed * 1664525u + 1013904223u;
+	return (float) (seed >> 8) / 8388608.0f - 1;
+}
+
+/* count floats of -1 .. 1 between guards, 64-byte aligned */
+static float *
+guarded(size_t count)
+{
+	void	   *memory;
+	float	   *base;
+
+	if (posix_memalign(&memory, 64, (count + 2 * GUARDS) * sizeof(float)) != 0)
+		abort();
+	base = memory;
+	for (size_t i = 0; i < GUARDS; i++)
+		base[i] = base[GUARDS + count + i] = GUARD;
+	for (size_t i = 0; i < count; i++)
+		base[GUARDS + i] = random_float();
+	return base + GUARDS;
+}
+
+static void
+guarded_free(float *x, size_t count)
+{
+	int			broken = 0;
+
+	for (size_t i = 1; i <= GUARDS; i++)
+		broken += x[-(ptrdiff_t) i] != GUARD || x[count + i - 1] != GUARD;
+	CHECK_MSG(broken == 0, "%s: %d floats outside a buffer of %d overwritten", table->name, broken, (int) count);
+	free(x - GUARDS);
+}
+
+static void
+fill(float *x, size_t count, float value)
+{
+	for (size_t i = 0; i < count; i++)
+		x[i] = value;
+}
+
+/* ---- one product, by the definition and by the table ---- */
+
+typedef struct Product
+{
+	int			m;
+	int			n;
+	int			k;
+	size_t		ldx;
+	size_t		ldy;
+	float	   *x;				/* -1 .. 1; to be changed before it is run */
+	float	   *w;
+	float	   *b;
+	float	   *y;
+} Product;
+
+static size_t
+output_floats(const Product *p)
+{
+	return (p->m - 1) * p->ldy + p->n;
+}
+
+static Product
+product_begin(int m, int n, int k)
+{
+	Product		p = {m, n, k, k + 3, n + 5, NULL, NULL, NULL, NULL};
+
+	p.x = guarded(m * p.ldx);
+	p.w = guarded((size_t) n * k);
+	p.b = guarded(n);
+	p.y = guarded(output_floats(&p));
+	return p;
+}
+
+static void
+product_end(Product *p)
+{
+	guarded_free(p->x, p->m * p->ldx);
+	guarded_free(p->w, (size_t) p->n * p->k);
+	guarded_free(p->b, p->n);
+	guarded_free(p->y, output_floats(p));
+}
+
+/* y by one table, the gaps between rows GUARD */
+static void
+product_run(const Product *p, const DbertKernels *by, float *y, bool with_bias, int act)
+{
+	size_t		pack_floats = (by->int8->packed_size(p->n, p->k) + 3) / 4,
+				scratch_floats = dbert_int8_scratch(p->m, p->k);
+	float	   *pack = guarded(pack_floats),
+			   *scratch = guarded(scratch_floats);
+
+	fill(scratch, scratch_floats, NAN);
+	for (int i = 0; i < p->m; i++)
+	{
+		fill(y + i * p->ldy, p->n, NAN);	/* y is only written */
+		if (i + 1 < p->m)
+			fill(y + i * p->ldy + p->n, p->ldy - p->n, GUARD);
+	}
+	by->int8->pack(pack, p->w, p->n, p->k);
+	by->int8->linear(y, p->ldy, p->x, p->ldx, pack, with_bias ? p->b : NULL, p->m, p->n, p->k, act, scratch);
+	guarded_free(pack, pack_floats);
+	guarded_free(scratch, scratch_floats);
+}
+
+static bool
+same_float(float a, float b)
+{
+	return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof(a)) == 0;
+}
+
+static void
+check_same(const Product *p, const float *got, const float *want, const char *what)
+{
+	for (size_t i = 0; i < output_floats(p); i++)
+		if (!same_float(got[i], want[i]))
+		{
+			CHECK_MSG(0, "%s, %s [%d,%d,%d]: at %d,%d got %.9g, want %.9g", table->name, what, p->m, p->n, p->k,
+					  (int) (i / p->ldy), (int) (i % p->ldy), got[i], want[i]);
+			return;
+		}
+}
+
+/* Against the definition; with an activation, against the table's own of that. */
+static void
+product_check(const Product *p, const char *what)
+{
+	float	   *want = guarded(output_floats(p));
+
+	for (int bias = 0; bias < 2; bias++)
+	{
+		product_run(p, ref, want, bias, DBERT_ACT_NONE);
+		product_run(p, table, p->y, bias, DBERT_ACT_NONE);
+		check_same(p, p->y, want, what);
+	}
+	for (int i = 0; i < p->m; i++)
+		table->activate(want + i * p->ldy, p->n, DBERT_ACT_GELU);
+	product_run(p, table, p->y, true, DBERT_ACT_GELU);
+	check_same(p, p->y, want, what);
+	guarded_free(want, output_floats(p));
+}
+
+static void
+random_case(int m, int n, int k)
+{
+	Product		p = product_begin(m, n, k);
+
+	product_check(&p, "random");
+	product_end(&p);
+}
+
+/* ---- cases ---- */
+
+static void
+test_sizes(void)
+{
+	static const int ns[] = {1, 2, 15, 16, 17, 31, 32, 33, 48, 65};
+	static const int ks[] = {1, 2, 3, 4, 5, 7, 8, 63, 64, 65, 129};
+
+	for (int m = 1; m <= 26; m++)
+		for (int i = 0; i < (int) (sizeof(ns) / sizeof(ns[0])); i++)
+			random_case(m, ns[i], ks[(m + i) % 11]);
+	random_case(5, 768, 768);
+	random_case(131, 40, 768);	/* more rows than are quantised at once */
+	random_case(3, 97, 3072);
+	random_case(125, 33, 1537);
+}
+
+/*
+ * The largest sums there are, of either sign, x from 0 to 254 steps or both
+ * ways: nothing may saturate or overflow.
+ */
+static void
+test_extremes(void)
+{
+	static const int ks[] = {1, 2, 3, 4, 31, 64, 3072, 65536};
+
+	for (int i = 0; i < (int) (sizeof(ks) / sizeof(ks[0])); i++)
+		for (int signs = 0; signs < 4; signs++)
+		{
+			Product		p = product_begin(7, 35, ks[i]);
+
+			fill(p.x, p.m * p.ldx, signs & 1 ? -1.0f : 1.0f);
+			fill(p.w, (size_t) p.n * p.k, signs & 2 ? -1.0f : 1.0f);
+			product_check(&p, "extreme");
+			product_run(&p, table, p.y, false, DBERT_ACT_NONE);
+			CHECK_NEAR(p.y[0], (signs == 0 || signs == 3 ? 1.0 : -1.0) * ks[i], 1e-6 * ks[i]);
+			for (size_t j = 0; j < p.m * p.ldx; j += 2)
+				p.x[j] = -p.x[j];
+			for (size_t j = 0; j < (size_t) p.n * p.k; j += 2)
+				p.w[j] = -p.w[j];
+			product_check(&p, "alternating extreme");
+			product_end(&p);
+		}
+}
+
+/* NaN and infinity spoil their row, and no other; tiny rows are zeros; b remains. */
+static void
+test_special_rows(void)
+{
+	Product		p = product_begin(14, 35, 20);
+
+	p.x[2 * p.ldx + 5] = NAN;
+	p.x[3 * p.ldx + 19] = -NAN;
+	p.x[4 * p.ldx] = INFINITY;
+	p.x[5 * p.ldx + 19] = -INFINITY;
+	fill(p.x + 6 * p.ldx, p.k, 0);
+	fill(p.x + 7 * p.ldx, p.k, -0.0f);
+	fill(p.x + 8 * p.ldx, p.k, 0x1p-149f);
+	fill(p.x + 9 * p.ldx, p.k, 0x1.fffffep-101f);
+	fill(p.x + 10 * p.ldx, p.k, 0x1p-100f);
+	for (int j = 0; j < p.k; j++)
+		p.x[11 * p.ldx + j] *= 1.7e38f;
+	p.x[13 * p.ldx + 4] = 3e38f;
+	p.x[13 * p.ldx + 5] = -3e38f;	/* the span is infinite */
+	p.x[12 * p.ldx + 3] = 1e30f;	/* all the others round to 0 */
+	fill(p.w + 34 * p.k, p.k, 0);
+	fill(p.w + 33 * p.k, p.k, 0x1p-120f);
+	fill(p.w + 32 * p.k, p.k, 1e30f);
+	product_check(&p, "special");
+
+	product_run(&p, table, p.y, true, DBERT_ACT_NONE);
+	for (int j = 0; j < p.n; j++)
+	{
+		for (int i = 0; i < p.m; i++)
+			CHECK(!!isnan(p.y[i * p.ldy + j]) == ((i >= 2 && i <= 5) || i == 13));
+		for (int i = 6; i <= 9; i++)
+			CHECK(p.y[i * p.ldy + j] == p.b[j]);
+	}
+	CHECK(p.y[34] == p.b[34] && p.y[33] == p.b[33]);
+	product_run(&p, table, p.y, false, DBERT_ACT_NONE);
+	CHECK(p.y[10 * p.ldy] != 0);
+	product_end(&p);
+}
+
+/* Row i of m rows has the bits of the row alone. */
+static void
+test_row_alone(void)
+{
+	Product		all = product_begin(150, 45, 161);
+	float		alone[45];
+
+	for (int m = 1; m <= 150; m += m < 40 ? 1 : 11)
+	{
+		Product		some = all,
+					one = all;
+
+		some.m = m;
+		one.m = 1;
+		one.x += (m - 1) * all.ldx;
+		product_run(&some, table, all.y, true, DBERT_ACT_GELU);
+		product_run(&one, table, alone, true, DBERT_ACT_GELU);
+		CHECK_MSG(memcmp(all.y + (m - 1) * all.ldy, alone, sizeof(alone)) == 0,
+				  "%s: row %d has other bits alone", table->name, m - 1);
+	}
+	product_end(&all);
+}
+
+/* By hand: scales of 1, ties to even, 127 times a diagonal of 127. */
+static void
+test_rounding(void)
+{
+	static const float rows[][10] = {
+		{127, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, 63.5f, 126.5f, 0.4999f, -127},
+		{254, 253.5f, 252.5f, 0.5f, 1.5f, 3, 127, 128, 200, 1},
+		{-254, -253.5f, -252.5f, -0.5f, -1.5f, -3, -127, -128, -200, -1},
+		{126.5f, -127.5f, 0, 126, -127, 1, 2, 3, 4, 5}	/* 126 - -128: no room to spare */
+	};
+	static const float rounded[][10] = {
+		{127, 0, 2, 2, 0, -2, 64, 126, 0, -127},
+		{254, 254, 252, 0, 2, 3, 127, 128, 200, 1},
+		{-254, -254, -252, 0, -2, -3, -127, -128, -200, -1},
+		{126, -128, 0, 126, -127, 1, 2, 3, 4, 5}
+	};
+	Product		p = product_begin(4, 10, 10);
+
+	for (int i = 0; i < 10; i++)
+		for (int j = 0; j < 10; j++)
+			p.w[i * 10 + j] = i == j ? 127 : 0;
+	for (int i = 0; i < 4; i++)
+		memcpy(p.x + i * p.ldx, rows[i], sizeof(rows[i]));
+	product_run(&p, table, p.y, false, DBERT_ACT_NONE);
+	for (int i = 0; i < 4; i++)
+		for (int j = 0; j < 10; j++)
+			CHECK_MSG(p.y[i * p.ldy + j] == rounded[i][j] * 127, "%s: %g became %g", table->name,
+					  rows[i][j], p.y[i * p.ldy + j] / 127);
+	product_end(&p);
+}
+
+/*
+ * Against the exact product: an element of x is off by half its row's scale,
+ * here 2/254 at most, of W likewise 1/127, and each product of two magnitudes
+ * below 1 by the sum of both.
+ */
+static void
+test_error(void)
+{
+	Product		p = product_begin(9, 41, 333);
+
+	product_run(&p, table, p.y, true, DBERT_ACT_NONE);
+	for (int i = 0; i < p.m; i++)
+		for (int j = 0; j < p.n; j++)
+		{
+			double		sum = p.b[j];
+
+			for (int q = 0; q < p.k; q++)
+				sum += (double) p.x[i * p.ldx + q] * p.w[j * p.k + q];
+			CHECK_NEAR(p.y[i * p.ldy + j], sum, p.k * (1.0 / 254 + 1.0 / 254 + 1.0 / 254 / 254));
+		}
+	product_end(&p);
+}
+
+static unsigned
+control_bits(void)
+{
+#if defined(__x86_64__)
+	return _mm_getcsr() & ~0x3fu;
+#else
+	return 0;
+#endif
+}
+
+int
+main(void)
+{
+	static const char *const names[] = {"scalar", "avx512-vnni", "avx512", "avx2-vnni", "avx2"};
+	unsigned	control = control_bits();
+
+	for (int i = 0; i < (int) (sizeof(names) / sizeof(names[0])); i++)
+	{
+		DbertError	err;
+
+		if (dbert_kernels_choose(names[i], &table, &err) != DBERT_OK)
+		{
+			printf("# skipped: %s\n", err.msg);
+			continue;
+		}
+		printf("# %s\n", table->name);
+		RUN(test_rounding);
+		RUN(test_error);
+		RUN(test_sizes);
+		RUN(test_extremes);
+		RUN(test_special_rows);
+		RUN(test_row_alone);
+		CHECK(control_bits() == control);
+	}
+	return tests_end();
+}
