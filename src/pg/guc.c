@@ -12,6 +12,8 @@ int			distil_guc_long_text;
 char	   *distil_guc_sentiment_model;
 char	   *distil_guc_entities_model;
 char	   *distil_guc_embed_model;
+bool		distil_guc_enable_batching;
+int			distil_guc_batch_tokens;
 
 static const struct config_enum_entry long_text_options[] = {
 	{"truncate", DISTIL_LONG_TRUNCATE, false},
@@ -59,11 +61,22 @@ distil_guc_init(void)
 						 "Model of distil_embed when none is named.",
 						 &distil_guc_embed_model, "");
 
+	DefineCustomBoolVariable("distilbert.enable_batching",
+							 "Computes calls of model functions for many rows at a time.",
+							 "Results are the same either way.",
+							 &distil_guc_enable_batching, true,
+							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("distilbert.batch_tokens",
+							"Number of tokens that go through a model at a time.",
+							NULL, &distil_guc_batch_tokens, 4096, 1, 1024 * 1024,
+							PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+
 	MarkGUCPrefixReserved("distilbert");
 }
 
-static const char *
-task_setting(const char *task)
+const char *
+distil_default_name(const char *task)
 {
 	if (strcmp(task, "sentiment") == 0)
 		return distil_guc_sentiment_model;
@@ -78,7 +91,7 @@ task_setting(const char *task)
 const char *
 distil_default_model(const char *task)
 {
-	const char *name = task_setting(task);
+	const char *name = distil_default_name(task);
 
 	if (name == NULL || name[0] == '\0')
 		ereport(ERROR,
