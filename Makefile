@@ -6,6 +6,8 @@
 #   make check           all tests; closes with "N passed, N failed"
 #   make check-core      unit tests of the core alone, no server
 #   make check-core SANITIZE=1   the same under ASan and UBSan
+#   make bench-kernels   GFLOP/s of every table of kernels
+#   make bench-peers     the encoder against ONNX Runtime
 
 ifneq ($(filter check demo,$(MAKECMDGOALS)),)
 # These install what is missing, PGXS included, and then call make again.
@@ -46,11 +48,21 @@ SHLIB_LINK  = $(CORE_LIBS)
 PG_CPPFLAGS = -I$(srcdir)/src
 PG_CFLAGS  += -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -MMD -MP
 PG_CFLAGS  += $(PERMIT_DECLARATION_AFTER_STATEMENT) $(WERROR)
-$(CORE): override CFLAGS += -O3 -fvisibility=hidden -ffp-contract=off
+ifneq ($(findstring clang,$(CC)),)
+# the server's own flags and headers were configured for gcc
+PG_CFLAGS  += -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes
+endif
+$(CORE): override CFLAGS += -O3 -fvisibility=hidden -ffp-contract=off $(CFLAGS_ISA)
+
+# Only these see the instructions; choose.c asks the processor first.
+ifeq ($(shell uname -m),x86_64)
+%/kernel_avx2.o: CFLAGS_ISA = -mavx2 -mfma
+%/kernel_avx512.o: CFLAGS_ISA = -mavx512f -mavx512bw -mavx512dq -mavx512vl
+endif
 
 TESTS      := $(patsubst $(here)%.c,%,$(sort $(wildcard $(here)test/test_*.c)))
 
-EXTRA_CLEAN = $(OBJS:.o=.d) $(TESTS) $(TESTS:=.o) $(TESTS:=.d) build $(DATA_built)
+EXTRA_CLEAN = $(OBJS:.o=.d) $(TESTS) $(TESTS:=.o) $(TESTS:=.d) build bench/kernels bench/encode bench/*.o bench/*.d $(DATA_built)
 
 all: $(DATA_built)
 
@@ -96,7 +108,7 @@ SAN        = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
 TEST_BIN   = $(addprefix build/san/,$(TESTS))
 build/san/%.o: %.c
 	@$(MKDIR_P) $(@D)
-	$(CC) -std=gnu99 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(SAN) -ffp-contract=off -MMD -MP -I$(srcdir)/src -I$(srcdir) -c $< -o $@
+	$(CC) -std=gnu99 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(SAN) $(CFLAGS_ISA) -ffp-contract=off -MMD -MP -I$(srcdir)/src -I$(srcdir) -c $< -o $@
 $(TEST_BIN): %: %.o $(addprefix build/san/,$(CORE))
 	$(CC) $(SAN) $^ -o $@ $(CORE_LIBS)
 -include $(patsubst %.o,build/san/%.d,$(CORE))
@@ -106,6 +118,19 @@ endif
 check-core: $(TEST_BIN)
 	@failed=0; for t in $(TEST_BIN); do echo "== $$t"; $$t || failed=1; done; exit $$failed
 
-.PHONY: check-core
+# Programs that time the objects that ship; see the head of each.
+BENCHES     = bench/kernels bench/encode
+bench: $(BENCHES)
+$(BENCHES): %: %.o $(CORE)
+	$(CC) $(filter-out -fvisibility=hidden,$(CFLAGS)) $< $(CORE) -o $@ $(CORE_LIBS)
+
+bench-kernels: bench/kernels
+	bench/kernels
+
+# What ONNX Runtime needs for the same; the first run makes a virtual environment.
+bench-peers: bench/encode
+	python3 bench/peers.py
+
+.PHONY: check-core bench bench-kernels bench-peers
 
 endif

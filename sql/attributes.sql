@@ -36,7 +36,9 @@ EXPLAIN (COSTS OFF) SELECT id FROM review WHERE distil_sentiment_label(body, 'di
 SELECT count(*) = (SELECT count(*) FROM golden WHERE model = 'distilbert-sentiment' AND expected -> 'scores' -> 0 ->> 'label' = 'POSITIVE') AS same
 FROM review WHERE distil_sentiment_label(body, 'distilbert-sentiment') = 'POSITIVE' AND id < 100;
 RESET enable_seqscan;
+\set VERBOSITY terse
 INSERT INTO review VALUES (102, repeat('x ', 2000));
+\set VERBOSITY default
 
 -- forms that read a setting may not
 CREATE TABLE refused (body text, mood real GENERATED ALWAYS AS (distil_sentiment(body)) STORED);

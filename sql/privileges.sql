@@ -22,6 +22,7 @@ SELECT pg_describe_object(classid, objid, 0) AS without_comment
 FROM pg_depend
 WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
 	AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'distilbert')
+	AND classid <> 'pg_type'::regclass	-- row types, members since 17
 	AND obj_description(objid, classid::regclass::name) IS NULL;
 SELECT p.oid::regprocedure AS not_public
 FROM pg_proc AS p JOIN pg_depend AS d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'

@@ -43,7 +43,7 @@ check_core()
 	tree_make check-core ${WERROR:+"WERROR=$WERROR"} $1 >"$log" 2>&1
 	rc=$?
 	[ $rc = 0 ] || grep -v -E '^(ok - |cc |gcc |clang )' "$log" | tail -n 200
-	grep -h -E '^# skipped' "$log"
+	sed -n 's/^skipped - /   skipped: /p' "$log"
 	count "$(awk '/^# [0-9]+ passed, [0-9]+ failed$/ { n += $2 } END { print n + 0 }' "$log")" \
 		"$(awk '/^# [0-9]+ passed, [0-9]+ failed$/ { n += $4 } END { print n + 0 }' "$log")" $rc
 }
@@ -85,8 +85,10 @@ check_tap()
 	as_server env TESTDIR="$ROOM/tap" TESTLOGDIR="$ROOM/tap/log" TESTDATADIR="$ROOM/tap/data" \
 		PATH="$BINDIR:$PATH" PGPORT=65432 PG_REGRESS="$test_dir/regress/pg_regress" \
 		FIXTURES="$ROOM/tree/test/fixtures" DBERT_SHARED="${DBERT_SHARED:-$ROOT/../shared}" \
+		README="$ROOM/tree/README.md" MINILM="${MINILM:-}" README_UPDATE="${README_UPDATE:+$ROOM/tree/README.new}" \
 		prove -v -I "$test_dir/perl" "$ROOM"/tree/test/t/${TAP:-*}.pl >"$log" 2>"$log.err"
 	rc=$?
+	[ -z "${README_UPDATE:-}" ] || cp "$ROOM/tree/README.new" "$ROOT/README.md"
 	[ $rc = 0 ] || tap_failures "$log"
 	grep -h -i -E '\.\. skipped|# skip' "$log"
 	count "$(grep -E '^ok [0-9]' "$log" | grep -c -v -i '# skip')" \
@@ -97,7 +99,7 @@ check_tap()
 tap_failures()
 {
 	tail -n 200 "$1.err"
-	grep -h -A 5 -E '^(error running SQL|connection error|timed out)' "$ROOM"/tap/tmp_check/log/regress_log_*
+	find "$ROOM/tap" -name 'regress_log_*' -exec grep -h -A 5 -E '^(error running SQL|connection error|timed out)' {} +
 	sed -n '/^Test Summary Report/,$p' "$1"
 	[ -z "${TAP_LOGS:-}" ] || cp -r "$ROOM/tap/." "$TAP_LOGS/"
 }

@@ -17,7 +17,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
 import transformers
-from transformers import AutoModel, AutoTokenizer, pipeline
+from transformers import AutoConfig, AutoModel, AutoTokenizer, pipeline
 
 CLI = "build/dbert_cli"
 transformers.utils.logging.disable_progress_bar()
@@ -59,7 +59,9 @@ def compare_embeddings(model_dir, texts):
 
 
 def compare_entities(model_dir, texts):
-    tokenizer = AutoTokenizer.from_pretrained(model_dir, model_max_length=512)
+    tokenizer = AutoTokenizer.from_pretrained(model_dir)
+    positions = AutoConfig.from_pretrained(model_dir).max_position_embeddings
+    tokenizer.model_max_length = min(tokenizer.model_max_length, positions)
     bad = 0
     for strategy in ("none", "simple", "first", "average", "max"):
         ner = pipeline("token-classification", model=model_dir, tokenizer=tokenizer, aggregation_strategy=strategy)

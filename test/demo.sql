@@ -22,11 +22,11 @@ INSERT INTO reviews (product, body, created_at) VALUES
 	('coffee grinder', 'Grinds evenly, is surprisingly quiet, and cleaning it takes ten seconds. I love it.', '2024-01-04'),
 	('coffee grinder', 'Broke after three weeks. The motor smells burnt and support never answered.', '2024-01-09'),
 	('coffee grinder', 'Good value for the money, though the hopper is a little small for our office.', '2024-02-11'),
-	('coffee grinder', 'My old one was better. This one is loud and leaves half of the beans untouched.', '2024-02-13'),
+	('coffee grinder', 'My old one was better, but this one looks wonderful and is quick.', '2024-02-13'),
 	('coffee grinder', 'Best purchase of the year! Fresh coffee every morning.', '2024-03-01'),
 	('coffee grinder', 'It arrived on Tuesday. It is black.', '2024-03-02'),
 	('coffee grinder', 'Works as described, easy to clean, looks great on the counter.', '2024-03-17'),
-	('coffee grinder', 'Not worth half the price. Plastic everywhere.', '2024-04-02'),
+	('coffee grinder', 'A pleasure to use, and the customer service was kind and fast.', '2024-04-02'),
 	('headphones', 'The sound is rich and warm, and the battery lasts for days. Wonderful.', '2024-01-15'),
 	('headphones', 'Terrible. The left side stopped working after one week and they refused a refund.', '2024-01-19'),
 	('headphones', 'Comfortable even with glasses, I wore them on a ten hour flight without any pain.', '2024-02-02'),
@@ -37,7 +37,7 @@ INSERT INTO reviews (product, body, created_at) VALUES
 	('headphones', 'Great gift, my daughter uses them every day and is happy.', '2024-04-07'),
 	('night train', 'Slept like a baby and woke up in Vienna. Friendly crew, good breakfast.', '2024-01-22'),
 	('night train', 'Four hours late, no heating, and nobody told us anything. Never again.', '2024-01-30'),
-	('night train', 'A charming way to travel, the view at sunrise was beautiful.', '2024-02-14'),
+	('night train', 'The dining car was closed, the coffee cold, and the conductor rude.', '2024-02-14'),
 	('night train', 'The cabin was dirty and the toilet was broken all night.', '2024-02-15'),
 	('night train', 'Bit noisy, but the beds are comfortable and the staff could not have been nicer.', '2024-03-09'),
 	('night train', 'Overpriced and cramped. I have had better nights on airport benches.', '2024-03-11'),
@@ -50,7 +50,7 @@ INSERT INTO reviews (product, body, created_at) VALUES
 	('cookbook', 'Boring and pretentious, and you need ingredients nobody can buy.', '2024-03-13'),
 	('cookbook', 'My copy came with torn pages, which is a shame, because the content is superb.', '2024-03-30'),
 	('cookbook', 'I have cooked from it every week since Christmas. Highly recommended!', '2024-04-01'),
-	('cookbook', 'Beautiful cover, empty inside. I gave it away.', '2024-04-22'),
+	('cookbook', 'Beautiful, honest and inspiring. I gave one to my sister, too.', '2024-04-22'),
 	('rain jacket', 'Kept me dry for a week in Scotland. What more could I ask for?', '2024-01-12'),
 	('rain jacket', 'Leaks at the shoulders after an hour of light rain. Useless.', '2024-01-26'),
 	('rain jacket', 'The zip is awful and it broke on the second day.', '2024-02-09'),
@@ -75,11 +75,8 @@ FROM reviews GROUP BY product ORDER BY sentiment DESC;
 SELECT product, body, round(distil_sentiment(body)::numeric, 2) AS sentiment
 FROM reviews ORDER BY distil_sentiment(body) LIMIT 5;
 
-SELECT date_trunc('month', created_at)::date AS month,
-       count(*) FILTER (WHERE label = 'positive') AS positive,
-       count(*) FILTER (WHERE label = 'negative') AS negative
-FROM (SELECT created_at, lower(distil_sentiment_label(body)) AS label FROM reviews) AS r
-GROUP BY month ORDER BY month;
+SELECT distil_sentiment_label(body) AS label, count(*), min(created_at) AS first, max(created_at) AS last
+FROM reviews WHERE body IS NOT NULL GROUP BY label ORDER BY label;
 \timing off
 
 \set ECHO none

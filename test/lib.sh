@@ -62,14 +62,14 @@ stop_new_clusters()
 	clusters | while read -r version name; do
 		case "$1" in
 			*"$version $name"*) ;;
-			*) as_root pg_ctlcluster "$version" "$name" stop 2>/dev/null ;;
+			*) as_root pg_ctlcluster "$version" "$name" stop >/dev/null 2>&1 || true ;;
 		esac
 	done
 }
 
 need_packages()
 {
-	local missing before
+	local missing before log
 
 	missing=$(missing_packages; printf '%s ' "$@")
 	[ -n "${missing// /}" ] || return 0
@@ -79,9 +79,11 @@ need_packages()
 	as_root apt-get update -qq || die "apt-get update failed"
 	missing=$(missing_packages; printf '%s ' "$@")
 	say "installing" $missing
+	log=$(mktemp)
 	as_root env DEBIAN_FRONTEND=noninteractive \
-		apt-get install -qq -y --no-install-recommends $missing >/dev/null ||
-		die "could not install" $missing
+		apt-get install -qq -y --no-install-recommends $missing >"$log" 2>&1 ||
+		{ cat "$log"; die "could not install $missing"; }
+	rm -f "$log"
 	stop_new_clusters "$before"
 }
 
@@ -132,7 +134,7 @@ make_room()
 	chmod 755 "$ROOM"
 	# A clone below /root is closed to the server: it reads copies.
 	mkdir "$ROOM/tree"
-	cp -r "$ROOT/sql" "$ROOT/expected" "$ROOT/test" "$ROOM/tree/"
+	cp -r "$ROOT/sql" "$ROOT/expected" "$ROOT/test" "$ROOT/README.md" "$ROOM/tree/"
 	chmod -R a+rX "$ROOM"
 	if is_root; then chown -R postgres: "$ROOM"; fi
 	cd "$ROOM" || exit 1

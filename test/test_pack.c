@@ -376,10 +376,7 @@ test_golden_folders(void)
 	char		path[4096];
 
 	if (shared_dir() == NULL)
-	{
-		printf("# skipped: ../shared is absent\n");
-		return;
-	}
+		SKIP("../shared is absent");
 	snprintf(path, sizeof(path), "%s/golden", shared_dir());
 	CHECK(check_folders(path) >= 10);
 }

@@ -242,10 +242,7 @@ check_shared(const char *vocab, bool uncased, const char *cases, int32_t limit, 
 	size_t		n;
 
 	if (!vocab_load(&v, shared_path(vocab), uncased))
-	{
-		printf("# skipped: ../shared is absent\n");
-		return;
-	}
+		SKIP("../shared is absent");
 	if (tok_open(&tok, &v.spec))
 	{
 		n = check_cases(&tok.t, shared_path(cases), limit);
@@ -304,10 +301,7 @@ test_shared_vectors(void)
 	char	   *lines = read_whole_file(shared_path("data/tokenizer/distilbert_vectors.jsonl"), &size);
 
 	if (lines == NULL)
-	{
-		printf("# skipped: ../shared is absent\n");
-		return;
-	}
+		SKIP("../shared is absent");
 	for (size_t k = 0; k < 3; k++)
 	{
 		VocabFile	v;

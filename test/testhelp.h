@@ -3,6 +3,8 @@
  * one flat list, a line for each failed check, "# N passed, N failed" at the
  * end.
  *
+ * A test that cannot run here leaves by SKIP and counts neither way.
+ *
  *     static void test_x(void) { CHECK(1 + 1 == 2); }
  *     int main(void) { RUN(test_x); return tests_end(); }
  */
@@ -16,7 +18,18 @@
 
 static int	tests_passed,
 			tests_failed,
-			checks_failed;
+			checks_failed,
+			test_skipped;
+
+/* In a function of type void: this test cannot run here. */
+#define SKIP(...) \
+	do { \
+		printf("# skipped: "); \
+		printf(__VA_ARGS__); \
+		printf("\n"); \
+		test_skipped = 1; \
+		return; \
+	} while (0)
 
 #define CHECK(cond) CHECK_MSG(cond, "%s", #cond)
 
@@ -42,12 +55,13 @@ static int	tests_passed,
 #define RUN(test) \
 	do { \
 		int			before = checks_failed; \
+		test_skipped = 0; \
 		test(); \
-		if (checks_failed == before) \
-			tests_passed++; \
-		else \
+		if (checks_failed != before) \
 			tests_failed++; \
-		printf("%s - %s\n", checks_failed == before ? "ok" : "not ok", #test); \
+		else if (!test_skipped) \
+			tests_passed++; \
+		printf("%s - %s\n", checks_failed != before ? "not ok" : test_skipped ? "skipped" : "ok", #test); \
 		fflush(stdout); \
 	} while (0)
 

@@ -22,7 +22,7 @@
 
 typedef struct DbertKernels
 {
-	const char *name;			/* "scalar", "openblas" */
+	const char *name;			/* "scalar", "avx2", ... */
 
 	/*
 	 * Names the layout of packed weights; part of a pack file's name, so that
@@ -46,19 +46,21 @@ typedef struct DbertKernels
 	void		(*pack_linear) (float *dst, const float *w, int n, int k);
 
 	/*
-	 * y[M,N] = x[M,K] W^T + b.  wp is packed, b may be NULL; ldx, ldy are the
-	 * distances of rows in floats; y aliases nothing.
+	 * y[M,N] = act(x[M,K] W^T + b).  wp is packed, b may be NULL; ldx, ldy are
+	 * the distances of rows in floats; y aliases nothing; act is a DbertAct
+	 * (model/config.h) passed as int.
 	 */
 	void		(*linear) (float *y, size_t ldy, const float *x, size_t ldx,
-						   const float *wp, const float *b, int m, int n, int k);
+						   const float *wp, const float *b, int m, int n, int k, int act);
 
-	/* c[M,N] = alpha * a[M,K] b[N,K]^T   (attention scores) */
-	void		(*matmul_nt) (float *c, size_t ldc, const float *a, size_t lda,
-							  const float *b, size_t ldb, int m, int n, int k, float alpha);
-
-	/* c[M,N] = a[M,K] b[K,N]             (attention context) */
-	void		(*matmul_nn) (float *c, size_t ldc, const float *a, size_t lda,
-							  const float *b, size_t ldb, int m, int n, int k);
+	/*
+	 * out[M,D] = softmax(scale q k^T) v: M queries of one head against the T
+	 * keys of one text.  q is [M,D], k and v are [T,D], rows ld apart; scratch
+	 * holds dbert_attention_scratch(t, d) floats, 64-byte aligned; out aliases
+	 * nothing.
+	 */
+	void		(*attention) (float *out, size_t ldo, const float *q, const float *k, const float *v,
+							  size_t ld, int m, int t, int d, float scale, float *scratch);
 
 	/* each row of x[M,N] in place: exp(x - max) / sum */
 	void		(*softmax_rows) (float *x, size_t ldx, int m, int n);
@@ -71,12 +73,25 @@ typedef struct DbertKernels
 									const float *gamma, const float *beta,
 									int m, int n, float eps);
 
-	/* x[count] in place; act is a DbertAct (model/config.h) passed as int */
+	/* x[count] in place */
 	void		(*activate) (float *x, size_t count, int act);
 } DbertKernels;
 
+/* Enough scratch for any table's attention: the scores of some queries, keys and values packed. */
+static inline size_t
+dbert_attention_scratch(int t, int d)
+{
+	return ((size_t) t + 64) * 2 * ((size_t) d + 64);
+}
+
 /* The definition. */
 extern const DbertKernels dbert_kernels_scalar;
+
+/* Our own, for what dbert_cpu_features must tell first. */
+#if defined(__x86_64__)
+extern const DbertKernels dbert_kernels_avx2;
+extern const DbertKernels dbert_kernels_avx512;
+#endif
 
 /* Products by cblas_sgemm; usable only after dbert_openblas_load has succeeded. */
 extern const DbertKernels dbert_kernels_openblas;

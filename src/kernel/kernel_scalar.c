@@ -39,39 +39,6 @@ dot(const float *a, const float *b, int k)
 }
 
 static void
-linear(float *y, size_t ldy, const float *x, size_t ldx,
-	   const float *wp, const float *b, int m, int n, int k)
-{
-	for (int i = 0; i < m; i++)
-		for (int j = 0; j < n; j++)
-			y[i * ldy + j] = (float) (dot(x + i * ldx, wp + (size_t) j * k, k) + (b ? b[j] : 0));
-}
-
-static void
-matmul_nt(float *c, size_t ldc, const float *a, size_t lda,
-		  const float *b, size_t ldb, int m, int n, int k, float alpha)
-{
-	for (int i = 0; i < m; i++)
-		for (int j = 0; j < n; j++)
-			c[i * ldc + j] = (float) (alpha * dot(a + i * lda, b + j * ldb, k));
-}
-
-static void
-matmul_nn(float *c, size_t ldc, const float *a, size_t lda,
-		  const float *b, size_t ldb, int m, int n, int k)
-{
-	for (int i = 0; i < m; i++)
-		for (int j = 0; j < n; j++)
-		{
-			double		sum = 0;
-
-			for (int p = 0; p < k; p++)
-				sum += (double) a[i * lda + p] * b[p * ldb + j];
-			c[i * ldc + j] = (float) sum;
-		}
-}
-
-static void
 softmax_row(float *x, int n)
 {
 	float		max = x[0];
@@ -161,6 +128,45 @@ dbert_f32_activate__scalar(float *x, size_t count, int act)
 	}
 }
 
+static void
+linear(float *y, size_t ldy, const float *x, size_t ldx,
+	   const float *wp, const float *b, int m, int n, int k, int act)
+{
+	for (int i = 0; i < m; i++)
+	{
+		for (int j = 0; j < n; j++)
+			y[i * ldy + j] = (float) (dot(x + i * ldx, wp + (size_t) j * k, k) + (b ? b[j] : 0));
+		dbert_f32_activate__scalar(y + i * ldy, n, act);
+	}
+}
+
+/* p[t] times v[t,d] */
+static void
+weighted_sum(float *out, const float *p, const float *v, size_t ld, int t, int d)
+{
+	for (int c = 0; c < d; c++)
+	{
+		double		sum = 0;
+
+		for (int j = 0; j < t; j++)
+			sum += (double) p[j] * v[j * ld + c];
+		out[c] = (float) sum;
+	}
+}
+
+static void
+attention(float *out, size_t ldo, const float *q, const float *k, const float *v,
+		  size_t ld, int m, int t, int d, float scale, float *scratch)
+{
+	for (int i = 0; i < m; i++)
+	{
+		for (int j = 0; j < t; j++)
+			scratch[j] = (float) (scale * dot(q + i * ld, k + j * ld, d));
+		softmax_row(scratch, t);
+		weighted_sum(out + i * ldo, scratch, v, ld, t, d);
+	}
+}
+
 const DbertKernels dbert_kernels_scalar = {
 	.name = "scalar",
 	.layout = "f32-rowmajor",
@@ -169,8 +175,7 @@ const DbertKernels dbert_kernels_scalar = {
 	.packed_linear_size = dbert_f32_packed_size__rowmajor,
 	.pack_linear = dbert_f32_pack__rowmajor,
 	.linear = linear,
-	.matmul_nt = matmul_nt,
-	.matmul_nn = matmul_nn,
+	.attention = attention,
 	.softmax_rows = dbert_f32_softmax_rows__scalar,
 	.layer_norm_rows = dbert_f32_layer_norm_rows__scalar,
 	.activate = dbert_f32_activate__scalar,

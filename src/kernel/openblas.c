@@ -17,6 +17,8 @@
  */
 #include "kernel/kernel_scalar.h"
 
+#include "model/config.h"
+
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +114,8 @@ dbert_openblas_load(DbertError *err)
 
 /* ---- products ---- */
 
+#define QUERIES 64
+
 static bool
 empty(int m, int n, int k)
 {
@@ -121,7 +125,7 @@ empty(int m, int n, int k)
 /* The bias goes first and sgemm adds to it: one pass over y. */
 static void
 linear(float *y, size_t ldy, const float *x, size_t ldx,
-	   const float *wp, const float *b, int m, int n, int k)
+	   const float *wp, const float *b, int m, int n, int k, int act)
 {
 	if (empty(m, n, k))
 		return;
@@ -129,26 +133,25 @@ linear(float *y, size_t ldy, const float *x, size_t ldx,
 		memcpy(y + i * ldy, b, (size_t) n * sizeof(float));
 	sgemm(ROW_MAJOR, NO_TRANS, TRANS, m, n, k, 1, x, (int) ldx, wp, k,
 		  b != NULL ? 1 : 0, y, (int) ldy);
+	for (int i = 0; act != DBERT_ACT_NONE && i < m; i++)
+		dbert_f32_activate__scalar(y + i * ldy, n, act);
 }
 
+/* QUERIES rows of scores at a time, counted from the first. */
 static void
-matmul_nt(float *c, size_t ldc, const float *a, size_t lda,
-		  const float *b, size_t ldb, int m, int n, int k, float alpha)
+attention(float *out, size_t ldo, const float *q, const float *k, const float *v,
+		  size_t ld, int m, int t, int d, float scale, float *scratch)
 {
-	if (empty(m, n, k))
-		return;
-	sgemm(ROW_MAJOR, NO_TRANS, TRANS, m, n, k, alpha, a, (int) lda, b, (int) ldb,
-		  0, c, (int) ldc);
-}
+	for (int i = 0; i < m; i += QUERIES)
+	{
+		int			rows = m - i < QUERIES ? m - i : QUERIES;
 
-static void
-matmul_nn(float *c, size_t ldc, const float *a, size_t lda,
-		  const float *b, size_t ldb, int m, int n, int k)
-{
-	if (empty(m, n, k))
-		return;
-	sgemm(ROW_MAJOR, NO_TRANS, NO_TRANS, m, n, k, 1, a, (int) lda, b, (int) ldb,
-		  0, c, (int) ldc);
+		sgemm(ROW_MAJOR, NO_TRANS, TRANS, rows, t, d, scale, q + i * ld, (int) ld, k, (int) ld,
+			  0, scratch, t);
+		dbert_f32_softmax_rows__scalar(scratch, t, rows, t);
+		sgemm(ROW_MAJOR, NO_TRANS, NO_TRANS, rows, d, t, 1, scratch, t, v, (int) ld,
+			  0, out + i * ldo, (int) ldo);
+	}
 }
 
 const DbertKernels dbert_kernels_openblas = {
@@ -159,8 +162,7 @@ const DbertKernels dbert_kernels_openblas = {
 	.packed_linear_size = dbert_f32_packed_size__rowmajor,
 	.pack_linear = dbert_f32_pack__rowmajor,
 	.linear = linear,
-	.matmul_nt = matmul_nt,
-	.matmul_nn = matmul_nn,
+	.attention = attention,
 	.softmax_rows = dbert_f32_softmax_rows__scalar,
 	.layer_norm_rows = dbert_f32_layer_norm_rows__scalar,
 	.activate = dbert_f32_activate__scalar,

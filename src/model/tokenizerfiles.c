@@ -6,6 +6,10 @@
  * or from vocab.txt and tokenizer_config.json; do_lower_case, strip_accents
  * and tokenize_chinese_chars, where tokenizer_config.json says them, override
  * tokenizer.json's normalizer.  The tokens with a role are added tokens too.
+ *
+ * Where it says nothing tokenizer.json stands, though transformers would assume
+ * lower-casing; and a [PAD] or [MASK] that the vocabulary lacks is absent,
+ * though transformers would give it an id that has no trained embedding.
  */
 #include "model/tokenizerfiles.h"
 

@@ -130,6 +130,9 @@ dbert_token_spec_add(DbertTokenSpec *t, const DbertAddedToken *token, DbertError
 	{
 		id = t->spec.n_tokens;
 		DBERT_TRY(dbert_token_spec_put(t, id, token->text, token->len, err));
+		/* words are cut with the vocabulary alone: the id has its text from added[] */
+		t->tokens[id] = NULL;
+		t->lens[id] = 0;
 	}
 	if (token->id >= 0 && token->id != id)
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: added token \"%s\" has id %d, expected %d",

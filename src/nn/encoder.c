@@ -2,8 +2,8 @@
  * encoder.c -- embeddings, then layer after layer over all texts.
  *
  * The layers are the outer loop: a layer's weights are read once for the whole
- * batch while they are in the cache.  Inside a layer the texts go one by one
- * (see layers.h).  The workspace holds one text's intermediate rows, so its
+ * batch while they are in the cache.  Inside a layer the texts go span by span
+ * (see layers.h).  The workspace holds one span's intermediate rows, so its
  * size depends on the longest text, not on the batch; the caller owns it, and
  * nothing is allocated here.
  */
@@ -27,18 +27,26 @@ place(float *base, size_t *total, size_t rows, size_t columns, float **out)
 	return dbert_add_size(*total, count & ~(size_t) 15, total);
 }
 
-static bool
-place_all(const DbertConfig *config, size_t t, float *base, DbertScratch *s, size_t *total)
+static size_t
+min_size(size_t a, size_t b)
 {
-	size_t		c = config->hidden;
+	return a < b ? a : b;
+}
+
+static bool
+place_all(const DbertConfig *config, size_t n, size_t t, float *base, DbertScratch *s, size_t *total)
+{
+	size_t		c = config->hidden,
+				block = min_size(n, DBERT_BLOCK_ROWS),
+				span = t > DBERT_SPAN_ROWS ? t : min_size(n, DBERT_SPAN_ROWS);
 
 	*total = 0;
-	return place(base, total, DBERT_BLOCK_ROWS, c, &s->x) &&
-		place(base, total, DBERT_BLOCK_ROWS, c, &s->y) &&
-		place(base, total, DBERT_BLOCK_ROWS, config->ffn, &s->ffn) &&
-		place(base, total, t, 3 * c, &s->qkv) &&
-		place(base, total, t, c, &s->context) &&
-		place(base, total, DBERT_BLOCK_ROWS, t, &s->scores);
+	return place(base, total, block, c, &s->x) &&
+		place(base, total, block, c, &s->y) &&
+		place(base, total, block, dbert_ffn_stride(config), &s->ffn) &&
+		place(base, total, span, 3 * c, &s->qkv) &&
+		place(base, total, span, c, &s->context) &&
+		place(base, total, 1, dbert_attention_scratch((int) t, config->hidden / config->heads), &s->attention);
 }
 
 bool
@@ -47,17 +55,18 @@ dbert_encoder_workspace(const DbertConfig *config, size_t n_tokens, size_t max_l
 	DbertScratch s;
 	size_t		bytes;
 
-	return place_all(config, max_len, NULL, &s, floats) &&
+	return max_len <= INT32_MAX && place_all(config, n_tokens, max_len, NULL, &s, floats) &&
 		dbert_mul_size(*floats, sizeof(float), &bytes);
 }
 
 void
-dbert_scratch_place(const DbertConfig *config, size_t max_len, float *workspace, DbertScratch *scratch)
+dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size_t max_len,
+					float *workspace, DbertScratch *scratch)
 {
 	size_t		total;
 
 	/* dbert_encoder_workspace has told the caller the size, or that there is none */
-	(void) place_all(config, max_len, workspace, scratch, &total);
+	(void) place_all(config, n_tokens, max_len, workspace, scratch, &total);
 }
 
 /* ---- what the parts share ---- */
@@ -71,17 +80,30 @@ dbert_run_poll(const DbertRun *run)
 }
 
 int
-dbert_block_rows(const DbertKernels *kernels, int n, int k)
+dbert_block_rows(const DbertKernels *kernels, int m, int n, int k)
 {
-	size_t		rows = kernels->block_work / ((size_t) n * (size_t) k);
+	size_t		most = min_size(kernels->block_work / ((size_t) n * (size_t) k), DBERT_BLOCK_ROWS);
+	int			blocks;
 
-	return rows < 1 ? 1 : rows > DBERT_BLOCK_ROWS ? DBERT_BLOCK_ROWS : (int) rows;
+	if (most <= 1 || m <= 1)
+		return 1;
+	blocks = (m + (int) most - 1) / (int) most;
+	return (m + blocks - 1) / blocks;
+}
+
+const float *
+dbert_block_input(const DbertRun *run, const float *x, int m)
+{
+	if (!run->model->kernels->rows_matter)
+		return x;
+	return memcpy(run->scratch.x, x, (size_t) m * run->model->config.hidden * sizeof(float));
 }
 
 void
-dbert_linear(const DbertKernels *kernels, const DbertLinear *layer, float *y, const float *x, int m)
+dbert_linear(const DbertKernels *kernels, const DbertLinear *layer,
+			 float *y, size_t ldy, const float *x, size_t ldx, int m, int act)
 {
-	kernels->linear(y, layer->n, x, layer->k, layer->w, layer->b, m, layer->n, layer->k);
+	kernels->linear(y, ldy, x, ldx, layer->w, layer->b, m, layer->n, layer->k, act);
 }
 
 /* ---- embeddings ---- */
@@ -120,18 +142,32 @@ longest_text(const DbertRagged *batch)
 	return longest;
 }
 
+/* The span that starts with text b. */
+static DbertSpan
+span_at(const DbertModel *model, const DbertRagged *batch, float *hidden, int b)
+{
+	DbertSpan	span = {
+		.x = hidden + batch->cu[b] * (size_t) model->config.hidden,
+		.cu = batch->cu + b,
+		.n_texts = 1
+	};
+
+	while (!model->kernels->rows_matter && b + span.n_texts < batch->n_texts &&
+		   span.cu[span.n_texts + 1] - span.cu[0] <= DBERT_SPAN_ROWS)
+		span.n_texts++;
+	return span;
+}
+
 static DbertStatus
 run_layer(const DbertRun *run, const DbertLayer *layer, const DbertRagged *batch, float *hidden)
 {
-	size_t		c = run->model->config.hidden;
-
-	for (int b = 0; b < batch->n_texts; b++)
+	for (int b = 0; b < batch->n_texts;)
 	{
-		float	   *x = hidden + batch->cu[b] * c;
-		int			t = batch->cu[b + 1] - batch->cu[b];
+		DbertSpan	span = span_at(run->model, batch, hidden, b);
 
-		DBERT_TRY(dbert_attention(run, layer, x, t));
-		DBERT_TRY(dbert_feed_forward(run, layer, x, t));
+		DBERT_TRY(dbert_attention(run, layer, &span));
+		DBERT_TRY(dbert_feed_forward(run, layer, &span));
+		b += span.n_texts;
 	}
 	return DBERT_OK;
 }
@@ -149,7 +185,7 @@ dbert_encode(const DbertModel *model, const DbertRagged *batch,
 	if (longest > model->config.positions)
 		return dbert_fail(err, DBERT_E_LIMIT, "text has %d tokens, the model has %d positions",
 						  longest, (int) model->config.positions);
-	dbert_scratch_place(&model->config, longest, workspace, &run.scratch);
+	dbert_scratch_place(&model->config, batch->cu[batch->n_texts], longest, workspace, &run.scratch);
 
 	for (int b = 0; b < batch->n_texts; b++)
 	{

@@ -60,14 +60,13 @@ run_block(const DbertRun *run, float *logits, int m)
 	{
 		DBERT_TRY(dbert_run_poll(run));
 		x = run->scratch.y;
-		dbert_linear(kernels, &w->head_dense, x, run->scratch.x, m);
-		kernels->activate(x, (size_t) m * c, w->head_act);
+		dbert_linear(kernels, &w->head_dense, x, c, run->scratch.x, c, m, w->head_act);
 	}
 	if (w->head_norm.gamma != NULL)
 		kernels->layer_norm_rows(x, x, NULL, w->head_norm.gamma, w->head_norm.beta,
 								 m, c, model->config.norm_eps);
 	DBERT_TRY(dbert_run_poll(run));
-	dbert_linear(kernels, &w->head_out, logits, x, m);
+	dbert_linear(kernels, &w->head_out, logits, w->head_out.n, x, c, m, DBERT_ACT_NONE);
 	return DBERT_OK;
 }
 
@@ -87,8 +86,8 @@ dbert_head_run(const DbertModel *model, const int32_t *ids, int t,
 		return DBERT_OK;
 	if (out->k != model->config.hidden || (dense->w != NULL && (dense->n != out->k || dense->k != out->k)))
 		return dbert_fail(err, DBERT_E_INTERNAL, "the head's sizes do not fit the encoder's");
-	block = dbert_block_rows(model->kernels, out->n > out->k ? out->n : out->k, out->k);
-	dbert_scratch_place(&model->config, t, workspace, &run.scratch);
+	block = dbert_block_rows(model->kernels, t, out->n > out->k ? out->n : out->k, out->k);
+	dbert_scratch_place(&model->config, t, t, workspace, &run.scratch);
 
 	for (int i = 0; i < t; i++)
 	{

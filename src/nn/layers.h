@@ -2,11 +2,13 @@
  * layers.h -- the encoder's parts, as encoder.c, attention.c, ffn.c and head.c
  * share them.
  *
- * Every part works on one text: x is its [T, C] rows of the hidden states,
- * updated in place.  The rows are taken in blocks counted from the text's
- * first row, small enough for one product to take a few milliseconds; between
- * products the poll is asked.  Since blocks and buffers depend on the model
- * and the text alone, so does every bit of the result.
+ * Every part works on a span: a few whole texts, one after another, whose rows
+ * of the hidden states are updated in place.  With kernels whose rows matter
+ * to each other a span is one text, so that blocks and buffers, and with them
+ * every bit of the result, depend on the model and the text alone; otherwise a
+ * span has rows enough for the products to run at full speed.  The rows are
+ * taken in blocks, small enough for one product to take a few milliseconds;
+ * between products the poll is asked.
  */
 #ifndef DBERT_NN_LAYERS_H
 #define DBERT_NN_LAYERS_H
@@ -15,23 +17,28 @@
 #include "base/status.h"
 #include "model/pack.h"
 
-/* No block has more rows. */
-#define DBERT_BLOCK_ROWS 64
+/* No block has more rows, and no span unless it is a single text. */
+#define DBERT_BLOCK_ROWS 120
+#define DBERT_SPAN_ROWS 360
 
-/*
- * Parts of the workspace, each on a 64-byte boundary.  A block's input rows
- * are copied into x: rows of the batch may start anywhere (C is not always a
- * multiple of 16), and OpenBLAS promises nothing about alignment and bits.
- */
+/* Parts of the workspace, each on a 64-byte boundary. */
 typedef struct DbertScratch
 {
 	float	   *x;				/* [block, C] */
 	float	   *y;				/* [block, C] */
-	float	   *ffn;			/* [block, F] */
-	float	   *qkv;			/* [T, 3C] */
-	float	   *context;		/* [T, C] */
-	float	   *scores;			/* [block, T] */
+	float	   *ffn;			/* [block, F], rows dbert_ffn_stride apart */
+	float	   *qkv;			/* [span, 3C] */
+	float	   *context;		/* [span, C] */
+	float	   *attention;		/* dbert_attention_scratch */
 } DbertScratch;
+
+/* Texts that go through a layer together. */
+typedef struct DbertSpan
+{
+	float	   *x;				/* [cu[n_texts] - cu[0], C] */
+	const int32_t *cu;			/* [n_texts + 1], as in DbertRagged */
+	int			n_texts;
+} DbertSpan;
 
 /* What the parts of one run need. */
 typedef struct DbertRun
@@ -43,23 +50,49 @@ typedef struct DbertRun
 } DbertRun;
 
 /* The scratch inside a workspace of dbert_encoder_workspace's size. */
-extern void dbert_scratch_place(const DbertConfig *config, size_t max_len,
+extern void dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size_t max_len,
 								float *workspace, DbertScratch *scratch);
 
 /* E_CANCELLED when the poll says so. */
 extern DbertStatus dbert_run_poll(const DbertRun *run);
 
-/* Rows of a block in products with a weight of [n, k]: 1 .. DBERT_BLOCK_ROWS. */
-extern int	dbert_block_rows(const DbertKernels *kernels, int n, int k);
+/*
+ * Rows of a block when m rows meet weights of [n, k]: 1 .. DBERT_BLOCK_ROWS,
+ * such that all blocks but the last are equal and that one is not small.
+ */
+extern int	dbert_block_rows(const DbertKernels *kernels, int m, int n, int k);
 
-/* y[m, layer->n] = layer(x[m, layer->k]), both without gaps between rows. */
+/*
+ * A block's rows x[m, C] as a product may read them.  Rows of the batch may
+ * start anywhere (C is not always a multiple of 16): kernels whose rows matter
+ * promise nothing about alignment and bits, for them the rows are copied.
+ */
+extern const float *dbert_block_input(const DbertRun *run, const float *x, int m);
+
+/* y[m, layer->n] = act(layer(x[m, layer->k])), rows ldy and ldx floats apart. */
 extern void dbert_linear(const DbertKernels *kernels, const DbertLinear *layer,
-						 float *y, const float *x, int m);
+						 float *y, size_t ldy, const float *x, size_t ldx, int m, int act);
 
-/* x[t, C] = norm(x + out(softmax(Q K' / sqrt(D)) V)), heads apart. */
-extern DbertStatus dbert_attention(const DbertRun *run, const DbertLayer *layer, float *x, int t);
+/* x = norm(x + out(softmax(Q K' / sqrt(D)) V)), heads and texts apart. */
+extern DbertStatus dbert_attention(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span);
 
-/* x[t, C] = norm(x + out(act(in(x)))). */
-extern DbertStatus dbert_feed_forward(const DbertRun *run, const DbertLayer *layer, float *x, int t);
+/* x = norm(x + out(act(in(x)))). */
+extern DbertStatus dbert_feed_forward(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span);
+
+/*
+ * Rows whose distance is a multiple of 4096 bytes, as 3072 floats make it, fall
+ * into the same sets of the cache; one more line moves them apart.
+ */
+static inline size_t
+dbert_ffn_stride(const DbertConfig *config)
+{
+	return (size_t) config->ffn + 16;
+}
+
+static inline int
+dbert_span_rows(const DbertSpan *span)
+{
+	return span->cu[span->n_texts] - span->cu[0];
+}
 
 #endif

@@ -5,7 +5,9 @@
 
 #include "utils/guc.h"
 
+#include "dbert.h"
 #include "pg/guc.h"
+#include "pg/modelcache.h"
 
 char	   *distil_guc_model_path;
 int			distil_guc_long_text;
@@ -14,6 +16,7 @@ char	   *distil_guc_entities_model;
 char	   *distil_guc_embed_model;
 bool		distil_guc_enable_batching;
 int			distil_guc_batch_tokens;
+char	   *distil_guc_force_isa;
 
 static const struct config_enum_entry long_text_options[] = {
 	{"truncate", DISTIL_LONG_TRUNCATE, false},
@@ -28,6 +31,24 @@ check_model_path(char **newval, void **extra, GucSource source)
 		return true;
 	GUC_check_errdetail("The folder must be given as an absolute path.");
 	return false;
+}
+
+static bool
+check_force_isa(char **newval, void **extra, GucSource source)
+{
+	const DbertKernels *kernels;
+	DbertError	err;
+
+	if (**newval == '\0' || dbert_kernels_choose(*newval, &kernels, &err) == DBERT_OK)
+		return true;
+	GUC_check_errdetail("There are no such kernels, or they cannot run on this machine.");
+	return false;
+}
+
+static void
+assign_force_isa(const char *newval, void *extra)
+{
+	distil_models_reopen();
 }
 
 static void
@@ -71,6 +92,11 @@ distil_guc_init(void)
 							"Number of tokens that go through a model at a time.",
 							NULL, &distil_guc_batch_tokens, 4096, 1, 1024 * 1024,
 							PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomStringVariable("distilbert.force_isa",
+							   "Kernels that models are computed with, for tests.",
+							   "\"avx512\", \"avx2\", \"openblas\" or \"scalar\"; empty: the best that this machine can run.",
+							   &distil_guc_force_isa, "",
+							   PGC_SUSET, 0, check_force_isa, assign_force_isa, NULL);
 
 	MarkGUCPrefixReserved("distilbert");
 }

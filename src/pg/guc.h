@@ -15,6 +15,7 @@ extern int	distil_guc_long_text;		/* DistilLongText */
 extern char *distil_guc_sentiment_model;	/* default models of the tasks, "" for none */
 extern char *distil_guc_entities_model;
 extern char *distil_guc_embed_model;
+extern char *distil_guc_force_isa;		/* superuser: name of a table of kernels, "" for the best */
 
 extern bool distil_guc_enable_batching;
 extern int	distil_guc_batch_tokens;	/* of one pass through a model */

@@ -452,6 +452,12 @@ model_table_changed(Datum arg, Oid relid)
 		generation++;
 }
 
+void
+distil_models_reopen(void)
+{
+	generation++;
+}
+
 /* A backend that asks for no model again must not keep a removed pack's disk space. */
 static void
 at_xact_end(XactEvent event, void *arg)

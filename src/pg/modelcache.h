@@ -66,6 +66,9 @@ extern DistilModel *distil_model_open(const char *name, MemoryContext owner);
  */
 extern DbertBatch *distil_model_batch(DistilModel *model, int want);
 
+/* Open the models anew when they are used next; those in use stay as they are. */
+extern void distil_models_reopen(void);
+
 /* Called once by _PG_init. */
 extern void distil_modelcache_init(void);
 

@@ -29,6 +29,7 @@
 
 #include "pg/alloc.h"
 #include "pg/errors.h"
+#include "pg/guc.h"
 #include "pg/packfile.h"
 
 #define PACK_FOLDER "distilbert"
@@ -49,12 +50,19 @@ static PendingRemove *pending = NULL;
 const DbertKernels *
 distil_kernels(void)
 {
-	static const DbertKernels *kernels = NULL;
+	static const DbertKernels *best = NULL;
+	const DbertKernels *forced;
 	DbertError	err = {0};
 
-	if (kernels == NULL && dbert_kernels_choose(NULL, &kernels, &err) != DBERT_OK)
+	if (distil_guc_force_isa[0] != '\0')
+	{
+		if (dbert_kernels_choose(distil_guc_force_isa, &forced, &err) != DBERT_OK)
+			distil_raise(&err, NULL);
+		return forced;
+	}
+	if (best == NULL && dbert_kernels_choose(NULL, &best, &err) != DBERT_OK)
 		distil_raise(&err, NULL);
-	return kernels;
+	return best;
 }
 
 char *

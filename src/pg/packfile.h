@@ -19,7 +19,7 @@ typedef struct DistilMapping
 	MemoryContextCallback callback;
 } DistilMapping;
 
-/* The kernels of this machine, chosen when first asked for. */
+/* The kernels for models opened from now on: this machine's best, or distilbert.force_isa. */
 extern const DbertKernels *distil_kernels(void);
 
 /* The pack's path relative to the data directory, palloc'd. */

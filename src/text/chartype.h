@@ -1,11 +1,11 @@
 /*
  * chartype.h -- what a code point is, in the eyes of Hugging Face's tokenizers.
  *
- * That library mixes several Unicode versions: the categories are those of
- * Unicode 8.0 (younger characters have none: they are neither punctuation
- * nor marks nor controls), decompositions and combining classes those of
- * 12.1, lower case that of 17.0.  The tables freeze exactly this, so that
- * ids do not change with the libutf8proc that happens to be installed.
+ * That library (0.23) mixes several Unicode versions: the categories are those
+ * of Unicode 8.0 (younger characters have none: they are neither punctuation
+ * nor marks nor controls), decompositions and combining classes those of 9.0,
+ * word characters those of 16.0, lower case that of 17.0.  The tables freeze
+ * this, so that ids do not change with the libutf8proc that is installed.
  */
 #ifndef DBERT_TEXT_CHARTYPE_H
 #define DBERT_TEXT_CHARTYPE_H

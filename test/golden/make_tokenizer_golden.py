@@ -32,12 +32,12 @@ TEXTS = """|a|A| |   a   |the movie was unbelievably good|THE MOVIE WAS GOOD.|Un
 tokenization tokenize wordpieces|don't can't it's|e-mail: a.b@c.de, https://example.org/x?y=1&z=2#w|3.14 2024 1,000.00 100%|$100 +1 <tag/> `code` ~x~
 a\tb\nc\rd|a\x00b\x07c\x1bd\x7fe|a\x0bb\x0cc\x85d\x1ce\x1ff|a\u00adb\u200bc\u200cd\u200de\ufefff\ufffdg|\u2028a\u2029b\u3000c\u00a0d\u1680e\u2009f
 Café CAFÉ cafe\u0301 CAFE\u0301|naïve Nai\u0308ve résumé|Straße STRASSE ẞ ß|İstanbul ISTANBUL ıstanbul I\u0307|ΓΕΙΑ ΣΟΥ ΚΌΣΜΟΣ ς Σ ΐ
-Привет, мир! МОСКВА Ёлка ё й|Ǆ ǅ ǆ ﬁ ﬀ ſ K Å Ω|ÀÁÂÃÄÅàáâãäå ĀāĂăĄą|q\u0323\u0307 q\u0307\u0323 \u0301a \u0301\u0301\u0301|e\u0316\u0301\u302ex \u302e\u0301y a\u0301\u0316\u0334\u0898\u08cab
+Привет, мир! МОСКВА Ёлка ё й|Ǆ ǅ ǆ ﬁ ﬀ ſ K Å Ω|ÀÁÂÃÄÅàáâãäå ĀāĂăĄą|q\u0323\u0307 q\u0307\u0323 \u0301a \u0301\u0301\u0301|e\u0316\u0301\u302ex \u302e\u0301y a\u0301\u0316\u0334\u0898\u08cab|é\u0316\u302ex \u00e9\u302e\u0316y
 \U0001d15e \U0001d165 \U0001d15f x\U0001d165\u0301\U0001d16d|\u0344 \u0f73 \u0f75\u0f71 \u0f81 \u0ddd \u0bca|한국어 한 가각힣 ᄒ\u1161\u11ab|日本語 テキスト ガ カ\u3099 パ|中文字符 a中b 中,文。字
 \u3400\u4dbf\u4e00\u9fff\uf900\ufaff\U00020000\U0002b820\U0002ceaf\U0002f800|हिन्दी नमस्ते|سلام עולם שָׁלוֹם|ไทย ກຂ|😀 👍🏽 👩\u200d👩\u200d👧 🇩🇪 ❤\ufe0f good😀bad|\U0001fae8\U00016eb8 \u1c89\ua7cb
 “quoted” ‘single’ —dash– …|¿Qué? ¡Sí! «là»|a_b__c a--b a...b|x²³ ½ ① ⅷ ℃ ™|\ue000\U000f0000a\U0010fffdb|\u061d\u2e43a \u09fdb \u166dc
 [MASK]|a [MASK] b|a[MASK]b|[CLS] a [SEP] b [PAD] [UNK]|[mask] [Mask] [MASK|[[MASK]] [MASK][MASK]|  [MASK]  ,|[MASK]\u0301a é[SEP]é|New York new york newyork NEW YORK
-covid COVID-19 covidian covid|x<ent>y <ent> ENT <ENT>|Foo  foo foofoo\tFOO |α<q>β <q>  <q>a a <q>|qqQ\u0301 qq qqq Qqé|ééé É""".replace("\n", "|").split("|")
+covid COVID-19 covidian covid vid xvid|x<ent>y <ent> ENT <ENT>|Foo  foo foofoo\tFOO |α<q>β <q>  <q>a a <q>|qqQ\u0301 qq qqq Qqé|ééé É""".replace("\n", "|").split("|")
 TEXTS = [t.encode("latin-1", "backslashreplace").decode("unicode_escape") for t in TEXTS]
 
 ADDED = [  # content, special, flags
@@ -48,6 +48,8 @@ ADDED = [  # content, special, flags
     ("Foo", False, dict(normalized=True, lstrip=True)),
     ("fo", False, dict(normalized=False)),
     ("qq", False, dict(rstrip=True)),
+    ("vid", False, {}),
+    ("q>", True, {}),
     ("É", False, dict(normalized=True)),
 ]
 

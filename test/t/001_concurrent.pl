@@ -44,9 +44,11 @@ my %query = (
 	'rows of a table' => <<'SQL',
 SELECT count(DISTINCT s), min(s) FROM (SELECT distil_sentiment(body, 'm') AS s FROM texts WHERE pg_sleep(0.001)::text IS NOT NULL) x;
 SQL
-	'two calls in a statement' => <<'SQL',
-SELECT count(DISTINCT s), min(s) FROM (SELECT distil_sentiment(body, 'm') AS s FROM texts WHERE pg_sleep(0.001)::text IS NOT NULL
+	'two calls in a statement, one after the other' => <<'SQL',
+SET max_parallel_workers_per_gather = 0;
+SELECT count(DISTINCT s), min(s) FROM (SELECT distil_sentiment(body, 'm') AS s FROM texts WHERE pg_sleep(0.003)::text IS NOT NULL
 	UNION ALL SELECT (distil_sentiment(ARRAY[body], 'm'))[1] FROM texts) x;
+RESET max_parallel_workers_per_gather;
 SQL
 	'plpgsql' => "SELECT * FROM slow_sum();\n",
 	'parallel workers' => <<'SQL',

@@ -6,11 +6,13 @@ use strict;
 use warnings;
 
 use Exporter 'import';
+use File::Copy;
+use JSON::PP;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(fixtures new_node load_model answers packs wait_until alive);
+our @EXPORT = qw(fixtures new_node load_model big_model answers packs wait_until alive);
 
 sub fixtures { return $ENV{FIXTURES} || die "FIXTURES is not set" }
 
@@ -36,6 +38,45 @@ sub load_model
 	$name //= $fixture;
 	return $node->safe_psql($db // 'postgres',
 		"SELECT name FROM distil_load_model('$name', '$fixture', replace => true)");
+}
+
+# Write a model directory of this many MB that takes a while to load: a fixture
+# whose position embeddings, all zero, are the rest of a sparse file.
+sub big_model
+{
+	my ($dir, $megabytes) = @_;
+	my $from = fixtures() . '/distilbert-base';
+	my $rows = $megabytes * 1024 * 1024 / (32 * 4);
+	my $weights = slurp_file("$from/model.safetensors");
+	my $header_size = unpack('Q<', $weights);
+	my $header = decode_json(substr($weights, 8, $header_size));
+	my $data = substr($weights, 8 + $header_size);
+	my $config = decode_json(slurp_file("$from/config.json"));
+	my $positions = $header->{'embeddings.position_embeddings.weight'};
+	my $old_bytes = $positions->{data_offsets}[1] - $positions->{data_offsets}[0];
+	my $cut = $positions->{data_offsets}[0];
+
+	# the tensor moves to the end
+	substr($data, $cut, $old_bytes) = '';
+	for my $name (keys %$header)
+	{
+		next if $name eq '__metadata__' || $header->{$name}{data_offsets}[0] < $cut;
+		$_ -= $old_bytes for @{ $header->{$name}{data_offsets} };
+	}
+	$positions->{shape} = [ $rows, 32 ];
+	$positions->{data_offsets} = [ length($data), length($data) + $rows * 32 * 4 ];
+	$config->{max_position_embeddings} = $rows;
+
+	mkdir $dir or die $!;
+	my $text = encode_json($header);
+	$text .= ' ' x (-length($text) % 8);
+	open(my $file, '>:raw', "$dir/model.safetensors") or die $!;
+	print $file pack('Q<', length($text)), $text, $data;
+	truncate($file, 8 + length($text) + length($data) + $rows * 32 * 4) or die $!;
+	close($file) or die $!;
+	append_to_file("$dir/config.json", encode_json($config));
+	copy("$from/$_", "$dir/$_") or die $! for qw(vocab.txt tokenizer_config.json);
+	return;
 }
 
 # A fingerprint of what a model says, to the last bit.

@@ -1,0 +1,312 @@
+/*
+ * kernels.c -- how fast each table of kernels is on this machine.
+ *
+ *     bench/kernels [name ...]		the tables to measure, default: all that run
+ *
+ * For each table: products on DistilBERT-base's shapes in GFLOP/s and as a
+ * fraction of the multiply-add peak, which the same program measures; one
+ * head's attention; the row operations.  Every product takes the next of many
+ * weights, as the layers of a model do, so that none is found in a cache.
+ * Figures are medians of the thread's processor time, so that what other
+ * processes take of the core does not count; pin it all the same: taskset -c 1.
+ */
+#include "kernel/cpu_features.h"
+#include "kernel/kernel.h"
+#include "model/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#define MAX_ROWS 512
+#define MAX_SAMPLES 201
+#define SECONDS 0.15			/* of sampling a figure */
+#define WEIGHT_BYTES ((size_t) 160 << 20)	/* far beyond any cache */
+
+static double
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
+}
+
+static int
+compare_doubles(const void *a, const void *b)
+{
+	double		x = *(const double *) a,
+				y = *(const double *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* ---- the peak ---- */
+
+#if defined(__x86_64__)
+
+#define CHAINS 12				/* two units, four cycles of latency, and some */
+#define ROUNDS 200000
+
+__attribute__((target("avx512f"))) static float
+multiply_add_512(void)
+{
+	__m512		acc[CHAINS];
+	const __m512 a = _mm512_set1_ps(0.999f),
+				b = _mm512_set1_ps(0.001f);
+	float		sum = 0;
+
+	for (int j = 0; j < CHAINS; j++)
+		acc[j] = _mm512_set1_ps((float) j);
+	for (int i = 0; i < ROUNDS; i++)
+#pragma GCC unroll 12
+		for (int j = 0; j < CHAINS; j++)
+			acc[j] = _mm512_fmadd_ps(acc[j], a, b);
+	for (int j = 0; j < CHAINS; j++)
+		sum += _mm512_cvtss_f32(acc[j]);
+	return sum;
+}
+
+__attribute__((target("avx2,fma"))) static float
+multiply_add_256(void)
+{
+	__m256		acc[CHAINS];
+	const __m256 a = _mm256_set1_ps(0.999f),
+				b = _mm256_set1_ps(0.001f);
+	float		sum = 0;
+
+	for (int j = 0; j < CHAINS; j++)
+		acc[j] = _mm256_set1_ps((float) j);
+	for (int i = 0; i < ROUNDS; i++)
+#pragma GCC unroll 12
+		for (int j = 0; j < CHAINS; j++)
+			acc[j] = _mm256_fmadd_ps(acc[j], a, b);
+	for (int j = 0; j < CHAINS; j++)
+		sum += _mm256_cvtss_f32(acc[j]);
+	return sum;
+}
+
+static volatile float sink;
+
+/* GFLOP/s of multiply-adds in registers with 8 or 16 lanes; the best of some. */
+static double
+measure_peak(int lanes)
+{
+	double		best = 0;
+
+	for (int i = 0; i < 30; i++)
+	{
+		double		start = now(),
+					rate;
+
+		sink = lanes == 16 ? multiply_add_512() : multiply_add_256();
+		rate = 2e-9 * lanes * CHAINS * ROUNDS / (now() - start);
+		best = rate > best ? rate : best;
+	}
+	return best;
+}
+
+static double
+peak_of(const DbertKernels *table)
+{
+	if (strcmp(table->name, "avx2") == 0 || !(dbert_cpu_features() & DBERT_CPU_AVX512))
+		return dbert_cpu_features() & DBERT_CPU_AVX2 ? measure_peak(8) : 0;
+	return measure_peak(16);
+}
+
+#else
+
+static double
+peak_of(const DbertKernels *table)
+{
+	return 0;
+}
+
+#endif
+
+/* ---- what is timed ---- */
+
+/* One call's operands; which is the number of the call. */
+typedef struct Work
+{
+	const DbertKernels *table;
+	int			m;
+	int			n;
+	int			k;
+	int			act;
+	float	   *x;
+	float	   *y;
+	float	   *weights;
+	size_t		weight_floats;
+	int			weight_count;
+} Work;
+
+static void
+call_linear(const Work *w, int which)
+{
+	w->table->linear(w->y, w->n, w->x, w->k, w->weights + which % w->weight_count * w->weight_floats,
+					 w->x, w->m, w->n, w->k, w->act);
+}
+
+static void
+call_attention(const Work *w, int which)
+{
+	w->table->attention(w->y, w->k, w->x, w->x + w->k, w->x + 2 * w->k, 36 * (size_t) w->k,
+						w->m, w->m, w->k, 0.125f, w->weights);
+}
+
+static void
+call_layer_norm(const Work *w, int which)
+{
+	w->table->layer_norm_rows(w->y, w->x, w->x, w->x, w->x, w->m, w->n, 1e-12f);
+}
+
+static void
+call_activate(const Work *w, int which)
+{
+	w->table->activate(w->y, (size_t) w->m * w->n, w->act);
+}
+
+static void
+call_softmax(const Work *w, int which)
+{
+	w->table->softmax_rows(w->y, w->n, w->m, w->n);
+}
+
+/* Median seconds of a call. */
+static double
+median_time(void (*call) (const Work *w, int which), const Work *w)
+{
+	double		samples[MAX_SAMPLES];
+	double		start = now();
+	int			n = 0;
+
+	while (n < MAX_SAMPLES && (n < 5 || now() - start < SECONDS))
+	{
+		double		t = now();
+
+		call(w, n);
+		samples[n++] = now() - t;
+	}
+	qsort(samples, n, sizeof(double), compare_doubles);
+	return samples[n / 2];
+}
+
+static float *
+floats(size_t count)
+{
+	void	   *p;
+
+	if (posix_memalign(&p, 64, count * sizeof(float)) != 0)
+		abort();
+	for (size_t i = 0; i < count; i++)
+		((float *) p)[i] = (float) (i % 97) * 0.01f - 0.48f;
+	return p;
+}
+
+/* ---- the tables printed ---- */
+
+static void
+bench_products(const DbertKernels *table, double peak)
+{
+	static const int shapes[][2] = {{2304, 768}, {768, 768}, {3072, 768}, {768, 3072}};
+	static const int rows[] = {1, 2, 4, 8, 12, 16, 24, 32, 64, 96, 128, 192, 384, 512};
+
+	printf("%s: products [M,K] x [K,N], GFLOP/s (of the peak of %.0f)\n%12s", table->name, peak, "M");
+	for (int i = 0; i < 4; i++)
+		printf("  %6dx%-6d ", shapes[i][0], shapes[i][1]);
+	printf("\n");
+	for (int r = 0; r < (int) (sizeof(rows) / sizeof(rows[0])); r++)
+	{
+		printf("%12d", rows[r]);
+		for (int i = 0; i < 4; i++)
+		{
+			Work		w = {.table = table, .m = rows[r], .n = shapes[i][0], .k = shapes[i][1]};
+			double		rate;
+
+			w.weight_floats = (table->packed_linear_size(w.n, w.k) + 15) / 16 * 16;
+			w.weight_count = (int) (WEIGHT_BYTES / sizeof(float) / w.weight_floats);
+			w.weights = floats(w.weight_count * w.weight_floats);
+			w.x = floats((size_t) MAX_ROWS * 3072);
+			w.y = floats((size_t) MAX_ROWS * 3072);
+			rate = 2e-9 * w.m * w.n * w.k / median_time(call_linear, &w);
+			printf("  %6.1f (%.2f)", rate, peak > 0 ? rate / peak : 0);
+			fflush(stdout);
+			free(w.weights);
+			free(w.x);
+			free(w.y);
+		}
+		printf("\n");
+	}
+}
+
+static void
+bench_attention(const DbertKernels *table, double peak)
+{
+	static const int lengths[] = {8, 16, 32, 64, 128, 256, 512};
+
+	printf("%s: attention of a head, D = 64, GFLOP/s of its two products\n", table->name);
+	for (int i = 0; i < (int) (sizeof(lengths) / sizeof(lengths[0])); i++)
+	{
+		int			t = lengths[i];
+		Work		w = {.table = table, .m = t, .k = 64};
+		double		rate;
+
+		w.x = floats((size_t) MAX_ROWS * 36 * 64);
+		w.y = floats((size_t) MAX_ROWS * 64);
+		w.weights = floats(dbert_attention_scratch(t, 64));
+		rate = 4e-9 * t * t * 64 / median_time(call_attention, &w);
+		printf("%12d  %6.1f (%.2f)\n", t, rate, peak > 0 ? rate / peak : 0);
+		free(w.x);
+		free(w.y);
+		free(w.weights);
+	}
+}
+
+static void
+bench_rows(const DbertKernels *table)
+{
+	Work		w = {.table = table, .m = 64, .n = 768};
+	double		count = (double) w.m * w.n;
+
+	w.x = floats((size_t) count);
+	w.y = floats((size_t) count);
+	printf("%s: row operations, elements/ns\n", table->name);
+	printf("  layer_norm_rows %.2f\n", 1e-9 * count / median_time(call_layer_norm, &w));
+	printf("     softmax_rows %.2f\n", 1e-9 * count / median_time(call_softmax, &w));
+	w.act = DBERT_ACT_GELU;
+	printf("             gelu %.2f\n", 1e-9 * count / median_time(call_activate, &w));
+	w.act = DBERT_ACT_TANH;
+	printf("             tanh %.2f\n", 1e-9 * count / median_time(call_activate, &w));
+	free(w.x);
+	free(w.y);
+}
+
+int
+main(int argc, char **argv)
+{
+	static char *all[] = {"avx512", "avx2", "openblas"};
+	char	  **names = argc > 1 ? argv + 1 : all;
+	int			n_names = argc > 1 ? argc - 1 : 3;
+
+	for (int i = 0; i < n_names; i++)
+	{
+		const DbertKernels *table;
+		DbertError	err;
+
+		if (dbert_kernels_choose(names[i], &table, &err) != DBERT_OK)
+		{
+			printf("%s: %s\n", names[i], err.msg);
+			continue;
+		}
+		bench_products(table, peak_of(table));
+		bench_attention(table, peak_of(table));
+		bench_rows(table);
+	}
+	return 0;
+}

@@ -1,0 +1,58 @@
+/*
+ * attention_template.h -- one head of one text, written once over a vec_*.h.
+ *
+ *   out[M,D] = softmax(scale q[M,D] k[T,D]^T) v[T,D]
+ *
+ * Keys and values are packed like weights (as [T,D] and [D,T]), then MR
+ * queries at a time go all the way: scores [MR,T], their exponentials, the
+ * weighted sum of values, which alone is divided by the row's sum.  For
+ * T = 512, D = 64 that is 256 KB of packed operands in L2 and 24 KB of scores
+ * in L1, however long the text; nothing of size T x T is ever made.
+ */
+#ifndef DBERT_KERNEL_ATTENTION_TEMPLATE_H
+#define DBERT_KERNEL_ATTENTION_TEMPLATE_H
+
+#include "kernel/gemm_template.h"
+
+#include "kernel/kernel.h"
+
+/* The panels of W[N,K] from its transpose w[K,N], rows ldw apart. */
+static void
+pack_columns(float *dst, const float *w, size_t ldw, int n, int k)
+{
+	for (int j0 = 0; j0 < n; j0 += NR)
+		for (int p = 0; p < k; p++, dst += NR)
+			for (int j = 0; j < NR; j += VL)
+				v_store(dst + j, load_filled(w + p * ldw + j0 + j, n - j0 - j, v_zero()));
+}
+
+static void
+attention(float *out, size_t ldo, const float *q, const float *k, const float *v,
+		  size_t ld, int m, int t, int d, float scale, float *scratch)
+{
+	/* an odd number of cache lines, lest the rows meet in the same sets */
+	const size_t lds = ((size_t) t + 31) / 32 * 32 + 16;
+	float	   *keys = scratch,
+			   *values = keys + packed_size(t, d),
+			   *scores = values + packed_size(d, t);
+
+	pack_rows(keys, k, ld, t, d);
+	pack_columns(values, v, ld, d, t);
+	for (int tiles = (m + MR - 1) / MR; tiles > 0; tiles--)
+	{
+		int			rows = (m + tiles - 1) / tiles;
+		float		sums[MR];
+
+		linear(scores, lds, q, ld, keys, NULL, rows, t, d, DBERT_ACT_NONE);
+		for (int i = 0; i < rows; i++)
+			sums[i] = exponentials(scores + i * lds, t, scale);
+		linear(out, ldo, scores, lds, values, NULL, rows, d, t, DBERT_ACT_NONE);
+		for (int i = 0; i < rows; i++)
+			multiply(out + i * ldo, d, 1 / sums[i]);
+		q += rows * ld;
+		out += rows * ldo;
+		m -= rows;
+	}
+}
+
+#endif

@@ -1,0 +1,248 @@
+/*
+ * gemm_template.h -- products with a packed operand, written once over a
+ * vec_*.h; the including file sets MR and NV.
+ *
+ *   y[M,N] = act(x[M,K] W^T + b)
+ *
+ * Packed layout of W[N,K]: panels of NR = NV * VL columns (rows of W), each
+ * panel K lines of NR floats, the last one padded with zeros:
+ *
+ *        panel 0: NR columns           panel 1
+ *   k=0  w[0][0] w[1][0] .. w[NR-1][0] | w[NR][0] ..
+ *   k=1  w[0][1] w[1][1] .. w[NR-1][1] | w[NR][1] ..
+ *   ...                       K lines  |
+ *
+ * so that a tile of up to MR rows and NR columns of y stays in registers and
+ * reads its panel as one stream.  Meanwhile the tiles of one panel fetch the
+ * next one into L2, each its share: with few rows the product is bound by
+ * memory, and this keeps the memory busy all the time.  (Goto and van de Geijn 2008, "Anatomy of
+ * high-performance matrix multiplication"; the names MR, NR, KC, MC are
+ * theirs.)  x is read in place: it is reused N / NR times from L2, and rows
+ * whose distance is a multiple of 4096 bytes cost more, so callers pad them.
+ *
+ * Batch invariance: one element of y is b, then one fused multiply-add per k
+ * in rising order, whatever the tile's height and wherever KC cuts (a partial
+ * sum rests in y as it is).  The blocking decides speed alone.
+ */
+#ifndef DBERT_KERNEL_GEMM_TEMPLATE_H
+#define DBERT_KERNEL_GEMM_TEMPLATE_H
+
+#include "kernel/rowops_template.h"
+
+#include <stdbool.h>
+
+#define NR (NV * VL)			/* columns of a tile and of a panel */
+#define KC 768					/* depth of a block, unless it has few rows: */
+#define MC (10 * MR)			/* MC x KC floats of x stay in L2 */
+
+/* A loop of a tile becomes straight code, or acc would not live in registers. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#define UNROLL_BY_4 _Pragma("clang loop unroll_count(4)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL_BY_4 _Pragma("GCC unroll 4")
+#endif
+
+/* One tile's work: operands at its first element, k lines deep. */
+typedef struct Tile
+{
+	float	   *y;
+	size_t		ldy;
+	const float *x;
+	size_t		ldx;
+	const float *w;				/* the panel at line k0 */
+	const float *b;				/* what y starts from: NULL is 0 */
+	bool		resume;			/* y starts from its own content, not from b */
+	int			columns;		/* 1 .. NR */
+	int			k;
+	const float *fetch;			/* what to bring into L2 meanwhile, */
+	int			fetch_step;		/* NR floats from here, then on by so many per line */
+} Tile;
+
+static size_t
+packed_size(int n, int k)
+{
+	return ((size_t) n + NR - 1) / NR * NR * (size_t) k;
+}
+
+/* w[N,K], rows ldw apart, to panels */
+static void
+pack_rows(float *dst, const float *w, size_t ldw, int n, int k)
+{
+	for (int j0 = 0; j0 < n; j0 += NR)
+	{
+		int			columns = n - j0 < NR ? n - j0 : NR;
+
+		for (int p = 0; p < k; p++, dst += NR)
+			for (int j = 0; j < NR; j++)
+				dst[j] = j < columns ? w[(size_t) (j0 + j) * ldw + p] : 0;
+	}
+}
+
+/* What a vector of the tile's row i starts from. */
+static inline Vec
+tile_start(const Tile *t, int i, int j)
+{
+	const float *from = t->resume ? t->y + i * t->ldy : t->b;
+
+	if (from == NULL)
+		return v_zero();
+	if (t->columns == NR)
+		return v_load(from + j * VL);
+	return v_load_part(from + j * VL, v_first(t->columns - j * VL));
+}
+
+/*
+ * A tile of rows x NR.  Rows is a constant wherever this is inlined, so that
+ * the loops over the tile unroll and acc lives in registers.
+ */
+static inline __attribute__((always_inline)) void
+tile_compute(const Tile *t, const int rows)
+{
+	Vec			acc[MR][NV];
+	const float *w = t->w;
+	const size_t ldx = t->ldx;
+
+	/* two pointers and five distances reach twelve rows without spilling */
+	const float *low = t->x,
+			   *high = rows > 6 ? low + 6 * ldx : low;
+	const float *fetch = t->fetch;
+	const int	fetch_step = t->fetch_step;
+
+	UNROLL
+	for (int i = 0; i < rows; i++)
+		UNROLL
+		for (int j = 0; j < NV; j++)
+			acc[i][j] = tile_start(t, i, j);
+
+	UNROLL_BY_4
+	for (int p = 0; p < t->k; p++, w += NR, fetch += fetch_step, low++, high++)
+	{
+		Vec			column[NV];
+
+		UNROLL
+		for (int j = 0; j < NV; j++)
+		{
+			column[j] = v_load(w + j * VL);
+			if (j * VL % 16 == 0)
+				_mm_prefetch((const char *) (fetch + j * VL), _MM_HINT_T1);
+		}
+		UNROLL
+		for (int i = 0; i < rows; i++)
+		{
+			Vec			a = v_set(i < 6 ? low[i * ldx] : high[(i - 6) * ldx]);
+
+			UNROLL
+			for (int j = 0; j < NV; j++)
+				acc[i][j] = v_fma(a, column[j], acc[i][j]);
+		}
+	}
+
+	UNROLL
+	for (int i = 0; i < rows; i++)
+		UNROLL
+		for (int j = 0; j < NV; j++)
+			if (t->columns == NR)
+				v_store(t->y + i * t->ldy + j * VL, acc[i][j]);
+			else
+				v_store_part(t->y + i * t->ldy + j * VL, v_first(t->columns - j * VL), acc[i][j]);
+}
+
+#define TILE_CASE(rows) \
+		case rows: \
+			tile_compute(t, rows); \
+			break
+
+/* The rows of a tile, 1 .. MR, made a constant. */
+static void
+tile_run(const Tile *t, int rows)
+{
+	switch (rows)
+	{
+			TILE_CASE(1);
+			TILE_CASE(2);
+			TILE_CASE(3);
+			TILE_CASE(4);
+			TILE_CASE(5);
+			TILE_CASE(6);
+#if MR > 6
+			TILE_CASE(7);
+			TILE_CASE(8);
+			TILE_CASE(9);
+			TILE_CASE(10);
+			TILE_CASE(11);
+			TILE_CASE(12);
+#endif
+	}
+}
+
+/*
+ * All rows of a block against one panel.  The tiles' heights differ by one at
+ * most: a tile of a row or two would wait for its own additions.
+ */
+static void
+panel_run(Tile t, int m)
+{
+	int			tiles = (m + MR - 1) / MR;
+
+	t.fetch_step = (NR + tiles - 1) / tiles;
+	for (; tiles > 0; tiles--)
+	{
+		int			rows = (m + tiles - 1) / tiles;
+
+		tile_run(&t, rows);
+		t.y += rows * t.ldy;
+		t.x += rows * t.ldx;
+		t.fetch += (size_t) t.k * t.fetch_step;
+		m -= rows;
+	}
+}
+
+/* One block, m <= MC rows of y, at lines k0 .. k0 + depth - 1 of the packed operand. */
+static void
+block_run(float *y, size_t ldy, const float *x, size_t ldx, const float *wp,
+		  const float *b, int m, int n, int k, int k0, int depth, int act)
+{
+	const size_t panel = (size_t) NR * k;
+	const float *next_block = wp + (size_t) (k0 + depth) * NR;
+	const bool	last = k0 + depth == k;
+
+	wp += (size_t) k0 * NR;
+	for (int n0 = 0; n0 < n; n0 += NR, wp += panel)
+	{
+		Tile		t = {
+			.y = y + n0, .ldy = ldy, .x = x + k0, .ldx = ldx, .w = wp,
+			.b = b != NULL ? b + n0 : NULL, .resume = k0 > 0,
+			.columns = n - n0 < NR ? n - n0 : NR, .k = depth,
+			.fetch = n - n0 <= NR && !last ? next_block : wp + panel,
+		};
+
+		panel_run(t, m);
+		if (act != DBERT_ACT_NONE && last)
+			activate_rows(t.y, ldy, m, t.columns, act);
+	}
+}
+
+static void
+linear(float *y, size_t ldy, const float *x, size_t ldx,
+	   const float *wp, const float *b, int m, int n, int k, int act)
+{
+	for (int m0 = 0; m0 < m; m0 += MC)
+	{
+		const int	rows = m - m0 < MC ? m - m0 : MC;
+		const int	deepest = (size_t) rows * k <= MC * KC ? k : KC;
+
+		for (int k0 = 0; k0 < k; k0 += deepest)
+			block_run(y + m0 * ldy, ldy, x + m0 * ldx, ldx, wp, b, rows, n, k,
+					  k0, k - k0 < deepest ? k - k0 : deepest, act);
+	}
+}
+
+static void
+pack_linear(float *dst, const float *w, int n, int k)
+{
+	pack_rows(dst, w, (size_t) k, n, k);
+}
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * kernel_avx2.c -- the templates for AVX2 with FMA: tiles of 6 x 16.
+ *
+ * Twelve of the sixteen registers hold the tile, two a line of the panel, one
+ * the broadcast (the shape of BLIS's haswell kernel).
+ */
+#if defined(__x86_64__)
+
+#include "kernel/vec_avx2.h"
+
+#define MR 6
+#define NV 2
+
+#include "kernel/attention_template.h"
+#include "kernel/gemm_template.h"
+#include "kernel/rowops_template.h"
+
+const DbertKernels dbert_kernels_avx2 = {
+	.name = "avx2",
+	.layout = "f32-n16",
+	.rows_matter = false,
+	.block_work = 200000000,
+	.packed_linear_size = packed_size,
+	.pack_linear = pack_linear,
+	.linear = linear,
+	.attention = attention,
+	.softmax_rows = softmax_rows,
+	.layer_norm_rows = layer_norm_rows,
+	.activate = activate,
+};
+
+#else
+
+/* an object without symbols is an error to some linkers */
+extern int	dbert_no_avx2;
+
+#endif

@@ -1,0 +1,72 @@
+# Databases that are not UTF-8: the same answers, offsets that substr understands.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
+use Distil;
+use Encode qw(encode);
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_node('main');
+my @models = qw(distilbert-sentiment bert-ner distilbert-ner-io bert-sentence distilbert-multilabel);
+my @texts = ('The film was a delight.', "Anna Keller mang\xe9 \xe0 la caf\xe9, \xc5ngstr\xf6m Stra\xdfe in Berlin",
+	"El ni\xf1o comi\xf3 una manzana y bebi\xf3 agua en Par\xeds", "\xa33.99 \xabJohn\xbb \xdcber", '');
+
+# Everything as escapes of code points: the same statements for every encoding.
+my $values = join(', ', map { "($_, " . join(' || ', "''", map { /[\x80-\xff]/ ? 'chr(' . ord($_) . ')' : "'$_'" } $texts[$_] =~ /[\x80-\xff]|[^\x80-\xff]+/g) . ')' } 0 .. $#texts);
+
+my %queries = (
+	'scores' => q{SELECT string_agg(n || ':' || score, ' ' ORDER BY n, label) FROM texts, distil_scores(body, 'distilbert-sentiment')},
+	'embeddings' => q{SELECT string_agg(distil_embed(body, 'bert-sentence')::text, ' ' ORDER BY n) FROM texts},
+	'counts' => q{SELECT string_agg(distil_token_count(body, 'bert-ner')::text, ' ' ORDER BY n) FROM texts},
+	'entities' => q{SELECT string_agg(concat_ws(':', n, label, score, start_pos, end_pos), ' ' ORDER BY n, start_pos) FROM texts, distil_entities(body, 'bert-ner', 'simple')},
+	'entities, lower case' => q{SELECT string_agg(concat_ws(':', n, label, score, start_pos, end_pos), ' ' ORDER BY n, start_pos) FROM texts, distil_entities(body, 'distilbert-ner-io', 'none')});
+my $substr = q{SELECT count(*) > 5, bool_and(substr(body, start_pos, end_pos - start_pos + 1) = entity) FROM texts, unnest(ARRAY['none', 'simple', 'first', 'average', 'max']) a, distil_entities(body, 'bert-ner', a)};
+my $accent = q{SELECT count(*) > 0 FROM texts, distil_entities(body, 'distilbert-ner-io', 'none') WHERE octet_length(entity) <> char_length(entity) OR ascii(substr(entity, 1, 1)) > 127 OR start_pos > 20};
+
+my %wanted;
+for my $encoding (qw(UTF8 LATIN1 LATIN9 WIN1252))
+{
+	my $db = lc $encoding;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $db ENCODING '$encoding' TEMPLATE template0 LOCALE 'C'");
+	$node->safe_psql($db, "CREATE EXTENSION distilbert; CREATE TABLE texts AS SELECT * FROM (VALUES $values) v (n, body)");
+	load_model($node, $_, $_, $db) for @models;
+	for my $name (sort keys %queries)
+	{
+		my $got = $node->safe_psql($db, $queries{$name});
+
+		$wanted{$name} //= $got;
+		is($got, $wanted{$name}, "$encoding: $name as in UTF8");
+	}
+	is($node->safe_psql($db, $substr), 't|t', "$encoding: substr gives the entity");
+	is($node->safe_psql($db, $accent), 't', "$encoding: entities behind accents are among them");
+	my $label = $node->safe_psql($db, q{SELECT string_agg(DISTINCT label, ',') FROM distil_scores('x', 'distilbert-multilabel') WHERE label LIKE 'na%'});
+	like($label, qr/^na.+ve "quoted"$/, "$encoding: a label with an accent");
+}
+
+# A character that the database's encoding does not have is an error, not a guess.
+my ($rc, $out, $err) = $node->psql('latin1', q{SELECT distil_tokenize('x', 'bert-ner')});
+is($rc, 0, 'tokens of plain text in LATIN1');
+
+# SQL_ASCII: bytes are taken for UTF-8; the server counts bytes, and so do offsets.
+$node->safe_psql('postgres', q{CREATE DATABASE ascii ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE 'C'});
+$node->safe_psql('ascii', 'CREATE EXTENSION distilbert; CREATE TABLE texts (n int, body text)');
+load_model($node, $_, $_, 'ascii') for @models;
+for my $i (0 .. $#texts)
+{
+	my $bytes = unpack('H*', encode('UTF-8', $texts[$i]));
+
+	$node->safe_psql('ascii', "INSERT INTO texts VALUES ($i, convert_from('\\x$bytes', 'SQL_ASCII'))");
+}
+for my $name ('scores', 'embeddings', 'counts')
+{
+	is($node->safe_psql('ascii', $queries{$name}), $wanted{$name}, "SQL_ASCII: $name as in UTF8");
+}
+is($node->safe_psql('ascii', $substr), 't|t', 'SQL_ASCII: substr gives the entity');
+($rc, $out, $err) = $node->psql('ascii', q{SELECT distil_sentiment(convert_from('\xe96162ff', 'SQL_ASCII'), 'distilbert-sentiment')});
+like($err, qr/ERROR:.*invalid.*UTF/, 'SQL_ASCII: bytes that are no UTF-8 are an error');
+is($node->safe_psql('ascii', q{SELECT distil_sentiment('warm', 'distilbert-sentiment') IS NOT NULL}), 't', 'and the next text is answered');
+alive($node);
+done_testing();

@@ -1,0 +1,146 @@
+# All of a folder of larger models with golden.json (DBERT_SHARED/golden, not part
+# of the repository), and the fixtures, through SQL: numbers as transformers gives them.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
+use Distil;
+use Encode;
+use JSON::PP;
+use List::Util qw(max);
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my @folders = map { glob("$_/*/golden.json") } fixtures(), ($ENV{DBERT_SHARED} // '../shared') . '/golden';
+s{/golden.json$}{} for @folders;
+
+my $node = new_node('main');
+my $tolerance = 1e-4;
+
+sub quote { my ($s) = @_; $s =~ s/'/''/g; return "'$s'" }
+
+# The server reads a copy: the folder may be closed to its user.
+my $dir = PostgreSQL::Test::Utils::tempdir;
+sub load_copy
+{
+	my ($folder, $name) = @_;
+
+	PostgreSQL::Test::RecursiveCopy::copypath($folder, "$dir/$name");
+	return $node->safe_psql('postgres', "SELECT task FROM distil_load_model('$name', '$dir/$name')");
+}
+
+sub tokens_of
+{
+	my ($folder) = @_;
+
+	if (-f "$folder/vocab.txt")
+	{
+		my @lines = split(/\n/, decode('UTF-8', slurp_file("$folder/vocab.txt")), -1);
+		return \@lines;
+	}
+	my $vocab = decode_json(slurp_file("$folder/tokenizer.json"))->{model}{vocab};
+	my @tokens;
+	$tokens[ $vocab->{$_} ] = $_ for keys %$vocab;
+	return \@tokens;
+}
+
+sub softmax
+{
+	my @x = @_;
+	my $top = max(@x);
+	my @e = map { exp($_ - $top) } @x;
+	my $sum = 0;
+
+	$sum += $_ for @e;
+	return map { $_ / $sum } @e;
+}
+
+# Expected scores by label from logits, as the configuration says.
+sub scores_of
+{
+	my ($config, $logits) = @_;
+	my $problem = $config->{problem_type} // '';
+	my @scores = $problem eq 'multi_label_classification' ? map { 1 / (1 + exp(-$_)) } @$logits
+	  : $problem eq 'regression' ? @$logits : softmax(@$logits);
+
+	return { map { $config->{id2label}{$_} => $scores[$_] } 0 .. $#scores };
+}
+
+sub worst_of
+{
+	my ($got, $want) = @_;
+
+	return 9 if @$got != @$want;
+	return max(0, map { abs($got->[$_] - $want->[$_]) } 0 .. $#$want);
+}
+
+my %check = (
+	classify => sub {
+		my ($name, $case, $config) = @_;
+		my $want = scores_of($config, $case->{logits});
+		my $got = decode_json($node->safe_psql('postgres',
+			"SELECT json_object_agg(label, score) FROM distil_scores(" . quote($case->{text}) . ", '$name')"));
+
+		return worst_of([ map { $got->{$_} // 9 } sort keys %$want ], [ map { $want->{$_} } sort keys %$want ]);
+	},
+	embed => sub {
+		my ($name, $case) = @_;
+		my $got = decode_json($node->safe_psql('postgres',
+			'SELECT to_json(distil_embed(' . quote($case->{text}) . ", '$name'))"));
+
+		return worst_of($got, $case->{embedding} // $case->{mean});
+	},
+	# every token's best label and score, for those that are not O
+	entities => sub {
+		my ($name, $case, $config) = @_;
+		my @want;
+
+		for my $i (0 .. $#{ $case->{input_ids} })
+		{
+			my ($start, $end) = @{ $case->{offsets}[$i] };
+			my @scores = softmax(@{ $case->{logits}[$i] });
+			my ($best) = sort { $scores[$b] <=> $scores[$a] } 0 .. $#scores;
+
+			next if $start == $end || $config->{id2label}{$best} eq 'O';
+			push @want, [ $config->{id2label}{$best}, $start + 1, $end, $scores[$best] ];
+		}
+		my $got = decode_json($node->safe_psql('postgres',
+			q{SELECT coalesce(json_agg(json_build_array(label, start_pos, end_pos, score) ORDER BY start_pos, end_pos), '[]') FROM distil_entities(}
+			. quote($case->{text}) . ", '$name', 'none')"));
+		my $shape = sub { join ' ', map { "$_->[0]:$_->[1]-$_->[2]" } @_ };
+
+		return 9 if $shape->(@$got) ne $shape->(@want);
+		return worst_of([ map { $_->[3] } @$got ], [ map { $_->[3] } @want ]);
+	});
+
+$check{sentiment} = $check{classify};
+
+for my $folder (@folders)
+{
+	my ($name) = $folder =~ m{([^/]+)$};
+	$name = "shared.$name" if index($folder, fixtures()) != 0;
+	my $golden = decode_json(slurp_file("$folder/golden.json"));
+	my $config = decode_json(slurp_file("$folder/config.json"));
+	my $tokens = tokens_of($folder);
+	my $task = load_copy($folder, $name);
+	my ($texts, $worst, $wrong_ids) = (0, 0, '');
+
+	for my $case (@{ $golden->{cases} })
+	{
+		next if exists $case->{pair};	# no function takes pairs yet
+		$_ = encode('UTF-8', $_) for $case->{text};
+		$texts++;
+		my $ids = join(' ', map { encode('UTF-8', $tokens->[$_]) } @{ $case->{input_ids} });
+		my $got = $node->safe_psql('postgres', 'SELECT array_to_string(distil_tokenize(' . quote($case->{text}) . ", '$name'), ' ')");
+		# distil_tokenize does not truncate: compare as far as the golden goes
+		my ($wanted_start) = $ids =~ /^(.*?)(?: \[SEP\])$/;
+		$wrong_ids .= "$case->{text}\n" if $got ne $ids && index($got, "$wanted_start ") != 0;
+		$worst = max($worst, $check{$task}->($name, $case, $config)) if $check{$task};
+	}
+	is($wrong_ids, '', "$name ($task): tokens of $texts texts");
+	cmp_ok($worst, '<=', $tolerance, "$name: numbers") if $check{$task} && $texts;
+	note("$name: largest difference $worst");
+}
+cmp_ok(scalar(@folders), '>', 10, scalar(@folders) . ' folders');
+alive($node);
+done_testing();

