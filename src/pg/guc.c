@@ -15,8 +15,9 @@ char	   *distil_guc_sentiment_model;
 char	   *distil_guc_entities_model;
 char	   *distil_guc_embed_model;
 bool		distil_guc_enable_batching;
-int			distil_guc_batch_tokens;
 char	   *distil_guc_force_isa;
+bool		distil_guc_enable_batching;
+int			distil_guc_batch_tokens;
 
 static const struct config_enum_entry long_text_options[] = {
 	{"truncate", DISTIL_LONG_TRUNCATE, false},
@@ -92,6 +93,7 @@ distil_guc_init(void)
 							"Number of tokens that go through a model at a time.",
 							NULL, &distil_guc_batch_tokens, 4096, 1, 1024 * 1024,
 							PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+
 	DefineCustomStringVariable("distilbert.force_isa",
 							   "Kernels that models are computed with, for tests.",
 							   "\"avx512\", \"avx2\", \"openblas\" or \"scalar\"; empty: the best that this machine can run.",
