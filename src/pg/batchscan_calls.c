@@ -97,6 +97,15 @@ plain_symbol(HeapTuple tuple)
 	return isnull ? NULL : TextDatumGetCString(symbol);
 }
 
+static bool
+belongs_to_us(Oid funcid)
+{
+	Oid			extension = get_extension_oid("distilbert", true);
+
+	return OidIsValid(extension) &&
+		getExtensionOfObject(ProcedureRelationId, funcid) == extension;
+}
+
 static const DistilTask *
 look_up_task(Oid funcid)
 {
@@ -112,10 +121,7 @@ look_up_task(Oid funcid)
 		task = task_named(symbol);
 
 	/* somebody else's function may have the same symbol */
-	if (task != NULL &&
-		getExtensionOfObject(ProcedureRelationId, funcid) != get_extension_oid("distilbert", true))
-		task = NULL;
-	return task;
+	return task != NULL && belongs_to_us(funcid) ? task : NULL;
 }
 
 static void

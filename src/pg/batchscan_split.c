@@ -461,12 +461,37 @@ in_terms_of(Node *node, void *ctx)
 	return expression_tree_mutator(node, in_terms_of, ctx);
 }
 
+/* The batch node whose columns plan passes on, as they are; or NULL. */
+static CustomScan *
+batch_below(Plan *plan)
+{
+	while (IsA(plan, Sort))
+		plan = outerPlan(plan);
+	return distil_is_batch(plan) ? (CustomScan *) plan : NULL;
+}
+
+/* A column of the batch node below as the last one of plan. */
+static void
+pass_up(Plan *plan, Node *expr, int column)
+{
+	int			varno = distil_is_batch(plan) ? INDEX_VAR : OUTER_VAR;
+
+	if (!distil_is_batch(plan))
+	{
+		pass_up(outerPlan(plan), expr, column);
+		column = list_length(outerPlan(plan)->targetlist);
+	}
+	plan->targetlist = lappend(plan->targetlist,
+							   makeTargetEntry((Expr *) var_of(expr, varno, column),
+											   list_length(plan->targetlist) + 1, NULL, false));
+}
+
 /*
  * Calls that the batch node below has computed already, for its condition: it
  * passes them on.
  */
 static void
-reuse_calls(Split *s, CustomScan *below, Node *expr)
+reuse_calls(Split *s, Plan *child, CustomScan *below, Node *expr)
 {
 	List	   *columns = distil_column_vars(below->custom_scan_tlist, INDEX_VAR);
 	int			first = list_length(outerPlan(below)->targetlist) + 1;
@@ -479,13 +504,9 @@ reuse_calls(Split *s, CustomScan *below, Node *expr)
 
 		foreach(lc2, distil_batch_calls(below))
 		{
-			List	  **tlist = &below->scan.plan.targetlist;
-			int			column = first + foreach_current_index(lc2);
-
 			if (!equal(in_terms_of(lfirst(lc2), columns), wanted))
 				continue;
-			*tlist = lappend(*tlist, makeTargetEntry((Expr *) var_of(wanted, INDEX_VAR, column),
-													 list_length(*tlist) + 1, NULL, false));
+			pass_up(child, wanted, first + foreach_current_index(lc2));
 			s->calls = lappend(s->calls, lfirst(lc));
 			break;
 		}
@@ -496,6 +517,7 @@ void
 distil_split_arguments(DistilRewrite *r, Plan *plan, DistilPlace below)
 {
 	Plan	   *child = outerPlan(plan);
+	CustomScan *batch = batch_below(child);
 	Arguments	a = {.split = {.r = r,.by_number = true}};
 	Plan	   *top;
 
@@ -507,8 +529,8 @@ distil_split_arguments(DistilRewrite *r, Plan *plan, DistilPlace below)
 		return;
 
 	a.split.n_leaves = list_length(child->targetlist);
-	if (distil_is_batch(child))
-		reuse_calls(&a.split, (CustomScan *) child, (Node *) a.lists);
+	if (batch != NULL)
+		reuse_calls(&a.split, child, batch, (Node *) a.lists);
 	top = add_stages(&a.split, child, (Node *) a.lists, below.shared);
 	if (!allow_ahead(r, top, child, below))
 		return;
