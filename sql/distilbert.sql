@@ -107,19 +107,18 @@ REVOKE ALL ON FUNCTION @extschema@.distil_drop_model(text, boolean) FROM PUBLIC;
 
 
 -- ---------------------------------------------------------------- functions on text
-
--- Planning a call loads the library, in time to have its rows batched.
-CREATE FUNCTION distilbert.support(internal) RETURNS internal
-	AS 'MODULE_PATHNAME', 'distil_support'
-	LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION distilbert.support(internal) IS 'planner support of the functions on text';
-
 --
 -- Forms that name a model depend on it alone and are IMMUTABLE, as
 -- to_tsvector(regconfig, text) is: fit for generated columns and expression
 -- indexes.  Forms without a model read a setting and are STABLE.  COST 1000 is
 -- enough to come last among conditions, to be computed after LIMIT and to earn
 -- parallel workers; an honest figure would upset plans and set off the JIT.
+
+-- Planning a call loads the library, in time to have its rows batched.
+CREATE FUNCTION distilbert.support(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'distil_support'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION distilbert.support(internal) IS 'planner support of the functions on text';
 
 -- sentiment
 

@@ -42,6 +42,14 @@ CREATE FUNCTION loud(int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 
 CREATE FUNCTION follow(text) RETURNS text LANGUAGE plpgsql AS
 	$$ BEGIN PERFORM set_config('distilbert.sentiment_model', $1, true); RETURN $1; END $$;
 CREATE SEQUENCE seq;
+CREATE TABLE log (id int, x real);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	INSERT INTO log SELECT id, distil_sentiment(y, 's') FROM new_rows;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER note AFTER INSERT ON target REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note();
+CREATE EXTENSION file_fdw;
+CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
 CREATE VIEW guarded WITH (security_barrier) AS SELECT * FROM t WHERE cat < 4;
 CREATE ROLE reader;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader;
@@ -57,6 +65,12 @@ my @expressions = (
 	q{((distil_embed(left(T.body, 40), 'e'))[2])},
 	q{(distil_sentiment(T.body || ' ' || T.id, 's') + abs(distil_sentiment(T.body, 'm3')))},
 );
+
+my $file = PostgreSQL::Test::Utils::tempdir . '/rows.csv';
+$node->safe_psql('postgres', <<"SQL");
+COPY (SELECT * FROM p) TO '$file' (FORMAT csv);
+CREATE FOREIGN TABLE f (id int, cat int, body text) SERVER files OPTIONS (filename '$file', format 'csv');
+SQL
 
 # o: as it comes; s: serial only (what comes first is chance, or it is about errors)
 my @shapes = (
@@ -95,6 +109,8 @@ my @shapes = (
 	[ '', 'SELECT id, E(p) FROM p WHERE E(p) > 0' ],
 	[ '', 'SELECT cat, sum(E(p)::numeric) FROM p GROUP BY cat' ],
 	[ 'o', 'SELECT id, E(p) FROM p ORDER BY id LIMIT 9' ],
+	[ '', 'SELECT id, E(f) FROM f WHERE cat < 3 AND E(f) > 0' ],
+	[ 's', 'INSERT INTO target SELECT id + 1000, E, body FROM t; SELECT * FROM log' ],
 	[ '', 'SELECT id, t::text, ctid, tableoid::regclass, E FROM t WHERE id < 50' ],
 	[ '', 'SELECT g, id, E FROM t, generate_series(1, 2) g WHERE id < 20' ],
 	[ '', 'SELECT id, generate_series(1, 2), E FROM t WHERE id < 20' ],
