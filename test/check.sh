@@ -92,14 +92,14 @@ check_tap()
 	[ $rc = 0 ] || tap_failures "$log"
 	grep -h -i -E '\.\. skipped|# skip' "$log"
 	count "$(grep -E '^ok [0-9]' "$log" | grep -c -v -i '# skip')" \
-		"$(grep -E '^not ok [0-9]' "$log" | grep -c -v '# TODO')" $rc
+		"$(grep -E '^(not ok [0-9]|  Parse errors:)' "$log" | grep -c -v '# TODO')" $rc
 }
 
 # What failed and why; TAP_LOGS=folder keeps the servers' logs.
 tap_failures()
 {
 	tail -n 200 "$1.err"
-	find "$ROOM/tap" -name 'regress_log_*' -exec grep -h -A 5 -E '^(error running SQL|connection error|timed out)' {} +
+	find "$ROOM/tap" -name 'regress_log_*' -exec grep -h -A 5 -E '^(error running SQL|connection error|timed out|process ended)| line [0-9]+\.$' {} +
 	sed -n '/^Test Summary Report/,$p' "$1"
 	[ -z "${TAP_LOGS:-}" ] || cp -r "$ROOM/tap/." "$TAP_LOGS/"
 }
