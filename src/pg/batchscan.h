@@ -27,6 +27,7 @@
  * and, at run time (batchstate.h),
  *	batchscan_window.c	texts through models
  *	batchscan_exec.c	the node
+ *	batchscan_counts.c	its counts, in parallel queries
  *	batchscan_explain.c	what EXPLAIN says of it
  */
 #ifndef DISTILBERT_PG_BATCHSCAN_H

@@ -53,11 +53,6 @@ static void begin(CustomScanState *css, EState *estate, int eflags);
 static TupleTableSlot *next_row(CustomScanState *css);
 static void end(CustomScanState *css);
 static void rescan(CustomScanState *css);
-static Size estimate_dsm(CustomScanState *css, ParallelContext *pcxt);
-static void initialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordinate);
-static void reinitialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordinate);
-static void initialize_worker(CustomScanState *css, shm_toc *toc, void *coordinate);
-static void shut_down(CustomScanState *css);
 
 const CustomScanMethods distil_batch_methods = {
 	.CustomName = "DistilBatch",
@@ -70,11 +65,11 @@ static const CustomExecMethods exec_methods = {
 	.ExecCustomScan = next_row,
 	.EndCustomScan = end,
 	.ReScanCustomScan = rescan,
-	.EstimateDSMCustomScan = estimate_dsm,
-	.InitializeDSMCustomScan = initialize_dsm,
-	.ReInitializeDSMCustomScan = reinitialize_dsm,
-	.InitializeWorkerCustomScan = initialize_worker,
-	.ShutdownCustomScan = shut_down,
+	.EstimateDSMCustomScan = distil_batch_estimate_dsm,
+	.InitializeDSMCustomScan = distil_batch_initialize_dsm,
+	.ReInitializeDSMCustomScan = distil_batch_reinitialize_dsm,
+	.InitializeWorkerCustomScan = distil_batch_initialize_worker,
+	.ShutdownCustomScan = distil_batch_shut_down,
 	.ExplainCustomScan = distil_batch_explain
 };
 
@@ -520,73 +515,4 @@ next_row(CustomScanState *css)
 	}
 	state->ended = !state->paused;
 	return no_row(state);
-}
-
-/* ---- parallel queries: counts ---- */
-
-void
-distil_counts_add(DistilCounts *sum, const DistilCounts *counts)
-{
-	sum->batches += counts->batches;
-	sum->rows += counts->rows;
-	sum->distinct += counts->distinct;
-	sum->tokens += counts->tokens;
-	sum->truncated += counts->truncated;
-}
-
-static Size
-counts_size(int n)
-{
-	return add_size(offsetof(DistilSharedCounts, counts), mul_size(n, sizeof(DistilCounts)));
-}
-
-static Size
-estimate_dsm(CustomScanState *css, ParallelContext *pcxt)
-{
-	return counts_size(pcxt->nworkers);
-}
-
-static void
-initialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordinate)
-{
-	DistilBatchState *state = (DistilBatchState *) css;
-
-	state->shared = coordinate;
-	memset(state->shared, 0, counts_size(pcxt->nworkers));
-	state->shared->n = pcxt->nworkers;
-}
-
-/* A rescan starts workers again: they go on counting. */
-static void
-reinitialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordinate)
-{
-}
-
-static void
-initialize_worker(CustomScanState *css, shm_toc *toc, void *coordinate)
-{
-	((DistilBatchState *) css)->shared = coordinate;
-}
-
-/*
- * Workers leave their counts; the leader adds them to its own before the
- * memory goes.  A worker may be shut down more than once, or come again.
- */
-static void
-shut_down(CustomScanState *css)
-{
-	DistilBatchState *state = (DistilBatchState *) css;
-	DistilSharedCounts *shared = state->shared;
-
-	if (shared == NULL)
-		return;
-	if (IsParallelWorker())
-	{
-		distil_counts_add(&shared->counts[ParallelWorkerNumber], &state->counts);
-		memset(&state->counts, 0, sizeof(DistilCounts));
-		return;
-	}
-	for (int i = 0; i < shared->n; i++)
-		distil_counts_add(&state->counts, &shared->counts[i]);
-	state->shared = NULL;
 }

@@ -96,8 +96,6 @@ typedef struct DistilBatchState
 	DistilSharedCounts *shared;
 } DistilBatchState;
 
-extern void distil_counts_add(DistilCounts *sum, const DistilCounts *counts);
-
 /* The state as one of ours, or NULL. */
 extern DistilBatchState *distil_batch_state(PlanState *ps);
 
@@ -116,6 +114,19 @@ extern void distil_window_compute(DistilBatchState *state, bool needed);
 /* The answer that was left for later; raises what there is to raise.  The
  * result lives in the current context. */
 extern Datum distil_call_now(DistilCall *call, const DistilCell *cell, bool *isnull);
+
+/* ---- batchscan_counts.c: CustomExecMethods ---- */
+
+struct ParallelContext;
+struct shm_toc;
+extern Size distil_batch_estimate_dsm(CustomScanState *css, struct ParallelContext *pcxt);
+extern void distil_batch_initialize_dsm(CustomScanState *css, struct ParallelContext *pcxt,
+										void *coordinate);
+extern void distil_batch_reinitialize_dsm(CustomScanState *css, struct ParallelContext *pcxt,
+										  void *coordinate);
+extern void distil_batch_initialize_worker(CustomScanState *css, struct shm_toc *toc,
+										   void *coordinate);
+extern void distil_batch_shut_down(CustomScanState *css);
 
 /* ---- batchscan_explain.c ---- */
 
