@@ -115,61 +115,75 @@ REVOKE ALL ON FUNCTION @extschema@.distil_drop_model(text, boolean) FROM PUBLIC;
 -- enough to come last among conditions, to be computed after LIMIT and to earn
 -- parallel workers; an honest figure would upset plans and set off the JIT.
 
+-- Planning a call loads the library, in time to have its rows batched.
+CREATE FUNCTION distilbert.support(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'distil_support'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION distilbert.support(internal) IS 'planner support of the functions on text';
+
 -- sentiment
 
 CREATE FUNCTION @extschema@.distil_sentiment(text text)
 	RETURNS real
 	AS 'MODULE_PATHNAME', 'distil_sentiment'
-	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_sentiment(text) IS
 	'sentiment from -1 (negative) to 1 (positive), by the model that distilbert.sentiment_model names';
 
 CREATE FUNCTION @extschema@.distil_sentiment(text text, model text)
 	RETURNS real
 	AS 'MODULE_PATHNAME', 'distil_sentiment'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_sentiment(text, text) IS
 	'sentiment from -1 (negative) to 1 (positive), by the named model';
 
 CREATE FUNCTION @extschema@.distil_sentiment(texts text[])
 	RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_sentiment_array'
-	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_sentiment(text[]) IS
 	'sentiment of each text, from -1 (negative) to 1 (positive)';
 
 CREATE FUNCTION @extschema@.distil_sentiment(texts text[], model text)
 	RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_sentiment_array'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_sentiment(text[], text) IS
 	'sentiment of each text, from -1 (negative) to 1 (positive), by the named model';
 
 CREATE FUNCTION @extschema@.distil_sentiment_label(text text)
 	RETURNS text
 	AS 'MODULE_PATHNAME', 'distil_sentiment_label'
-	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_sentiment_label(text) IS
 	'label of the sentiment as the model spells it, by the model that distilbert.sentiment_model names';
 
 CREATE FUNCTION @extschema@.distil_sentiment_label(text text, model text)
 	RETURNS text
 	AS 'MODULE_PATHNAME', 'distil_sentiment_label'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_sentiment_label(text, text) IS
 	'label of the sentiment as the named model spells it';
 
 CREATE FUNCTION @extschema@.distil_sentiment_label(texts text[])
 	RETURNS text[]
 	AS 'MODULE_PATHNAME', 'distil_sentiment_label_array'
-	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_sentiment_label(text[]) IS
 	'label of the sentiment of each text';
 
 CREATE FUNCTION @extschema@.distil_sentiment_label(texts text[], model text)
 	RETURNS text[]
 	AS 'MODULE_PATHNAME', 'distil_sentiment_label_array'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_sentiment_label(text[], text) IS
 	'label of the sentiment of each text, as the named model spells it';
 
@@ -178,21 +192,24 @@ COMMENT ON FUNCTION @extschema@.distil_sentiment_label(text[], text) IS
 CREATE FUNCTION @extschema@.distil_classify(text text, model text)
 	RETURNS text
 	AS 'MODULE_PATHNAME', 'distil_classify'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_classify(text, text) IS
 	'best label of a text';
 
 CREATE FUNCTION @extschema@.distil_classify(texts text[], model text)
 	RETURNS text[]
 	AS 'MODULE_PATHNAME', 'distil_classify_array'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_classify(text[], text) IS
 	'best label of each text';
 
 CREATE FUNCTION @extschema@.distil_scores(text text, model text)
 	RETURNS TABLE (label text, score real)
 	AS 'MODULE_PATHNAME', 'distil_scores'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 5;
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 5
+	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_scores(text, text) IS
 	'all labels with their scores, best first';
 
@@ -211,7 +228,8 @@ CREATE FUNCTION @extschema@.distil_entities(
 	RETURNS TABLE (
 		entity text, label text, score real, start_pos integer, end_pos integer)
 	AS 'MODULE_PATHNAME', 'distil_entities_default'
-	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000 ROWS 10;
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000 ROWS 10
+	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_entities(text, real, text) IS
 	'named entities in order; substr(text, start_pos, end_pos - start_pos + 1) = entity; by the model that distilbert.entities_model names';
 
@@ -220,7 +238,8 @@ CREATE FUNCTION @extschema@.distil_entities(
 	RETURNS TABLE (
 		entity text, label text, score real, start_pos integer, end_pos integer)
 	AS 'MODULE_PATHNAME', 'distil_entities'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 10;
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 10
+	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_entities(text, text, text, real) IS
 	'named entities in order; substr(text, start_pos, end_pos - start_pos + 1) = entity; aggregation is none, simple, first, average or max';
 
@@ -230,28 +249,32 @@ COMMENT ON FUNCTION @extschema@.distil_entities(text, text, text, real) IS
 CREATE FUNCTION @extschema@.distil_embed(text text)
 	RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_embed'
-	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_embed(text) IS
 	'embedding of a text, by the model that distilbert.embed_model names';
 
 CREATE FUNCTION @extschema@.distil_embed(text text, model text)
 	RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_embed'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_embed(text, text) IS
 	'embedding of a text, by the named model';
 
 CREATE FUNCTION @extschema@.distil_embed(texts text[])
 	RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_embed_array'
-	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_embed(text[]) IS
 	'embeddings of texts, a row of a two-dimensional array for each';
 
 CREATE FUNCTION @extschema@.distil_embed(texts text[], model text)
 	RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_embed_array'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_embed(text[], text) IS
 	'embeddings of texts by the named model, a row of a two-dimensional array for each';
 
@@ -260,21 +283,24 @@ COMMENT ON FUNCTION @extschema@.distil_embed(text[], text) IS
 CREATE FUNCTION @extschema@.distil_tokenize(text text, model text)
 	RETURNS text[]
 	AS 'MODULE_PATHNAME', 'distil_tokenize'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_tokenize(text, text) IS
 	'tokens of a text as the model sees them, [CLS] and [SEP] included, nothing cut off';
 
 CREATE FUNCTION @extschema@.distil_token_count(text text, model text)
 	RETURNS integer
 	AS 'MODULE_PATHNAME', 'distil_token_count'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_token_count(text, text) IS
 	'number of tokens of a text, [CLS] and [SEP] included';
 
 CREATE FUNCTION @extschema@.distil_token_count(texts text[], model text)
 	RETURNS integer[]
 	AS 'MODULE_PATHNAME', 'distil_token_count_array'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_token_count(text[], text) IS
 	'number of tokens of each text, [CLS] and [SEP] included';
 

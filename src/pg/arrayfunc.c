@@ -20,10 +20,8 @@
 #include "utils/memutils.h"
 
 #include "pg/compat.h"
+#include "pg/guc.h"
 #include "pg/textfunc.h"
-
-/* Tokens of a batch: enough to keep the kernels busy, little memory. */
-#define BATCH_TOKENS 4096
 
 typedef struct TextArray
 {
@@ -128,7 +126,7 @@ run_array(DistilModel *model, const TextArray *a, Sink *sink)
 			distil_batch_add(batch, &t);
 			distil_text_free(&t);
 		}
-		if (dbert_batch_tokens(batch) >= BATCH_TOKENS ||
+		if (dbert_batch_tokens(batch) >= (size_t) distil_guc_batch_tokens ||
 			(e == a->n - 1 && dbert_batch_count(batch) > 0))
 		{
 			distil_batch_run(batch);

@@ -13,6 +13,12 @@
 #include "varatt.h"
 #endif
 
+/* one function for all kinds of objects came in 16; ours are functions */
+#if PG_VERSION_NUM < 160000
+#define object_aclcheck(class_id, object_id, role_id, mode) \
+	pg_proc_aclcheck(object_id, role_id, mode)
+#endif
+
 /* 18 records the module's name and version */
 #if PG_VERSION_NUM >= 180000
 #define DISTIL_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "distilbert")

@@ -16,7 +16,10 @@ int			distil_guc_threads;
 char	   *distil_guc_sentiment_model;
 char	   *distil_guc_entities_model;
 char	   *distil_guc_embed_model;
+bool		distil_guc_enable_batching;
 char	   *distil_guc_force_isa;
+bool		distil_guc_enable_batching;
+int			distil_guc_batch_tokens;
 
 static const struct config_enum_entry long_text_options[] = {
 	{"truncate", DISTIL_LONG_TRUNCATE, false},
@@ -95,6 +98,17 @@ distil_guc_init(void)
 						 "Model of distil_embed when none is named.",
 						 &distil_guc_embed_model, "");
 
+	DefineCustomBoolVariable("distilbert.enable_batching",
+							 "Computes calls of model functions for many rows at a time.",
+							 "Results are the same either way.",
+							 &distil_guc_enable_batching, true,
+							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("distilbert.batch_tokens",
+							"Number of tokens that go through a model at a time.",
+							NULL, &distil_guc_batch_tokens, 4096, 1, 1024 * 1024,
+							PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+
 	DefineCustomStringVariable("distilbert.force_isa",
 							   "Kernels that models are computed with, for tests.",
 							   "\"avx512-vnni\", \"avx512\", \"avx2-vnni\", \"avx2\", \"openblas\" or \"scalar\"; empty: the best that this machine can run.",
@@ -104,8 +118,8 @@ distil_guc_init(void)
 	MarkGUCPrefixReserved("distilbert");
 }
 
-static const char *
-task_setting(const char *task)
+const char *
+distil_default_name(const char *task)
 {
 	if (strcmp(task, "sentiment") == 0)
 		return distil_guc_sentiment_model;
@@ -120,7 +134,7 @@ task_setting(const char *task)
 const char *
 distil_default_model(const char *task)
 {
-	const char *name = task_setting(task);
+	const char *name = distil_default_name(task);
 
 	if (name == NULL || name[0] == '\0')
 		ereport(ERROR,

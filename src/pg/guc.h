@@ -18,6 +18,9 @@ extern char *distil_guc_entities_model;
 extern char *distil_guc_embed_model;
 extern char *distil_guc_force_isa;		/* superuser: name of a table of kernels, "" for the best */
 
+extern bool distil_guc_enable_batching;
+extern int	distil_guc_batch_tokens;	/* of one pass through a model */
+
 extern void distil_guc_init(void);
 
 /*
@@ -26,5 +29,8 @@ extern void distil_guc_init(void);
  * setting is empty.
  */
 extern const char *distil_default_model(const char *task);
+
+/* The setting itself, which may be empty. */
+extern const char *distil_default_name(const char *task);
 
 #endif

@@ -67,6 +67,7 @@ typedef struct CallSite
 	DistilModel *model;			/* pinned, or NULL */
 	char	   *name;
 	uint64		generation;
+	DistilMemo	memo;
 	MemoryContextCallback callback;
 } CallSite;
 
@@ -400,6 +401,11 @@ resolve_call_site(CallSite *site, FmgrInfo *flinfo, const char *name)
 		site->model->pins--;
 	if (site->name != NULL)
 		pfree(site->name);
+	if (site->model != model && site->memo.text != NULL)
+	{
+		pfree(site->memo.text);
+		site->memo.text = NULL;
+	}
 	site->model = model;
 	site->name = copy;
 	site->generation = now;
@@ -415,6 +421,12 @@ distil_model_for_call(FmgrInfo *flinfo, const char *name)
 		strcmp(site->name, name) != 0)
 		resolve_call_site(site, flinfo, name);
 	return site->model;
+}
+
+DistilMemo *
+distil_call_memo(FmgrInfo *flinfo)
+{
+	return &((CallSite *) flinfo->fn_extra)->memo;
 }
 
 DbertBatch *

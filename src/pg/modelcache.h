@@ -42,7 +42,22 @@ typedef struct DistilModel
  */
 extern DistilModel *distil_model_for_call(FmgrInfo *flinfo, const char *name);
 
-/* Same, without memory: resolved now, pinned until owner is reset. */
+/*
+ * The last answer of a call site whose text is a constant or a parameter, so
+ * that a statement computes it once.  Memory is fn_mcxt's.
+ */
+typedef struct DistilMemo
+{
+	text	   *text;			/* NULL: there is none */
+	int			long_text;		/* the setting it was computed under */
+	Datum		answer;
+} DistilMemo;
+
+/* The call site's memo, empty if the model is another one; after
+ * distil_model_for_call. */
+extern DistilMemo *distil_call_memo(FmgrInfo *flinfo);
+
+/* As distil_model_for_call, without memory: resolved now, pinned until owner is reset. */
 extern DistilModel *distil_model_open(const char *name, MemoryContext owner);
 
 /*

@@ -9,6 +9,7 @@
 
 #include "fmgr.h"
 
+#include "pg/batchscan.h"
 #include "pg/compat.h"
 #include "pg/guc.h"
 #include "pg/modelcache.h"
@@ -24,4 +25,5 @@ _PG_init(void)
 	distil_guc_init();
 	distil_modelcache_init();
 	distil_packfile_init();
+	distil_batch_init();
 }

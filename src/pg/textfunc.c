@@ -11,8 +11,8 @@
  * The first four are tasks (textfunc.h): a model, a batch, an answer.  The
  * forms with and without a model share one C function and are told apart by
  * their number of arguments.  All are strict.  A call leaves nothing behind
- * but its result, the model that its call site has pinned and the model's
- * batch.
+ * but its result, the model that its call site has pinned, the model's batch
+ * and, where the text is not the row's, the answer for the next row.
  */
 #include "postgres.h"
 
@@ -21,11 +21,13 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/memutils.h"
 
 #include "pg/alloc.h"
 #include "pg/compat.h"
 #include "pg/errors.h"
+#include "pg/guc.h"
 #include "pg/textfunc.h"
 
 /* So many labels are listed in a message. */
@@ -161,15 +163,55 @@ distil_task_model(FunctionCallInfo fcinfo, const DistilTask *task)
 
 /* ---- their functions ---- */
 
+static bool
+memo_holds(const DistilMemo *memo, const DistilText *t)
+{
+	return memo->text != NULL && memo->long_text == distil_guc_long_text &&
+		VARSIZE_ANY_EXHDR(memo->text) == VARSIZE_ANY_EXHDR(t->stored) &&
+		memcmp(VARDATA_ANY(memo->text), VARDATA_ANY(t->stored), VARSIZE_ANY_EXHDR(t->stored)) == 0;
+}
+
+/* The old answer goes only when all of the new one is there. */
+static void
+remember(DistilMemo *memo, MemoryContext context, const DistilTask *task,
+		 const DistilText *t, Datum answer)
+{
+	bool		by_value = task->type == FLOAT4OID;
+	MemoryContext old = MemoryContextSwitchTo(context);
+	text	   *copy = cstring_to_text_with_len(VARDATA_ANY(t->stored), VARSIZE_ANY_EXHDR(t->stored));
+	Datum		kept = datumCopy(answer, by_value, by_value ? sizeof(float4) : -1);
+
+	MemoryContextSwitchTo(old);
+	if (memo->text != NULL)
+		pfree(memo->text);
+	if (!by_value && memo->answer != 0)
+		pfree(DatumGetPointer(memo->answer));
+	memo->text = copy;
+	memo->long_text = distil_guc_long_text;
+	memo->answer = kept;
+}
+
+/* A text that is a constant or a parameter is computed once for a statement. */
 static Datum
 evaluate(FunctionCallInfo fcinfo, const DistilTask *task)
 {
 	DistilModel *model = distil_task_model(fcinfo, task);
+	FmgrInfo   *flinfo = fcinfo->flinfo;
+	bool		by_value = task->type == FLOAT4OID;
 	DistilText	t = distil_text_get(PG_GETARG_DATUM(0));
-	DbertBatch *batch = distil_run_text(model, task->want, &t);
+	DistilMemo *memo = get_fn_expr_arg_stable(flinfo, 0) ? distil_call_memo(flinfo) : NULL;
+	Datum		answer;
 
+	if (memo != NULL && memo_holds(memo, &t))
+		answer = datumCopy(memo->answer, by_value, by_value ? sizeof(float4) : -1);
+	else
+	{
+		answer = task->answer(model, distil_run_text(model, task->want, &t), 0);
+		if (memo != NULL)
+			remember(memo, flinfo->fn_mcxt, task, &t, answer);
+	}
 	distil_text_free(&t);
-	return task->answer(model, batch, 0);
+	return answer;
 }
 
 Datum

@@ -1,0 +1,106 @@
+-- calls in batches: plans, numbers, privileges (test/t has the answers)
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set setup :abs_srcdir '/test/setup.sql'
+\set models 'distilbert-sentiment bert-sentiment3 bert-sentence'
+\set ECHO none
+\i :setup
+\set ECHO all
+
+CREATE TABLE review (id int PRIMARY KEY, cat int, body text);
+INSERT INTO review SELECT i, i % 5, CASE WHEN i % 20 = 0 THEN NULL ELSE 'film ' || i % 40 END
+FROM generate_series(1, 400) AS i;
+ANALYZE review;
+SET max_parallel_workers_per_gather = 0;
+SET distilbert.sentiment_model = 'distilbert-sentiment';
+
+-- where calls are computed
+EXPLAIN (COSTS OFF) SELECT id, distil_sentiment(body) FROM review WHERE cat = 1;
+EXPLAIN (COSTS OFF) SELECT id FROM review WHERE distil_sentiment(body) > 0 AND cat = 1;
+EXPLAIN (COSTS OFF) SELECT id, distil_sentiment(body) FROM review WHERE distil_sentiment(body) > 0;
+EXPLAIN (COSTS OFF) SELECT id FROM review WHERE distil_sentiment(body) > 0 AND distil_sentiment_label(body, 'bert-sentiment3') = 'positive';
+EXPLAIN (COSTS OFF) SELECT distil_sentiment(body), distil_sentiment_label(body), distil_embed(body, 'bert-sentence') FROM review;
+EXPLAIN (COSTS OFF) SELECT distil_embed(distil_sentiment_label(body), 'bert-sentence') FROM review;
+EXPLAIN (COSTS OFF) SELECT id, distil_sentiment(body) FROM review ORDER BY cat LIMIT 5;
+EXPLAIN (COSTS OFF) SELECT id FROM review ORDER BY distil_sentiment(body) LIMIT 5;
+EXPLAIN (COSTS OFF) SELECT cat, avg(distil_sentiment(body)) FROM review GROUP BY cat;
+EXPLAIN (COSTS OFF) SELECT avg(distil_sentiment(body)) FROM review WHERE distil_sentiment(body) > 0;
+EXPLAIN (COSTS OFF) SELECT sum(distil_sentiment(body)) OVER (PARTITION BY cat) FROM review;
+EXPLAIN (COSTS OFF) SELECT coalesce(distil_sentiment(body), 0) > 0.5, random() FROM review;
+EXPLAIN (COSTS OFF) INSERT INTO review SELECT id + 1000, cat, distil_sentiment_label(body) FROM review;
+EXPLAIN (COSTS OFF) UPDATE review SET cat = 10 * distil_sentiment(body) WHERE cat = 1;
+EXPLAIN (VERBOSE, COSTS OFF) SELECT id, distil_sentiment(body || ' ' || id) AS s FROM review WHERE distil_sentiment(body) > 0;
+
+-- and where they are left to be computed row by row
+EXPLAIN (COSTS OFF) SELECT CASE WHEN cat = 1 THEN distil_sentiment(body) END FROM review;
+EXPLAIN (COSTS OFF) SELECT id FROM review WHERE cat = 1 OR distil_sentiment(body) > 0;
+EXPLAIN (COSTS OFF) SELECT id, distil_sentiment(body) FROM review WHERE random() < 0.5;
+EXPLAIN (COSTS OFF) SELECT id FROM review WHERE 1 / cat > 0 AND distil_sentiment(body) > 0 LIMIT 5;
+EXPLAIN (COSTS OFF) SELECT id, distil_sentiment('good') FROM review;
+EXPLAIN (COSTS OFF) SELECT lag(distil_sentiment(body)) OVER (ORDER BY id) FROM review;
+SET distilbert.enable_batching = off;
+EXPLAIN (COSTS OFF) SELECT id, distil_sentiment(body) FROM review;
+RESET distilbert.enable_batching;
+
+-- numbers: equal texts once, NULLs not at all
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT distil_sentiment(body), distil_sentiment_label(body) FROM review WHERE cat = 0;
+-- a LIMIT pays for no more rows than it takes, a condition for less than twice those it needs
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT id, distil_sentiment(body) FROM review LIMIT 10;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT id FROM review WHERE body IS NOT NULL AND distil_sentiment(body) > -2 LIMIT 10;
+-- a small table gets workers, unless its owner thinks otherwise
+SET max_parallel_workers_per_gather = 2;
+CREATE TABLE many AS SELECT id, cat, body FROM review, generate_series(1, 10);
+ANALYZE many;
+EXPLAIN (COSTS OFF) SELECT avg(distil_sentiment(body)) FROM many;
+EXPLAIN (COSTS OFF) SELECT count(*) FROM many;
+ALTER TABLE many SET (parallel_workers = 0);
+EXPLAIN (COSTS OFF) SELECT avg(distil_sentiment(body)) FROM many;
+RESET max_parallel_workers_per_gather;
+DROP TABLE many;
+
+-- the other forms
+CREATE FUNCTION pg_temp.plan_of(query text) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE plan json;
+BEGIN
+	EXECUTE 'EXPLAIN (ANALYZE, FORMAT JSON) ' || query INTO plan;
+	RETURN plan -> 0 -> 'Plan';
+END $$;
+SELECT key, value FROM jsonb_each(pg_temp.plan_of('SELECT distil_sentiment(body) FROM review WHERE cat = 1'))
+WHERE key IN ('Calls', 'Models', 'Batches', 'Batched Rows', 'Distinct Texts', 'Tokens', 'Truncated') ORDER BY key;
+
+-- constants, parameters
+PREPARE q(text) AS SELECT count(distil_sentiment_label($1)), count(DISTINCT distil_embed($1, 'bert-sentence')) FROM review;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE q('good');
+EXECUTE q(NULL);
+DEALLOCATE q;
+RESET plan_cache_mode;
+
+-- a plan that was made with batches, run without
+PREPARE q AS SELECT id, distil_sentiment(body) > 0 FROM review WHERE id % 100 = 1;
+EXECUTE q;
+SET distilbert.enable_batching = off;
+EXECUTE q;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE q;
+RESET distilbert.enable_batching;
+DEALLOCATE q;
+
+-- EXECUTE is checked as everywhere
+CREATE ROLE regress_distil_nobody;
+GRANT SELECT ON review TO regress_distil_nobody;
+REVOKE EXECUTE ON FUNCTION distil_sentiment(text) FROM PUBLIC;
+SET ROLE regress_distil_nobody;
+SELECT count(distil_sentiment(body)) FROM review;
+SELECT distil_sentiment_label(body) IS NULL FROM review WHERE id = 1;
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION distil_sentiment(text) TO PUBLIC;
+
+-- a function that its owner altered is called as any other
+ALTER FUNCTION distil_sentiment(text) SET distilbert.sentiment_model = 'bert-sentiment3';
+EXPLAIN (COSTS OFF) SELECT distil_sentiment(body) FROM review;
+ALTER FUNCTION distil_sentiment(text) RESET ALL;
+EXPLAIN (COSTS OFF) SELECT distil_sentiment(body) FROM review;
+
+REVOKE ALL ON review FROM regress_distil_nobody;
+DROP ROLE regress_distil_nobody;
+DROP TABLE review;
+SELECT bool_and(distil_drop_model(m)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;

@@ -1,0 +1,112 @@
+/*
+ * batchscan_explain.c -- what EXPLAIN says of a batch node.
+ *
+ *		Calls: distil_sentiment(body), distil_embed(body, 'e5'::text)
+ *		Models: sentiment-en-v1, e5
+ *		Batches: 40  Rows: 5000  Distinct Texts: 4980  Tokens: 160000  Truncated: 3
+ *
+ * The last line with ANALYZE, of all processes together.
+ */
+#include "postgres.h"
+
+#include "commands/explain.h"
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
+#include "utils/builtins.h"
+#include "utils/ruleutils.h"
+
+#include "pg/batchstate.h"
+#include "pg/compat.h"
+#include "pg/guc.h"
+
+static void
+explain_calls(CustomScan *scan, List *ancestors, ExplainState *es)
+{
+	List	   *context = set_deparse_context_plan(es->deparse_cxt, &scan->scan.plan, ancestors);
+	bool		prefix = list_length(es->rtable) > 1 || es->verbose;
+	List	   *calls = NIL;
+	ListCell   *lc;
+
+	foreach(lc, distil_batch_calls(scan))
+		calls = lappend(calls, deparse_expression(lfirst(lc), context, prefix, false));
+	ExplainPropertyList("Calls", calls, es);
+}
+
+/* Names that are known before the statement runs; a parameter's is not. */
+static const char *
+known_model(const FuncExpr *call)
+{
+	Const	   *name;
+	const char *setting;
+
+	if (list_length(call->args) == 1)
+	{
+		setting = distil_default_name(distil_task_of(call->funcid)->setting);
+		return setting != NULL && setting[0] != '\0' ? setting : NULL;
+	}
+	name = lsecond(call->args);
+	return IsA(name, Const) && !name->constisnull ? TextDatumGetCString(name->constvalue) : NULL;
+}
+
+static List *
+with_name(List *names, const char *name)
+{
+	ListCell   *lc;
+
+	foreach(lc, names)
+	{
+		if (strcmp(lfirst(lc), name) == 0)
+			return names;
+	}
+	return lappend(names, pstrdup(name));
+}
+
+static void
+explain_models(CustomScan *scan, ExplainState *es)
+{
+	List	   *models = NIL;
+	ListCell   *lc;
+
+	foreach(lc, distil_batch_calls(scan))
+	{
+		const char *name = known_model(lfirst_node(FuncExpr, lc));
+
+		if (name != NULL)
+			models = with_name(models, name);
+	}
+	if (models != NIL)
+		ExplainPropertyList("Models", models, es);
+}
+
+static void
+explain_counts(const DistilCounts *counts, ExplainState *es)
+{
+	if (es->format == EXPLAIN_FORMAT_TEXT)
+	{
+		appendStringInfoSpaces(es->str, es->indent * 2);
+		appendStringInfo(es->str, "Batches: " INT64_FORMAT "  Rows: " INT64_FORMAT
+						 "  Distinct Texts: " INT64_FORMAT "  Tokens: " INT64_FORMAT
+						 "  Truncated: " INT64_FORMAT "\n",
+						 counts->batches, counts->rows, counts->distinct, counts->tokens,
+						 counts->truncated);
+		return;
+	}
+	ExplainPropertyInteger("Batches", NULL, counts->batches, es);
+	ExplainPropertyInteger("Batched Rows", NULL, counts->rows, es);
+	ExplainPropertyInteger("Distinct Texts", NULL, counts->distinct, es);
+	ExplainPropertyInteger("Tokens", NULL, counts->tokens, es);
+	ExplainPropertyInteger("Truncated", NULL, counts->truncated, es);
+}
+
+void
+distil_batch_explain(CustomScanState *css, List *ancestors, ExplainState *es)
+{
+	CustomScan *scan = (CustomScan *) css->ss.ps.plan;
+
+	explain_calls(scan, ancestors, es);
+	explain_models(scan, es);
+	if (es->analyze)
+		explain_counts(&((DistilBatchState *) css)->counts, es);
+}

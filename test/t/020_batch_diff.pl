@@ -1,0 +1,241 @@
+# Batching changes nothing but the time: some hundred queries with and without
+# it, serial and parallel, give the same rows, bit for bit, and the same errors.
+#
+# Queries are made of shapes and of expressions that go where a shape says E
+# (over table t or an alias: E(a)).  Where a query has no ORDER BY its rows are
+# compared sorted.  Each runs in a transaction of its own that is rolled back.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
+use Distil;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_node('main', conf => <<'CONF');
+distilbert.sentiment_model = 's'
+min_parallel_table_scan_size = 0
+min_parallel_index_scan_size = 0
+parallel_setup_cost = 0
+parallel_tuple_cost = 0
+enable_partitionwise_aggregate = on
+CONF
+
+load_model($node, 'distilbert-sentiment', 's');
+load_model($node, 'bert-sentiment3', 'm3');
+load_model($node, 'bert-sentence', 'e');
+
+# NULLs, empty and equal texts, some that are too long for the models.
+$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE t (id int PRIMARY KEY, cat int, model text, body text);
+INSERT INTO t SELECT i, i % 7, CASE WHEN i % 2 = 0 THEN 's' ELSE 'm3' END,
+	CASE WHEN i % 11 = 0 THEN NULL WHEN i % 13 = 0 THEN '' WHEN i % 5 = 0 THEN 'the same film'
+	ELSE 'film ' || i || repeat(' good bad ' || (i * 7) % 19, CASE WHEN i % 10 = 3 THEN 30 ELSE i % 5 END) END
+FROM generate_series(1, 120) AS i;
+CREATE TABLE p (id int, cat int, body text) PARTITION BY LIST (cat);
+CREATE TABLE p0 PARTITION OF p FOR VALUES IN (0, 1, 2);
+CREATE TABLE p1 PARTITION OF p FOR VALUES IN (3, 4, 5, 6);
+INSERT INTO p SELECT id, cat, body FROM t;
+CREATE TABLE target (id int PRIMARY KEY, x real, y text);
+INSERT INTO target SELECT i, i, 'y' FROM generate_series(1, 20) AS i;
+CREATE FUNCTION loud(int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'loud %', $1; RETURN $1; END $$;
+CREATE FUNCTION follow(text) RETURNS text LANGUAGE plpgsql AS
+	$$ BEGIN PERFORM set_config('distilbert.sentiment_model', $1, true); RETURN $1; END $$;
+CREATE SEQUENCE seq;
+CREATE TABLE log (id int, x real);
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	INSERT INTO log SELECT id, distil_sentiment(y, 's') FROM new_rows;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER note AFTER INSERT ON target REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION note();
+CREATE EXTENSION file_fdw;
+CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
+CREATE VIEW guarded WITH (security_barrier) AS SELECT * FROM t WHERE cat < 4;
+CREATE ROLE reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader;
+ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+CREATE POLICY visible ON t TO reader USING (cat <> 2 AND id < 110);
+ANALYZE;
+SQL
+
+my @expressions = (
+	q{distil_sentiment(T.body, 's')},
+	q{distil_sentiment(T.body)},
+	q{coalesce(length(distil_sentiment_label(coalesce(T.body, 'none'), 'm3')), 0)},
+	q{((distil_embed(left(T.body, 40), 'e'))[2])},
+	q{(distil_sentiment(T.body || ' ' || T.id, 's') + abs(distil_sentiment(T.body, 'm3')))},
+);
+
+my $file = PostgreSQL::Test::Utils::tempdir . '/rows.csv';
+$node->safe_psql('postgres', <<"SQL");
+COPY (SELECT * FROM p) TO '$file' (FORMAT csv);
+CREATE FOREIGN TABLE f (id int, cat int, body text) SERVER files OPTIONS (filename '$file', format 'csv');
+SQL
+
+# o: as it comes; s: serial only (what comes first is chance, or it is about errors)
+my @shapes = (
+	[ '', 'SELECT id, E FROM t' ],
+	[ '', 'SELECT id, E, E, md5(body) FROM t WHERE cat = 2' ],
+	[ '', 'SELECT id FROM t WHERE E > 0.1' ],
+	[ '', 'SELECT id, E FROM t WHERE cat < 5 AND E > 0.1 AND body LIKE \'%g%\'' ],
+	[ '', 'SELECT id FROM t WHERE E > 0.1 OR cat = 3' ],
+	[ '', 'SELECT id, CASE WHEN cat = 3 THEN E ELSE -1 END FROM t' ],
+	[ '', 'SELECT id, CASE WHEN E > 0 THEN E ELSE -1 END FROM t' ],
+	[ '', 'SELECT id, coalesce(E, 0) > 0.05, greatest(E, 0.1), E IS NULL FROM t' ],
+	[ 'o', 'SELECT id, E FROM t ORDER BY E, id' ],
+	[ 'o', 'SELECT id, E FROM t ORDER BY id LIMIT 10' ],
+	[ 'o', 'SELECT id, E FROM t ORDER BY cat, id OFFSET 3 LIMIT 7' ],
+	[ 'o', 'SELECT id FROM t WHERE E > 0 ORDER BY id LIMIT 10' ],
+	[ 'o', 'SELECT id, E FROM t ORDER BY cat FETCH FIRST 3 ROWS WITH TIES' ],
+	[ 's', 'SELECT id, E FROM t LIMIT 0' ],
+	[ '', 'SELECT cat, count(*), sum(E::numeric), min(E) FROM t GROUP BY cat' ],
+	[ '', 'SELECT cat, sum(E::numeric) FILTER (WHERE id > 50), max(E) FROM t GROUP BY cat HAVING max(E) > 0' ],
+	[ '', 'SELECT count(DISTINCT E), sum(E::numeric) FROM t WHERE E > 0' ],
+	[ '', 'SELECT round(E::numeric, 1), count(*) FROM t GROUP BY 1' ],
+	[ '', 'SELECT DISTINCT E FROM t' ],
+	[ '', 'SELECT cat, grouping(cat), sum(E::numeric) FROM t GROUP BY ROLLUP (cat)' ],
+	[ '', q{SELECT cat, string_agg(E::text, ',' ORDER BY id) FROM t GROUP BY cat} ],
+	[ 'o', 'SELECT id, sum(E::numeric) OVER (PARTITION BY cat ORDER BY id) FROM t ORDER BY id' ],
+	[ 'o', 'SELECT id, lag(E) OVER (ORDER BY id), rank() OVER (ORDER BY E, id) FROM t ORDER BY id' ],
+	[ '', 'SELECT a.id, b.id, E(b) FROM t a JOIN t b ON b.id = a.id + 1' ],
+	[ '', 'SELECT a.id, E(b) FROM t a LEFT JOIN t b ON b.id = a.id + 100 WHERE coalesce(E(b), 1) > 0.1' ],
+	[ '', 'SELECT a.id, b.id FROM t a JOIN t b ON E(a) > E(b) + 0.3 WHERE a.id < 12 AND b.id < 12' ],
+	[ '', 'SELECT id FROM t a WHERE EXISTS (SELECT FROM t b WHERE b.cat = a.cat AND b.id < a.id AND E(b) > 0.2)' ],
+	[ '', 'SELECT id, (SELECT max(E(b)) FROM t b WHERE b.id BETWEEN a.id AND a.id + 2) FROM t a WHERE id < 30' ],
+	[ '', 'SELECT a.id, l.x FROM t a, LATERAL (SELECT E(b) AS x FROM t b WHERE b.cat = a.cat ORDER BY b.id LIMIT 2) l WHERE a.id < 30' ],
+	[ '', 'WITH c AS MATERIALIZED (SELECT id, E AS x FROM t) SELECT a.id, b.x FROM c a JOIN c b ON a.id = b.id + 1' ],
+	[ '', 'SELECT id, E FROM t WHERE id % 3 = 0 UNION ALL SELECT cat, E FROM t WHERE id % 3 = 1' ],
+	[ '', 'SELECT E FROM t EXCEPT SELECT E FROM t WHERE cat < 5' ],
+	[ '', 'SELECT id, E(p) FROM p WHERE E(p) > 0' ],
+	[ '', 'SELECT cat, sum(E(p)::numeric) FROM p GROUP BY cat' ],
+	[ 'o', 'SELECT id, E(p) FROM p ORDER BY id LIMIT 9' ],
+	[ '', 'SELECT id, E(f) FROM f WHERE cat < 3 AND E(f) > 0' ],
+	[ 's', 'INSERT INTO target SELECT id + 1000, E, body FROM t; SELECT * FROM log' ],
+	[ '', 'SELECT id, t::text, ctid, tableoid::regclass, E FROM t WHERE id < 50' ],
+	[ '', 'SELECT g, id, E FROM t, generate_series(1, 2) g WHERE id < 20' ],
+	[ '', 'SELECT id, generate_series(1, 2), E FROM t WHERE id < 20' ],
+	[ '', 'SELECT id, E FROM t TABLESAMPLE system (100) WHERE cat = 1' ],
+	[ 's', 'INSERT INTO target SELECT id + 1000, E FROM t; SELECT * FROM target' ],
+	[ 's', 'INSERT INTO target SELECT id, E FROM t WHERE id < 40 ON CONFLICT (id) DO UPDATE SET x = excluded.x + 1; SELECT * FROM target' ],
+	[ 's', 'UPDATE target SET x = E(t) FROM t WHERE t.id = target.id AND E(t) > 0 RETURNING target.*' ],
+	[ 's', 'UPDATE t SET cat = 100 * E WHERE id < 100; SELECT id, cat FROM t' ],
+	[ 's', q{UPDATE target SET (x, y) = (SELECT E, 'z' FROM t WHERE t.id = target.id); SELECT * FROM target} ],
+	[ 's', 'DELETE FROM target USING t WHERE t.id = target.id AND E(t) > 0 RETURNING target.id' ],
+	[ 's', 'MERGE INTO target USING (SELECT id, E AS x FROM t) s ON s.id = target.id WHEN MATCHED AND s.x > 0 THEN UPDATE SET x = s.x WHEN NOT MATCHED THEN INSERT VALUES (s.id, s.x); SELECT * FROM target' ],
+	[ '', 'CREATE TABLE made AS SELECT id, E AS x FROM t; SELECT * FROM made' ],
+	[ '', 'CREATE MATERIALIZED VIEW made AS SELECT id, E AS x FROM t WHERE E > 0; SELECT * FROM made' ],
+	[ '', 'COPY (SELECT id, E FROM t) TO STDOUT' ],
+	[ 'os', 'SELECT id, loud(id), E, nextval(\'seq\') > 0 FROM t WHERE cat = 1 LIMIT 5' ],
+	[ 'os', 'SELECT id, E FROM t WHERE loud(id) > 0 AND E > 0 LIMIT 5' ],
+	[ 'os', 'SELECT id, follow(model), E FROM t LIMIT 20' ],
+	[ 's', 'SELECT setseed(0.5); SELECT id, E, random() FROM t WHERE random() < 0.5' ],
+	[ 'os', 'DECLARE c CURSOR FOR SELECT id, E FROM t; FETCH 4 FROM c; FETCH BACKWARD 2 FROM c; FETCH 9 FROM c; FETCH PRIOR FROM c; FETCH ALL FROM c; FETCH BACKWARD 4 FROM c; FETCH 2 FROM c' ],
+	[ 'os', 'DECLARE c SCROLL CURSOR FOR SELECT id, E FROM t WHERE E > 0; FETCH 5 FROM c; FETCH BACKWARD 2 FROM c; FETCH LAST FROM c; FETCH FIRST FROM c; FETCH ABSOLUTE 7 FROM c; FETCH PRIOR FROM c' ],
+	[ 'os', 'DECLARE c SCROLL CURSOR FOR SELECT id, E FROM t WHERE E > 0 ORDER BY cat, id LIMIT 20; FETCH 5 FROM c; FETCH BACKWARD 2 FROM c; FETCH ALL FROM c; FETCH BACKWARD ALL FROM c' ],
+	[ 'os', 'DECLARE c CURSOR FOR SELECT id, E FROM t WHERE E > -1; FETCH 7 FROM c; UPDATE t SET cat = 77 WHERE CURRENT OF c; MOVE 2 IN c; DELETE FROM t WHERE CURRENT OF c; SELECT id FROM t WHERE cat = 77; SELECT count(*) FROM t' ],
+	[ 'os', 'DECLARE c CURSOR WITH HOLD FOR SELECT id, E FROM p WHERE E(p) > 0; FETCH 7 FROM c; UPDATE p SET id = -1 WHERE CURRENT OF c; SELECT cat FROM p WHERE id = -1; CLOSE c' ],
+	[ 'os', 'DECLARE c CURSOR FOR SELECT id, E FROM t ORDER BY id FOR UPDATE; FETCH 4 FROM c; UPDATE t SET cat = 78 WHERE CURRENT OF c; SELECT id FROM t WHERE cat = 78' ],
+	[ 'os', 'DO $$ DECLARE r record; n int := 0; BEGIN FOR r IN SELECT id, E AS x FROM t LOOP n := n + 1; RAISE NOTICE \'% %\', r.id, r.x; EXIT WHEN n = 15; END LOOP; END $$' ],
+	[ 'os', 'SELECT id, E FROM t WHERE 1 / (id - 14) IS NOT NULL LIMIT 9' ],
+	[ 'os', 'SELECT id, E FROM t WHERE 1 / (id - 14) IS NOT NULL AND E > -2 LIMIT 9' ],
+	[ 'os', 'SELECT id FROM (SELECT *, 1 / (id - 20) AS z FROM t OFFSET 0) t WHERE z IS NOT NULL AND E > -2 LIMIT 9' ],
+	[ 'os', 'DECLARE c CURSOR FOR SELECT id, E FROM t WHERE 1 / (id - 14) IS NOT NULL; FETCH 9 FROM c; FETCH 9 FROM c' ],
+	[ 'os', q{SELECT id, distil_sentiment(body || (1 / (id - 14)), 's'), E FROM t LIMIT 9} ],
+	[ 'os', q{SET LOCAL distilbert.long_text = error; SELECT id, E FROM t WHERE body IS NOT NULL LIMIT 2} ],
+	[ 'os', q{SET LOCAL distilbert.long_text = error; SELECT id, E FROM t WHERE E > -2 LIMIT 2} ],
+	[ 'os', q{SET LOCAL distilbert.long_text = error; SELECT id FROM t WHERE id <> 3 AND E > -2 AND distil_sentiment_label(body, 's') <> 'x' AND coalesce(distil_sentiment(body, 'm3'), 1) > -2 LIMIT 18} ],
+	[ 'os', q{SET LOCAL distilbert.long_text = error; SELECT id, distil_sentiment(body, 'm3') FROM t WHERE id NOT IN (3) AND E > -2} ],
+	[ 'os', q{SET LOCAL distilbert.long_text = error; DECLARE c CURSOR FOR SELECT id, E FROM t WHERE id > 3; FETCH 8 FROM c; FETCH 8 FROM c} ],
+	[ 'os', q{SELECT id, distil_sentiment(body, 'none') FROM t WHERE body IS NULL OR cat > 100} ],
+	[ 'os', q{SELECT id, distil_sentiment(body, 'none'), E FROM t WHERE id >= 11 LIMIT 1} ],
+	[ 'os', q{SELECT id, distil_sentiment(body, NULL), E FROM t LIMIT 3} ],
+	[ 'os', q{SELECT id, distil_sentiment(body, 'e'), E FROM t LIMIT 3} ],
+	[ '', 'SELECT id, distil_sentiment(body, model), E FROM t' ],
+	[ '', 'SELECT id, E FROM guarded t WHERE E > 0 AND id > 3' ],
+	[ '', 'SET LOCAL ROLE reader; SELECT id, E FROM t WHERE E > 0' ],
+	[ '', 'PREPARE q(int, text) AS SELECT id, E, distil_sentiment(body, $2) FROM t WHERE id > $1; SET LOCAL plan_cache_mode = force_generic_plan; EXECUTE q(100, \'m3\'); EXECUTE q(110, \'s\'); DEALLOCATE q' ],
+	[ '', 'WITH RECURSIVE r(n, x) AS (SELECT 1, 0::float8 UNION ALL SELECT n + 1, E::float8 FROM r JOIN t ON t.id = r.n WHERE n < 15) SELECT * FROM r' ],
+	[ '', q{SELECT id, distil_embed(distil_sentiment_label(body, 's'), 'e'), E FROM t WHERE id < 40} ],
+	[ '', q{SELECT v, distil_sentiment(v, 's') FROM (VALUES ('a'), ('bb'), (NULL), ('good')) AS x (v), t WHERE t.id = 1 AND coalesce(E, 0) > -2} ],
+	[ '', 'SET LOCAL enable_hashjoin = off; SET LOCAL enable_nestloop = off; SELECT a.id, E(a), E(b) FROM (SELECT * FROM t WHERE E > 0) a JOIN (SELECT *, E AS z FROM t) b ON a.cat = b.cat WHERE a.id < 40 AND b.id < 40' ],
+	[ '', 'SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SELECT id, E FROM t WHERE id IN (1, 5, 7, 100) AND E > -1' ],
+	[ '', 'SET LOCAL distilbert.batch_tokens = 1; SELECT id, E FROM t' ],
+	[ '', q{SET LOCAL work_mem = '64kB'; SELECT id, E FROM t} ],
+);
+
+# The queries: [flags, text]
+sub queries
+{
+	my @queries;
+
+	for my $shape (@shapes)
+	{
+		my ($flags, $text) = @$shape;
+
+		for my $expression (@expressions)
+		{
+			my $query = $text;
+			my $put = sub { my $e = $expression; my $t = $_[0]; $e =~ s/T\./$t/g; return $e };
+
+			$query =~ s/\bE\((\w+)\)/$put->("$1.")/ge;
+			$query =~ s/\bE\b/$put->('')/ge;
+			push @queries, [ $flags, $query ];
+		}
+	}
+	return @queries;
+}
+
+# The answers to all queries, rows and messages, of one session.
+sub run_all
+{
+	my ($settings, @queries) = @_;
+	my $file = PostgreSQL::Test::Utils::tempdir . '/queries.sql';
+	my $out = '';
+
+	open(my $script, '>', $file) or die $!;
+	print $script "\\set VERBOSITY terse\n$settings;\n";
+	for my $i (0 .. $#queries)
+	{
+		my $query = $queries[$i][1];
+
+		print $script "\\echo ==== $i\nBEGIN;\n$query;\nROLLBACK;\n";
+	}
+	close($script);
+	IPC::Run::run([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', $file ], '>&', \$out);
+	$out =~ s/^psql:[^:]*:\d+: //mg;
+
+	my (undef, @answers) = split(/^==== \d+\n/m, $out);
+	return @answers;
+}
+
+sub comparable
+{
+	my ($flags, $answer) = @_;
+
+	return $flags =~ /o/ ? $answer : join("\n", sort split(/\n/, $answer));
+}
+
+my @queries = queries();
+my @expected = run_all('SET distilbert.enable_batching = off; SET max_parallel_workers_per_gather = 0', @queries);
+
+is(scalar(@expected), scalar(@queries), 'all ' . scalar(@queries) . ' queries were answered');
+for my $mode (
+	[ 'batched', 0, 'SET max_parallel_workers_per_gather = 0' ],
+	[ 'batched in workers', 1, 'SET max_parallel_workers_per_gather = 2' ])
+{
+	my ($name, $parallel, $settings) = @$mode;
+	my @got = run_all($settings, @queries);
+	my $different = 0;
+
+	for my $i (0 .. $#queries)
+	{
+		my ($flags, $query) = @{ $queries[$i] };
+
+		next if $parallel && $flags =~ /s/;
+		next if comparable($flags, $got[$i] // 'no answer') eq comparable($flags, $expected[$i]);
+		diag("$name: $query\nexpected:\n$expected[$i]\ngot:\n" . ($got[$i] // 'no answer')) if $different++ < 5;
+	}
+	is($different, 0, "$name: all answers are the same");
+}
+alive($node);
+done_testing();
