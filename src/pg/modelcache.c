@@ -37,6 +37,7 @@
 #include "pg/names.h"
 #include "pg/packfile.h"
 #include "pg/tablesource.h"
+#include "pg/threads.h"
 
 #define MAX_IDLE_MODELS 4
 
@@ -443,6 +444,7 @@ distil_model_batch(DistilModel *model, int want)
 		distil_raise(&err, psprintf("could not use model \"%s\"", model->name));
 	}
 	dbert_batch_reset(model->batches[want]);
+	dbert_batch_set_pool(model->batches[want], distil_pool());
 	return model->batches[want];
 }
 

@@ -22,7 +22,6 @@
 #include "pg/errors.h"
 #include "pg/guc.h"
 #include "pg/textarg.h"
-#include "pg/threads.h"
 
 /* What a head is for: the task by which models are loaded, the functions that use it. */
 static const struct
@@ -130,7 +129,6 @@ distil_batch_run(DbertBatch *batch)
 {
 	DbertError	err;
 
-	dbert_batch_set_pool(batch, distil_pool());
 	if (dbert_batch_run(batch, distil_poll(), &err) != DBERT_OK)
 		distil_raise(&err, NULL);
 }
