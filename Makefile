@@ -7,7 +7,7 @@
 #   make check-core      unit tests of the core alone, no server
 #   make check-core SANITIZE=1   the same under ASan and UBSan
 #   make bench-kernels   GFLOP/s of every table of kernels
-#   make bench-peers     the encoder against ONNX Runtime
+#   make bench-peers     encoder and tokenizer against others (QUICK=1: some minutes)
 
 ifneq ($(filter check demo,$(MAKECMDGOALS)),)
 # These install what is missing, PGXS included, and then call make again.
@@ -66,7 +66,7 @@ endif
 
 TESTS      := $(patsubst $(here)%.c,%,$(sort $(wildcard $(here)test/test_*.c)))
 
-EXTRA_CLEAN = $(OBJS:.o=.d) $(TESTS) $(TESTS:=.o) $(TESTS:=.d) build bench/kernels bench/encode bench/*.o bench/*.d $(DATA_built)
+EXTRA_CLEAN = $(OBJS:.o=.d) $(TESTS) $(TESTS:=.o) $(TESTS:=.d) build $(BENCHES) bench/*.o bench/*.d $(DATA_built)
 
 all: $(DATA_built)
 
@@ -123,7 +123,7 @@ check-core: $(TEST_BIN)
 	@failed=0; for t in $(TEST_BIN); do echo "== $$t"; $$t || failed=1; done; exit $$failed
 
 # Programs that time the objects that ship; see the head of each.
-BENCHES     = bench/kernels bench/encode
+BENCHES     = bench/kernels bench/encode bench/tokens
 bench: $(BENCHES)
 -include $(BENCHES:=.d)
 $(BENCHES): %: %.o $(CORE)
@@ -132,9 +132,9 @@ $(BENCHES): %: %.o $(CORE)
 bench-kernels: bench/kernels
 	bench/kernels
 
-# What ONNX Runtime needs for the same; the first run makes a virtual environment.
-bench-peers: bench/encode
-	python3 bench/peers.py
+# What others need for the same; the first run makes a virtual environment.
+bench-peers: bench/encode bench/tokens
+	python3 bench/peers.py $(if $(QUICK),--quick)
 
 .PHONY: check-core bench bench-kernels bench-peers
 

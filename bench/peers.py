@@ -1,24 +1,29 @@
 #!/usr/bin/env python3
-"""Our encoder against ONNX Runtime: the same model, one core, interleaved.
+"""Our encoder and tokenizer against others: the same model, one core, interleaved.
 
-    python3 bench/peers.py            (from the repository's root, after make bench)
+    make bench-peers            (python3 bench/peers.py --quick: fewer texts and rounds)
 
-DistilBERT-base with random weights and a classification head.  The rival's
-graph is exported by transformers and fused by onnxruntime's own transformer
-optimiser (Attention, SkipLayerNormalization, BiasGelu, EmbedLayerNormalization).
-Everything is made once under build/peers: a virtual environment with torch,
-transformers and onnxruntime, and the graph.
+Everything the rivals need is made once under build/peers: a virtual environment
+and the graphs of a DistilBERT-base with random weights and a classification
+head, exported by transformers.  The rivals are
 
-bench/lengths.json holds the token counts of real texts in arrival order: 512
-sentences of SST-2 and 64 reviews of IMDb (cut at 512).  The rival takes them
-one by one, in padded batches of 32 in arrival order, and in batches of 32
-sorted by length.  We take batches of 32 in arrival order, once for
-classification (of the last layer the first rows alone) and once for embeddings
-(every layer whole); the rival's graph computes every layer whole.
+  ONNX Runtime fp32   the graph fused by its own transformer optimiser (Attention,
+                      SkipLayerNormalization, BiasGelu, EmbedLayerNormalization)
+  ONNX Runtime int8   that graph after its own quantize_dynamic
+  OpenVINO fp32       the exported graph, which it fuses itself; f32 said
+                      explicitly, for it would choose bf16 where that exists
 
-Each figure is the median of --rounds rounds of the thread's processor time,
-so that other processes on the core do not count; both sides are pinned to the
-core --core and take turns within a round.
+lengths.json holds the token counts of real texts in arrival order: SST-2
+sentences, tweets, IMDb reviews (cut at 512).  Rivals take them one by one, in
+batches of 32 or 128 sorted by length, and in arrival order (ONNX Runtime
+alone), always padded to the longest of the batch.  We take batches in arrival
+order: "classify" computes of the last layer what the head reads, "embed" every
+layer whole, as the rivals' graphs do.
+
+Within a round all sides take turns on one core.  A time is processor time (of
+our thread, of the rivals' process), so that other processes on the core do not
+count; a figure is the median over the rounds of the times, or of the ratios
+within a round, and ratios say how many times as fast as the rival we are.
 """
 import argparse
 import json
@@ -32,14 +37,15 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HOME = ROOT / "build" / "peers"
 VENV = HOME / "venv"
-GRAPH = HOME / "distilbert.onnx"
-PACKAGES = ["onnx", "onnxruntime", "sympy", "torch", "transformers"]
+RAW, FUSED, FUSED8 = HOME / "raw.onnx", HOME / "fused.onnx", HOME / "fused-int8.onnx"
+TOKENIZER = ROOT / "models" / "sentiment-en-v1"
+PACKAGES = ["onnx", "onnxruntime", "openvino", "sympy", "torch==2.13.0", "transformers", "tokenizers", "matplotlib"]
 
 SINGLE = [8, 16, 32, 64, 128, 256, 512]
-BATCH = 32
+QUICK = {"sst": 128, "tweets": 128, "imdb": 32}
 
 
-# ---- the rival's graph ----
+# ---- what is made once ----
 
 def enter_venv():
     """Start again inside the virtual environment, made on the first run."""
@@ -47,6 +53,7 @@ def enter_venv():
         return
     python = VENV / "bin" / "python"
     if not (VENV / "complete").exists():
+        print("making", VENV.relative_to(ROOT), flush=True)
         subprocess.check_call([sys.executable, "-m", "venv", VENV])
         subprocess.check_call([python, "-m", "pip", "install", "-q", *PACKAGES])
         (VENV / "complete").touch()
@@ -54,9 +61,8 @@ def enter_venv():
 
 
 def export_graph():
-    """DistilBERT-base with random weights, fused for ONNX Runtime."""
+    """DistilBERT-base with random weights."""
     import torch
-    from onnxruntime.transformers import optimizer
     from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
     torch.manual_seed(1)
@@ -71,44 +77,76 @@ def export_graph():
         def forward(self, input_ids, attention_mask):
             return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
 
-    raw = HOME / "raw.onnx"
     ids = torch.randint(5, 30000, (2, 16))
     axes = {0: "batch", 1: "tokens"}
-    torch.onnx.export(Logits(), (ids, torch.ones_like(ids)), str(raw), dynamo=False, opset_version=17,
+    torch.onnx.export(Logits(), (ids, torch.ones_like(ids)), str(RAW), dynamo=False, opset_version=17,
                       input_names=["input_ids", "attention_mask"], output_names=["logits"],
                       dynamic_axes={"input_ids": axes, "attention_mask": axes, "logits": {0: "batch"}})
-    fused = optimizer.optimize_model(str(raw), model_type="bert", num_heads=12, hidden_size=768, opt_level=0)
+
+
+def make_graphs():
+    """FUSED8 is the last, so that an interrupted run starts again."""
+    import onnx
+    from onnxruntime.quantization import quantize_dynamic
+    from onnxruntime.transformers import optimizer
+
+    export_graph()
+    fused = optimizer.optimize_model(str(RAW), model_type="bert", num_heads=12, hidden_size=768, opt_level=0)
     kinds = {node.op_type for node in fused.model.graph.node}
     assert {"Attention", "SkipLayerNormalization", "BiasGelu"} <= kinds, kinds
-    fused.save_model_to_file(str(GRAPH))
+    fused.save_model_to_file(str(FUSED))
+    unfinished = FUSED8.with_suffix(".part")
+    # its shape inference stops at the fused operators; all that they give is fp32
+    quantize_dynamic(FUSED, unfinished, extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT})
+    unfinished.rename(FUSED8)
+
+
+# ---- the sides ----
+
+def padded(lengths):
+    import numpy as np
+    longest = max(lengths)
+    ids = (np.arange(len(lengths) * longest).reshape(len(lengths), longest) * 7919 % 30522).astype(np.int64)
+    mask = (np.arange(longest)[None, :] < np.array(lengths)[:, None]).astype(np.int64)
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def process_seconds(call):
+    start = time.process_time()
+    call()
+    return time.process_time() - start
 
 
 class OnnxRuntime:
     def __init__(self, graph):
-        import numpy
         import onnxruntime
-
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        self.numpy = numpy
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
         self.version = onnxruntime.__version__
 
     def seconds(self, lengths):
-        """One padded batch."""
-        np = self.numpy
-        longest = max(lengths)
-        ids = (np.arange(len(lengths) * longest).reshape(len(lengths), longest) * 7919 % 30522).astype(np.int64)
-        mask = (np.arange(longest)[None, :] < np.array(lengths)[:, None]).astype(np.int64)
-        start = time.thread_time()
-        self.session.run(None, {"input_ids": ids, "attention_mask": mask})
-        return time.thread_time() - start
+        batch = padded(lengths)
+        return process_seconds(lambda: self.session.run(None, batch))
+
+
+class OpenVino:
+    def __init__(self, graph):
+        import openvino
+        self.model = openvino.Core().compile_model(str(graph), "CPU", {
+            "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32"})
+        self.request = self.model.create_infer_request()
+        self.version = openvino.__version__.split("-")[0]
+
+    def seconds(self, lengths):
+        batch = padded(lengths)
+        return process_seconds(lambda: self.request.infer(batch))
 
 
 class Ours:
-    def __init__(self, kernels):
-        self.process = subprocess.Popen([ROOT / "bench" / "encode", *kernels], text=True,
+    def __init__(self, kernels, precision):
+        self.process = subprocess.Popen([ROOT / "bench" / "encode", kernels, precision], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.version = self.process.stdout.readline().strip()
 
@@ -120,7 +158,7 @@ class Ours:
 
 # ---- what is measured ----
 
-def batches(lengths, size):
+def split(lengths, size):
     return [lengths[i:i + size] for i in range(0, len(lengths), size)]
 
 
@@ -128,52 +166,178 @@ def each(engine, parts, **options):
     return lambda: sum(engine.seconds(part, **options) for part in parts)
 
 
-def cases(rival, texts):
-    """Label, our batches, the rival's functions by the way it goes."""
+def cases(texts):
+    """Label, our batches, the rivals' batches by the way they go."""
     for t in SINGLE:
-        yield f"{t} tokens", [[t]], {"one": each(rival, [[t]])}
+        yield f"{t} tokens", [[t]], {"one": [[t]]}
     for name, lengths in texts.items():
-        yield f"{len(lengths)} {name}", batches(lengths, BATCH), {
-            "one by one": each(rival, batches(lengths, 1)),
-            "sorted 32": each(rival, batches(sorted(lengths), BATCH)),
-            "arrival 32": each(rival, batches(lengths, BATCH))}
+        for size in (32, 128):
+            if size == 32 or len(lengths) > 32:
+                one = {"one": split(lengths, 1)} if size == 32 else {}
+                yield f"{len(lengths)} {name} by {size}", split(lengths, size), one | {
+                    "sorted": split(sorted(lengths), size), "arrival": split(lengths, size)}
 
 
-def measure(ways, rounds):
-    for run in ways.values():       # warm
-        run()
-    samples = {way: [] for way in ways}
+def runs_of(parts, ways, sides):
+    """What takes turns: (precision, who, way) -> a function that returns seconds."""
+    runs = {}
+    for precision in ("fp32", "int8"):
+        ours, onnx = sides["ours", precision], sides["onnx", precision]
+        runs[precision, "ours", "classify"] = each(ours, parts)
+        runs[precision, "ours", "embed"] = each(ours, parts, whole=True)
+        for way, theirs in ways.items():
+            runs[precision, "onnx", way] = each(onnx, theirs)
+    for way, theirs in ways.items():
+        if way != "arrival":
+            runs["fp32", "openvino", way] = each(sides["openvino"], theirs)
+    return runs
+
+
+def measure(runs, rounds):
+    samples = {key: [] for key in runs}
     for _ in range(rounds):
-        for way, run in ways.items():
-            samples[way].append(run())
-    return {way: statistics.median(s) for way, s in samples.items()}
+        for key, run in runs.items():
+            samples[key].append(run())
+    return samples
+
+
+def summary(samples, precision):
+    """Milliseconds by (who, way), and the ratios: rival's time / ours."""
+    times = {key[1:]: s for key, s in samples.items() if key[0] == precision}
+    median = {key: statistics.median(s) for key, s in times.items()}
+    onnx = {key: s for key, s in median.items() if key[0] == "onnx"}
+    best = min(onnx, key=onnx.get)
+    rivals = {"best": best, "openvino": min((k for k in median if k[0] == "openvino"), key=median.get, default=None),
+              "arrival": ("onnx", "arrival") if ("onnx", "arrival") in median else None}
+    ratios = {(name, our): statistics.median(b / a for a, b in zip(times["ours", our], times[rival]))
+              for name, rival in rivals.items() if rival for our in ("classify", "embed")}
+    return {"ms": {" ".join(k): 1e3 * s for k, s in median.items()}, "best": best[1],
+            "ratios": {" ".join(k): r for k, r in ratios.items()}}
+
+
+# ---- the tokenizer ----
+
+def measure_tokenizers(rounds, file):
+    """MB/s of ours and of Hugging Face's fastest way, and the ratio."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    from tokenizers import Tokenizer
+    if file is None:
+        from pydoc_data.topics import topics     # English prose that every Python carries
+        file = HOME / "prose.txt"
+        file.write_text("\n".join(topics.values()), encoding="utf-8")
+    data = file.read_bytes()
+    lines = data.decode().split("\n")
+    lines = lines[:-1] if lines[-1] == "" else lines
+    theirs = Tokenizer.from_file(str(TOKENIZER / "tokenizer.json"))
+    theirs.no_truncation()
+    theirs.no_padding()
+    ours = subprocess.Popen([ROOT / "bench" / "tokens", TOKENIZER, file], text=True,
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def our_run():
+        ours.stdin.write("\n")
+        ours.stdin.flush()
+        seconds, our_run.count = ours.stdout.readline().split()
+        return float(seconds)
+
+    runs = {"ours": our_run,
+            "encode": lambda: process_seconds(lambda: [theirs.encode(line) for line in lines]),
+            "encode_batch": lambda: process_seconds(lambda: theirs.encode_batch(lines)),
+            "encode_batch_fast": lambda: process_seconds(lambda: theirs.encode_batch_fast(lines))}
+    samples = measure(runs, rounds)
+    count = sum(len(e.ids) for e in theirs.encode_batch(lines))
+    assert count == int(our_run.count), (count, our_run.count)
+    median = {name: statistics.median(s) for name, s in samples.items()}
+    return {name: {"MB/s": len(data) / 1e6 / s,
+                   "ratio": statistics.median(b / a for a, b in zip(samples["ours"], samples[name]))}
+            for name, s in median.items()}
+
+
+# ---- what is shown ----
+
+def print_case(label, precision, result):
+    ms, ratios = result["ms"], result["ratios"]
+    line = f"{label:>18} {precision}  ours {ms['ours classify']:8.1f} {ms['ours embed']:8.1f}"
+    line += "  onnx" + "".join(f" {way} {ms['onnx ' + way]:8.1f}" for way in ("one", "sorted", "arrival")
+                              if "onnx " + way in ms)
+    line += f"  x best {ratios['best classify']:.2f} {ratios['best embed']:.2f}"
+    if "arrival classify" in ratios:
+        line += f"  x arrival {ratios['arrival classify']:.2f} {ratios['arrival embed']:.2f}"
+    if "openvino classify" in ratios:
+        fastest = min(t for k, t in ms.items() if k.startswith("openvino"))
+        line += f"  openvino {fastest:8.1f} x {ratios['openvino classify']:.2f} {ratios['openvino embed']:.2f}"
+    if "int8/fp32" in result:
+        line += f"  x our fp32 {result['int8/fp32']:.2f}"
+    print(line, flush=True)
+
+
+def draw(report, path):
+    import matplotlib
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(2, 1, figsize=(12, 9), sharex=True, layout="constrained")
+    labels = list(report["cases"])
+    for axis, precision in zip(axes, ("fp32", "int8")):
+        kinds = [("best classify", "classify, ONNX Runtime's best"), ("best embed", "embed, ONNX Runtime's best"),
+                 ("arrival classify", "classify, ONNX Runtime in arrival order"),
+                 ("openvino classify", "classify, OpenVINO's best")]
+        for i, (key, name) in enumerate(kinds):
+            points = [(x + 0.2 * (i - 1.5), report["cases"][label][precision]["ratios"][key])
+                      for x, label in enumerate(labels) if key in report["cases"][label][precision]["ratios"]]
+            if points:
+                axis.bar(*zip(*points), width=0.2, label=name)
+        axis.axhline(1, color="black", linewidth=0.8)
+        axis.set_ylabel("times as fast as the rival")
+        axis.set_title(f"{precision}: {report['versions'][precision]}")
+        axis.legend(fontsize=8)
+    axes[1].set_xticks(range(len(labels)), labels, rotation=30, ha="right")
+    figure.savefig(path, dpi=110)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--graph", type=pathlib.Path, help="a fused graph made before")
-    parser.add_argument("--kernels", nargs="*", default=[], help="kernels to force on our side")
-    parser.add_argument("--rounds", type=int, default=15, help="for single texts; texts in bulk take a fifth")
-    parser.add_argument("--core", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="fewer texts and rounds: some minutes")
+    parser.add_argument("--kernels", default="best", help="kernels to force on our side")
+    parser.add_argument("--rounds", type=int, help="for single texts; texts in bulk take a fifth, at least 3")
+    parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)))
+    parser.add_argument("--text", type=pathlib.Path, help="a file whose lines are tokenised")
     args = parser.parse_args()
+    rounds = args.rounds or (9 if args.quick else 15)
 
-    if args.graph is None:
-        enter_venv()
-        HOME.mkdir(parents=True, exist_ok=True)
-        if not GRAPH.exists():
-            export_graph()
+    HOME.mkdir(parents=True, exist_ok=True)
+    enter_venv()
+    if not FUSED8.exists():
+        make_graphs()
     os.sched_setaffinity(0, {args.core})
-    ours, rival = Ours(args.kernels), OnnxRuntime(args.graph or GRAPH)
+    sides = {("ours", p): Ours(args.kernels, p) for p in ("fp32", "int8")}
+    sides |= {("onnx", "fp32"): OnnxRuntime(FUSED), ("onnx", "int8"): OnnxRuntime(FUSED8), "openvino": OpenVino(RAW)}
     texts = json.loads((ROOT / "bench" / "lengths.json").read_text())
+    if args.quick:
+        texts = {name: lengths[:QUICK[name]] for name, lengths in texts.items()}
 
-    print(f"{ours.version} kernels against ONNX Runtime {rival.version}: milliseconds,"
-          " (our time for classification, for embeddings) / theirs")
-    for label, parts, theirs in cases(rival, texts):
-        ways = {"classify": each(ours, parts), "embed": each(ours, parts, whole=True)} | theirs
-        median = measure(ways, args.rounds if "tokens" in label else max(3, args.rounds // 5))
-        classify, embed = median.pop("classify"), median.pop("embed")
-        print(f"{label:>11}: classify {classify * 1e3:8.2f} embed {embed * 1e3:8.2f}" + "".join(
-            f"   {way} {t * 1e3:8.2f} ({classify / t:.2f}, {embed / t:.2f})" for way, t in median.items()), flush=True)
+    rivals = f"ONNX Runtime {sides['onnx', 'fp32'].version}, OpenVINO {sides['openvino'].version}"
+    report = {"versions": {p: f"{sides['ours', p].version} against {rivals}" for p in ("fp32", "int8")}, "cases": {}}
+    print(f"{rivals}; milliseconds: ours for classification, for embeddings; then the rival's."
+          "\nx: how many times as fast we are, classification and embeddings", flush=True)
+    for p in ("fp32", "int8"):
+        print("ours:", sides["ours", p].version)
+    for label, parts, ways in cases(texts):
+        runs = runs_of(parts, ways, sides)
+        if "tokens" in label:
+            measure(runs, 1)        # warm
+        samples = measure(runs, rounds if "tokens" in label else max(3, rounds // 5))
+        case = report["cases"][label] = {p: summary(samples, p) for p in ("fp32", "int8")}
+        case["int8"]["int8/fp32"] = statistics.median(
+            a / b for a, b in zip(samples["fp32", "ours", "classify"], samples["int8", "ours", "classify"]))
+        for p in ("fp32", "int8"):
+            print_case(label, p, case[p])
+    report["tokenizer"] = measure_tokenizers(rounds, args.text)
+    print("tokenizers: " + "   ".join(f"{name} {t['MB/s']:.1f} MB/s (x {t['ratio']:.2f})"
+                                      for name, t in report["tokenizer"].items()))
+    (HOME / "results.json").write_text(json.dumps(report, indent=1))
+    draw(report, HOME / "peers.png")
+    print("chart:", (HOME / "peers.png").relative_to(ROOT))
 
 
 if __name__ == "__main__":
