@@ -54,6 +54,10 @@ EXPLAIN (COSTS OFF) SELECT avg(distil_sentiment(body)) FROM many;
 EXPLAIN (COSTS OFF) SELECT count(*) FROM many;
 ALTER TABLE many SET (parallel_workers = 0);
 EXPLAIN (COSTS OFF) SELECT avg(distil_sentiment(body)) FROM many;
+-- but not one of a block, for which the planner guesses ten unless it was analysed
+CREATE TABLE few AS SELECT 'text ' || i AS body FROM generate_series(1, 6) AS i;
+EXPLAIN (COSTS OFF) SELECT avg(distil_sentiment(body)) FROM few;
+DROP TABLE few;
 RESET max_parallel_workers_per_gather;
 DROP TABLE many;
 

@@ -15,12 +15,15 @@
 #include "postgres.h"
 
 #include "access/parallel.h"
+#include "access/table.h"
 #include "executor/executor.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "optimizer/cost.h"
 #include "optimizer/plancat.h"
 #include "optimizer/planner.h"
+#include "storage/bufmgr.h"
+#include "utils/rel.h"
 
 #include "pg/batchscan.h"
 #include "pg/compat.h"
@@ -28,7 +31,7 @@
 
 /* From so many rows on, and spread over so many blocks, a table is worth workers. */
 #define MIN_PARALLEL_ROWS 500
-#define MIN_PARALLEL_PAGES 2
+#define MIN_PARALLEL_BLOCKS 2
 
 static planner_hook_type prev_planner;
 static ExecutorStart_hook_type prev_executor_start;
@@ -149,17 +152,38 @@ run_statement(QueryDesc *desc, ScanDirection direction, uint64 count ONCE_PARAME
 
 /* ---- workers ---- */
 
+/*
+ * Blocks that there are: the planner takes a table that was never analysed for
+ * ten, and workers share a table block by block.
+ */
+static BlockNumber
+count_blocks(Oid relid)
+{
+	Relation	rel = table_open(relid, NoLock);	/* the planner has locked it */
+	BlockNumber blocks = 0;
+
+	if (RELKIND_HAS_TABLE_AM(rel->rd_rel->relkind))
+		blocks = RelationGetNumberOfBlocks(rel);
+	table_close(rel, NoLock);
+	return blocks;
+}
+
 static void
 want_workers(PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel)
 {
+	BlockNumber blocks;
+
 	if (prev_get_relation_info != NULL)
 		prev_get_relation_info(root, relid, inhparent, rel);
 
 	/* a number that the table's owner has set stays */
-	if (!inhparent && rel->rel_parallel_workers == -1 && max_parallel_workers_per_gather > 0 &&
-		rel->tuples >= MIN_PARALLEL_ROWS && rel->pages >= MIN_PARALLEL_PAGES &&
-		root->glob->parallelModeOK && distil_has_task((Node *) root->parse))
-		rel->rel_parallel_workers = Min(rel->pages, max_parallel_workers_per_gather);
+	if (inhparent || rel->rel_parallel_workers != -1 || max_parallel_workers_per_gather == 0 ||
+		rel->tuples < MIN_PARALLEL_ROWS || !root->glob->parallelModeOK ||
+		!distil_has_task((Node *) root->parse))
+		return;
+	blocks = count_blocks(relid);
+	if (blocks >= MIN_PARALLEL_BLOCKS)
+		rel->rel_parallel_workers = Min(blocks, max_parallel_workers_per_gather);
 }
 
 void
