@@ -173,9 +173,10 @@ def cases(texts):
     for name, lengths in texts.items():
         for size in (32, 128):
             if size == 32 or len(lengths) > 32:
-                one = {"one": split(lengths, 1)} if size == 32 else {}
-                yield f"{len(lengths)} {name} by {size}", split(lengths, size), one | {
-                    "sorted": split(sorted(lengths), size), "arrival": split(lengths, size)}
+                theirs = {"one": split(lengths, 1)}
+                theirs |= {f"sorted {n}": split(sorted(lengths), n) for n in (32, 128) if n <= size}
+                yield f"{len(lengths)} {name} by {size}", split(lengths, size), theirs | {
+                    "arrival": split(lengths, size)}
 
 
 def runs_of(parts, ways, sides):
@@ -258,8 +259,7 @@ def measure_tokenizers(rounds, file):
 def print_case(label, precision, result):
     ms, ratios = result["ms"], result["ratios"]
     line = f"{label:>18} {precision}  ours {ms['ours classify']:8.1f} {ms['ours embed']:8.1f}"
-    line += "  onnx" + "".join(f" {way} {ms['onnx ' + way]:8.1f}" for way in ("one", "sorted", "arrival")
-                              if "onnx " + way in ms)
+    line += "  onnx" + "".join(f" {key[5:]} {t:8.1f}" for key, t in ms.items() if key.startswith("onnx "))
     line += f"  x best {ratios['best classify']:.2f} {ratios['best embed']:.2f}"
     if "arrival classify" in ratios:
         line += f"  x arrival {ratios['arrival classify']:.2f} {ratios['arrival embed']:.2f}"
