@@ -40,19 +40,6 @@ dbert_alloc_zero(const DbertAllocator *a, size_t count, size_t size)
 	return p;
 }
 
-char *
-dbert_strndup(const DbertAllocator *a, const char *s, size_t len)
-{
-	char	   *copy = len < SIZE_MAX ? dbert_alloc(a, len + 1) : NULL;
-
-	if (copy != NULL)
-	{
-		memcpy(copy, s, len);
-		copy[len] = '\0';
-	}
-	return copy;
-}
-
 bool
 dbert_grow(const DbertAllocator *a, void *array, size_t *capacity,
 		   size_t used, size_t want, size_t size)

@@ -56,9 +56,6 @@ extern void *dbert_alloc_array(const DbertAllocator *a, size_t count, size_t siz
 /* Same, cleared. */
 extern void *dbert_alloc_zero(const DbertAllocator *a, size_t count, size_t size);
 
-/* A terminated copy of len bytes. */
-extern char *dbert_strndup(const DbertAllocator *a, const char *s, size_t len);
-
 /*
  * Make *array (of *capacity elements of size bytes) hold at least want
  * elements, doubling; keeps the first used elements.  false: out of memory,

@@ -72,12 +72,6 @@ typedef struct CallSite
 	MemoryContextCallback callback;
 } CallSite;
 
-typedef struct Pin
-{
-	DistilModel *model;
-	MemoryContextCallback callback;
-} Pin;
-
 
 /* ---- resolving ---- */
 
@@ -339,30 +333,6 @@ lookup(const char *name)
 
 
 /* ---- pins ---- */
-
-static void
-release_pin(void *arg)
-{
-	Pin		   *pin = arg;
-
-	if (pin->model != NULL)
-		pin->model->pins--;
-}
-
-DistilModel *
-distil_model_open(const char *name, MemoryContext owner)
-{
-	Pin		   *pin = MemoryContextAllocZero(owner, sizeof(Pin));
-
-	pin->callback.func = release_pin;
-	pin->callback.arg = pin;
-	MemoryContextRegisterResetCallback(owner, &pin->callback);
-
-	pin->model = lookup(name);
-	pin->model->pins++;
-	evict(MAX_IDLE_MODELS);
-	return pin->model;
-}
 
 static void
 release_call_site(void *arg)

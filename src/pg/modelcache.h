@@ -37,8 +37,7 @@ typedef struct DistilModel
  * The model of this name, for a function call: remembered in flinfo->fn_extra,
  * pinned as long as flinfo->fn_mcxt lives, resolved again only when the name or
  * the model tables changed.  Raises when there is none (hint: near names).
- * fn_extra belongs to this function; functions that need more state there use
- * distil_model_open with their own.
+ * fn_extra belongs to this function.
  */
 extern DistilModel *distil_model_for_call(FmgrInfo *flinfo, const char *name);
 
@@ -56,9 +55,6 @@ typedef struct DistilMemo
 /* The call site's memo, empty if the model is another one; after
  * distil_model_for_call. */
 extern DistilMemo *distil_call_memo(FmgrInfo *flinfo);
-
-/* As distil_model_for_call, without memory: resolved now, pinned until owner is reset. */
-extern DistilModel *distil_model_open(const char *name, MemoryContext owner);
 
 /*
  * An empty batch of this model computing want, shared by the whole backend:
