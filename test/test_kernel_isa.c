@@ -11,6 +11,7 @@
 #include "kernel/cpu_features.h"
 #include "kernel/kernel.h"
 #include "model/config.h"
+#include "test/guarded.h"
 #include "test/testhelp.h"
 
 #if defined(__x86_64__)
@@ -18,57 +19,8 @@
 #endif
 
 #define EPS 0x1p-24				/* half an ulp of 1 */
-#define GUARD 123456.5f
-#define GUARDS 64				/* floats before and after */
 
-static const DbertKernels *const ref = &dbert_kernels_scalar;
-static const DbertKernels *table;	/* under test */
-
-/* ---- random numbers and guarded buffers ---- */
-
-static unsigned seed = 1;
-
-static float
-random_float(void)
-{
-	seed = seed * 1664525u + 1013904223u;
-	return (float) (seed >> 8) / 8388608.0f - 1;
-}
-
-/* count floats of -1 .. 1 between guards; freed by guarded_free */
-static float *
-guarded(size_t count)
-{
-	void	   *memory;
-	float	   *base;
-
-	if (posix_memalign(&memory, 64, (count + 2 * GUARDS) * sizeof(float)) != 0)
-		abort();
-	base = memory;
-	for (size_t i = 0; i < GUARDS; i++)
-		base[i] = base[GUARDS + count + i] = GUARD;
-	for (size_t i = 0; i < count; i++)
-		base[GUARDS + i] = random_float();
-	return base + GUARDS;
-}
-
-static void
-guarded_free(float *x, size_t count)
-{
-	int			broken = 0;
-
-	for (size_t i = 1; i <= GUARDS; i++)
-		broken += x[-(ptrdiff_t) i] != GUARD || x[count + i - 1] != GUARD;
-	CHECK_MSG(broken == 0, "%s: %d floats outside a buffer of %d overwritten", table->name, broken, (int) count);
-	free(x - GUARDS);
-}
-
-static void
-fill(float *x, size_t count, float value)
-{
-	for (size_t i = 0; i < count; i++)
-		x[i] = value;
-}
+/* ---- comparing ---- */
 
 /* the same, or both NaN, or within tol */
 static int
