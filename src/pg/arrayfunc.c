@@ -36,9 +36,17 @@ typedef struct TextArray
 typedef struct Sink
 {
 	const DistilTask *task;
+	NullableDatum options[DISTIL_MAX_OPTIONS];
 	Datum	   *values;			/* [n], or NULL */
 	float4	   *row;			/* the next row of embeddings, or NULL */
 } Sink;
+
+/* The texts that are in the batch. */
+typedef struct InBatch
+{
+	DistilText *texts;
+	int		   *elements;		/* of the array */
+} InBatch;
 
 PG_FUNCTION_INFO_V1(distil_sentiment_array);
 PG_FUNCTION_INFO_V1(distil_sentiment_label_array);
@@ -88,53 +96,64 @@ array_like(const TextArray *a, Datum *values, Oid type)
 
 /* ---- batches ---- */
 
-/* The answers of the batch's texts, which are elements[0 ..] of the array. */
 static void
-take_answers(const DistilModel *model, DbertBatch *batch, const int *elements, Sink *sink)
+take_answer(const DistilRun *run, int i, const InBatch *in, TextArray *a, Sink *sink)
 {
-	int			count = dbert_batch_count(batch);
+	int			e = in->elements[i];
 
+	if (sink->row != NULL)
+	{
+		int			hidden = run->model->core->config.hidden;
+
+		memcpy(sink->row, dbert_batch_embedding(run->batch, i), hidden * sizeof(float4));
+		sink->row += hidden;
+	}
+	else
+		a->nulls[e] = !sink->task->answer(run, i, &in->texts[i], &sink->values[e]);
+}
+
+/* Run the batch and empty it. */
+static void
+run_batch(const DistilRun *run, InBatch *in, TextArray *a, Sink *sink)
+{
+	int			count = dbert_batch_count(run->batch);
+
+	distil_batch_run(run->batch);
 	for (int i = 0; i < count; i++)
 	{
-		if (sink->row != NULL)
-		{
-			int			hidden = model->core->config.hidden;
-
-			memcpy(sink->row, dbert_batch_embedding(batch, i), hidden * sizeof(float4));
-			sink->row += hidden;
-		}
-		else
-			sink->values[elements[i]] = sink->task->answer(model, batch, i);
+		take_answer(run, i, in, a, sink);
+		distil_text_free(&in->texts[i]);
 	}
+	dbert_batch_reset(run->batch);
 }
 
 /* All texts that are not NULL, in order. */
 static void
-run_array(DistilModel *model, const TextArray *a, Sink *sink)
+run_array(DistilModel *model, TextArray *a, Sink *sink)
 {
-	DbertBatch *batch = distil_model_batch(model, sink->task->want);
-	int		   *elements = palloc_array(int, Max(a->n, 1));
+	DistilRun	run = {.model = model,.options = sink->options};
+	InBatch		in;
 
+	run.batch = distil_model_batch(model, sink->task->want);
+	in.texts = palloc_array(DistilText, Max(a->n, 1));
+	in.elements = palloc_array(int, Max(a->n, 1));
 	for (int e = 0; e < a->n; e++)
 	{
-		CHECK_FOR_INTERRUPTS();
-		if (!a->nulls[e])
-		{
-			DistilText	t = distil_text_get(a->texts[e]);
+		int			i = dbert_batch_count(run.batch);
 
-			elements[dbert_batch_count(batch)] = e;
-			distil_batch_add(batch, &t);
-			distil_text_free(&t);
-		}
-		if (dbert_batch_tokens(batch) >= (size_t) distil_guc_batch_tokens ||
-			(e == a->n - 1 && dbert_batch_count(batch) > 0))
-		{
-			distil_batch_run(batch);
-			take_answers(model, batch, elements, sink);
-			dbert_batch_reset(batch);
-		}
+		CHECK_FOR_INTERRUPTS();
+		if (a->nulls[e])
+			continue;
+		in.texts[i] = distil_text_get(a->texts[e]);
+		in.elements[i] = e;
+		distil_batch_add(run.batch, &in.texts[i], false);
+		if (dbert_batch_tokens(run.batch) >= (size_t) distil_guc_batch_tokens)
+			run_batch(&run, &in, a, sink);
 	}
-	pfree(elements);
+	if (dbert_batch_count(run.batch) > 0)
+		run_batch(&run, &in, a, sink);
+	pfree(in.texts);
+	pfree(in.elements);
 }
 
 /* ---- functions whose answers are single values ---- */
@@ -142,11 +161,16 @@ run_array(DistilModel *model, const TextArray *a, Sink *sink)
 static Datum
 evaluate_array(FunctionCallInfo fcinfo, const DistilTask *task)
 {
-	DistilModel *model = distil_task_model(fcinfo, task);
-	TextArray	a = open_array(PG_GETARG_DATUM(0));
 	Sink		sink = {.task = task};
+	DistilModel *model;
+	TextArray	a;
 	ArrayType  *result;
 
+	if (distil_task_asks_nothing(fcinfo, task))
+		PG_RETURN_NULL();
+	distil_task_options(fcinfo, task, sink.options);
+	model = distil_task_model(fcinfo, task, sink.options);
+	a = open_array(PG_GETARG_DATUM(0));
 	sink.values = palloc0_array(Datum, Max(a.n, 1));
 	run_array(model, &a, &sink);
 	result = array_like(&a, sink.values, task->type);
@@ -247,7 +271,7 @@ new_matrix(const TextArray *a, int hidden)
 Datum
 distil_embed_array(PG_FUNCTION_ARGS)
 {
-	DistilModel *model = distil_task_model(fcinfo, &distil_task_embed);
+	DistilModel *model = distil_task_model(fcinfo, &distil_task_embed, NULL);
 	TextArray	a = open_array(PG_GETARG_DATUM(0));
 	ArrayType  *result;
 

@@ -90,13 +90,14 @@ static void
 take_answers(Pass *p)
 {
 	int			count = dbert_batch_count(p->batch);
+	DistilRun	run = {.model = p->model,.batch = p->batch};
 
 	for (int i = 0; i < count; i++)
 	{
 		Datum	   *answers = &p->answers[(p->first_in_batch + i) * p->n_calls];
 
 		for (int c = 0; c < p->n_calls; c++)
-			answers[c] = p->calls[c]->task->answer(p->model, p->batch, i);
+			(void) p->calls[c]->task->answer(&run, i, NULL, &answers[c]);
 		p->state->counts.truncated += dbert_batch_truncated(p->batch, i);
 	}
 }
@@ -132,10 +133,9 @@ run_batch(Pass *p)
 static bool
 add_text(Pass *p, const DistilText *t)
 {
-	bool		truncate = distil_guc_long_text == DISTIL_LONG_TRUNCATE;
 	DbertError	err;
 
-	if (dbert_batch_add(p->batch, t->data, t->len, NULL, 0, truncate, distil_poll(), &err) == DBERT_OK)
+	if (distil_batch_try_add(p->batch, t, false, &err) == DBERT_OK)
 		return true;
 	put_off(&err);
 	return false;
@@ -271,7 +271,7 @@ open_model(DistilCall *call, bool needed)
 		return NULL;
 	model = distil_model_for_call(&call->flinfo, model_name(call));
 	if (call->task->check != NULL)
-		call->task->check(model, call->task->function);
+		call->task->check(call->task, model, NULL);
 	call->proven = true;
 	return model;
 }

@@ -84,7 +84,7 @@ distil_scores(PG_FUNCTION_ARGS)
 
 	distil_require_head(model, DBERT_HEAD_SEQUENCE, "distil_scores");
 	t = distil_text_get(PG_GETARG_DATUM(0));
-	scores = sorted_scores(model->core, distil_run_text(model, DBERT_WANT_LOGITS, &t));
+	scores = sorted_scores(model->core, distil_run_text(model, DBERT_WANT_LOGITS, &t, false));
 	distil_text_free(&t);
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -204,7 +204,7 @@ entities(FunctionCallInfo fcinfo, DistilModel *model, text *aggregation_name, fl
 	distil_require_head(model, DBERT_HEAD_TOKEN, "distil_entities");
 
 	t = distil_text_get(PG_GETARG_DATUM(0));
-	found = find_entities(distil_run_text(model, DBERT_WANT_LOGITS, &t),
+	found = find_entities(distil_run_text(model, DBERT_WANT_LOGITS, &t, false),
 						  aggregation, min_score, &count);
 
 	InitMaterializedSRF(fcinfo, 0);

@@ -107,16 +107,24 @@ distil_require_head(const DistilModel *model, DbertHead head, const char *functi
 			 errhint("This model can be used with %s.", head_uses[has].functions)));
 }
 
-void
-distil_batch_add(DbertBatch *batch, const DistilText *t)
+DbertStatus
+distil_batch_try_add(DbertBatch *batch, const DistilText *texts, bool pair, DbertError *err)
 {
 	bool		truncate = distil_guc_long_text == DISTIL_LONG_TRUNCATE;
+
+	return dbert_batch_add(batch, texts[0].data, texts[0].len,
+						   pair ? texts[1].data : NULL, pair ? texts[1].len : 0,
+						   truncate, distil_poll(), err);
+}
+
+void
+distil_batch_add(DbertBatch *batch, const DistilText *texts, bool pair)
+{
 	DbertError	err;
 
-	if (dbert_batch_add(batch, t->data, t->len, NULL, 0, truncate,
-						distil_poll(), &err) == DBERT_OK)
+	if (distil_batch_try_add(batch, texts, pair, &err) == DBERT_OK)
 		return;
-	if (err.code == DBERT_E_LIMIT && !truncate)
+	if (err.code == DBERT_E_LIMIT && distil_guc_long_text == DISTIL_LONG_ERROR)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("%s", err.msg),
@@ -134,11 +142,11 @@ distil_batch_run(DbertBatch *batch)
 }
 
 DbertBatch *
-distil_run_text(DistilModel *model, int want, const DistilText *t)
+distil_run_text(DistilModel *model, int want, const DistilText *texts, bool pair)
 {
 	DbertBatch *batch = distil_model_batch(model, want);
 
-	distil_batch_add(batch, t);
+	distil_batch_add(batch, texts, pair);
 	distil_batch_run(batch);
 	return batch;
 }
