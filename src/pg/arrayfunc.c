@@ -146,6 +146,7 @@ run_array(DistilModel *model, TextArray *a, Sink *sink)
 			continue;
 		in.texts[i] = distil_text_get(a->texts[e]);
 		in.elements[i] = e;
+		distil_usage_count(model->usage, &(DistilUsage) {.rows = 1});
 		distil_batch_add(run.batch, &in.texts[i], false);
 		if (dbert_batch_tokens(run.batch) >= (size_t) distil_guc_batch_tokens)
 			run_batch(&run, &in, a, sink);

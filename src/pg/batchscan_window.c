@@ -119,25 +119,20 @@ take_answers(Pass *p)
 	{
 		CHECK_FOR_INTERRUPTS();
 		answer_text(p, i);
-		p->state->counts.truncated += dbert_batch_truncated(p->batch, i);
 	}
 }
 
 static void
 run_batch(Pass *p)
 {
-	DistilCounts *counts = &p->state->counts;
 	int			count = dbert_batch_count(p->batch);
 	DbertError	err;
 
 	if (count == 0)
 		return;
-	if (dbert_batch_run(p->batch, distil_poll(), &err) == DBERT_OK)
+	if (distil_batch_try_run(p->batch, &err) == DBERT_OK)
 	{
 		take_answers(p);
-		counts->batches++;
-		counts->distinct += count;
-		counts->tokens += dbert_batch_tokens(p->batch);
 		p->state->window_tokens += dbert_batch_tokens(p->batch);
 	}
 	else
@@ -230,6 +225,17 @@ give_answers(Pass *p, int row)
 	}
 }
 
+/* Rows that are left for later are counted then. */
+static void
+count_pass(const Pass *p)
+{
+	int64		rows = 0;
+
+	for (int row = 0; row < p->state->count; row++)
+		rows += p->number[row] >= 0 && !p->refused[p->number[row]];
+	distil_usage_count(p->model->usage, &(DistilUsage) {.rows = rows,.calls = rows * p->n_calls});
+}
+
 static void
 run_pass(Pass *p)
 {
@@ -256,6 +262,7 @@ run_pass(Pass *p)
 	run_batch(p);
 	for (int row = 0; row < state->count; row++)
 		give_answers(p, row);
+	count_pass(p);
 }
 
 /* ---- calls ---- */
@@ -367,10 +374,20 @@ collect_pass(DistilBatchState *state, int c)
 	return p;
 }
 
+/* What the models did since total was before, for this node. */
+static void
+count_usage(DistilBatchState *state, const DistilUsage *before)
+{
+	DistilUsage done = distil_usage_since(&distil_usage_total, before);
+
+	distil_usage_add(&state->counts.usage, &done);
+}
+
 void
 distil_window_compute(DistilBatchState *state, bool needed)
 {
 	MemoryContext old = MemoryContextSwitchTo(state->window);
+	DistilUsage before = distil_usage_total;
 
 	state->counts.rows += state->count;
 	for (int c = 0; c < state->n_calls; c++)
@@ -390,15 +407,17 @@ distil_window_compute(DistilBatchState *state, bool needed)
 			run_pass(&p);
 		}
 	}
+	count_usage(state, &before);
 	MemoryContextSwitchTo(old);
 }
 
 /* ---- one row ---- */
 
 Datum
-distil_call_now(DistilCall *call, const DistilCell *cell, bool *isnull)
+distil_call_now(DistilBatchState *state, DistilCall *call, const DistilCell *cell, bool *isnull)
 {
 	LOCAL_FCINFO(fcinfo, DISTIL_MAX_ARGS);
+	DistilUsage before = distil_usage_total;
 	Datum		result;
 
 	InitFunctionCallInfoData(*fcinfo, &call->flinfo, call->n_args, call->collation, NULL, NULL);
@@ -411,6 +430,7 @@ distil_call_now(DistilCall *call, const DistilCell *cell, bool *isnull)
 	}
 	result = FunctionCallInvoke(fcinfo);
 	*isnull = fcinfo->isnull;
+	count_usage(state, &before);
 	call->proven = true;
 	return result;
 }

@@ -230,13 +230,17 @@ open_model(const Resolved *r)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "distilbert model",
 												  ALLOCSET_DEFAULT_SIZES);
 	DistilModel *model = MemoryContextAllocZero(context, sizeof(DistilModel));
+	instr_time	start;
 
+	INSTR_TIME_SET_CURRENT(start);
 	model->context = context;
 	model->allocator = distil_allocator(context);
 	model->name = MemoryContextStrdup(context, r->name);
 	memcpy(model->sha256, r->key, DISTIL_SHA256_BYTES);
 	MemoryContextSetIdentifier(context, model->name);
 	open_pack(model, r);
+	model->usage = distil_usage_of(r->key, r->name);
+	distil_usage_count(model->usage, &(DistilUsage) {.load_ms = distil_ms_since(start)});
 
 	MemoryContextSetParent(context, TopMemoryContext);
 	dlist_push_head(&models, &model->node);
@@ -416,6 +420,25 @@ distil_model_batch(DistilModel *model, int want)
 	dbert_batch_reset(model->batches[want]);
 	dbert_batch_set_pool(model->batches[want], distil_pool());
 	return model->batches[want];
+}
+
+DistilModel *
+distil_batch_model(const DbertBatch *batch)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &models)
+	{
+		DistilModel *model = dlist_container(DistilModel, node, iter.cur);
+
+		for (int i = 0; i < lengthof(model->batches); i++)
+		{
+			if (model->batches[i] == batch)
+				return model;
+		}
+	}
+	elog(ERROR, "batch belongs to no model");
+	return NULL;				/* keep compiler quiet */
 }
 
 /* relid InvalidOid: everything may have changed. */

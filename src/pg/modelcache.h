@@ -16,6 +16,7 @@
 #include "lib/ilist.h"
 
 #include "dbert.h"
+#include "pg/usage.h"
 
 #define DISTIL_SHA256_BYTES 32
 
@@ -25,6 +26,7 @@ typedef struct DistilModel
 												 * model it is builtin.h's, not the content's */
 	char	   *name;			/* under which it was opened, for messages */
 	DbertModel *core;
+	DistilUsage *usage;			/* what it was used for, in this process */
 	/* private to modelcache.c from here */
 	dlist_node	node;
 	int			pins;
@@ -61,6 +63,9 @@ extern DistilMemo *distil_call_memo(FmgrInfo *flinfo);
  * use it at once and do not keep it across anything that may call a function.
  */
 extern DbertBatch *distil_model_batch(DistilModel *model, int want);
+
+/* The model that such a batch is of. */
+extern DistilModel *distil_batch_model(const DbertBatch *batch);
 
 /* Open the models anew when they are used next; those in use stay as they are. */
 extern void distil_models_reopen(void);

@@ -48,7 +48,8 @@ extern DbertStatus distil_batch_try_add(DbertBatch *batch, const DistilText *tex
 										DbertError *err);
 extern void distil_batch_add(DbertBatch *batch, const DistilText *texts, bool pair);
 
-/* dbert_batch_run; raises. */
+/* dbert_batch_run; the first leaves it to the caller to raise.  What they do is counted. */
+extern DbertStatus distil_batch_try_run(DbertBatch *batch, DbertError *err);
 extern void distil_batch_run(DbertBatch *batch);
 
 /*
