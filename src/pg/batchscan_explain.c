@@ -38,15 +38,17 @@ explain_calls(CustomScan *scan, List *ancestors, ExplainState *es)
 static const char *
 known_model(const FuncExpr *call)
 {
+	const DistilTask *task = distil_task_of(call->funcid);
+	int			model_arg = distil_task_model_arg(task, list_length(call->args));
 	Const	   *name;
 	const char *setting;
 
-	if (list_length(call->args) == 1)
+	if (model_arg < 0)
 	{
-		setting = distil_default_name(distil_task_of(call->funcid)->setting);
+		setting = distil_default_name(task->setting);
 		return setting != NULL && setting[0] != '\0' ? setting : NULL;
 	}
-	name = lsecond(call->args);
+	name = list_nth(call->args, model_arg);
 	return IsA(name, Const) && !name->constisnull ? TextDatumGetCString(name->constvalue) : NULL;
 }
 

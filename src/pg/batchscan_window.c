@@ -1,8 +1,8 @@
 /*
  * batchscan_window.c -- the texts of a window through their models.
  *
- * Calls on the same text and the same model share one pass of the encoder: a
- * pass.  Its texts go into the model's batch, equal ones once, until it
+ * Calls on the same text (or pair of texts) and the same model share one pass of
+ * the encoder: a pass.  Its texts go into the model's batch, equal ones once, until it
  * has distilbert.batch_tokens; it runs, and its answers are kept until all
  * texts are through; then each row gets its own.
  *
@@ -30,16 +30,17 @@
 
 typedef struct TextEntry
 {
-	const DistilText *text;		/* key */
+	const DistilText *texts;	/* key: two, the second empty where there is none */
 	uint32		hash;
 	char		status;
 	int			number;			/* of the distinct text */
 } TextEntry;
 
 static inline uint32
-hash_text(const DistilText *t)
+hash_texts(const DistilText *t)
 {
-	return hash_bytes((const unsigned char *) t->data, (int) t->len);
+	return hash_combine(hash_bytes((const unsigned char *) t[0].data, (int) t[0].len),
+						hash_bytes((const unsigned char *) t[1].data, (int) t[1].len));
 }
 
 static inline bool
@@ -48,12 +49,18 @@ same_text(const DistilText *a, const DistilText *b)
 	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
 }
 
+static inline bool
+same_texts(const DistilText *a, const DistilText *b)
+{
+	return same_text(&a[0], &b[0]) && same_text(&a[1], &b[1]);
+}
+
 #define SH_PREFIX texts
 #define SH_ELEMENT_TYPE TextEntry
 #define SH_KEY_TYPE const DistilText *
-#define SH_KEY text
-#define SH_HASH_KEY(tb, key) hash_text(key)
-#define SH_EQUAL(tb, a, b) same_text(a, b)
+#define SH_KEY texts
+#define SH_HASH_KEY(tb, key) hash_texts(key)
+#define SH_EQUAL(tb, a, b) same_texts(a, b)
 #define SH_STORE_HASH
 #define SH_GET_HASH(tb, entry) (entry)->hash
 #define SH_SCOPE static inline
@@ -74,8 +81,9 @@ typedef struct Pass
 	int			n_distinct;
 	int			first_in_batch; /* number of the batch's text 0 */
 	int		   *number;			/* [rows] of its distinct text; -1: none */
+	const DistilText **texts;	/* [distinct] */
 	bool	   *refused;		/* [distinct] */
-	Datum	   *answers;		/* [distinct, n_calls] */
+	NullableDatum *answers;		/* [distinct, n_calls] */
 } Pass;
 
 /* What remains of a failure: nothing but a cancelled query is an error yet. */
@@ -87,17 +95,30 @@ put_off(const DbertError *err)
 }
 
 static void
+answer_text(Pass *p, int i)
+{
+	int			number = p->first_in_batch + i;
+	DistilRun	run = {.model = p->model,.batch = p->batch};
+
+	for (int c = 0; c < p->n_calls; c++)
+	{
+		DistilCall *call = p->calls[c];
+		NullableDatum *answer = &p->answers[number * p->n_calls + c];
+
+		run.options = &call->values[call->n_args - call->task->n_options];
+		answer->isnull = !call->task->answer(&run, i, p->texts[number], &answer->value);
+	}
+}
+
+static void
 take_answers(Pass *p)
 {
 	int			count = dbert_batch_count(p->batch);
-	DistilRun	run = {.model = p->model,.batch = p->batch};
 
 	for (int i = 0; i < count; i++)
 	{
-		Datum	   *answers = &p->answers[(p->first_in_batch + i) * p->n_calls];
-
-		for (int c = 0; c < p->n_calls; c++)
-			(void) p->calls[c]->task->answer(&run, i, NULL, &answers[c]);
+		CHECK_FOR_INTERRUPTS();
+		answer_text(p, i);
 		p->state->counts.truncated += dbert_batch_truncated(p->batch, i);
 	}
 }
@@ -131,17 +152,38 @@ run_batch(Pass *p)
 
 /* Into the batch, which runs when it is full; false if it cannot be taken. */
 static bool
-add_text(Pass *p, const DistilText *t)
+add_texts(Pass *p, const DistilText *texts)
 {
 	DbertError	err;
 
-	if (distil_batch_try_add(p->batch, t, false, &err) == DBERT_OK)
+	if (distil_batch_try_add(p->batch, texts, p->calls[0]->task->pair, &err) == DBERT_OK)
 		return true;
 	put_off(&err);
 	return false;
 }
 
-/* The number of the row's text among the distinct ones; -1: it has none. */
+static DistilText *
+get_texts(const Pass *p, const DistilCell *cell)
+{
+	DistilText *t = palloc_array(DistilText, 2);
+
+	t[0] = distil_text_get(cell->texts[0]);
+	if (p->calls[0]->task->pair)
+		t[1] = distil_text_get(cell->texts[1]);
+	else
+		t[1] = (DistilText) {.data = ""};
+	return t;
+}
+
+static void
+free_texts(const Pass *p, DistilText *t)
+{
+	for (int i = 0; i < distil_task_texts(p->calls[0]->task); i++)
+		distil_text_free(&t[i]);
+	pfree(t);
+}
+
+/* The number of the row's texts among the distinct ones; -1: it has none. */
 static int
 number_of(Pass *p, const DistilCell *cell)
 {
@@ -151,21 +193,20 @@ number_of(Pass *p, const DistilCell *cell)
 
 	if (cell->text_is_null)
 		return -1;
-	t = palloc(sizeof(DistilText));
-	*t = distil_text_get(cell->text);
+	t = get_texts(p, cell);
 	entry = texts_insert(p->seen, t, &found);
 	if (found)
 	{
-		distil_text_free(t);
-		pfree(t);
+		free_texts(p, t);
 		return entry->number;
 	}
-	if (!add_text(p, t))
+	if (!add_texts(p, t))
 	{
 		/* the batch numbers its texts without gaps */
 		texts_delete(p->seen, t);
 		return -1;
 	}
+	p->texts[p->n_distinct] = t;
 	entry->number = p->n_distinct++;
 	return entry->number;
 }
@@ -175,14 +216,17 @@ give_answers(Pass *p, int row)
 {
 	int			number = p->number[row];
 
+	if (number < 0 || p->refused[number])
+		return;
 	for (int c = 0; c < p->n_calls; c++)
 	{
 		DistilCell *cell = &p->calls[c]->cells[row];
+		NullableDatum *answer = &p->answers[number * p->n_calls + c];
 
-		if (number < 0 || p->refused[number])
+		if (cell->state != DISTIL_ANSWER_LATER)
 			continue;
-		cell->state = DISTIL_ANSWER_READY;
-		cell->answer = p->answers[number * p->n_calls + c];
+		cell->state = answer->isnull ? DISTIL_ANSWER_NULL : DISTIL_ANSWER_READY;
+		cell->answer = answer->value;
 	}
 }
 
@@ -198,8 +242,9 @@ run_pass(Pass *p)
 	p->batch = distil_model_batch(p->model, want);
 	p->seen = texts_create(state->window, state->count, NULL);
 	p->number = palloc_array(int, state->count);
+	p->texts = palloc_array(const DistilText *, state->count);
 	p->refused = palloc0_array(bool, state->count);
-	p->answers = palloc_array(Datum, (Size) state->count * p->n_calls);
+	p->answers = palloc_array(NullableDatum, (Size) state->count * p->n_calls);
 
 	for (int row = 0; row < state->count; row++)
 	{
@@ -224,40 +269,55 @@ evaluate(DistilBatchState *state, ExprState *expr, bool *isnull)
 	return ExecEvalExpr(expr, econtext, isnull);
 }
 
+static void
+take_texts(DistilBatchState *state, DistilCall *call, DistilCell *cell)
+{
+	cell->text_is_null = false;
+	for (int i = 0; i < distil_task_texts(call->task); i++)
+	{
+		bool		isnull;
+
+		cell->texts[i] = evaluate(state, call->args[i], &isnull);
+		cell->text_is_null |= isnull;
+		if (!isnull)
+			state->text_bytes += toast_raw_datum_size(cell->texts[i]);
+	}
+}
+
 void
 distil_window_take_texts(DistilBatchState *state, int i)
 {
 	for (int c = 0; c < state->n_calls; c++)
 	{
 		DistilCall *call = &state->calls[c];
-		DistilCell *cell = &call->cells[i];
 
-		if (call->same_text != c)
-		{
-			*cell = state->calls[call->same_text].cells[i];
-			continue;
-		}
-		cell->text = evaluate(state, call->text, &cell->text_is_null);
-		cell->state = DISTIL_ANSWER_LATER;
-		if (!cell->text_is_null)
-			state->text_bytes += toast_raw_datum_size(cell->text);
+		if (call->same_texts != c)
+			call->cells[i] = state->calls[call->same_texts].cells[i];
+		else
+			take_texts(state, call, &call->cells[i]);
+		call->cells[i].state = DISTIL_ANSWER_LATER;
 	}
 }
 
-/* The model's name, which is the same for all rows of a window. */
+/* The model's name and the options, which are the same for all rows of a window. */
 static void
-evaluate_name(DistilBatchState *state, DistilCall *call)
+evaluate_values(DistilBatchState *state, DistilCall *call)
 {
-	call->model_is_null = false;
-	if (call->name != NULL)
-		call->model_name = evaluate(state, call->name, &call->model_is_null);
+	call->is_null = false;
+	for (int i = distil_task_texts(call->task); i < call->n_args; i++)
+	{
+		NullableDatum *v = &call->values[i];
+
+		v->value = evaluate(state, call->args[i], &v->isnull);
+		call->is_null |= v->isnull && (i == call->model_arg || call->flinfo.fn_strict);
+	}
 }
 
 static const char *
 model_name(const DistilCall *call)
 {
-	if (call->name != NULL)
-		return TextDatumGetCString(call->model_name);
+	if (call->model_arg >= 0)
+		return TextDatumGetCString(call->values[call->model_arg].value);
 	return distil_default_model(call->task->setting);
 }
 
@@ -267,16 +327,15 @@ open_model(DistilCall *call, bool needed)
 {
 	DistilModel *model;
 
-	if (call->model_is_null || !(call->proven || (needed && !call->cells[0].text_is_null)))
+	if (call->is_null || !(call->proven || (needed && !call->cells[0].text_is_null)))
 		return NULL;
 	model = distil_model_for_call(&call->flinfo, model_name(call));
 	if (call->task->check != NULL)
-		call->task->check(call->task, model, NULL);
+		call->task->check(call->task, model, &call->values[call->n_args - call->task->n_options]);
 	call->proven = true;
 	return model;
 }
 
-/* Strict functions. */
 static void
 mark_nulls(DistilBatchState *state, DistilCall *call)
 {
@@ -284,7 +343,7 @@ mark_nulls(DistilBatchState *state, DistilCall *call)
 	{
 		DistilCell *cell = &call->cells[row];
 
-		cell->state = call->model_is_null || cell->text_is_null ?
+		cell->state = call->is_null || cell->text_is_null ?
 			DISTIL_ANSWER_NULL : DISTIL_ANSWER_LATER;
 	}
 }
@@ -300,7 +359,7 @@ collect_pass(DistilBatchState *state, int c)
 	{
 		DistilCall *call = &state->calls[i];
 
-		if (call->model != p.model || call->same_text != state->calls[c].same_text)
+		if (call->model != p.model || call->same_texts != state->calls[c].same_texts)
 			continue;
 		call->model = NULL;
 		p.calls[p.n_calls++] = call;
@@ -318,7 +377,7 @@ distil_window_compute(DistilBatchState *state, bool needed)
 	{
 		DistilCall *call = &state->calls[c];
 
-		evaluate_name(state, call);
+		evaluate_values(state, call);
 		mark_nulls(state, call);
 		call->model = state->enabled ? open_model(call, needed) : NULL;
 	}
@@ -339,15 +398,17 @@ distil_window_compute(DistilBatchState *state, bool needed)
 Datum
 distil_call_now(DistilCall *call, const DistilCell *cell, bool *isnull)
 {
-	LOCAL_FCINFO(fcinfo, 2);
+	LOCAL_FCINFO(fcinfo, DISTIL_MAX_ARGS);
 	Datum		result;
 
-	InitFunctionCallInfoData(*fcinfo, &call->flinfo, call->name != NULL ? 2 : 1,
-							 call->collation, NULL, NULL);
-	fcinfo->args[0].value = cell->text;
-	fcinfo->args[0].isnull = false;
-	fcinfo->args[1].value = call->model_name;
-	fcinfo->args[1].isnull = false;
+	InitFunctionCallInfoData(*fcinfo, &call->flinfo, call->n_args, call->collation, NULL, NULL);
+	for (int i = 0; i < call->n_args; i++)
+	{
+		if (i < distil_task_texts(call->task))
+			fcinfo->args[i] = (NullableDatum) {.value = cell->texts[i]};
+		else
+			fcinfo->args[i] = call->values[i];
+	}
 	result = FunctionCallInvoke(fcinfo);
 	*isnull = fcinfo->isnull;
 	call->proven = true;
