@@ -17,6 +17,7 @@
 #include "utils/datum.h"
 #include "utils/memutils.h"
 
+#include "pg/compat.h"
 #include "pg/guc.h"
 #include "pg/textfunc.h"
 
