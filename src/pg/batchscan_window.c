@@ -25,6 +25,7 @@
 #include "pg/compat.h"
 #include "pg/errors.h"
 #include "pg/guc.h"
+#include "pg/resultcache.h"
 
 /* ---- equal texts ---- */
 
@@ -70,20 +71,28 @@ same_texts(const DistilText *a, const DistilText *b)
 
 /* ---- a pass ---- */
 
+typedef struct Distinct
+{
+	const DistilText *texts;
+	DistilResultKey key;		/* if there is a cache */
+	bool		refused;		/* no answers: the core failed */
+} Distinct;
+
 typedef struct Pass
 {
 	DistilBatchState *state;
 	DistilModel *model;
 	int			n_calls;
 	DistilCall **calls;
+	int			want;
+	bool		cached;			/* results may be in the result cache, or go there */
 	DbertBatch *batch;
 	texts_hash *seen;
 	int			n_distinct;
-	int			first_in_batch; /* number of the batch's text 0 */
 	int		   *number;			/* [rows] of its distinct text; -1: none */
-	const DistilText **texts;	/* [distinct] */
-	bool	   *refused;		/* [distinct] */
-	NullableDatum *answers;		/* [distinct, n_calls] */
+	Distinct   *distinct;		/* [n_distinct] */
+	int		   *in_batch;		/* numbers of the batch's texts */
+	NullableDatum *answers;		/* [n_distinct, n_calls] */
 } Pass;
 
 /* What remains of a failure: nothing but a cancelled query is an error yet. */
@@ -94,11 +103,11 @@ put_off(const DbertError *err)
 		distil_raise(err, NULL);
 }
 
+/* The answers to the text of this number, which is the batch's text i. */
 static void
-answer_text(Pass *p, int i)
+answer_text(Pass *p, int number, DbertBatch *batch, int i)
 {
-	int			number = p->first_in_batch + i;
-	DistilRun	run = {.model = p->model,.batch = p->batch};
+	DistilRun	run = {.model = p->model,.batch = batch};
 
 	for (int c = 0; c < p->n_calls; c++)
 	{
@@ -106,7 +115,7 @@ answer_text(Pass *p, int i)
 		NullableDatum *answer = &p->answers[number * p->n_calls + c];
 
 		run.options = &call->values[call->n_args - call->task->n_options];
-		answer->isnull = !call->task->answer(&run, i, p->texts[number], &answer->value);
+		answer->isnull = !call->task->answer(&run, i, p->distinct[number].texts, &answer->value);
 	}
 }
 
@@ -118,7 +127,9 @@ take_answers(Pass *p)
 	for (int i = 0; i < count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		answer_text(p, i);
+		answer_text(p, p->in_batch[i], p->batch, i);
+		if (p->cached)
+			distil_cache_keep(p->model, p->want, &p->distinct[p->in_batch[i]].key, p->batch, i);
 	}
 }
 
@@ -139,22 +150,41 @@ run_batch(Pass *p)
 	{
 		put_off(&err);
 		for (int i = 0; i < count; i++)
-			p->refused[p->first_in_batch + i] = true;
+			p->distinct[p->in_batch[i]].refused = true;
 	}
-	p->first_in_batch = p->n_distinct;
 	dbert_batch_reset(p->batch);
 }
 
-/* Into the batch, which runs when it is full; false if it cannot be taken. */
+/* Answer from the cache? */
 static bool
-add_texts(Pass *p, const DistilText *texts)
+recall(Pass *p, int number)
 {
+	Distinct   *d = &p->distinct[number];
+	DbertBatch *found;
+
+	if (!p->cached)
+		return false;
+	d->key = distil_cache_key(p->model, d->texts, p->calls[0]->task->pair);
+	found = distil_cache_find(p->model, p->want, &d->key);
+	if (found != NULL)
+		answer_text(p, number, found, 0);
+	return found != NULL;
+}
+
+/* Into the batch, which runs when it is full. */
+static void
+add_texts(Pass *p, int number)
+{
+	Distinct   *d = &p->distinct[number];
 	DbertError	err;
 
-	if (distil_batch_try_add(p->batch, texts, p->calls[0]->task->pair, &err) == DBERT_OK)
-		return true;
+	if (distil_batch_try_add(p->batch, d->texts, p->calls[0]->task->pair, &err) == DBERT_OK)
+	{
+		p->in_batch[dbert_batch_count(p->batch) - 1] = number;
+		return;
+	}
 	put_off(&err);
-	return false;
+	d->refused = true;
 }
 
 static DistilText *
@@ -185,6 +215,7 @@ number_of(Pass *p, const DistilCell *cell)
 	DistilText *t;
 	TextEntry  *entry;
 	bool		found;
+	int			number;
 
 	if (cell->text_is_null)
 		return -1;
@@ -195,15 +226,12 @@ number_of(Pass *p, const DistilCell *cell)
 		free_texts(p, t);
 		return entry->number;
 	}
-	if (!add_texts(p, t))
-	{
-		/* the batch numbers its texts without gaps */
-		texts_delete(p->seen, t);
-		return -1;
-	}
-	p->texts[p->n_distinct] = t;
-	entry->number = p->n_distinct++;
-	return entry->number;
+	number = p->n_distinct++;
+	entry->number = number;
+	p->distinct[number] = (Distinct) {.texts = t};
+	if (!recall(p, number))
+		add_texts(p, number);
+	return number;
 }
 
 static void
@@ -211,7 +239,7 @@ give_answers(Pass *p, int row)
 {
 	int			number = p->number[row];
 
-	if (number < 0 || p->refused[number])
+	if (number < 0 || p->distinct[number].refused)
 		return;
 	for (int c = 0; c < p->n_calls; c++)
 	{
@@ -232,7 +260,7 @@ count_pass(const Pass *p)
 	int64		rows = 0;
 
 	for (int row = 0; row < p->state->count; row++)
-		rows += p->number[row] >= 0 && !p->refused[p->number[row]];
+		rows += p->number[row] >= 0 && !p->distinct[p->number[row]].refused;
 	distil_usage_count(p->model->usage, &(DistilUsage) {.rows = rows,.calls = rows * p->n_calls});
 }
 
@@ -241,15 +269,15 @@ run_pass(Pass *p)
 {
 	DistilBatchState *state = p->state;
 	DistilCell *cells = p->calls[0]->cells;
-	int			want = 0;
 
 	for (int c = 0; c < p->n_calls; c++)
-		want |= p->calls[c]->task->want;
-	p->batch = distil_model_batch(p->model, want);
+		p->want |= p->calls[c]->task->want;
+	p->cached = distil_cache_holds(p->model, p->want);
+	p->batch = distil_model_batch(p->model, p->want);
 	p->seen = texts_create(state->window, state->count, NULL);
 	p->number = palloc_array(int, state->count);
-	p->texts = palloc_array(const DistilText *, state->count);
-	p->refused = palloc0_array(bool, state->count);
+	p->distinct = palloc_array(Distinct, state->count);
+	p->in_batch = palloc_array(int, state->count);
 	p->answers = palloc_array(NullableDatum, (Size) state->count * p->n_calls);
 
 	for (int row = 0; row < state->count; row++)

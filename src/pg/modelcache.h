@@ -33,6 +33,7 @@ typedef struct DistilModel
 	MemoryContext context;
 	DbertAllocator allocator;	/* fills context */
 	DbertBatch *batches[4];		/* by DBERT_WANT_ bits, made when first wanted */
+	DbertBatch *recalled[4];
 } DistilModel;
 
 /*
@@ -64,7 +65,10 @@ extern DistilMemo *distil_call_memo(FmgrInfo *flinfo);
  */
 extern DbertBatch *distil_model_batch(DistilModel *model, int want);
 
-/* The model that such a batch is of. */
+/* A batch for dbert_batch_recall alone; to be used as quickly. */
+extern DbertBatch *distil_model_recalled(DistilModel *model, int want);
+
+/* The model that a batch of distil_model_batch is of. */
 extern DistilModel *distil_batch_model(const DbertBatch *batch);
 
 /* Open the models anew when they are used next; those in use stay as they are. */

@@ -12,7 +12,7 @@
 #include "storage/shmem.h"
 
 #include "pg/preload.h"
-#include "pg/usage.h"
+#include "pg/sharedcache.h"
 
 static shmem_request_hook_type prev_shmem_request;
 static shmem_startup_hook_type prev_shmem_startup;
@@ -29,7 +29,7 @@ request_memory(void)
 {
 	if (prev_shmem_request != NULL)
 		prev_shmem_request();
-	RequestAddinShmemSpace(MAXALIGN(distil_stats_shmem_size()));
+	RequestAddinShmemSpace(add_size(MAXALIGN(distil_stats_shmem_size()), distil_shared_cache_size()));
 	RequestNamedLWLockTranche("distilbert", DISTIL_LOCKS);
 }
 
@@ -41,6 +41,7 @@ start_memory(void)
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	locks = GetNamedLWLockTranche("distilbert");
 	distil_stats_shmem_start();
+	distil_shared_cache_start();
 	LWLockRelease(AddinShmemInitLock);
 }
 

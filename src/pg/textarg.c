@@ -21,7 +21,7 @@
 #include "pg/compat.h"
 #include "pg/errors.h"
 #include "pg/guc.h"
-#include "pg/textarg.h"
+#include "pg/resultcache.h"
 
 /* What a head is for: the task by which models are loaded, the functions that use it. */
 static const struct
@@ -179,10 +179,22 @@ distil_batch_run(DbertBatch *batch)
 DbertBatch *
 distil_run_text(DistilModel *model, int want, const DistilText *texts, bool pair)
 {
-	DbertBatch *batch = distil_model_batch(model, want);
+	bool		cached = distil_cache_holds(model, want);
+	DistilResultKey key;
+	DbertBatch *batch;
 
 	distil_usage_count(model->usage, &(DistilUsage) {.rows = 1});
+	if (cached)
+	{
+		key = distil_cache_key(model, texts, pair);
+		batch = distil_cache_find(model, want, &key);
+		if (batch != NULL)
+			return batch;
+	}
+	batch = distil_model_batch(model, want);
 	distil_batch_add(batch, texts, pair);
 	distil_batch_run(batch);
+	if (cached)
+		distil_cache_keep(model, want, &key, batch, 0);
 	return batch;
 }
