@@ -35,6 +35,14 @@ extern DbertStatus dbert_batch_create(const DbertModel *model, int want,
 extern void dbert_batch_free(DbertBatch *batch);
 
 /*
+ * About how many bytes a batch of so many tokens takes, its longest text having
+ * longest, run by so many threads; false: more than a size_t.  Short texts and
+ * long ones are allowed for, several mask tokens in a text are not.
+ */
+extern bool dbert_batch_memory(const DbertModel *model, int want, size_t tokens, size_t longest,
+							   int threads, size_t *bytes);
+
+/*
  * Runs to come share the work with the pool's threads (NULL, as at first: the
  * caller's alone); no result depends on it.  The pool must outlive the runs.
  */

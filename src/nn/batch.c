@@ -523,6 +523,31 @@ lay_out_memory(DbertBatch *batch, DbertError *err)
 	return DBERT_OK;
 }
 
+/* Texts have two tokens at least. */
+bool
+dbert_batch_memory(const DbertModel *model, int want, size_t tokens, size_t longest,
+				   int threads, size_t *bytes)
+{
+	size_t		c = model->config.hidden,
+				group = tokens < GROUP_TOKENS ? tokens : GROUP_TOKENS,
+				texts = tokens / 2 + 1,
+				per_token = sizeof(DbertToken) + 2 * sizeof(int32_t) + 1 +
+				(sizeof(DbertBatchText) + sizeof(DbertBatchWindow)) / 2,
+				arrays,
+				workspace,
+				at,
+				total = 0;
+
+	return dbert_encoder_workspace(&model->config, group, longest, threads, &workspace) &&
+		take_floats(group, c, &at, &total) &&
+		take_floats(1, workspace, &at, &total) &&
+		take_floats((want & DBERT_WANT_EMBEDDING) ? texts : 0, c, &at, &total) &&
+		take_floats((want & DBERT_WANT_LOGITS) ? texts : 0, dbert_head_columns(model) + 15, &at, &total) &&
+		dbert_mul_size(total, sizeof(float), &total) &&
+		dbert_mul_size(tokens, 2 * per_token, &arrays) &&	/* they grow by doubling */
+		dbert_add_size(total, arrays, bytes);
+}
+
 /* ---- running ---- */
 
 /* A window of text b that has been encoded into the rows from first on; ids are its sequence's. */

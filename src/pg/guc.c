@@ -24,6 +24,7 @@ bool		distil_guc_enable_batching;
 char	   *distil_guc_force_isa;
 bool		distil_guc_enable_batching;
 int			distil_guc_batch_tokens;
+int			distil_guc_max_memory;
 int			distil_guc_cache_size;
 int			distil_guc_shared_cache_size;
 
@@ -134,6 +135,12 @@ distil_guc_init(void)
 							"Number of tokens that go through a model at a time.",
 							NULL, &distil_guc_batch_tokens, 4096, 1, 1024 * 1024,
 							PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("distilbert.max_memory",
+							"Memory that models may take in a session, shared weights excepted.",
+							"Batches are made smaller to keep to it, texts that need more are errors; 0: no limit.",
+							&distil_guc_max_memory, 0, 0, MAX_KILOBYTES,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("distilbert.cache_size",
 							"Memory for results of texts that a session computed before.",
