@@ -10,6 +10,7 @@
 
 #define MR 6
 #define NV 2
+#define QUERIES 24
 
 #include "kernel/attention_template.h"
 #include "kernel/gemm_template.h"

@@ -12,6 +12,7 @@
 
 #define MR 12
 #define NV 2
+#define QUERIES 12
 
 #include "kernel/attention_template.h"
 #include "kernel/gemm_template.h"
