@@ -31,9 +31,7 @@
 	.pack_linear = pack_linear, \
 	.linear = linear, \
 	.attention = attention, \
-	.softmax_rows = softmax_rows, \
 	.layer_norm_rows = layer_norm_rows, \
-	.activate = activate, \
 	.int8 = &int8_kernels, \
 }
 
