@@ -29,8 +29,9 @@ int			distil_guc_cache_size;
 int			distil_guc_shared_cache_size;
 
 static const struct config_enum_entry long_text_options[] = {
-	{"truncate", DISTIL_LONG_TRUNCATE, false},
-	{"error", DISTIL_LONG_ERROR, false},
+	{"window", DBERT_LONG_WINDOW, false},
+	{"truncate", DBERT_LONG_TRUNCATE, false},
+	{"error", DBERT_LONG_ERROR, false},
 	{NULL, 0, false}
 };
 
@@ -105,7 +106,7 @@ distil_guc_init(void)
 
 	DefineCustomEnumVariable("distilbert.long_text",
 							 "What happens to a text longer than its model can take.",
-							 NULL, &distil_guc_long_text, DISTIL_LONG_TRUNCATE,
+							 NULL, &distil_guc_long_text, DBERT_LONG_WINDOW,
 							 long_text_options, PGC_USERSET, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("distilbert.threads",
