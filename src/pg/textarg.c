@@ -31,10 +31,10 @@ static const struct
 }			head_uses[] =
 {
 	[DBERT_HEAD_NONE] = {"embed", "distil_embed"},
-	[DBERT_HEAD_SEQUENCE] = {"classify", "distil_classify or distil_scores"},
+	[DBERT_HEAD_SEQUENCE] = {"classify", "distil_classify, distil_scores or distil_pair_scores"},
 	[DBERT_HEAD_TOKEN] = {"entities", "distil_entities"},
-	[DBERT_HEAD_SPAN] = {"answer", "distil_embed"},
-	[DBERT_HEAD_MASK] = {"fill_mask", "distil_embed"},
+	[DBERT_HEAD_SPAN] = {"answer", "distil_answer or distil_answer_text"},
+	[DBERT_HEAD_MASK] = {"fill_mask", "distil_fill_mask"},
 };
 
 DistilText
