@@ -52,6 +52,22 @@ extern DbertStatus dbert_batch_add(DbertBatch *batch, const char *text, size_t l
 								   const char *pair, size_t pair_len, bool truncate,
 								   const DbertPoll *poll, DbertError *err);
 
+/*
+ * The same for a pair of which only the first text gives way, down to its last
+ * token, as truncation="only_first"; E_LIMIT if that is not enough.
+ */
+extern DbertStatus dbert_batch_add_first_cut(DbertBatch *batch, const char *text, size_t len,
+											 const char *pair, size_t pair_len,
+											 const DbertPoll *poll, DbertError *err);
+
+/*
+ * Append the pair "[CLS] a [SEP] b [SEP]" of tokens [n_a] and [n_b], of the
+ * batch's tokenizer and without special ones of the template; they are copied.
+ * E_LIMIT if the model does not take so many.
+ */
+extern DbertStatus dbert_batch_add_slices(DbertBatch *batch, const DbertToken *a, int32_t n_a,
+										  const DbertToken *b, int32_t n_b, DbertError *err);
+
 extern int	dbert_batch_count(const DbertBatch *batch);
 extern size_t dbert_batch_tokens(const DbertBatch *batch);	/* of all texts */
 extern bool dbert_batch_truncated(const DbertBatch *batch, int i);
@@ -186,7 +202,21 @@ typedef struct DbertAnswer
  * allocated from the batch's allocator, the caller frees it with dbert_free.
  */
 extern DbertStatus dbert_batch_answers(const DbertBatch *batch, int i, const char *context, size_t len,
-									   const DbertAnswerOptions *options, const DbertPoll *poll,
+									   const DbertAnswerOptions *options,
 									   DbertAnswer **answers, int *count, DbertError *err);
+
+/* Is pair i longer than a window?  Then its answers are dbert_answer_windows'. */
+extern bool dbert_answer_takes_windows(const DbertBatch *batch, int i);
+
+/*
+ * The same from a context of any length, read in overlapping windows: the batch
+ * (of logits, empty) is filled with batch_tokens at a time, run and reset until
+ * all windows are done.
+ */
+extern DbertStatus dbert_answer_windows(DbertBatch *batch, size_t batch_tokens,
+										const char *question, size_t question_len,
+										const char *context, size_t len,
+										const DbertAnswerOptions *options, const DbertPoll *poll,
+										DbertAnswer **answers, int *count, DbertError *err);
 
 #endif

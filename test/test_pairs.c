@@ -120,7 +120,7 @@ check_answer(json_t *want, const DbertAnswer *got, const char *context, int n, i
 }
 
 static void
-check_answers(const DbertModel *model, json_t *c, int n)
+check_answers(const DbertModel *model, json_t *c, size_t batch_tokens, int n)
 {
 	const char *context = string(c, "context");
 	json_t	   *want = json_object_get(c, "answers");
@@ -128,11 +128,16 @@ check_answers(const DbertModel *model, json_t *c, int n)
 		(int) number(c, "top_k", 1), json_is_true(json_object_get(c, "no_answer")), (int) number(c, "max_answer_tokens", 15)
 	};
 	DbertBatch *batch = run_one(model, string(c, "question"), context);
+	bool		windows = dbert_answer_takes_windows(batch, 0);
 	DbertAnswer *answers;
 	int			count;
 	DbertError	err = {0};
 
-	CHECK_MSG(dbert_batch_answers(batch, 0, context, strlen(context), &options, NULL, &answers, &count, &err) == DBERT_OK,
+	if (windows)
+		dbert_batch_reset(batch);
+	CHECK_MSG((windows ? dbert_answer_windows(batch, batch_tokens, string(c, "question"), strlen(string(c, "question")),
+											  context, strlen(context), &options, NULL, &answers, &count, &err) :
+			   dbert_batch_answers(batch, 0, context, strlen(context), &options, &answers, &count, &err)) == DBERT_OK,
 			  "%s", err.msg);
 	CHECK_MSG(count == (int) json_array_size(want), "case %d: %d answers, want %d", n, count, (int) json_array_size(want));
 	for (int i = 0; i < count && i < (int) json_array_size(want); i++)
@@ -152,7 +157,10 @@ test_answers(void)
 		return;
 	CHECK(json_array_size(cases) > 100);
 	for (size_t i = 0; i < json_array_size(cases); i++)
-		check_answers(b.model, json_array_get(cases, i), (int) i);
+	{
+		check_answers(b.model, json_array_get(cases, i), 1, (int) i);
+		check_answers(b.model, json_array_get(cases, i), 100000, (int) i);
+	}
 	release(&b);
 	json_decref(root);
 }
@@ -173,7 +181,7 @@ test_answers_merge(void)
 		DbertAnswer *answers;
 		int			count;
 
-		CHECK(dbert_batch_answers(batch, 0, contexts[i], strlen(contexts[i]), &options, NULL, &answers, &count, NULL) == DBERT_OK);
+		CHECK(dbert_batch_answers(batch, 0, contexts[i], strlen(contexts[i]), &options, &answers, &count, NULL) == DBERT_OK);
 		CHECK_MSG(count == 1, "\"%s\": %d answers", contexts[i], count);
 		dbert_free(heap, answers);
 		dbert_batch_free(batch);

@@ -102,6 +102,16 @@ check_tokens(const DbertBatch *batch, size_t first, DbertError *err)
 	return DBERT_OK;
 }
 
+static DbertStatus
+check_pair(const DbertBatch *batch, DbertError *err)
+{
+	const DbertConfig *config = &batch->model->config;
+
+	if (config->max_tokens < 4 || (config->family == DBERT_FAMILY_BERT && config->types < 2))
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "the model does not take pairs of texts");
+	return DBERT_OK;
+}
+
 /* Tokenise onto the end of the list; on failure the caller cuts it again. */
 static DbertStatus
 append_tokens(DbertBatch *batch, const char *text, size_t len,
@@ -111,9 +121,8 @@ append_tokens(DbertBatch *batch, const char *text, size_t len,
 	const DbertConfig *config = &batch->model->config;
 	size_t		first = batch->tokens.count;
 
-	if (pair != NULL && (config->max_tokens < 4 ||
-						 (config->family == DBERT_FAMILY_BERT && config->types < 2)))
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "the model does not take pairs of texts");
+	if (pair != NULL)
+		DBERT_TRY(check_pair(batch, err));
 	DBERT_TRY(dbert_tokenize(&batch->model->tokenizer, text, len, pair, pair_len,
 							 config->max_tokens, batch->alloc, poll,
 							 &batch->tokens, truncated, err));
@@ -146,6 +155,87 @@ dbert_batch_add(DbertBatch *batch, const char *text, size_t len,
 	};
 	batch->has_run = false;
 	return DBERT_OK;
+}
+
+/* Append tokens[n] as those of the first or the second text. */
+static DbertStatus
+append_slice(DbertBatch *batch, const DbertToken *tokens, int32_t n, uint8_t type, DbertError *err)
+{
+	DbertTokenList *list = &batch->tokens;
+
+	if (!dbert_grow(batch->alloc, &list->items, &list->capacity, list->count, list->count + n, sizeof(DbertToken)))
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	for (int32_t i = 0; i < n; i++)
+	{
+		list->items[list->count] = tokens[i];
+		list->items[list->count++].type = type;
+	}
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_batch_add_slices(DbertBatch *batch, const DbertToken *a, int32_t n_a,
+					   const DbertToken *b, int32_t n_b, DbertError *err)
+{
+	const DbertTokenizer *t = &batch->model->tokenizer;
+	const DbertToken cls = {.id = t->cls_id,.word = -1,.special = 1},
+				sep = {.id = t->sep_id,.word = -1,.special = 1};
+	size_t		first = batch->tokens.count;
+	DbertStatus status;
+
+	DBERT_TRY(check_pair(batch, err));
+	if (n_a + (int64_t) n_b + 3 > batch->model->config.max_tokens)
+		return dbert_fail(err, DBERT_E_LIMIT, "pair has %lld tokens, the model takes %d",
+						  n_a + (long long) n_b + 3, (int) batch->model->config.max_tokens);
+	if (!dbert_grow(batch->alloc, &batch->texts, &batch->texts_capacity, batch->n_texts,
+					batch->n_texts + 1, sizeof(*batch->texts)))
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	if ((status = append_slice(batch, &cls, 1, 0, err)) != DBERT_OK ||
+		(status = append_slice(batch, a, n_a, 0, err)) != DBERT_OK ||
+		(status = append_slice(batch, &sep, 1, 0, err)) != DBERT_OK ||
+		(status = append_slice(batch, b, n_b, 1, err)) != DBERT_OK ||
+		(status = append_slice(batch, &sep, 1, 1, err)) != DBERT_OK ||
+		(status = check_tokens(batch, first, err)) != DBERT_OK)
+	{
+		batch->tokens.count = first;
+		return status;
+	}
+	batch->texts[batch->n_texts++] = (DbertBatchText) {.first = (int32_t) first};
+	batch->has_run = false;
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_batch_add_first_cut(DbertBatch *batch, const char *text, size_t len,
+						  const char *pair, size_t pair_len,
+						  const DbertPoll *poll, DbertError *err)
+{
+	const DbertTokenizer *t = &batch->model->tokenizer;
+	int32_t		limit = batch->model->config.max_tokens;
+	DbertTokenList a = {NULL, 0, 0},
+				b = {NULL, 0, 0};
+	bool		cut = false;
+	DbertStatus status;
+
+	/* each with its own [CLS] and [SEP] */
+	status = dbert_tokenize(t, text, len, NULL, 0, limit, batch->alloc, poll, &a, &cut, err);
+	if (status == DBERT_OK)
+		status = dbert_tokenize(t, pair, pair_len, NULL, 0, limit, batch->alloc, poll, &b, &cut, err);
+	if (status == DBERT_OK)
+	{
+		int32_t		n_b = (int32_t) b.count - 2,
+					room = limit - 3 - n_b,
+					n_a = (int32_t) a.count - 2;
+
+		status = room < 1 && n_a > 0 ?
+			dbert_fail(err, DBERT_E_LIMIT, "second text of a pair leaves no room for the first: the model takes %d tokens", (int) limit) :
+			dbert_batch_add_slices(batch, a.items + 1, n_a < room ? n_a : room, b.items + 1, n_b, err);
+		if (status == DBERT_OK)
+			batch->texts[batch->n_texts - 1].truncated = n_a > room || cut;
+	}
+	dbert_token_list_free(&a, batch->alloc);
+	dbert_token_list_free(&b, batch->alloc);
+	return status;
 }
 
 /* ---- running ---- */

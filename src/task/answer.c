@@ -25,6 +25,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Tokens of a window, and of two neighbours' overlap, at most: the pipeline's. */
+#define MAX_WINDOW	384
+#define MAX_OVERLAP	128
+
 typedef struct Candidate
 {
 	double		score;
@@ -338,27 +342,149 @@ finish(Search *search, DbertAnswer **answers, int *count)
 	return DBERT_OK;
 }
 
-DbertStatus
-dbert_batch_answers(const DbertBatch *batch, int i, const char *context, size_t len,
-					const DbertAnswerOptions *options, const DbertPoll *poll,
-					DbertAnswer **answers, int *count, DbertError *err)
-{
-	Search		search = {.options = options,.alloc = batch->alloc,.err = err,.no_answer = 1};
-	int			n,
-				rows;
-	const DbertToken *tokens = dbert_batch_text_tokens(batch, i, &n);
-	const float *logits = dbert_batch_logits(batch, i, &rows);
-	DbertStatus status;
+/* ---- one window, or many ---- */
 
+static DbertStatus
+open_search(Search *search, const DbertBatch *batch, const char *context, size_t len,
+			const DbertAnswerOptions *options, DbertError *err)
+{
+	*search = (Search)
+	{
+		.options = options,.alloc = batch->alloc,.err = err,.no_answer = 1
+	};
+	search->begin = search->at = (const uint8_t *) context;
+	search->end = search->begin + len;
 	if (batch->model->config.head != DBERT_HEAD_SPAN)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "the model does not answer questions");
-	if (logits == NULL || options->top_k < 1 || options->max_tokens < 1)
-		return dbert_fail(err, DBERT_E_INVALID, "the batch has no logits, or nothing is asked for");
-	search.begin = search.at = (const uint8_t *) context;
-	search.end = search.begin + len;
-	status = search_window(&search, tokens, n, logits);
+	if (options->top_k < 1 || options->max_tokens < 1)
+		return dbert_fail(err, DBERT_E_INVALID, "less than one answer, or token of an answer, is asked for");
+	return DBERT_OK;
+}
+
+/* All texts of a batch that has run. */
+static DbertStatus
+search_batch(Search *search, const DbertBatch *batch, int first, int last)
+{
+	for (int i = first; i < last; i++)
+	{
+		int			n,
+					rows;
+		const DbertToken *tokens = dbert_batch_text_tokens(batch, i, &n);
+		const float *logits = dbert_batch_logits(batch, i, &rows);
+
+		if (logits == NULL)
+			return dbert_fail(search->err, DBERT_E_INVALID, "the batch has no logits");
+		DBERT_TRY(search_window(search, tokens, n, logits));
+	}
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_batch_answers(const DbertBatch *batch, int i, const char *context, size_t len,
+					const DbertAnswerOptions *options,
+					DbertAnswer **answers, int *count, DbertError *err)
+{
+	Search		search;
+	DbertStatus status;
+
+	DBERT_TRY(open_search(&search, batch, context, len, options, err));
+	status = search_batch(&search, batch, i, i + 1);
 	if (status == DBERT_OK)
 		status = finish(&search, answers, count);
+	dbert_free(batch->alloc, search.found);
+	return status;
+}
+
+/* Tokens of a window, special ones included. */
+static int32_t
+window_size(const DbertModel *model)
+{
+	return model->config.max_tokens < MAX_WINDOW ? model->config.max_tokens : MAX_WINDOW;
+}
+
+bool
+dbert_answer_takes_windows(const DbertBatch *batch, int i)
+{
+	return dbert_batch_truncated(batch, i) || dbert_batch_text_count(batch, i) > window_size(batch->model);
+}
+
+/*
+ * How a question of n tokens and the windows of a context share the room.  The
+ * pipeline fails where the question leaves no more than the overlap; here it is
+ * cut to a quarter of the window.
+ */
+static void
+share_window(int32_t size, int32_t *n, int32_t *room, int32_t *overlap)
+{
+	*overlap = size / 2 < MAX_OVERLAP ? size / 2 : MAX_OVERLAP;
+	if (size - 3 - *n <= *overlap)
+		*n = *n < size / 4 ? *n : size / 4;
+	*room = size - 3 - *n;
+	if (*room <= *overlap)
+		*overlap = *room / 2;
+}
+
+/* Run what is in the batch, read it and empty it. */
+static DbertStatus
+run_windows(Search *search, DbertBatch *batch, const DbertPoll *poll)
+{
+	DBERT_TRY(dbert_batch_run(batch, poll, search->err));
+	DBERT_TRY(search_batch(search, batch, 0, dbert_batch_count(batch)));
+	dbert_batch_reset(batch);
+	return DBERT_OK;
+}
+
+/* question and context as tokenised, with [CLS] and [SEP]. */
+static DbertStatus
+search_windows(Search *search, DbertBatch *batch, size_t batch_tokens,
+			   const DbertTokenList *question, const DbertTokenList *context, const DbertPoll *poll)
+{
+	int32_t		n_question = (int32_t) question->count - 2,
+				room,
+				overlap;
+	size_t		n = context->count - 2,
+				start = 0;
+	bool		last;
+
+	share_window(window_size(batch->model), &n_question, &room, &overlap);
+	do
+	{
+		last = n - start <= (size_t) room;
+		DBERT_TRY(dbert_batch_add_slices(batch, question->items + 1, n_question, context->items + 1 + start,
+										 last ? (int32_t) (n - start) : room, search->err));
+		if (last || dbert_batch_tokens(batch) >= batch_tokens)
+			DBERT_TRY(run_windows(search, batch, poll));
+		start += room - overlap;
+	} while (!last);
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_answer_windows(DbertBatch *batch, size_t batch_tokens,
+					 const char *question, size_t question_len, const char *context, size_t len,
+					 const DbertAnswerOptions *options, const DbertPoll *poll,
+					 DbertAnswer **answers, int *count, DbertError *err)
+{
+	const DbertTokenizer *t = &batch->model->tokenizer;
+	int32_t		size = window_size(batch->model);
+	DbertTokenList asked = {NULL, 0, 0},
+				read = {NULL, 0, 0};
+	bool		cut;
+	Search		search;
+	DbertStatus status;
+
+	DBERT_TRY(open_search(&search, batch, context, len, options, err));
+	if (size < 8)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "windows of %d tokens are too small", (int) size);
+	status = dbert_tokenize(t, question, question_len, NULL, 0, size, batch->alloc, poll, &asked, &cut, err);
+	if (status == DBERT_OK)
+		status = dbert_tokenize(t, context, len, NULL, 0, DBERT_NO_LIMIT, batch->alloc, poll, &read, &cut, err);
+	if (status == DBERT_OK)
+		status = search_windows(&search, batch, batch_tokens, &asked, &read, poll);
+	if (status == DBERT_OK)
+		status = finish(&search, answers, count);
+	dbert_token_list_free(&asked, batch->alloc);
+	dbert_token_list_free(&read, batch->alloc);
 	dbert_free(batch->alloc, search.found);
 	return status;
 }
