@@ -51,6 +51,13 @@ SELECT distil_answer_text('x', NULL), distil_answer_text(NULL::text, 'x'), disti
 SELECT distil_answer_text(ARRAY['Where?', NULL, 'Who?', 'When?'], ARRAY['Berlin', 'x', NULL, '']),
 	distil_answer_text('{}'::text[], '{}'), distil_answer_text(NULL::text[], '{}');
 
+-- a question that would fill the window leaves room for the context
+SELECT count(*), bool_and(substr(c, start_pos, end_pos - start_pos + 1) = answer) AS cut_out
+FROM repeat('Anna is in Berlin. ', 50) AS c, distil_answer(repeat('where ', 100), c, top_k => 7);
+SET distilbert.long_text = 'error';
+SELECT * FROM distil_answer('Where is Anna?', repeat('Anna is in Berlin. ', 50));
+RESET distilbert.long_text;
+
 -- what is wrong is said
 SELECT * FROM distil_answer('x', 'y', top_k => 0);
 SELECT * FROM distil_answer('x', 'y', max_answer_tokens => -1);

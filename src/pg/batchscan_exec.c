@@ -424,7 +424,7 @@ answer_of(DistilBatchState *state, DistilCall *call, int row, bool *isnull)
 	if (cell->state != DISTIL_ANSWER_LATER)
 		return *isnull ? (Datum) 0 : cell->answer;
 	old = MemoryContextSwitchTo(state->window);
-	answer = distil_call_now(call, cell, isnull);
+	answer = distil_call_now(state, call, cell, isnull);
 	MemoryContextSwitchTo(old);
 	return answer;
 }

@@ -25,6 +25,7 @@
 #include "pg/compat.h"
 #include "pg/errors.h"
 #include "pg/guc.h"
+#include "pg/resultcache.h"
 
 /* ---- equal texts ---- */
 
@@ -70,20 +71,28 @@ same_texts(const DistilText *a, const DistilText *b)
 
 /* ---- a pass ---- */
 
+typedef struct Distinct
+{
+	const DistilText *texts;
+	DistilResultKey key;		/* if there is a cache */
+	bool		refused;		/* no answers: the core failed */
+} Distinct;
+
 typedef struct Pass
 {
 	DistilBatchState *state;
 	DistilModel *model;
 	int			n_calls;
 	DistilCall **calls;
+	int			want;
+	bool		cached;			/* results may be in the result cache, or go there */
 	DbertBatch *batch;
 	texts_hash *seen;
 	int			n_distinct;
-	int			first_in_batch; /* number of the batch's text 0 */
 	int		   *number;			/* [rows] of its distinct text; -1: none */
-	const DistilText **texts;	/* [distinct] */
-	bool	   *refused;		/* [distinct] */
-	NullableDatum *answers;		/* [distinct, n_calls] */
+	Distinct   *distinct;		/* [n_distinct] */
+	int		   *in_batch;		/* numbers of the batch's texts */
+	NullableDatum *answers;		/* [n_distinct, n_calls] */
 } Pass;
 
 /* What remains of a failure: nothing but a cancelled query is an error yet. */
@@ -94,11 +103,11 @@ put_off(const DbertError *err)
 		distil_raise(err, NULL);
 }
 
+/* The answers to the text of this number, which is the batch's text i. */
 static void
-answer_text(Pass *p, int i)
+answer_text(Pass *p, int number, DbertBatch *batch, int i)
 {
-	int			number = p->first_in_batch + i;
-	DistilRun	run = {.model = p->model,.batch = p->batch};
+	DistilRun	run = {.model = p->model,.batch = batch};
 
 	for (int c = 0; c < p->n_calls; c++)
 	{
@@ -106,7 +115,7 @@ answer_text(Pass *p, int i)
 		NullableDatum *answer = &p->answers[number * p->n_calls + c];
 
 		run.options = &call->values[call->n_args - call->task->n_options];
-		answer->isnull = !call->task->answer(&run, i, p->texts[number], &answer->value);
+		answer->isnull = !call->task->answer(&run, i, p->distinct[number].texts, &answer->value);
 	}
 }
 
@@ -118,48 +127,64 @@ take_answers(Pass *p)
 	for (int i = 0; i < count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		answer_text(p, i);
-		p->state->counts.truncated += dbert_batch_truncated(p->batch, i);
+		answer_text(p, p->in_batch[i], p->batch, i);
+		if (p->cached)
+			distil_cache_keep(p->model, p->want, &p->distinct[p->in_batch[i]].key, p->batch, i);
 	}
 }
 
 static void
 run_batch(Pass *p)
 {
-	DistilCounts *counts = &p->state->counts;
 	int			count = dbert_batch_count(p->batch);
 	DbertError	err;
 
 	if (count == 0)
 		return;
-	if (dbert_batch_run(p->batch, distil_poll(), &err) == DBERT_OK)
+	if (distil_batch_try_run(p->batch, &err) == DBERT_OK)
 	{
 		take_answers(p);
-		counts->batches++;
-		counts->distinct += count;
-		counts->tokens += dbert_batch_tokens(p->batch);
 		p->state->window_tokens += dbert_batch_tokens(p->batch);
 	}
 	else
 	{
 		put_off(&err);
 		for (int i = 0; i < count; i++)
-			p->refused[p->first_in_batch + i] = true;
+			p->distinct[p->in_batch[i]].refused = true;
 	}
-	p->first_in_batch = p->n_distinct;
 	dbert_batch_reset(p->batch);
 }
 
-/* Into the batch, which runs when it is full; false if it cannot be taken. */
+/* Answer from the cache? */
 static bool
-add_texts(Pass *p, const DistilText *texts)
+recall(Pass *p, int number)
 {
+	Distinct   *d = &p->distinct[number];
+	DbertBatch *found;
+
+	if (!p->cached)
+		return false;
+	d->key = distil_cache_key(p->model, d->texts, p->calls[0]->task->pair);
+	found = distil_cache_find(p->model, p->want, &d->key);
+	if (found != NULL)
+		answer_text(p, number, found, 0);
+	return found != NULL;
+}
+
+/* Into the batch, which runs when it is full. */
+static void
+add_texts(Pass *p, int number)
+{
+	Distinct   *d = &p->distinct[number];
 	DbertError	err;
 
-	if (distil_batch_try_add(p->batch, texts, p->calls[0]->task->pair, &err) == DBERT_OK)
-		return true;
+	if (distil_batch_try_add(p->batch, d->texts, p->calls[0]->task->pair, &err) == DBERT_OK)
+	{
+		p->in_batch[dbert_batch_count(p->batch) - 1] = number;
+		return;
+	}
 	put_off(&err);
-	return false;
+	d->refused = true;
 }
 
 static DistilText *
@@ -190,6 +215,7 @@ number_of(Pass *p, const DistilCell *cell)
 	DistilText *t;
 	TextEntry  *entry;
 	bool		found;
+	int			number;
 
 	if (cell->text_is_null)
 		return -1;
@@ -200,15 +226,12 @@ number_of(Pass *p, const DistilCell *cell)
 		free_texts(p, t);
 		return entry->number;
 	}
-	if (!add_texts(p, t))
-	{
-		/* the batch numbers its texts without gaps */
-		texts_delete(p->seen, t);
-		return -1;
-	}
-	p->texts[p->n_distinct] = t;
-	entry->number = p->n_distinct++;
-	return entry->number;
+	number = p->n_distinct++;
+	entry->number = number;
+	p->distinct[number] = (Distinct) {.texts = t};
+	if (!recall(p, number))
+		add_texts(p, number);
+	return number;
 }
 
 static void
@@ -216,7 +239,7 @@ give_answers(Pass *p, int row)
 {
 	int			number = p->number[row];
 
-	if (number < 0 || p->refused[number])
+	if (number < 0 || p->distinct[number].refused)
 		return;
 	for (int c = 0; c < p->n_calls; c++)
 	{
@@ -230,20 +253,31 @@ give_answers(Pass *p, int row)
 	}
 }
 
+/* Rows that are left for later are counted then. */
+static void
+count_pass(const Pass *p)
+{
+	int64		rows = 0;
+
+	for (int row = 0; row < p->state->count; row++)
+		rows += p->number[row] >= 0 && !p->distinct[p->number[row]].refused;
+	distil_usage_count(p->model->usage, &(DistilUsage) {.rows = rows,.calls = rows * p->n_calls});
+}
+
 static void
 run_pass(Pass *p)
 {
 	DistilBatchState *state = p->state;
 	DistilCell *cells = p->calls[0]->cells;
-	int			want = 0;
 
 	for (int c = 0; c < p->n_calls; c++)
-		want |= p->calls[c]->task->want;
-	p->batch = distil_model_batch(p->model, want);
+		p->want |= p->calls[c]->task->want;
+	p->cached = distil_cache_holds(p->model, p->want);
+	p->batch = distil_model_batch(p->model, p->want);
 	p->seen = texts_create(state->window, state->count, NULL);
 	p->number = palloc_array(int, state->count);
-	p->texts = palloc_array(const DistilText *, state->count);
-	p->refused = palloc0_array(bool, state->count);
+	p->distinct = palloc_array(Distinct, state->count);
+	p->in_batch = palloc_array(int, state->count);
 	p->answers = palloc_array(NullableDatum, (Size) state->count * p->n_calls);
 
 	for (int row = 0; row < state->count; row++)
@@ -256,6 +290,7 @@ run_pass(Pass *p)
 	run_batch(p);
 	for (int row = 0; row < state->count; row++)
 		give_answers(p, row);
+	count_pass(p);
 }
 
 /* ---- calls ---- */
@@ -367,10 +402,20 @@ collect_pass(DistilBatchState *state, int c)
 	return p;
 }
 
+/* What the models did since total was before, for this node. */
+static void
+count_usage(DistilBatchState *state, const DistilUsage *before)
+{
+	DistilUsage done = distil_usage_since(&distil_usage_total, before);
+
+	distil_usage_add(&state->counts.usage, &done);
+}
+
 void
 distil_window_compute(DistilBatchState *state, bool needed)
 {
 	MemoryContext old = MemoryContextSwitchTo(state->window);
+	DistilUsage before = distil_usage_total;
 
 	state->counts.rows += state->count;
 	for (int c = 0; c < state->n_calls; c++)
@@ -390,15 +435,17 @@ distil_window_compute(DistilBatchState *state, bool needed)
 			run_pass(&p);
 		}
 	}
+	count_usage(state, &before);
 	MemoryContextSwitchTo(old);
 }
 
 /* ---- one row ---- */
 
 Datum
-distil_call_now(DistilCall *call, const DistilCell *cell, bool *isnull)
+distil_call_now(DistilBatchState *state, DistilCall *call, const DistilCell *cell, bool *isnull)
 {
 	LOCAL_FCINFO(fcinfo, DISTIL_MAX_ARGS);
+	DistilUsage before = distil_usage_total;
 	Datum		result;
 
 	InitFunctionCallInfoData(*fcinfo, &call->flinfo, call->n_args, call->collation, NULL, NULL);
@@ -411,6 +458,7 @@ distil_call_now(DistilCall *call, const DistilCell *cell, bool *isnull)
 	}
 	result = FunctionCallInvoke(fcinfo);
 	*isnull = fcinfo->isnull;
+	count_usage(state, &before);
 	call->proven = true;
 	return result;
 }

@@ -45,11 +45,8 @@ typedef struct DistilCall
 /* What EXPLAIN ANALYZE counts; workers add theirs. */
 typedef struct DistilCounts
 {
-	int64		batches;
 	int64		rows;
-	int64		distinct;		/* texts that went through a model */
-	int64		tokens;
-	int64		truncated;
+	DistilUsage usage;			/* of the models, by the node */
 } DistilCounts;
 
 /* The counts of all processes, in a parallel query's shared memory. */
@@ -114,7 +111,8 @@ extern void distil_window_compute(DistilBatchState *state, bool needed);
 
 /* The answer that was left for later; raises what there is to raise.  The
  * result lives in the current context. */
-extern Datum distil_call_now(DistilCall *call, const DistilCell *cell, bool *isnull);
+extern Datum distil_call_now(DistilBatchState *state, DistilCall *call, const DistilCell *cell,
+							 bool *isnull);
 
 /* ---- batchscan_counts.c: CustomExecMethods ---- */
 

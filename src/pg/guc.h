@@ -25,6 +25,9 @@ extern char *distil_guc_force_isa;		/* superuser: name of a table of kernels, ""
 extern bool distil_guc_enable_batching;
 extern int	distil_guc_batch_tokens;	/* of one pass through a model */
 
+extern int	distil_guc_cache_size;	/* kB of this process's result cache; 0: none */
+extern int	distil_guc_shared_cache_size;	/* kB of the server's; 0: none */
+
 extern void distil_guc_init(void);
 
 /*

@@ -124,7 +124,9 @@ compare_ranked(const void *a, const void *b)
 static Ranked *
 rank_labels(DistilModel *model, Hypotheses *h, int n, bool multi_label)
 {
-	DistilPairLoop loop = {model, n, h, get_hypothesis, take_logits};
+	DistilPairLoop loop = {
+		.model = model,.n = n,.cut_first = true,.ctx = h,.get = get_hypothesis,.take = take_logits
+	};
 	float	   *scores = palloc_array(float, Max(n, 1));
 	Ranked	   *ranked = palloc_array(Ranked, Max(n, 1));
 
@@ -243,7 +245,9 @@ distil_rerank(PG_FUNCTION_ARGS)
 	Documents	d = {
 		.core = model->core,.query = PG_GETARG_DATUM(0),.docs = docs.texts,.nulls = docs.nulls
 	};
-	DistilPairLoop loop = {model, docs.n, &d, get_document, take_score};
+	DistilPairLoop loop = {
+		.model = model,.n = docs.n,.ctx = &d,.get = get_document,.take = take_score
+	};
 	ArrayType  *result;
 
 	d.scores = palloc0_array(Datum, Max(docs.n, 1));
