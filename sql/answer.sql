@@ -6,7 +6,8 @@
 \i :setup
 \set ECHO all
 
--- the question-answering pipeline's answers; its positions are 0-based and exclude the end
+RESET distilbert.long_text;
+-- the question-answering pipeline's answers, long contexts in windows; its positions are 0-based and exclude the end
 CREATE TEMP TABLE wanted AS
 	SELECT n, c ->> 'question' AS question, c ->> 'context' AS context, (c ->> 'top_k')::int AS top_k,
 		coalesce((c ->> 'no_answer')::bool, false) AS no_answer, coalesce((c ->> 'max_answer_tokens')::int, 15) AS max_answer_tokens,
@@ -51,9 +52,10 @@ SELECT distil_answer_text('x', NULL), distil_answer_text(NULL::text, 'x'), disti
 SELECT distil_answer_text(ARRAY['Where?', NULL, 'Who?', 'When?'], ARRAY['Berlin', 'x', NULL, '']),
 	distil_answer_text('{}'::text[], '{}'), distil_answer_text(NULL::text[], '{}');
 
--- a question that would fill the window leaves room for the context
-SELECT count(*), bool_and(substr(c, start_pos, end_pos - start_pos + 1) = answer) AS cut_out
-FROM repeat('Anna is in Berlin. ', 50) AS c, distil_answer(repeat('where ', 100), c, top_k => 7);
+-- a question that leaves no room; only the beginning of a context read, or none of it
+SELECT * FROM distil_answer(repeat('where ', 100), repeat('Anna is in Berlin. ', 50));
+SET distilbert.long_text = 'truncate';
+SELECT max(end_pos) < 300 AS beginning FROM distil_answer('Where is Anna?', repeat('Anna is in Berlin. ', 50), top_k => 1000);
 SET distilbert.long_text = 'error';
 SELECT * FROM distil_answer('Where is Anna?', repeat('Anna is in Berlin. ', 50));
 RESET distilbert.long_text;

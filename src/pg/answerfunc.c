@@ -6,9 +6,6 @@
  *	   distil_answer_text(question, context [, model])
  *			text: the best part, NULL if the context has no words
  *
- * A context that is longer than a window is read in overlapping ones, whatever
- * distilbert.long_text says, except error.
- *
  * Positions are those of textcursor.h.  "No answer" is a row whose answer and
  * positions are NULL.
  */
@@ -17,17 +14,14 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "utils/array.h"
-#include "utils/memutils.h"
 
 #include "pg/alloc.h"
 #include "pg/compat.h"
 #include "pg/errors.h"
-#include "pg/guc.h"
 #include "pg/pairloop.h"
 #include "pg/textarray.h"
 #include "pg/textcursor.h"
 #include "pg/textfunc.h"
-#include "pg/threads.h"
 
 /* Of an answer, where the call says nothing: transformers' default. */
 #define MAX_ANSWER_TOKENS 15
@@ -39,39 +33,20 @@ PG_FUNCTION_INFO_V1(distil_answer_text_array);
 /* ---- finding them ---- */
 
 /*
- * The answers of a context that is longer than a window, from a batch of their
- * own: the model's is in use, and these windows are run some at a time.
+ * The answers to pair i, copied: what the core allocates lives as long as the
+ * batch, so while it is there nothing may raise.
  */
 static DbertAnswer *
-answers_of_windows(DistilModel *model, const DistilText *texts, const DbertAnswerOptions *options, int *count)
-{
-	DbertAllocator *alloc = palloc(sizeof(DbertAllocator));
-	DbertBatch *batch = NULL;
-	DbertAnswer *found;
-	DbertError	err;
-
-	*alloc = distil_allocator(CurrentMemoryContext);
-	if (dbert_batch_create(model->core, DBERT_WANT_LOGITS, alloc, &batch, &err) != DBERT_OK)
-		distil_raise(&err, NULL);
-	dbert_batch_set_pool(batch, distil_pool());
-	if (dbert_answer_windows(batch, distil_guc_batch_tokens, texts[0].data, texts[0].len, texts[1].data, texts[1].len,
-							 options, distil_poll(), &found, count, &err) != DBERT_OK)
-		distil_raise(&err, NULL);
-	return found;
-}
-
-static DbertAnswer *
-answers_of_batch(const DbertBatch *batch, int i, const DistilText *context,
-				 const DbertAnswerOptions *options, int *count)
+find_answers(const DbertBatch *batch, int i, const DistilText *context,
+			 const DbertAnswerOptions *options, int *count)
 {
 	DbertAnswer *found;
 	DbertAnswer *copy;
 	DbertError	err;
 
-	if (dbert_batch_answers(batch, i, context->data, context->len, options, &found, count, &err) != DBERT_OK)
+	if (dbert_batch_answers(batch, i, context->data, context->len, options, distil_poll(),
+							&found, count, &err) != DBERT_OK)
 		distil_raise(&err, NULL);
-
-	/* what the core allocated lives as long as the batch: nothing may raise yet */
 	copy = palloc_extended(Max(*count, 1) * sizeof(DbertAnswer), MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
 	if (copy != NULL)
 		memcpy(copy, found, *count * sizeof(DbertAnswer));
@@ -81,43 +56,21 @@ answers_of_batch(const DbertBatch *batch, int i, const DistilText *context,
 	return copy;
 }
 
-/*
- * The answers to pair i, whose texts are texts[2], in the current context, which
- * is the caller's to delete: there is more in it.
- */
-static DbertAnswer *
-find_answers(DistilModel *model, const DbertBatch *batch, int i, const DistilText *texts,
-			 const DbertAnswerOptions *options, int *count)
-{
-	if (dbert_answer_takes_windows(batch, i))
-		return answers_of_windows(model, texts, options, count);
-	return answers_of_batch(batch, i, &texts[1], options, count);
-}
-
-static MemoryContext
-new_scratch(void)
-{
-	return AllocSetContextCreate(CurrentMemoryContext, "distilbert answers", ALLOCSET_DEFAULT_SIZES);
-}
-
 /* The best answer to pair i; false: there is none. */
 static bool
-best_answer(DistilModel *model, const DbertBatch *batch, int i, const DistilText *texts, Datum *answer)
+best_answer(const DbertBatch *batch, int i, const DistilText *context, Datum *answer)
 {
 	DbertAnswerOptions options = {.top_k = 1,.max_tokens = MAX_ANSWER_TOKENS};
-	MemoryContext scratch = new_scratch();
-	MemoryContext old = MemoryContextSwitchTo(scratch);
 	int			count;
-	DbertAnswer *found = find_answers(model, batch, i, texts, &options, &count);
+	DbertAnswer *found = find_answers(batch, i, context, &options, &count);
 	DistilCursor cursor;
 
-	MemoryContextSwitchTo(old);
 	if (count > 0)
 	{
-		distil_cursor_open(&cursor, &texts[1]);
+		distil_cursor_open(&cursor, context);
 		*answer = PointerGetDatum(distil_cursor_part(&cursor, found[0].start, found[0].end).value);
 	}
-	MemoryContextDelete(scratch);
+	pfree(found);
 	return count > 0;
 }
 
@@ -160,8 +113,6 @@ distil_answer(PG_FUNCTION_ARGS)
 	DistilModel *model = distil_call_model(fcinfo, option == 3 ? 2 : -1, "answer");
 	DbertAnswerOptions options = {PG_GETARG_INT32(option), PG_GETARG_BOOL(option + 1), PG_GETARG_INT32(option + 2)};
 	DistilText	texts[2];
-	MemoryContext scratch;
-	MemoryContext old;
 	DbertAnswer *found;
 	int			count;
 	DistilCursor cursor;
@@ -172,16 +123,13 @@ distil_answer(PG_FUNCTION_ARGS)
 
 	texts[0] = distil_text_get(PG_GETARG_DATUM(0));
 	texts[1] = distil_text_get(PG_GETARG_DATUM(1));
-	scratch = new_scratch();
-	old = MemoryContextSwitchTo(scratch);
-	found = find_answers(model, distil_run_text(model, DBERT_WANT_LOGITS, texts, true), 0, texts, &options, &count);
-	MemoryContextSwitchTo(old);
+	found = find_answers(distil_run_text(model, DBERT_WANT_LOGITS, texts, true), 0, &texts[1], &options, &count);
 
 	InitMaterializedSRF(fcinfo, 0);
 	distil_cursor_open(&cursor, &texts[1]);
 	for (int i = 0; i < count; i++)
 		put_answer(rsinfo, &cursor, &found[i]);
-	MemoryContextDelete(scratch);
+	pfree(found);
 	distil_text_free(&texts[0]);
 	distil_text_free(&texts[1]);
 	return (Datum) 0;
@@ -198,7 +146,7 @@ check_answer(const DistilTask *task, const DistilModel *model, const NullableDat
 static bool
 answer_text(const DistilRun *run, int i, const DistilText *texts, Datum *answer)
 {
-	return best_answer(run->model, run->batch, i, texts, answer);
+	return best_answer(run->batch, i, &texts[1], answer);
 }
 
 const DistilTask distil_task_answer_text = {
@@ -220,7 +168,6 @@ distil_answer_text(PG_FUNCTION_ARGS)
 /* Questions and contexts that stand at the same places of two arrays. */
 typedef struct Questions
 {
-	DistilModel *model;
 	DistilTextArray questions;
 	DistilTextArray contexts;
 	Datum	   *answers;		/* [n] */
@@ -244,7 +191,7 @@ take_answer(void *ctx, int e, const DbertBatch *batch, int i, const DistilText *
 {
 	Questions  *q = ctx;
 
-	q->there[e] = best_answer(q->model, batch, i, texts, &q->answers[e]);
+	q->there[e] = best_answer(batch, i, &texts[1], &q->answers[e]);
 }
 
 /* (questions, contexts [, model]) */
@@ -253,7 +200,6 @@ distil_answer_text_array(PG_FUNCTION_ARGS)
 {
 	DistilModel *model = distil_task_model(fcinfo, &distil_task_answer_text, NULL);
 	Questions	q = {
-		.model = model,
 		.questions = distil_array_open(PG_GETARG_DATUM(0)),
 		.contexts = distil_array_open(PG_GETARG_DATUM(1))
 	};

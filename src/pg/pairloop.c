@@ -8,9 +8,7 @@
 
 #include "miscadmin.h"
 
-#include "pg/alloc.h"
 #include "pg/compat.h"
-#include "pg/errors.h"
 #include "pg/guc.h"
 #include "pg/pairloop.h"
 
@@ -38,18 +36,6 @@ run_batch(const DistilPairLoop *loop, DbertBatch *batch, InBatch *in)
 	dbert_batch_reset(batch);
 }
 
-static void
-add_pair(const DistilPairLoop *loop, DbertBatch *batch, const DistilText *texts)
-{
-	DbertError	err;
-
-	if (!loop->cut_first || distil_guc_long_text == DISTIL_LONG_ERROR)
-		distil_batch_add(batch, texts, true);
-	else if (dbert_batch_add_first_cut(batch, texts[0].data, texts[0].len, texts[1].data, texts[1].len,
-									   distil_poll(), &err) != DBERT_OK)
-		distil_raise(&err, NULL);
-}
-
 void
 distil_run_pairs(const DistilPairLoop *loop)
 {
@@ -67,7 +53,10 @@ distil_run_pairs(const DistilPairLoop *loop)
 			continue;
 		in.numbers[i] = e;
 		distil_usage_count(loop->model->usage, &(DistilUsage) {.rows = 1});
-		add_pair(loop, batch, in.texts[i]);
+		if (loop->cut_first)
+			distil_batch_add_first_cut(batch, in.texts[i]);
+		else
+			distil_batch_add(batch, in.texts[i], true);
 		if (dbert_batch_tokens(batch) >= (size_t) distil_guc_batch_tokens)
 			run_batch(loop, batch, &in);
 	}

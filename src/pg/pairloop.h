@@ -11,7 +11,7 @@ typedef struct DistilPairLoop
 {
 	DistilModel *model;
 	int			n;
-	bool		cut_first;		/* of a pair that is too long the first text gives way alone */
+	bool		cut_first;		/* truncation cuts the first text alone */
 	void	   *ctx;
 
 	/* The texts of pair e, released when it is done; false: there is none. */

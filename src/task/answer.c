@@ -25,10 +25,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Tokens of a window, and of two neighbours' overlap, at most: the pipeline's. */
-#define MAX_WINDOW	384
-#define MAX_OVERLAP	128
-
 typedef struct Candidate
 {
 	double		score;
@@ -58,50 +54,36 @@ typedef struct Search
 	float		no_answer;		/* the smallest belief so far */
 } Search;
 
-/* One window: a question and a part of the context, or all of it. */
-typedef struct Window
-{
-	const DbertToken *tokens;
-	int			n;
-	int			first,			/* tokens of the context: first .. last-1 */
-				last;
-	float	   *starts,			/* [n], probabilities */
-			   *ends;
-} Window;
-
 /* ---- step 1: scores of spans ---- */
 
-/* May token i be part of an answer, or stand for none? */
-static bool
-counts(const Window *w, int i)
+/*
+ * out[count] = softmax of the column logits[2 i] over [CLS], whose share is
+ * returned, and the context's tokens.
+ */
+static float
+softmax(const DbertWindow *w, const float *logits, float *out)
 {
-	return i == 0 || (i >= w->first && i < w->last);
-}
-
-/* out[n]: softmax of every second logit over the tokens that count. */
-static void
-softmax(const Window *w, const float *logits, float *out)
-{
+	const float *own = logits + 2 * (size_t) w->first;
 	float		max = logits[0];
 	double		sum = 0;
 
-	for (int i = 0; i < w->n; i++)
-		if (counts(w, i) && logits[2 * i] > max)
-			max = logits[2 * i];
-	for (int i = 0; i < w->n; i++)
-		if (counts(w, i))
-			sum += exp((double) logits[2 * i] - max);
-	for (int i = 0; i < w->n; i++)
-		out[i] = counts(w, i) ? (float) (exp((double) logits[2 * i] - max) / sum) : 0;
+	for (int i = 0; i < w->count; i++)
+		max = own[2 * i] > max ? own[2 * i] : max;
+	for (int i = 0; i < w->count; i++)
+		sum += exp((double) own[2 * i] - max);
+	sum += exp((double) logits[0] - max);
+	for (int i = 0; i < w->count; i++)
+		out[i] = (float) (exp((double) own[2 * i] - max) / sum);
+	return (float) (exp((double) logits[0] - max) / sum);
 }
 
-/* scores[last - first][width]: of the spans from a token to the next ones. */
+/* scores[count][width]: of the spans from a token to the next ones. */
 static void
-score_spans(const Window *w, int width, float *scores)
+score_spans(const float *starts, const float *ends, int count, int width, float *scores)
 {
-	for (int s = w->first; s < w->last; s++)
+	for (int s = 0; s < count; s++)
 		for (int e = s; e < s + width; e++)
-			*scores++ = e < w->last ? w->starts[s] * w->ends[e] : 0;
+			*scores++ = e < count ? starts[s] * ends[e] : 0;
 }
 
 /* ---- step 2: from tokens to text ---- */
@@ -152,16 +134,16 @@ hash_lower(const uint8_t *text, size_t len)
 }
 
 static DbertStatus
-add_candidate(Search *search, const Window *w, int s, int e, float score)
+add_candidate(Search *search, const DbertWindow *w, int s, int e, float score)
 {
 	Candidate  *c;
 
 	if (!dbert_grow(search->alloc, &search->found, &search->capacity, search->n_found,
 					search->n_found + 1, sizeof(Candidate)))
 		return dbert_fail(search->err, DBERT_E_NOMEM, "out of memory");
-	while (s > w->first && w->tokens[s - 1].word == w->tokens[s].word)
+	while (s > 0 && w->tokens[s - 1].word == w->tokens[s].word)
 		s--;
-	while (e + 1 < w->last && w->tokens[e + 1].word == w->tokens[e].word)
+	while (e + 1 < w->count && w->tokens[e + 1].word == w->tokens[e].word)
 		e++;
 	c = &search->found[search->n_found];
 	*c = (Candidate)
@@ -177,29 +159,17 @@ add_candidate(Search *search, const Window *w, int s, int e, float score)
 
 /* ---- a window ---- */
 
-static void
-find_context(Window *w)
-{
-	for (w->first = 0; w->first < w->n; w->first++)
-		if (w->tokens[w->first].type == 1 && !w->tokens[w->first].special)
-			break;
-	for (w->last = w->first; w->last < w->n && !w->tokens[w->last].special;)
-		w->last++;
-}
-
-/* The best spans of the window; scores and top are scratch for all of them. */
+/* The best of scores[count][width] are candidates; top is scratch for as many. */
 static DbertStatus
-add_best(Search *search, const Window *w, int width, float *scores, int *top)
+add_best(Search *search, const DbertWindow *w, int width, const float *scores, int *top)
 {
-	int			spans = (w->last - w->first) * width,
-				wanted = search->options->top_k < spans / 2 ? search->options->top_k * 2 + 10 : spans;
-	int			count;
+	int			spans = w->count * width,
+				wanted = search->options->top_k < spans / 2 ? search->options->top_k * 2 + 10 : spans,
+				count = dbert_top_k(scores, spans, wanted, top);
 
-	score_spans(w, width, scores);
-	count = dbert_top_k(scores, spans, wanted, top);
 	for (int i = 0; i < count && scores[top[i]] > 0; i++)
 	{
-		int			s = w->first + top[i] / width;
+		int			s = top[i] / width;
 
 		DBERT_TRY(add_candidate(search, w, s, s + top[i] % width, scores[top[i]]));
 	}
@@ -207,37 +177,33 @@ add_best(Search *search, const Window *w, int width, float *scores, int *top)
 }
 
 static DbertStatus
-search_window(Search *search, const DbertToken *tokens, int n, const float *logits)
+search_window(Search *search, const DbertWindow *w)
 {
-	Window		w = {.tokens = tokens,.n = n};
-	int			width;
-	size_t		spans;
-	float	   *floats;
+	int			width = w->count < search->options->max_tokens ? w->count : search->options->max_tokens;
+	size_t		spans = (size_t) w->count * width;
+	float	   *starts,
+			   *ends,
+			   *scores,
+				none;
 	int		   *top;
 	DbertStatus status;
 
-	find_context(&w);
-	width = w.last - w.first;
-	if (width > search->options->max_tokens)
-		width = search->options->max_tokens;
-	spans = (size_t) (w.last - w.first) * width;
 	if (spans > INT32_MAX)
 		return dbert_fail(search->err, DBERT_E_LIMIT, "answers of %d tokens are too many to compare", width);
-	floats = dbert_alloc_array(search->alloc, 2 * (size_t) n + spans, sizeof(float));
+	starts = dbert_alloc_array(search->alloc, 2 * (size_t) w->count + spans, sizeof(float));
 	top = dbert_alloc_array(search->alloc, spans, sizeof(int));
-	if (floats == NULL || top == NULL)
+	if (starts == NULL || top == NULL)
 		status = dbert_fail(search->err, DBERT_E_NOMEM, "out of memory");
 	else
 	{
-		w.starts = floats;
-		w.ends = floats + n;
-		softmax(&w, logits, w.starts);
-		softmax(&w, logits + 1, w.ends);
-		if (w.starts[0] * w.ends[0] < search->no_answer)
-			search->no_answer = w.starts[0] * w.ends[0];
-		status = add_best(search, &w, width, floats + 2 * (size_t) n, top);
+		ends = starts + w->count;
+		scores = ends + w->count;
+		none = softmax(w, w->logits, starts) * softmax(w, w->logits + 1, ends);
+		search->no_answer = none < search->no_answer ? none : search->no_answer;
+		score_spans(starts, ends, w->count, width, scores);
+		status = add_best(search, w, width, scores, top);
 	}
-	dbert_free(search->alloc, floats);
+	dbert_free(search->alloc, starts);
 	dbert_free(search->alloc, top);
 	return status;
 }
@@ -342,149 +308,33 @@ finish(Search *search, DbertAnswer **answers, int *count)
 	return DBERT_OK;
 }
 
-/* ---- one window, or many ---- */
-
-static DbertStatus
-open_search(Search *search, const DbertBatch *batch, const char *context, size_t len,
-			const DbertAnswerOptions *options, DbertError *err)
+DbertStatus
+dbert_batch_answers(const DbertBatch *batch, int i, const char *context, size_t len,
+					const DbertAnswerOptions *options, const DbertPoll *poll,
+					DbertAnswer **answers, int *count, DbertError *err)
 {
-	*search = (Search)
-	{
-		.options = options,.alloc = batch->alloc,.err = err,.no_answer = 1
-	};
-	search->begin = search->at = (const uint8_t *) context;
-	search->end = search->begin + len;
+	Search		search = {.options = options,.alloc = batch->alloc,.err = err,.no_answer = 1};
+	DbertStatus status = DBERT_OK;
+
 	if (batch->model->config.head != DBERT_HEAD_SPAN)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "the model does not answer questions");
 	if (options->top_k < 1 || options->max_tokens < 1)
 		return dbert_fail(err, DBERT_E_INVALID, "less than one answer, or token of an answer, is asked for");
-	return DBERT_OK;
-}
-
-/* All texts of a batch that has run. */
-static DbertStatus
-search_batch(Search *search, const DbertBatch *batch, int first, int last)
-{
-	for (int i = first; i < last; i++)
+	search.begin = search.at = (const uint8_t *) context;
+	search.end = search.begin + len;
+	for (int w = 0; w < dbert_batch_windows(batch, i) && status == DBERT_OK; w++)
 	{
-		int			n,
-					rows;
-		const DbertToken *tokens = dbert_batch_text_tokens(batch, i, &n);
-		const float *logits = dbert_batch_logits(batch, i, &rows);
+		DbertWindow window = dbert_batch_window(batch, i, w);
 
-		if (logits == NULL)
-			return dbert_fail(search->err, DBERT_E_INVALID, "the batch has no logits");
-		DBERT_TRY(search_window(search, tokens, n, logits));
+		if (dbert_stopped(poll))
+			status = dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
+		else if (window.logits == NULL)
+			status = dbert_fail(err, DBERT_E_INVALID, "the batch has no logits");
+		else
+			status = search_window(&search, &window);
 	}
-	return DBERT_OK;
-}
-
-DbertStatus
-dbert_batch_answers(const DbertBatch *batch, int i, const char *context, size_t len,
-					const DbertAnswerOptions *options,
-					DbertAnswer **answers, int *count, DbertError *err)
-{
-	Search		search;
-	DbertStatus status;
-
-	DBERT_TRY(open_search(&search, batch, context, len, options, err));
-	status = search_batch(&search, batch, i, i + 1);
 	if (status == DBERT_OK)
 		status = finish(&search, answers, count);
-	dbert_free(batch->alloc, search.found);
-	return status;
-}
-
-/* Tokens of a window, special ones included. */
-static int32_t
-window_size(const DbertModel *model)
-{
-	return model->config.max_tokens < MAX_WINDOW ? model->config.max_tokens : MAX_WINDOW;
-}
-
-bool
-dbert_answer_takes_windows(const DbertBatch *batch, int i)
-{
-	return dbert_batch_truncated(batch, i) || dbert_batch_text_count(batch, i) > window_size(batch->model);
-}
-
-/*
- * How a question of n tokens and the windows of a context share the room.  The
- * pipeline fails where the question leaves no more than the overlap; here it is
- * cut to a quarter of the window.
- */
-static void
-share_window(int32_t size, int32_t *n, int32_t *room, int32_t *overlap)
-{
-	*overlap = size / 2 < MAX_OVERLAP ? size / 2 : MAX_OVERLAP;
-	if (size - 3 - *n <= *overlap)
-		*n = *n < size / 4 ? *n : size / 4;
-	*room = size - 3 - *n;
-	if (*room <= *overlap)
-		*overlap = *room / 2;
-}
-
-/* Run what is in the batch, read it and empty it. */
-static DbertStatus
-run_windows(Search *search, DbertBatch *batch, const DbertPoll *poll)
-{
-	DBERT_TRY(dbert_batch_run(batch, poll, search->err));
-	DBERT_TRY(search_batch(search, batch, 0, dbert_batch_count(batch)));
-	dbert_batch_reset(batch);
-	return DBERT_OK;
-}
-
-/* question and context as tokenised, with [CLS] and [SEP]. */
-static DbertStatus
-search_windows(Search *search, DbertBatch *batch, size_t batch_tokens,
-			   const DbertTokenList *question, const DbertTokenList *context, const DbertPoll *poll)
-{
-	int32_t		n_question = (int32_t) question->count - 2,
-				room,
-				overlap;
-	size_t		n = context->count - 2,
-				start = 0;
-	bool		last;
-
-	share_window(window_size(batch->model), &n_question, &room, &overlap);
-	do
-	{
-		last = n - start <= (size_t) room;
-		DBERT_TRY(dbert_batch_add_slices(batch, question->items + 1, n_question, context->items + 1 + start,
-										 last ? (int32_t) (n - start) : room, search->err));
-		if (last || dbert_batch_tokens(batch) >= batch_tokens)
-			DBERT_TRY(run_windows(search, batch, poll));
-		start += room - overlap;
-	} while (!last);
-	return DBERT_OK;
-}
-
-DbertStatus
-dbert_answer_windows(DbertBatch *batch, size_t batch_tokens,
-					 const char *question, size_t question_len, const char *context, size_t len,
-					 const DbertAnswerOptions *options, const DbertPoll *poll,
-					 DbertAnswer **answers, int *count, DbertError *err)
-{
-	const DbertTokenizer *t = &batch->model->tokenizer;
-	int32_t		size = window_size(batch->model);
-	DbertTokenList asked = {NULL, 0, 0},
-				read = {NULL, 0, 0};
-	bool		cut;
-	Search		search;
-	DbertStatus status;
-
-	DBERT_TRY(open_search(&search, batch, context, len, options, err));
-	if (size < 8)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "windows of %d tokens are too small", (int) size);
-	status = dbert_tokenize(t, question, question_len, NULL, 0, size, batch->alloc, poll, &asked, &cut, err);
-	if (status == DBERT_OK)
-		status = dbert_tokenize(t, context, len, NULL, 0, DBERT_NO_LIMIT, batch->alloc, poll, &read, &cut, err);
-	if (status == DBERT_OK)
-		status = search_windows(&search, batch, batch_tokens, &asked, &read, poll);
-	if (status == DBERT_OK)
-		status = finish(&search, answers, count);
-	dbert_token_list_free(&asked, batch->alloc);
-	dbert_token_list_free(&read, batch->alloc);
 	dbert_free(batch->alloc, search.found);
 	return status;
 }
