@@ -181,9 +181,13 @@ def client_seconds(table, way):
 
 
 def client_can_run():
-    return (ROOM / "fused.onnx").exists() and subprocess.run(
-        [os.environ["CLIENT_PYTHON"], "-c", "import onnxruntime, tokenizers"],
-        stderr=subprocess.DEVNULL).returncode == 0
+    if not (ROOM / "fused.onnx").exists():
+        return False
+    try:
+        return subprocess.run([os.environ["CLIENT_PYTHON"], "-c", "import onnxruntime, tokenizers"],
+                              stderr=subprocess.DEVNULL).returncode == 0
+    except OSError:
+        return False
 
 
 # ---- what is measured ----

@@ -23,5 +23,5 @@ start_server "distilbert.model_path = '$ROOM'
 	distilbert.cache_size = 0
 	max_parallel_workers_per_gather = 0
 	shared_buffers = 256MB"
-as_server env PYTHONDONTWRITEBYTECODE=1 PATH="$BINDIR:$PATH" QUICK="${QUICK:-}" ROOM="$ROOM" \
+env PYTHONDONTWRITEBYTECODE=1 PATH="$BINDIR:$PATH" QUICK="${QUICK:-}" ROOM="$ROOM" \
 	CLIENT_PYTHON="${CLIENT_PYTHON:-$ROOT/build/peers/venv/bin/python}" python3 "$ROOM/query.py" "$@"
