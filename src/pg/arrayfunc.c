@@ -20,25 +20,37 @@
 #include "utils/memutils.h"
 
 #include "pg/compat.h"
-#include "pg/guc.h"
+#include "pg/modelmemory.h"
+#include "pg/resultcache.h"
+#include "pg/textarray.h"
 #include "pg/textfunc.h"
-
-typedef struct TextArray
-{
-	ArrayType  *array;			/* detoasted */
-	int			n;
-	int			lower;			/* its lower bound */
-	Datum	   *texts;			/* [n], into array */
-	bool	   *nulls;			/* [n] */
-} TextArray;
 
 /* What becomes of the answers; fields are the functions' own. */
 typedef struct Sink
 {
 	const DistilTask *task;
+	NullableDatum options[DISTIL_MAX_OPTIONS];
 	Datum	   *values;			/* [n], or NULL */
-	float4	   *row;			/* the next row of embeddings, or NULL */
+	float4	   *rows;			/* of embeddings, [those that are not NULL], or NULL */
 } Sink;
+
+/* A text on its way through the model. */
+typedef struct Element
+{
+	DistilText	text;
+	DistilResultKey key;		/* if there is a cache */
+	int			number;			/* in the array */
+	int			row;			/* among those that are not NULL */
+} Element;
+
+typedef struct ArrayRun
+{
+	DistilRun	run;
+	DistilTextArray  *array;
+	Sink	   *sink;
+	bool		cached;			/* results may be in the result cache, or go there */
+	Element    *in_batch;		/* [texts of the batch] */
+} ArrayRun;
 
 PG_FUNCTION_INFO_V1(distil_sentiment_array);
 PG_FUNCTION_INFO_V1(distil_sentiment_label_array);
@@ -46,95 +58,91 @@ PG_FUNCTION_INFO_V1(distil_classify_array);
 PG_FUNCTION_INFO_V1(distil_embed_array);
 PG_FUNCTION_INFO_V1(distil_token_count_array);
 
-/* ---- arrays ---- */
-
-static TextArray
-open_array(Datum value)
-{
-	TextArray	a;
-
-	a.array = DatumGetArrayTypeP(value);
-	if (ARR_NDIM(a.array) > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("array of texts must have one dimension, not %d", ARR_NDIM(a.array))));
-	a.lower = ARR_NDIM(a.array) == 1 ? ARR_LBOUND(a.array)[0] : 1;
-	deconstruct_array(a.array, TEXTOID, -1, false, TYPALIGN_INT, &a.texts, &a.nulls, &a.n);
-	return a;
-}
-
-static void
-close_array(TextArray *a, Datum value)
-{
-	pfree(a->texts);
-	pfree(a->nulls);
-	if ((Pointer) a->array != DatumGetPointer(value))
-		pfree(a->array);
-}
-
-/* An array like a, of the values. */
-static ArrayType *
-array_like(const TextArray *a, Datum *values, Oid type)
-{
-	int			dims[1] = {a->n};
-	int			lower[1] = {a->lower};
-	bool		by_value = type != TEXTOID;
-
-	if (a->n == 0)
-		return construct_empty_array(type);
-	return construct_md_array(values, a->nulls, 1, dims, lower, type,
-							  by_value ? 4 : -1, by_value, TYPALIGN_INT);
-}
-
 /* ---- batches ---- */
 
-/* The answers of the batch's texts, which are elements[0 ..] of the array. */
+/* The answer to an element, which is text i of the batch. */
 static void
-take_answers(const DistilModel *model, DbertBatch *batch, const int *elements, Sink *sink)
+take_answer(const ArrayRun *r, DbertBatch *batch, int i, Element *e)
 {
+	DistilRun	run = r->run;
+	Sink	   *sink = r->sink;
+
+	run.batch = batch;
+	if (sink->rows != NULL)
+	{
+		size_t		hidden = run.model->core->config.hidden;
+
+		memcpy(sink->rows + e->row * hidden, dbert_batch_embedding(batch, i), hidden * sizeof(float4));
+	}
+	else
+		r->array->nulls[e->number] = !sink->task->answer(&run, i, &e->text, &sink->values[e->number]);
+	distil_text_free(&e->text);
+}
+
+/* Run the batch and empty it. */
+static void
+run_batch(const ArrayRun *r)
+{
+	DbertBatch *batch = r->run.batch;
 	int			count = dbert_batch_count(batch);
 
+	distil_batch_run(batch);
 	for (int i = 0; i < count; i++)
 	{
-		if (sink->row != NULL)
-		{
-			int			hidden = model->core->config.hidden;
-
-			memcpy(sink->row, dbert_batch_embedding(batch, i), hidden * sizeof(float4));
-			sink->row += hidden;
-		}
-		else
-			sink->values[elements[i]] = sink->task->answer(model, batch, i);
+		if (r->cached)
+			distil_cache_keep(r->run.model, r->sink->task->want, &r->in_batch[i].key, batch, i);
+		take_answer(r, batch, i, &r->in_batch[i]);
 	}
+	dbert_batch_reset(batch);
+}
+
+/* The answer from the cache; false: it is not there. */
+static bool
+recall(const ArrayRun *r, Element *e)
+{
+	DbertBatch *found;
+
+	if (!r->cached)
+		return false;
+	e->key = distil_cache_key(r->run.model, &e->text, false);
+	found = distil_cache_find(r->run.model, r->sink->task->want, &e->key);
+	if (found != NULL)
+		take_answer(r, found, 0, e);
+	return found != NULL;
 }
 
 /* All texts that are not NULL, in order. */
 static void
-run_array(DistilModel *model, const TextArray *a, Sink *sink)
+run_array(DistilModel *model, DistilTextArray *a, Sink *sink)
 {
-	DbertBatch *batch = distil_model_batch(model, sink->task->want);
-	int		   *elements = palloc_array(int, Max(a->n, 1));
+	ArrayRun	r = {.run = {.model = model,.options = sink->options},.array = a,.sink = sink};
+	size_t		batch_tokens;
+	int			rows = 0;
 
-	for (int e = 0; e < a->n; e++)
+	r.run.batch = distil_model_batch(model, sink->task->want);
+	batch_tokens = distil_batch_tokens(model, sink->task->want);
+	r.cached = distil_cache_holds(model, sink->task->want);
+	r.in_batch = palloc_array(Element, Max(a->n, 1));
+	for (int n = 0; n < a->n; n++)
 	{
-		CHECK_FOR_INTERRUPTS();
-		if (!a->nulls[e])
-		{
-			DistilText	t = distil_text_get(a->texts[e]);
+		Element    *e = &r.in_batch[dbert_batch_count(r.run.batch)];
 
-			elements[dbert_batch_count(batch)] = e;
-			distil_batch_add(batch, &t);
-			distil_text_free(&t);
-		}
-		if (dbert_batch_tokens(batch) >= (size_t) distil_guc_batch_tokens ||
-			(e == a->n - 1 && dbert_batch_count(batch) > 0))
-		{
-			distil_batch_run(batch);
-			take_answers(model, batch, elements, sink);
-			dbert_batch_reset(batch);
-		}
+		CHECK_FOR_INTERRUPTS();
+		if (a->nulls[n])
+			continue;
+		e->text = distil_text_get(a->texts[n]);
+		e->number = n;
+		e->row = rows++;
+		if (recall(&r, e))
+			continue;
+		distil_batch_add(r.run.batch, &e->text, false);
+		if (dbert_batch_tokens(r.run.batch) >= batch_tokens)
+			run_batch(&r);
 	}
-	pfree(elements);
+	if (dbert_batch_count(r.run.batch) > 0)
+		run_batch(&r);
+	distil_usage_count(model->usage, &(DistilUsage) {.rows = rows});
+	pfree(r.in_batch);
 }
 
 /* ---- functions whose answers are single values ---- */
@@ -142,16 +150,21 @@ run_array(DistilModel *model, const TextArray *a, Sink *sink)
 static Datum
 evaluate_array(FunctionCallInfo fcinfo, const DistilTask *task)
 {
-	DistilModel *model = distil_task_model(fcinfo, task);
-	TextArray	a = open_array(PG_GETARG_DATUM(0));
 	Sink		sink = {.task = task};
+	DistilModel *model;
+	DistilTextArray	a;
 	ArrayType  *result;
 
+	if (distil_task_asks_nothing(fcinfo, task))
+		PG_RETURN_NULL();
+	distil_task_options(fcinfo, task, sink.options);
+	model = distil_task_model(fcinfo, task, sink.options);
+	a = distil_array_open(PG_GETARG_DATUM(0));
 	sink.values = palloc0_array(Datum, Max(a.n, 1));
 	run_array(model, &a, &sink);
-	result = array_like(&a, sink.values, task->type);
+	result = distil_array_like(&a, sink.values, task->type);
 	pfree(sink.values);
-	close_array(&a, PG_GETARG_DATUM(0));
+	distil_array_close(&a, PG_GETARG_DATUM(0));
 	PG_RETURN_ARRAYTYPE_P(result);
 }
 
@@ -177,7 +190,7 @@ Datum
 distil_token_count_array(PG_FUNCTION_ARGS)
 {
 	DistilModel *model = distil_call_model(fcinfo, 1, NULL);
-	TextArray	a = open_array(PG_GETARG_DATUM(0));
+	DistilTextArray	a = distil_array_open(PG_GETARG_DATUM(0));
 	Datum	   *values = palloc0_array(Datum, Max(a.n, 1));
 	ArrayType  *result;
 
@@ -187,9 +200,9 @@ distil_token_count_array(PG_FUNCTION_ARGS)
 		if (!a.nulls[e])
 			values[e] = Int32GetDatum(distil_count_tokens(model, a.texts[e]));
 	}
-	result = array_like(&a, values, INT4OID);
+	result = distil_array_like(&a, values, INT4OID);
 	pfree(values);
-	close_array(&a, PG_GETARG_DATUM(0));
+	distil_array_close(&a, PG_GETARG_DATUM(0));
 	PG_RETURN_ARRAYTYPE_P(result);
 }
 
@@ -197,7 +210,7 @@ distil_token_count_array(PG_FUNCTION_ARGS)
 
 /* Set the bits of the rows that are there. */
 static void
-fill_null_bitmap(bits8 *bitmap, const TextArray *a, int hidden)
+fill_null_bitmap(bits8 *bitmap, const DistilTextArray *a, int hidden)
 {
 	for (int e = 0; e < a->n; e++)
 		for (int c = 0; c < hidden && !a->nulls[e]; c++)
@@ -213,7 +226,7 @@ fill_null_bitmap(bits8 *bitmap, const TextArray *a, int hidden)
  * to be filled in: only those of rows that are not NULL are stored.
  */
 static ArrayType *
-new_matrix(const TextArray *a, int hidden)
+new_matrix(const DistilTextArray *a, int hidden)
 {
 	int			dims[2] = {a->n, hidden};
 	int			lower[2] = {a->lower, 1};
@@ -247,8 +260,8 @@ new_matrix(const TextArray *a, int hidden)
 Datum
 distil_embed_array(PG_FUNCTION_ARGS)
 {
-	DistilModel *model = distil_task_model(fcinfo, &distil_task_embed);
-	TextArray	a = open_array(PG_GETARG_DATUM(0));
+	DistilModel *model = distil_task_model(fcinfo, &distil_task_embed, NULL);
+	DistilTextArray	a = distil_array_open(PG_GETARG_DATUM(0));
 	ArrayType  *result;
 
 	if (a.n == 0)
@@ -258,9 +271,9 @@ distil_embed_array(PG_FUNCTION_ARGS)
 		Sink		sink = {.task = &distil_task_embed};
 
 		result = new_matrix(&a, model->core->config.hidden);
-		sink.row = (float4 *) ARR_DATA_PTR(result);
+		sink.rows = (float4 *) ARR_DATA_PTR(result);
 		run_array(model, &a, &sink);
 	}
-	close_array(&a, PG_GETARG_DATUM(0));
+	distil_array_close(&a, PG_GETARG_DATUM(0));
 	PG_RETURN_ARRAYTYPE_P(result);
 }

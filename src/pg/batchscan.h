@@ -78,8 +78,8 @@ typedef struct DistilStatement
 } DistilStatement;
 
 /*
- * May this call be evaluated early and in company?  Its text depends on the
- * row, its model does not, its arguments may be evaluated again.
+ * May this call be evaluated early and in company?  Its texts depend on the
+ * row, its model and options do not, its arguments may be evaluated again.
  */
 extern bool distil_call_fits(const DistilStatement *s, Node *node);
 
@@ -89,6 +89,13 @@ extern bool distil_call_fits(const DistilStatement *s, Node *node);
  * no other such call; NULL if there is none.
  */
 extern FuncExpr *distil_next_call(const DistilStatement *s, Node *node, List *done);
+
+/*
+ * Does one pass of a model answer both, which is made for a: the same arguments
+ * and tests of model and options?  Then b costs nothing and fails only where a
+ * does, so that it may be answered for rows that need a alone.
+ */
+extern bool distil_are_siblings(const FuncExpr *a, const FuncExpr *b);
 
 /* Does a call that fits stand anywhere in node, conditional or not? */
 extern bool distil_has_task(Node *node);

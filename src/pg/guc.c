@@ -3,11 +3,15 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "dbert.h"
 #include "pg/guc.h"
 #include "pg/modelcache.h"
+#include "pg/resultcache.h"
 #include "pg/threads.h"
 
 char	   *distil_guc_model_path;
@@ -16,14 +20,22 @@ int			distil_guc_threads;
 char	   *distil_guc_sentiment_model;
 char	   *distil_guc_entities_model;
 char	   *distil_guc_embed_model;
+char	   *distil_guc_answer_model;
+char	   *distil_guc_zero_shot_model;
+char	   *distil_guc_rerank_model;
+char	   *distil_guc_fill_mask_model;
 bool		distil_guc_enable_batching;
 char	   *distil_guc_force_isa;
 bool		distil_guc_enable_batching;
 int			distil_guc_batch_tokens;
+int			distil_guc_max_memory;
+int			distil_guc_cache_size;
+int			distil_guc_shared_cache_size;
 
 static const struct config_enum_entry long_text_options[] = {
-	{"truncate", DISTIL_LONG_TRUNCATE, false},
-	{"error", DISTIL_LONG_ERROR, false},
+	{"window", DBERT_LONG_WINDOW, false},
+	{"truncate", DBERT_LONG_TRUNCATE, false},
+	{"error", DBERT_LONG_ERROR, false},
 	{NULL, 0, false}
 };
 
@@ -62,6 +74,25 @@ assign_threads(int newval, void *extra)
 }
 
 static void
+assign_cache_size(int newval, void *extra)
+{
+	distil_cache_resize(newval);
+}
+
+/* Shared memory is had when the server starts, or never. */
+static void
+define_shared_settings(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	DefineCustomIntVariable("distilbert.shared_cache_size",
+							"Memory for results that all sessions of a role share.",
+							"0: each session keeps its own alone.",
+							&distil_guc_shared_cache_size, 0, 0, MAX_KILOBYTES,
+							PGC_POSTMASTER, GUC_UNIT_KB, NULL, NULL, NULL);
+}
+
+static void
 define_default_model(const char *name, const char *what, char **variable, const char *value)
 {
 	DefineCustomStringVariable(name, what, NULL, variable, value,
@@ -79,7 +110,7 @@ distil_guc_init(void)
 
 	DefineCustomEnumVariable("distilbert.long_text",
 							 "What happens to a text longer than its model can take.",
-							 NULL, &distil_guc_long_text, DISTIL_LONG_TRUNCATE,
+							 NULL, &distil_guc_long_text, DBERT_LONG_WINDOW,
 							 long_text_options, PGC_USERSET, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("distilbert.threads",
@@ -97,6 +128,18 @@ distil_guc_init(void)
 	define_default_model("distilbert.embed_model",
 						 "Model of distil_embed when none is named.",
 						 &distil_guc_embed_model, "");
+	define_default_model("distilbert.answer_model",
+						 "Model of distil_answer and distil_answer_text when none is named.",
+						 &distil_guc_answer_model, "");
+	define_default_model("distilbert.zero_shot_model",
+						 "Model of distil_zero_shot when none is named.",
+						 &distil_guc_zero_shot_model, "");
+	define_default_model("distilbert.rerank_model",
+						 "Model of distil_rerank and distil_rerank_distance when none is named.",
+						 &distil_guc_rerank_model, "");
+	define_default_model("distilbert.fill_mask_model",
+						 "Model of distil_fill_mask when none is named.",
+						 &distil_guc_fill_mask_model, "");
 
 	DefineCustomBoolVariable("distilbert.enable_batching",
 							 "Computes calls of model functions for many rows at a time.",
@@ -108,6 +151,19 @@ distil_guc_init(void)
 							"Number of tokens that go through a model at a time.",
 							NULL, &distil_guc_batch_tokens, 4096, 1, 1024 * 1024,
 							PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("distilbert.max_memory",
+							"Memory that models may take in a session, shared weights excepted.",
+							"Batches are made smaller to keep to it, texts that need more are errors; 0: no limit.",
+							&distil_guc_max_memory, 0, 0, MAX_KILOBYTES,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("distilbert.cache_size",
+							"Memory for results of texts that a session computed before.",
+							"Hashes and numbers are kept, no texts; 0: nothing is.",
+							&distil_guc_cache_size, 4096, 0, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_KB, NULL, assign_cache_size, NULL);
+	define_shared_settings();
 
 	DefineCustomStringVariable("distilbert.force_isa",
 							   "Kernels that models are computed with, for tests.",
@@ -127,6 +183,14 @@ distil_default_name(const char *task)
 		return distil_guc_entities_model;
 	if (strcmp(task, "embed") == 0)
 		return distil_guc_embed_model;
+	if (strcmp(task, "answer") == 0)
+		return distil_guc_answer_model;
+	if (strcmp(task, "zero_shot") == 0)
+		return distil_guc_zero_shot_model;
+	if (strcmp(task, "rerank") == 0)
+		return distil_guc_rerank_model;
+	if (strcmp(task, "fill_mask") == 0)
+		return distil_guc_fill_mask_model;
 	elog(ERROR, "task \"%s\" has no default model", task);
 	return NULL;				/* keep compiler quiet */
 }

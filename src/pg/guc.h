@@ -4,27 +4,29 @@
 #ifndef DISTILBERT_PG_GUC_H
 #define DISTILBERT_PG_GUC_H
 
-typedef enum DistilLongText
-{
-	DISTIL_LONG_TRUNCATE,
-	DISTIL_LONG_ERROR
-} DistilLongText;
-
 extern char *distil_guc_model_path;		/* superuser: folder of relative load paths */
-extern int	distil_guc_long_text;		/* DistilLongText */
+extern int	distil_guc_long_text;		/* DbertLongText */
 extern int	distil_guc_threads;		/* of a batch, 1 .. DBERT_MAX_THREADS */
 extern char *distil_guc_sentiment_model;	/* default models of the tasks, "" for none */
 extern char *distil_guc_entities_model;
 extern char *distil_guc_embed_model;
+extern char *distil_guc_answer_model;
+extern char *distil_guc_zero_shot_model;
+extern char *distil_guc_rerank_model;
+extern char *distil_guc_fill_mask_model;
 extern char *distil_guc_force_isa;		/* superuser: name of a table of kernels, "" for the best */
 
 extern bool distil_guc_enable_batching;
 extern int	distil_guc_batch_tokens;	/* of one pass through a model */
 
+extern int	distil_guc_max_memory;	/* kB, superuser: of models in a process; 0: no limit */
+extern int	distil_guc_cache_size;	/* kB of this process's result cache; 0: none */
+extern int	distil_guc_shared_cache_size;	/* kB of the server's; 0: none */
+
 extern void distil_guc_init(void);
 
 /*
- * The default model of a task ("sentiment", "entities", "embed"); raises, with
+ * The default model of a task ("sentiment", "answer", ...); raises, with
  * a hint that tells how to load one and which setting names it, when the
  * setting is empty.
  */

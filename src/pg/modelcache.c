@@ -32,8 +32,9 @@
 #include "pg/describe.h"
 #include "pg/dirsource.h"
 #include "pg/errors.h"
+#include "pg/guc.h"
 #include "pg/identity.h"
-#include "pg/modelcache.h"
+#include "pg/modelmemory.h"
 #include "pg/names.h"
 #include "pg/packfile.h"
 #include "pg/tablesource.h"
@@ -180,6 +181,7 @@ build_pack(const Resolved *r, const char *path, const char *subject)
 	{
 		if (files != NULL)
 			check_rows(r, source, files);
+		ereport(DEBUG1, (errmsg_internal("packing model \"%s\"", r->name)));
 		distil_pack_create(path, distil_pack_begin(source, r->task, r->precision, subject, context),
 						   subject);
 	}
@@ -230,17 +232,32 @@ open_model(const Resolved *r)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "distilbert model",
 												  ALLOCSET_DEFAULT_SIZES);
 	DistilModel *model = MemoryContextAllocZero(context, sizeof(DistilModel));
+	instr_time	start;
 
+	INSTR_TIME_SET_CURRENT(start);
 	model->context = context;
-	model->allocator = distil_allocator(context);
+	model->allocator = distil_model_allocator(context);
 	model->name = MemoryContextStrdup(context, r->name);
 	memcpy(model->sha256, r->key, DISTIL_SHA256_BYTES);
 	MemoryContextSetIdentifier(context, model->name);
 	open_pack(model, r);
+	model->usage = distil_usage_of(r->key, r->name);
+	distil_usage_count(model->usage, &(DistilUsage) {.load_ms = distil_ms_since(start)});
 
 	MemoryContextSetParent(context, TopMemoryContext);
 	dlist_push_head(&models, &model->node);
 	return model;
+}
+
+static void
+free_batches(DistilModel *model)
+{
+	for (int i = 0; i < lengthof(model->batches); i++)
+	{
+		dbert_batch_free(model->batches[i]);
+		dbert_batch_free(model->recalled[i]);
+		model->batches[i] = model->recalled[i] = NULL;
+	}
 }
 
 /* The context's callbacks unmap the pack. */
@@ -248,11 +265,7 @@ static void
 close_model(DistilModel *model)
 {
 	dlist_delete(&model->node);
-	for (int i = 0; i < lengthof(model->batches); i++)
-	{
-		if (model->batches[i] != NULL)
-			dbert_batch_free(model->batches[i]);
-	}
+	free_batches(model);
 	dbert_model_close(model->core);
 	MemoryContextDelete(model->context);
 }
@@ -400,22 +413,81 @@ distil_call_memo(FmgrInfo *flinfo)
 	return &((CallSite *) flinfo->fn_extra)->memo;
 }
 
-DbertBatch *
-distil_model_batch(DistilModel *model, int want)
+static DbertBatch *
+ensure_batch(DistilModel *model, int want, DbertBatch **batch)
 {
 	DbertError	err = {0};
 
-	Assert(want > 0 && want < lengthof(model->batches));
-	if (model->batches[want] == NULL &&
-		dbert_batch_create(model->core, want, &model->allocator,
-						   &model->batches[want], &err) != DBERT_OK)
+	if (*batch == NULL &&
+		dbert_batch_create(model->core, want, &model->allocator, batch, &err) != DBERT_OK)
 	{
-		model->batches[want] = NULL;
+		*batch = NULL;
 		distil_raise(&err, psprintf("could not use model \"%s\"", model->name));
 	}
-	dbert_batch_reset(model->batches[want]);
-	dbert_batch_set_pool(model->batches[want], distil_pool());
-	return model->batches[want];
+	return *batch;
+}
+
+Size
+distil_models_allocated(void)
+{
+	Size		sum = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &models)
+		sum += MemoryContextMemAllocated(dlist_container(DistilModel, node, iter.cur)->context, true);
+	return sum;
+}
+
+/* Whoever asks for a batch is done with all others. */
+static void
+make_room(void)
+{
+	dlist_iter	iter;
+
+	if (distil_guc_max_memory == 0 ||
+		distil_models_allocated() / 1024 < (Size) distil_guc_max_memory / 2)
+		return;
+	dlist_foreach(iter, &models)
+		free_batches(dlist_container(DistilModel, node, iter.cur));
+}
+
+DbertBatch *
+distil_model_batch(DistilModel *model, int want)
+{
+	DbertBatch *batch;
+
+	Assert(want > 0 && want < lengthof(model->batches));
+	make_room();
+	batch = ensure_batch(model, want, &model->batches[want]);
+	dbert_batch_reset(batch);
+	dbert_batch_set_pool(batch, distil_pool());
+	return batch;
+}
+
+DbertBatch *
+distil_model_recalled(DistilModel *model, int want)
+{
+	Assert(want > 0 && want < lengthof(model->recalled));
+	return ensure_batch(model, want, &model->recalled[want]);
+}
+
+DistilModel *
+distil_batch_model(const DbertBatch *batch)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &models)
+	{
+		DistilModel *model = dlist_container(DistilModel, node, iter.cur);
+
+		for (int i = 0; i < lengthof(model->batches); i++)
+		{
+			if (model->batches[i] == batch)
+				return model;
+		}
+	}
+	elog(ERROR, "batch belongs to no model");
+	return NULL;				/* keep compiler quiet */
 }
 
 /* relid InvalidOid: everything may have changed. */

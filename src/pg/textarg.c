@@ -21,7 +21,7 @@
 #include "pg/compat.h"
 #include "pg/errors.h"
 #include "pg/guc.h"
-#include "pg/textarg.h"
+#include "pg/resultcache.h"
 
 /* What a head is for: the task by which models are loaded, the functions that use it. */
 static const struct
@@ -31,10 +31,10 @@ static const struct
 }			head_uses[] =
 {
 	[DBERT_HEAD_NONE] = {"embed", "distil_embed"},
-	[DBERT_HEAD_SEQUENCE] = {"classify", "distil_classify or distil_scores"},
+	[DBERT_HEAD_SEQUENCE] = {"classify", "distil_classify, distil_scores or distil_pair_scores"},
 	[DBERT_HEAD_TOKEN] = {"entities", "distil_entities"},
-	[DBERT_HEAD_SPAN] = {"answer", "distil_embed"},
-	[DBERT_HEAD_MASK] = {"fill_mask", "distil_embed"},
+	[DBERT_HEAD_SPAN] = {"answer", "distil_answer or distil_answer_text"},
+	[DBERT_HEAD_MASK] = {"fill_mask", "distil_fill_mask"},
 };
 
 DistilText
@@ -84,11 +84,14 @@ distil_call_model(FunctionCallInfo fcinfo, int argno, const char *task)
 	char	   *name;
 
 	if (argno < 0)
-		return distil_model_for_call(fcinfo->flinfo, distil_default_model(task));
-
-	name = text_to_cstring(PG_GETARG_TEXT_PP(argno));
-	model = distil_model_for_call(fcinfo->flinfo, name);
-	pfree(name);
+		model = distil_model_for_call(fcinfo->flinfo, distil_default_model(task));
+	else
+	{
+		name = text_to_cstring(PG_GETARG_TEXT_PP(argno));
+		model = distil_model_for_call(fcinfo->flinfo, name);
+		pfree(name);
+	}
+	distil_usage_count(model->usage, &(DistilUsage) {.calls = 1});
 	return model;
 }
 
@@ -107,21 +110,78 @@ distil_require_head(const DistilModel *model, DbertHead head, const char *functi
 			 errhint("This model can be used with %s.", head_uses[has].functions)));
 }
 
-void
-distil_batch_add(DbertBatch *batch, const DistilText *t)
+static DbertStatus
+try_add(DbertBatch *batch, const DistilText *texts, bool pair, DbertLongText long_text, DbertError *err)
 {
-	bool		truncate = distil_guc_long_text == DISTIL_LONG_TRUNCATE;
-	DbertError	err;
+	DbertStatus status;
+	instr_time	start;
 
-	if (dbert_batch_add(batch, t->data, t->len, NULL, 0, truncate,
-						distil_poll(), &err) == DBERT_OK)
-		return;
-	if (err.code == DBERT_E_LIMIT && !truncate)
+	INSTR_TIME_SET_CURRENT(start);
+	status = dbert_batch_add(batch, texts[0].data, texts[0].len,
+							 pair ? texts[1].data : NULL, pair ? texts[1].len : 0,
+							 long_text, distil_poll(), err);
+	distil_usage_count(distil_batch_model(batch)->usage,
+					   &(DistilUsage) {.tokenizer_ms = distil_ms_since(start)});
+	return status;
+}
+
+DbertStatus
+distil_batch_try_add(DbertBatch *batch, const DistilText *texts, bool pair, DbertError *err)
+{
+	return try_add(batch, texts, pair, distil_guc_long_text, err);
+}
+
+/* Count the error, unless it is the user's wish to stop, and raise it. */
+static void
+raise_failure(const DbertBatch *batch, const DbertError *err)
+{
+	if (err->code != DBERT_E_CANCELLED)
+		distil_usage_count(distil_batch_model(batch)->usage, &(DistilUsage) {.errors = 1});
+	if (err->code == DBERT_E_LIMIT && distil_guc_long_text == DBERT_LONG_ERROR)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("%s", err.msg),
-				 errhint("Set \"distilbert.long_text\" to \"truncate\" to have only the beginning of long texts read.")));
-	distil_raise(&err, NULL);
+				 errmsg("%s", err->msg),
+				 errhint("Set \"distilbert.long_text\" to \"window\" to have long texts read in parts, or to \"truncate\" to have only their beginning read.")));
+	distil_raise(err, NULL);
+}
+
+void
+distil_batch_add(DbertBatch *batch, const DistilText *texts, bool pair)
+{
+	DbertError	err;
+
+	if (distil_batch_try_add(batch, texts, pair, &err) != DBERT_OK)
+		raise_failure(batch, &err);
+}
+
+void
+distil_batch_add_first_cut(DbertBatch *batch, const DistilText *texts)
+{
+	DbertLongText long_text = distil_guc_long_text;
+	DbertError	err;
+
+	if (long_text == DBERT_LONG_TRUNCATE)
+		long_text = DBERT_LONG_TRUNCATE_FIRST;
+	if (try_add(batch, texts, true, long_text, &err) != DBERT_OK)
+		raise_failure(batch, &err);
+}
+
+DbertStatus
+distil_batch_try_run(DbertBatch *batch, DbertError *err)
+{
+	DistilUsage done = {.batches = 1,.texts = dbert_batch_count(batch),.tokens = dbert_batch_tokens(batch)};
+	DbertStatus status;
+	instr_time	start;
+
+	INSTR_TIME_SET_CURRENT(start);
+	status = dbert_batch_run(batch, distil_poll(), err);
+	if (status != DBERT_OK)
+		done = (DistilUsage) {0};
+	for (int i = 0; i < done.texts; i++)
+		done.truncated += dbert_batch_truncated(batch, i);
+	done.encoder_ms = distil_ms_since(start);
+	distil_usage_count(distil_batch_model(batch)->usage, &done);
+	return status;
 }
 
 void
@@ -129,16 +189,29 @@ distil_batch_run(DbertBatch *batch)
 {
 	DbertError	err;
 
-	if (dbert_batch_run(batch, distil_poll(), &err) != DBERT_OK)
-		distil_raise(&err, NULL);
+	if (distil_batch_try_run(batch, &err) != DBERT_OK)
+		raise_failure(batch, &err);
 }
 
 DbertBatch *
-distil_run_text(DistilModel *model, int want, const DistilText *t)
+distil_run_text(DistilModel *model, int want, const DistilText *texts, bool pair)
 {
-	DbertBatch *batch = distil_model_batch(model, want);
+	bool		cached = distil_cache_holds(model, want);
+	DistilResultKey key;
+	DbertBatch *batch;
 
-	distil_batch_add(batch, t);
+	distil_usage_count(model->usage, &(DistilUsage) {.rows = 1});
+	if (cached)
+	{
+		key = distil_cache_key(model, texts, pair);
+		batch = distil_cache_find(model, want, &key);
+		if (batch != NULL)
+			return batch;
+	}
+	batch = distil_model_batch(model, want);
+	distil_batch_add(batch, texts, pair);
 	distil_batch_run(batch);
+	if (cached)
+		distil_cache_keep(model, want, &key, batch, 0);
 	return batch;
 }

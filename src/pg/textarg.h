@@ -40,14 +40,27 @@ extern DistilModel *distil_call_model(FunctionCallInfo fcinfo, int argno, const 
 /* Raise unless the model has this head; function is the caller's SQL name. */
 extern void distil_require_head(const DistilModel *model, DbertHead head, const char *function);
 
-/* dbert_batch_add as distilbert.long_text says, and dbert_batch_run; both raise. */
-extern void distil_batch_add(DbertBatch *batch, const DistilText *t);
+/*
+ * dbert_batch_add as distilbert.long_text says, of one text or of a pair
+ * (pair: texts[0] and texts[1]); the first leaves it to the caller to raise.
+ */
+extern DbertStatus distil_batch_try_add(DbertBatch *batch, const DistilText *texts, bool pair,
+										DbertError *err);
+extern void distil_batch_add(DbertBatch *batch, const DistilText *texts, bool pair);
+
+/* The same for a pair of which truncation cuts the first text alone. */
+extern void distil_batch_add_first_cut(DbertBatch *batch, const DistilText *texts);
+
+/* dbert_batch_run; the first leaves it to the caller to raise.  What they do is counted. */
+extern DbertStatus distil_batch_try_run(DbertBatch *batch, DbertError *err);
 extern void distil_batch_run(DbertBatch *batch);
 
 /*
- * One text through the model.  The answer is text 0 of the returned batch, to
- * be read at once: the batch belongs to the whole backend.
+ * One text, or pair of texts, through the model, or its results from the result
+ * cache (of sequence heads and embeddings alone; then the batch has no tokens).
+ * The answer is text 0 of the returned batch, to be read at once: the batch
+ * belongs to the whole backend.
  */
-extern DbertBatch *distil_run_text(DistilModel *model, int want, const DistilText *t);
+extern DbertBatch *distil_run_text(DistilModel *model, int want, const DistilText *texts, bool pair);
 
 #endif

@@ -8,11 +8,10 @@
  *	   distil_tokenize(text, model)				text[]
  *	   distil_token_count(text, model)			integer
  *
- * The first four are tasks (textfunc.h): a model, a batch, an answer.  The
- * forms with and without a model share one C function and are told apart by
- * their number of arguments.  All are strict.  A call leaves nothing behind
- * but its result, the model that its call site has pinned, the model's batch
- * and, where the text is not the row's, the answer for the next row.
+ * The first four are tasks (textfunc.h): a model, a batch, an answer.  A call
+ * leaves nothing behind but its result, the model that its call site has
+ * pinned, the model's batch and, where the text is not the row's, the answer
+ * for the next row (textcall.c).
  */
 #include "postgres.h"
 
@@ -21,7 +20,6 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/memutils.h"
 
 #include "pg/alloc.h"
@@ -42,8 +40,8 @@ PG_FUNCTION_INFO_V1(distil_token_count);
 
 /* ---- the tasks ---- */
 
-static const char *
-label_list(const DbertModel *core)
+const char *
+distil_label_list(const DbertModel *core)
 {
 	StringInfoData s;
 	int			shown = Min(core->config.n_labels, LABELS_SHOWN);
@@ -62,47 +60,49 @@ label_list(const DbertModel *core)
 }
 
 static void
-check_sentiment(const DistilModel *model, const char *function)
+check_sentiment(const DistilTask *task, const DistilModel *model, const NullableDatum *options)
 {
-	distil_require_head(model, DBERT_HEAD_SEQUENCE, function);
+	distil_require_head(model, DBERT_HEAD_SEQUENCE, task->function);
 	if (dbert_model_has_sentiment(model->core))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("labels of model \"%s\" do not tell a sentiment", model->name),
-			 errdetail("Its labels are %s.", label_list(model->core)),
+			 errdetail("Its labels are %s.", distil_label_list(model->core)),
 			 errhint("This model can be used with distil_classify or distil_scores.")));
 }
 
 static void
-check_classify(const DistilModel *model, const char *function)
+check_classify(const DistilTask *task, const DistilModel *model, const NullableDatum *options)
 {
-	distil_require_head(model, DBERT_HEAD_SEQUENCE, function);
+	distil_require_head(model, DBERT_HEAD_SEQUENCE, task->function);
 }
 
-static Datum
-answer_sentiment(const DistilModel *model, const DbertBatch *batch, int i)
+static bool
+answer_sentiment(const DistilRun *run, int i, const DistilText *texts, Datum *answer)
 {
 	int			rows;
 
-	return Float4GetDatum(dbert_sentiment(model->core, dbert_batch_logits(batch, i, &rows)));
+	*answer = Float4GetDatum(dbert_sentiment(run->model->core, dbert_batch_logits(run->batch, i, &rows)));
+	return true;
 }
 
-static Datum
-answer_label(const DistilModel *model, const DbertBatch *batch, int i)
+static bool
+answer_label(const DistilRun *run, int i, const DistilText *texts, Datum *answer)
 {
+	const DbertModel *core = run->model->core;
 	int			rows;
-	int			best = dbert_classify_best(model->core, dbert_batch_logits(batch, i, &rows));
-	const char *label = model->core->labels[best];
+	const char *label = core->labels[dbert_classify_best(core, dbert_batch_logits(run->batch, i, &rows))];
 
-	return PointerGetDatum(distil_text_from_utf8(label, strlen(label)));
+	*answer = PointerGetDatum(distil_text_from_utf8(label, strlen(label)));
+	return true;
 }
 
 /* A real[] without NULLs is its header and the floats as they stand. */
-static Datum
-answer_embedding(const DistilModel *model, const DbertBatch *batch, int i)
+static bool
+answer_embedding(const DistilRun *run, int i, const DistilText *texts, Datum *answer)
 {
-	int			n = model->core->config.hidden;
+	int			n = run->model->core->config.hidden;
 	Size		size = ARR_OVERHEAD_NONULLS(1) + n * sizeof(float4);
 	ArrayType  *array = palloc(size);
 
@@ -112,8 +112,9 @@ answer_embedding(const DistilModel *model, const DbertBatch *batch, int i)
 	array->elemtype = FLOAT4OID;
 	ARR_DIMS(array)[0] = n;
 	ARR_LBOUND(array)[0] = 1;
-	memcpy(ARR_DATA_PTR(array), dbert_batch_embedding(batch, i), n * sizeof(float4));
-	return PointerGetDatum(array);
+	memcpy(ARR_DATA_PTR(array), dbert_batch_embedding(run->batch, i), n * sizeof(float4));
+	*answer = PointerGetDatum(array);
+	return true;
 }
 
 const DistilTask distil_task_sentiment = {
@@ -151,91 +152,30 @@ const DistilTask distil_task_embed = {
 	.answer = answer_embedding
 };
 
-DistilModel *
-distil_task_model(FunctionCallInfo fcinfo, const DistilTask *task)
-{
-	DistilModel *model = distil_call_model(fcinfo, PG_NARGS() > 1 ? 1 : -1, task->setting);
-
-	if (task->check != NULL)
-		task->check(model, task->function);
-	return model;
-}
-
 /* ---- their functions ---- */
-
-static bool
-memo_holds(const DistilMemo *memo, const DistilText *t)
-{
-	return memo->text != NULL && memo->long_text == distil_guc_long_text &&
-		VARSIZE_ANY_EXHDR(memo->text) == VARSIZE_ANY_EXHDR(t->stored) &&
-		memcmp(VARDATA_ANY(memo->text), VARDATA_ANY(t->stored), VARSIZE_ANY_EXHDR(t->stored)) == 0;
-}
-
-/* The old answer goes only when all of the new one is there. */
-static void
-remember(DistilMemo *memo, MemoryContext context, const DistilTask *task,
-		 const DistilText *t, Datum answer)
-{
-	bool		by_value = task->type == FLOAT4OID;
-	MemoryContext old = MemoryContextSwitchTo(context);
-	text	   *copy = cstring_to_text_with_len(VARDATA_ANY(t->stored), VARSIZE_ANY_EXHDR(t->stored));
-	Datum		kept = datumCopy(answer, by_value, by_value ? sizeof(float4) : -1);
-
-	MemoryContextSwitchTo(old);
-	if (memo->text != NULL)
-		pfree(memo->text);
-	if (!by_value && memo->answer != 0)
-		pfree(DatumGetPointer(memo->answer));
-	memo->text = copy;
-	memo->long_text = distil_guc_long_text;
-	memo->answer = kept;
-}
-
-/* A text that is a constant or a parameter is computed once for a statement. */
-static Datum
-evaluate(FunctionCallInfo fcinfo, const DistilTask *task)
-{
-	DistilModel *model = distil_task_model(fcinfo, task);
-	FmgrInfo   *flinfo = fcinfo->flinfo;
-	bool		by_value = task->type == FLOAT4OID;
-	DistilText	t = distil_text_get(PG_GETARG_DATUM(0));
-	DistilMemo *memo = get_fn_expr_arg_stable(flinfo, 0) ? distil_call_memo(flinfo) : NULL;
-	Datum		answer;
-
-	if (memo != NULL && memo_holds(memo, &t))
-		answer = datumCopy(memo->answer, by_value, by_value ? sizeof(float4) : -1);
-	else
-	{
-		answer = task->answer(model, distil_run_text(model, task->want, &t), 0);
-		if (memo != NULL)
-			remember(memo, flinfo->fn_mcxt, task, &t, answer);
-	}
-	distil_text_free(&t);
-	return answer;
-}
 
 Datum
 distil_sentiment(PG_FUNCTION_ARGS)
 {
-	return evaluate(fcinfo, &distil_task_sentiment);
+	return distil_task_evaluate(fcinfo, &distil_task_sentiment);
 }
 
 Datum
 distil_sentiment_label(PG_FUNCTION_ARGS)
 {
-	return evaluate(fcinfo, &distil_task_sentiment_label);
+	return distil_task_evaluate(fcinfo, &distil_task_sentiment_label);
 }
 
 Datum
 distil_classify(PG_FUNCTION_ARGS)
 {
-	return evaluate(fcinfo, &distil_task_classify);
+	return distil_task_evaluate(fcinfo, &distil_task_classify);
 }
 
 Datum
 distil_embed(PG_FUNCTION_ARGS)
 {
-	return evaluate(fcinfo, &distil_task_embed);
+	return distil_task_evaluate(fcinfo, &distil_task_embed);
 }
 
 /* ---- tokens ---- */

@@ -1,5 +1,6 @@
-# Batching changes nothing but the time: some hundred queries with and without
-# it, serial and parallel, give the same rows, bit for bit, and the same errors.
+# Batching and the result cache change nothing but the time: some hundred queries
+# with and without them, serial and parallel, give the same rows, bit for bit,
+# and the same errors.
 #
 # Queries are made of shapes and of expressions that go where a shape says E
 # (over table t or an alias: E(a)).  Where a query has no ORDER BY its rows are
@@ -82,6 +83,11 @@ my @shapes = (
 	[ '', 'SELECT id, CASE WHEN cat = 3 THEN E ELSE -1 END FROM t' ],
 	[ '', 'SELECT id, CASE WHEN E > 0 THEN E ELSE -1 END FROM t' ],
 	[ '', 'SELECT id, coalesce(E, 0) > 0.05, greatest(E, 0.1), E IS NULL FROM t' ],
+	[ '', q{SELECT id, E, distil_sentiment_label(body, 's'), distil_sentiment(body) FROM t WHERE distil_sentiment(body, 's') > -0.5 AND distil_sentiment_label(body) <> 'x'} ],
+	[ '', q{SELECT cat, count(distil_sentiment_label(body)), sum(E::numeric), sum(distil_sentiment(body)::numeric) FROM t WHERE distil_sentiment_label(body) <> 'NEGATIVE' GROUP BY cat} ],
+	[ 'o', q{SELECT id, sum(distil_sentiment(body)::numeric) OVER (ORDER BY id), E FROM t WHERE distil_sentiment_label(body) <> 'NEGATIVE' ORDER BY id} ],
+	[ 'os', q{SET LOCAL distilbert.long_text = error; SELECT id, distil_sentiment(body), E FROM t WHERE id > 3 AND distil_sentiment_label(body) <> 'x' LIMIT 18} ],
+	[ 'os', q{SELECT id, distil_sentiment(body, 'e') FROM t WHERE distil_sentiment_label(body, 'e') = 'x' AND E > -2} ],
 	[ 'o', 'SELECT id, E FROM t ORDER BY E, id' ],
 	[ 'o', 'SELECT id, E FROM t ORDER BY id LIMIT 10' ],
 	[ 'o', 'SELECT id, E FROM t ORDER BY cat, id OFFSET 3 LIMIT 7' ],
@@ -221,7 +227,9 @@ my @expected = run_all('SET distilbert.enable_batching = off; SET max_parallel_w
 is(scalar(@expected), scalar(@queries), 'all ' . scalar(@queries) . ' queries were answered');
 for my $mode (
 	[ 'batched', 0, 'SET max_parallel_workers_per_gather = 0' ],
-	[ 'batched in workers', 1, 'SET max_parallel_workers_per_gather = 2' ])
+	[ 'batched in workers', 1, 'SET max_parallel_workers_per_gather = 2' ],
+	[ 'with a small result cache', 0, q{SET max_parallel_workers_per_gather = 0; SET distilbert.cache_size = '8kB'} ],
+	[ 'row by row with a result cache', 0, q{SET max_parallel_workers_per_gather = 0; SET distilbert.enable_batching = off; SET distilbert.cache_size = '1MB'} ])
 {
 	my ($name, $parallel, $settings) = @$mode;
 	my @got = run_all($settings, @queries);
