@@ -138,7 +138,7 @@ bench-kernels: bench/kernels
 	bench/kernels
 
 # What others need for the same; the first run makes a virtual environment.
-bench-peers: bench/encode bench/tokens
+bench-peers: $(BENCHES)
 	python3 bench/peers.py $(if $(QUICK),--quick)
 
 .PHONY: check-core bench benches bench-kernels bench-peers
