@@ -30,7 +30,7 @@ DATA_built  = sql/$(EXTENSION)--$(EXTVERSION).sql
 REGRESS     = $(filter-out $(EXTENSION) $(EXTENSION)--%,$(basename $(notdir $(sort $(wildcard $(here)sql/*.sql)))))
 REGRESS_OPTS = --encoding=UTF8
 
-ROOMS     = base kernel text model nn task
+ROOMS     = base kernel text model nn task train
 CORE_SRC := $(foreach room,$(ROOMS),$(patsubst $(here)%,%,$(sort $(wildcard $(here)src/$(room)/*.c))))
 PG_SRC   := $(patsubst $(here)%,%,$(sort $(wildcard $(here)src/pg/*.c)))
 CORE      = $(CORE_SRC:.c=.o)

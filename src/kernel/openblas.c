@@ -18,6 +18,7 @@
 #include "kernel/kernel_scalar.h"
 
 #include "kernel/int8.h"
+#include "kernel/sgemm.h"
 #include "model/config.h"
 
 #include <dlfcn.h>
@@ -121,6 +122,17 @@ static bool
 empty(int m, int n, int k)
 {
 	return m <= 0 || n <= 0 || k <= 0;
+}
+
+void
+dbert_f32_sgemm__openblas(bool ta, bool tb, int m, int n, int k,
+						  float alpha, const float *a, size_t lda,
+						  const float *b, size_t ldb,
+						  float beta, float *c, size_t ldc)
+{
+	if (!empty(m, n, k))
+		sgemm(ROW_MAJOR, ta ? TRANS : NO_TRANS, tb ? TRANS : NO_TRANS, m, n, k,
+			  alpha, a, (int) lda, b, (int) ldb, beta, c, (int) ldc);
 }
 
 /* The bias goes first and sgemm adds to it: one pass over y. */
