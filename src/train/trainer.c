@@ -269,37 +269,32 @@ check_batch(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *err
 	return DBERT_OK;
 }
 
+/* Checks the batch and fills the pass. */
 static DbertStatus
-check_pool(const DbertTrainer *t, DbertError *err)
+begin_pass(DbertTrainer *t, const DbertTrainBatch *batch, bool training, const DbertPoll *poll,
+		   DbertError *err, DbertPass *pass)
 {
+	DBERT_TRY(check_batch(t, batch, err));
 	if (dbert_pool_threads(t->pool) > t->options.threads)
 		return dbert_fail(err, DBERT_E_LIMIT, "%d threads, but room is for %d", dbert_pool_threads(t->pool),
 						  t->options.threads);
-	return DBERT_OK;
-}
-
-static DbertPass
-begin_pass(DbertTrainer *t, const DbertTrainBatch *batch, bool training, const DbertPoll *poll,
-		   DbertError *err)
-{
-	DbertPass	pass = {
+	*pass = (DbertPass)
+	{
 		.trainer = t,.batch = batch,.training = training,.n = batch->cu[batch->n_texts],
+		.rows = t->options.head == DBERT_HEAD_TOKEN ? batch->cu[batch->n_texts] : batch->n_texts,
 		.run = {.sgemm = t->sgemm,.kernels = t->options.kernels,.pool = t->pool,.poll = poll,.err = err}
 	};
-
-	pass.rows = t->options.head == DBERT_HEAD_TOKEN ? pass.n : batch->n_texts;
-	return pass;
+	return DBERT_OK;
 }
 
 DbertStatus
 dbert_trainer_step(DbertTrainer *trainer, const DbertTrainBatch *batch, const DbertPoll *poll,
 				   double *loss, DbertError *err)
 {
-	DbertPass	pass = begin_pass(trainer, batch, true, poll, err);
+	DbertPass	pass;
 	double		weight;
 
-	DBERT_TRY(check_batch(trainer, batch, err));
-	DBERT_TRY(check_pool(trainer, err));
+	DBERT_TRY(begin_pass(trainer, batch, true, poll, err, &pass));
 	DBERT_TRY(dbert_pass_forward(&pass));
 	DBERT_TRY(dbert_pass_loss(&pass, true, loss, &weight));
 	DBERT_TRY(dbert_pass_backward(&pass));
@@ -312,10 +307,9 @@ DbertStatus
 dbert_trainer_evaluate(DbertTrainer *trainer, const DbertTrainBatch *batch, const DbertPoll *poll,
 					   const float **logits, double *loss, double *weight, DbertError *err)
 {
-	DbertPass	pass = begin_pass(trainer, batch, false, poll, err);
+	DbertPass	pass;
 
-	DBERT_TRY(check_batch(trainer, batch, err));
-	DBERT_TRY(check_pool(trainer, err));
+	DBERT_TRY(begin_pass(trainer, batch, false, poll, err, &pass));
 	DBERT_TRY(dbert_pass_forward(&pass));
 	*logits = trainer->acts.logits;
 	return dbert_pass_loss(&pass, false, loss, weight);
