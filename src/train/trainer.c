@@ -259,9 +259,12 @@ check_batch(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *err
 {
 	const DbertTrainOptions *o = &t->options;
 
-	if (batch->n_texts < 1 || batch->n_texts > o->max_texts || batch->cu[batch->n_texts] > o->max_batch_tokens)
-		return dbert_fail(err, DBERT_E_LIMIT, "a batch of %d texts and %d tokens, but room is for %d and %d",
-						  batch->n_texts, (int) batch->cu[batch->n_texts], o->max_texts, o->max_batch_tokens);
+	if (batch->n_texts < 1 || batch->n_texts > o->max_texts)
+		return dbert_fail(err, DBERT_E_LIMIT, "a batch of %d texts, but room is for 1 to %d",
+						  batch->n_texts, o->max_texts);
+	if (batch->cu[batch->n_texts] > o->max_batch_tokens)
+		return dbert_fail(err, DBERT_E_LIMIT, "a batch of %d tokens, but room is for %d",
+						  (int) batch->cu[batch->n_texts], o->max_batch_tokens);
 	for (int b = 0; b < batch->n_texts; b++)
 		if (batch->cu[b + 1] - batch->cu[b] < 1 || batch->cu[b + 1] - batch->cu[b] > o->max_text_tokens)
 			return dbert_fail(err, DBERT_E_LIMIT, "a text of %d tokens, but room is for 1 to %d",
