@@ -20,6 +20,7 @@ bool		distil_guc_enable_batching;
 char	   *distil_guc_force_isa;
 bool		distil_guc_enable_batching;
 int			distil_guc_batch_tokens;
+int			distil_guc_train_memory = 4096;
 
 static const struct config_enum_entry long_text_options[] = {
 	{"truncate", DISTIL_LONG_TRUNCATE, false},
@@ -108,6 +109,12 @@ distil_guc_init(void)
 							"Number of tokens that go through a model at a time.",
 							NULL, &distil_guc_batch_tokens, 4096, 1, 1024 * 1024,
 							PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("distilbert.train_memory",
+							"Memory that one distil_train may take.",
+							"A training that needs more is refused before it begins.",
+							&distil_guc_train_memory, 4096, 1, 4 * 1024 * 1024,
+							PGC_USERSET, GUC_UNIT_MB, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("distilbert.force_isa",
 							   "Kernels that models are computed with, for tests.",

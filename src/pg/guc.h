@@ -21,6 +21,8 @@ extern char *distil_guc_force_isa;		/* superuser: name of a table of kernels, ""
 extern bool distil_guc_enable_batching;
 extern int	distil_guc_batch_tokens;	/* of one pass through a model */
 
+extern int	distil_guc_train_memory;	/* MB that distil_train may take */
+
 extern void distil_guc_init(void);
 
 /*

@@ -1,0 +1,208 @@
+/*
+ * evaluatefunc.c -- distil_evaluate.
+ *
+ * The rows come in blocks from a cursor; each block's texts go through the
+ * model in batches of distilbert.batch_tokens, as the answers of a query
+ * would, and are counted against their labels.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+#include "pg/errors.h"
+#include "pg/examples.h"
+#include "pg/guc.h"
+#include "pg/trainmetric.h"
+
+typedef struct EvaluateJob
+{
+	DistilModel *model;
+	int			n_labels;
+	bool		multi;
+	DistilClassCount *counts;	/* [n_labels] */
+	int64		rows;
+} EvaluateJob;
+
+static int
+label_number(const EvaluateJob *job, const char *label)
+{
+	const DbertModel *core = job->model->core;
+
+	for (int i = 0; i < job->n_labels; i++)
+	{
+		if (strcmp(core->labels[i], label) == 0)
+			return i;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("model \"%s\" has no label \"%s\"", job->model->name,
+					pg_any_to_server(label, strlen(label), PG_UTF8)),
+			 errhint("The view distil_models lists the labels of each model.")));
+	return -1;					/* keep compiler quiet */
+}
+
+static void
+count_answer(EvaluateJob *job, const DistilExample *row, const float *logits)
+{
+	int			best = dbert_classify_best(job->model->core, logits);
+
+	for (int j = 0; j < job->n_labels; j++)
+		job->counts[j].said += job->multi ? logits[j] > 0 : j == best;
+	for (int i = 0; i < row->n_labels; i++)
+	{
+		int			j = label_number(job, row->labels[i]);
+
+		job->counts[j].support++;
+		job->counts[j].hits += job->multi ? logits[j] > 0 : j == best;
+	}
+	job->rows++;
+}
+
+static void
+check_kind(const EvaluateJob *job, DistilLabelKind kind)
+{
+	if ((kind == DISTIL_LABEL_MANY) != job->multi)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 job->multi ? errmsg("model \"%s\" gives a text several labels", job->model->name) :
+				 errmsg("model \"%s\" gives a text one label", job->model->name),
+				 job->multi ? errhint("The second column of the query must be text[].") :
+				 errhint("The second column of the query must not be an array.")));
+}
+
+/* The rows of the batch, which ends before row end. */
+static void
+run_batch(EvaluateJob *job, DbertBatch *batch, const DistilExample *rows, int end)
+{
+	int			n = dbert_batch_count(batch);
+
+	distil_batch_run(batch);
+	for (int i = 0; i < n; i++)
+	{
+		int			count;
+
+		count_answer(job, &rows[end - n + i], dbert_batch_logits(batch, i, &count));
+	}
+	dbert_batch_reset(batch);
+}
+
+static void
+visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows, int n)
+{
+	EvaluateJob *job = ctx;
+	DbertBatch *batch = distil_model_batch(job->model, DBERT_WANT_LOGITS);
+
+	check_kind(job, kind);
+	for (int i = 0; i < n; i++)
+	{
+		distil_batch_add(batch, &rows[i].text, false);
+		if (dbert_batch_tokens(batch) >= (size_t) distil_guc_batch_tokens || i == n - 1)
+			run_batch(job, batch, rows, i + 1);
+	}
+}
+
+
+/* ---- rows of the result ---- */
+
+static void
+put_row(ReturnSetInfo *rsinfo, const char *label, double precision, double recall, double f1, int64 support)
+{
+	Datum		values[5];
+	bool		nulls[5] = {false};
+
+	values[0] = PointerGetDatum(distil_text_from_utf8(label, strlen(label)));
+	values[1] = Float4GetDatum((float4) precision);
+	values[2] = Float4GetDatum((float4) recall);
+	values[3] = Float4GetDatum((float4) f1);
+	values[4] = Int64GetDatum(support);
+	nulls[1] = isnan(precision);
+	nulls[2] = isnan(recall);
+	nulls[3] = isnan(f1);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+static void
+put_counts(ReturnSetInfo *rsinfo, const char *label, const DistilClassCount *c)
+{
+	put_row(rsinfo, label, distil_precision_of(c), distil_recall_of(c), distil_f1_of(c), c->support);
+}
+
+/*
+ * Means over the labels that occur, as answers or in the rows; what is
+ * undefined for one of them counts as 0, as in scikit-learn's report.
+ */
+static void
+put_means(ReturnSetInfo *rsinfo, const EvaluateJob *job, const char *label, bool weighted)
+{
+	double		precision = 0,
+				recall = 0,
+				f1 = 0,
+				weights = 0;
+
+	for (int i = 0; i < job->n_labels; i++)
+	{
+		const DistilClassCount *c = &job->counts[i];
+		double		w = weighted ? (double) c->support : c->support + c->said > 0;
+
+		if (w == 0)
+			continue;
+		precision += c->said > 0 ? w * distil_precision_of(c) : 0;
+		recall += c->support > 0 ? w * distil_recall_of(c) : 0;
+		f1 += w * distil_f1_of(c);
+		weights += w;
+	}
+	put_row(rsinfo, label, precision / weights, recall / weights, f1 / weights,
+			distil_sum_counts(job->counts, job->n_labels).support);
+}
+
+static void
+put_result(ReturnSetInfo *rsinfo, const EvaluateJob *job)
+{
+	DistilClassCount all = distil_sum_counts(job->counts, job->n_labels);
+
+	for (int i = 0; i < job->n_labels; i++)
+		put_counts(rsinfo, job->model->core->labels[i], &job->counts[i]);
+	if (job->multi)
+		put_counts(rsinfo, "(micro average)", &all);
+	else
+		put_row(rsinfo, "(accuracy)", NAN, NAN, distil_recall_of(&all), all.support);
+	put_means(rsinfo, job, "(macro average)", false);
+	put_means(rsinfo, job, "(weighted average)", true);
+}
+
+static void
+check_model(const DistilModel *model)
+{
+	distil_require_head(model, DBERT_HEAD_SEQUENCE, "distil_evaluate");
+	if (model->core->config.problem == DBERT_PROBLEM_REGRESSION)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("distil_evaluate measures classifiers, but model \"%s\" gives a number", model->name),
+				 errhint("Compare its numbers by corr(): SELECT corr(label, s.score) FROM ..., distil_scores(text, model) AS s.")));
+}
+
+PG_FUNCTION_INFO_V1(distil_evaluate);
+Datum
+distil_evaluate(PG_FUNCTION_ARGS)
+{
+	EvaluateJob job = {.model = distil_model_for_call(fcinfo->flinfo, text_to_cstring(PG_GETARG_TEXT_PP(0)))};
+	DistilExampleCounts counts;
+
+	check_model(job.model);
+	job.n_labels = job.model->core->config.n_labels;
+	job.multi = job.model->core->config.problem == DBERT_PROBLEM_MULTI;
+	job.counts = palloc0(sizeof(DistilClassCount) * job.n_labels);
+	InitMaterializedSRF(fcinfo, 0);
+	counts = distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(1)), "query", false, visit, &job);
+	if (job.rows == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"query\" gives no row with both a text and a label")));
+	distil_examples_report(&counts);
+	put_result((ReturnSetInfo *) fcinfo->resultinfo, &job);
+	return (Datum) 0;
+}

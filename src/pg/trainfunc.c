@@ -1,0 +1,598 @@
+/*
+ * trainfunc.c -- distil_train.
+ *
+ * Everything that can be wrong is looked at before the first step: arguments,
+ * the new name, the base, the rows, the labels, the memory.  Then epochs of
+ * steps; after each the rows held back for validation are evaluated, and a row
+ * goes to the result.  At the end the trained model is stored as one that was
+ * loaded would be, in this transaction: ROLLBACK undoes it.
+ *
+ * Memory: a context below the caller's holds everything, the core's arrays
+ * included, and is deleted on error, too.  The core is asked in steps; below
+ * it, the poll serves interrupts every few milliseconds (alloc.c).
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "funcapi.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "portability/instr_time.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "pg/alloc.h"
+#include "pg/errors.h"
+#include "pg/guc.h"
+#include "pg/identity.h"
+#include "pg/load.h"
+#include "pg/modelsource.h"
+#include "pg/packfile.h"
+#include "pg/threads.h"
+#include "pg/trainargs.h"
+#include "pg/trainmetric.h"
+#include "pg/trainset.h"
+
+/* Streams of random numbers; the core's own begin with purposes 1 and 2. */
+#define STREAM_SPLIT	UINT64CONST(0x73706c6974)
+#define STREAM_ORDER	UINT64CONST(0x6f72646572)
+
+/* Seconds between two progress messages. */
+#define PROGRESS_SECONDS 10
+
+typedef struct TrainJob
+{
+	DistilTrainArgs args;
+	const char *subject;		/* for errors of the core */
+	DbertAllocator allocator;
+	DistilModelSource source;
+	DbertTrainBase *base;
+	DistilTrainSet *set;
+	DbertProblem problem;
+	const char *const *labels;	/* [n_labels] UTF-8 */
+	int			n_labels;
+	int32	   *training;		/* numbers of texts */
+	int			n_training;
+	int32	   *validation;
+	int			n_validation;
+	DbertTrainOptions options;
+	DbertTrainer *trainer;
+	DistilTrainBatch *batch;
+	DistilClassCount *counts;	/* [n_labels] of an evaluation */
+	ReturnSetInfo *rsinfo;
+	instr_time	start;
+	double		progress_at;	/* seconds, of the last message */
+} TrainJob;
+
+/* What an evaluation found. */
+typedef struct Evaluation
+{
+	double		loss;
+	double		value;			/* of the metric */
+} Evaluation;
+
+static double
+seconds_since(const instr_time *start)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, *start);
+	return INSTR_TIME_GET_DOUBLE(now);
+}
+
+static int64
+memory_limit(void)
+{
+	return (int64) distil_guc_train_memory * 1024 * 1024;
+}
+
+
+/* ---- the rows ---- */
+
+static void
+read_rows(TrainJob *job)
+{
+	const DbertConfig *config = dbert_trainbase_config(job->base);
+	const DistilTrainArgs *args = &job->args;
+	bool		numbers = distil_train_is_regression(args);
+
+	job->set = distil_trainset_create(dbert_trainbase_tokenizer(job->base),
+									  Min(args->max_tokens, config->max_tokens), memory_limit());
+	distil_trainset_read(job->set, args->query, "query", numbers);
+	job->n_training = job->set->n;
+	if (args->validation_query != NULL)
+	{
+		int			known = job->set->n_names;
+
+		distil_trainset_read(job->set, args->validation_query, "validation_query", numbers);
+		if (job->set->n_names > known)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("argument \"validation_query\" gives the label \"%s\", which no row of query has",
+							pg_any_to_server(job->set->names[known], strlen(job->set->names[known]), PG_UTF8))));
+	}
+	if (job->set->truncated > 0)
+		ereport(NOTICE,
+				(errmsg("%d of %d texts are cut at %d tokens", job->set->truncated, job->set->n, job->set->max_tokens)));
+}
+
+/* Rows of each class among those. */
+static int64 *
+count_classes(const TrainJob *job, const int32 *texts, int n)
+{
+	int64	   *counts = palloc0(sizeof(int64) * Max(job->n_labels, 1));
+
+	for (int i = 0; i < n; i++)
+		counts[distil_trainset_class(job->set, texts[i])]++;
+	return counts;
+}
+
+/*
+ * The rows of query in random order; the first to go to validation are those
+ * whose class has other rows left to learn from.
+ */
+static void
+split_rows(TrainJob *job)
+{
+	int			n = job->n_training,
+				rest = job->set->n - n,
+				wanted = (int) rint((double) n * job->args.validation);
+	int32	   *order = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
+	int64	   *left;
+
+	if (wanted == 0 && job->args.validation > 0 && n > 1)
+		wanted = 1;
+	dbert_random_shuffle(order, n, dbert_random_key(job->args.seed, STREAM_SPLIT, 0));
+	left = job->problem == DBERT_PROBLEM_SINGLE ? count_classes(job, order, n) : NULL;
+	job->training = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
+	job->validation = palloc_extended(sizeof(int32) * (wanted + rest + 1), MCXT_ALLOC_HUGE);
+	job->n_training = 0;
+	for (int i = 0; i < n; i++)
+	{
+		bool		can = left == NULL || left[distil_trainset_class(job->set, order[i])] > 1;
+
+		if (job->n_validation < wanted && can && i - job->n_validation < n - 1)
+		{
+			job->validation[job->n_validation++] = order[i];
+			if (left != NULL)
+				left[distil_trainset_class(job->set, order[i])]--;
+		}
+		else
+			job->training[job->n_training++] = order[i];
+	}
+	for (int i = 0; i < rest; i++)
+		job->validation[job->n_validation++] = n + i;
+	pfree(order);
+}
+
+
+/* ---- the labels ---- */
+
+/* The base has all classes of the rows already: its order, and its head, are kept. */
+static bool
+base_has_labels(const TrainJob *job)
+{
+	const DbertConfig *config = dbert_trainbase_config(job->base);
+	int			found = 0;
+
+	if (config->head != DBERT_HEAD_SEQUENCE || config->problem != (int32_t) job->problem)
+		return false;
+	for (int i = 0; i < config->n_labels; i++)
+	{
+		for (int j = 0; j < job->set->n_names; j++)
+			found += strcmp(dbert_trainbase_label(job->base, i), job->set->names[j]) == 0;
+	}
+	return found == job->set->n_names;
+}
+
+static void
+take_base_labels(TrainJob *job)
+{
+	int			n = dbert_trainbase_config(job->base)->n_labels;
+	const char **labels = palloc(sizeof(char *) * n);
+
+	for (int i = 0; i < n; i++)
+		labels[i] = dbert_trainbase_label(job->base, i);
+	distil_trainset_renumber(job->set, labels, n);
+}
+
+static void
+raise_one_class(const TrainJob *job)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 job->set->n_names == 0 ? errmsg("no row has a label") :
+			 errmsg("all rows have the label \"%s\"",
+					pg_any_to_server(job->set->names[0], strlen(job->set->names[0]), PG_UTF8)),
+			 errhint("There must be at least two classes to tell apart.")));
+}
+
+static void
+choose_labels(TrainJob *job)
+{
+	static const char *const number[] = {"LABEL_0"};
+	DistilTrainSet *set = job->set;
+
+	if (set->kind == DISTIL_LABEL_NUMBER)
+	{
+		job->problem = DBERT_PROBLEM_REGRESSION;
+		job->labels = number;
+		job->n_labels = 1;
+		return;
+	}
+	job->problem = set->kind == DISTIL_LABEL_MANY ? DBERT_PROBLEM_MULTI : DBERT_PROBLEM_SINGLE;
+	if (set->n_names < (set->kind == DISTIL_LABEL_MANY ? 1 : 2))
+		raise_one_class(job);
+	if (base_has_labels(job))
+		take_base_labels(job);
+	else
+		distil_trainset_sort_names(set);
+	job->labels = set->names;
+	job->n_labels = set->n_names;
+	if (strcmp(job->args.task, "sentiment") == 0 &&
+		!dbert_labels_have_sentiment(job->labels, job->n_labels))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the labels of the rows are no sentiments"),
+				 errhint("Sentiment needs labels negative and positive (neutral may join them), or 1 star to 5 stars; other labels have the task classify.")));
+}
+
+static const float *
+class_weights(const TrainJob *job)
+{
+	if (job->args.class_weights == NULL)
+		return NULL;
+	if (job->problem != DBERT_PROBLEM_SINGLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("class_weights are for texts that have one label each")));
+	return distil_train_class_weights(job->args.class_weights, job->labels, job->n_labels,
+									  count_classes(job, job->training, job->n_training));
+}
+
+
+/* ---- the plan ---- */
+
+static int
+longest_text(const DistilTrainSet *set)
+{
+	int			longest = 1;
+
+	for (int i = 0; i < set->n; i++)
+		longest = Max(longest, set->texts[i].n_tokens);
+	return longest;
+}
+
+/* Shuffled for an epoch; the same memory each time. */
+static void
+shuffle_epoch(const TrainJob *job, int epoch, int32 *order)
+{
+	dbert_random_shuffle(order, job->n_training, dbert_random_key(job->args.seed, STREAM_ORDER, epoch));
+	for (int i = 0; i < job->n_training; i++)
+		order[i] = job->training[order[i]];
+}
+
+/* The schedule of the learning rate needs to know, and texts' lengths decide how many fit a batch. */
+static int64
+count_steps(const TrainJob *job)
+{
+	int32	   *order = palloc_extended(sizeof(int32) * job->n_training, MCXT_ALLOC_HUGE);
+	int64		steps = 0;
+
+	for (int epoch = 1; epoch <= job->args.epochs; epoch++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		shuffle_epoch(job, epoch, order);
+		steps += distil_trainbatch_count(job->batch, job->set, order, job->n_training);
+	}
+	pfree(order);
+	return steps;
+}
+
+static void
+plan_options(TrainJob *job)
+{
+	const DistilTrainArgs *args = &job->args;
+	int64		longest = longest_text(job->set);
+	int			max_texts = Min(args->batch_size, job->set->n);
+
+	job->options = (DbertTrainOptions)
+	{
+		.head = DBERT_HEAD_SEQUENCE,.problem = job->problem,.n_labels = job->n_labels,.labels = job->labels,
+			.class_weights = class_weights(job),.head_only = args->head_only,
+			.freeze_embeddings = args->freeze_embeddings,.dropout = args->dropout,.seed = (uint64) args->seed,
+			.learning_rate = args->learning_rate,.weight_decay = args->weight_decay,.warmup = args->warmup,
+			.max_grad_norm = 1,.max_texts = max_texts,.max_text_tokens = (int) longest,
+			.max_batch_tokens = (int) Max(longest, Min(args->batch_tokens, longest * max_texts)),
+			.keep_best = args->early_stopping > 0,.threads = dbert_pool_threads(distil_pool()),
+			.kernels = distil_kernels()
+	};
+	job->batch = distil_trainbatch_create(max_texts, job->options.max_batch_tokens, job->n_labels);
+	job->options.steps = count_steps(job);
+}
+
+/* Refused before anything is computed, or stated. */
+static void
+check_memory(TrainJob *job)
+{
+	DbertError	err = {0};
+	uint64_t	bytes;
+
+	if (dbert_trainer_bytes(job->base, &job->options, &bytes, &err) != DBERT_OK)
+		distil_raise(&err, job->subject);
+	bytes += distil_trainset_bytes(job->set);
+	if (bytes > (uint64_t) memory_limit())
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("training \"%s\" needs %llu MB of memory", job->args.base, (unsigned long long) (bytes >> 20)),
+				 errdetail("The limit, distilbert.train_memory, is %d MB.", distil_guc_train_memory),
+				 errhint("Make batch_size, batch_tokens or max_tokens smaller, set freeze_embeddings or head_only, or raise the limit.")));
+	ereport(NOTICE,
+			(errmsg("training on %d texts, validating on %d: %lld steps, %llu MB of memory",
+					job->n_training, job->n_validation, (long long) job->options.steps,
+					(unsigned long long) ((bytes >> 20) + 1))));
+}
+
+
+/* ---- evaluation ---- */
+
+static const char *
+metric_name(const TrainJob *job)
+{
+	switch (job->problem)
+	{
+		case DBERT_PROBLEM_SINGLE:
+			return "accuracy";
+		case DBERT_PROBLEM_MULTI:
+			return "f1";
+		case DBERT_PROBLEM_REGRESSION:
+			break;
+	}
+	return "rmse";
+}
+
+/* One row of logits against what is true. */
+static void
+count_row(const TrainJob *job, const float *logits, int row, double *squares)
+{
+	const DbertTrainBatch *batch = &job->batch->core;
+	int			best = 0;
+
+	if (job->problem == DBERT_PROBLEM_REGRESSION)
+		*squares += pow((double) logits[0] - batch->targets[row], 2);
+	for (int j = 0; job->problem == DBERT_PROBLEM_MULTI && j < job->n_labels; j++)
+	{
+		bool		said = logits[j] > 0;
+		bool		true_ = batch->targets[(Size) row * job->n_labels + j] > 0;
+
+		job->counts[j].said += said;
+		job->counts[j].support += true_;
+		job->counts[j].hits += said && true_;
+	}
+	if (job->problem != DBERT_PROBLEM_SINGLE)
+		return;
+	for (int j = 1; j < job->n_labels; j++)
+		best = logits[j] > logits[best] ? j : best;
+	job->counts[best].said++;
+	job->counts[batch->classes[row]].support++;
+	job->counts[best].hits += best == batch->classes[row];
+}
+
+static double
+metric_value(const TrainJob *job, double squares)
+{
+	DistilClassCount all = distil_sum_counts(job->counts, job->n_labels);
+
+	if (job->problem == DBERT_PROBLEM_REGRESSION)
+		return sqrt(squares / job->n_validation);
+	return job->problem == DBERT_PROBLEM_SINGLE ? distil_recall_of(&all) : distil_f1_of(&all);
+}
+
+static Evaluation
+evaluate(TrainJob *job)
+{
+	double		sum = 0,
+				weights = 0,
+				squares = 0;
+	DbertError	err = {0};
+
+	memset(job->counts, 0, sizeof(DistilClassCount) * job->n_labels);
+	for (int first = 0; first < job->n_validation;)
+	{
+		const float *logits;
+		double		loss,
+					weight;
+		int			n = distil_trainbatch_fill(job->batch, job->set, job->validation, first, job->n_validation);
+
+		if (dbert_trainer_evaluate(job->trainer, &job->batch->core, distil_poll(), &logits, &loss, &weight,
+								   &err) != DBERT_OK)
+			distil_raise(&err, job->subject);
+		for (int i = 0; i < n; i++)
+			count_row(job, logits + (Size) i * job->n_labels, i, &squares);
+		sum += loss * weight;
+		weights += weight;
+		first += n;
+	}
+	return (Evaluation) {.loss = weights > 0 ? sum / weights : 0,.value = metric_value(job, squares)};
+}
+
+static void
+put_row(TrainJob *job, int epoch, int64 step, double train_loss, const Evaluation *e)
+{
+	Datum		values[7];
+	bool		nulls[7] = {false};
+
+	values[0] = Int32GetDatum(epoch);
+	values[1] = Int64GetDatum(step);
+	values[2] = Float4GetDatum((float4) train_loss);
+	values[6] = Float4GetDatum((float4) seconds_since(&job->start));
+	nulls[3] = nulls[4] = nulls[5] = e == NULL;
+	if (e != NULL)
+	{
+		values[3] = Float4GetDatum((float4) e->loss);
+		values[4] = CStringGetTextDatum(metric_name(job));
+		values[5] = Float4GetDatum((float4) e->value);
+		nulls[5] = isnan(e->value);
+	}
+	tuplestore_putvalues(job->rsinfo->setResult, job->rsinfo->setDesc, values, nulls);
+	if (e == NULL)
+		ereport(NOTICE, (errmsg("epoch %d: train_loss %.4f", epoch, train_loss)));
+	else
+		ereport(NOTICE, (errmsg("epoch %d: train_loss %.4f, eval_loss %.4f, %s %.4f", epoch, train_loss, e->loss,
+								metric_name(job), e->value)));
+}
+
+
+/* ---- training ---- */
+
+static void
+report_progress(TrainJob *job, int epoch, int64 step, double loss)
+{
+	double		now = seconds_since(&job->start);
+
+	if (now - job->progress_at < PROGRESS_SECONDS)
+		return;
+	job->progress_at = now;
+	ereport(NOTICE,
+			(errmsg("epoch %d of %d, step %lld of %lld: loss %.4f, %.0f s, about %.0f s left",
+					epoch, job->args.epochs, (long long) step, (long long) job->options.steps, loss, now,
+					now / (double) step * (double) (job->options.steps - step))));
+}
+
+/* The mean loss of an epoch's steps. */
+static double
+train_epoch(TrainJob *job, int epoch, int32 *order, int64 *step)
+{
+	double		sum = 0;
+	int64		before = *step;
+	DbertError	err = {0};
+
+	shuffle_epoch(job, epoch, order);
+	for (int first = 0; first < job->n_training;)
+	{
+		double		loss;
+
+		first += distil_trainbatch_fill(job->batch, job->set, order, first, job->n_training);
+		if (dbert_trainer_step(job->trainer, &job->batch->core, distil_poll(), &loss, &err) != DBERT_OK)
+			distil_raise(&err, job->subject);
+		sum += loss;
+		(*step)++;
+		report_progress(job, epoch, *step, loss);
+	}
+	return sum / (double) (*step - before);
+}
+
+/*
+ * With early_stopping the weights of the best evaluation are what remains, be
+ * it the last or not.
+ */
+static void
+train_epochs(TrainJob *job)
+{
+	int32	   *order = palloc_extended(sizeof(int32) * job->n_training, MCXT_ALLOC_HUGE);
+	double		best = INFINITY;
+	int			since_best = 0;
+	int64		step = 0;
+
+	for (int epoch = 1; epoch <= job->args.epochs; epoch++)
+	{
+		double		train_loss = train_epoch(job, epoch, order, &step);
+		Evaluation	e;
+
+		if (job->n_validation > 0)
+			e = evaluate(job);
+		put_row(job, epoch, step, train_loss, job->n_validation > 0 ? &e : NULL);
+		if (job->args.early_stopping == 0)
+			continue;
+		since_best = e.loss < best ? 0 : since_best + 1;
+		if (since_best == 0)
+		{
+			best = e.loss;
+			dbert_trainer_keep(job->trainer);
+		}
+		if (since_best >= job->args.early_stopping)
+			break;
+	}
+	if (since_best > 0)
+		dbert_trainer_restore(job->trainer);
+}
+
+static void
+open_base(TrainJob *job, MemoryContext context)
+{
+	DbertError	err = {0};
+
+	job->source = distil_model_source(job->args.base, context);
+	if (dbert_trainbase_open(job->source.source, &job->allocator, distil_poll(), &job->base, &err) != DBERT_OK)
+		distil_raise(&err, psprintf("could not read model \"%s\"", job->args.base));
+}
+
+static void
+store_result(TrainJob *job)
+{
+	DbertTrainedFiles *files;
+	DbertError	err = {0};
+	DistilInfo	info;
+
+	if (dbert_trainer_files(job->trainer, &job->allocator, distil_poll(), &files, &err) != DBERT_OK)
+		distil_raise(&err, job->subject);
+	distil_store_model(job->args.name, dbert_trained_source(files),
+					   strcmp(job->args.task, "sentiment") == 0 ? "sentiment" : NULL,
+					   DISTIL_DEFAULT_PRECISION, job->args.replace, job->subject, &info);
+}
+
+/* What the core allocated goes with the context, jansson's strings by the free functions. */
+static void
+train(TrainJob *job, MemoryContext context)
+{
+	DbertError	err = {0};
+
+	job->allocator = distil_allocator(context);
+	job->subject = psprintf("could not train model \"%s\"", job->args.name);
+	open_base(job, context);
+	read_rows(job);
+	choose_labels(job);
+	split_rows(job);
+	plan_options(job);
+	check_memory(job);
+	if (dbert_trainer_create(job->base, &job->options, &job->allocator, distil_poll(), &job->trainer, &err) != DBERT_OK)
+		distil_raise(&err, job->subject);
+	dbert_trainer_set_pool(job->trainer, distil_pool());
+	job->counts = palloc(sizeof(DistilClassCount) * job->n_labels);
+	INSTR_TIME_SET_CURRENT(job->start);
+	train_epochs(job);
+	store_result(job);
+	distil_model_source_end(&job->source);
+}
+
+PG_FUNCTION_INFO_V1(distil_train);
+Datum
+distil_train(PG_FUNCTION_ARGS)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context;
+	TrainJob	job = {.args = distil_train_args(fcinfo)};
+
+	distil_prevent_read_only("distil_train()");
+	distil_check_new_name(job.args.name, job.args.replace);
+	InitMaterializedSRF(fcinfo, 0);
+	job.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	/* deleted on error, too: it is large */
+	context = AllocSetContextCreate(caller, "distilbert training", ALLOCSET_DEFAULT_SIZES);
+	PG_TRY();
+	{
+		MemoryContextSwitchTo(context);
+		train(&job, context);
+	}
+	PG_FINALLY();
+	{
+		MemoryContextSwitchTo(caller);
+		MemoryContextDelete(context);
+	}
+	PG_END_TRY();
+	return (Datum) 0;
+}
