@@ -16,6 +16,7 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
@@ -111,7 +112,7 @@ begin_reader(Reader *r, TupleDesc desc, const char *argument)
 	bool		varlena;
 
 	if (desc->natts != 2)
-		raise_columns(argument, psprintf("It gives rows of %d columns.", desc->natts),
+		raise_columns(argument, psprintf("The number of its columns is %d.", desc->natts),
 					  "Write it as SELECT text, label FROM ...");
 	r->text_type = SPI_gettypeid(desc, 1);
 	if (category(r->text_type) != TYPCATEGORY_STRING && r->text_type != UNKNOWNOID)
@@ -130,10 +131,15 @@ read_text(Reader *r, Datum value)
 	return distil_text_get(CStringGetTextDatum(OutputFunctionCall(&r->text_output, value)));
 }
 
+/* As a cast to text has it, which for booleans is not the type's output. */
 static const char *
 read_label(Reader *r, Datum value)
 {
-	char	   *name = OutputFunctionCall(&r->output, value);
+	char	   *name;
+
+	if (r->output.fn_oid == F_BOOLOUT)
+		return DatumGetBool(value) ? "true" : "false";
+	name = OutputFunctionCall(&r->output, value);
 
 	return pg_server_to_any(name, strlen(name), PG_UTF8);
 }

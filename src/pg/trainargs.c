@@ -203,8 +203,6 @@ read_object(Jsonb *object, float *weights, const char *const *labels, int n_labe
 	char	   *label = NULL;
 	int			i = -1;
 
-	if (!JB_ROOT_IS_OBJECT(object))
-		raise_weights("It is not a JSON object.");
 	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
 	{
 		if (token == WJB_KEY)
@@ -231,6 +229,8 @@ distil_train_class_weights(const char *spec, const char *const *labels, int n_la
 		weights[i] = 1;
 	if (strcmp(spec, "balanced") == 0)
 		balance(weights, n_labels, counts);
+	else if (spec[strspn(spec, " \t\n\r")] != '{')
+		raise_weights("It is neither 'balanced' nor a JSON object.");
 	else
 		read_object(DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(spec))), weights, labels, n_labels);
 	return weights;

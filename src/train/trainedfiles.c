@@ -102,7 +102,7 @@ make_config(const DbertTrainer *t, DbertTrainedFiles *f, const DbertPoll *poll, 
 	set_problem(root, &t->options);
 	json_object_del(root, "torch_dtype");
 	json_object_set_new(root, "dtype", json_string("float32"));
-	f->config = json_dumps(root, JSON_INDENT(2));
+	f->config = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 	json_decref(root);
 	if (f->config == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
