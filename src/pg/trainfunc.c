@@ -46,6 +46,7 @@ typedef struct TrainJob
 {
 	DistilTrainArgs args;
 	const char *subject;		/* for errors of the core */
+	DbertError	err;			/* the core's last */
 	DbertAllocator allocator;
 	DistilModelSource source;
 	DbertTrainBase *base;
@@ -81,6 +82,14 @@ seconds_since(const instr_time *start)
 	INSTR_TIME_SET_CURRENT(now);
 	INSTR_TIME_SUBTRACT(now, *start);
 	return INSTR_TIME_GET_DOUBLE(now);
+}
+
+/* The core's failure, if it is one, raised. */
+static void
+must(const TrainJob *job, DbertStatus status)
+{
+	if (status != DBERT_OK)
+		distil_raise(&job->err, job->subject);
 }
 
 static int64
@@ -318,11 +327,9 @@ plan_options(TrainJob *job)
 static void
 check_memory(TrainJob *job)
 {
-	DbertError	err = {0};
 	uint64_t	bytes;
 
-	if (dbert_trainer_bytes(job->base, &job->options, &bytes, &err) != DBERT_OK)
-		distil_raise(&err, job->subject);
+	must(job, dbert_trainer_bytes(job->base, &job->options, &bytes, &job->err));
 	bytes += distil_trainset_bytes(job->set);
 	if (bytes > (uint64_t) memory_limit())
 		ereport(ERROR,
@@ -397,7 +404,6 @@ evaluate(TrainJob *job)
 	double		sum = 0,
 				weights = 0,
 				squares = 0;
-	DbertError	err = {0};
 
 	memset(job->counts, 0, sizeof(DistilClassCount) * job->n_labels);
 	for (int first = 0; first < job->n_validation;)
@@ -407,9 +413,8 @@ evaluate(TrainJob *job)
 					weight;
 		int			n = distil_trainbatch_fill(job->batch, job->set, job->validation, first, job->n_validation);
 
-		if (dbert_trainer_evaluate(job->trainer, &job->batch->core, distil_poll(), &logits, &loss, &weight,
-								   &err) != DBERT_OK)
-			distil_raise(&err, job->subject);
+		must(job, dbert_trainer_evaluate(job->trainer, &job->batch->core, distil_poll(), &logits, &loss, &weight,
+										 &job->err));
 		for (int i = 0; i < n; i++)
 			count_row(job, logits + (Size) i * job->n_labels, i, &squares);
 		sum += loss * weight;
@@ -468,7 +473,6 @@ train_epoch(TrainJob *job, int epoch, int32 *order, int64 *step)
 {
 	double		sum = 0;
 	int64		before = *step;
-	DbertError	err = {0};
 
 	shuffle_epoch(job, epoch, order);
 	for (int first = 0; first < job->n_training;)
@@ -476,8 +480,7 @@ train_epoch(TrainJob *job, int epoch, int32 *order, int64 *step)
 		double		loss;
 
 		first += distil_trainbatch_fill(job->batch, job->set, order, first, job->n_training);
-		if (dbert_trainer_step(job->trainer, &job->batch->core, distil_poll(), &loss, &err) != DBERT_OK)
-			distil_raise(&err, job->subject);
+		must(job, dbert_trainer_step(job->trainer, &job->batch->core, distil_poll(), &loss, &job->err));
 		sum += loss;
 		(*step)++;
 		report_progress(job, epoch, *step, loss);
@@ -511,34 +514,30 @@ train_epochs(TrainJob *job)
 		if (since_best == 0)
 		{
 			best = e.loss;
-			dbert_trainer_keep(job->trainer);
+			must(job, dbert_trainer_keep(job->trainer, distil_poll(), &job->err));
 		}
 		if (since_best >= job->args.early_stopping)
 			break;
 	}
 	if (since_best > 0)
-		dbert_trainer_restore(job->trainer);
+		must(job, dbert_trainer_restore(job->trainer, distil_poll(), &job->err));
 }
 
 static void
 open_base(TrainJob *job, MemoryContext context)
 {
-	DbertError	err = {0};
-
 	job->source = distil_model_source(job->args.base, context);
-	if (dbert_trainbase_open(job->source.source, &job->allocator, distil_poll(), &job->base, &err) != DBERT_OK)
-		distil_raise(&err, psprintf("could not read model \"%s\"", job->args.base));
+	if (dbert_trainbase_open(job->source.source, &job->allocator, distil_poll(), &job->base, &job->err) != DBERT_OK)
+		distil_raise(&job->err, psprintf("could not read model \"%s\"", job->args.base));
 }
 
 static void
 store_result(TrainJob *job)
 {
 	DbertTrainedFiles *files;
-	DbertError	err = {0};
 	DistilInfo	info;
 
-	if (dbert_trainer_files(job->trainer, &job->allocator, distil_poll(), &files, &err) != DBERT_OK)
-		distil_raise(&err, job->subject);
+	must(job, dbert_trainer_files(job->trainer, &job->allocator, distil_poll(), &files, &job->err));
 	distil_store_model(job->args.name, dbert_trained_source(files),
 					   strcmp(job->args.task, "sentiment") == 0 ? "sentiment" : NULL,
 					   DISTIL_DEFAULT_PRECISION, job->args.replace, job->subject, &info);
@@ -548,8 +547,6 @@ store_result(TrainJob *job)
 static void
 train(TrainJob *job, MemoryContext context)
 {
-	DbertError	err = {0};
-
 	job->allocator = distil_allocator(context);
 	job->subject = psprintf("could not train model \"%s\"", job->args.name);
 	open_base(job, context);
@@ -558,8 +555,7 @@ train(TrainJob *job, MemoryContext context)
 	split_rows(job);
 	plan_options(job);
 	check_memory(job);
-	if (dbert_trainer_create(job->base, &job->options, &job->allocator, distil_poll(), &job->trainer, &err) != DBERT_OK)
-		distil_raise(&err, job->subject);
+	must(job, dbert_trainer_create(job->base, &job->options, &job->allocator, distil_poll(), &job->trainer, &job->err));
 	dbert_trainer_set_pool(job->trainer, distil_pool());
 	job->counts = palloc(sizeof(DistilClassCount) * job->n_labels);
 	INSTR_TIME_SET_CURRENT(job->start);

@@ -414,6 +414,23 @@ dbert_dropout_apply(const DbertTrainRun *run, const DbertDropout *d, const float
 }
 
 static DbertStatus
+zero_part(void *ctx, int part, int worker)
+{
+	const Rows *r = ctx;
+
+	memset(r->y + part_first(r, part), 0, part_count(r, part) * sizeof(float));
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_zero_rows(const DbertTrainRun *run, float *y, int m, int n)
+{
+	Rows		rows = {.run = run,.m = m,.n = n,.y = y};
+
+	return loop_rows(&rows, zero_part);
+}
+
+static DbertStatus
 add_part(void *ctx, int part, int worker)
 {
 	const Rows *r = ctx;

@@ -100,6 +100,9 @@ extern DbertStatus dbert_act_backward(const DbertTrainRun *run, int act, const f
 extern DbertStatus dbert_dropout_apply(const DbertTrainRun *run, const DbertDropout *d,
 									   const float *x, int m, int n, float *y);
 
+/* y[M,N] = 0 */
+extern DbertStatus dbert_zero_rows(const DbertTrainRun *run, float *y, int m, int n);
+
 /* y[M,N] += x */
 extern DbertStatus dbert_add_rows(const DbertTrainRun *run, float *y, const float *x, int m, int n);
 

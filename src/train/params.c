@@ -112,7 +112,6 @@ dbert_params_load(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err)
 	if (block == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	trainer->kept_head = same_labels(trainer);
-	memset(trainer->params.values, 0, slots->bytes);
 	status = dbert_slots_match_encoder(slots, &trainer->config, &trainer->base->pack->tensors, err);
 	for (int i = 0; status == DBERT_OK && i < slots->count; i++)
 		status = load_slot(trainer, &slots->items[i], i, block, poll, err);

@@ -93,10 +93,10 @@ embed_backward(const DbertPass *pass, float *dx)
 	DBERT_TRY(drop(pass, DBERT_DROP_EMBEDDING, 0, dx, pass->n, dx));
 	DBERT_TRY(dbert_norm_backward(&pass->run, &t->params.w.embed_norm, &g->embed_norm, t->acts.xhat0,
 								  t->acts.rstd0, dx, pass->n, (int) c, dx));
-	memset((float *) g->word, 0, t->config.vocab * c * sizeof(float));
-	memset((float *) g->position, 0, t->config.positions * c * sizeof(float));
+	DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->word, t->config.vocab, (int) c));
+	DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->position, t->config.positions, (int) c));
 	if (g->type != NULL)
-		memset((float *) g->type, 0, t->config.types * c * sizeof(float));
+		DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->type, t->config.types, (int) c));
 	for (int b = 0; b < batch->n_texts; b++)
 		for (int i = batch->cu[b]; i < batch->cu[b + 1]; i++)
 		{

@@ -127,8 +127,8 @@ extern DbertStatus dbert_trainer_evaluate(DbertTrainer *trainer, const DbertTrai
 										  double *loss, double *weight, DbertError *err);
 
 /* Remember the weights as they are; go back to them.  With keep_best. */
-extern void dbert_trainer_keep(DbertTrainer *trainer);
-extern void dbert_trainer_restore(DbertTrainer *trainer);
+extern DbertStatus dbert_trainer_keep(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err);
+extern DbertStatus dbert_trainer_restore(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err);
 
 /* ---- the result ---- */
 

@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Bytes that are copied in a few milliseconds, their pages being new. */
+#define COPY_BLOCK ((size_t) 8 << 20)
+
 /* ---- memory ---- */
 
 typedef struct Layout
@@ -178,6 +181,23 @@ dbert_trainer_bytes(const DbertTrainBase *base, const DbertTrainOptions *options
 	return status;
 }
 
+/* memcpy, or memset when from is NULL, in blocks between which the poll is asked. */
+static DbertStatus
+copy(void *to, const void *from, size_t bytes, const DbertPoll *poll, DbertError *err)
+{
+	for (size_t at = 0, n; at < bytes; at += n)
+	{
+		n = bytes - at < COPY_BLOCK ? bytes - at : COPY_BLOCK;
+		if (dbert_stopped(poll))
+			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
+		if (from != NULL)
+			memcpy((char *) to + at, (const char *) from + at, n);
+		else
+			memset((char *) to + at, 0, n);
+	}
+	return DBERT_OK;
+}
+
 static DbertStatus
 fill(DbertTrainer *t, const DbertPoll *poll, DbertError *err)
 {
@@ -197,9 +217,8 @@ fill(DbertTrainer *t, const DbertPoll *poll, DbertError *err)
 	g_layers = p->g.layers;
 	memset(w_layers, 0, t->config.layers * sizeof(*w_layers));
 	memset(g_layers, 0, t->config.layers * sizeof(*g_layers));
-	memset(p->mean, 0, p->learning.bytes);
-	memset(p->square, 0, p->learning.bytes);
-	memset(p->gradients, 0, p->learning.bytes);
+	DBERT_TRY(copy(p->mean, NULL, p->learning.bytes, poll, err));
+	DBERT_TRY(copy(p->square, NULL, p->learning.bytes, poll, err));
 	dbert_slots_place(&p->slots, &t->config, p->values, &p->w);
 	dbert_slots_place(&p->learning, &t->config, p->gradients, &p->g);
 	return dbert_params_load(t, poll, err);
@@ -318,14 +337,14 @@ dbert_trainer_evaluate(DbertTrainer *trainer, const DbertTrainBatch *batch, cons
 	return dbert_pass_loss(&pass, false, loss, weight);
 }
 
-void
-dbert_trainer_keep(DbertTrainer *trainer)
+DbertStatus
+dbert_trainer_keep(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err)
 {
-	memcpy(trainer->params.best, trainer->params.values, trainer->params.slots.bytes);
+	return copy(trainer->params.best, trainer->params.values, trainer->params.slots.bytes, poll, err);
 }
 
-void
-dbert_trainer_restore(DbertTrainer *trainer)
+DbertStatus
+dbert_trainer_restore(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err)
 {
-	memcpy(trainer->params.values, trainer->params.best, trainer->params.slots.bytes);
+	return copy(trainer->params.values, trainer->params.best, trainer->params.slots.bytes, poll, err);
 }
