@@ -107,6 +107,32 @@ REVOKE ALL ON FUNCTION @extschema@.distil_load_model(text, text, text, boolean, 
 REVOKE ALL ON FUNCTION @extschema@.distil_drop_model(text, boolean) FROM PUBLIC;
 
 
+-- ---------------------------------------------------------------- statistics
+
+CREATE FUNCTION distilbert.stats(
+	OUT model text, OUT calls bigint, OUT rows bigint, OUT texts bigint,
+	OUT tokens bigint, OUT truncated bigint, OUT batches bigint,
+	OUT cache_hits bigint, OUT errors bigint, OUT tokenizer_ms double precision,
+	OUT encoder_ms double precision, OUT load_ms double precision,
+	OUT counted_in text, OUT sha256 text)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'distil_stats'
+	LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION distilbert.stats() IS 'what models were used for; see the view distil_stats';
+
+CREATE VIEW @extschema@.distil_stats AS SELECT * FROM distilbert.stats();
+COMMENT ON VIEW @extschema@.distil_stats IS
+	'what each model was used for in this database: by the whole server if the library is preloaded, else by this session';
+GRANT SELECT ON @extschema@.distil_stats TO PUBLIC;
+
+CREATE FUNCTION @extschema@.distil_stats_reset()
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_stats_reset'
+	LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION @extschema@.distil_stats_reset() IS 'start the counts of distil_stats at zero';
+REVOKE ALL ON FUNCTION @extschema@.distil_stats_reset() FROM PUBLIC;
+
+
 -- ---------------------------------------------------------------- functions on text
 --
 -- Forms that name a model depend on it alone and are IMMUTABLE, as

@@ -64,6 +64,14 @@ extern const DbertToken *dbert_batch_text_tokens(const DbertBatch *batch, int i,
 extern DbertStatus dbert_batch_run(DbertBatch *batch, const DbertPoll *poll, DbertError *err);
 
 /*
+ * Instead of adding and running: the batch has one text, whose results the
+ * caller knows and fills in, logits [n_labels] (of a SEQUENCE head) and
+ * embedding [C] as the batch wants them, else NULL.  It has no tokens.
+ */
+extern DbertStatus dbert_batch_recall(DbertBatch *batch, float **logits, float **embedding,
+									  DbertError *err);
+
+/*
  * After dbert_batch_run, valid until the next add, reset or free.
  *
  * Logits of text i: SEQUENCE [1, n_labels], TOKEN [T, n_labels], SPAN [T, 2]

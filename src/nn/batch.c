@@ -331,6 +331,34 @@ dbert_batch_run(DbertBatch *batch, const DbertPoll *poll, DbertError *err)
 	return DBERT_OK;
 }
 
+DbertStatus
+dbert_batch_recall(DbertBatch *batch, float **logits, float **embedding, DbertError *err)
+{
+	const DbertConfig *config = &batch->model->config;
+	size_t		logits_at,
+				embedding_at,
+				total = 0;
+
+	dbert_batch_reset(batch);
+	if ((batch->want & DBERT_WANT_LOGITS) && config->head != DBERT_HEAD_SEQUENCE)
+		return dbert_fail(err, DBERT_E_INVALID, "results of this head cannot be recalled");
+	if (!dbert_grow(batch->alloc, &batch->texts, &batch->texts_capacity, 0, 1, sizeof(*batch->texts)) ||
+		!take_floats((batch->want & DBERT_WANT_EMBEDDING) != 0, config->hidden, &embedding_at, &total) ||
+		!take_floats((batch->want & DBERT_WANT_LOGITS) != 0, config->n_labels, &logits_at, &total) ||
+		!reserve_floats(batch, total))
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	batch->embedding = (float *) batch->floats + embedding_at;
+	batch->logits = (float *) batch->floats + logits_at;
+	batch->texts[batch->n_texts++] = (DbertBatchText)
+	{
+		.rows = 1
+	};
+	batch->has_run = true;
+	*logits = batch->want & DBERT_WANT_LOGITS ? batch->logits : NULL;
+	*embedding = batch->want & DBERT_WANT_EMBEDDING ? batch->embedding : NULL;
+	return DBERT_OK;
+}
+
 /* ---- asking ---- */
 
 int

@@ -21,6 +21,7 @@
 
 #include "pg/compat.h"
 #include "pg/guc.h"
+#include "pg/resultcache.h"
 #include "pg/textfunc.h"
 
 typedef struct TextArray
@@ -38,15 +39,26 @@ typedef struct Sink
 	const DistilTask *task;
 	NullableDatum options[DISTIL_MAX_OPTIONS];
 	Datum	   *values;			/* [n], or NULL */
-	float4	   *row;			/* the next row of embeddings, or NULL */
+	float4	   *rows;			/* of embeddings, [those that are not NULL], or NULL */
 } Sink;
 
-/* The texts that are in the batch. */
-typedef struct InBatch
+/* A text on its way through the model. */
+typedef struct Element
 {
-	DistilText *texts;
-	int		   *elements;		/* of the array */
-} InBatch;
+	DistilText	text;
+	DistilResultKey key;		/* if there is a cache */
+	int			number;			/* in the array */
+	int			row;			/* among those that are not NULL */
+} Element;
+
+typedef struct ArrayRun
+{
+	DistilRun	run;
+	TextArray  *array;
+	Sink	   *sink;
+	bool		cached;			/* results may be in the result cache, or go there */
+	Element    *in_batch;		/* [texts of the batch] */
+} ArrayRun;
 
 PG_FUNCTION_INFO_V1(distil_sentiment_array);
 PG_FUNCTION_INFO_V1(distil_sentiment_label_array);
@@ -96,64 +108,87 @@ array_like(const TextArray *a, Datum *values, Oid type)
 
 /* ---- batches ---- */
 
+/* The answer to an element, which is text i of the batch. */
 static void
-take_answer(const DistilRun *run, int i, const InBatch *in, TextArray *a, Sink *sink)
+take_answer(const ArrayRun *r, DbertBatch *batch, int i, Element *e)
 {
-	int			e = in->elements[i];
+	DistilRun	run = r->run;
+	Sink	   *sink = r->sink;
 
-	if (sink->row != NULL)
+	run.batch = batch;
+	if (sink->rows != NULL)
 	{
-		int			hidden = run->model->core->config.hidden;
+		size_t		hidden = run.model->core->config.hidden;
 
-		memcpy(sink->row, dbert_batch_embedding(run->batch, i), hidden * sizeof(float4));
-		sink->row += hidden;
+		memcpy(sink->rows + e->row * hidden, dbert_batch_embedding(batch, i), hidden * sizeof(float4));
 	}
 	else
-		a->nulls[e] = !sink->task->answer(run, i, &in->texts[i], &sink->values[e]);
+		r->array->nulls[e->number] = !sink->task->answer(&run, i, &e->text, &sink->values[e->number]);
+	distil_text_free(&e->text);
 }
 
 /* Run the batch and empty it. */
 static void
-run_batch(const DistilRun *run, InBatch *in, TextArray *a, Sink *sink)
+run_batch(const ArrayRun *r)
 {
-	int			count = dbert_batch_count(run->batch);
+	DbertBatch *batch = r->run.batch;
+	int			count = dbert_batch_count(batch);
 
-	distil_batch_run(run->batch);
+	distil_batch_run(batch);
 	for (int i = 0; i < count; i++)
 	{
-		take_answer(run, i, in, a, sink);
-		distil_text_free(&in->texts[i]);
+		if (r->cached)
+			distil_cache_keep(r->run.model, r->sink->task->want, &r->in_batch[i].key, batch, i);
+		take_answer(r, batch, i, &r->in_batch[i]);
 	}
-	dbert_batch_reset(run->batch);
+	dbert_batch_reset(batch);
+}
+
+/* The answer from the cache; false: it is not there. */
+static bool
+recall(const ArrayRun *r, Element *e)
+{
+	DbertBatch *found;
+
+	if (!r->cached)
+		return false;
+	e->key = distil_cache_key(r->run.model, &e->text, false);
+	found = distil_cache_find(r->run.model, r->sink->task->want, &e->key);
+	if (found != NULL)
+		take_answer(r, found, 0, e);
+	return found != NULL;
 }
 
 /* All texts that are not NULL, in order. */
 static void
 run_array(DistilModel *model, TextArray *a, Sink *sink)
 {
-	DistilRun	run = {.model = model,.options = sink->options};
-	InBatch		in;
+	ArrayRun	r = {.run = {.model = model,.options = sink->options},.array = a,.sink = sink};
+	int			rows = 0;
 
-	run.batch = distil_model_batch(model, sink->task->want);
-	in.texts = palloc_array(DistilText, Max(a->n, 1));
-	in.elements = palloc_array(int, Max(a->n, 1));
-	for (int e = 0; e < a->n; e++)
+	r.run.batch = distil_model_batch(model, sink->task->want);
+	r.cached = distil_cache_holds(model, sink->task->want);
+	r.in_batch = palloc_array(Element, Max(a->n, 1));
+	for (int n = 0; n < a->n; n++)
 	{
-		int			i = dbert_batch_count(run.batch);
+		Element    *e = &r.in_batch[dbert_batch_count(r.run.batch)];
 
 		CHECK_FOR_INTERRUPTS();
-		if (a->nulls[e])
+		if (a->nulls[n])
 			continue;
-		in.texts[i] = distil_text_get(a->texts[e]);
-		in.elements[i] = e;
-		distil_batch_add(run.batch, &in.texts[i], false);
-		if (dbert_batch_tokens(run.batch) >= (size_t) distil_guc_batch_tokens)
-			run_batch(&run, &in, a, sink);
+		e->text = distil_text_get(a->texts[n]);
+		e->number = n;
+		e->row = rows++;
+		if (recall(&r, e))
+			continue;
+		distil_batch_add(r.run.batch, &e->text, false);
+		if (dbert_batch_tokens(r.run.batch) >= (size_t) distil_guc_batch_tokens)
+			run_batch(&r);
 	}
-	if (dbert_batch_count(run.batch) > 0)
-		run_batch(&run, &in, a, sink);
-	pfree(in.texts);
-	pfree(in.elements);
+	if (dbert_batch_count(r.run.batch) > 0)
+		run_batch(&r);
+	distil_usage_count(model->usage, &(DistilUsage) {.rows = rows});
+	pfree(r.in_batch);
 }
 
 /* ---- functions whose answers are single values ---- */
@@ -282,7 +317,7 @@ distil_embed_array(PG_FUNCTION_ARGS)
 		Sink		sink = {.task = &distil_task_embed};
 
 		result = new_matrix(&a, model->core->config.hidden);
-		sink.row = (float4 *) ARR_DATA_PTR(result);
+		sink.rows = (float4 *) ARR_DATA_PTR(result);
 		run_array(model, &a, &sink);
 	}
 	close_array(&a, PG_GETARG_DATUM(0));

@@ -78,8 +78,8 @@ typedef struct DistilStatement
 } DistilStatement;
 
 /*
- * May this call be evaluated early and in company?  Its text depends on the
- * row, its model does not, its arguments may be evaluated again.
+ * May this call be evaluated early and in company?  Its texts depend on the
+ * row, its model and options do not, its arguments may be evaluated again.
  */
 extern bool distil_call_fits(const DistilStatement *s, Node *node);
 

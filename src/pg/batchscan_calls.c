@@ -7,10 +7,10 @@
  * arguments is evaluated early, too, and may be evaluated a second time, when
  * the early attempt failed.
  *
- * The model's name must not depend on the row: with it, finding or not finding
- * the model is a matter of the statement and not of a row that may never be
- * asked for.  Nor are calls batched whose text does not depend on the row:
- * they have one answer.
+ * The model's name and the options must not depend on the row: so finding the
+ * model, and whether it and the options fit, is a matter of the statement and
+ * not of a row that may never be asked for.  Nor are calls batched whose texts
+ * do not depend on the row: they have one answer.
  */
 #include "postgres.h"
 
@@ -60,12 +60,16 @@ task_named(const char *symbol)
 	return NULL;
 }
 
+/* One value for texts, perhaps a model, and options, as textfunc.h says? */
 static bool
-plain_arguments(Form_pg_proc proc)
+takes_texts(Form_pg_proc proc, const DistilTask *task)
 {
-	if (proc->pronargs < 1 || proc->pronargs > 2 || proc->proretset || !proc->proisstrict)
+	int			texts = proc->pronargs - task->n_options;
+
+	if (proc->proretset || OidIsValid(proc->provariadic) ||
+		texts < distil_task_texts(task) || texts > distil_task_texts(task) + 1)
 		return false;
-	for (int i = 0; i < proc->pronargs; i++)
+	for (int i = 0; i < texts; i++)
 	{
 		if (proc->proargtypes.values[i] != TEXTOID)
 			return false;
@@ -82,19 +86,21 @@ attribute_is_set(HeapTuple tuple, AttrNumber attribute)
 	return !isnull;
 }
 
-/* The C symbol of a function that is called without ado; NULL for others. */
-static char *
-plain_symbol(HeapTuple tuple)
+/* The task that a function's C symbol names, if the function is called without ado. */
+static const DistilTask *
+task_of_symbol(HeapTuple tuple)
 {
 	Form_pg_proc proc = (Form_pg_proc) GETSTRUCT(tuple);
+	const DistilTask *task;
 	bool		isnull;
 	Datum		symbol;
 
-	if (proc->prolang != ClanguageId || proc->prosecdef || !plain_arguments(proc) ||
+	if (proc->prolang != ClanguageId || proc->prosecdef ||
 		attribute_is_set(tuple, Anum_pg_proc_proconfig))
 		return NULL;
 	symbol = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
-	return isnull ? NULL : TextDatumGetCString(symbol);
+	task = isnull ? NULL : task_named(TextDatumGetCString(symbol));
+	return task != NULL && takes_texts(proc, task) ? task : NULL;
 }
 
 static bool
@@ -110,15 +116,12 @@ static const DistilTask *
 look_up_task(Oid funcid)
 {
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
-	const DistilTask *task = NULL;
-	char	   *symbol;
+	const DistilTask *task;
 
 	if (!HeapTupleIsValid(tuple))
 		return NULL;
-	symbol = plain_symbol(tuple);
+	task = task_of_symbol(tuple);
 	ReleaseSysCache(tuple);
-	if (symbol != NULL)
-		task = task_named(symbol);
 
 	/* somebody else's function may have the same symbol */
 	return task != NULL && belongs_to_us(funcid) ? task : NULL;
@@ -203,16 +206,31 @@ bound_to_place(Node *node, void *ctx)
 	}
 }
 
+/* A text does, the model and the options do not. */
+static bool
+only_texts_depend_on_row(const DistilTask *task, List *args)
+{
+	bool		texts = false;
+	ListCell   *lc;
+
+	foreach(lc, args)
+	{
+		if (!depends_on_row(lfirst(lc), NULL))
+			continue;
+		if (foreach_current_index(lc) >= distil_task_texts(task))
+			return false;
+		texts = true;
+	}
+	return texts;
+}
+
 bool
 distil_call_fits(const DistilStatement *s, Node *node)
 {
 	FuncExpr   *call = (FuncExpr *) node;
+	const DistilTask *task = IsA(node, FuncExpr) ? distil_task_of(call->funcid) : NULL;
 
-	if (!IsA(node, FuncExpr) || distil_task_of(call->funcid) == NULL ||
-		list_length(call->args) < 1 || list_length(call->args) > 2)
-		return false;
-	if (!depends_on_row(linitial(call->args), NULL) ||
-		(list_length(call->args) > 1 && depends_on_row(lsecond(call->args), NULL)))
+	if (task == NULL || !only_texts_depend_on_row(task, call->args))
 		return false;
 	return !bound_to_place((Node *) call->args, NULL) &&
 		!expression_returns_set((Node *) call->args) &&

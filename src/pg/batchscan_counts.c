@@ -15,11 +15,8 @@
 static void
 add_counts(DistilCounts *sum, const DistilCounts *counts)
 {
-	sum->batches += counts->batches;
 	sum->rows += counts->rows;
-	sum->distinct += counts->distinct;
-	sum->tokens += counts->tokens;
-	sum->truncated += counts->truncated;
+	distil_usage_add(&sum->usage, &counts->usage);
 }
 
 static Size

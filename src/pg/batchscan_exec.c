@@ -147,9 +147,25 @@ begin_call(DistilBatchState *state, DistilCall *call, FuncExpr *expr)
 	if (call->task == NULL)
 		elog(ERROR, "function %u cannot be batched", expr->funcid);
 	call->collation = expr->inputcollid;
-	call->text = ExecInitExpr(linitial(expr->args), ps);
-	if (list_length(expr->args) > 1)
-		call->name = ExecInitExpr(lsecond(expr->args), ps);
+	call->n_args = list_length(expr->args);
+	call->model_arg = distil_task_model_arg(call->task, call->n_args);
+	for (int i = 0; i < call->n_args; i++)
+		call->args[i] = ExecInitExpr(list_nth(expr->args, i), ps);
+}
+
+static bool
+same_texts(FuncExpr *a, FuncExpr *b)
+{
+	int			texts = distil_task_texts(distil_task_of(a->funcid));
+
+	if (distil_task_texts(distil_task_of(b->funcid)) != texts)
+		return false;
+	for (int i = 0; i < texts; i++)
+	{
+		if (!equal(list_nth(a->args, i), list_nth(b->args, i)))
+			return false;
+	}
+	return true;
 }
 
 /* Texts are evaluated over the window's rows. */
@@ -172,11 +188,11 @@ begin_calls(DistilBatchState *state)
 		DistilCall *call = &state->calls[i];
 
 		begin_call(state, call, expr);
-		call->same_text = i;
+		call->same_texts = i;
 		for (int j = i - 1; j >= 0; j--)
 		{
-			if (equal(linitial(list_nth_node(FuncExpr, exprs, j)->args), linitial(expr->args)))
-				call->same_text = j;
+			if (same_texts(list_nth_node(FuncExpr, exprs, j), expr))
+				call->same_texts = j;
 		}
 	}
 }
@@ -408,7 +424,7 @@ answer_of(DistilBatchState *state, DistilCall *call, int row, bool *isnull)
 	if (cell->state != DISTIL_ANSWER_LATER)
 		return *isnull ? (Datum) 0 : cell->answer;
 	old = MemoryContextSwitchTo(state->window);
-	answer = distil_call_now(call, cell, isnull);
+	answer = distil_call_now(state, call, cell, isnull);
 	MemoryContextSwitchTo(old);
 	return answer;
 }

@@ -3,9 +3,11 @@
  *
  *		Calls: distil_sentiment(body), distil_embed(body, 'e5'::text)
  *		Models: sentiment-en-v1, e5
- *		Batches: 40  Rows: 5000  Distinct Texts: 4980  Tokens: 160000  Truncated: 3
+ *		Batches: 40  Rows: 5000  Distinct Texts: 4980  Tokens: 160000  Truncated: 3  Cache Hits: 12
+ *		Tokenizer: 12.345 ms  Encoder: 6789.012 ms
  *
- * The last line with ANALYZE, of all processes together.
+ * The last two lines with ANALYZE, of all processes together; the last one
+ * unless TIMING is off.  Tokens are those of texts that were computed.
  */
 #include "postgres.h"
 
@@ -38,15 +40,17 @@ explain_calls(CustomScan *scan, List *ancestors, ExplainState *es)
 static const char *
 known_model(const FuncExpr *call)
 {
+	const DistilTask *task = distil_task_of(call->funcid);
+	int			model_arg = distil_task_model_arg(task, list_length(call->args));
 	Const	   *name;
 	const char *setting;
 
-	if (list_length(call->args) == 1)
+	if (model_arg < 0)
 	{
-		setting = distil_default_name(distil_task_of(call->funcid)->setting);
+		setting = distil_default_name(task->setting);
 		return setting != NULL && setting[0] != '\0' ? setting : NULL;
 	}
-	name = lsecond(call->args);
+	name = list_nth(call->args, model_arg);
 	return IsA(name, Const) && !name->constisnull ? TextDatumGetCString(name->constvalue) : NULL;
 }
 
@@ -81,23 +85,44 @@ explain_models(CustomScan *scan, ExplainState *es)
 }
 
 static void
+explain_counts_as_text(const DistilCounts *counts, ExplainState *es)
+{
+	const DistilUsage *u = &counts->usage;
+
+	appendStringInfoSpaces(es->str, es->indent * 2);
+	appendStringInfo(es->str, "Batches: " INT64_FORMAT "  Rows: " INT64_FORMAT
+					 "  Distinct Texts: " INT64_FORMAT "  Tokens: " INT64_FORMAT
+					 "  Truncated: " INT64_FORMAT,
+					 u->batches, counts->rows, u->texts + u->cache_hits, u->tokens, u->truncated);
+	if (u->cache_hits > 0)
+		appendStringInfo(es->str, "  Cache Hits: " INT64_FORMAT, u->cache_hits);
+	appendStringInfoChar(es->str, '\n');
+	if (!es->timing)
+		return;
+	appendStringInfoSpaces(es->str, es->indent * 2);
+	appendStringInfo(es->str, "Tokenizer: %.3f ms  Encoder: %.3f ms\n", u->tokenizer_ms, u->encoder_ms);
+}
+
+static void
 explain_counts(const DistilCounts *counts, ExplainState *es)
 {
+	const DistilUsage *u = &counts->usage;
+
 	if (es->format == EXPLAIN_FORMAT_TEXT)
 	{
-		appendStringInfoSpaces(es->str, es->indent * 2);
-		appendStringInfo(es->str, "Batches: " INT64_FORMAT "  Rows: " INT64_FORMAT
-						 "  Distinct Texts: " INT64_FORMAT "  Tokens: " INT64_FORMAT
-						 "  Truncated: " INT64_FORMAT "\n",
-						 counts->batches, counts->rows, counts->distinct, counts->tokens,
-						 counts->truncated);
+		explain_counts_as_text(counts, es);
 		return;
 	}
-	ExplainPropertyInteger("Batches", NULL, counts->batches, es);
+	ExplainPropertyInteger("Batches", NULL, u->batches, es);
 	ExplainPropertyInteger("Batched Rows", NULL, counts->rows, es);
-	ExplainPropertyInteger("Distinct Texts", NULL, counts->distinct, es);
-	ExplainPropertyInteger("Tokens", NULL, counts->tokens, es);
-	ExplainPropertyInteger("Truncated", NULL, counts->truncated, es);
+	ExplainPropertyInteger("Distinct Texts", NULL, u->texts + u->cache_hits, es);
+	ExplainPropertyInteger("Tokens", NULL, u->tokens, es);
+	ExplainPropertyInteger("Truncated", NULL, u->truncated, es);
+	ExplainPropertyInteger("Cache Hits", NULL, u->cache_hits, es);
+	if (!es->timing)
+		return;
+	ExplainPropertyFloat("Tokenizer Time", "ms", u->tokenizer_ms, 3, es);
+	ExplainPropertyFloat("Encoder Time", "ms", u->encoder_ms, 3, es);
 }
 
 void

@@ -11,15 +11,15 @@
 /* Where a call's answer for a row is. */
 typedef enum DistilAnswer
 {
-	DISTIL_ANSWER_NULL,			/* an argument is */
+	DISTIL_ANSWER_NULL,
 	DISTIL_ANSWER_READY,
 	DISTIL_ANSWER_LATER			/* to be computed when the row is passed on */
 } DistilAnswer;
 
 typedef struct DistilCell
 {
-	Datum		text;			/* argument; lives as long as the window */
-	bool		text_is_null;
+	Datum		texts[2];		/* arguments; live as long as the window */
+	bool		text_is_null;	/* one of them is */
 	DistilAnswer state;
 	Datum		answer;			/* as long as the window */
 } DistilCell;
@@ -29,26 +29,24 @@ typedef struct DistilCall
 	const DistilTask *task;
 	FmgrInfo	flinfo;
 	Oid			collation;
-	ExprState  *text;
-	ExprState  *name;			/* of the model; NULL: the setting says it */
-	int			same_text;		/* the first call with an equal text */
+	int			n_args;
+	ExprState  *args[DISTIL_MAX_ARGS];	/* texts, model, options: see textfunc.h */
+	int			model_arg;		/* -1: the setting says the model's name */
+	int			same_texts;		/* the first call with equal texts */
 	bool		proven;			/* the model has been opened for a row that was asked for */
 	DistilCell *cells;			/* [capacity] */
 
 	/* while a window is computed */
-	Datum		model_name;
-	bool		model_is_null;
+	NullableDatum values[DISTIL_MAX_ARGS];	/* of the model and the options */
+	bool		is_null;		/* whatever the text */
 	DistilModel *model;			/* NULL: not to be opened yet */
 } DistilCall;
 
 /* What EXPLAIN ANALYZE counts; workers add theirs. */
 typedef struct DistilCounts
 {
-	int64		batches;
 	int64		rows;
-	int64		distinct;		/* texts that went through a model */
-	int64		tokens;
-	int64		truncated;
+	DistilUsage usage;			/* of the models, by the node */
 } DistilCounts;
 
 /* The counts of all processes, in a parallel query's shared memory. */
@@ -113,7 +111,8 @@ extern void distil_window_compute(DistilBatchState *state, bool needed);
 
 /* The answer that was left for later; raises what there is to raise.  The
  * result lives in the current context. */
-extern Datum distil_call_now(DistilCall *call, const DistilCell *cell, bool *isnull);
+extern Datum distil_call_now(DistilBatchState *state, DistilCall *call, const DistilCell *cell,
+							 bool *isnull);
 
 /* ---- batchscan_counts.c: CustomExecMethods ---- */
 

@@ -3,11 +3,15 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "dbert.h"
 #include "pg/guc.h"
 #include "pg/modelcache.h"
+#include "pg/resultcache.h"
 #include "pg/threads.h"
 
 char	   *distil_guc_model_path;
@@ -21,6 +25,8 @@ char	   *distil_guc_force_isa;
 bool		distil_guc_enable_batching;
 int			distil_guc_batch_tokens;
 int			distil_guc_train_memory = 4096;
+int			distil_guc_cache_size;
+int			distil_guc_shared_cache_size;
 
 static const struct config_enum_entry long_text_options[] = {
 	{"truncate", DISTIL_LONG_TRUNCATE, false},
@@ -60,6 +66,25 @@ assign_threads(int newval, void *extra)
 {
 	if (newval != distil_guc_threads)
 		distil_pool_end();
+}
+
+static void
+assign_cache_size(int newval, void *extra)
+{
+	distil_cache_resize(newval);
+}
+
+/* Shared memory is had when the server starts, or never. */
+static void
+define_shared_settings(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	DefineCustomIntVariable("distilbert.shared_cache_size",
+							"Memory for results that all sessions of a role share.",
+							"0: each session keeps its own alone.",
+							&distil_guc_shared_cache_size, 0, 0, MAX_KILOBYTES,
+							PGC_POSTMASTER, GUC_UNIT_KB, NULL, NULL, NULL);
 }
 
 static void
@@ -115,6 +140,12 @@ distil_guc_init(void)
 							"A training that needs more is refused before it begins.",
 							&distil_guc_train_memory, 4096, 1, 4 * 1024 * 1024,
 							PGC_USERSET, GUC_UNIT_MB, NULL, NULL, NULL);
+	DefineCustomIntVariable("distilbert.cache_size",
+							"Memory for results of texts that a session computed before.",
+							"Hashes and numbers are kept, no texts; 0: nothing is.",
+							&distil_guc_cache_size, 4096, 0, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_KB, NULL, assign_cache_size, NULL);
+	define_shared_settings();
 
 	DefineCustomStringVariable("distilbert.force_isa",
 							   "Kernels that models are computed with, for tests.",

@@ -230,13 +230,17 @@ open_model(const Resolved *r)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "distilbert model",
 												  ALLOCSET_DEFAULT_SIZES);
 	DistilModel *model = MemoryContextAllocZero(context, sizeof(DistilModel));
+	instr_time	start;
 
+	INSTR_TIME_SET_CURRENT(start);
 	model->context = context;
 	model->allocator = distil_allocator(context);
 	model->name = MemoryContextStrdup(context, r->name);
 	memcpy(model->sha256, r->key, DISTIL_SHA256_BYTES);
 	MemoryContextSetIdentifier(context, model->name);
 	open_pack(model, r);
+	model->usage = distil_usage_of(r->key, r->name);
+	distil_usage_count(model->usage, &(DistilUsage) {.load_ms = distil_ms_since(start)});
 
 	MemoryContextSetParent(context, TopMemoryContext);
 	dlist_push_head(&models, &model->node);
@@ -250,8 +254,8 @@ close_model(DistilModel *model)
 	dlist_delete(&model->node);
 	for (int i = 0; i < lengthof(model->batches); i++)
 	{
-		if (model->batches[i] != NULL)
-			dbert_batch_free(model->batches[i]);
+		dbert_batch_free(model->batches[i]);
+		dbert_batch_free(model->recalled[i]);
 	}
 	dbert_model_close(model->core);
 	MemoryContextDelete(model->context);
@@ -400,22 +404,56 @@ distil_call_memo(FmgrInfo *flinfo)
 	return &((CallSite *) flinfo->fn_extra)->memo;
 }
 
-DbertBatch *
-distil_model_batch(DistilModel *model, int want)
+static DbertBatch *
+ensure_batch(DistilModel *model, int want, DbertBatch **batch)
 {
 	DbertError	err = {0};
 
-	Assert(want > 0 && want < lengthof(model->batches));
-	if (model->batches[want] == NULL &&
-		dbert_batch_create(model->core, want, &model->allocator,
-						   &model->batches[want], &err) != DBERT_OK)
+	if (*batch == NULL &&
+		dbert_batch_create(model->core, want, &model->allocator, batch, &err) != DBERT_OK)
 	{
-		model->batches[want] = NULL;
+		*batch = NULL;
 		distil_raise(&err, psprintf("could not use model \"%s\"", model->name));
 	}
-	dbert_batch_reset(model->batches[want]);
-	dbert_batch_set_pool(model->batches[want], distil_pool());
-	return model->batches[want];
+	return *batch;
+}
+
+DbertBatch *
+distil_model_batch(DistilModel *model, int want)
+{
+	DbertBatch *batch;
+
+	Assert(want > 0 && want < lengthof(model->batches));
+	batch = ensure_batch(model, want, &model->batches[want]);
+	dbert_batch_reset(batch);
+	dbert_batch_set_pool(batch, distil_pool());
+	return batch;
+}
+
+DbertBatch *
+distil_model_recalled(DistilModel *model, int want)
+{
+	Assert(want > 0 && want < lengthof(model->recalled));
+	return ensure_batch(model, want, &model->recalled[want]);
+}
+
+DistilModel *
+distil_batch_model(const DbertBatch *batch)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &models)
+	{
+		DistilModel *model = dlist_container(DistilModel, node, iter.cur);
+
+		for (int i = 0; i < lengthof(model->batches); i++)
+		{
+			if (model->batches[i] == batch)
+				return model;
+		}
+	}
+	elog(ERROR, "batch belongs to no model");
+	return NULL;				/* keep compiler quiet */
 }
 
 /* relid InvalidOid: everything may have changed. */

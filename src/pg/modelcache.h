@@ -16,6 +16,7 @@
 #include "lib/ilist.h"
 
 #include "dbert.h"
+#include "pg/usage.h"
 
 #define DISTIL_SHA256_BYTES 32
 
@@ -25,12 +26,14 @@ typedef struct DistilModel
 												 * model it is builtin.h's, not the content's */
 	char	   *name;			/* under which it was opened, for messages */
 	DbertModel *core;
+	DistilUsage *usage;			/* what it was used for, in this process */
 	/* private to modelcache.c from here */
 	dlist_node	node;
 	int			pins;
 	MemoryContext context;
 	DbertAllocator allocator;	/* fills context */
 	DbertBatch *batches[4];		/* by DBERT_WANT_ bits, made when first wanted */
+	DbertBatch *recalled[4];
 } DistilModel;
 
 /*
@@ -61,6 +64,12 @@ extern DistilMemo *distil_call_memo(FmgrInfo *flinfo);
  * use it at once and do not keep it across anything that may call a function.
  */
 extern DbertBatch *distil_model_batch(DistilModel *model, int want);
+
+/* A batch for dbert_batch_recall alone; to be used as quickly. */
+extern DbertBatch *distil_model_recalled(DistilModel *model, int want);
+
+/* The model that a batch of distil_model_batch is of. */
+extern DistilModel *distil_batch_model(const DbertBatch *batch);
 
 /* Open the models anew when they are used next; those in use stay as they are. */
 extern void distil_models_reopen(void);

@@ -14,6 +14,8 @@
 #include "pg/guc.h"
 #include "pg/modelcache.h"
 #include "pg/packfile.h"
+#include "pg/preload.h"
+#include "pg/usage.h"
 
 DISTIL_MODULE_MAGIC;
 
@@ -26,4 +28,6 @@ _PG_init(void)
 	distil_modelcache_init();
 	distil_packfile_init();
 	distil_batch_init();
+	distil_stats_init();
+	distil_preload_init();
 }

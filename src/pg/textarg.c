@@ -21,7 +21,7 @@
 #include "pg/compat.h"
 #include "pg/errors.h"
 #include "pg/guc.h"
-#include "pg/textarg.h"
+#include "pg/resultcache.h"
 
 /* What a head is for: the task by which models are loaded, the functions that use it. */
 static const struct
@@ -84,11 +84,14 @@ distil_call_model(FunctionCallInfo fcinfo, int argno, const char *task)
 	char	   *name;
 
 	if (argno < 0)
-		return distil_model_for_call(fcinfo->flinfo, distil_default_model(task));
-
-	name = text_to_cstring(PG_GETARG_TEXT_PP(argno));
-	model = distil_model_for_call(fcinfo->flinfo, name);
-	pfree(name);
+		model = distil_model_for_call(fcinfo->flinfo, distil_default_model(task));
+	else
+	{
+		name = text_to_cstring(PG_GETARG_TEXT_PP(argno));
+		model = distil_model_for_call(fcinfo->flinfo, name);
+		pfree(name);
+	}
+	distil_usage_count(model->usage, &(DistilUsage) {.calls = 1});
 	return model;
 }
 
@@ -111,10 +114,30 @@ DbertStatus
 distil_batch_try_add(DbertBatch *batch, const DistilText *texts, bool pair, DbertError *err)
 {
 	bool		truncate = distil_guc_long_text == DISTIL_LONG_TRUNCATE;
+	DbertStatus status;
+	instr_time	start;
 
-	return dbert_batch_add(batch, texts[0].data, texts[0].len,
-						   pair ? texts[1].data : NULL, pair ? texts[1].len : 0,
-						   truncate, distil_poll(), err);
+	INSTR_TIME_SET_CURRENT(start);
+	status = dbert_batch_add(batch, texts[0].data, texts[0].len,
+							 pair ? texts[1].data : NULL, pair ? texts[1].len : 0,
+							 truncate, distil_poll(), err);
+	distil_usage_count(distil_batch_model(batch)->usage,
+					   &(DistilUsage) {.tokenizer_ms = distil_ms_since(start)});
+	return status;
+}
+
+/* Count the error, unless it is the user's wish to stop, and raise it. */
+static void
+raise_failure(const DbertBatch *batch, const DbertError *err)
+{
+	if (err->code != DBERT_E_CANCELLED)
+		distil_usage_count(distil_batch_model(batch)->usage, &(DistilUsage) {.errors = 1});
+	if (err->code == DBERT_E_LIMIT && distil_guc_long_text == DISTIL_LONG_ERROR)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("%s", err->msg),
+				 errhint("Set \"distilbert.long_text\" to \"truncate\" to have only the beginning of long texts read.")));
+	distil_raise(err, NULL);
 }
 
 void
@@ -122,14 +145,26 @@ distil_batch_add(DbertBatch *batch, const DistilText *texts, bool pair)
 {
 	DbertError	err;
 
-	if (distil_batch_try_add(batch, texts, pair, &err) == DBERT_OK)
-		return;
-	if (err.code == DBERT_E_LIMIT && distil_guc_long_text == DISTIL_LONG_ERROR)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("%s", err.msg),
-				 errhint("Set \"distilbert.long_text\" to \"truncate\" to have only the beginning of long texts read.")));
-	distil_raise(&err, NULL);
+	if (distil_batch_try_add(batch, texts, pair, &err) != DBERT_OK)
+		raise_failure(batch, &err);
+}
+
+DbertStatus
+distil_batch_try_run(DbertBatch *batch, DbertError *err)
+{
+	DistilUsage done = {.batches = 1,.texts = dbert_batch_count(batch),.tokens = dbert_batch_tokens(batch)};
+	DbertStatus status;
+	instr_time	start;
+
+	INSTR_TIME_SET_CURRENT(start);
+	status = dbert_batch_run(batch, distil_poll(), err);
+	if (status != DBERT_OK)
+		done = (DistilUsage) {0};
+	for (int i = 0; i < done.texts; i++)
+		done.truncated += dbert_batch_truncated(batch, i);
+	done.encoder_ms = distil_ms_since(start);
+	distil_usage_count(distil_batch_model(batch)->usage, &done);
+	return status;
 }
 
 void
@@ -137,16 +172,29 @@ distil_batch_run(DbertBatch *batch)
 {
 	DbertError	err;
 
-	if (dbert_batch_run(batch, distil_poll(), &err) != DBERT_OK)
-		distil_raise(&err, NULL);
+	if (distil_batch_try_run(batch, &err) != DBERT_OK)
+		raise_failure(batch, &err);
 }
 
 DbertBatch *
 distil_run_text(DistilModel *model, int want, const DistilText *texts, bool pair)
 {
-	DbertBatch *batch = distil_model_batch(model, want);
+	bool		cached = distil_cache_holds(model, want);
+	DistilResultKey key;
+	DbertBatch *batch;
 
+	distil_usage_count(model->usage, &(DistilUsage) {.rows = 1});
+	if (cached)
+	{
+		key = distil_cache_key(model, texts, pair);
+		batch = distil_cache_find(model, want, &key);
+		if (batch != NULL)
+			return batch;
+	}
+	batch = distil_model_batch(model, want);
 	distil_batch_add(batch, texts, pair);
 	distil_batch_run(batch);
+	if (cached)
+		distil_cache_keep(model, want, &key, batch, 0);
 	return batch;
 }

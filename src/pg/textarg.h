@@ -48,12 +48,15 @@ extern DbertStatus distil_batch_try_add(DbertBatch *batch, const DistilText *tex
 										DbertError *err);
 extern void distil_batch_add(DbertBatch *batch, const DistilText *texts, bool pair);
 
-/* dbert_batch_run; raises. */
+/* dbert_batch_run; the first leaves it to the caller to raise.  What they do is counted. */
+extern DbertStatus distil_batch_try_run(DbertBatch *batch, DbertError *err);
 extern void distil_batch_run(DbertBatch *batch);
 
 /*
- * One text, or pair of texts, through the model.  The answer is text 0 of the returned batch, to
- * be read at once: the batch belongs to the whole backend.
+ * One text, or pair of texts, through the model, or its results from the result
+ * cache (of sequence heads and embeddings alone; then the batch has no tokens).
+ * The answer is text 0 of the returned batch, to be read at once: the batch
+ * belongs to the whole backend.
  */
 extern DbertBatch *distil_run_text(DistilModel *model, int want, const DistilText *texts, bool pair);
 

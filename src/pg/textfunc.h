@@ -35,11 +35,13 @@ typedef struct DistilTask
 						  const NullableDatum *options);
 
 	/* *answer for the batch's text i, a pointer palloc'd; false: NULL.  texts are
-	 * what was added to the batch, one or two. */
+	 * what was added to the batch, one or two.  It raises for no text: rows that
+	 * are never asked for have their answers made, too. */
 	bool		(*answer) (const DistilRun *run, int i, const DistilText *texts, Datum *answer);
 } DistilTask;
 
 #define DISTIL_MAX_OPTIONS 8
+#define DISTIL_MAX_ARGS (2 + 1 + DISTIL_MAX_OPTIONS)
 
 static inline int
 distil_task_texts(const DistilTask *task)

@@ -13,7 +13,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 plan skip_all => 'README is not given' unless $ENV{README};
-my $node = new_node('main', conf => 'distilbert.model_path = ' . "'" . ($ENV{MINILM} // '') . "'\n");
+my $node = new_node('main', conf => 'distilbert.model_path = ' . "'" . ($ENV{MINILM} // '') . "'\ndistilbert.cache_size = '4MB'\n");
 plan skip_all => 'no model is installed'
   if $node->safe_psql('postgres', q{SELECT count(*) FROM distil_models WHERE name = 'sentiment-en-v1'}) eq '0';
 $node->safe_psql('postgres', 'DROP EXTENSION distilbert');

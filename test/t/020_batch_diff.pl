@@ -1,5 +1,6 @@
-# Batching changes nothing but the time: some hundred queries with and without
-# it, serial and parallel, give the same rows, bit for bit, and the same errors.
+# Batching and the result cache change nothing but the time: some hundred queries
+# with and without them, serial and parallel, give the same rows, bit for bit,
+# and the same errors.
 #
 # Queries are made of shapes and of expressions that go where a shape says E
 # (over table t or an alias: E(a)).  Where a query has no ORDER BY its rows are
@@ -221,7 +222,9 @@ my @expected = run_all('SET distilbert.enable_batching = off; SET max_parallel_w
 is(scalar(@expected), scalar(@queries), 'all ' . scalar(@queries) . ' queries were answered');
 for my $mode (
 	[ 'batched', 0, 'SET max_parallel_workers_per_gather = 0' ],
-	[ 'batched in workers', 1, 'SET max_parallel_workers_per_gather = 2' ])
+	[ 'batched in workers', 1, 'SET max_parallel_workers_per_gather = 2' ],
+	[ 'with a small result cache', 0, q{SET max_parallel_workers_per_gather = 0; SET distilbert.cache_size = '8kB'} ],
+	[ 'row by row with a result cache', 0, q{SET max_parallel_workers_per_gather = 0; SET distilbert.enable_batching = off; SET distilbert.cache_size = '1MB'} ])
 {
 	my ($name, $parallel, $settings) = @$mode;
 	my @got = run_all($settings, @queries);

@@ -16,7 +16,8 @@ our @EXPORT = qw(fixtures new_node load_model big_model answers packs wait_until
 
 sub fixtures { return $ENV{FIXTURES} || die "FIXTURES is not set" }
 
-# A started node; extra options go to init, "conf" to postgresql.conf.
+# A started node; extra options go to init, "conf" to postgresql.conf.  Answers
+# are computed: tests of the result cache turn it on.
 sub new_node
 {
 	my ($name, %options) = @_;
@@ -24,7 +25,7 @@ sub new_node
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
 	$node->init(%options);
-	$node->append_conf('postgresql.conf', "distilbert.model_path = '" . fixtures() . "'\n$conf");
+	$node->append_conf('postgresql.conf', "distilbert.model_path = '" . fixtures() . "'\ndistilbert.cache_size = 0\n$conf");
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION distilbert');
 	return $node;
