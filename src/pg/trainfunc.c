@@ -543,7 +543,7 @@ store_result(TrainJob *job)
 					   DISTIL_DEFAULT_PRECISION, job->args.replace, job->subject, &info);
 }
 
-/* What the core allocated goes with the context, jansson's strings by the free functions. */
+/* What the core allocates goes with the context. */
 static void
 train(TrainJob *job, MemoryContext context)
 {

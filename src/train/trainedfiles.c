@@ -33,9 +33,9 @@ struct DbertTrainedFiles
 	const DbertAllocator *alloc;
 	DbertSource source;
 	const DbertTrainBase *base;
-	char	   *config;			/* jansson's: free with json_free */
+	char	   *config;
 	size_t		config_size;
-	char	   *header;			/* jansson's */
+	char	   *header;
 	size_t		header_size;	/* without the 8 bytes before it; padded to a multiple of 8 */
 	size_t		header_text;	/* of which so many are text */
 	Piece	   *pieces;			/* in order of offset */
@@ -48,6 +48,23 @@ static json_t *
 new_object(void)
 {
 	return json_pack("{}");
+}
+
+/* The text of a JSON value in memory of the allocator; root is released. */
+static DbertStatus
+dump(const DbertTrainedFiles *f, json_t *root, size_t flags, char **out, size_t *len, DbertError *err)
+{
+	char	   *text = json_dumps(root, flags);
+
+	json_decref(root);
+	*len = text != NULL ? strlen(text) : 0;
+	*out = text != NULL ? dbert_alloc(f->alloc, *len) : NULL;
+	if (*out != NULL)
+		memcpy(*out, text, *len);
+	free(text);
+	if (*out == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	return DBERT_OK;
 }
 
 /* ---- config.json ---- */
@@ -102,12 +119,7 @@ make_config(const DbertTrainer *t, DbertTrainedFiles *f, const DbertPoll *poll, 
 	set_problem(root, &t->options);
 	json_object_del(root, "torch_dtype");
 	json_object_set_new(root, "dtype", json_string("float32"));
-	f->config = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
-	json_decref(root);
-	if (f->config == NULL)
-		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
-	f->config_size = strlen(f->config);
-	return DBERT_OK;
+	return dump(f, root, JSON_INDENT(2) | JSON_REAL_PRECISION(15), &f->config, &f->config_size, err);
 }
 
 /* ---- model.safetensors ---- */
@@ -156,19 +168,15 @@ add_pieces(const DbertTrainer *t, DbertTrainedFiles *f, json_t *header)
 static DbertStatus
 make_weights(const DbertTrainer *t, DbertTrainedFiles *f, DbertError *err)
 {
-	json_t	   *header = new_object();
+	json_t	   *header;
 
 	f->pieces = dbert_alloc_array(f->alloc, (size_t) t->params.slots.count * 3, sizeof(Piece));
-	if (f->pieces != NULL)
-	{
-		json_object_set_new(header, "__metadata__", json_pack("{s:s}", "format", "pt"));
-		add_pieces(t, f, header);
-		f->header = json_dumps(header, JSON_COMPACT);
-	}
-	json_decref(header);
-	if (f->header == NULL)
+	if (f->pieces == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
-	f->header_text = strlen(f->header);
+	header = new_object();
+	json_object_set_new(header, "__metadata__", json_pack("{s:s}", "format", "pt"));
+	add_pieces(t, f, header);
+	DBERT_TRY(dump(f, header, JSON_COMPACT, &f->header, &f->header_text, err));
 	f->header_size = (f->header_text + 7) / 8 * 8;
 	for (size_t i = 0; i < f->n_pieces; i++)
 		f->pieces[i].offset += 8 + f->header_size;
@@ -290,8 +298,8 @@ dbert_trained_free(DbertTrainedFiles *files)
 {
 	if (files == NULL)
 		return;
-	free(files->config);
-	free(files->header);
+	dbert_free(files->alloc, files->config);
+	dbert_free(files->alloc, files->header);
 	dbert_free(files->alloc, files->pieces);
 	dbert_free(files->alloc, files);
 }
