@@ -7,12 +7,23 @@
  * HEAD is sequence or token, PROBLEM single, multi or regression.  Reads one
  * batch per line, {"ids": [[...], ...], "y": [...]}: y has a class for each
  * text, a list of numbers for each text, or a class for each token of each
- * text.  Prints the loss of each step; OUT, unless "-", gets the trained
- * model's files.  No dropout; a line may be a batch of any size.
+ * text.  Prints the loss of each step and the processor's seconds it took; OUT,
+ * unless "-", gets the trained model's files.  No dropout.
  */
 #include "dbert.h"
 #include "test/dirsource.h"
 #include "test/trainjson.h"
+
+#include <time.h>
+
+static double
+processor_seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
+}
 
 static void __attribute__((noreturn))
 die(const DbertError *err)
@@ -88,11 +99,12 @@ main(int argc, char **argv)
 	while (getline(&line, &capacity, stdin) > 0)
 	{
 		TrainJson	batch = train_json_read(line, &o);
-		double		loss;
+		double		loss,
+					start = processor_seconds();
 
 		if (dbert_trainer_step(trainer, &batch.batch, NULL, &loss, &err) != DBERT_OK)
 			die(&err);
-		printf("%.9g\n", loss);
+		printf("%.9g %.6f\n", loss, processor_seconds() - start);
 		fflush(stdout);
 		train_json_free(&batch);
 	}

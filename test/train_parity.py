@@ -120,7 +120,7 @@ def train_core(path, out, batches, head, problem, rate, decay, warmup):
     lines = "".join(json.dumps(b) + "\n" for b in batches)
     result = subprocess.run([CLI, path, out, head, problem, str(rate), str(decay), str(warmup), str(len(batches)),
                              *labels_of(path)], input=lines, capture_output=True, text=True, check=True)
-    return [float(x) for x in result.stdout.split()]
+    return [float(line.split()[0]) for line in result.stdout.splitlines()]
 
 
 def compare(fixture, head, problem, rate, decay, warmup, steps):

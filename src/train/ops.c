@@ -62,6 +62,7 @@ typedef struct Rows
 	float	   *y;
 	/* of some */
 	int			act;
+	const float *act_y;
 	const DbertDropout *dropout;
 	const DbertNorm *norm;
 	float		eps;
@@ -319,67 +320,94 @@ dbert_act_forward(const DbertTrainRun *run, int act, const float *x, int m, int 
 	return loop_rows(&rows, act_forward_part);
 }
 
-/* x Phi(x): Phi(x) + x phi(x) */
-static float
-gelu_slope(float x)
+/*
+ * exp(x) for x <= 0, within 2 ulp, without branches, for compilers to make vectors of
+ * it: 2^n e^r, n the nearest integer to x / ln 2 (Cody and Waite 1980).
+ */
+static inline float
+exp_negative(float x)
 {
-	return 0.5f * (1 + erff(x * 0.70710678f)) + x * 0.39894228f * expf(-0.5f * x * x);
+	float		at = x < -87 ? -87 : x,
+				shifted = at * 1.44269504f + 12582912.0f,	/* 1.5 * 2^23: rounds */
+				n = shifted - 12582912.0f,
+				r = at - n * 0.693359375f + n * 2.12194440e-4f,
+				p = 1.9875691500e-4f,
+				power;
+	int32_t		bits = ((int32_t) n + 127) << 23;
+
+	p = p * r + 1.3981999507e-3f;
+	p = p * r + 8.3334519073e-3f;
+	p = p * r + 4.1665795894e-2f;
+	p = p * r + 1.6666665459e-1f;
+	p = p * r + 5.0000001201e-1f;
+	memcpy(&power, &bits, sizeof(power));
+	return (p * r * r + r + 1) * power;
+}
+
+/* y = x Phi(x): Phi(x) + x phi(x), where Phi(x) is y / x but around 0 */
+static void
+gelu_backward(const float *x, const float *y, const float *dy, size_t count, float *dx)
+{
+	for (size_t i = 0; i < count; i++)
+	{
+		bool		small = x[i] < 1e-3f && x[i] > -1e-3f;
+		float		phi = 0.39894228f * exp_negative(-0.5f * x[i] * x[i]),
+					near = 0.5f + 0.39894228f * x[i],
+					far = y[i] / (small ? 1 : x[i]);
+
+		dx[i] = dy[i] * ((small ? near : far) + x[i] * phi);
+	}
 }
 
 /* x (1 + tanh(u)) / 2, u = c (x + 0.044715 x^3): (1 + tanh u) / 2 + x (1 - tanh^2 u) u' / 2 */
-static float
-gelu_tanh_slope(float x)
+static void
+gelu_tanh_backward(const float *x, const float *dy, size_t count, float *dx)
 {
-	float		t = tanhf(0.79788456f * (x + 0.044715f * x * x * x));
+	for (size_t i = 0; i < count; i++)
+	{
+		float		square = x[i] * x[i],
+					t = tanhf(0.79788456f * x[i] * (1 + 0.044715f * square));
 
-	return 0.5f * (1 + t) + 0.5f * x * (1 - t * t) * 0.79788456f * (1 + 3 * 0.044715f * x * x);
-}
-
-static float
-tanh_slope(float x)
-{
-	float		t = tanhf(x);
-
-	return 1 - t * t;
+		dx[i] = dy[i] * (0.5f * (1 + t) + 0.5f * x[i] * (1 - t * t) * 0.79788456f * (1 + 3 * 0.044715f * square));
+	}
 }
 
 static DbertStatus
 act_backward_part(void *ctx, int part, int worker)
 {
 	const Rows *r = ctx;
-	size_t		first = part_first(r, part),
-				end = first + part_count(r, part);
+	size_t		at = part_first(r, part),
+				count = part_count(r, part);
+	const float *x = r->x + at,
+			   *y = r->act_y + at,
+			   *dy = r->dy + at;
+	float	   *dx = r->y + at;
 
-	for (size_t i = first; i < end; i++)
+	switch (r->act)
 	{
-		float		x = r->x[i],
-					slope = 1;
-
-		switch (r->act)
-		{
-			case DBERT_ACT_GELU:
-				slope = gelu_slope(x);
-				break;
-			case DBERT_ACT_GELU_TANH:
-				slope = gelu_tanh_slope(x);
-				break;
-			case DBERT_ACT_RELU:
-				slope = x > 0;
-				break;
-			case DBERT_ACT_TANH:
-				slope = tanh_slope(x);
-				break;
-		}
-		r->y[i] = r->dy[i] * slope;
+		case DBERT_ACT_GELU:
+			gelu_backward(x, y, dy, count, dx);
+			break;
+		case DBERT_ACT_GELU_TANH:
+			gelu_tanh_backward(x, dy, count, dx);
+			break;
+		case DBERT_ACT_RELU:
+			for (size_t i = 0; i < count; i++)
+				dx[i] = x[i] > 0 ? dy[i] : 0;
+			break;
+		case DBERT_ACT_TANH:
+			for (size_t i = 0; i < count; i++)
+				dx[i] = dy[i] * (1 - y[i] * y[i]);
+			break;
 	}
 	return DBERT_OK;
 }
 
 DbertStatus
-dbert_act_backward(const DbertTrainRun *run, int act, const float *x, const float *dy, int m, int n,
-				   float *dx)
+dbert_act_backward(const DbertTrainRun *run, int act, const float *x, const float *y, const float *dy,
+				   int m, int n, float *dx)
 {
-	Rows		rows = {.run = run,.m = m,.n = n,.x = x,.dy = dy,.y = dx,.act = act};
+	Rows		rows = {.run = run,.m = m,.n = n,.x = x,.act_y = y,.dy = dy,.y = dx,.act = act};
 
 	return loop_rows(&rows, act_backward_part);
 }

@@ -89,8 +89,8 @@ extern DbertStatus dbert_norm_backward(const DbertTrainRun *run, const DbertNorm
 extern DbertStatus dbert_act_forward(const DbertTrainRun *run, int act, const float *x, int m, int n,
 									 float *y);
 
-/* dx = dy act'(x), x being the forward's input; dx may be dy */
-extern DbertStatus dbert_act_backward(const DbertTrainRun *run, int act, const float *x,
+/* dx = dy act'(x), x and y being the forward's input and output; dx may be dy */
+extern DbertStatus dbert_act_backward(const DbertTrainRun *run, int act, const float *x, const float *y,
 									  const float *dy, int m, int n, float *dx);
 
 /*

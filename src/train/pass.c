@@ -217,7 +217,7 @@ feed_forward_backward(const DbertPass *pass, int layer, float *dx)
 	DBERT_TRY(drop(pass, DBERT_DROP_FFN, layer, dx, pass->n, dout));
 	DBERT_TRY(dbert_act_forward(run, t->config.act, a->u, pass->n, f, t->acts.wide));
 	DBERT_TRY(dbert_linear_backward(run, &w->ffn_out, &g->ffn_out, t->acts.wide, dout, pass->n, du, 0));
-	DBERT_TRY(dbert_act_backward(run, t->config.act, a->u, du, pass->n, f, du));
+	DBERT_TRY(dbert_act_backward(run, t->config.act, a->u, t->acts.wide, du, pass->n, f, du));
 	return dbert_linear_backward(run, &w->ffn_in, &g->ffn_in, a->y1, du, pass->n, dx, 1);
 }
 
@@ -289,7 +289,8 @@ head_backward(const DbertPass *pass, float *dx)
 	DBERT_TRY(drop(pass, DBERT_DROP_HEAD, 0, dh, pass->rows, dh));
 	if (w->head_dense.w != NULL)
 	{
-		DBERT_TRY(dbert_act_backward(run, w->head_act, a->z, dh, pass->rows, t->config.hidden, a->z));
+		DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, pass->rows, t->config.hidden, a->d));
+		DBERT_TRY(dbert_act_backward(run, w->head_act, a->z, a->d, dh, pass->rows, t->config.hidden, a->z));
 		DBERT_TRY(dbert_linear_backward(run, &w->head_dense, &g->head_dense, a->h, a->z, pass->rows,
 										t->layers_learn ? dh : NULL, 0));
 	}
