@@ -39,6 +39,48 @@ is_bert(const DbertPass *pass)
 	return pass->trainer->config.family == DBERT_FAMILY_BERT;
 }
 
+/* ---- rows ---- */
+
+/*
+ * Of the last layer a head for whole texts reads their first rows alone, so
+ * behind the attention only those R rows go on, one after the other.
+ */
+static bool
+goes_on_alone(const DbertPass *pass, int layer)
+{
+	return layer == pass->trainer->config.layers - 1 && pass->trainer->config.head != DBERT_HEAD_TOKEN;
+}
+
+static int
+rows_behind_attention(const DbertPass *pass, int layer)
+{
+	return goes_on_alone(pass, layer) ? pass->rows : pass->n;
+}
+
+/* to[R, C]: the first row of each text of from[N, C]; may be the same memory */
+static void
+pick_rows(const DbertPass *pass, const float *from, float *to)
+{
+	size_t		c = pass->trainer->config.hidden;
+
+	for (int b = 0; b < pass->rows; b++)
+		memmove(to + b * c, from + pass->batch->cu[b] * c, c * sizeof(float));
+}
+
+/* x[R, C] becomes [N, C], 0 in the rows that were not picked */
+static void
+spread_rows(const DbertPass *pass, float *x)
+{
+	const int32_t *cu = pass->batch->cu;
+	size_t		c = pass->trainer->config.hidden;
+
+	for (int b = pass->rows - 1; b >= 0; b--)
+	{
+		memmove(x + cu[b] * c, x + b * c, c * sizeof(float));
+		memset(x + (cu[b] + 1) * c, 0, (cu[b + 1] - cu[b] - 1) * c * sizeof(float));
+	}
+}
+
 /* ---- embeddings ---- */
 
 /* Token i of the batch is token position_of(i) of its text. */
@@ -134,16 +176,24 @@ attention_forward(const DbertPass *pass, int layer)
 	const DbertLayerActs *a = &t->acts.layers[layer];
 	const DbertTrainRun *run = &pass->run;
 	DbertSelfAttention s = attention_of(pass, layer);
-	int			c = t->config.hidden;
+	int			c = t->config.hidden,
+				m = rows_behind_attention(pass, layer);
 	float	   *sum = t->acts.t;
+	const float *x = a->x;
 
 	DBERT_TRY(dbert_linear_forward(run, &w->qkv, a->x, pass->n, a->qkv));
 	DBERT_TRY(dbert_self_attention_forward(run, &s, a->context));
-	DBERT_TRY(dbert_linear_forward(run, &w->attn_out, a->context, pass->n, sum));
+	if (goes_on_alone(pass, layer))
+	{
+		pick_rows(pass, a->context, a->context);
+		pick_rows(pass, a->x, t->acts.t2);
+		x = t->acts.t2;
+	}
+	DBERT_TRY(dbert_linear_forward(run, &w->attn_out, a->context, m, sum));
 	if (is_bert(pass))
-		DBERT_TRY(drop(pass, DBERT_DROP_ATTENTION, layer, sum, pass->n, sum));
-	DBERT_TRY(dbert_add_rows(run, sum, a->x, pass->n, c));
-	return dbert_norm_forward(run, &w->attn_norm, sum, pass->n, c, t->config.norm_eps, a->xhat1, a->rstd1, a->y1);
+		DBERT_TRY(drop(pass, DBERT_DROP_ATTENTION, layer, sum, m, sum));
+	DBERT_TRY(dbert_add_rows(run, sum, x, m, c));
+	return dbert_norm_forward(run, &w->attn_norm, sum, m, c, t->config.norm_eps, a->xhat1, a->rstd1, a->y1);
 }
 
 /* dx from dy1, in place: it is the derivative by the sum first, which is that of both its parts. */
@@ -159,15 +209,21 @@ attention_backward(const DbertPass *pass, int layer, float *dx)
 	const float *dout = dx;
 	float	   *dcontext = t->acts.t2,
 			   *dqkv = t->acts.wide2;
+	int			m = rows_behind_attention(pass, layer);
 
-	DBERT_TRY(dbert_norm_backward(run, &w->attn_norm, &g->attn_norm, a->xhat1, a->rstd1, dx, pass->n,
+	DBERT_TRY(dbert_norm_backward(run, &w->attn_norm, &g->attn_norm, a->xhat1, a->rstd1, dx, m,
 								  t->config.hidden, dx));
 	if (is_bert(pass))
 	{
-		DBERT_TRY(drop(pass, DBERT_DROP_ATTENTION, layer, dx, pass->n, t->acts.t));
+		DBERT_TRY(drop(pass, DBERT_DROP_ATTENTION, layer, dx, m, t->acts.t));
 		dout = t->acts.t;
 	}
-	DBERT_TRY(dbert_linear_backward(run, &w->attn_out, &g->attn_out, a->context, dout, pass->n, dcontext, 0));
+	DBERT_TRY(dbert_linear_backward(run, &w->attn_out, &g->attn_out, a->context, dout, m, dcontext, 0));
+	if (goes_on_alone(pass, layer))
+	{
+		spread_rows(pass, dcontext);
+		spread_rows(pass, dx);
+	}
 	DBERT_TRY(dbert_self_attention_backward(run, &s, dcontext, dqkv));
 	return dbert_linear_backward(run, &w->qkv, &g->qkv, a->x, dqkv, pass->n, dx, 1);
 }
@@ -187,15 +243,16 @@ feed_forward_forward(const DbertPass *pass, int layer)
 	const DbertLayer *w = &t->params.w.layers[layer];
 	const DbertLayerActs *a = &t->acts.layers[layer];
 	const DbertTrainRun *run = &pass->run;
-	int			c = t->config.hidden;
+	int			c = t->config.hidden,
+				m = rows_behind_attention(pass, layer);
 	float	   *sum = t->acts.t;
 
-	DBERT_TRY(dbert_linear_forward(run, &w->ffn_in, a->y1, pass->n, a->u));
-	DBERT_TRY(dbert_act_forward(run, t->config.act, a->u, pass->n, t->config.ffn, t->acts.wide));
-	DBERT_TRY(dbert_linear_forward(run, &w->ffn_out, t->acts.wide, pass->n, sum));
-	DBERT_TRY(drop(pass, DBERT_DROP_FFN, layer, sum, pass->n, sum));
-	DBERT_TRY(dbert_add_rows(run, sum, a->y1, pass->n, c));
-	return dbert_norm_forward(run, &w->ffn_norm, sum, pass->n, c, t->config.norm_eps, a->xhat2, a->rstd2,
+	DBERT_TRY(dbert_linear_forward(run, &w->ffn_in, a->y1, m, a->u));
+	DBERT_TRY(dbert_act_forward(run, t->config.act, a->u, m, t->config.ffn, t->acts.wide));
+	DBERT_TRY(dbert_linear_forward(run, &w->ffn_out, t->acts.wide, m, sum));
+	DBERT_TRY(drop(pass, DBERT_DROP_FFN, layer, sum, m, sum));
+	DBERT_TRY(dbert_add_rows(run, sum, a->y1, m, c));
+	return dbert_norm_forward(run, &w->ffn_norm, sum, m, c, t->config.norm_eps, a->xhat2, a->rstd2,
 							  layer_output(t, layer));
 }
 
@@ -208,52 +265,23 @@ feed_forward_backward(const DbertPass *pass, int layer, float *dx)
 			   *g = &t->params.g.layers[layer];
 	const DbertLayerActs *a = &t->acts.layers[layer];
 	const DbertTrainRun *run = &pass->run;
-	int			f = t->config.ffn;
+	int			f = t->config.ffn,
+				m = rows_behind_attention(pass, layer);
 	float	   *dout = t->acts.t,
 			   *du = t->acts.wide2;
 
-	DBERT_TRY(dbert_norm_backward(run, &w->ffn_norm, &g->ffn_norm, a->xhat2, a->rstd2, dx, pass->n,
+	DBERT_TRY(dbert_norm_backward(run, &w->ffn_norm, &g->ffn_norm, a->xhat2, a->rstd2, dx, m,
 								  t->config.hidden, dx));
-	DBERT_TRY(drop(pass, DBERT_DROP_FFN, layer, dx, pass->n, dout));
-	DBERT_TRY(dbert_act_forward(run, t->config.act, a->u, pass->n, f, t->acts.wide));
-	DBERT_TRY(dbert_linear_backward(run, &w->ffn_out, &g->ffn_out, t->acts.wide, dout, pass->n, du, 0));
-	DBERT_TRY(dbert_act_backward(run, t->config.act, a->u, t->acts.wide, du, pass->n, f, du));
-	return dbert_linear_backward(run, &w->ffn_in, &g->ffn_in, a->y1, du, pass->n, dx, 1);
+	DBERT_TRY(drop(pass, DBERT_DROP_FFN, layer, dx, m, dout));
+	DBERT_TRY(dbert_act_forward(run, t->config.act, a->u, m, f, t->acts.wide));
+	DBERT_TRY(dbert_linear_backward(run, &w->ffn_out, &g->ffn_out, t->acts.wide, dout, m, du, 0));
+	DBERT_TRY(dbert_act_backward(run, t->config.act, a->u, t->acts.wide, du, m, f, du));
+	return dbert_linear_backward(run, &w->ffn_in, &g->ffn_in, a->y1, du, m, dx, 1);
 }
 
 /* ---- the head ---- */
 
-/* h: the first row of each text, or all rows */
-static void
-gather_rows(const DbertPass *pass)
-{
-	const DbertActs *a = &pass->trainer->acts;
-	size_t		c = pass->trainer->config.hidden;
-
-	if (pass->trainer->config.head == DBERT_HEAD_TOKEN)
-		memcpy(a->h, a->hidden, pass->n * c * sizeof(float));
-	else
-		for (int b = 0; b < pass->rows; b++)
-			memcpy(a->h + b * c, a->hidden + pass->batch->cu[b] * c, c * sizeof(float));
-}
-
-/* dx[N, C] from dh[R, C] */
-static void
-scatter_rows(const DbertPass *pass, const float *dh, float *dx)
-{
-	size_t		c = pass->trainer->config.hidden;
-
-	if (pass->trainer->config.head == DBERT_HEAD_TOKEN)
-		memcpy(dx, dh, pass->n * c * sizeof(float));
-	else
-	{
-		memset(dx, 0, pass->n * c * sizeof(float));
-		for (int b = 0; b < pass->rows; b++)
-			memcpy(dx + pass->batch->cu[b] * c, dh + b * c, c * sizeof(float));
-	}
-}
-
-/* logits = out(drop(act(dense(h)))); TOKEN has no dense */
+/* logits = out(drop(act(dense(hidden)))); TOKEN has no dense */
 static DbertStatus
 head_forward(const DbertPass *pass)
 {
@@ -261,12 +289,11 @@ head_forward(const DbertPass *pass)
 	const DbertWeights *w = &t->params.w;
 	const DbertActs *a = &t->acts;
 	const DbertTrainRun *run = &pass->run;
-	const float *last = a->h;
+	const float *last = a->hidden;
 
-	gather_rows(pass);
 	if (w->head_dense.w != NULL)
 	{
-		DBERT_TRY(dbert_linear_forward(run, &w->head_dense, a->h, pass->rows, a->z));
+		DBERT_TRY(dbert_linear_forward(run, &w->head_dense, a->hidden, pass->rows, a->z));
 		DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, pass->rows, t->config.hidden, a->d));
 		last = a->d;
 	}
@@ -274,7 +301,7 @@ head_forward(const DbertPass *pass)
 	return dbert_linear_forward(run, &w->head_out, a->d, pass->rows, a->logits);
 }
 
-/* dx[N, C] from dlogits */
+/* dx[R, C] from dlogits; hidden, in whose memory it may lie, is read before */
 static DbertStatus
 head_backward(const DbertPass *pass, float *dx)
 {
@@ -291,11 +318,11 @@ head_backward(const DbertPass *pass, float *dx)
 	{
 		DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, pass->rows, t->config.hidden, a->d));
 		DBERT_TRY(dbert_act_backward(run, w->head_act, a->z, a->d, dh, pass->rows, t->config.hidden, a->z));
-		DBERT_TRY(dbert_linear_backward(run, &w->head_dense, &g->head_dense, a->h, a->z, pass->rows,
+		DBERT_TRY(dbert_linear_backward(run, &w->head_dense, &g->head_dense, a->hidden, a->z, pass->rows,
 										t->layers_learn ? dh : NULL, 0));
 	}
 	if (t->layers_learn)
-		scatter_rows(pass, dh, dx);
+		memcpy(dx, dh, (size_t) pass->rows * t->config.hidden * sizeof(float));
 	return DBERT_OK;
 }
 

@@ -95,7 +95,6 @@ place_acts(const DbertTrainer *t, Layout *l, DbertActs *a)
 	a->rstd0 = floats(l, n, 1);
 	place_layers(t, l, a);
 	a->hidden = floats(l, n, c);
-	a->h = floats(l, rows, c);
 	a->z = floats(l, rows, c);
 	a->d = floats(l, rows, c);
 	a->logits = floats(l, rows, o->n_labels);

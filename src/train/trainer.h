@@ -4,6 +4,7 @@
  *
  * Everything is sized by the options and allocated once.  Letters as in
  * nn/encoder.h; R are the rows that the head takes: B for SEQUENCE, N for TOKEN.
+ * The last layer has R rows, too, from its attention's output on.
  */
 #ifndef DBERT_TRAIN_TRAINER_H
 #define DBERT_TRAIN_TRAINER_H
@@ -49,9 +50,8 @@ typedef struct DbertActs
 	float	   *xhat0;			/* [N, C] of the embeddings' norm */
 	float	   *rstd0;			/* [N] */
 	DbertLayerActs *layers;		/* [L]; all the same memory if the layers do not learn */
-	float	   *hidden;			/* [N, C] output of the last layer */
+	float	   *hidden;			/* [R, C] output of the last layer, [N, C] memory */
 
-	float	   *h;				/* [R, C] the head's input */
 	float	   *z;				/* [R, C] its dense layer, before the activation */
 	float	   *d;				/* [R, C] what the output layer takes */
 	float	   *logits;			/* [R, n_labels]; then their derivative */
