@@ -493,6 +493,56 @@ test_sgemm(void)
 							 a[4 * LD] * b[4] + a[5 * LD] * b[5] + a[6 * LD] * b[6]), 1e-5);
 }
 
+/* ---- activations ---- */
+
+static void
+test_exponential(void)
+{
+	for (float x = 0; x > -86; x -= 0.01f)
+		CHECK_NEAR(dbert_exp_negative(x) / exp(x), 1, 4e-7);
+	CHECK(dbert_exp_negative(0) == 1);
+	CHECK(dbert_exp_negative(-1000) >= 0 && dbert_exp_negative(-INFINITY) < 1e-37);
+}
+
+static double
+ref_slope(int act, double x)
+{
+	return act == DBERT_ACT_RELU ? x > 0 : (ref_act(act, x + 1e-5) - ref_act(act, x - 1e-5)) / 2e-5;
+}
+
+/* Values and slopes, with every table of kernels that runs here. */
+static void
+test_activations(void)
+{
+	static const char *const tables[] = {"avx512", "avx2", "openblas", "scalar"};
+	enum {N = 2003};
+	float		x[N],
+				y[N],
+				dy[N],
+				dx[N];
+
+	for (int i = 0; i < N; i++)
+	{
+		x[i] = (float) (i - N / 2) / 100 + (i % 2 ? 1e-4f : 0);
+		dy[i] = (float) (i % 7) - 3;
+	}
+	for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
+		for (int act = DBERT_ACT_GELU; act <= DBERT_ACT_TANH; act++)
+		{
+			DbertTrainRun run = {0};
+
+			if (dbert_kernels_choose(tables[t], &run.kernels, NULL) != DBERT_OK)
+				continue;
+			CHECK(dbert_act_forward(&run, act, x, 1, N, y) == DBERT_OK);
+			CHECK(dbert_act_backward(&run, act, x, y, dy, 1, N, dx) == DBERT_OK);
+			for (int i = 0; i < N; i++)
+			{
+				CHECK_NEAR(y[i], ref_act(act, x[i]), 1e-6 * (1 + fabs(x[i])));
+				CHECK_NEAR(dx[i], dy[i] * (x[i] == 0 && act == DBERT_ACT_RELU ? 0 : ref_slope(act, x[i])), 5e-6);
+			}
+		}
+}
+
 /* ---- random numbers ---- */
 
 static void
@@ -787,6 +837,8 @@ int
 main(void)
 {
 	RUN(test_sgemm);
+	RUN(test_exponential);
+	RUN(test_activations);
 	RUN(test_random);
 	RUN(test_gradients_distilbert);
 	RUN(test_gradients_bert);

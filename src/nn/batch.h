@@ -5,11 +5,15 @@
 #define DBERT_NN_BATCH_H
 
 #include "dbert.h"
+#include "nn/window.h"
 
 typedef struct DbertBatchText
 {
 	int32_t		first;			/* index of its first token */
 	bool		truncated;
+	DbertWindowCut cut;
+	int32_t		first_window;
+	int32_t		n_windows;
 	int			rows;			/* of logits, after a run */
 	size_t		logits;			/* where they start */
 } DbertBatchText;
@@ -28,22 +32,29 @@ struct DbertBatch
 	size_t		n_texts,
 				texts_capacity;
 
-	/* What the encoder takes, made from the tokens by a run. */
+	/* Their windows, those of text i from texts[i].first_window on. */
+	DbertBatchWindow *windows;
+	size_t		n_windows,
+				windows_capacity;
+	size_t		n_encoded;		/* tokens of all windows */
+
+	/* What the encoder takes of a group of windows. */
 	int32_t    *cu;
 	int32_t    *ids;
 	uint8_t    *types;
+	int32_t    *wanted;			/* rows of the last layer that head and pooling read, */
+	size_t		n_wanted;		/* fewer than tokens or not used */
 	size_t		cu_capacity,
 				ids_capacity,
-				types_capacity;
-	int32_t    *wanted;			/* rows of the last layer that head and pooling read, */
-	size_t		n_wanted,		/* fewer than tokens or not used */
+				types_capacity,
 				wanted_capacity;
 
 	/* One piece of memory for all floats of a run, and its parts. */
 	void	   *floats;
 	size_t		floats_capacity;
-	float	   *hidden;			/* [N, C] */
+	float	   *hidden;			/* [tokens of a group, C] */
 	float	   *workspace;
+	float	   *part;			/* a window's share in its text's result */
 	float	   *embedding;		/* [B, C] */
 	float	   *logits;			/* of text i from texts[i].logits on */
 };

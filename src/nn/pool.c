@@ -4,6 +4,8 @@
  */
 #include "nn/pool.h"
 
+#include "nn/window.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -67,6 +69,21 @@ dbert_pool(const DbertConfig *config, const float *hidden, int t, float *out)
 			maximum(out, hidden, t, config->hidden);
 			break;
 	}
+}
+
+void
+dbert_pool_more(const DbertConfig *config, const float *part, int32_t own, int32_t seen, float *all)
+{
+	if (config->pooling != DBERT_POOL_MAX)
+		dbert_window_blend(all, part, config->hidden, own, seen);
+	for (int j = 0; j < config->hidden && config->pooling == DBERT_POOL_MAX; j++)
+		if (part[j] > all[j])
+			all[j] = part[j];
+}
+
+void
+dbert_pool_finish(const DbertConfig *config, float *x)
+{
 	if (config->normalize)
-		normalize(out, config->hidden);
+		normalize(x, config->hidden);
 }

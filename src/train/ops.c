@@ -320,30 +320,6 @@ dbert_act_forward(const DbertTrainRun *run, int act, const float *x, int m, int 
 	return loop_rows(&rows, act_forward_part);
 }
 
-/*
- * exp(x) for x <= 0, within 2 ulp, without branches, for compilers to make vectors of
- * it: 2^n e^r, n the nearest integer to x / ln 2 (Cody and Waite 1980).
- */
-static inline float
-exp_negative(float x)
-{
-	float		at = x < -87 ? -87 : x,
-				shifted = at * 1.44269504f + 12582912.0f,	/* 1.5 * 2^23: rounds */
-				n = shifted - 12582912.0f,
-				r = at - n * 0.693359375f + n * 2.12194440e-4f,
-				p = 1.9875691500e-4f,
-				power;
-	int32_t		bits = ((int32_t) n + 127) << 23;
-
-	p = p * r + 1.3981999507e-3f;
-	p = p * r + 8.3334519073e-3f;
-	p = p * r + 4.1665795894e-2f;
-	p = p * r + 1.6666665459e-1f;
-	p = p * r + 5.0000001201e-1f;
-	memcpy(&power, &bits, sizeof(power));
-	return (p * r * r + r + 1) * power;
-}
-
 /* y = x Phi(x): Phi(x) + x phi(x), where Phi(x) is y / x but around 0 */
 static void
 gelu_backward(const float *x, const float *y, const float *dy, size_t count, float *dx)
@@ -351,7 +327,7 @@ gelu_backward(const float *x, const float *y, const float *dy, size_t count, flo
 	for (size_t i = 0; i < count; i++)
 	{
 		bool		small = x[i] < 1e-3f && x[i] > -1e-3f;
-		float		phi = 0.39894228f * exp_negative(-0.5f * x[i] * x[i]),
+		float		phi = 0.39894228f * dbert_exp_negative(-0.5f * x[i] * x[i]),
 					near = 0.5f + 0.39894228f * x[i],
 					far = y[i] / (small ? 1 : x[i]);
 

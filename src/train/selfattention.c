@@ -65,12 +65,34 @@ scale(const Head *h)
 	return 1 / sqrtf((float) h->d);
 }
 
+/* row by row: exp(x - max) / sum */
+static void
+softmax_rows(float *x, int t)
+{
+	for (int i = 0; i < t; i++, x += t)
+	{
+		float		max = x[0];
+		double		sum = 0;
+		float		share;
+
+		for (int j = 1; j < t; j++)
+			max = x[j] > max ? x[j] : max;
+		for (int j = 0; j < t; j++)
+			x[j] = dbert_exp_negative(x[j] - max);
+		for (int j = 0; j < t; j++)
+			sum += x[j];
+		share = (float) (1 / sum);
+		for (int j = 0; j < t; j++)
+			x[j] *= share;
+	}
+}
+
 /* h->p = softmax(q k' / sqrt(D)), h->dropped = what dropout leaves of it */
 static void
 probabilities(const DbertTrainRun *run, const DbertSelfAttention *s, const Head *h)
 {
 	run->sgemm(false, true, h->t, h->t, h->d, scale(h), h->q, h->ld, h->k, h->ld, 0, h->p, h->t);
-	run->kernels->softmax_rows(h->p, h->t, h->t, h->t);
+	softmax_rows(h->p, h->t);
 	for (int i = 0; i < h->t; i++)
 		for (int j = 0; j < h->t; j++)
 		{
