@@ -190,10 +190,7 @@ base_has_labels(const TrainJob *job)
 	if (config->head != DBERT_HEAD_SEQUENCE || config->problem != (int32_t) job->problem)
 		return false;
 	for (int i = 0; i < config->n_labels; i++)
-	{
-		for (int j = 0; j < job->set->n_names; j++)
-			found += strcmp(dbert_trainbase_label(job->base, i), job->set->names[j]) == 0;
-	}
+		found += distil_trainset_has(job->set, dbert_trainbase_label(job->base, i));
 	return found == job->set->n_names;
 }
 
@@ -319,7 +316,7 @@ plan_options(TrainJob *job)
 			.keep_best = args->early_stopping > 0,.threads = dbert_pool_threads(distil_pool()),
 			.kernels = distil_kernels()
 	};
-	job->batch = distil_trainbatch_create(max_texts, job->options.max_batch_tokens, job->n_labels);
+	job->batch = distil_trainbatch_create(job->set, max_texts, job->options.max_batch_tokens, job->n_labels);
 	job->options.steps = count_steps(job);
 }
 

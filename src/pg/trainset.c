@@ -217,6 +217,12 @@ distil_trainset_sort_names(DistilTrainSet *set)
 	distil_trainset_renumber(set, (const char *const *) sorted, set->n_names);
 }
 
+bool
+distil_trainset_has(const DistilTrainSet *set, const char *label)
+{
+	return hash_search(set->index, &label, HASH_FIND, NULL) != NULL;
+}
+
 void
 distil_trainset_renumber(DistilTrainSet *set, const char *const *labels, int n_labels)
 {
@@ -248,9 +254,10 @@ distil_trainset_renumber(DistilTrainSet *set, const char *const *labels, int n_l
 /* ---- batches ---- */
 
 DistilTrainBatch *
-distil_trainbatch_create(int max_texts, int max_tokens, int n_labels)
+distil_trainbatch_create(const DistilTrainSet *set, int max_texts, int max_tokens, int n_labels)
 {
 	DistilTrainBatch *b = palloc0(sizeof(DistilTrainBatch));
+	Size		targets = sizeof(float) * (Size) max_texts * n_labels;
 
 	b->max_texts = max_texts;
 	b->max_tokens = max_tokens;
@@ -258,7 +265,10 @@ distil_trainbatch_create(int max_texts, int max_tokens, int n_labels)
 	b->cu = palloc(sizeof(int32) * ((Size) max_texts + 1));
 	b->ids = palloc(sizeof(int32) * (Size) max_tokens);
 	b->classes = palloc(sizeof(int32) * (Size) max_texts);
-	b->targets = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(float) * (Size) max_texts * n_labels);
+	if (set->kind == DISTIL_LABEL_ONE)
+		return b;
+	check_limit(set, targets);
+	b->targets = MemoryContextAllocHuge(CurrentMemoryContext, targets);
 	return b;
 }
 
@@ -271,13 +281,14 @@ fits(const DistilTrainBatch *b, const DistilTrainSet *set, int texts, int tokens
 static void
 fill_targets(DistilTrainBatch *b, const DistilTrainSet *set, int row, const DistilTrainText *text)
 {
-	float	   *targets = b->targets + (Size) row * b->n_labels;
+	float	   *targets;
 
 	if (set->kind == DISTIL_LABEL_ONE)
 	{
 		b->classes[row] = set->labels[text->label];
 		return;
 	}
+	targets = b->targets + (Size) row * b->n_labels;
 	memset(targets, 0, sizeof(float) * b->n_labels);
 	if (set->kind == DISTIL_LABEL_NUMBER)
 		targets[0] = text->number;

@@ -53,10 +53,10 @@ extern DistilTrainSet *distil_trainset_create(const DbertTokenizer *tokenizer, i
  */
 extern void distil_trainset_read(DistilTrainSet *set, const char *query, const char *argument, bool numbers);
 
-/*
- * Number the classes anew: names[order[i]] becomes class i.  Classes that are
- * not in the order must not occur.
- */
+/* Has any row this label? */
+extern bool distil_trainset_has(const DistilTrainSet *set, const char *label);
+
+/* Number the classes anew, as labels[n_labels] has them: all that rows have must be among them. */
 extern void distil_trainset_renumber(DistilTrainSet *set, const char *const *labels, int n_labels);
 
 /* The names in order: integers by value, others as bytes. */
@@ -88,7 +88,8 @@ typedef struct DistilTrainBatch
 	int			n_labels;
 } DistilTrainBatch;
 
-extern DistilTrainBatch *distil_trainbatch_create(int max_texts, int max_tokens, int n_labels);
+extern DistilTrainBatch *distil_trainbatch_create(const DistilTrainSet *set, int max_texts, int max_tokens,
+												  int n_labels);
 extern int	distil_trainbatch_fill(DistilTrainBatch *batch, const DistilTrainSet *set,
 								   const int32 *order, int first, int end);
 
