@@ -22,7 +22,7 @@
 DistilModelSource
 distil_model_source(const char *name, MemoryContext context)
 {
-	DistilModelSource s = {NULL};
+	DistilModelSource s = {.files = NULL};
 	const char *path;
 	DistilInfo	row;
 
