@@ -146,7 +146,7 @@ SET client_min_messages = warning;
 SELECT * FROM distil_evaluate('team', $$SELECT 'soup', 'dessert'$$);
 SELECT * FROM distil_evaluate('team', 'SELECT body, tags FROM tickets');
 SELECT * FROM distil_evaluate('tags', 'SELECT body, team FROM tickets');
-SELECT * FROM distil_evaluate('bert-ner', 'SELECT body, team FROM tickets');
+SELECT * FROM distil_evaluate('distilbert-base', 'SELECT body, team FROM tickets');
 SELECT * FROM distil_evaluate('team', 'SELECT body, team FROM tickets LIMIT 0');
 SELECT * FROM distil_evaluate('tem', 'SELECT body, team FROM tickets');
 SELECT * FROM distil_evaluate(NULL, 'SELECT body, team FROM tickets');

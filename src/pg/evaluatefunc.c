@@ -3,7 +3,9 @@
  *
  * The rows come in blocks from a cursor; each block's texts go through the
  * model in batches of distilbert.batch_tokens, as the answers of a query
- * would, and are counted against their labels.
+ * would, and are counted against their labels.  Of entities the classes are
+ * their types, and what is counted are those that distil_entities finds: right
+ * are type, beginning and end.
  */
 #include "postgres.h"
 
@@ -16,27 +18,39 @@
 #include "pg/errors.h"
 #include "pg/examples.h"
 #include "pg/guc.h"
+#include "pg/spans.h"
 #include "pg/trainmetric.h"
 
 typedef struct EvaluateJob
 {
 	DistilModel *model;
+	const char **labels;		/* [n_labels]: the model's, or its types of entities */
 	int			n_labels;
 	bool		multi;
+	bool		entities;
 	DistilClassCount *counts;	/* [n_labels] */
 	int64		rows;
 } EvaluateJob;
 
+/* -1: there is none */
+static int
+find_label(const EvaluateJob *job, const char *label, size_t len)
+{
+	for (int i = 0; i < job->n_labels; i++)
+	{
+		if (strlen(job->labels[i]) == len && memcmp(job->labels[i], label, len) == 0)
+			return i;
+	}
+	return -1;
+}
+
 static int
 label_number(const EvaluateJob *job, const char *label)
 {
-	const DbertModel *core = job->model->core;
+	int			number = find_label(job, label, strlen(label));
 
-	for (int i = 0; i < job->n_labels; i++)
-	{
-		if (strcmp(core->labels[i], label) == 0)
-			return i;
-	}
+	if (number >= 0)
+		return number;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("model \"%s\" has no label \"%s\"", job->model->name,
@@ -62,10 +76,43 @@ count_answer(EvaluateJob *job, const DistilExample *row, const float *logits)
 	job->rows++;
 }
 
+/* Text i of the batch; what the core allocates is freed before anything can raise. */
+static void
+count_entities(EvaluateJob *job, const DistilExample *row, DbertBatch *batch, int i)
+{
+	DbertEntity *found;
+	DbertError	err;
+	int			n;
+
+	if (dbert_batch_entities(batch, i, DBERT_AGGREGATE_FIRST, 0, &found, &n, &err) != DBERT_OK)
+		distil_raise(&err, NULL);
+	for (int e = 0; e < n; e++)
+	{
+		int			type = find_label(job, found[e].label, found[e].label_len);
+
+		if (type < 0)
+			continue;
+		job->counts[type].said++;
+		for (int s = 0; s < row->n_spans; s++)
+		{
+			if (row->spans[s].start == found[e].start && row->spans[s].end == found[e].end &&
+				strcmp(row->spans[s].label, job->labels[type]) == 0)
+			{
+				job->counts[type].hits++;
+				break;
+			}
+		}
+	}
+	pfree(found);
+	for (int s = 0; s < row->n_spans; s++)
+		job->counts[label_number(job, row->spans[s].label)].support++;
+	job->rows++;
+}
+
 static void
 check_kind(const EvaluateJob *job, DistilLabelKind kind)
 {
-	if ((kind == DISTIL_LABEL_MANY) != job->multi)
+	if (kind != DISTIL_LABEL_SPANS && (kind == DISTIL_LABEL_MANY) != job->multi)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 job->multi ? errmsg("model \"%s\" gives a text several labels", job->model->name) :
@@ -85,7 +132,10 @@ run_batch(EvaluateJob *job, DbertBatch *batch, const DistilExample *rows, int en
 	{
 		int			count;
 
-		count_answer(job, &rows[end - n + i], dbert_batch_logits(batch, i, &count));
+		if (job->entities)
+			count_entities(job, &rows[end - n + i], batch, i);
+		else
+			count_answer(job, &rows[end - n + i], dbert_batch_logits(batch, i, &count));
 	}
 	dbert_batch_reset(batch);
 }
@@ -165,8 +215,8 @@ put_result(ReturnSetInfo *rsinfo, const EvaluateJob *job)
 	DistilClassCount all = distil_sum_counts(job->counts, job->n_labels);
 
 	for (int i = 0; i < job->n_labels; i++)
-		put_counts(rsinfo, job->model->core->labels[i], &job->counts[i]);
-	if (job->multi)
+		put_counts(rsinfo, job->labels[i], &job->counts[i]);
+	if (job->multi || job->entities)
 		put_counts(rsinfo, "(micro average)", &all);
 	else
 		put_row(rsinfo, "(accuracy)", NAN, NAN, distil_recall_of(&all), all.support);
@@ -174,9 +224,28 @@ put_result(ReturnSetInfo *rsinfo, const EvaluateJob *job)
 	put_means(rsinfo, job, "(weighted average)", true);
 }
 
+/* The model's labels, or the types that they name. */
+static void
+list_labels(EvaluateJob *job)
+{
+	const DbertModel *core = job->model->core;
+
+	job->labels = palloc(sizeof(char *) * Max(core->config.n_labels, 1));
+	for (int i = 0; i < core->config.n_labels; i++)
+	{
+		const char *label = job->entities ? distil_tag_type(core->labels[i]) : core->labels[i];
+
+		if (label != NULL && (!job->entities || find_label(job, label, strlen(label)) < 0))
+			job->labels[job->n_labels++] = label;
+	}
+	job->counts = palloc0(sizeof(DistilClassCount) * Max(job->n_labels, 1));
+}
+
 static void
 check_model(const DistilModel *model)
 {
+	if (model->core->config.head == DBERT_HEAD_TOKEN)
+		return;
 	distil_require_head(model, DBERT_HEAD_SEQUENCE, "distil_evaluate");
 	if (model->core->config.problem == DBERT_PROBLEM_REGRESSION)
 		ereport(ERROR,
@@ -193,11 +262,11 @@ distil_evaluate(PG_FUNCTION_ARGS)
 	DistilExampleCounts counts;
 
 	check_model(job.model);
-	job.n_labels = job.model->core->config.n_labels;
-	job.multi = job.model->core->config.problem == DBERT_PROBLEM_MULTI;
-	job.counts = palloc0(sizeof(DistilClassCount) * job.n_labels);
+	job.entities = job.model->core->config.head == DBERT_HEAD_TOKEN;
+	job.multi = !job.entities && job.model->core->config.problem == DBERT_PROBLEM_MULTI;
+	list_labels(&job);
 	InitMaterializedSRF(fcinfo, 0);
-	counts = distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(1)), "query", false, visit, &job);
+	counts = distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(1)), "query", job.entities ? DISTIL_WANT_SPANS : DISTIL_WANT_CLASSES, visit, &job);
 	if (job.rows == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -21,6 +21,7 @@
 #include "utils/memutils.h"
 
 #include "pg/examples.h"
+#include "pg/spans.h"
 
 #define BLOCK_ROWS 256
 
@@ -28,7 +29,7 @@ typedef struct Reader
 {
 	DistilLabelKind kind;
 	bool		integers;
-	bool		numbers;
+	DistilExampleWant want;
 	FmgrInfo	output;			/* of the label's type, or of its elements' */
 	Oid			element;		/* of MANY */
 	int16		length;
@@ -84,7 +85,14 @@ begin_label(Reader *r, Oid type, const char *argument)
 
 	r->element = get_element_type(type);
 	r->integers = is_integer(type);
-	if (r->numbers)
+	if (r->want == DISTIL_WANT_SPANS)
+	{
+		if (type != JSONBOID && type != JSONOID)
+			raise_columns(argument, psprintf("Its second column is of type %s.", format_type_be(type)),
+						  "Entities are a jsonb array of objects, such as [{\"start\": 0, \"end\": 6, \"label\": \"LOC\"}].");
+		r->kind = DISTIL_LABEL_SPANS;
+	}
+	else if (r->want == DISTIL_WANT_NUMBERS)
 	{
 		if (category(type) != TYPCATEGORY_NUMERIC)
 			raise_columns(argument, psprintf("Its second column is of type %s.", format_type_be(type)),
@@ -100,7 +108,7 @@ begin_label(Reader *r, Oid type, const char *argument)
 		r->kind = DISTIL_LABEL_ONE;
 	else
 		raise_columns(argument, psprintf("Its second column is of type %s.", format_type_be(type)),
-					  "Labels are text, integers, booleans or an enum; text[] for texts with several labels; task => 'regression' learns numbers.");
+					  "Labels are text, integers, booleans or an enum; text[] for texts with several labels; task => 'regression' learns numbers, task => 'entities' jsonb.");
 	getTypeOutputInfo(r->kind == DISTIL_LABEL_MANY ? r->element : type, &output, &varlena);
 	fmgr_info(output, &r->output);
 }
@@ -196,6 +204,8 @@ read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
 	row->text = read_text(r, text);
 	if (r->kind == DISTIL_LABEL_NUMBER)
 		row->number = read_number(r, label);
+	else if (r->kind == DISTIL_LABEL_SPANS)
+		distil_spans_read(OutputFunctionCall(&r->output, label), row);
 	else if (r->kind == DISTIL_LABEL_MANY)
 		read_labels(r, label, row);
 	else
@@ -226,10 +236,10 @@ visit_block(Reader *r, MemoryContext scratch, DistilExampleVisitor visitor, void
 }
 
 DistilExampleCounts
-distil_examples_visit(const char *query, const char *argument, bool numbers,
+distil_examples_visit(const char *query, const char *argument, DistilExampleWant want,
 					  DistilExampleVisitor visitor, void *ctx)
 {
-	Reader		r = {.numbers = numbers};
+	Reader		r = {.want = want};
 	MemoryContext scratch;
 	Portal		cursor;
 

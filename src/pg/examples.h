@@ -11,8 +11,25 @@ typedef enum DistilLabelKind
 {
 	DISTIL_LABEL_ONE,			/* text, an enum, an integer, a boolean: a class */
 	DISTIL_LABEL_MANY,			/* text[]: any number of classes */
-	DISTIL_LABEL_NUMBER
+	DISTIL_LABEL_NUMBER,
+	DISTIL_LABEL_SPANS			/* jsonb: entities with their places */
 } DistilLabelKind;
+
+/* What the second column is to be read as. */
+typedef enum DistilExampleWant
+{
+	DISTIL_WANT_CLASSES,		/* ONE or MANY, by its type */
+	DISTIL_WANT_NUMBERS,
+	DISTIL_WANT_SPANS
+} DistilExampleWant;
+
+/* An entity in a text. */
+typedef struct DistilSpan
+{
+	int32		start;			/* characters from 0 */
+	int32		end;			/* exclusive */
+	const char *label;			/* UTF-8 */
+} DistilSpan;
 
 typedef struct DistilExample
 {
@@ -20,6 +37,8 @@ typedef struct DistilExample
 	const char **labels;		/* [n_labels], UTF-8: 1 for ONE, none for NUMBER */
 	int			n_labels;
 	float		number;			/* of NUMBER */
+	DistilSpan *spans;			/* [n_spans] of SPANS, as they stand in the array */
+	int			n_spans;
 } DistilExample;
 
 typedef struct DistilExampleCounts
@@ -36,10 +55,10 @@ typedef void (*DistilExampleVisitor) (void *ctx, DistilLabelKind kind, bool inte
 /*
  * Run query with the caller's rights, through a cursor, and visit its rows;
  * rows where the text or the label is NULL are only counted.  argument names
- * the SQL argument in errors.  numbers: the second column is to be read as
- * numbers.  Raises unless there are two columns of fitting types.
+ * the SQL argument in errors.  Raises unless there are two columns of fitting
+ * types.
  */
-extern DistilExampleCounts distil_examples_visit(const char *query, const char *argument, bool numbers,
+extern DistilExampleCounts distil_examples_visit(const char *query, const char *argument, DistilExampleWant want,
 												 DistilExampleVisitor visitor, void *ctx);
 
 /* A NULL-safe mention of what was left out, as NOTICE, if anything was. */

@@ -91,11 +91,12 @@ next_bool(ArgReader *r)
 static void
 check_task(const char *task)
 {
-	if (strcmp(task, "classify") != 0 && strcmp(task, "sentiment") != 0 && strcmp(task, "regression") != 0)
+	if (strcmp(task, "classify") != 0 && strcmp(task, "sentiment") != 0 && strcmp(task, "regression") != 0 &&
+		strcmp(task, "entities") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("cannot train for the task \"%s\"", task),
-				 errhint("Tasks are classify, sentiment and regression.")));
+				 errhint("Tasks are classify, sentiment, regression and entities.")));
 }
 
 /* A validation query takes the place of the default share. */

@@ -6,12 +6,14 @@
 
 #include "fmgr.h"
 
+#include "pg/examples.h"
+
 typedef struct DistilTrainArgs
 {
 	const char *name;
 	const char *query;
 	const char *base;
-	const char *task;			/* "classify", "sentiment" or "regression" */
+	const char *task;			/* "classify", "sentiment", "regression" or "entities" */
 	int			epochs;
 	float		learning_rate;
 	int			batch_size;
@@ -33,10 +35,13 @@ typedef struct DistilTrainArgs
 /* Reads and checks them all; raises naming the argument. */
 extern DistilTrainArgs distil_train_args(FunctionCallInfo fcinfo);
 
-static inline bool
-distil_train_is_regression(const DistilTrainArgs *args)
+/* What the task learns from. */
+static inline DistilExampleWant
+distil_train_wants(const DistilTrainArgs *args)
 {
-	return strcmp(args->task, "regression") == 0;
+	if (strcmp(args->task, "regression") == 0)
+		return DISTIL_WANT_NUMBERS;
+	return strcmp(args->task, "entities") == 0 ? DISTIL_WANT_SPANS : DISTIL_WANT_CLASSES;
 }
 
 /*

@@ -30,6 +30,7 @@
 #include "pg/load.h"
 #include "pg/modelsource.h"
 #include "pg/packfile.h"
+#include "pg/spans.h"
 #include "pg/threads.h"
 #include "pg/trainargs.h"
 #include "pg/trainmetric.h"
@@ -51,7 +52,9 @@ typedef struct TrainJob
 	DistilModelSource source;
 	DbertTrainBase *base;
 	DistilTrainSet *set;
+	DbertHead	head;
 	DbertProblem problem;
+	const int32 *tag_labels;	/* of entities: the label of each tag, if not the tag itself */
 	const char *const *labels;	/* [n_labels] UTF-8 */
 	int			n_labels;
 	int32	   *training;		/* numbers of texts */
@@ -106,17 +109,17 @@ read_rows(TrainJob *job)
 {
 	const DbertConfig *config = dbert_trainbase_config(job->base);
 	const DistilTrainArgs *args = &job->args;
-	bool		numbers = distil_train_is_regression(args);
+	DistilExampleWant want = distil_train_wants(args);
 
 	job->set = distil_trainset_create(dbert_trainbase_tokenizer(job->base),
 									  Min(args->max_tokens, config->max_tokens), memory_limit());
-	distil_trainset_read(job->set, args->query, "query", numbers);
+	distil_trainset_read(job->set, args->query, "query", want);
 	job->n_training = job->set->n;
 	if (args->validation_query != NULL)
 	{
 		int			known = job->set->n_names;
 
-		distil_trainset_read(job->set, args->validation_query, "validation_query", numbers);
+		distil_trainset_read(job->set, args->validation_query, "validation_query", want);
 		if (job->set->n_names > known)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -155,7 +158,7 @@ split_rows(TrainJob *job)
 	if (wanted == 0 && job->args.validation > 0 && n > 1)
 		wanted = 1;
 	dbert_random_shuffle(order, n, dbert_random_key(job->args.seed, STREAM_SPLIT, 0));
-	left = job->problem == DBERT_PROBLEM_SINGLE ? count_classes(job, order, n) : NULL;
+	left = job->set->kind == DISTIL_LABEL_ONE ? count_classes(job, order, n) : NULL;
 	job->training = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
 	job->validation = palloc_extended(sizeof(int32) * (wanted + rest + 1), MCXT_ALLOC_HUGE);
 	job->n_training = 0;
@@ -187,22 +190,82 @@ base_has_labels(const TrainJob *job)
 	const DbertConfig *config = dbert_trainbase_config(job->base);
 	int			found = 0;
 
-	if (config->head != DBERT_HEAD_SEQUENCE || config->problem != (int32_t) job->problem)
+	if (config->head != (int32_t) DBERT_HEAD_SEQUENCE || config->problem != (int32_t) job->problem)
 		return false;
 	for (int i = 0; i < config->n_labels; i++)
 		found += distil_trainset_has(job->set, dbert_trainbase_label(job->base, i));
 	return found == job->set->n_names;
 }
 
-static void
-take_base_labels(TrainJob *job)
+/* "O", then "B-x" and "I-x" for each type: in the order of the tags. */
+static const char **
+tag_names(const DistilTrainSet *set)
+{
+	const char **names = palloc(sizeof(char *) * (1 + 2 * set->n_names));
+
+	names[DISTIL_TAG_O] = "O";
+	for (int i = 0; i < set->n_names; i++)
+	{
+		names[DISTIL_TAG_B(i)] = psprintf("B-%s", set->names[i]);
+		names[DISTIL_TAG_I(i)] = psprintf("I-%s", set->names[i]);
+	}
+	return names;
+}
+
+/* Where the base has each of the tags; NULL if it lacks one, or has another head. */
+static int32 *
+tags_of_base(const TrainJob *job, const char *const *names, int n)
+{
+	const DbertConfig *config = dbert_trainbase_config(job->base);
+	int32	   *places = palloc(sizeof(int32) * n);
+	int			found = 0;
+
+	for (int i = 0; config->head == DBERT_HEAD_TOKEN && i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (int j = 0; j < config->n_labels && found == i; j++)
+		{
+			if (strcmp(dbert_trainbase_label(job->base, j), names[i]) == 0)
+				places[found++] = j;
+		}
+	}
+	return found == n ? places : NULL;
+}
+
+static const char *const *
+all_base_labels(const TrainJob *job)
 {
 	int			n = dbert_trainbase_config(job->base)->n_labels;
 	const char **labels = palloc(sizeof(char *) * n);
 
 	for (int i = 0; i < n; i++)
 		labels[i] = dbert_trainbase_label(job->base, i);
-	distil_trainset_renumber(job->set, labels, n);
+	return labels;
+}
+
+static void
+choose_tags(TrainJob *job)
+{
+	int			n = 1 + 2 * job->set->n_names;
+
+	if (job->set->n_names == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("no row has an entity")));
+	if (n > DBERT_MAX_LABELS)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the query gives %d types of entities, too many", job->set->n_names)));
+	distil_trainset_sort_names(job->set);
+	job->head = DBERT_HEAD_TOKEN;
+	job->problem = DBERT_PROBLEM_SINGLE;
+	job->labels = tag_names(job->set);
+	job->n_labels = n;
+	job->tag_labels = tags_of_base(job, job->labels, n);
+	if (job->tag_labels == NULL)
+		return;
+	job->labels = all_base_labels(job);
+	job->n_labels = dbert_trainbase_config(job->base)->n_labels;
 }
 
 static void
@@ -222,6 +285,12 @@ choose_labels(TrainJob *job)
 	static const char *const number[] = {"LABEL_0"};
 	DistilTrainSet *set = job->set;
 
+	if (set->kind == DISTIL_LABEL_SPANS)
+	{
+		choose_tags(job);
+		return;
+	}
+	job->head = DBERT_HEAD_SEQUENCE;
 	if (set->kind == DISTIL_LABEL_NUMBER)
 	{
 		job->problem = DBERT_PROBLEM_REGRESSION;
@@ -233,7 +302,7 @@ choose_labels(TrainJob *job)
 	if (set->n_names < (set->kind == DISTIL_LABEL_MANY ? 1 : 2))
 		raise_one_class(job);
 	if (base_has_labels(job))
-		take_base_labels(job);
+		distil_trainset_renumber(set, all_base_labels(job), dbert_trainbase_config(job->base)->n_labels);
 	else
 		distil_trainset_sort_names(set);
 	job->labels = set->names;
@@ -251,7 +320,7 @@ class_weights(const TrainJob *job)
 {
 	if (job->args.class_weights == NULL)
 		return NULL;
-	if (job->problem != DBERT_PROBLEM_SINGLE)
+	if (job->set->kind != DISTIL_LABEL_ONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("class_weights are for texts that have one label each")));
@@ -307,7 +376,7 @@ plan_options(TrainJob *job)
 
 	job->options = (DbertTrainOptions)
 	{
-		.head = DBERT_HEAD_SEQUENCE,.problem = job->problem,.n_labels = job->n_labels,.labels = job->labels,
+		.head = job->head,.problem = job->problem,.n_labels = job->n_labels,.labels = job->labels,
 			.class_weights = class_weights(job),.head_only = args->head_only,
 			.freeze_embeddings = args->freeze_embeddings,.dropout = args->dropout,.seed = (uint64) args->seed,
 			.learning_rate = args->learning_rate,.weight_decay = args->weight_decay,.warmup = args->warmup,
@@ -317,6 +386,7 @@ plan_options(TrainJob *job)
 			.kernels = distil_kernels()
 	};
 	job->batch = distil_trainbatch_create(job->set, max_texts, job->options.max_batch_tokens, job->n_labels);
+	job->batch->tag_labels = job->tag_labels;
 	job->options.steps = count_steps(job);
 }
 
@@ -346,16 +416,42 @@ check_memory(TrainJob *job)
 static const char *
 metric_name(const TrainJob *job)
 {
-	switch (job->problem)
+	switch (job->set->kind)
 	{
-		case DBERT_PROBLEM_SINGLE:
+		case DISTIL_LABEL_ONE:
 			return "accuracy";
-		case DBERT_PROBLEM_MULTI:
+		case DISTIL_LABEL_MANY:
+		case DISTIL_LABEL_SPANS:
 			return "f1";
-		case DBERT_PROBLEM_REGRESSION:
+		case DISTIL_LABEL_NUMBER:
 			break;
 	}
 	return "rmse";
+}
+
+static int
+best_label(const float *logits, int n)
+{
+	int			best = 0;
+
+	for (int j = 1; j < n; j++)
+		best = logits[j] > logits[best] ? j : best;
+	return best;
+}
+
+/* The entities of one text of the batch; logits are those of its tokens. */
+static void
+count_entities(const TrainJob *job, const float *logits, int text)
+{
+	const DbertTrainBatch *batch = &job->batch->core;
+	int			first = batch->cu[text],
+				n = batch->cu[text + 1] - first;
+	int32	   *said = palloc(sizeof(int32) * n);
+
+	for (int i = 0; i < n; i++)
+		said[i] = best_label(logits + (Size) i * job->n_labels, job->n_labels);
+	distil_count_entities(job->labels, batch->classes + first, said, n, job->counts);
+	pfree(said);
 }
 
 /* One row of logits against what is true. */
@@ -363,7 +459,7 @@ static void
 count_row(const TrainJob *job, const float *logits, int row, double *squares)
 {
 	const DbertTrainBatch *batch = &job->batch->core;
-	int			best = 0;
+	int			best;
 
 	if (job->problem == DBERT_PROBLEM_REGRESSION)
 		*squares += pow((double) logits[0] - batch->targets[row], 2);
@@ -378,8 +474,7 @@ count_row(const TrainJob *job, const float *logits, int row, double *squares)
 	}
 	if (job->problem != DBERT_PROBLEM_SINGLE)
 		return;
-	for (int j = 1; j < job->n_labels; j++)
-		best = logits[j] > logits[best] ? j : best;
+	best = best_label(logits, job->n_labels);
 	job->counts[best].said++;
 	job->counts[batch->classes[row]].support++;
 	job->counts[best].hits += best == batch->classes[row];
@@ -392,7 +487,7 @@ metric_value(const TrainJob *job, double squares)
 
 	if (job->problem == DBERT_PROBLEM_REGRESSION)
 		return sqrt(squares / job->n_validation);
-	return job->problem == DBERT_PROBLEM_SINGLE ? distil_recall_of(&all) : distil_f1_of(&all);
+	return job->set->kind == DISTIL_LABEL_ONE ? distil_recall_of(&all) : distil_f1_of(&all);
 }
 
 static Evaluation
@@ -413,7 +508,12 @@ evaluate(TrainJob *job)
 		must(job, dbert_trainer_evaluate(job->trainer, &job->batch->core, distil_poll(), &logits, &loss, &weight,
 										 &job->err));
 		for (int i = 0; i < n; i++)
-			count_row(job, logits + (Size) i * job->n_labels, i, &squares);
+		{
+			if (job->head == DBERT_HEAD_TOKEN)
+				count_entities(job, logits + (Size) job->batch->cu[i] * job->n_labels, i);
+			else
+				count_row(job, logits + (Size) i * job->n_labels, i, &squares);
+		}
 		sum += loss * weight;
 		weights += weight;
 		first += n;

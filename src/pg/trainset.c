@@ -13,6 +13,7 @@
 
 #include "pg/alloc.h"
 #include "pg/errors.h"
+#include "pg/spans.h"
 #include "pg/trainset.h"
 
 /* A class's name; the key is the string itself. */
@@ -62,7 +63,7 @@ int64
 distil_trainset_bytes(const DistilTrainSet *set)
 {
 	return (int64) (set->n_capacity * sizeof(DistilTrainText) + set->ids_capacity * sizeof(int32) +
-					set->labels_capacity * sizeof(int32));
+					set->labels_capacity * sizeof(int32) + set->tags_capacity * sizeof(int32));
 }
 
 static void
@@ -117,9 +118,23 @@ class_number(DistilTrainSet *set, const char *name)
 	return entry->number;
 }
 
+/* The tags of the row's tokens, which are about to go behind the ids there are. */
 static void
-add_tokens(DistilTrainSet *set, const DistilText *text, DistilTrainText *into)
+add_tags(DistilTrainSet *set, const DistilExample *row, const DbertTokenList *list)
 {
+	int32	   *types = palloc(sizeof(int32) * Max(row->n_spans, 1));
+
+	for (int i = 0; i < row->n_spans; i++)
+		types[i] = class_number(set, row->spans[i].label);
+	set->tags = grow(set, set->tags, &set->tags_capacity, set->n_ids + list->count, sizeof(int32));
+	distil_spans_tag(list->items, list->count, row->spans, types, row->n_spans, set->tags + set->n_ids);
+	pfree(types);
+}
+
+static void
+add_tokens(DistilTrainSet *set, const DistilExample *row, DistilTrainText *into)
+{
+	const DistilText *text = &row->text;
 	DbertAllocator alloc = distil_allocator(CurrentMemoryContext);
 	DbertTokenList list = {0};
 	DbertError	err = {0};
@@ -128,6 +143,8 @@ add_tokens(DistilTrainSet *set, const DistilText *text, DistilTrainText *into)
 	if (dbert_tokenize(set->tokenizer, text->data, text->len, NULL, 0, set->max_tokens, &alloc, distil_poll(),
 					   &list, &truncated, &err) != DBERT_OK)
 		distil_raise(&err, NULL);
+	if (set->kind == DISTIL_LABEL_SPANS)
+		add_tags(set, row, &list);
 	set->ids = grow(set, set->ids, &set->ids_capacity, set->n_ids + list.count, sizeof(int32));
 	into->token = set->n_ids;
 	into->n_tokens = (int32) list.count;
@@ -148,7 +165,7 @@ add_example(DistilTrainSet *set, const DistilExample *row)
 	set->texts = grow(set, set->texts, &capacity, set->n + 1, sizeof(DistilTrainText));
 	set->n_capacity = (int) capacity;
 	text = &set->texts[set->n];
-	add_tokens(set, &row->text, text);
+	add_tokens(set, row, text);
 	set->labels = grow(set, set->labels, &set->labels_capacity, set->n_label_refs + row->n_labels, sizeof(int32));
 	text->label = set->n_label_refs;
 	text->n_labels = row->n_labels;
@@ -174,10 +191,10 @@ visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows,
 }
 
 void
-distil_trainset_read(DistilTrainSet *set, const char *query, const char *argument, bool numbers)
+distil_trainset_read(DistilTrainSet *set, const char *query, const char *argument, DistilExampleWant want)
 {
 	int			before = set->n;
-	DistilExampleCounts counts = distil_examples_visit(query, argument, numbers, visit, set);
+	DistilExampleCounts counts = distil_examples_visit(query, argument, want, visit, set);
 
 	if (set->n == before)
 		ereport(ERROR,
@@ -237,6 +254,11 @@ distil_trainset_renumber(DistilTrainSet *set, const char *const *labels, int n_l
 	}
 	for (size_t i = 0; i < set->n_label_refs; i++)
 		set->labels[i] = number[set->labels[i]];
+	for (size_t i = 0; set->kind == DISTIL_LABEL_SPANS && i < set->n_ids; i++)
+	{
+		if (set->tags[i] > DISTIL_TAG_O)
+			set->tags[i] = (set->tags[i] - 1) % 2 + DISTIL_TAG_B(number[(set->tags[i] - 1) / 2]);
+	}
 	set->names = MemoryContextAlloc(set->context, sizeof(char *) * Max(n_labels, 1));
 	hash_destroy(set->index);
 	set->index = create_index(set->context);
@@ -264,8 +286,8 @@ distil_trainbatch_create(const DistilTrainSet *set, int max_texts, int max_token
 	b->n_labels = n_labels;
 	b->cu = palloc(sizeof(int32) * ((Size) max_texts + 1));
 	b->ids = palloc(sizeof(int32) * (Size) max_tokens);
-	b->classes = palloc(sizeof(int32) * (Size) max_texts);
-	if (set->kind == DISTIL_LABEL_ONE)
+	b->classes = palloc(sizeof(int32) * (Size) (set->kind == DISTIL_LABEL_SPANS ? max_tokens : max_texts));
+	if (set->kind == DISTIL_LABEL_ONE || set->kind == DISTIL_LABEL_SPANS)
 		return b;
 	check_limit(set, targets);
 	b->targets = MemoryContextAllocHuge(CurrentMemoryContext, targets);
@@ -279,6 +301,17 @@ fits(const DistilTrainBatch *b, const DistilTrainSet *set, int texts, int tokens
 }
 
 static void
+fill_tags(DistilTrainBatch *b, const DistilTrainSet *set, int row, const DistilTrainText *text)
+{
+	for (int i = 0; i < text->n_tokens; i++)
+	{
+		int32		tag = set->tags[text->token + i];
+
+		b->classes[b->cu[row] + i] = tag < 0 || b->tag_labels == NULL ? tag : b->tag_labels[tag];
+	}
+}
+
+static void
 fill_targets(DistilTrainBatch *b, const DistilTrainSet *set, int row, const DistilTrainText *text)
 {
 	float	   *targets;
@@ -286,6 +319,11 @@ fill_targets(DistilTrainBatch *b, const DistilTrainSet *set, int row, const Dist
 	if (set->kind == DISTIL_LABEL_ONE)
 	{
 		b->classes[row] = set->labels[text->label];
+		return;
+	}
+	if (set->kind == DISTIL_LABEL_SPANS)
+	{
+		fill_tags(b, set, row, text);
 		return;
 	}
 	targets = b->targets + (Size) row * b->n_labels;

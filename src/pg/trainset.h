@@ -29,6 +29,8 @@ typedef struct DistilTrainSet
 	int32	   *ids;
 	size_t		n_ids,
 				ids_capacity;
+	int32	   *tags;			/* of SPANS: of each token in ids, see spans.h; names are the types */
+	size_t		tags_capacity;
 	int32	   *labels;			/* indexes of names */
 	size_t		n_label_refs,
 				labels_capacity;
@@ -51,7 +53,7 @@ extern DistilTrainSet *distil_trainset_create(const DbertTokenizer *tokenizer, i
  * Append the rows of a query.  Raises where there are none that are complete,
  * and where memory goes over the limit.
  */
-extern void distil_trainset_read(DistilTrainSet *set, const char *query, const char *argument, bool numbers);
+extern void distil_trainset_read(DistilTrainSet *set, const char *query, const char *argument, DistilExampleWant want);
 
 /* Has any row this label? */
 extern bool distil_trainset_has(const DistilTrainSet *set, const char *label);
@@ -83,6 +85,7 @@ typedef struct DistilTrainBatch
 	int32	   *ids;
 	int32	   *classes;
 	float	   *targets;
+	const int32 *tag_labels;	/* of SPANS: the label of each tag; NULL: the tag itself */
 	int			max_texts;
 	int			max_tokens;
 	int			n_labels;
