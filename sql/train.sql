@@ -61,6 +61,16 @@ SELECT metric, min(value) < max(value) / 2 AS better FROM distil_train('rating',
 SELECT corr(t.stars, s.score) > 0.9 FROM tickets t, distil_scores(t.body, 'rating') s;
 SELECT * FROM distil_evaluate('rating', 'SELECT body, stars FROM tickets');
 
+-- pairs of texts, where it matters which is which
+SELECT metric, (array_agg(value ORDER BY epoch DESC))[1] AS accuracy FROM distil_train('pairs',
+	$$SELECT a, b, CASE WHEN a = 'warm soup' THEN 'soup first' ELSE 'film first' END FROM (VALUES ('warm soup', 'a film'), ('a film', 'warm soup')) AS v (a, b)$$,
+	'bert-base-cased', epochs => 40, learning_rate => 0.01, dropout => 0, validation_query =>
+	$$SELECT a::varchar, b::name, CASE WHEN a = 'warm soup' THEN 'soup first' ELSE 'film first' END FROM (VALUES ('warm soup', 'a film'), ('a film', 'warm soup'), (NULL, 'x'), ('x', NULL)) AS v (a, b)$$) GROUP BY 1;
+SELECT * FROM distil_evaluate('pairs', $$VALUES ('warm soup', 'a film', 'soup first'), ('a film', 'warm soup', 'film first')$$);
+SELECT distil_train('x', 'SELECT body, body, team FROM tickets', 'distilbert-base', validation_query => 'SELECT body, team FROM tickets');
+SELECT distil_train('x', 'SELECT body, id, team FROM tickets', 'distilbert-base');
+SELECT distil_train('x', $$SELECT body, body, '[]'::jsonb FROM tickets$$, 'distilbert-base', task => 'entities');
+
 -- trained on: labels that the base has keep its head and order, so the loss begins low
 SELECT train_loss < 0.2 AS kept FROM distil_train('team2', $$SELECT body, team FROM tickets$$, 'team', epochs => 1,
 	learning_rate => 0, dropout => 0, validation => 0);
@@ -169,4 +179,4 @@ SELECT * FROM distil_evaluate('team', 'SELECT body, team FROM tickets');
 RESET ROLE;
 DROP ROLE regress_distil_trainer;
 SELECT distil_drop_model(name) FROM distil_models WHERE name IN ('team', 'team2', 'stars', 'urgent', 'urgent2', 'urgent3', 'tags', 'rating',
-	'head', 'layers', 'w', 'early', 'mood', 'odd', 'noted') ORDER BY name;
+	'head', 'layers', 'w', 'pairs', 'early', 'mood', 'odd', 'noted') ORDER BY name;

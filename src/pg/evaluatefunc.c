@@ -117,8 +117,8 @@ check_kind(const EvaluateJob *job, DistilLabelKind kind)
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 job->multi ? errmsg("model \"%s\" gives a text several labels", job->model->name) :
 				 errmsg("model \"%s\" gives a text one label", job->model->name),
-				 job->multi ? errhint("The second column of the query must be text[].") :
-				 errhint("The second column of the query must not be an array.")));
+				 job->multi ? errhint("The last column of the query must be text[].") :
+				 errhint("The last column of the query must not be an array.")));
 }
 
 /* The rows of the batch, which ends before row end. */
@@ -149,7 +149,7 @@ visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows,
 	check_kind(job, kind);
 	for (int i = 0; i < n; i++)
 	{
-		distil_batch_add(batch, &rows[i].text, false);
+		distil_batch_add(batch, rows[i].texts, rows[i].pair);
 		if (dbert_batch_tokens(batch) >= (size_t) distil_guc_batch_tokens || i == n - 1)
 			run_batch(job, batch, rows, i + 1);
 	}

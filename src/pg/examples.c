@@ -35,8 +35,9 @@ typedef struct Reader
 	int16		length;
 	bool		by_value;
 	char		align;
-	Oid			text_type;
-	FmgrInfo	text_output;	/* of a type that is not text inside */
+	bool		pair;			/* two columns of texts */
+	Oid			text_types[2];
+	FmgrInfo	text_outputs[2];	/* of types that are not text inside */
 	DistilExample *rows;
 	int			n;
 	DistilExampleCounts counts;
@@ -88,14 +89,14 @@ begin_label(Reader *r, Oid type, const char *argument)
 	if (r->want == DISTIL_WANT_SPANS)
 	{
 		if (type != JSONBOID && type != JSONOID)
-			raise_columns(argument, psprintf("Its second column is of type %s.", format_type_be(type)),
+			raise_columns(argument, psprintf("Its last column is of type %s.", format_type_be(type)),
 						  "Entities are a jsonb array of objects, such as [{\"start\": 0, \"end\": 6, \"label\": \"LOC\"}].");
 		r->kind = DISTIL_LABEL_SPANS;
 	}
 	else if (r->want == DISTIL_WANT_NUMBERS)
 	{
 		if (category(type) != TYPCATEGORY_NUMERIC)
-			raise_columns(argument, psprintf("Its second column is of type %s.", format_type_be(type)),
+			raise_columns(argument, psprintf("Its last column is of type %s.", format_type_be(type)),
 						  "Regression learns a number: give a column of type real, numeric or integer.");
 		r->kind = DISTIL_LABEL_NUMBER;
 	}
@@ -107,36 +108,47 @@ begin_label(Reader *r, Oid type, const char *argument)
 	else if (names_classes(type))
 		r->kind = DISTIL_LABEL_ONE;
 	else
-		raise_columns(argument, psprintf("Its second column is of type %s.", format_type_be(type)),
+		raise_columns(argument, psprintf("Its last column is of type %s.", format_type_be(type)),
 					  "Labels are text, integers, booleans or an enum; text[] for texts with several labels; task => 'regression' learns numbers, task => 'entities' jsonb.");
 	getTypeOutputInfo(r->kind == DISTIL_LABEL_MANY ? r->element : type, &output, &varlena);
 	fmgr_info(output, &r->output);
 }
 
+/* Column i, counted from 0. */
 static void
-begin_reader(Reader *r, TupleDesc desc, const char *argument)
+begin_text(Reader *r, int i, Oid type, const char *argument)
 {
 	Oid			output;
 	bool		varlena;
 
-	if (desc->natts != 2)
+	if (category(type) != TYPCATEGORY_STRING && type != UNKNOWNOID)
+		raise_columns(argument, psprintf("Its %s column is of type %s.", i == 0 ? "first" : "second", format_type_be(type)),
+					  "Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... for pairs of texts.");
+	getTypeOutputInfo(type, &output, &varlena);
+	r->text_types[i] = type;
+	fmgr_info(output, &r->text_outputs[i]);
+}
+
+static void
+begin_reader(Reader *r, TupleDesc desc, const char *argument)
+{
+	if (desc->natts != 2 && desc->natts != 3)
 		raise_columns(argument, psprintf("The number of its columns is %d.", desc->natts),
-					  "Write it as SELECT text, label FROM ...");
-	r->text_type = SPI_gettypeid(desc, 1);
-	if (category(r->text_type) != TYPCATEGORY_STRING && r->text_type != UNKNOWNOID)
-		raise_columns(argument, psprintf("Its first column is of type %s.", format_type_be(r->text_type)),
-					  "Write it as SELECT text, label FROM ...; the text comes first.");
-	getTypeOutputInfo(r->text_type, &output, &varlena);
-	fmgr_info(output, &r->text_output);
-	begin_label(r, SPI_gettypeid(desc, 2), argument);
+					  "Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... for pairs of texts.");
+	r->pair = desc->natts == 3;
+	for (int i = 0; i <= r->pair; i++)
+		begin_text(r, i, SPI_gettypeid(desc, i + 1), argument);
+	begin_label(r, SPI_gettypeid(desc, desc->natts), argument);
+	if (r->pair && r->kind == DISTIL_LABEL_SPANS)
+		raise_columns(argument, "The number of its columns is 3.", "Entities are those of one text.");
 }
 
 static DistilText
-read_text(Reader *r, Datum value)
+read_text(Reader *r, int i, Datum value)
 {
-	if (r->text_type == TEXTOID || r->text_type == VARCHAROID)
+	if (r->text_types[i] == TEXTOID || r->text_types[i] == VARCHAROID)
 		return distil_text_get(value);
-	return distil_text_get(CStringGetTextDatum(OutputFunctionCall(&r->text_output, value)));
+	return distil_text_get(CStringGetTextDatum(OutputFunctionCall(&r->text_outputs[i], value)));
 }
 
 /* As a cast to text has it, which for booleans is not the type's output. */
@@ -188,12 +200,15 @@ static void
 read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
 {
 	bool		null_text,
-				null_label;
+				null_label,
+				null_pair = false;
 	Datum		text = SPI_getbinval(tuple, desc, 1, &null_text);
-	Datum		label = SPI_getbinval(tuple, desc, 2, &null_label);
+	Datum		pair = r->pair ? SPI_getbinval(tuple, desc, 2, &null_pair) : (Datum) 0;
+	Datum		label = SPI_getbinval(tuple, desc, desc->natts, &null_label);
 	DistilExample *row = &r->rows[r->n];
 
 	r->counts.rows++;
+	null_text |= null_pair;
 	if (null_text || null_label)
 	{
 		r->counts.null_texts += null_text;
@@ -201,7 +216,10 @@ read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
 		return;
 	}
 	memset(row, 0, sizeof(*row));
-	row->text = read_text(r, text);
+	row->texts[0] = read_text(r, 0, text);
+	row->pair = r->pair;
+	if (r->pair)
+		row->texts[1] = read_text(r, 1, pair);
 	if (r->kind == DISTIL_LABEL_NUMBER)
 		row->number = read_number(r, label);
 	else if (r->kind == DISTIL_LABEL_SPANS)

@@ -1,12 +1,13 @@
 /*
- * examples.h -- rows of a text and what is to be said of it, from a user's query.
+ * examples.h -- rows of a text, or two, and what is to be said of it, from a
+ * user's query.
  */
 #ifndef DISTILBERT_PG_EXAMPLES_H
 #define DISTILBERT_PG_EXAMPLES_H
 
 #include "pg/textarg.h"
 
-/* What the query's second column is. */
+/* What the query's last column is. */
 typedef enum DistilLabelKind
 {
 	DISTIL_LABEL_ONE,			/* text, an enum, an integer, a boolean: a class */
@@ -15,7 +16,7 @@ typedef enum DistilLabelKind
 	DISTIL_LABEL_SPANS			/* jsonb: entities with their places */
 } DistilLabelKind;
 
-/* What the second column is to be read as. */
+/* What the last column is to be read as. */
 typedef enum DistilExampleWant
 {
 	DISTIL_WANT_CLASSES,		/* ONE or MANY, by its type */
@@ -33,7 +34,8 @@ typedef struct DistilSpan
 
 typedef struct DistilExample
 {
-	DistilText	text;
+	DistilText	texts[2];		/* the second one of pairs alone */
+	bool		pair;
 	const char **labels;		/* [n_labels], UTF-8: 1 for ONE, none for NUMBER */
 	int			n_labels;
 	float		number;			/* of NUMBER */
@@ -54,9 +56,9 @@ typedef void (*DistilExampleVisitor) (void *ctx, DistilLabelKind kind, bool inte
 
 /*
  * Run query with the caller's rights, through a cursor, and visit its rows;
- * rows where the text or the label is NULL are only counted.  argument names
- * the SQL argument in errors.  Raises unless there are two columns of fitting
- * types.
+ * rows where a text or the label is NULL are only counted.  argument names
+ * the SQL argument in errors.  Raises unless there are two columns, or three
+ * for pairs, of fitting types.
  */
 extern DistilExampleCounts distil_examples_visit(const char *query, const char *argument, DistilExampleWant want,
 												 DistilExampleVisitor visitor, void *ctx);

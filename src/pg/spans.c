@@ -69,7 +69,7 @@ void
 distil_spans_read(const char *json, DistilExample *row)
 {
 	Jsonb	   *array = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
-	int32		length = length_of(&row->text);
+	int32		length = length_of(&row->texts[0]);
 
 	if (!JB_ROOT_IS_ARRAY(array) || JB_ROOT_IS_SCALAR(array))
 		raise_spans("They are not a JSON array.");

@@ -107,12 +107,10 @@ memory_limit(void)
 static void
 read_rows(TrainJob *job)
 {
-	const DbertConfig *config = dbert_trainbase_config(job->base);
 	const DistilTrainArgs *args = &job->args;
 	DistilExampleWant want = distil_train_wants(args);
 
-	job->set = distil_trainset_create(dbert_trainbase_tokenizer(job->base),
-									  Min(args->max_tokens, config->max_tokens), memory_limit());
+	job->set = distil_trainset_create(job->base, args->max_tokens, memory_limit());
 	distil_trainset_read(job->set, args->query, "query", want);
 	job->n_training = job->set->n;
 	if (args->validation_query != NULL)

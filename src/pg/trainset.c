@@ -47,13 +47,15 @@ create_index(MemoryContext context)
 }
 
 DistilTrainSet *
-distil_trainset_create(const DbertTokenizer *tokenizer, int32 max_tokens, int64 limit)
+distil_trainset_create(const DbertTrainBase *base, int32 max_tokens, int64 limit)
 {
 	DistilTrainSet *set = palloc0(sizeof(DistilTrainSet));
+	const DbertConfig *config = dbert_trainbase_config(base);
 
 	set->context = CurrentMemoryContext;
-	set->tokenizer = tokenizer;
-	set->max_tokens = max_tokens;
+	set->tokenizer = dbert_trainbase_tokenizer(base);
+	set->takes_pairs = config->family != DBERT_FAMILY_BERT || config->types >= 2;
+	set->max_tokens = Min(max_tokens, config->max_tokens);
 	set->limit = limit;
 	set->index = create_index(set->context);
 	return set;
@@ -63,7 +65,7 @@ int64
 distil_trainset_bytes(const DistilTrainSet *set)
 {
 	return (int64) (set->n_capacity * sizeof(DistilTrainText) + set->ids_capacity * sizeof(int32) +
-					set->labels_capacity * sizeof(int32) + set->tags_capacity * sizeof(int32));
+					set->labels_capacity * sizeof(int32) + set->tags_capacity * sizeof(int32) + set->types_capacity);
 }
 
 static void
@@ -105,7 +107,7 @@ class_number(DistilTrainSet *set, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the query gives more than %d different labels", DBERT_MAX_LABELS),
-				 errhint("Is the second column the label? Numbers are learnt with task => 'regression'.")));
+				 errhint("Is the last column the label? Numbers are learnt with task => 'regression'.")));
 	if (set->n_names == set->names_capacity)
 	{
 		set->names_capacity = Max(64, 2 * set->names_capacity);
@@ -134,17 +136,21 @@ add_tags(DistilTrainSet *set, const DistilExample *row, const DbertTokenList *li
 static void
 add_tokens(DistilTrainSet *set, const DistilExample *row, DistilTrainText *into)
 {
-	const DistilText *text = &row->text;
+	const DistilText *text = row->texts;
 	DbertAllocator alloc = distil_allocator(CurrentMemoryContext);
 	DbertTokenList list = {0};
 	DbertError	err = {0};
 	bool		truncated;
 
-	if (dbert_tokenize(set->tokenizer, text->data, text->len, NULL, 0, set->max_tokens, &alloc, distil_poll(),
-					   &list, &truncated, &err) != DBERT_OK)
+	if (dbert_tokenize(set->tokenizer, text[0].data, text[0].len, row->pair ? text[1].data : NULL, text[1].len,
+					   set->max_tokens, &alloc, distil_poll(), &list, &truncated, &err) != DBERT_OK)
 		distil_raise(&err, NULL);
 	if (set->kind == DISTIL_LABEL_SPANS)
 		add_tags(set, row, &list);
+	if (row->pair)
+		set->types = grow(set, set->types, &set->types_capacity, set->n_ids + list.count, sizeof(uint8));
+	for (size_t i = 0; row->pair && i < list.count; i++)
+		set->types[set->n_ids + i] = list.items[i].type;
 	set->ids = grow(set, set->ids, &set->ids_capacity, set->n_ids + list.count, sizeof(int32));
 	into->token = set->n_ids;
 	into->n_tokens = (int32) list.count;
@@ -180,10 +186,15 @@ visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows,
 {
 	DistilTrainSet *set = ctx;
 
-	if (set->n > 0 && set->kind != kind)
+	if (set->n > 0 && (set->kind != kind || set->pairs != rows[0].pair))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("the labels of validation_query are of another kind than those of query")));
+				 errmsg("the columns of validation_query are of another kind than those of query")));
+	if (rows[0].pair && !set->takes_pairs)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the base model does not take pairs of texts")));
+	set->pairs = rows[0].pair;
 	set->kind = kind;
 	set->integers = integers;
 	for (int i = 0; i < n; i++)
@@ -286,6 +297,7 @@ distil_trainbatch_create(const DistilTrainSet *set, int max_texts, int max_token
 	b->n_labels = n_labels;
 	b->cu = palloc(sizeof(int32) * ((Size) max_texts + 1));
 	b->ids = palloc(sizeof(int32) * (Size) max_tokens);
+	b->types = set->pairs ? palloc(max_tokens) : NULL;
 	b->classes = palloc(sizeof(int32) * (Size) (set->kind == DISTIL_LABEL_SPANS ? max_tokens : max_texts));
 	if (set->kind == DISTIL_LABEL_ONE || set->kind == DISTIL_LABEL_SPANS)
 		return b;
@@ -346,13 +358,15 @@ distil_trainbatch_fill(DistilTrainBatch *batch, const DistilTrainSet *set, const
 		const DistilTrainText *text = &set->texts[order[first + texts]];
 
 		memcpy(batch->ids + batch->cu[texts], set->ids + text->token, sizeof(int32) * text->n_tokens);
+		if (set->pairs)
+			memcpy(batch->types + batch->cu[texts], set->types + text->token, text->n_tokens);
 		fill_targets(batch, set, texts, text);
 		batch->cu[texts + 1] = batch->cu[texts] + text->n_tokens;
 		texts++;
 	}
 	batch->core = (DbertTrainBatch)
 	{
-		.n_texts = texts,.cu = batch->cu,.ids = batch->ids,.classes = batch->classes,.targets = batch->targets
+		.n_texts = texts,.cu = batch->cu,.ids = batch->ids,.types = batch->types,.classes = batch->classes,.targets = batch->targets
 	};
 	return texts;
 }

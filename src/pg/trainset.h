@@ -21,6 +21,7 @@ typedef struct DistilTrainSet
 	MemoryContext context;
 	const DbertTokenizer *tokenizer;
 	int32		max_tokens;
+	bool		takes_pairs;	/* does the model? */
 	int64		limit;			/* bytes of all arrays together */
 
 	DistilTrainText *texts;
@@ -29,6 +30,8 @@ typedef struct DistilTrainSet
 	int32	   *ids;
 	size_t		n_ids,
 				ids_capacity;
+	uint8	   *types;			/* of pairs: which text each token in ids belongs to */
+	size_t		types_capacity;
 	int32	   *tags;			/* of SPANS: of each token in ids, see spans.h; names are the types */
 	size_t		tags_capacity;
 	int32	   *labels;			/* indexes of names */
@@ -44,10 +47,11 @@ typedef struct DistilTrainSet
 
 	DistilLabelKind kind;		/* of the first block; all others have it, too */
 	bool		integers;
+	bool		pairs;
 } DistilTrainSet;
 
-/* limit as above; tokenizer must live as long. */
-extern DistilTrainSet *distil_trainset_create(const DbertTokenizer *tokenizer, int32 max_tokens, int64 limit);
+/* limit as above; base must live as long. */
+extern DistilTrainSet *distil_trainset_create(const DbertTrainBase *base, int32 max_tokens, int64 limit);
 
 /*
  * Append the rows of a query.  Raises where there are none that are complete,
@@ -83,6 +87,7 @@ typedef struct DistilTrainBatch
 	DbertTrainBatch core;
 	int32	   *cu;
 	int32	   *ids;
+	uint8	   *types;			/* NULL: all 0 */
 	int32	   *classes;
 	float	   *targets;
 	const int32 *tag_labels;	/* of SPANS: the label of each tag; NULL: the tag itself */
