@@ -78,6 +78,7 @@ typedef struct DbertConfig
 	int32_t		pooling;		/* DbertPooling */
 	int32_t		normalize;		/* 1: pooled vector scaled to length 1 */
 	int32_t		precision;		/* DbertPrecision */
+	int32_t		raw_scores;		/* 1: a cross-encoder whose scores are its logits */
 	float		norm_eps;
 	uint64_t	parameters;		/* elements of all tensors used */
 	char		architecture[64];	/* "DistilBertForSequenceClassification" */

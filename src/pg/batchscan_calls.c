@@ -36,7 +36,9 @@ static const DistilTask *const tasks[] = {
 	&distil_task_sentiment,
 	&distil_task_sentiment_label,
 	&distil_task_classify,
-	&distil_task_embed
+	&distil_task_embed,
+	&distil_task_answer_text,
+	&distil_task_rerank_distance
 };
 
 typedef struct KnownFunction

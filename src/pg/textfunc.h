@@ -63,6 +63,12 @@ extern const DistilTask distil_task_sentiment_label;
 extern const DistilTask distil_task_classify;
 extern const DistilTask distil_task_embed;
 
+extern const DistilTask distil_task_answer_text;
+extern const DistilTask distil_task_rerank_distance;
+
+/* A model's labels, or the first of many, for a message. */
+extern const char *distil_label_list(const DbertModel *core);
+
 /* NULL among the texts and the model of a call? */
 extern bool distil_task_asks_nothing(FunctionCallInfo fcinfo, const DistilTask *task);
 

@@ -16,25 +16,18 @@
 #include <math.h>
 
 #include "funcapi.h"
-#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "portability/instr_time.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
 #include "pg/alloc.h"
-#include "pg/errors.h"
 #include "pg/guc.h"
 #include "pg/identity.h"
 #include "pg/load.h"
-#include "pg/modelsource.h"
 #include "pg/packfile.h"
-#include "pg/spans.h"
 #include "pg/threads.h"
-#include "pg/trainargs.h"
-#include "pg/trainmetric.h"
-#include "pg/trainset.h"
+#include "pg/trainjob.h"
 
 /* Streams of random numbers; the core's own begin with purposes 1 and 2. */
 #define STREAM_SPLIT	UINT64CONST(0x73706c6974)
@@ -42,40 +35,6 @@
 
 /* Seconds between two progress messages. */
 #define PROGRESS_SECONDS 10
-
-typedef struct TrainJob
-{
-	DistilTrainArgs args;
-	const char *subject;		/* for errors of the core */
-	DbertError	err;			/* the core's last */
-	DbertAllocator allocator;
-	DistilModelSource source;
-	DbertTrainBase *base;
-	DistilTrainSet *set;
-	DbertHead	head;
-	DbertProblem problem;
-	const int32 *tag_labels;	/* of entities: the label of each tag, if not the tag itself */
-	const char *const *labels;	/* [n_labels] UTF-8 */
-	int			n_labels;
-	int32	   *training;		/* numbers of texts */
-	int			n_training;
-	int32	   *validation;
-	int			n_validation;
-	DbertTrainOptions options;
-	DbertTrainer *trainer;
-	DistilTrainBatch *batch;
-	DistilClassCount *counts;	/* [n_labels] of an evaluation */
-	ReturnSetInfo *rsinfo;
-	instr_time	start;
-	double		progress_at;	/* seconds, of the last message */
-} TrainJob;
-
-/* What an evaluation found. */
-typedef struct Evaluation
-{
-	double		loss;
-	double		value;			/* of the metric */
-} Evaluation;
 
 static double
 seconds_since(const instr_time *start)
@@ -85,14 +44,6 @@ seconds_since(const instr_time *start)
 	INSTR_TIME_SET_CURRENT(now);
 	INSTR_TIME_SUBTRACT(now, *start);
 	return INSTR_TIME_GET_DOUBLE(now);
-}
-
-/* The core's failure, if it is one, raised. */
-static void
-must(const TrainJob *job, DbertStatus status)
-{
-	if (status != DBERT_OK)
-		distil_raise(&job->err, job->subject);
 }
 
 static int64
@@ -105,7 +56,7 @@ memory_limit(void)
 /* ---- the rows ---- */
 
 static void
-read_rows(TrainJob *job)
+read_rows(DistilTrainJob *job)
 {
 	const DistilTrainArgs *args = &job->args;
 	DistilExampleWant want = distil_train_wants(args);
@@ -131,7 +82,7 @@ read_rows(TrainJob *job)
 
 /* Rows of each class among those. */
 static int64 *
-count_classes(const TrainJob *job, const int32 *texts, int n)
+count_classes(const DistilTrainJob *job, const int32 *texts, int n)
 {
 	int64	   *counts = palloc0(sizeof(int64) * Max(job->n_labels, 1));
 
@@ -145,7 +96,7 @@ count_classes(const TrainJob *job, const int32 *texts, int n)
  * whose class has other rows left to learn from.
  */
 static void
-split_rows(TrainJob *job)
+split_rows(DistilTrainJob *job)
 {
 	int			n = job->n_training,
 				rest = job->set->n - n,
@@ -179,142 +130,10 @@ split_rows(TrainJob *job)
 }
 
 
-/* ---- the labels ---- */
-
-/* The base has all classes of the rows already: its order, and its head, are kept. */
-static bool
-base_has_labels(const TrainJob *job)
-{
-	const DbertConfig *config = dbert_trainbase_config(job->base);
-	int			found = 0;
-
-	if (config->head != (int32_t) DBERT_HEAD_SEQUENCE || config->problem != (int32_t) job->problem)
-		return false;
-	for (int i = 0; i < config->n_labels; i++)
-		found += distil_trainset_has(job->set, dbert_trainbase_label(job->base, i));
-	return found == job->set->n_names;
-}
-
-/* "O", then "B-x" and "I-x" for each type: in the order of the tags. */
-static const char **
-tag_names(const DistilTrainSet *set)
-{
-	const char **names = palloc(sizeof(char *) * (1 + 2 * set->n_names));
-
-	names[DISTIL_TAG_O] = "O";
-	for (int i = 0; i < set->n_names; i++)
-	{
-		names[DISTIL_TAG_B(i)] = psprintf("B-%s", set->names[i]);
-		names[DISTIL_TAG_I(i)] = psprintf("I-%s", set->names[i]);
-	}
-	return names;
-}
-
-/* Where the base has each of the tags; NULL if it lacks one, or has another head. */
-static int32 *
-tags_of_base(const TrainJob *job, const char *const *names, int n)
-{
-	const DbertConfig *config = dbert_trainbase_config(job->base);
-	int32	   *places = palloc(sizeof(int32) * n);
-	int			found = 0;
-
-	for (int i = 0; config->head == DBERT_HEAD_TOKEN && i < n; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		for (int j = 0; j < config->n_labels && found == i; j++)
-		{
-			if (strcmp(dbert_trainbase_label(job->base, j), names[i]) == 0)
-				places[found++] = j;
-		}
-	}
-	return found == n ? places : NULL;
-}
-
-static const char *const *
-all_base_labels(const TrainJob *job)
-{
-	int			n = dbert_trainbase_config(job->base)->n_labels;
-	const char **labels = palloc(sizeof(char *) * n);
-
-	for (int i = 0; i < n; i++)
-		labels[i] = dbert_trainbase_label(job->base, i);
-	return labels;
-}
-
-static void
-choose_tags(TrainJob *job)
-{
-	int			n = 1 + 2 * job->set->n_names;
-
-	if (job->set->n_names == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("no row has an entity")));
-	if (n > DBERT_MAX_LABELS)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("the query gives %d types of entities, too many", job->set->n_names)));
-	distil_trainset_sort_names(job->set);
-	job->head = DBERT_HEAD_TOKEN;
-	job->problem = DBERT_PROBLEM_SINGLE;
-	job->labels = tag_names(job->set);
-	job->n_labels = n;
-	job->tag_labels = tags_of_base(job, job->labels, n);
-	if (job->tag_labels == NULL)
-		return;
-	job->labels = all_base_labels(job);
-	job->n_labels = dbert_trainbase_config(job->base)->n_labels;
-}
-
-static void
-raise_one_class(const TrainJob *job)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 job->set->n_names == 0 ? errmsg("no row has a label") :
-			 errmsg("all rows have the label \"%s\"",
-					pg_any_to_server(job->set->names[0], strlen(job->set->names[0]), PG_UTF8)),
-			 errhint("There must be at least two classes to tell apart.")));
-}
-
-static void
-choose_labels(TrainJob *job)
-{
-	static const char *const number[] = {"LABEL_0"};
-	DistilTrainSet *set = job->set;
-
-	if (set->kind == DISTIL_LABEL_SPANS)
-	{
-		choose_tags(job);
-		return;
-	}
-	job->head = DBERT_HEAD_SEQUENCE;
-	if (set->kind == DISTIL_LABEL_NUMBER)
-	{
-		job->problem = DBERT_PROBLEM_REGRESSION;
-		job->labels = number;
-		job->n_labels = 1;
-		return;
-	}
-	job->problem = set->kind == DISTIL_LABEL_MANY ? DBERT_PROBLEM_MULTI : DBERT_PROBLEM_SINGLE;
-	if (set->n_names < (set->kind == DISTIL_LABEL_MANY ? 1 : 2))
-		raise_one_class(job);
-	if (base_has_labels(job))
-		distil_trainset_renumber(set, all_base_labels(job), dbert_trainbase_config(job->base)->n_labels);
-	else
-		distil_trainset_sort_names(set);
-	job->labels = set->names;
-	job->n_labels = set->n_names;
-	if (strcmp(job->args.task, "sentiment") == 0 &&
-		!dbert_labels_have_sentiment(job->labels, job->n_labels))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the labels of the rows are no sentiments"),
-				 errhint("Sentiment needs labels negative and positive (neutral may join them), or 1 star to 5 stars; other labels have the task classify.")));
-}
+/* ---- the plan ---- */
 
 static const float *
-class_weights(const TrainJob *job)
+class_weights(const DistilTrainJob *job)
 {
 	if (job->args.class_weights == NULL)
 		return NULL;
@@ -325,9 +144,6 @@ class_weights(const TrainJob *job)
 	return distil_train_class_weights(job->args.class_weights, job->labels, job->n_labels,
 									  count_classes(job, job->training, job->n_training));
 }
-
-
-/* ---- the plan ---- */
 
 static int
 longest_text(const DistilTrainSet *set)
@@ -341,7 +157,7 @@ longest_text(const DistilTrainSet *set)
 
 /* Shuffled for an epoch; the same memory each time. */
 static void
-shuffle_epoch(const TrainJob *job, int epoch, int32 *order)
+shuffle_epoch(const DistilTrainJob *job, int epoch, int32 *order)
 {
 	dbert_random_shuffle(order, job->n_training, dbert_random_key(job->args.seed, STREAM_ORDER, epoch));
 	for (int i = 0; i < job->n_training; i++)
@@ -350,7 +166,7 @@ shuffle_epoch(const TrainJob *job, int epoch, int32 *order)
 
 /* The schedule of the learning rate needs to know, and texts' lengths decide how many fit a batch. */
 static int64
-count_steps(const TrainJob *job)
+count_steps(const DistilTrainJob *job)
 {
 	int32	   *order = palloc_extended(sizeof(int32) * job->n_training, MCXT_ALLOC_HUGE);
 	int64		steps = 0;
@@ -366,7 +182,7 @@ count_steps(const TrainJob *job)
 }
 
 static void
-plan_options(TrainJob *job)
+plan_options(DistilTrainJob *job)
 {
 	const DistilTrainArgs *args = &job->args;
 	int64		longest = longest_text(job->set);
@@ -390,11 +206,11 @@ plan_options(TrainJob *job)
 
 /* Refused before anything is computed, or stated. */
 static void
-check_memory(TrainJob *job)
+check_memory(DistilTrainJob *job)
 {
 	uint64_t	bytes;
 
-	must(job, dbert_trainer_bytes(job->base, &job->options, &bytes, &job->err));
+	distil_train_must(job, dbert_trainer_bytes(job->base, &job->options, &bytes, &job->err));
 	bytes += distil_trainset_bytes(job->set);
 	if (bytes > (uint64_t) memory_limit())
 		ereport(ERROR,
@@ -408,119 +224,8 @@ check_memory(TrainJob *job)
 					(unsigned long long) ((bytes >> 20) + 1))));
 }
 
-
-/* ---- evaluation ---- */
-
-static const char *
-metric_name(const TrainJob *job)
-{
-	switch (job->set->kind)
-	{
-		case DISTIL_LABEL_ONE:
-			return "accuracy";
-		case DISTIL_LABEL_MANY:
-		case DISTIL_LABEL_SPANS:
-			return "f1";
-		case DISTIL_LABEL_NUMBER:
-			break;
-	}
-	return "rmse";
-}
-
-static int
-best_label(const float *logits, int n)
-{
-	int			best = 0;
-
-	for (int j = 1; j < n; j++)
-		best = logits[j] > logits[best] ? j : best;
-	return best;
-}
-
-/* The entities of one text of the batch; logits are those of its tokens. */
 static void
-count_entities(const TrainJob *job, const float *logits, int text)
-{
-	const DbertTrainBatch *batch = &job->batch->core;
-	int			first = batch->cu[text],
-				n = batch->cu[text + 1] - first;
-	int32	   *said = palloc(sizeof(int32) * n);
-
-	for (int i = 0; i < n; i++)
-		said[i] = best_label(logits + (Size) i * job->n_labels, job->n_labels);
-	distil_count_entities(job->labels, batch->classes + first, said, n, job->counts);
-	pfree(said);
-}
-
-/* One row of logits against what is true. */
-static void
-count_row(const TrainJob *job, const float *logits, int row, double *squares)
-{
-	const DbertTrainBatch *batch = &job->batch->core;
-	int			best;
-
-	if (job->problem == DBERT_PROBLEM_REGRESSION)
-		*squares += pow((double) logits[0] - batch->targets[row], 2);
-	for (int j = 0; job->problem == DBERT_PROBLEM_MULTI && j < job->n_labels; j++)
-	{
-		bool		said = logits[j] > 0;
-		bool		true_ = batch->targets[(Size) row * job->n_labels + j] > 0;
-
-		job->counts[j].said += said;
-		job->counts[j].support += true_;
-		job->counts[j].hits += said && true_;
-	}
-	if (job->problem != DBERT_PROBLEM_SINGLE)
-		return;
-	best = best_label(logits, job->n_labels);
-	job->counts[best].said++;
-	job->counts[batch->classes[row]].support++;
-	job->counts[best].hits += best == batch->classes[row];
-}
-
-static double
-metric_value(const TrainJob *job, double squares)
-{
-	DistilClassCount all = distil_sum_counts(job->counts, job->n_labels);
-
-	if (job->problem == DBERT_PROBLEM_REGRESSION)
-		return sqrt(squares / job->n_validation);
-	return job->set->kind == DISTIL_LABEL_ONE ? distil_recall_of(&all) : distil_f1_of(&all);
-}
-
-static Evaluation
-evaluate(TrainJob *job)
-{
-	double		sum = 0,
-				weights = 0,
-				squares = 0;
-
-	memset(job->counts, 0, sizeof(DistilClassCount) * job->n_labels);
-	for (int first = 0; first < job->n_validation;)
-	{
-		const float *logits;
-		double		loss,
-					weight;
-		int			n = distil_trainbatch_fill(job->batch, job->set, job->validation, first, job->n_validation);
-
-		must(job, dbert_trainer_evaluate(job->trainer, &job->batch->core, distil_poll(), &logits, &loss, &weight,
-										 &job->err));
-		for (int i = 0; i < n; i++)
-		{
-			if (job->head == DBERT_HEAD_TOKEN)
-				count_entities(job, logits + (Size) job->batch->cu[i] * job->n_labels, i);
-			else
-				count_row(job, logits + (Size) i * job->n_labels, i, &squares);
-		}
-		sum += loss * weight;
-		weights += weight;
-		first += n;
-	}
-	return (Evaluation) {.loss = weights > 0 ? sum / weights : 0,.value = metric_value(job, squares)};
-}
-
-static void
-put_row(TrainJob *job, int epoch, int64 step, double train_loss, const Evaluation *e)
+put_row(DistilTrainJob *job, int epoch, int64 step, double train_loss, const DistilEvaluation *e)
 {
 	Datum		values[7];
 	bool		nulls[7] = {false};
@@ -533,7 +238,7 @@ put_row(TrainJob *job, int epoch, int64 step, double train_loss, const Evaluatio
 	if (e != NULL)
 	{
 		values[3] = Float4GetDatum((float4) e->loss);
-		values[4] = CStringGetTextDatum(metric_name(job));
+		values[4] = CStringGetTextDatum(distil_train_metric(job));
 		values[5] = Float4GetDatum((float4) e->value);
 		nulls[5] = isnan(e->value);
 	}
@@ -542,14 +247,14 @@ put_row(TrainJob *job, int epoch, int64 step, double train_loss, const Evaluatio
 		ereport(NOTICE, (errmsg("epoch %d: train_loss %.4f", epoch, train_loss)));
 	else
 		ereport(NOTICE, (errmsg("epoch %d: train_loss %.4f, eval_loss %.4f, %s %.4f", epoch, train_loss, e->loss,
-								metric_name(job), e->value)));
+								distil_train_metric(job), e->value)));
 }
 
 
 /* ---- training ---- */
 
 static void
-report_progress(TrainJob *job, int epoch, int64 step, double loss)
+report_progress(DistilTrainJob *job, int epoch, int64 step, double loss)
 {
 	double		now = seconds_since(&job->start);
 
@@ -564,7 +269,7 @@ report_progress(TrainJob *job, int epoch, int64 step, double loss)
 
 /* The mean loss of an epoch's steps. */
 static double
-train_epoch(TrainJob *job, int epoch, int32 *order, int64 *step)
+train_epoch(DistilTrainJob *job, int epoch, int32 *order, int64 *step)
 {
 	double		sum = 0;
 	int64		before = *step;
@@ -575,7 +280,7 @@ train_epoch(TrainJob *job, int epoch, int32 *order, int64 *step)
 		double		loss;
 
 		first += distil_trainbatch_fill(job->batch, job->set, order, first, job->n_training);
-		must(job, dbert_trainer_step(job->trainer, &job->batch->core, distil_poll(), &loss, &job->err));
+		distil_train_must(job, dbert_trainer_step(job->trainer, &job->batch->core, distil_poll(), &loss, &job->err));
 		sum += loss;
 		(*step)++;
 		report_progress(job, epoch, *step, loss);
@@ -588,7 +293,7 @@ train_epoch(TrainJob *job, int epoch, int32 *order, int64 *step)
  * it the last or not.
  */
 static void
-train_epochs(TrainJob *job)
+train_epochs(DistilTrainJob *job)
 {
 	int32	   *order = palloc_extended(sizeof(int32) * job->n_training, MCXT_ALLOC_HUGE);
 	double		best = INFINITY;
@@ -598,10 +303,10 @@ train_epochs(TrainJob *job)
 	for (int epoch = 1; epoch <= job->args.epochs; epoch++)
 	{
 		double		train_loss = train_epoch(job, epoch, order, &step);
-		Evaluation	e;
+		DistilEvaluation	e;
 
 		if (job->n_validation > 0)
-			e = evaluate(job);
+			e = distil_train_evaluate(job);
 		put_row(job, epoch, step, train_loss, job->n_validation > 0 ? &e : NULL);
 		if (job->args.early_stopping == 0)
 			continue;
@@ -609,17 +314,17 @@ train_epochs(TrainJob *job)
 		if (since_best == 0)
 		{
 			best = e.loss;
-			must(job, dbert_trainer_keep(job->trainer, distil_poll(), &job->err));
+			distil_train_must(job, dbert_trainer_keep(job->trainer, distil_poll(), &job->err));
 		}
 		if (since_best >= job->args.early_stopping)
 			break;
 	}
 	if (since_best > 0)
-		must(job, dbert_trainer_restore(job->trainer, distil_poll(), &job->err));
+		distil_train_must(job, dbert_trainer_restore(job->trainer, distil_poll(), &job->err));
 }
 
 static void
-open_base(TrainJob *job, MemoryContext context)
+open_base(DistilTrainJob *job, MemoryContext context)
 {
 	job->source = distil_model_source(job->args.base, context);
 	if (dbert_trainbase_open(job->source.source, &job->allocator, distil_poll(), &job->base, &job->err) != DBERT_OK)
@@ -627,12 +332,12 @@ open_base(TrainJob *job, MemoryContext context)
 }
 
 static void
-store_result(TrainJob *job)
+store_result(DistilTrainJob *job)
 {
 	DbertTrainedFiles *files;
 	DistilInfo	info;
 
-	must(job, dbert_trainer_files(job->trainer, &job->allocator, distil_poll(), &files, &job->err));
+	distil_train_must(job, dbert_trainer_files(job->trainer, &job->allocator, distil_poll(), &files, &job->err));
 	distil_store_model(job->args.name, dbert_trained_source(files),
 					   strcmp(job->args.task, "sentiment") == 0 ? "sentiment" : NULL,
 					   DISTIL_DEFAULT_PRECISION, job->args.replace, job->subject, &info);
@@ -640,17 +345,17 @@ store_result(TrainJob *job)
 
 /* What the core allocates goes with the context. */
 static void
-train(TrainJob *job, MemoryContext context)
+train(DistilTrainJob *job, MemoryContext context)
 {
 	job->allocator = distil_allocator(context);
 	job->subject = psprintf("could not train model \"%s\"", job->args.name);
 	open_base(job, context);
 	read_rows(job);
-	choose_labels(job);
+	distil_train_choose_labels(job);
 	split_rows(job);
 	plan_options(job);
 	check_memory(job);
-	must(job, dbert_trainer_create(job->base, &job->options, &job->allocator, distil_poll(), &job->trainer, &job->err));
+	distil_train_must(job, dbert_trainer_create(job->base, &job->options, &job->allocator, distil_poll(), &job->trainer, &job->err));
 	dbert_trainer_set_pool(job->trainer, distil_pool());
 	job->counts = palloc(sizeof(DistilClassCount) * job->n_labels);
 	INSTR_TIME_SET_CURRENT(job->start);
@@ -665,7 +370,7 @@ distil_train(PG_FUNCTION_ARGS)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
-	TrainJob	job = {.args = distil_train_args(fcinfo)};
+	DistilTrainJob	job = {.args = distil_train_args(fcinfo)};
 
 	distil_prevent_read_only("distil_train()");
 	distil_check_new_name(job.args.name, job.args.replace);
