@@ -23,7 +23,7 @@
 #include "text/tokenizer.h"
 
 /* Part of a pack file's name; raise it with every change of the image. */
-#define DBERT_PACK_VERSION 2
+#define DBERT_PACK_VERSION 3
 
 typedef struct DbertPack DbertPack;
 
@@ -69,6 +69,7 @@ typedef struct DbertModel
 	DbertTokenizer tokenizer;
 	const DbertKernels *kernels;
 	const char *const *labels;	/* [n_labels] */
+	const char *prompts[DBERT_PROMPTS]; /* what is put before a text, "" for nothing */
 	const DbertAllocator *alloc;
 } DbertModel;
 

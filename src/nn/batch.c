@@ -31,6 +31,8 @@ dbert_batch_create(const DbertModel *model, int want, const DbertAllocator *allo
 	b->model = model;
 	b->alloc = alloc;
 	b->want = want;
+	/* rows of embeddings begin on 64-byte boundaries, as results of products may need it */
+	b->embedding_stride = (model->config.embedding + 15) & ~(size_t) 15;
 	*batch = b;
 	return DBERT_OK;
 }
@@ -45,6 +47,7 @@ dbert_batch_free(DbertBatch *batch)
 	alloc = batch->alloc;
 	dbert_token_list_free(&batch->tokens, alloc);
 	dbert_free(alloc, batch->texts);
+	dbert_free(alloc, batch->joined);
 	dbert_free(alloc, batch->cu);
 	dbert_free(alloc, batch->ids);
 	dbert_free(alloc, batch->types);
@@ -122,18 +125,62 @@ append_tokens(DbertBatch *batch, const char *text, size_t len,
 	return check_tokens(batch, first, err);
 }
 
+const char *
+dbert_prompt(const DbertModel *model, int want)
+{
+	if (want & DBERT_WANT_QUERY)
+		return model->prompts[DBERT_PROMPT_QUERY];
+	if (want & DBERT_WANT_PASSAGE)
+		return model->prompts[DBERT_PROMPT_PASSAGE];
+	return want & DBERT_WANT_EMBEDDING ? model->prompts[DBERT_PROMPT_DEFAULT] : "";
+}
+
+/*
+ * Put the prompt before the text: *text and *len become the batch's copy of
+ * both.  *skip = the tokens that are not to be pooled: [CLS] and the prompt's.
+ */
+static DbertStatus
+join_prompt(DbertBatch *batch, const char **text, size_t *len, int32_t *skip,
+			const DbertPoll *poll, DbertError *err)
+{
+	const char *prompt = dbert_prompt(batch->model, batch->want);
+	size_t		prompt_len = strlen(prompt),
+				joined;
+	int64_t		count;
+
+	if (prompt_len == 0)
+		return DBERT_OK;
+	if (!dbert_add_size(prompt_len, *len, &joined) ||
+		!dbert_grow(batch->alloc, &batch->joined, &batch->joined_capacity, 0, joined, 1))
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	memcpy(batch->joined, prompt, prompt_len);
+	memcpy(batch->joined + prompt_len, *text, *len);
+	*text = batch->joined;
+	*len = joined;
+	if (!batch->model->config.skip_prompt)
+		return DBERT_OK;
+	DBERT_TRY(dbert_count_tokens(&batch->model->tokenizer, prompt, prompt_len, batch->alloc,
+								 poll, &count, err));
+	if (count > batch->model->config.max_tokens)
+		count = batch->model->config.max_tokens;
+	*skip = (int32_t) count - 1;	/* all but [SEP] */
+	return DBERT_OK;
+}
+
 DbertStatus
 dbert_batch_add(DbertBatch *batch, const char *text, size_t len,
 				const char *pair, size_t pair_len, bool truncate,
 				const DbertPoll *poll, DbertError *err)
 {
 	size_t		first = batch->tokens.count;
+	int32_t		skip = 0;
 	bool		truncated = false;
 	DbertStatus status;
 
 	if (!dbert_grow(batch->alloc, &batch->texts, &batch->texts_capacity, batch->n_texts,
 					batch->n_texts + 1, sizeof(*batch->texts)))
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	DBERT_TRY(join_prompt(batch, &text, &len, &skip, poll, err));
 	status = append_tokens(batch, text, len, pair, pair_len, truncate, &truncated, poll, err);
 	if (status != DBERT_OK)
 	{
@@ -142,7 +189,7 @@ dbert_batch_add(DbertBatch *batch, const char *text, size_t len,
 	}
 	batch->texts[batch->n_texts++] = (DbertBatchText)
 	{
-		.first = (int32_t) first,.truncated = truncated
+		.first = (int32_t) first,.skip = skip,.truncated = truncated
 	};
 	batch->has_run = false;
 	return DBERT_OK;
@@ -172,13 +219,19 @@ lay_out_tokens(DbertBatch *batch, DbertError *err)
 	return DBERT_OK;
 }
 
-/* Does anything that is to be computed read the hidden state of token i of a text? */
+/* Does anything that is to be computed read the hidden state of token i of text b? */
 static bool
-row_wanted(const DbertBatch *batch, const int32_t *ids, int i)
+row_wanted(const DbertBatch *batch, int b, int t, int i)
 {
-	if ((batch->want & DBERT_WANT_EMBEDDING) && dbert_pool_reads(&batch->model->config, i))
+	const DbertBatchText *text = &batch->texts[b];
+
+	if (batch->want & DBERT_WANT_HIDDEN)
 		return true;
-	return (batch->want & DBERT_WANT_LOGITS) && dbert_head_wants(batch->model, ids, i);
+	if ((batch->want & DBERT_WANT_EMBEDDING) &&
+		dbert_pool_reads(&batch->model->config, t, text->skip, i))
+		return true;
+	return (batch->want & DBERT_WANT_LOGITS) &&
+		dbert_head_wants(batch->model, batch->ids + text->first, i);
 }
 
 /* The list of rows that are read, after ids. */
@@ -195,7 +248,7 @@ lay_out_wanted(DbertBatch *batch, DbertError *err)
 		int			t = dbert_batch_text_count(batch, (int) b);
 
 		for (int i = 0; i < t; i++)
-			if (row_wanted(batch, batch->ids + first, i))
+			if (row_wanted(batch, (int) b, t, i))
 				batch->wanted[batch->n_wanted++] = first + i;
 	}
 	return DBERT_OK;
@@ -273,7 +326,8 @@ lay_out_floats(DbertBatch *batch, DbertError *err)
 	if (!dbert_encoder_workspace(config, n, longest, dbert_pool_threads(batch->pool), &workspace) ||
 		!take_floats(n, c, &hidden_at, &total) ||
 		!take_floats(1, workspace, &workspace_at, &total) ||
-		!take_floats((batch->want & DBERT_WANT_EMBEDDING) ? batch->n_texts : 0, c, &embedding_at, &total) ||
+		!take_floats((batch->want & DBERT_WANT_EMBEDDING) ? batch->n_texts : 0,
+					 batch->embedding_stride, &embedding_at, &total) ||
 		((batch->want & DBERT_WANT_LOGITS) && !take_logits(batch, &logits_at, &total)) ||
 		!reserve_floats(batch, total))
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory for a batch of %zu tokens", n);
@@ -296,7 +350,8 @@ finish_text(DbertBatch *batch, int b, const DbertPoll *poll, DbertError *err)
 	int			t = dbert_batch_text_count(batch, b);
 
 	if (batch->want & DBERT_WANT_EMBEDDING)
-		dbert_pool(&batch->model->config, hidden, t, batch->embedding + b * c);
+		DBERT_TRY(dbert_embed(batch->model, hidden, t, batch->texts[b].skip, batch->workspace,
+							  batch->embedding + b * batch->embedding_stride, poll, err));
 	if (batch->want & DBERT_WANT_LOGITS)
 		DBERT_TRY(dbert_head_run(batch->model, ids, t, hidden, batch->workspace,
 								 batch->logits + batch->texts[b].logits, poll, err));
@@ -343,7 +398,7 @@ dbert_batch_recall(DbertBatch *batch, float **logits, float **embedding, DbertEr
 	if ((batch->want & DBERT_WANT_LOGITS) && config->head != DBERT_HEAD_SEQUENCE)
 		return dbert_fail(err, DBERT_E_INVALID, "results of this head cannot be recalled");
 	if (!dbert_grow(batch->alloc, &batch->texts, &batch->texts_capacity, 0, 1, sizeof(*batch->texts)) ||
-		!take_floats((batch->want & DBERT_WANT_EMBEDDING) != 0, config->hidden, &embedding_at, &total) ||
+		!take_floats((batch->want & DBERT_WANT_EMBEDDING) != 0, config->embedding, &embedding_at, &total) ||
 		!take_floats((batch->want & DBERT_WANT_LOGITS) != 0, config->n_labels, &logits_at, &total) ||
 		!reserve_floats(batch, total))
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
@@ -408,5 +463,13 @@ dbert_batch_embedding(const DbertBatch *batch, int i)
 {
 	bool		there = batch->has_run && (batch->want & DBERT_WANT_EMBEDDING);
 
-	return there ? batch->embedding + (size_t) i * batch->model->config.hidden : NULL;
+	return there ? batch->embedding + i * batch->embedding_stride : NULL;
+}
+
+const float *
+dbert_batch_hidden(const DbertBatch *batch, int i)
+{
+	bool		there = batch->has_run && (batch->want & DBERT_WANT_HIDDEN);
+
+	return there ? batch->hidden + (size_t) batch->texts[i].first * batch->model->config.hidden : NULL;
 }

@@ -9,6 +9,7 @@
 typedef struct DbertBatchText
 {
 	int32_t		first;			/* index of its first token */
+	int32_t		skip;			/* tokens of a prompt that are not pooled */
 	bool		truncated;
 	int			rows;			/* of logits, after a run */
 	size_t		logits;			/* where they start */
@@ -28,6 +29,9 @@ struct DbertBatch
 	size_t		n_texts,
 				texts_capacity;
 
+	char	   *joined;			/* prompt and text */
+	size_t		joined_capacity;
+
 	/* What the encoder takes, made from the tokens by a run. */
 	int32_t    *cu;
 	int32_t    *ids;
@@ -44,7 +48,8 @@ struct DbertBatch
 	size_t		floats_capacity;
 	float	   *hidden;			/* [N, C] */
 	float	   *workspace;
-	float	   *embedding;		/* [B, C] */
+	float	   *embedding;		/* [B, E], rows embedding_stride floats apart */
+	size_t		embedding_stride;
 	float	   *logits;			/* of text i from texts[i].logits on */
 };
 

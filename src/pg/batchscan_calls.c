@@ -35,7 +35,9 @@ static const DistilTask *const tasks[] = {
 	&distil_task_sentiment,
 	&distil_task_sentiment_label,
 	&distil_task_classify,
-	&distil_task_embed
+	&distil_task_embed,
+	&distil_task_embed_query,
+	&distil_task_embed_passage
 };
 
 typedef struct KnownFunction
