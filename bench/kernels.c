@@ -175,18 +175,6 @@ call_layer_norm(const Work *w, int which)
 	w->table->layer_norm_rows(w->y, w->x, w->x, w->x, w->x, w->m, w->n, 1e-12f);
 }
 
-static void
-call_activate(const Work *w, int which)
-{
-	w->table->activate(w->y, (size_t) w->m * w->n, w->act);
-}
-
-static void
-call_softmax(const Work *w, int which)
-{
-	w->table->softmax_rows(w->y, w->n, w->m, w->n);
-}
-
 /* Median seconds of a call. */
 static double
 median_time(void (*call) (const Work *w, int which), const Work *w)
@@ -293,20 +281,20 @@ bench_attention(const DbertKernels *table, double peak)
 static void
 bench_rows(const DbertKernels *table)
 {
-	Work		w = {.table = table, .m = 64, .n = 768};
+	static const char *const names[] = {"no activation", "gelu", "gelu_tanh", "relu", "tanh"};
+	Work		w = {.table = table, .m = 64, .n = 768, .k = 1, .weight_count = 1};
 	double		count = (double) w.m * w.n;
 
 	w.x = floats((size_t) count);
 	w.y = floats((size_t) count);
+	w.weights = floats(table->packed_linear_size(w.n, w.k));
 	printf("%s: row operations, elements/ns\n", table->name);
 	printf("  layer_norm_rows %.2f\n", 1e-9 * count / median_time(call_layer_norm, &w));
-	printf("     softmax_rows %.2f\n", 1e-9 * count / median_time(call_softmax, &w));
-	w.act = DBERT_ACT_GELU;
-	printf("             gelu %.2f\n", 1e-9 * count / median_time(call_activate, &w));
-	w.act = DBERT_ACT_TANH;
-	printf("             tanh %.2f\n", 1e-9 * count / median_time(call_activate, &w));
+	for (w.act = DBERT_ACT_NONE; w.act <= DBERT_ACT_TANH; w.act++)
+		printf("  product of depth 1, %s %.2f\n", names[w.act], 1e-9 * count / median_time(call_linear, &w));
 	free(w.x);
 	free(w.y);
+	free(w.weights);
 }
 
 int

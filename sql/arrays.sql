@@ -79,6 +79,6 @@ SET distilbert.long_text = 'error';
 SELECT distil_sentiment(ARRAY['a', repeat('a ', 100), 'b'], 'distilbert-sentiment');
 SELECT distil_sentiment(ARRAY['a', 'b'], 'distilbert-sentiment')
 	= ARRAY[distil_sentiment('a', 'distilbert-sentiment'), distil_sentiment('b', 'distilbert-sentiment')] AS same;
-RESET distilbert.long_text;
+SET distilbert.long_text = truncate;
 
 SELECT bool_and(distil_drop_model(m)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;

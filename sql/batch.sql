@@ -19,6 +19,13 @@ EXPLAIN (COSTS OFF) SELECT id FROM review WHERE distil_sentiment(body) > 0 AND c
 EXPLAIN (COSTS OFF) SELECT id, distil_sentiment(body) FROM review WHERE distil_sentiment(body) > 0;
 EXPLAIN (COSTS OFF) SELECT id FROM review WHERE distil_sentiment(body) > 0 AND distil_sentiment_label(body, 'bert-sentiment3') = 'positive';
 EXPLAIN (COSTS OFF) SELECT distil_sentiment(body), distil_sentiment_label(body), distil_embed(body, 'bert-sentence') FROM review;
+-- one pass for a condition and for what the select list asks of the same model
+EXPLAIN (COSTS OFF) SELECT id, distil_sentiment(body) FROM review WHERE distil_sentiment_label(body) = 'NEGATIVE' AND distil_sentiment(body) > -1;
+EXPLAIN (COSTS OFF) SELECT avg(distil_sentiment(body)) FROM review WHERE distil_sentiment_label(body) = 'NEGATIVE';
+EXPLAIN (COSTS OFF) SELECT sum(distil_sentiment(body)) OVER (ORDER BY id) FROM review WHERE distil_sentiment_label(body) = 'NEGATIVE';
+-- but not where the model might do for one and not for the other
+EXPLAIN (COSTS OFF) SELECT id, distil_sentiment(body, 'distilbert-sentiment') FROM review WHERE distil_classify(body, 'distilbert-sentiment') = 'NEGATIVE';
+EXPLAIN (COSTS OFF) SELECT id, distil_sentiment(body, 'bert-sentiment3') FROM review WHERE distil_sentiment_label(body) = 'NEGATIVE';
 EXPLAIN (COSTS OFF) SELECT distil_embed(distil_sentiment_label(body), 'bert-sentence') FROM review;
 EXPLAIN (COSTS OFF) SELECT id, distil_sentiment(body) FROM review ORDER BY cat LIMIT 5;
 EXPLAIN (COSTS OFF) SELECT id FROM review ORDER BY distil_sentiment(body) LIMIT 5;
@@ -43,6 +50,7 @@ RESET distilbert.enable_batching;
 
 -- numbers: equal texts once, NULLs not at all
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT distil_sentiment(body), distil_sentiment_label(body) FROM review WHERE cat = 0;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT distil_sentiment(body) FROM review WHERE distil_sentiment_label(body) IS NOT NULL AND cat = 0;
 -- a LIMIT pays for no more rows than it takes, a condition for less than twice those it needs
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT id, distil_sentiment(body) FROM review LIMIT 10;
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT id FROM review WHERE body IS NOT NULL AND distil_sentiment(body) > -2 LIMIT 10;

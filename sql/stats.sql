@@ -42,7 +42,7 @@ BEGIN;
 SELECT distil_sentiment(repeat('long ', 10000));
 ROLLBACK;
 SELECT count(distil_sentiment(repeat(body || ' ', CASE WHEN id = 7 THEN 10000 ELSE 1 END))) FROM review;
-RESET distilbert.long_text;
+SET distilbert.long_text = truncate;
 SELECT model, texts, truncated, errors FROM distil_stats;
 
 -- a name that gets another content is counted anew

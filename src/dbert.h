@@ -41,6 +41,14 @@ extern DbertStatus dbert_batch_create(const DbertModel *model, int want,
 extern void dbert_batch_free(DbertBatch *batch);
 
 /*
+ * About how many bytes a batch of so many tokens takes, its longest text having
+ * longest, run by so many threads; false: more than a size_t.  Short texts and
+ * long ones are allowed for, several mask tokens in a text are not.
+ */
+extern bool dbert_batch_memory(const DbertModel *model, int want, size_t tokens, size_t longest,
+							   int threads, size_t *bytes);
+
+/*
  * Runs to come share the work with the pool's threads (NULL, as at first: the
  * caller's alone); no result depends on it.  The pool must outlive the runs.
  */
@@ -49,20 +57,35 @@ extern void dbert_batch_set_pool(DbertBatch *batch, DbertPool *pool);
 /* Forget the texts, keep the memory. */
 extern void dbert_batch_reset(DbertBatch *batch);
 
+/* What becomes of a text of more tokens than the model takes. */
+typedef enum DbertLongText
+{
+	DBERT_LONG_ERROR,
+	DBERT_LONG_TRUNCATE,		/* only its beginning is read */
+	DBERT_LONG_WINDOW			/* it is read in overlapping windows */
+} DbertLongText;
+
+/* No text may have more tokens, unless the rest is cut off. */
+#define DBERT_MAX_TEXT_TOKENS (1 << 20)
+
 /*
- * Tokenise and append one text (and its pair, or NULL).  truncate: cut at
- * config.max_tokens; else a longer text is E_LIMIT, its sentence telling both
- * numbers.  On failure the batch is as it was.
+ * Tokenise and append one text (and its pair, or NULL).  It is truncated as by
+ * dbert_tokenize.  Windows have at most config.max_tokens tokens; those of a pair
+ * for a SPAN head (question, context) at most 384, slices of the context that
+ * overlap by 128, as in transformers' question-answering pipeline; of other pairs
+ * the longer text is sliced.  E_LIMIT: too long for ERROR, the sentence telling
+ * both numbers; more than DBERT_MAX_TEXT_TOKENS; a pair whose other text leaves
+ * no room.  On failure the batch is as it was.
  */
 extern DbertStatus dbert_batch_add(DbertBatch *batch, const char *text, size_t len,
-								   const char *pair, size_t pair_len, bool truncate,
+								   const char *pair, size_t pair_len, DbertLongText long_text,
 								   const DbertPoll *poll, DbertError *err);
 
 extern int	dbert_batch_count(const DbertBatch *batch);
-extern size_t dbert_batch_tokens(const DbertBatch *batch);	/* of all texts */
+extern size_t dbert_batch_tokens(const DbertBatch *batch);	/* of all texts, as they are encoded */
 extern bool dbert_batch_truncated(const DbertBatch *batch, int i);
 
-/* The tokens of text i. */
+/* The tokens of text i, windows or not: each once. */
 extern const DbertToken *dbert_batch_text_tokens(const DbertBatch *batch, int i, int *count);
 
 extern DbertStatus dbert_batch_run(DbertBatch *batch, const DbertPoll *poll, DbertError *err);
@@ -78,8 +101,10 @@ extern DbertStatus dbert_batch_recall(DbertBatch *batch, float **logits, float *
 /*
  * After dbert_batch_run, valid until the next add, reset or free.
  *
- * Logits of text i: SEQUENCE [1, n_labels], TOKEN [T, n_labels], SPAN [T, 2]
- * (start, end), MASK [number of its mask tokens, V].  *rows tells how many.
+ * Logits of text i, which has T tokens: SEQUENCE [1, n_labels], TOKEN
+ * [T, n_labels], MASK [number of its mask tokens, V], SPAN those of all its
+ * windows.  *rows tells how many.  In windows, the logits of SEQUENCE and the
+ * embedding are means by tokens.
  */
 extern const float *dbert_batch_logits(const DbertBatch *batch, int i, int *rows);
 extern const float *dbert_batch_embedding(const DbertBatch *batch, int i);	/* [E] */
@@ -90,6 +115,20 @@ extern const char *dbert_prompt(const DbertModel *model, int want);
 
 /* Scale x[n] to length 1; zeros stay zeros, as in torch.nn.functional.normalize. */
 extern void dbert_normalize(float *x, int n);
+
+/* A sequence that the encoder read; most texts are one. */
+typedef struct DbertWindow
+{
+	const DbertToken *tokens;	/* the slice of the text that is its own: [count] */
+	int			first;			/* where the slice stands in the sequence */
+	int			count;
+	int			length;			/* of the sequence */
+	const float *logits;		/* [length, 2] (start, end) of a SPAN head, after a run; else NULL */
+} DbertWindow;
+
+/* The windows of text i, in order; of a pair for a SPAN head, slices of the second text. */
+extern int	dbert_batch_windows(const DbertBatch *batch, int i);
+extern DbertWindow dbert_batch_window(const DbertBatch *batch, int i, int number);
 
 /* ---- from logits to answers (src/task) ---- */
 

@@ -15,30 +15,47 @@
 #include <stddef.h>
 
 /*
- * e^x, below 1.5 ulp; 0 below -104, infinite above 89.  x = n ln 2 + r with
- * |r| <= ln 2 / 2 (Cody and Waite: ln 2 in two parts, the first of 11 bits, so
- * that n times it is exact), e^r = 1 + r + r^2 P(r), relative error of P's
- * minimax fit 3.1e-9.
+ * e^x = p 2^n, *n whole, below 1.5 ulp.  x = n ln 2 + r with |r| <= ln 2 / 2
+ * (Cody and Waite: ln 2 in two parts, the first of 11 bits, so that n times it
+ * is exact), p = e^r = 1 + r + r^2 P(r), relative error of P's minimax fit
+ * 3.1e-9.
  */
 static inline Vec
-v_exp(Vec x)
+v_exp_parts(Vec x, Vec *n)
 {
 	const Vec	ln2_high = v_set(0x1.63p-1f),
 				ln2_low = v_set(-0x1.bd0106p-13f);
-	Vec			n,
-				r,
+	Vec			r,
 				p;
 
-	x = v_min(v_set(89), v_max(v_set(-104), x));
-	n = v_round(v_mul(x, v_set(0x1.715476p+0f)));	/* 1 / ln 2 */
-	r = v_fnma(n, ln2_low, v_fnma(n, ln2_high, x));
+	*n = v_round(v_mul(x, v_set(0x1.715476p+0f)));	/* 1 / ln 2 */
+	r = v_fnma(*n, ln2_low, v_fnma(*n, ln2_high, x));
 	p = v_fma(v_set(0x1.6a23cep-10f), r, v_set(0x1.123a2p-7f));
 	p = v_fma(p, r, v_set(0x1.5558f2p-5f));
 	p = v_fma(p, r, v_set(0x1.555492p-3f));
 	p = v_fma(p, r, v_set(0x1.fffffcp-2f));
 	p = v_fma(p, r, v_set(1));
-	p = v_fma(p, r, v_set(1));
+	return v_fma(p, r, v_set(1));
+}
+
+/* 0 below -104, infinite above 89 */
+static inline Vec
+v_exp(Vec x)
+{
+	Vec			n,
+				p = v_exp_parts(v_min(v_set(89), v_max(v_set(-104), x)), &n);
+
 	return v_scale(p, n);
+}
+
+/* The same bits, quicker, for x in -87 .. 88 or NaN: no result is subnormal or infinite. */
+static inline Vec
+v_exp_normal(Vec x)
+{
+	Vec			n,
+				p = v_exp_parts(x, &n);
+
+	return v_scale_normal(p, n);
 }
 
 /*
@@ -62,7 +79,7 @@ v_gelu(Vec x)
 	q = v_fma(q, t, v_set(0x1.e5c24ep-4f));
 	q = v_fma(q, t, v_set(0x1.907a4cp-4f));
 	q = v_fma(q, t, v_set(0x1.10669ap-14f));
-	q = v_mul(q, v_exp(v_mul(v_mul(a, a), v_set(-0.5f))));
+	q = v_mul(q, v_exp_normal(v_mul(v_mul(a, a), v_set(-0.5f))));
 	return v_fnma(a, q, v_max(v_zero(), x));
 }
 

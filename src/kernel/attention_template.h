@@ -3,11 +3,12 @@
  *
  *   out[M,D] = softmax(scale q[M,D] k[T,D]^T) v[T,D]
  *
- * Keys and values are packed like weights (as [T,D] and [D,T]), then MR
- * queries at a time go all the way: scores [MR,T], their exponentials, the
- * weighted sum of values, which alone is divided by the row's sum.  For
- * T = 512, D = 64 that is 256 KB of packed operands in L2 and 24 KB of scores
- * in L1, however long the text; nothing of size T x T is ever made.
+ * Keys and values are packed like weights (as [T,D] and [D,T]), then QUERIES
+ * (which the including file sets) at a time go all the way: scores [QUERIES,T],
+ * their exponentials, the weighted sum of values, which alone is divided by the
+ * row's sum.  For T = 512, D = 64 that is 256 KB of packed operands in L2, read
+ * once for that many queries, and 2 KB of scores for each; nothing of size
+ * T x T is ever made.
  */
 #ifndef DBERT_KERNEL_ATTENTION_TEMPLATE_H
 #define DBERT_KERNEL_ATTENTION_TEMPLATE_H
@@ -38,10 +39,10 @@ attention(float *out, size_t ldo, const float *q, const float *k, const float *v
 
 	pack_rows(keys, k, ld, t, d);
 	pack_columns(values, v, ld, d, t);
-	for (int tiles = (m + MR - 1) / MR; tiles > 0; tiles--)
+	for (int blocks = (m + QUERIES - 1) / QUERIES; blocks > 0; blocks--)
 	{
-		int			rows = (m + tiles - 1) / tiles;
-		float		sums[MR];
+		int			rows = (m + blocks - 1) / blocks;
+		float		sums[QUERIES];
 
 		linear(scores, lds, q, ld, keys, NULL, rows, t, d, DBERT_ACT_NONE);
 		for (int i = 0; i < rows; i++)

@@ -145,11 +145,11 @@ static inline void
 tile_store(const Tile *t, int i, int j, IVec sums)
 {
 	const float *scales = (const float *) t->panel;
-	const VecMask some = v_first(t->columns - j * VL);
+	const int	columns = t->columns - j * VL;
 	Vec			scale = v_mul(v_set(t->row_scales[i]), v_load(scales + j * VL));
-	Vec			b = t->b != NULL ? v_load_part(t->b + j * VL, some) : v_zero();
+	Vec			b = t->b != NULL ? load_filled(t->b + j * VL, columns, v_zero()) : v_zero();
 
-	v_store_part(t->y + i * t->ldy + j * VL, some, v_add(v_mul(i_to_float(sums), scale), b));
+	store_first(t->y + i * t->ldy + j * VL, columns, v_add(v_mul(i_to_float(sums), scale), b));
 }
 
 /* Rows is a constant wherever this is inlined: acc lives in registers. */
@@ -169,7 +169,7 @@ tile_compute(const Tile *t, const int rows)
 	for (int i = 0; i < rows; i++)
 		UNROLL
 		for (int j = 0; j < NV; j++)
-			acc[i][j] = i_mul(i_set(t->lowest[i]), i_load(sums + j * VL));
+			acc[i][j] = UNSIGNED ? i_mul(i_set(t->lowest[i]), i_load(sums + j * VL)) : i_set(0);
 
 	UNROLL_BY_4
 	for (int p = 0; p < t->lines; p++, w += LINE, low += GROUP, high += GROUP, fetch += fetch_step)

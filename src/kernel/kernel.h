@@ -94,9 +94,6 @@ typedef struct DbertKernels
 	void		(*attention) (float *out, size_t ldo, const float *q, const float *k, const float *v,
 							  size_t ld, int m, int t, int d, float scale, float *scratch);
 
-	/* each row of x[M,N] in place: exp(x - max) / sum */
-	void		(*softmax_rows) (float *x, size_t ldx, int m, int n);
-
 	/*
 	 * y = (x + r - mean) / sqrt(variance + eps) * gamma + beta, per row of
 	 * [M,N]; r is the residual or NULL; y may be x or r.
@@ -104,9 +101,6 @@ typedef struct DbertKernels
 	void		(*layer_norm_rows) (float *y, const float *x, const float *r,
 									const float *gamma, const float *beta,
 									int m, int n, float eps);
-
-	/* x[count] in place */
-	void		(*activate) (float *x, size_t count, int act);
 
 	const DbertInt8Kernels *int8;
 } DbertKernels;

@@ -10,6 +10,7 @@
 
 #define MR 6
 #define NV 2
+#define QUERIES 24
 
 #include "kernel/attention_template.h"
 #include "kernel/gemm_template.h"
@@ -28,9 +29,7 @@
 	.pack_linear = pack_linear, \
 	.linear = linear, \
 	.attention = attention, \
-	.softmax_rows = softmax_rows, \
 	.layer_norm_rows = layer_norm_rows, \
-	.activate = activate, \
 	.int8 = &int8_kernels, \
 }
 

@@ -12,6 +12,7 @@
 
 #define MR 12
 #define NV 2
+#define QUERIES 12
 
 #include "kernel/attention_template.h"
 #include "kernel/gemm_template.h"
@@ -30,9 +31,7 @@
 	.pack_linear = pack_linear, \
 	.linear = linear, \
 	.attention = attention, \
-	.softmax_rows = softmax_rows, \
 	.layer_norm_rows = layer_norm_rows, \
-	.activate = activate, \
 	.int8 = &int8_kernels, \
 }
 

@@ -178,8 +178,6 @@ const DbertKernels dbert_kernels_scalar = {
 	.pack_linear = dbert_f32_pack__rowmajor,
 	.linear = linear,
 	.attention = attention,
-	.softmax_rows = dbert_f32_softmax_rows__scalar,
 	.layer_norm_rows = dbert_f32_layer_norm_rows__scalar,
-	.activate = dbert_f32_activate__scalar,
 	.int8 = &dbert_int8_scalar,
 };

@@ -1,13 +1,16 @@
 /*
  * rowops_template.h -- what works on each row alone, written once over a
- * vec_*.h: softmax, layer norm.
+ * vec_*.h: the parts of softmax, layer norm.
  */
 #ifndef DBERT_KERNEL_ROWOPS_TEMPLATE_H
 #define DBERT_KERNEL_ROWOPS_TEMPLATE_H
 
 #include "kernel/activate_template.h"
 
-/* x[n] becomes exp(scale (x - max)), scale > 0; returns the sum of these. */
+/*
+ * x[n] becomes exp(scale (x - max)), scale > 0; returns the sum of these.  What
+ * is below e^-87, beyond n, too, counts as that: nothing to a sum of 1 or more.
+ */
 static float
 exponentials(float *x, int n, float scale)
 {
@@ -20,10 +23,11 @@ exponentials(float *x, int n, float scale)
 	max = v_set(v_greatest(max));
 	for (int j = 0; j < n; j += VL)
 	{
-		Vec			e = v_exp(v_mul(v_sub(load_filled(x + j, n - j, least), max), v_set(scale)));
+		Vec			e = v_mul(v_sub(load_filled(x + j, n - j, least), max), v_set(scale));
 
+		e = v_exp_normal(v_max(v_set(-87), e));
 		store_first(x + j, n - j, e);
-		sum = v_add(sum, e);	/* beyond n it is exp(-infinity) */
+		sum = v_add(sum, e);
 	}
 	return v_sum(sum);
 }
@@ -33,13 +37,6 @@ multiply(float *x, int n, float factor)
 {
 	for (int j = 0; j < n; j += VL)
 		store_first(x + j, n - j, v_mul(load_filled(x + j, n - j, v_zero()), v_set(factor)));
-}
-
-static void
-softmax_rows(float *x, size_t ldx, int m, int n)
-{
-	for (int i = 0; i < m; i++)
-		multiply(x + i * ldx, n, 1 / exponentials(x + i * ldx, n, 1));
 }
 
 /* Two passes: E[x^2] - E[x]^2 would cancel. */

@@ -146,6 +146,12 @@ v_scale(Vec a, Vec n)
 						 v_power_of_two(_mm256_sub_epi32(whole, half)));
 }
 
+static inline Vec
+v_scale_normal(Vec a, Vec n)
+{
+	return _mm256_mul_ps(a, v_power_of_two(_mm256_cvtps_epi32(n)));
+}
+
 static inline float
 v_sum(Vec a)
 {

@@ -149,6 +149,13 @@ v_scale(Vec a, Vec n)
 	return _mm512_scalef_ps(a, n);
 }
 
+/* the same for n in -126 .. 127 and a result that is neither subnormal nor infinite */
+static inline Vec
+v_scale_normal(Vec a, Vec n)
+{
+	return _mm512_scalef_ps(a, n);
+}
+
 /* The lanes' sum and maximum, by halves: a fixed order. */
 static inline float
 v_sum(Vec a)

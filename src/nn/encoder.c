@@ -224,20 +224,27 @@ dbert_linear_columns(const DbertKernels *kernels, const DbertLinear *layer, int 
 
 /* ---- embeddings ---- */
 
-/* row[C] = the word embedding of id */
-static void
-word_row(const DbertWeights *w, int32_t id, float *row, size_t c)
+/* word + type of a token: the table's own row where that is all, or computed into row[C]. */
+static const float *
+word_row(const DbertWeights *w, int32_t id, const float *type, float *row, size_t c)
 {
 	const size_t at = (size_t) id * c;
 
-	if (w->word8 == NULL)
-		memcpy(row, w->word + at, c * sizeof(float));
-	else
-		for (size_t j = 0; j < c; j++)
-			row[j] = w->word8[at + j] * w->word8_scale[id];
+	if (w->word8 == NULL && type == NULL)
+		return w->word + at;
+	for (size_t j = 0; j < c; j++)
+	{
+		float		word = w->word8 != NULL ? w->word8[at + j] * w->word8_scale[id] : w->word[at + j];
+
+		row[j] = type != NULL ? word + type[j] : word;
+	}
+	return row;
 }
 
-/* x[t, C] = norm(word + position + type); positions count from the text's start. */
+/*
+ * x[t, C] = norm(word + type + position); positions count from the text's
+ * start.  The norm reads the tables' rows itself, the position as its residual.
+ */
 static void
 embed(const DbertModel *model, const int32_t *ids, const uint8_t *types, float *x, int t)
 {
@@ -246,16 +253,13 @@ embed(const DbertModel *model, const int32_t *ids, const uint8_t *types, float *
 
 	for (int i = 0; i < t; i++)
 	{
-		const float *position = w->position + (size_t) i * c;
 		const float *type = w->type ? w->type + types[i] * c : NULL;
 		float	   *row = x + i * c;
 
-		word_row(w, ids[i], row, c);
-		for (size_t j = 0; j < c; j++)
-			row[j] = (type ? row[j] + type[j] : row[j]) + position[j];
+		model->kernels->layer_norm_rows(row, word_row(w, ids[i], type, row, c), w->position + i * c,
+										w->embed_norm.gamma, w->embed_norm.beta,
+										1, (int) c, model->config.norm_eps);
 	}
-	model->kernels->layer_norm_rows(x, x, NULL, w->embed_norm.gamma, w->embed_norm.beta,
-									t, (int) c, model->config.norm_eps);
 }
 
 /* ---- the whole ---- */

@@ -12,7 +12,7 @@
 #include <string.h>
 
 bool
-dbert_head_wants(const DbertModel *model, const int32_t *ids, int i)
+dbert_head_wants(const DbertModel *model, int32_t id, int i)
 {
 	switch ((DbertHead) model->config.head)
 	{
@@ -24,19 +24,9 @@ dbert_head_wants(const DbertModel *model, const int32_t *ids, int i)
 		case DBERT_HEAD_SPAN:
 			return true;
 		case DBERT_HEAD_MASK:
-			return ids[i] == model->tokenizer.mask_id;
+			return id == model->tokenizer.mask_id;
 	}
 	return false;
-}
-
-int
-dbert_head_rows(const DbertModel *model, const int32_t *ids, int t)
-{
-	int			rows = 0;
-
-	for (int i = 0; i < t; i++)
-		rows += dbert_head_wants(model, ids, i);
-	return rows;
 }
 
 int
@@ -90,7 +80,7 @@ dbert_head_run(const DbertModel *model, const int32_t *ids, int t,
 
 	for (int i = 0; i < t; i++)
 	{
-		if (dbert_head_wants(model, ids, i))
+		if (dbert_head_wants(model, ids[i], i))
 			memcpy(run.scratch.x + m++ * c, hidden + i * c, c * sizeof(float));
 		if (m == block || (m > 0 && i == t - 1))
 		{

@@ -6,6 +6,7 @@
 
 #include "dbert.h"
 #include "nn/layers.h"
+#include "nn/window.h"
 
 #include <math.h>
 #include <string.h>
@@ -94,22 +95,30 @@ dbert_pool(const DbertConfig *config, const float *hidden, int t, int skip, floa
 	}
 }
 
+void
+dbert_pool_more(const DbertConfig *config, const float *part, int32_t own, int32_t seen, float *all)
+{
+	if (config->pooling != DBERT_POOL_MAX)
+		dbert_window_blend(all, part, config->hidden, own, seen);
+	for (int j = 0; j < config->hidden && config->pooling == DBERT_POOL_MAX; j++)
+		if (part[j] > all[j])
+			all[j] = part[j];
+}
+
 DbertStatus
-dbert_embed(const DbertModel *model, const float *hidden, int t, int skip, float *workspace,
-			float *out, const DbertPoll *poll, DbertError *err)
+dbert_pool_finish(const DbertModel *model, const float *pooled, float *out,
+				  const DbertPoll *poll, DbertError *err)
 {
 	DbertRun	run = {.model = model,.poll = poll,.err = err};
 	const DbertConfig *config = &model->config;
 	const DbertLinear *dense = &model->weights.dense;
 
 	if (!config->dense)
-		dbert_pool(config, hidden, t, skip, out);
+		memcpy(out, pooled, config->hidden * sizeof(float));
 	else
 	{
-		dbert_scratch_place(config, t, t, workspace, &run.scratch);
-		dbert_pool(config, hidden, t, skip, run.scratch.x);
 		DBERT_TRY(dbert_run_poll(&run));
-		dbert_linear(&run, dense, out, dense->n, run.scratch.x, dense->k, 1, config->dense_act);
+		dbert_linear(&run, dense, out, dense->n, pooled, dense->k, 1, config->dense_act);
 	}
 	if (config->normalize)
 		dbert_normalize(out, config->embedding);

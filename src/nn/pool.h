@@ -7,6 +7,7 @@
 #include "model/pack.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Does the pooling of t tokens, the first skip left out, read the hidden state of token i? */
 extern bool dbert_pool_reads(const DbertConfig *config, int t, int skip, int i);
@@ -18,11 +19,18 @@ extern bool dbert_pool_reads(const DbertConfig *config, int t, int skip, int i);
 extern void dbert_pool(const DbertConfig *config, const float *hidden, int t, int skip, float *out);
 
 /*
- * The embedding out[E] of hidden[t, C]: pooled, through the dense layer and
- * scaled to length 1 as far as config says so.  workspace as for dbert_encode
- * of t tokens, out on a 64-byte boundary.
+ * A text of several windows: what they pooled, one after another, becomes what
+ * the text's tokens pool.  First all = part; then this for each further window
+ * of own tokens, those before it having seen.
  */
-extern DbertStatus dbert_embed(const DbertModel *model, const float *hidden, int t, int skip,
-							   float *workspace, float *out, const DbertPoll *poll, DbertError *err);
+extern void dbert_pool_more(const DbertConfig *config, const float *part, int32_t own,
+							int32_t seen, float *all);
+
+/*
+ * The embedding out[E] of pooled[C]: through the dense layer and scaled to
+ * length 1 as far as config says so.  Both on 64-byte boundaries, no aliasing.
+ */
+extern DbertStatus dbert_pool_finish(const DbertModel *model, const float *pooled, float *out,
+									 const DbertPoll *poll, DbertError *err);
 
 #endif

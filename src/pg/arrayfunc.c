@@ -20,7 +20,7 @@
 #include "utils/memutils.h"
 
 #include "pg/compat.h"
-#include "pg/guc.h"
+#include "pg/modelmemory.h"
 #include "pg/resultcache.h"
 #include "pg/textfunc.h"
 
@@ -166,9 +166,11 @@ static void
 run_array(DistilModel *model, TextArray *a, Sink *sink)
 {
 	ArrayRun	r = {.run = {.model = model,.options = sink->options},.array = a,.sink = sink};
+	size_t		batch_tokens;
 	int			rows = 0;
 
 	r.run.batch = distil_model_batch(model, sink->task->want);
+	batch_tokens = distil_batch_tokens(model, sink->task->want);
 	r.cached = distil_cache_holds(model, sink->task->want);
 	r.in_batch = palloc_array(Element, Max(a->n, 1));
 	for (int n = 0; n < a->n; n++)
@@ -184,7 +186,7 @@ run_array(DistilModel *model, TextArray *a, Sink *sink)
 		if (recall(&r, e))
 			continue;
 		distil_batch_add(r.run.batch, &e->text, false);
-		if (dbert_batch_tokens(r.run.batch) >= (size_t) distil_guc_batch_tokens)
+		if (dbert_batch_tokens(r.run.batch) >= batch_tokens)
 			run_batch(&r);
 	}
 	if (dbert_batch_count(r.run.batch) > 0)

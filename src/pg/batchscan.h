@@ -90,6 +90,13 @@ extern bool distil_call_fits(const DistilStatement *s, Node *node);
  */
 extern FuncExpr *distil_next_call(const DistilStatement *s, Node *node, List *done);
 
+/*
+ * Does one pass of a model answer both, which is made for a: the same arguments
+ * and tests of model and options?  Then b costs nothing and fails only where a
+ * does, so that it may be answered for rows that need a alone.
+ */
+extern bool distil_are_siblings(const FuncExpr *a, const FuncExpr *b);
+
 /* Does a call that fits stand anywhere in node, conditional or not? */
 extern bool distil_has_task(Node *node);
 

@@ -25,6 +25,7 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
@@ -238,6 +239,24 @@ distil_call_fits(const DistilStatement *s, Node *node)
 		!expression_returns_set((Node *) call->args) &&
 		!contain_volatile_functions(node) &&
 		!(s->unruly && contain_mutable_functions(node));
+}
+
+static bool
+same_default_model(const DistilTask *a, const DistilTask *b)
+{
+	return a->setting == b->setting ||
+		(a->setting != NULL && b->setting != NULL && strcmp(a->setting, b->setting) == 0);
+}
+
+bool
+distil_are_siblings(const FuncExpr *a, const FuncExpr *b)
+{
+	const DistilTask *x = distil_task_of(a->funcid);
+	const DistilTask *y = distil_task_of(b->funcid);
+
+	return x->want == y->want && x->pair == y->pair && x->n_options == y->n_options &&
+		x->check == y->check && same_default_model(x, y) &&
+		func_strict(a->funcid) == func_strict(b->funcid) && equal(a->args, b->args);
 }
 
 /* ---- places ---- */

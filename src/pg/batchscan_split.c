@@ -13,7 +13,8 @@
  * that passed the earlier ones, in the order the planner chose: security
  * barriers first, cheap ones before calls.  Then the target list; calls that
  * stand beside each other share a stage, a call within a call's argument goes
- * below it.  Everything but the calls is evaluated where a row leaves the last
+ * below it.  A later call that asks the same of the same model (siblings, see
+ * distil_are_siblings) is answered with the first: its pass is made anyway.  Everything but the calls is evaluated where a row leaves the last
  * stage, as it would be in P: once for each row, in order.
  *
  * Columns of all stages are numbered alike: leaves from 1, then the calls in
@@ -166,6 +167,30 @@ ready_calls(Split *s, Node *expr)
 	return ready;
 }
 
+/* Calls of later that are answered by what is computed for calls, added to these. */
+static List *
+with_siblings(Split *s, List *calls, Node *later)
+{
+	List	   *seen = list_concat_copy(s->calls, calls);
+	FuncExpr   *call;
+
+	while ((call = distil_next_call(&s->r->s, later, seen)) != NULL)
+	{
+		ListCell   *lc;
+
+		seen = lappend(seen, call);
+		foreach(lc, calls)
+		{
+			if (distil_are_siblings(lfirst_node(FuncExpr, lc), call))
+			{
+				calls = lappend(calls, call);
+				break;
+			}
+		}
+	}
+	return calls;
+}
+
 /* A stage for calls, which become done; it passes on all columns. */
 static Plan *
 make_stage(Split *s, Plan *below, List *calls, bool shared)
@@ -188,14 +213,15 @@ make_stage(Split *s, Plan *below, List *calls, bool shared)
 	return (Plan *) stage;
 }
 
-/* Stages until all calls of expr are done; the last of them, or below. */
+/* Stages until all calls of expr are done; the last of them, or below.  The
+ * expressions in later are evaluated for rows that are left then. */
 static Plan *
-add_stages(Split *s, Plan *below, Node *expr, bool shared)
+add_stages(Split *s, Plan *below, Node *expr, List *later, bool shared)
 {
 	List	   *calls;
 
 	while ((calls = ready_calls(s, expr)) != NIL)
-		below = make_stage(s, below, calls, shared);
+		below = make_stage(s, below, with_siblings(s, calls, (Node *) later), shared);
 	return below;
 }
 
@@ -330,15 +356,17 @@ static Plan *
 stack_stages(Split *s, Plan *plan, List *conditions, List *tlist, bool shared)
 {
 	Plan	   *top = plan;
+	List	   *later = list_concat_copy(conditions, tlist);
 	ListCell   *lc;
 
 	foreach(lc, conditions)
 	{
-		top = add_stages(s, top, lfirst(lc), shared);
+		later = list_delete_first(later);
+		top = add_stages(s, top, lfirst(lc), later, shared);
 		s->varno = INDEX_VAR;
 		top->qual = lappend(top->qual, in_columns(lfirst(lc), s));
 	}
-	top = add_stages(s, top, (Node *) tlist, shared);
+	top = add_stages(s, top, (Node *) tlist, NIL, shared);
 	s->varno = INDEX_VAR;
 	top->targetlist = target_list_in_columns(s, tlist);
 	return top;
@@ -486,30 +514,55 @@ pass_up(Plan *plan, Node *expr, int column)
 											   list_length(plan->targetlist) + 1, NULL, false));
 }
 
+/* The number of the call among the node's that answers wanted; a sibling is added to
+ * them.  0: there is none. */
+static int
+answering_call(CustomScan *below, Node *wanted)
+{
+	List	   *columns = distil_column_vars(below->custom_scan_tlist, INDEX_VAR);
+	List	   *calls = distil_batch_calls(below);
+	ListCell   *lc;
+
+	foreach(lc, calls)
+	{
+		if (equal(in_terms_of(lfirst(lc), columns), wanted))
+			return foreach_current_index(lc) + 1;
+	}
+	foreach(lc, calls)
+	{
+		FuncExpr   *call = lfirst_node(FuncExpr, lc);
+		FuncExpr   *sibling = castNode(FuncExpr, copyObject(wanted));
+
+		if (!distil_are_siblings((FuncExpr *) in_terms_of((Node *) call, columns), sibling))
+			continue;
+		sibling->args = copyObject(call->args);
+		below->custom_scan_tlist =
+			lappend(below->custom_scan_tlist,
+					makeTargetEntry((Expr *) sibling, list_length(below->custom_scan_tlist) + 1, NULL, false));
+		return list_length(calls) + 1;
+	}
+	return 0;
+}
+
 /*
- * Calls that the batch node below has computed already, for its condition: it
- * passes them on.
+ * Calls that the batch node below has computed already, for its condition, or
+ * can answer with them: it passes them on.
  */
 static void
 reuse_calls(Split *s, Plan *child, CustomScan *below, Node *expr)
 {
-	List	   *columns = distil_column_vars(below->custom_scan_tlist, INDEX_VAR);
-	int			first = list_length(outerPlan(below)->targetlist) + 1;
-	ListCell   *lc,
-			   *lc2;
+	int			first = list_length(outerPlan(below)->targetlist);
+	ListCell   *lc;
 
 	foreach(lc, ready_calls(s, expr))
 	{
 		Node	   *wanted = in_terms_of(lfirst(lc), below->scan.plan.targetlist);
+		int			number = answering_call(below, wanted);
 
-		foreach(lc2, distil_batch_calls(below))
-		{
-			if (!equal(in_terms_of(lfirst(lc2), columns), wanted))
-				continue;
-			pass_up(child, wanted, first + foreach_current_index(lc2));
-			s->calls = lappend(s->calls, lfirst(lc));
-			break;
-		}
+		if (number == 0)
+			continue;
+		pass_up(child, wanted, first + number);
+		s->calls = lappend(s->calls, lfirst(lc));
 	}
 }
 
@@ -531,7 +584,7 @@ distil_split_arguments(DistilRewrite *r, Plan *plan, DistilPlace below)
 	a.split.n_leaves = list_length(child->targetlist);
 	if (batch != NULL)
 		reuse_calls(&a.split, child, batch, (Node *) a.lists);
-	top = add_stages(&a.split, child, (Node *) a.lists, below.shared);
+	top = add_stages(&a.split, child, (Node *) a.lists, NIL, below.shared);
 	if (!allow_ahead(r, top, child, below))
 		return;
 	outerPlan(plan) = top;

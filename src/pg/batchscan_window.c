@@ -25,6 +25,7 @@
 #include "pg/compat.h"
 #include "pg/errors.h"
 #include "pg/guc.h"
+#include "pg/modelmemory.h"
 #include "pg/resultcache.h"
 
 /* ---- equal texts ---- */
@@ -85,6 +86,7 @@ typedef struct Pass
 	int			n_calls;
 	DistilCall **calls;
 	int			want;
+	size_t		batch_tokens;	/* a batch is full */
 	bool		cached;			/* results may be in the result cache, or go there */
 	DbertBatch *batch;
 	texts_hash *seen;
@@ -274,6 +276,7 @@ run_pass(Pass *p)
 		p->want |= p->calls[c]->task->want;
 	p->cached = distil_cache_holds(p->model, p->want);
 	p->batch = distil_model_batch(p->model, p->want);
+	p->batch_tokens = distil_batch_tokens(p->model, p->want);
 	p->seen = texts_create(state->window, state->count, NULL);
 	p->number = palloc_array(int, state->count);
 	p->distinct = palloc_array(Distinct, state->count);
@@ -284,7 +287,7 @@ run_pass(Pass *p)
 	{
 		CHECK_FOR_INTERRUPTS();
 		p->number[row] = number_of(p, &cells[row]);
-		if (dbert_batch_tokens(p->batch) >= (size_t) distil_guc_batch_tokens)
+		if (dbert_batch_tokens(p->batch) >= p->batch_tokens)
 			run_batch(p);
 	}
 	run_batch(p);

@@ -11,6 +11,7 @@
 
 #include "pg/alloc.h"
 #include "pg/errors.h"
+#include "pg/modelmemory.h"
 
 static int
 sqlstate_of(DbertStatus code)
@@ -78,6 +79,8 @@ distil_raise(const DbertError *err, const char *subject)
 	char	   *msg;
 
 	distil_poll_rethrow();
+	if (err->code == DBERT_E_NOMEM)
+		distil_raise_memory_limit();
 
 	msg = showable(err);
 	if (subject == NULL)

@@ -24,12 +24,14 @@ bool		distil_guc_enable_batching;
 char	   *distil_guc_force_isa;
 bool		distil_guc_enable_batching;
 int			distil_guc_batch_tokens;
+int			distil_guc_max_memory;
 int			distil_guc_cache_size;
 int			distil_guc_shared_cache_size;
 
 static const struct config_enum_entry long_text_options[] = {
-	{"truncate", DISTIL_LONG_TRUNCATE, false},
-	{"error", DISTIL_LONG_ERROR, false},
+	{"window", DBERT_LONG_WINDOW, false},
+	{"truncate", DBERT_LONG_TRUNCATE, false},
+	{"error", DBERT_LONG_ERROR, false},
 	{NULL, 0, false}
 };
 
@@ -104,7 +106,7 @@ distil_guc_init(void)
 
 	DefineCustomEnumVariable("distilbert.long_text",
 							 "What happens to a text longer than its model can take.",
-							 NULL, &distil_guc_long_text, DISTIL_LONG_TRUNCATE,
+							 NULL, &distil_guc_long_text, DBERT_LONG_WINDOW,
 							 long_text_options, PGC_USERSET, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("distilbert.threads",
@@ -133,6 +135,12 @@ distil_guc_init(void)
 							"Number of tokens that go through a model at a time.",
 							NULL, &distil_guc_batch_tokens, 4096, 1, 1024 * 1024,
 							PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("distilbert.max_memory",
+							"Memory that models may take in a session, shared weights excepted.",
+							"Batches are made smaller to keep to it, texts that need more are errors; 0: no limit.",
+							&distil_guc_max_memory, 0, 0, MAX_KILOBYTES,
+							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("distilbert.cache_size",
 							"Memory for results of texts that a session computed before.",

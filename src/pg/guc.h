@@ -4,14 +4,8 @@
 #ifndef DISTILBERT_PG_GUC_H
 #define DISTILBERT_PG_GUC_H
 
-typedef enum DistilLongText
-{
-	DISTIL_LONG_TRUNCATE,
-	DISTIL_LONG_ERROR
-} DistilLongText;
-
 extern char *distil_guc_model_path;		/* superuser: folder of relative load paths */
-extern int	distil_guc_long_text;		/* DistilLongText */
+extern int	distil_guc_long_text;		/* DbertLongText */
 extern int	distil_guc_threads;		/* of a batch, 1 .. DBERT_MAX_THREADS */
 extern char *distil_guc_sentiment_model;	/* default models of the tasks, "" for none */
 extern char *distil_guc_entities_model;
@@ -21,6 +15,7 @@ extern char *distil_guc_force_isa;		/* superuser: name of a table of kernels, ""
 extern bool distil_guc_enable_batching;
 extern int	distil_guc_batch_tokens;	/* of one pass through a model */
 
+extern int	distil_guc_max_memory;	/* kB, superuser: of models in a process; 0: no limit */
 extern int	distil_guc_cache_size;	/* kB of this process's result cache; 0: none */
 extern int	distil_guc_shared_cache_size;	/* kB of the server's; 0: none */
 

@@ -32,8 +32,9 @@
 #include "pg/describe.h"
 #include "pg/dirsource.h"
 #include "pg/errors.h"
+#include "pg/guc.h"
 #include "pg/identity.h"
-#include "pg/modelcache.h"
+#include "pg/modelmemory.h"
 #include "pg/names.h"
 #include "pg/packfile.h"
 #include "pg/tablesource.h"
@@ -234,7 +235,7 @@ open_model(const Resolved *r)
 
 	INSTR_TIME_SET_CURRENT(start);
 	model->context = context;
-	model->allocator = distil_allocator(context);
+	model->allocator = distil_model_allocator(context);
 	model->name = MemoryContextStrdup(context, r->name);
 	memcpy(model->sha256, r->key, DISTIL_SHA256_BYTES);
 	MemoryContextSetIdentifier(context, model->name);
@@ -247,16 +248,23 @@ open_model(const Resolved *r)
 	return model;
 }
 
+static void
+free_batches(DistilModel *model)
+{
+	for (int i = 0; i < lengthof(model->batches); i++)
+	{
+		dbert_batch_free(model->batches[i]);
+		dbert_batch_free(model->recalled[i]);
+		model->batches[i] = model->recalled[i] = NULL;
+	}
+}
+
 /* The context's callbacks unmap the pack. */
 static void
 close_model(DistilModel *model)
 {
 	dlist_delete(&model->node);
-	for (int i = 0; i < lengthof(model->batches); i++)
-	{
-		dbert_batch_free(model->batches[i]);
-		dbert_batch_free(model->recalled[i]);
-	}
+	free_batches(model);
 	dbert_model_close(model->core);
 	MemoryContextDelete(model->context);
 }
@@ -418,12 +426,37 @@ ensure_batch(DistilModel *model, int want, DbertBatch **batch)
 	return *batch;
 }
 
+Size
+distil_models_allocated(void)
+{
+	Size		sum = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &models)
+		sum += MemoryContextMemAllocated(dlist_container(DistilModel, node, iter.cur)->context, true);
+	return sum;
+}
+
+/* Whoever asks for a batch is done with all others. */
+static void
+make_room(void)
+{
+	dlist_iter	iter;
+
+	if (distil_guc_max_memory == 0 ||
+		distil_models_allocated() / 1024 < (Size) distil_guc_max_memory / 2)
+		return;
+	dlist_foreach(iter, &models)
+		free_batches(dlist_container(DistilModel, node, iter.cur));
+}
+
 DbertBatch *
 distil_model_batch(DistilModel *model, int want)
 {
 	DbertBatch *batch;
 
 	Assert(want > 0 && want < lengthof(model->batches));
+	make_room();
 	batch = ensure_batch(model, want, &model->batches[want]);
 	dbert_batch_reset(batch);
 	dbert_batch_set_pool(batch, distil_pool());

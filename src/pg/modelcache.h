@@ -65,6 +65,9 @@ extern DistilMemo *distil_call_memo(FmgrInfo *flinfo);
  */
 extern DbertBatch *distil_model_batch(DistilModel *model, int want);
 
+/* Bytes of this process that open models have, what is mapped excepted. */
+extern Size distil_models_allocated(void);
+
 /* A batch for dbert_batch_recall alone; to be used as quickly. */
 extern DbertBatch *distil_model_recalled(DistilModel *model, int want);
 

@@ -113,14 +113,13 @@ distil_require_head(const DistilModel *model, DbertHead head, const char *functi
 DbertStatus
 distil_batch_try_add(DbertBatch *batch, const DistilText *texts, bool pair, DbertError *err)
 {
-	bool		truncate = distil_guc_long_text == DISTIL_LONG_TRUNCATE;
 	DbertStatus status;
 	instr_time	start;
 
 	INSTR_TIME_SET_CURRENT(start);
 	status = dbert_batch_add(batch, texts[0].data, texts[0].len,
 							 pair ? texts[1].data : NULL, pair ? texts[1].len : 0,
-							 truncate, distil_poll(), err);
+							 distil_guc_long_text, distil_poll(), err);
 	distil_usage_count(distil_batch_model(batch)->usage,
 					   &(DistilUsage) {.tokenizer_ms = distil_ms_since(start)});
 	return status;
@@ -132,11 +131,11 @@ raise_failure(const DbertBatch *batch, const DbertError *err)
 {
 	if (err->code != DBERT_E_CANCELLED)
 		distil_usage_count(distil_batch_model(batch)->usage, &(DistilUsage) {.errors = 1});
-	if (err->code == DBERT_E_LIMIT && distil_guc_long_text == DISTIL_LONG_ERROR)
+	if (err->code == DBERT_E_LIMIT && distil_guc_long_text == DBERT_LONG_ERROR)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("%s", err->msg),
-				 errhint("Set \"distilbert.long_text\" to \"truncate\" to have only the beginning of long texts read.")));
+				 errhint("Set \"distilbert.long_text\" to \"window\" to have long texts read in parts, or to \"truncate\" to have only their beginning read.")));
 	distil_raise(err, NULL);
 }
 
