@@ -317,7 +317,7 @@ CREATE FUNCTION @extschema@.distil_embed_query(
 	LANGUAGE C STABLE PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_embed_query(text, boolean, integer) IS
-	'embedding of a question to be answered by passages, with the model's prompt for queries, by the model that distilbert.embed_model names';
+	'embedding of a question to be answered by passages, with the prompt of the model for queries, by the model that distilbert.embed_model names';
 
 CREATE FUNCTION @extschema@.distil_embed_query(
 	text text, model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
@@ -326,7 +326,7 @@ CREATE FUNCTION @extschema@.distil_embed_query(
 	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_embed_query(text, text, boolean, integer) IS
-	'embedding of a question to be answered by passages, with the model's prompt for queries, by the named model';
+	'embedding of a question to be answered by passages, with the prompt of the model for queries, by the named model';
 
 CREATE FUNCTION @extschema@.distil_embed_query(
 	texts text[], normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
@@ -335,7 +335,7 @@ CREATE FUNCTION @extschema@.distil_embed_query(
 	LANGUAGE C STABLE PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_embed_query(text[], boolean, integer) IS
-	'embeddings of texts, a row of a two-dimensional array for each, with the model's prompt for queries, by the model that distilbert.embed_model names';
+	'embeddings of texts, a row of a two-dimensional array for each, with the prompt of the model for queries, by the model that distilbert.embed_model names';
 
 CREATE FUNCTION @extschema@.distil_embed_query(
 	texts text[], model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
@@ -344,7 +344,7 @@ CREATE FUNCTION @extschema@.distil_embed_query(
 	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_embed_query(text[], text, boolean, integer) IS
-	'embeddings of texts, a row of a two-dimensional array for each, with the model's prompt for queries, by the named model';
+	'embeddings of texts, a row of a two-dimensional array for each, with the prompt of the model for queries, by the named model';
 
 CREATE FUNCTION @extschema@.distil_embed_passage(
 	text text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
@@ -353,7 +353,7 @@ CREATE FUNCTION @extschema@.distil_embed_passage(
 	LANGUAGE C STABLE PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_embed_passage(text, boolean, integer) IS
-	'embedding of a text to be found, with the model's prompt for passages, by the model that distilbert.embed_model names';
+	'embedding of a text to be found, with the prompt of the model for passages, by the model that distilbert.embed_model names';
 
 CREATE FUNCTION @extschema@.distil_embed_passage(
 	text text, model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
@@ -362,7 +362,7 @@ CREATE FUNCTION @extschema@.distil_embed_passage(
 	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_embed_passage(text, text, boolean, integer) IS
-	'embedding of a text to be found, with the model's prompt for passages, by the named model';
+	'embedding of a text to be found, with the prompt of the model for passages, by the named model';
 
 CREATE FUNCTION @extschema@.distil_embed_passage(
 	texts text[], normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
@@ -371,7 +371,7 @@ CREATE FUNCTION @extschema@.distil_embed_passage(
 	LANGUAGE C STABLE PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_embed_passage(text[], boolean, integer) IS
-	'embeddings of texts, a row of a two-dimensional array for each, with the model's prompt for passages, by the model that distilbert.embed_model names';
+	'embeddings of texts, a row of a two-dimensional array for each, with the prompt of the model for passages, by the model that distilbert.embed_model names';
 
 CREATE FUNCTION @extschema@.distil_embed_passage(
 	texts text[], model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
@@ -380,7 +380,7 @@ CREATE FUNCTION @extschema@.distil_embed_passage(
 	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_embed_passage(text[], text, boolean, integer) IS
-	'embeddings of texts, a row of a two-dimensional array for each, with the model's prompt for passages, by the named model';
+	'embeddings of texts, a row of a two-dimensional array for each, with the prompt of the model for passages, by the named model';
 
 -- similarity: plain SQL, so that calls of distil_embed are what a plan shows and
 -- batches; not strict, for then it is inlined
