@@ -66,11 +66,13 @@ SELECT distil_embed_query(ARRAY['good'], 'distilbert-dense', dimensions => 0);
 SELECT distil_embed('good', 'distilbert-dense', dimensions => -1);
 
 -- a text of several windows has its prompt in each, and all its tokens once
+SET distilbert.long_text = window;
 CREATE TEMP TABLE long AS SELECT repeat('The film was a delight, I loved the music! ', 20) AS body;
 SELECT distil_token_count(body, 'bert-max') AS tokens, (SELECT count(*) FROM distil_token_embeddings(body, 'bert-max')) AS vectors,
 	ARRAY[distil_embed_query(body, 'bert-max')] = distil_embed_query(ARRAY[body], 'bert-max') AS same,
 	distil_similarity(body, 'The film was a delight, I loved the music!', 'bert-max') > 0.9 AS alike
 FROM long;
+SET distilbert.long_text = truncate;
 
 -- NULL and the default model
 SELECT distil_embed(NULL, 'bert-cls', true) IS NULL AS text, distil_embed('x', NULL, true) IS NULL AS model,
