@@ -450,3 +450,149 @@ CREATE FUNCTION @extschema@.distil_token_count(texts text[], model text)
 COMMENT ON FUNCTION @extschema@.distil_token_count(text[], text) IS
 	'number of tokens of each text, [CLS] and [SEP] included';
 
+
+-- ---------------------------------------------------------------- functions on pairs of texts
+--
+-- After the texts, a further text is always the model: forms without one have
+-- their options, of other types, in its place.
+
+-- answers to questions
+
+CREATE FUNCTION @extschema@.distil_answer(
+	question text, context text,
+	top_k integer DEFAULT 1, no_answer boolean DEFAULT false, max_answer_tokens integer DEFAULT 15)
+	RETURNS TABLE (answer text, score real, start_pos integer, end_pos integer)
+	AS 'MODULE_PATHNAME', 'distil_answer'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000 ROWS 1
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_answer(text, text, integer, boolean, integer) IS
+	'parts of the context that answer the question, best first; substr(context, start_pos, end_pos - start_pos + 1) = answer; by the model that distilbert.answer_model names';
+
+CREATE FUNCTION @extschema@.distil_answer(
+	question text, context text, model text,
+	top_k integer DEFAULT 1, no_answer boolean DEFAULT false, max_answer_tokens integer DEFAULT 15)
+	RETURNS TABLE (answer text, score real, start_pos integer, end_pos integer)
+	AS 'MODULE_PATHNAME', 'distil_answer'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 1
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_answer(text, text, text, integer, boolean, integer) IS
+	'parts of the context that answer the question, best first; with no_answer, a row of NULLs tells how likely it is that there is none';
+
+CREATE FUNCTION @extschema@.distil_answer_text(question text, context text)
+	RETURNS text
+	AS 'MODULE_PATHNAME', 'distil_answer_text'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_answer_text(text, text) IS
+	'best answer to the question out of the context, by the model that distilbert.answer_model names';
+
+CREATE FUNCTION @extschema@.distil_answer_text(question text, context text, model text)
+	RETURNS text
+	AS 'MODULE_PATHNAME', 'distil_answer_text'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_answer_text(text, text, text) IS
+	'best answer to the question out of the context';
+
+CREATE FUNCTION @extschema@.distil_answer_text(questions text[], contexts text[])
+	RETURNS text[]
+	AS 'MODULE_PATHNAME', 'distil_answer_text_array'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_answer_text(text[], text[]) IS
+	'best answer to each question out of the context at the same place';
+
+CREATE FUNCTION @extschema@.distil_answer_text(questions text[], contexts text[], model text)
+	RETURNS text[]
+	AS 'MODULE_PATHNAME', 'distil_answer_text_array'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_answer_text(text[], text[], text) IS
+	'best answer to each question out of the context at the same place, by the named model';
+
+-- labels that the query names
+
+CREATE FUNCTION @extschema@.distil_zero_shot(
+	text text, labels text[],
+	multi_label boolean DEFAULT false, template text DEFAULT 'This example is {}.')
+	RETURNS TABLE (label text, score real)
+	AS 'MODULE_PATHNAME', 'distil_zero_shot'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000 ROWS 5
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_zero_shot(text, text[], boolean, text) IS
+	'the given labels with their scores, best first, by the model of natural language inference that distilbert.zero_shot_model names';
+
+CREATE FUNCTION @extschema@.distil_zero_shot(
+	text text, labels text[], model text,
+	multi_label boolean DEFAULT false, template text DEFAULT 'This example is {}.')
+	RETURNS TABLE (label text, score real)
+	AS 'MODULE_PATHNAME', 'distil_zero_shot'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 5
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_zero_shot(text, text[], text, boolean, text) IS
+	'the given labels with their scores, best first; multi_label: each label is true or false by itself; template: the sentence about the text, with {} for the label';
+
+CREATE FUNCTION @extschema@.distil_pair_scores(a text, b text, model text)
+	RETURNS TABLE (label text, score real)
+	AS 'MODULE_PATHNAME', 'distil_pair_scores'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 5
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_pair_scores(text, text, text) IS
+	'all labels of a pair of texts with their scores, best first';
+
+-- reranking
+
+CREATE FUNCTION @extschema@.distil_rerank(query text, docs text[])
+	RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_rerank'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_rerank(text, text[]) IS
+	'how well each document fits the query, by the cross-encoder that distilbert.rerank_model names';
+
+CREATE FUNCTION @extschema@.distil_rerank(query text, docs text[], model text)
+	RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_rerank'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_rerank(text, text[], text) IS
+	'how well each document fits the query, by the named cross-encoder';
+
+CREATE FUNCTION @extschema@.distil_rerank_distance(query text, doc text)
+	RETURNS real
+	AS 'MODULE_PATHNAME', 'distil_rerank_distance'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_rerank_distance(text, text) IS
+	'1 - score of distil_rerank, for ORDER BY: the best document is the nearest; by the cross-encoder that distilbert.rerank_model names';
+
+CREATE FUNCTION @extschema@.distil_rerank_distance(query text, doc text, model text)
+	RETURNS real
+	AS 'MODULE_PATHNAME', 'distil_rerank_distance'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_rerank_distance(text, text, text) IS
+	'1 - score of distil_rerank, for ORDER BY: the best document is the nearest; by the named cross-encoder';
+
+
+-- ---------------------------------------------------------------- masked words
+--
+-- Not STRICT, as targets may be NULL; a NULL elsewhere gives no rows.
+
+CREATE FUNCTION @extschema@.distil_fill_mask(
+	text text, top_k integer DEFAULT 5, targets text[] DEFAULT NULL)
+	RETURNS TABLE (token text, score real, sequence text, mask integer)
+	AS 'MODULE_PATHNAME', 'distil_fill_mask'
+	LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 5
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_fill_mask(text, integer, text[]) IS
+	'what each [MASK] of a text may stand for, best first, by the model that distilbert.fill_mask_model names';
+
+CREATE FUNCTION @extschema@.distil_fill_mask(
+	text text, model text, top_k integer DEFAULT 5, targets text[] DEFAULT NULL)
+	RETURNS TABLE (token text, score real, sequence text, mask integer)
+	AS 'MODULE_PATHNAME', 'distil_fill_mask'
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000 ROWS 5
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_fill_mask(text, text, integer, text[]) IS
+	'what each [MASK] of a text, counted by mask, may stand for, best first; targets: only these tokens';

@@ -62,6 +62,7 @@ typedef enum DbertLongText
 {
 	DBERT_LONG_ERROR,
 	DBERT_LONG_TRUNCATE,		/* only its beginning is read */
+	DBERT_LONG_TRUNCATE_FIRST,	/* the same; of a pair the first text alone gives way, as "only_first" */
 	DBERT_LONG_WINDOW			/* it is read in overlapping windows */
 } DbertLongText;
 
@@ -75,7 +76,7 @@ typedef enum DbertLongText
  * overlap by 128, as in transformers' question-answering pipeline; of other pairs
  * the longer text is sliced.  E_LIMIT: too long for ERROR, the sentence telling
  * both numbers; more than DBERT_MAX_TEXT_TOKENS; a pair whose other text leaves
- * no room.  On failure the batch is as it was.
+ * no room (in windows, or for TRUNCATE_FIRST).  On failure the batch is as it was.
  */
 extern DbertStatus dbert_batch_add(DbertBatch *batch, const char *text, size_t len,
 								   const char *pair, size_t pair_len, DbertLongText long_text,
@@ -180,5 +181,73 @@ typedef struct DbertEntity
 extern DbertStatus dbert_batch_entities(const DbertBatch *batch, int i,
 										DbertAggregation aggregation, float min_score,
 										DbertEntity **entities, int *count, DbertError *err);
+
+/* ---- pairs of texts ---- */
+
+/* The label that says that the first text entails the second; -1: the model has none. */
+extern int	dbert_entailment_label(const DbertModel *model);
+
+/*
+ * scores[n] of n hypotheses about one text, from the logits[n, n_labels] of the
+ * pairs; the model has an entailment label.  They sum up to 1, unless
+ * multi_label (or n = 1): then each is a probability by itself.
+ */
+extern void dbert_zero_shot_scores(const DbertModel *model, const float *logits, int n,
+								   bool multi_label, float *scores);
+
+/* How well a document fits a query, by a model with one label; and 1 - score. */
+extern float dbert_rerank_score(const DbertModel *model, const float *logits);
+extern float dbert_rerank_distance(const DbertModel *model, const float *logits);
+
+/* ---- masked tokens ---- */
+
+typedef struct DbertFill
+{
+	int32_t		id;
+	float		score;
+} DbertFill;
+
+/*
+ * The best tokens for a mask (0 .. rows of the text's logits - 1), best first:
+ * *count = min(top_k, candidates) of them.  targets: the candidates, without
+ * repetition, or NULL for the whole vocabulary.  *fills is allocated from the
+ * batch's allocator, the caller frees it with dbert_free.
+ */
+extern DbertStatus dbert_batch_fills(const DbertBatch *batch, int i, int mask, int top_k,
+									 const int32_t *targets, int n_targets,
+									 DbertFill **fills, int *count, DbertError *err);
+
+/*
+ * Text i, decoded from its tokens, with one mask filled; other special tokens
+ * are left out if it was the only mask.  *text is allocated as *fills is, not
+ * terminated.
+ */
+extern DbertStatus dbert_batch_filled(const DbertBatch *batch, int i, int mask, int32_t id,
+									  char **text, size_t *len, DbertError *err);
+
+/* ---- answers to questions ---- */
+
+typedef struct DbertAnswerOptions
+{
+	int			top_k;			/* answers at most, 1 or more */
+	bool		no_answer;		/* that there is none is one of the answers */
+	int			max_tokens;		/* of an answer, 1 or more */
+} DbertAnswerOptions;
+
+typedef struct DbertAnswer
+{
+	float		score;
+	int32_t		start;			/* characters of the context, 0-based; -1: no answer */
+	int32_t		end;			/* exclusive */
+} DbertAnswer;
+
+/*
+ * The best answers, best first, to the question of pair i, whose second text is
+ * context.  None if the context has no tokens (unless no_answer).  *answers is
+ * allocated from the batch's allocator, the caller frees it with dbert_free.
+ */
+extern DbertStatus dbert_batch_answers(const DbertBatch *batch, int i, const char *context, size_t len,
+									   const DbertAnswerOptions *options, const DbertPoll *poll,
+									   DbertAnswer **answers, int *count, DbertError *err);
 
 #endif

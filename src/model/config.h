@@ -93,6 +93,7 @@ typedef struct DbertConfig
 	int32_t		skip_prompt;	/* 1: tokens of a prompt, and [CLS] before them, are not pooled */
 	int32_t		normalize;		/* 1: the embedding is scaled to length 1 */
 	int32_t		precision;		/* DbertPrecision */
+	int32_t		raw_scores;		/* 1: a cross-encoder whose scores are its logits */
 	float		norm_eps;
 	uint64_t	parameters;		/* elements of all tensors used */
 	char		architecture[64];	/* "DistilBertForSequenceClassification" */

@@ -216,6 +216,33 @@ read_problem(const DbertJson *root, DbertConfig *config, DbertError *err)
 	return DBERT_OK;
 }
 
+/*
+ * What sentence-transformers' CrossEncoder does with the one logit; older
+ * versions wrote the name under another key.  The logistic function is the
+ * default, also for names outside torch, which that library does not trust.
+ */
+static DbertStatus
+read_activation(const DbertJson *root, DbertConfig *config, DbertError *err)
+{
+	DbertJson	section;
+	const char *name = NULL;
+	char		clip[DBERT_CLIP];
+
+	config->raw_scores = 0;
+	DBERT_TRY(dbert_json_child(root, "sentence_transformers", JSON_OBJECT, &section, err));
+	if (section.value != NULL)
+		DBERT_TRY(dbert_json_string(&section, "activation_fn", &name, err));
+	if (name == NULL)
+		DBERT_TRY(dbert_json_string(root, "sbert_ce_default_activation_function", &name, err));
+	if (name == NULL || strncmp(name, "torch.", 6) != 0 || strcmp(strrchr(name, '.'), ".Sigmoid") == 0)
+		return DBERT_OK;
+	if (strcmp(strrchr(name, '.'), ".Identity") != 0)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: activation function \"%s\" of a cross-encoder is not supported",
+						  root->where, dbert_clip(name, clip));
+	config->raw_scores = 1;
+	return DBERT_OK;
+}
+
 /* The label count against the rows of the layer that gives the logits. */
 static DbertStatus
 check_rows(const DbertTensorSet *tensors, const char *name, int64_t n, const char *said_by,
@@ -273,6 +300,8 @@ dbert_config_labels(const DbertJson *root, const DbertTensorSet *tensors, DbertP
 		DBERT_TRY(read_labels(root, tensors, pool, config, labels, err));
 		if (config->head == DBERT_HEAD_SEQUENCE)
 			DBERT_TRY(read_problem(root, config, err));
+		if (config->head == DBERT_HEAD_SEQUENCE && config->n_labels == 1)
+			DBERT_TRY(read_activation(root, config, err));
 	}
 	else if (config->head == DBERT_HEAD_SPAN)
 	{

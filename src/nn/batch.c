@@ -241,6 +241,41 @@ append_windows(DbertBatch *batch, DbertBatchText *text, int32_t n, DbertError *e
 	return DBERT_OK;
 }
 
+/* How many tokens of a text need be read. */
+static int32_t
+token_limit(const DbertConfig *config, bool pair, DbertLongText long_text)
+{
+	if (long_text == DBERT_LONG_WINDOW)
+		return DBERT_MAX_TEXT_TOKENS;
+
+	/* so many that a second text which fits is not cut, longest first */
+	if (pair && long_text == DBERT_LONG_TRUNCATE_FIRST)
+		return 2 * config->max_tokens + 3;
+	return config->max_tokens;
+}
+
+/* Take from the end of the first text what the pair in the list from first on has too much. */
+static DbertStatus
+cut_first_text(DbertBatch *batch, size_t first, bool *truncated, DbertError *err)
+{
+	int32_t		max = batch->model->config.max_tokens;
+	size_t		excess = batch->tokens.count - first - max;
+	DbertToken *items = batch->tokens.items;
+	size_t		end = first + 1;
+
+	if (batch->tokens.count - first <= (size_t) max)
+		return DBERT_OK;
+	while (!items[end].special)
+		end++;
+	if (end - first - 1 <= excess)
+		return dbert_fail(err, DBERT_E_LIMIT, "second text of a pair leaves no room for the first: the model takes %d tokens",
+						  (int) max);
+	memmove(&items[end - excess], &items[end], (batch->tokens.count - end) * sizeof(*items));
+	batch->tokens.count -= excess;
+	*truncated = true;
+	return DBERT_OK;
+}
+
 /* Tokenise onto the end of the list; on failure the caller cuts it again. */
 static DbertStatus
 append_tokens(DbertBatch *batch, const char *text, size_t len,
@@ -248,7 +283,7 @@ append_tokens(DbertBatch *batch, const char *text, size_t len,
 			  const DbertPoll *poll, DbertError *err)
 {
 	const DbertConfig *config = &batch->model->config;
-	int32_t		limit = long_text == DBERT_LONG_WINDOW ? DBERT_MAX_TEXT_TOKENS : config->max_tokens;
+	int32_t		limit = token_limit(config, pair != NULL, long_text);
 	size_t		first = batch->tokens.count;
 
 	if (pair != NULL && (config->max_tokens < 4 ||
@@ -260,6 +295,8 @@ append_tokens(DbertBatch *batch, const char *text, size_t len,
 		return dbert_fail(err, DBERT_E_LIMIT, "text has more than %d tokens", (int) limit);
 	if (*truncated && long_text == DBERT_LONG_ERROR)
 		return fail_too_long(batch, text, len, pair, pair_len, poll, err);
+	if (pair != NULL && long_text == DBERT_LONG_TRUNCATE_FIRST)
+		DBERT_TRY(cut_first_text(batch, first, truncated, err));
 	return check_tokens(batch, first, err);
 }
 

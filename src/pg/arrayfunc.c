@@ -22,16 +22,8 @@
 #include "pg/compat.h"
 #include "pg/modelmemory.h"
 #include "pg/resultcache.h"
+#include "pg/textarray.h"
 #include "pg/textfunc.h"
-
-typedef struct TextArray
-{
-	ArrayType  *array;			/* detoasted */
-	int			n;
-	int			lower;			/* its lower bound */
-	Datum	   *texts;			/* [n], into array */
-	bool	   *nulls;			/* [n] */
-} TextArray;
 
 /* What becomes of the answers; fields are the functions' own. */
 typedef struct Sink
@@ -54,7 +46,7 @@ typedef struct Element
 typedef struct ArrayRun
 {
 	DistilRun	run;
-	TextArray  *array;
+	DistilTextArray *array;
 	Sink	   *sink;
 	bool		cached;			/* results may be in the result cache, or go there */
 	Element    *in_batch;		/* [texts of the batch] */
@@ -67,46 +59,6 @@ PG_FUNCTION_INFO_V1(distil_embed_array);
 PG_FUNCTION_INFO_V1(distil_embed_query_array);
 PG_FUNCTION_INFO_V1(distil_embed_passage_array);
 PG_FUNCTION_INFO_V1(distil_token_count_array);
-
-/* ---- arrays ---- */
-
-static TextArray
-open_array(Datum value)
-{
-	TextArray	a;
-
-	a.array = DatumGetArrayTypeP(value);
-	if (ARR_NDIM(a.array) > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("array of texts must have one dimension, not %d", ARR_NDIM(a.array))));
-	a.lower = ARR_NDIM(a.array) == 1 ? ARR_LBOUND(a.array)[0] : 1;
-	deconstruct_array(a.array, TEXTOID, -1, false, TYPALIGN_INT, &a.texts, &a.nulls, &a.n);
-	return a;
-}
-
-static void
-close_array(TextArray *a, Datum value)
-{
-	pfree(a->texts);
-	pfree(a->nulls);
-	if ((Pointer) a->array != DatumGetPointer(value))
-		pfree(a->array);
-}
-
-/* An array like a, of the values. */
-static ArrayType *
-array_like(const TextArray *a, Datum *values, Oid type)
-{
-	int			dims[1] = {a->n};
-	int			lower[1] = {a->lower};
-	bool		by_value = type != TEXTOID;
-
-	if (a->n == 0)
-		return construct_empty_array(type);
-	return construct_md_array(values, a->nulls, 1, dims, lower, type,
-							  by_value ? 4 : -1, by_value, TYPALIGN_INT);
-}
 
 /* ---- batches ---- */
 
@@ -163,7 +115,7 @@ recall(const ArrayRun *r, Element *e)
 
 /* All texts that are not NULL, in order. */
 static void
-run_array(DistilModel *model, TextArray *a, Sink *sink)
+run_array(DistilModel *model, DistilTextArray *a, Sink *sink)
 {
 	ArrayRun	r = {.run = {.model = model,.options = sink->options},.array = a,.sink = sink};
 	size_t		batch_tokens;
@@ -202,19 +154,19 @@ evaluate_array(FunctionCallInfo fcinfo, const DistilTask *task)
 {
 	Sink		sink = {.task = task};
 	DistilModel *model;
-	TextArray	a;
+	DistilTextArray a;
 	ArrayType  *result;
 
 	if (distil_task_asks_nothing(fcinfo, task))
 		PG_RETURN_NULL();
 	distil_task_options(fcinfo, task, sink.options);
 	model = distil_task_model(fcinfo, task, sink.options);
-	a = open_array(PG_GETARG_DATUM(0));
+	a = distil_array_open(PG_GETARG_DATUM(0));
 	sink.values = palloc0_array(Datum, Max(a.n, 1));
 	run_array(model, &a, &sink);
-	result = array_like(&a, sink.values, task->type);
+	result = distil_array_like(&a, sink.values, task->type);
 	pfree(sink.values);
-	close_array(&a, PG_GETARG_DATUM(0));
+	distil_array_close(&a, PG_GETARG_DATUM(0));
 	PG_RETURN_ARRAYTYPE_P(result);
 }
 
@@ -240,7 +192,7 @@ Datum
 distil_token_count_array(PG_FUNCTION_ARGS)
 {
 	DistilModel *model = distil_call_model(fcinfo, 1, NULL);
-	TextArray	a = open_array(PG_GETARG_DATUM(0));
+	DistilTextArray a = distil_array_open(PG_GETARG_DATUM(0));
 	Datum	   *values = palloc0_array(Datum, Max(a.n, 1));
 	ArrayType  *result;
 
@@ -250,9 +202,9 @@ distil_token_count_array(PG_FUNCTION_ARGS)
 		if (!a.nulls[e])
 			values[e] = Int32GetDatum(distil_count_tokens(model, a.texts[e]));
 	}
-	result = array_like(&a, values, INT4OID);
+	result = distil_array_like(&a, values, INT4OID);
 	pfree(values);
-	close_array(&a, PG_GETARG_DATUM(0));
+	distil_array_close(&a, PG_GETARG_DATUM(0));
 	PG_RETURN_ARRAYTYPE_P(result);
 }
 
@@ -260,7 +212,7 @@ distil_token_count_array(PG_FUNCTION_ARGS)
 
 /* Set the bits of the rows that are there. */
 static void
-fill_null_bitmap(bits8 *bitmap, const TextArray *a, int width)
+fill_null_bitmap(bits8 *bitmap, const DistilTextArray *a, int width)
 {
 	for (int e = 0; e < a->n; e++)
 		for (int c = 0; c < width && !a->nulls[e]; c++)
@@ -276,7 +228,7 @@ fill_null_bitmap(bits8 *bitmap, const TextArray *a, int width)
  * to be filled in: only those of rows that are not NULL are stored.
  */
 static ArrayType *
-new_matrix(const TextArray *a, int width)
+new_matrix(const DistilTextArray *a, int width)
 {
 	int			dims[2] = {a->n, width};
 	int			lower[2] = {a->lower, 1};
@@ -312,14 +264,14 @@ embed_array(FunctionCallInfo fcinfo, const DistilTask *task)
 {
 	Sink		sink = {.task = task};
 	DistilModel *model;
-	TextArray	a;
+	DistilTextArray a;
 	ArrayType  *result;
 
 	if (distil_task_asks_nothing(fcinfo, task))
 		PG_RETURN_NULL();
 	distil_task_options(fcinfo, task, sink.options);
 	model = distil_task_model(fcinfo, task, sink.options);
-	a = open_array(PG_GETARG_DATUM(0));
+	a = distil_array_open(PG_GETARG_DATUM(0));
 	if (a.n == 0)
 		result = construct_empty_array(FLOAT4OID);
 	else
@@ -328,7 +280,7 @@ embed_array(FunctionCallInfo fcinfo, const DistilTask *task)
 		sink.rows = (float4 *) ARR_DATA_PTR(result);
 		run_array(model, &a, &sink);
 	}
-	close_array(&a, PG_GETARG_DATUM(0));
+	distil_array_close(&a, PG_GETARG_DATUM(0));
 	PG_RETURN_ARRAYTYPE_P(result);
 }
 

@@ -20,6 +20,10 @@ int			distil_guc_threads;
 char	   *distil_guc_sentiment_model;
 char	   *distil_guc_entities_model;
 char	   *distil_guc_embed_model;
+char	   *distil_guc_answer_model;
+char	   *distil_guc_zero_shot_model;
+char	   *distil_guc_rerank_model;
+char	   *distil_guc_fill_mask_model;
 bool		distil_guc_enable_batching;
 char	   *distil_guc_force_isa;
 bool		distil_guc_enable_batching;
@@ -124,6 +128,18 @@ distil_guc_init(void)
 	define_default_model("distilbert.embed_model",
 						 "Model of distil_embed when none is named.",
 						 &distil_guc_embed_model, "");
+	define_default_model("distilbert.answer_model",
+						 "Model of distil_answer and distil_answer_text when none is named.",
+						 &distil_guc_answer_model, "");
+	define_default_model("distilbert.zero_shot_model",
+						 "Model of distil_zero_shot when none is named.",
+						 &distil_guc_zero_shot_model, "");
+	define_default_model("distilbert.rerank_model",
+						 "Model of distil_rerank and distil_rerank_distance when none is named.",
+						 &distil_guc_rerank_model, "");
+	define_default_model("distilbert.fill_mask_model",
+						 "Model of distil_fill_mask when none is named.",
+						 &distil_guc_fill_mask_model, "");
 
 	DefineCustomBoolVariable("distilbert.enable_batching",
 							 "Computes calls of model functions for many rows at a time.",
@@ -167,6 +183,14 @@ distil_default_name(const char *task)
 		return distil_guc_entities_model;
 	if (strcmp(task, "embed") == 0)
 		return distil_guc_embed_model;
+	if (strcmp(task, "answer") == 0)
+		return distil_guc_answer_model;
+	if (strcmp(task, "zero_shot") == 0)
+		return distil_guc_zero_shot_model;
+	if (strcmp(task, "rerank") == 0)
+		return distil_guc_rerank_model;
+	if (strcmp(task, "fill_mask") == 0)
+		return distil_guc_fill_mask_model;
 	elog(ERROR, "task \"%s\" has no default model", task);
 	return NULL;				/* keep compiler quiet */
 }

@@ -17,6 +17,9 @@
 #include "pg/errors.h"
 #include "pg/identity.h"
 
+/* A multiple of DISTIL_CHUNK_BYTES */
+#define PROGRESS_BYTES (16 * 1024 * 1024)
+
 StaticAssertDecl(DISTIL_SHA256_BYTES == PG_SHA256_DIGEST_LENGTH, "length of a SHA-256");
 
 static void
@@ -34,6 +37,20 @@ hash_size(pg_cryptohash_ctx *ctx, uint64 size)
 	for (int i = 0; i < 8; i++)
 		le[i] = (uint8) (size >> (8 * i));
 	hash(ctx, le, sizeof(le));
+}
+
+/*
+ * Progress for whoever sets client_min_messages to debug1.  PostgreSQL's own
+ * progress views have a fixed list of commands, and shared memory of ours is
+ * there in preloaded libraries alone.
+ */
+static void
+tell_progress(const char *file, int64 done, int64 size)
+{
+	if (size > PROGRESS_BYTES && (done % PROGRESS_BYTES == 0 || done == size))
+		ereport(DEBUG1,
+				(errmsg_internal("file \"%s\": %lld of %lld MB", file,
+								 (long long) (done >> 20), (long long) (size >> 20))));
 }
 
 static void
@@ -65,6 +82,7 @@ hash_file(pg_cryptohash_ctx *ctx, const DbertSource *source, const char *file,
 			sink(sink_ctx, file, seq, buffer, len);
 		offset += len;
 		seq++;
+		tell_progress(file, offset, size);
 	} while (offset < size);
 	*bytes += size;
 }

@@ -181,6 +181,7 @@ build_pack(const Resolved *r, const char *path, const char *subject)
 	{
 		if (files != NULL)
 			check_rows(r, source, files);
+		ereport(DEBUG1, (errmsg_internal("packing model \"%s\"", r->name)));
 		distil_pack_create(path, distil_pack_begin(source, r->task, r->precision, subject, context),
 						   subject);
 	}

@@ -1,14 +1,13 @@
 /*
  * setfunc.c -- SQL functions from one text to rows.
  *
- *	   distil_scores(text, model)
+ *	   distil_scores(text, model), distil_pair_scores(a, b, model)
  *			label, score: all labels, best first
  *	   distil_entities(text [, model], aggregation, min_score)
  *			entity, label, score, start_pos, end_pos: in order of appearance
  *
- * Positions count characters from 1 and include the last one, so that
- * substr(text, start_pos, end_pos - start_pos + 1) = entity: the entity is cut
- * from the text as it is stored.
+ * Positions are those of textcursor.h: the entity is cut from the text as it is
+ * stored.
  *
  * Rows go into the tuplestore that InitMaterializedSRF makes; fn_extra stays
  * with the model.  The batch is read to its end before anything else could use
@@ -17,22 +16,12 @@
 #include "postgres.h"
 
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/float.h"
 
 #include "pg/compat.h"
 #include "pg/errors.h"
-#include "pg/textarg.h"
-
-/* A place in a stored text. */
-typedef struct TextCursor
-{
-	const char *begin;
-	const char *end;
-	const char *at;
-	int32		chars;			/* before at, as the core counts them */
-} TextCursor;
+#include "pg/textcursor.h"
 
 typedef struct Score
 {
@@ -41,6 +30,7 @@ typedef struct Score
 } Score;
 
 PG_FUNCTION_INFO_V1(distil_scores);
+PG_FUNCTION_INFO_V1(distil_pair_scores);
 PG_FUNCTION_INFO_V1(distil_entities);
 PG_FUNCTION_INFO_V1(distil_entities_default);
 
@@ -74,76 +64,65 @@ sorted_scores(const DbertModel *core, const DbertBatch *batch)
 	return sorted;
 }
 
-Datum
-distil_scores(PG_FUNCTION_ARGS)
+/* A text or a pair, then the model. */
+static Datum
+scores(FunctionCallInfo fcinfo, bool pair, const char *function)
 {
-	DistilModel *model = distil_call_model(fcinfo, 1, NULL);
-	DistilText	t;
-	Score	   *scores;
+	int			n_texts = pair ? 2 : 1;
+	DistilModel *model = distil_call_model(fcinfo, n_texts, NULL);
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	DistilText	texts[2];
+	Score	   *sorted;
 
-	distil_require_head(model, DBERT_HEAD_SEQUENCE, "distil_scores");
-	t = distil_text_get(PG_GETARG_DATUM(0));
-	scores = sorted_scores(model->core, distil_run_text(model, DBERT_WANT_LOGITS, &t, false));
-	distil_text_free(&t);
+	distil_require_head(model, DBERT_HEAD_SEQUENCE, function);
+	for (int i = 0; i < n_texts; i++)
+		texts[i] = distil_text_get(PG_GETARG_DATUM(i));
+	sorted = sorted_scores(model->core, distil_run_text(model, DBERT_WANT_LOGITS, texts, pair));
+	for (int i = 0; i < n_texts; i++)
+		distil_text_free(&texts[i]);
 
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < model->core->config.n_labels; i++)
 	{
-		const char *label = model->core->labels[scores[i].label];
+		const char *label = model->core->labels[sorted[i].label];
 		Datum		values[2];
 		bool		nulls[2] = {false};
 
 		values[0] = PointerGetDatum(distil_text_from_utf8(label, strlen(label)));
-		values[1] = Float4GetDatum(scores[i].score);
+		values[1] = Float4GetDatum(sorted[i].score);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 		pfree(DatumGetPointer(values[0]));
 	}
-	pfree(scores);
+	pfree(sorted);
 	return (Datum) 0;
+}
+
+Datum
+distil_scores(PG_FUNCTION_ARGS)
+{
+	return scores(fcinfo, false, "distil_scores");
+}
+
+Datum
+distil_pair_scores(PG_FUNCTION_ARGS)
+{
+	return scores(fcinfo, true, "distil_pair_scores");
 }
 
 /* ---- distil_entities ---- */
 
-/*
- * Move to a character.  Entities come in order, so that the text is walked
- * once; an earlier one is reached from the beginning again.
- *
- * In a SQL_ASCII database a character is a byte to the server, but the text
- * has been checked to be UTF-8.
- */
-static const char *
-move_to(TextCursor *cursor, int32 target)
-{
-	int			encoding = GetDatabaseEncoding() == PG_SQL_ASCII ? PG_UTF8 : GetDatabaseEncoding();
-
-	if (target < cursor->chars)
-	{
-		cursor->at = cursor->begin;
-		cursor->chars = 0;
-	}
-	while (cursor->chars < target && cursor->at < cursor->end)
-	{
-		cursor->at += Min(pg_encoding_mblen(encoding, cursor->at), cursor->end - cursor->at);
-		cursor->chars++;
-	}
-	return cursor->at;
-}
-
 static void
-put_entity(ReturnSetInfo *rsinfo, TextCursor *cursor, const DbertEntity *entity)
+put_entity(ReturnSetInfo *rsinfo, DistilCursor *cursor, const DbertEntity *entity)
 {
-	const char *from = move_to(cursor, entity->start);
-	const char *to = move_to(cursor, entity->end);
-	bool		bytes = GetDatabaseEncoding() == PG_SQL_ASCII;
+	DistilPart	part = distil_cursor_part(cursor, entity->start, entity->end);
 	Datum		values[5];
 	bool		nulls[5] = {false};
 
-	values[0] = PointerGetDatum(cstring_to_text_with_len(from, to - from));
+	values[0] = PointerGetDatum(part.value);
 	values[1] = PointerGetDatum(distil_text_from_utf8(entity->label, entity->label_len));
 	values[2] = Float4GetDatum(entity->score);
-	values[3] = Int32GetDatum((bytes ? (int32) (from - cursor->begin) : entity->start) + 1);
-	values[4] = Int32GetDatum(bytes ? (int32) (to - cursor->begin) : entity->end);
+	values[3] = Int32GetDatum(part.start_pos);
+	values[4] = Int32GetDatum(part.end_pos);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	pfree(DatumGetPointer(values[0]));
 	pfree(DatumGetPointer(values[1]));
@@ -195,7 +174,7 @@ entities(FunctionCallInfo fcinfo, DistilModel *model, text *aggregation_name, fl
 	DistilText	t;
 	DbertEntity *found;
 	int			count;
-	TextCursor	cursor;
+	DistilCursor	cursor;
 
 	if (!(min_score >= 0 && min_score <= 1))
 		ereport(ERROR,
@@ -208,9 +187,7 @@ entities(FunctionCallInfo fcinfo, DistilModel *model, text *aggregation_name, fl
 						  aggregation, min_score, &count);
 
 	InitMaterializedSRF(fcinfo, 0);
-	cursor.begin = cursor.at = VARDATA_ANY(t.stored);
-	cursor.end = cursor.begin + VARSIZE_ANY_EXHDR(t.stored);
-	cursor.chars = 0;
+	distil_cursor_open(&cursor, &t);
 	for (int i = 0; i < count; i++)
 		put_entity(rsinfo, &cursor, &found[i]);
 	pfree(found);

@@ -31,10 +31,10 @@ static const struct
 }			head_uses[] =
 {
 	[DBERT_HEAD_NONE] = {"embed", "distil_embed"},
-	[DBERT_HEAD_SEQUENCE] = {"classify", "distil_classify or distil_scores"},
+	[DBERT_HEAD_SEQUENCE] = {"classify", "distil_classify, distil_scores or distil_pair_scores"},
 	[DBERT_HEAD_TOKEN] = {"entities", "distil_entities"},
-	[DBERT_HEAD_SPAN] = {"answer", "distil_embed"},
-	[DBERT_HEAD_MASK] = {"fill_mask", "distil_embed"},
+	[DBERT_HEAD_SPAN] = {"answer", "distil_answer or distil_answer_text"},
+	[DBERT_HEAD_MASK] = {"fill_mask", "distil_fill_mask"},
 };
 
 DistilText
@@ -110,8 +110,8 @@ distil_require_head(const DistilModel *model, DbertHead head, const char *functi
 			 errhint("This model can be used with %s.", head_uses[has].functions)));
 }
 
-DbertStatus
-distil_batch_try_add(DbertBatch *batch, const DistilText *texts, bool pair, DbertError *err)
+static DbertStatus
+try_add(DbertBatch *batch, const DistilText *texts, bool pair, DbertLongText long_text, DbertError *err)
 {
 	DbertStatus status;
 	instr_time	start;
@@ -119,10 +119,16 @@ distil_batch_try_add(DbertBatch *batch, const DistilText *texts, bool pair, Dber
 	INSTR_TIME_SET_CURRENT(start);
 	status = dbert_batch_add(batch, texts[0].data, texts[0].len,
 							 pair ? texts[1].data : NULL, pair ? texts[1].len : 0,
-							 distil_guc_long_text, distil_poll(), err);
+							 long_text, distil_poll(), err);
 	distil_usage_count(distil_batch_model(batch)->usage,
 					   &(DistilUsage) {.tokenizer_ms = distil_ms_since(start)});
 	return status;
+}
+
+DbertStatus
+distil_batch_try_add(DbertBatch *batch, const DistilText *texts, bool pair, DbertError *err)
+{
+	return try_add(batch, texts, pair, distil_guc_long_text, err);
 }
 
 /* Count the error, unless it is the user's wish to stop, and raise it. */
@@ -145,6 +151,18 @@ distil_batch_add(DbertBatch *batch, const DistilText *texts, bool pair)
 	DbertError	err;
 
 	if (distil_batch_try_add(batch, texts, pair, &err) != DBERT_OK)
+		raise_failure(batch, &err);
+}
+
+void
+distil_batch_add_first_cut(DbertBatch *batch, const DistilText *texts)
+{
+	DbertLongText long_text = distil_guc_long_text;
+	DbertError	err;
+
+	if (long_text == DBERT_LONG_TRUNCATE)
+		long_text = DBERT_LONG_TRUNCATE_FIRST;
+	if (try_add(batch, texts, true, long_text, &err) != DBERT_OK)
 		raise_failure(batch, &err);
 }
 

@@ -48,6 +48,9 @@ extern DbertStatus distil_batch_try_add(DbertBatch *batch, const DistilText *tex
 										DbertError *err);
 extern void distil_batch_add(DbertBatch *batch, const DistilText *texts, bool pair);
 
+/* The same for a pair of which truncation cuts the first text alone. */
+extern void distil_batch_add_first_cut(DbertBatch *batch, const DistilText *texts);
+
 /* dbert_batch_run; the first leaves it to the caller to raise.  What they do is counted. */
 extern DbertStatus distil_batch_try_run(DbertBatch *batch, DbertError *err);
 extern void distil_batch_run(DbertBatch *batch);

@@ -38,8 +38,8 @@ PG_FUNCTION_INFO_V1(distil_token_count);
 
 /* ---- the tasks ---- */
 
-static const char *
-label_list(const DbertModel *core)
+const char *
+distil_label_list(const DbertModel *core)
 {
 	StringInfoData s;
 	int			shown = Min(core->config.n_labels, LABELS_SHOWN);
@@ -66,7 +66,7 @@ check_sentiment(const DistilTask *task, const DistilModel *model, const Nullable
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("labels of model \"%s\" do not tell a sentiment", model->name),
-			 errdetail("Its labels are %s.", label_list(model->core)),
+			 errdetail("Its labels are %s.", distil_label_list(model->core)),
 			 errhint("This model can be used with distil_classify or distil_scores.")));
 }
 

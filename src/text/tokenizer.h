@@ -95,6 +95,13 @@ extern const char *dbert_token_text(const DbertTokenizer *t, int32_t id, size_t 
 /* Id of a token given by its exact text ("[MASK]", "##ing"), or -1. */
 extern int32_t dbert_token_id(const DbertTokenizer *t, const char *text, size_t len);
 
+/*
+ * The text of n tokens, as Hugging Face's decode gives it (decode.c); without
+ * special tokens if skip_special.  *text is allocated from alloc, not terminated.
+ */
+extern DbertStatus dbert_decode(const DbertTokenizer *t, const int32_t *ids, size_t n, bool skip_special,
+								const DbertAllocator *alloc, char **text, size_t *len, DbertError *err);
+
 /* One token in a text. */
 typedef struct DbertToken
 {

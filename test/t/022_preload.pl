@@ -82,5 +82,13 @@ SELECT count(*) FROM vectors WHERE v <> distil_embed('text ' || i, 'e') AND i % 
 SQL
 load_model($node, 'bert-sentiment3', 's');
 isnt($node->safe_psql('postgres', $sum), $expected, 'a name with another content finds nothing of the old one');
+
+# progress of loading and packing, for those who want it
+my $big = PostgreSQL::Test::Utils::tempdir . '/big';
+big_model($big, 40);
+(undef, undef, $err) = $node->psql('postgres',
+	"SET client_min_messages = debug1; SELECT name FROM distil_load_model('big', '$big'); SELECT distil_embed('good', 'big') IS NOT NULL");
+like($err, qr/file "model.safetensors": 16 of 40 MB\n.*32 of 40 MB\n.*40 of 40 MB/s, 'loading tells how far it is');
+like($err, qr/packing model "big"/, 'and so does packing');
 alive($node);
 done_testing();

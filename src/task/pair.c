@@ -1,0 +1,91 @@
+/*
+ * pair.c -- from the logits of pairs of texts to scores.
+ *
+ * Zero-shot classification by natural language inference (Yin, Hay and Roth
+ * 2019, arXiv:1909.00161), as transformers' ZeroShotClassificationPipeline:
+ * each label is a hypothesis about the text, its score the model's belief that
+ * the text entails it.
+ *
+ * Reranking by a cross-encoder, as sentence-transformers' CrossEncoder: the one
+ * logit through the activation that the model's configuration names, the
+ * logistic function where it names none.
+ */
+#include "dbert.h"
+
+#include "task/ascii.h"
+
+#include <math.h>
+
+/* The first label that begins with "entail", in any case. */
+int
+dbert_entailment_label(const DbertModel *model)
+{
+	if (model->config.head != DBERT_HEAD_SEQUENCE || model->config.n_labels < 2)
+		return -1;
+	for (int i = 0; i < model->config.n_labels; i++)
+	{
+		const char *label = model->labels[i];
+		const char *entail = "entail";
+
+		while (*entail != '\0' && dbert_ascii_lower(*label) == *entail)
+		{
+			label++;
+			entail++;
+		}
+		if (*entail == '\0')
+			return i;
+	}
+	return -1;
+}
+
+/* The pipeline's rule: the first label, or the last if the first is the other one. */
+static int
+contradiction_label(const DbertModel *model)
+{
+	return dbert_entailment_label(model) == 0 ? model->config.n_labels - 1 : 0;
+}
+
+/* The second of two logits' softmax. */
+static double
+logistic(double x)
+{
+	return 1 / (1 + exp(-x));
+}
+
+void
+dbert_zero_shot_scores(const DbertModel *model, const float *logits, int n, bool multi_label,
+					   float *scores)
+{
+	int			columns = model->config.n_labels;
+	const float *entails = logits + dbert_entailment_label(model),
+			   *contradicts = logits + contradiction_label(model);
+	double		max = -INFINITY,
+				sum = 0;
+
+	for (int i = 0; i < n; i++)
+		max = fmax(max, entails[i * (size_t) columns]);
+	for (int i = 0; i < n; i++)
+		sum += exp(entails[i * (size_t) columns] - max);
+	for (int i = 0; i < n; i++)
+	{
+		size_t		at = i * (size_t) columns;
+
+		if (multi_label || n == 1)
+			scores[i] = (float) logistic((double) entails[at] - contradicts[at]);
+		else
+			scores[i] = (float) (exp(entails[at] - max) / sum);
+	}
+}
+
+float
+dbert_rerank_score(const DbertModel *model, const float *logits)
+{
+	return model->config.raw_scores ? logits[0] : (float) logistic(logits[0]);
+}
+
+/* 1 - score, but exact where the score is almost 1. */
+float
+dbert_rerank_distance(const DbertModel *model, const float *logits)
+{
+	return model->config.raw_scores ? 1 - logits[0] : (float) logistic(-(double) logits[0]);
+}
