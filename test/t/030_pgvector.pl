@@ -96,7 +96,6 @@ sub texts_computed
 	return $out =~ /^computed (\d+)$/m ? $1 : $out;
 }
 
-sql('CREATE INDEX near ON v USING hnsw (e vector_cosine_ops)');
 my $order = 'SELECT id FROM v ORDER BY e <=> distil_embed(%s)::vector LIMIT 3';
 
 for my $case (
@@ -107,13 +106,18 @@ for my $case (
 		q{SET plan_cache_mode = force_generic_plan; EXECUTE q ('cold river');} ],
 	[ 'a generic plan with a model',
 		q{PREPARE q (text) AS SELECT id FROM v ORDER BY e <=> distil_embed($1, 'bert-sentence')::vector LIMIT 3;},
-		q{SET plan_cache_mode = force_generic_plan; EXECUTE q ('cold river');} ],
-	[ 'an index scan', 'SET enable_seqscan = off;', sprintf($order, q{'cold river'}) . ';' ])
+		q{SET plan_cache_mode = force_generic_plan; EXECUTE q ('cold river');} ])
 {
 	my ($name, @statements) = @$case;
 
 	is(texts_computed(@statements), '1', "one embedding: $name");
 }
+
+# An index scan names the distance twice: to search by, and in the row's sort
+# key.  The result cache, on by default, makes that one embedding, too.
+sql('CREATE INDEX near ON v USING hnsw (e vector_cosine_ops)');
+is(texts_computed(q{SET enable_seqscan = off; SET distilbert.cache_size = '1MB';}, sprintf($order, q{'cold river'}) . ';'),
+	'1', 'one embedding: an index scan');
 
 alive($node);
 $node->stop;
