@@ -31,7 +31,7 @@ DATA_built  = sql/$(EXTENSION)--$(EXTVERSION).sql
 REGRESS     = $(filter-out $(EXTENSION) $(EXTENSION)--%,$(basename $(notdir $(sort $(wildcard $(here)sql/*.sql)))))
 REGRESS_OPTS = --encoding=UTF8
 
-ROOMS     = base kernel text model nn task
+ROOMS     = base kernel text model nn task train
 CORE_SRC := $(foreach room,$(ROOMS),$(patsubst $(here)%,%,$(sort $(wildcard $(here)src/$(room)/*.c))))
 PG_SRC   := $(patsubst $(here)%,%,$(sort $(wildcard $(here)src/pg/*.c)))
 CORE      = $(CORE_SRC:.c=.o)
@@ -54,6 +54,9 @@ ifneq ($(findstring clang,$(CC)),)
 PG_CFLAGS  += -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes
 endif
 $(CORE): override CFLAGS += -O3 -fvisibility=hidden -ffp-contract=off $(CFLAGS_ISA)
+
+# sqrtf in a loop becomes a vector's only if nobody asks for errno.
+%/adamw.o: CFLAGS_ISA = -fno-math-errno
 
 # Only these see the instructions; choose.c asks the processor first.
 ifeq ($(shell uname -m),x86_64)
@@ -138,7 +141,7 @@ bench-kernels: bench/kernels
 	bench/kernels
 
 # What others need for the same; the first run makes a virtual environment.
-bench-peers: bench/encode bench/tokens
+bench-peers: $(BENCHES)
 	python3 bench/peers.py $(if $(QUICK),--quick)
 
 .PHONY: check-core bench benches bench-kernels bench-peers
