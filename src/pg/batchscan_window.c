@@ -167,7 +167,7 @@ recall(Pass *p, int number)
 
 	if (!p->cached)
 		return false;
-	d->key = distil_cache_key(p->model, d->texts, p->calls[0]->task->pair);
+	d->key = distil_cache_key(p->model, p->want, d->texts, p->calls[0]->task->pair);
 	found = distil_cache_find(p->model, p->want, &d->key);
 	if (found != NULL)
 		answer_text(p, number, found, 0);
@@ -387,6 +387,13 @@ mark_nulls(DistilBatchState *state, DistilCall *call)
 	}
 }
 
+/* Do both calls want the same to be put before their texts? */
+static bool
+same_prompt(const DistilModel *model, const DistilCall *a, const DistilCall *b)
+{
+	return strcmp(dbert_prompt(model->core, a->task->want), dbert_prompt(model->core, b->task->want)) == 0;
+}
+
 /* The calls that go with call c, and c. */
 static Pass
 collect_pass(DistilBatchState *state, int c)
@@ -398,7 +405,8 @@ collect_pass(DistilBatchState *state, int c)
 	{
 		DistilCall *call = &state->calls[i];
 
-		if (call->model != p.model || call->same_texts != state->calls[c].same_texts)
+		if (call->model != p.model || call->same_texts != state->calls[c].same_texts ||
+			!same_prompt(p.model, call, &state->calls[c]))
 			continue;
 		call->model = NULL;
 		p.calls[p.n_calls++] = call;
