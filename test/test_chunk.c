@@ -1,0 +1,214 @@
+/*
+ * test_chunk.c -- texts cut into chunks: where, and that each fits.
+ */
+#include "text/chunk.h"
+#include "test/testhelp.h"
+
+#include <string.h>
+
+static DbertTokenizer tokenizer;
+
+/* Letters and digits are pieces of words; other characters are words of their own, unknown. */
+static void
+open_tokenizer(void **image)
+{
+	static char store[128][4];
+	static const char *tokens[128];
+	size_t		lens[128],
+				size;
+	int			n = 0;
+	DbertTokenizerSpec spec = {
+		.tokens = tokens,.token_lens = lens,.prefix = "##",.max_word_chars = 100,.clean_text = true,
+		.split_cjk = true,.lowercase = true,.strip_accents = true,
+		.unk_id = 0,.cls_id = 1,.sep_id = 2,.pad_id = -1,.mask_id = -1
+	};
+
+	tokens[n++] = "[UNK]";
+	tokens[n++] = "[CLS]";
+	tokens[n++] = "[SEP]";
+	for (char c = 'a'; c <= 'z'; c++)
+		for (int tail = 0; tail < 2; tail++, n++)
+		{
+			snprintf(store[n], sizeof(store[n]), "%s%c", tail ? "##" : "", c);
+			tokens[n] = store[n];
+		}
+	for (int i = 0; i < n; i++)
+		lens[i] = strlen(tokens[i]);
+	spec.n_tokens = n;
+	CHECK(dbert_tokenizer_compile(&spec, &dbert_malloc_allocator, image, &size, NULL) == DBERT_OK);
+	CHECK(dbert_tokenizer_open(*image, size, &tokenizer, NULL) == DBERT_OK);
+}
+
+/* The bytes of characters start .. end - 1. */
+static const char *
+part(const char *text, int32_t start, int32_t end, size_t *len)
+{
+	const char *from = NULL;
+	int32_t		chars = 0;
+
+	for (const char *p = text;; p++)
+	{
+		if ((*p & 0xc0) == 0x80)
+			continue;
+		if (chars == start)
+			from = p;
+		if (chars++ == end)
+		{
+			*len = (size_t) (p - from);
+			return from;
+		}
+	}
+}
+
+/* The chunks, each between bars. */
+static void
+check_chunks(const char *text, int max_tokens, int overlap, const char *want)
+{
+	DbertChunk *chunks;
+	int			count;
+	DbertError	err = {0};
+	char		got[4096] = "";
+
+	CHECK_MSG(dbert_chunk(&tokenizer, text, strlen(text), max_tokens, overlap, &dbert_malloc_allocator, NULL,
+						  &chunks, &count, &err) == DBERT_OK, "%s", err.msg);
+	for (int i = 0; i < count; i++)
+	{
+		size_t		len;
+		const char *from = part(text, chunks[i].start, chunks[i].end, &len);
+		int64_t		tokens;
+
+		snprintf(got + strlen(got), sizeof(got) - strlen(got), "|%.*s", (int) len, from);
+		CHECK(dbert_count_tokens(&tokenizer, from, len, &dbert_malloc_allocator, NULL, &tokens, NULL) == DBERT_OK);
+		CHECK_MSG(tokens <= max_tokens, "\"%.*s\" has %d tokens", (int) len, from, (int) tokens);
+	}
+	CHECK_STR(got, want);
+	dbert_free(&dbert_malloc_allocator, chunks);
+}
+
+static void
+test_borders(void)
+{
+	check_chunks("", 10, 0, "");
+	check_chunks("  \n ", 10, 0, "");
+	check_chunks("abc", 10, 0, "|abc");
+	check_chunks("  abc  ", 10, 0, "|abc");
+	/* sentences first, words else, tokens if they must */
+	check_chunks("Ab cd. Ef gh. Ij kl.", 12, 0, "|Ab cd. Ef gh.|Ij kl.");
+	check_chunks("Ab cd. Ef gh. Ij kl.", 11, 0, "|Ab cd.|Ef gh.|Ij kl.");
+	check_chunks("ab cd ef gh ij", 7, 0, "|ab cd|ef gh|ij");
+	check_chunks("abcdefghij", 6, 0, "|abcd|efgh|ij");
+	check_chunks("ab cdefghij", 6, 0, "|ab|cdef|ghij");
+	/* a sentence that ends too early does not end the chunk */
+	check_chunks("A. Bc de fg hi jk", 12, 0, "|A. Bc de fg hi|jk");
+	/* "don't" goes into the next chunk as a whole, if it can */
+	check_chunks("abc don't", 9, 0, "|abc|don't");
+	check_chunks("don't", 6, 0, "|don'|t");
+}
+
+static void
+test_sentences(void)
+{
+	check_chunks("Ab? (Cd!) Ef", 10, 0, "|Ab? (Cd!)|Ef");
+	check_chunks("abc e.g. def gh", 11, 0, "|abc e.g.|def gh");	/* at a space, not as a sentence */
+	check_chunks("Ab. Cd 1.5 ef", 8, 0, "|Ab.|Cd 1.5|ef");
+	check_chunks("abc\n\ncd ef gh", 8, 0, "|abc|cd ef gh");
+	check_chunks("北京。東京！大阪", 6, 0, "|北京。|東京！|大阪");
+	check_chunks("「北京。」東京", 8, 0, "|「北京。」|東京");
+}
+
+static void
+test_characters(void)
+{
+	/* a mark that is no token stays with its letter */
+	check_chunks("cafe\xcc\x81 ab", 6, 0, "|cafe\xcc\x81|ab");
+	check_chunks("\xf0\x9f\x98\x80 \xf0\x9f\x98\x80 \xf0\x9f\x98\x80", 4, 0, "|\xf0\x9f\x98\x80 \xf0\x9f\x98\x80|\xf0\x9f\x98\x80");
+	check_chunks("\xd7\xa9\xd7\x9c \xd7\xa2\xd7\x95", 3, 0, "|\xd7\xa9\xd7\x9c|\xd7\xa2\xd7\x95");
+}
+
+static void
+test_overlap(void)
+{
+	check_chunks("ab cd ef gh ij", 8, 2, "|ab cd ef|ef gh ij");
+	check_chunks("ab cd ef gh ij", 8, 3, "|ab cd ef|ef gh ij");
+	check_chunks("Ab. Cd. Ef. Gh.", 11, 4, "|Ab. Cd. Ef.|Ef. Gh.");
+	check_chunks("abcdefghij", 8, 3, "|abcdef|ghij");	/* no border to begin at */
+	check_chunks("ab cd", 8, 3, "|ab cd");
+}
+
+static void
+test_refusals(void)
+{
+	DbertChunk *chunks;
+	int			count;
+	DbertError	err;
+	const int	bad[][2] = {{2, 0}, {-1, 0}, {10, -1}, {10, 5}, {INT32_MAX, INT32_MAX}, {INT32_MIN, INT32_MIN}};
+
+	for (int i = 0; i < 6; i++)
+		CHECK(dbert_chunk(&tokenizer, "a", 1, bad[i][0], bad[i][1], &dbert_malloc_allocator, NULL,
+						  &chunks, &count, &err) == DBERT_E_INVALID && chunks == NULL && count == 0);
+	CHECK(dbert_chunk(&tokenizer, "\xff", 1, 10, 0, &dbert_malloc_allocator, NULL, &chunks, &count, &err) == DBERT_E_ENCODING);
+	CHECK(dbert_chunk(&tokenizer, "a", 1, INT32_MAX, 4, &dbert_malloc_allocator, NULL, &chunks, &count, &err) == DBERT_OK);
+	CHECK(count == 1);
+	dbert_free(&dbert_malloc_allocator, chunks);
+}
+
+/* Whatever the text: chunks fit, go forward, and leave out white space alone. */
+static void
+test_random(void)
+{
+	static const char *const pieces[] = {"a", "bc", " ", " ", ". ", "!", "\n", "\n\n", "'", "e\xcc\x81", "京", "。", "\xf0\x9f\x98\x80"};
+	uint32_t	seed = 1;
+	char		text[600];
+
+	for (int round = 0; round < 3000; round++)
+	{
+		int			pieces_used = round % 100,
+					max_tokens = 3 + round % 17,
+					overlap = round % ((max_tokens - 2) / 2 + 1),
+					count;
+		DbertChunk *chunks;
+		int32_t		covered = 0;
+
+		text[0] = '\0';
+		for (int i = 0; i < pieces_used; i++)
+		{
+			seed = seed * 1664525 + 1013904223;
+			strcat(text, pieces[(seed >> 16) % 13]);
+		}
+		CHECK(dbert_chunk(&tokenizer, text, strlen(text), max_tokens, overlap, &dbert_malloc_allocator, NULL,
+						  &chunks, &count, NULL) == DBERT_OK);
+		for (int i = 0; i < count; i++)
+		{
+			size_t		len;
+			const char *from = part(text, chunks[i].start, chunks[i].end, &len);
+			int64_t		tokens;
+
+			CHECK(dbert_count_tokens(&tokenizer, from, len, &dbert_malloc_allocator, NULL, &tokens, NULL) == DBERT_OK);
+			CHECK_MSG(tokens <= max_tokens, "\"%.*s\" of \"%s\"", (int) len, from, text);
+			CHECK(i == 0 || (chunks[i].start > chunks[i - 1].start && chunks[i].end > chunks[i - 1].end));
+			if (chunks[i].start > covered)
+			{
+				from = part(text, covered, chunks[i].start, &len);
+				CHECK_MSG(strspn(from, " \n") >= len, "\"%.*s\" is left out of \"%s\"", (int) len, from, text);
+			}
+			covered = chunks[i].end;
+		}
+		dbert_free(&dbert_malloc_allocator, chunks);
+	}
+}
+
+int
+main(void)
+{
+	void	   *image;
+
+	open_tokenizer(&image);
+	RUN(test_borders);
+	RUN(test_sentences);
+	RUN(test_characters);
+	RUN(test_overlap);
+	RUN(test_refusals);
+	RUN(test_random);
+	dbert_free(&dbert_malloc_allocator, image);
+	return tests_end();
+}
