@@ -17,6 +17,7 @@ big_model("$dir/big", 120);
 load_model($node, 'distilbert-sentiment', 'm');
 load_model($node, 'distilbert-qa', 'qa');
 load_model($node, 'distilbert-nli', 'nli');
+$node->safe_psql('postgres', q{SELECT distil_answer_text('x', 'y', 'qa'), (SELECT count(*) FROM distil_zero_shot('x', '{y}', 'nli'))});
 my $ask = q{SELECT distil_sentiment('warm', 'm')};
 my $said = $node->safe_psql('postgres', $ask);
 my $rows = $node->safe_psql('postgres', $count);
