@@ -95,7 +95,7 @@ read_pooling(const DbertJson *root, DbertSentence *out, DbertError *err)
 }
 
 static DbertStatus
-read_pooling_file(const DbertSource *source, const char *dir, DbertPool *pool,
+read_pooling_file(const DbertSource *source, const char *dir, DbertModelPool *pool,
 				  const DbertPoll *poll, DbertSentence *out, DbertError *err)
 {
 	json_t	   *root;
@@ -124,7 +124,7 @@ read_encoder_settings(const DbertJson *root, DbertSentence *out, DbertError *err
 }
 
 static DbertStatus
-read_encoder_file(const DbertSource *source, DbertPool *pool, const DbertPoll *poll,
+read_encoder_file(const DbertSource *source, DbertModelPool *pool, const DbertPoll *poll,
 				  DbertSentence *out, DbertFileList *list, DbertError *err)
 {
 	static const char *const names[] = {"sentence_bert_config.json", "sentence_distilbert_config.json"};
@@ -149,7 +149,7 @@ read_encoder_file(const DbertSource *source, DbertPool *pool, const DbertPoll *p
 
 /* A prompt that is put before every text would have to be put there here too. */
 static DbertStatus
-refuse_prompt(const DbertSource *source, DbertPool *pool, const DbertPoll *poll, DbertError *err)
+refuse_prompt(const DbertSource *source, DbertModelPool *pool, const DbertPoll *poll, DbertError *err)
 {
 	json_t	   *root;
 	DbertJson	at;
@@ -195,7 +195,7 @@ read_module(const DbertJson *list, size_t i, const char **type, const char **pat
 
 /* The modules in their order; any other order or module is not supported. */
 static DbertStatus
-read_modules(const DbertSource *source, const DbertJson *list, DbertPool *pool,
+read_modules(const DbertSource *source, const DbertJson *list, DbertModelPool *pool,
 			 const DbertPoll *poll, DbertSentence *out, DbertFileList *files, DbertError *err)
 {
 	static const char *const order[] = {"Transformer", "Pooling", "Normalize"};
@@ -226,7 +226,7 @@ read_modules(const DbertSource *source, const DbertJson *list, DbertPool *pool,
 }
 
 DbertStatus
-dbert_sentence_read(const DbertSource *source, DbertPool *pool, const DbertPoll *poll,
+dbert_sentence_read(const DbertSource *source, DbertModelPool *pool, const DbertPoll *poll,
 					DbertSentence *out, DbertFileList *list, DbertError *err)
 {
 	json_t	   *root;
