@@ -6,6 +6,7 @@
 #   make check           all tests; closes with "N passed, N failed"
 #   make check-core      unit tests of the core alone, no server
 #   make check-core SANITIZE=1   the same under ASan and UBSan
+#   make bench           SQL against the engine and a client (QUICK=1: some minutes)
 #   make bench-kernels   GFLOP/s of every table of kernels
 #   make bench-peers     encoder and tokenizer against others (QUICK=1: some minutes)
 
@@ -127,18 +128,22 @@ check-core: $(TEST_BIN)
 
 # Programs that time the objects that ship; see the head of each.
 BENCHES     = bench/kernels bench/encode bench/tokens
-bench: $(BENCHES)
+benches: $(BENCHES)
 -include $(BENCHES:=.d)
 $(BENCHES): %: %.o $(CORE)
 	$(CC) $(filter-out -fvisibility=hidden,$(CFLAGS)) $< $(CORE) -o $@ $(CORE_LIBS)
+
+# Queries on a private server, against the engine and a client.
+bench:
+	@bash bench/query.sh
 
 bench-kernels: bench/kernels
 	bench/kernels
 
 # What others need for the same; the first run makes a virtual environment.
-bench-peers: bench/encode bench/tokens
+bench-peers: $(BENCHES)
 	python3 bench/peers.py $(if $(QUICK),--quick)
 
-.PHONY: check-core bench bench-kernels bench-peers
+.PHONY: check-core bench benches bench-kernels bench-peers
 
 endif

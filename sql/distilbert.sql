@@ -330,6 +330,24 @@ CREATE FUNCTION @extschema@.distil_token_count(texts text[], model text)
 COMMENT ON FUNCTION @extschema@.distil_token_count(text[], text) IS
 	'number of tokens of each text, [CLS] and [SEP] included';
 
+-- long texts in pieces
+
+CREATE FUNCTION @extschema@.distil_chunk(text text, max_tokens integer, overlap integer DEFAULT 0)
+	RETURNS TABLE (seq integer, start_pos integer, end_pos integer, chunk text)
+	AS 'MODULE_PATHNAME', 'distil_chunk'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000 ROWS 10
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_chunk(text, integer, integer) IS
+	'text in chunks of at most max_tokens tokens, cut at sentences and words; by the tokenizer of the model that distilbert.embed_model names';
+
+CREATE FUNCTION @extschema@.distil_chunk(text text, model text, max_tokens integer, overlap integer DEFAULT 0)
+	RETURNS TABLE (seq integer, start_pos integer, end_pos integer, chunk text)
+	AS 'MODULE_PATHNAME', 'distil_chunk'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 10
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_chunk(text, text, integer, integer) IS
+	'text in chunks of at most max_tokens tokens, cut at sentences and words; by the tokenizer of the named model';
+
 
 -- ---------------------------------------------------------------- functions on pairs of texts
 --
