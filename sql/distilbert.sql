@@ -232,6 +232,38 @@ CREATE FUNCTION @extschema@.distil_classify(texts text[], model text)
 COMMENT ON FUNCTION @extschema@.distil_classify(text[], text) IS
 	'best label of each text';
 
+CREATE FUNCTION @extschema@.distil_classify(text text, model text, min_score real)
+	RETURNS text
+	AS 'MODULE_PATHNAME', 'distil_classify_above'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_classify(text, text, real) IS
+	'best label of a text; NULL if its score is below min_score';
+
+CREATE FUNCTION @extschema@.distil_classify(texts text[], model text, min_score real)
+	RETURNS text[]
+	AS 'MODULE_PATHNAME', 'distil_classify_above_array'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_classify(text[], text, real) IS
+	'best label of each text; NULL if its score is below min_score';
+
+CREATE FUNCTION @extschema@.distil_score(text text, model text, label text)
+	RETURNS real
+	AS 'MODULE_PATHNAME', 'distil_score'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_score(text, text, text) IS
+	'score of one label of a text';
+
+CREATE FUNCTION @extschema@.distil_score(texts text[], model text, label text)
+	RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_score_array'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_score(text[], text, text) IS
+	'score of one label of each text';
+
 CREATE FUNCTION @extschema@.distil_scores(text text, model text)
 	RETURNS TABLE (label text, score real)
 	AS 'MODULE_PATHNAME', 'distil_scores'
@@ -269,6 +301,45 @@ CREATE FUNCTION @extschema@.distil_entities(
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_entities(text, text, text, real) IS
 	'named entities in order; substr(text, start_pos, end_pos - start_pos + 1) = entity; aggregation is none, simple, first, average or max';
+
+-- redaction: not strict, as labels may be NULL
+
+CREATE FUNCTION @extschema@.distil_mask(text text, labels text[] DEFAULT NULL, mask text DEFAULT '[{label}]')
+	RETURNS text
+	AS 'MODULE_PATHNAME', 'distil_mask'
+	LANGUAGE C STABLE PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_mask(text, text[], text) IS
+	'text with its entities masked, those of some labels or all; by the model that distilbert.entities_model names';
+
+CREATE FUNCTION @extschema@.distil_mask(text text, model text, labels text[] DEFAULT NULL, mask text DEFAULT '[{label}]')
+	RETURNS text
+	AS 'MODULE_PATHNAME', 'distil_mask'
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_mask(text, text, text[], text) IS
+	'text with its entities masked, those of some labels or all; by the named model';
+
+CREATE FUNCTION @extschema@.distil_mask(texts text[], labels text[] DEFAULT NULL, mask text DEFAULT '[{label}]')
+	RETURNS text[]
+	AS 'MODULE_PATHNAME', 'distil_mask_array'
+	LANGUAGE C STABLE PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_mask(text[], text[], text) IS
+	'each text with its entities masked';
+
+CREATE FUNCTION @extschema@.distil_mask(texts text[], model text, labels text[] DEFAULT NULL, mask text DEFAULT '[{label}]')
+	RETURNS text[]
+	AS 'MODULE_PATHNAME', 'distil_mask_array'
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_mask(text[], text, text[], text) IS
+	'each text with its entities masked, by the named model';
+
+CREATE FUNCTION @extschema@.distil_moderate() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'distil_moderate' LANGUAGE C;
+COMMENT ON FUNCTION @extschema@.distil_moderate() IS
+	'trigger that rejects, flags or masks texts: arguments ''column=...'', ''model=...'', ''label=...'', ''threshold=...'', ''action=reject|flag|mask'', ''target=...'', ''mask=...''';
 
 -- embeddings: an array of texts gives the rows of a two-dimensional array, a row
 -- of NULLs for NULL.  Options that are NULL leave it to the model; so these

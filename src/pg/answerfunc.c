@@ -113,6 +113,7 @@ distil_answer(PG_FUNCTION_ARGS)
 	DistilModel *model = distil_call_model(fcinfo, option == 3 ? 2 : -1, "answer");
 	DbertAnswerOptions options = {PG_GETARG_INT32(option), PG_GETARG_BOOL(option + 1), PG_GETARG_INT32(option + 2)};
 	DistilText	texts[2];
+	DbertBatch *batch;
 	DbertAnswer *found;
 	int			count;
 	DistilCursor cursor;
@@ -123,9 +124,11 @@ distil_answer(PG_FUNCTION_ARGS)
 
 	texts[0] = distil_text_get(PG_GETARG_DATUM(0));
 	texts[1] = distil_text_get(PG_GETARG_DATUM(1));
-	found = find_answers(distil_run_text(model, DBERT_WANT_LOGITS, texts, true), 0, &texts[1], &options, &count);
-
 	InitMaterializedSRF(fcinfo, 0);
+	batch = distil_run_text(model, DBERT_WANT_LOGITS, texts, true);
+	if (batch == NULL)
+		return (Datum) 0;
+	found = find_answers(batch, 0, &texts[1], &options, &count);
 	distil_cursor_open(&cursor, &texts[1]);
 	for (int i = 0; i < count; i++)
 		put_answer(rsinfo, &cursor, &found[i]);

@@ -55,6 +55,9 @@ typedef struct ArrayRun
 PG_FUNCTION_INFO_V1(distil_sentiment_array);
 PG_FUNCTION_INFO_V1(distil_sentiment_label_array);
 PG_FUNCTION_INFO_V1(distil_classify_array);
+PG_FUNCTION_INFO_V1(distil_classify_above_array);
+PG_FUNCTION_INFO_V1(distil_score_array);
+PG_FUNCTION_INFO_V1(distil_mask_array);
 PG_FUNCTION_INFO_V1(distil_embed_array);
 PG_FUNCTION_INFO_V1(distil_embed_query_array);
 PG_FUNCTION_INFO_V1(distil_embed_passage_array);
@@ -137,7 +140,11 @@ run_array(DistilModel *model, DistilTextArray *a, Sink *sink)
 		e->row = rows++;
 		if (recall(&r, e))
 			continue;
-		distil_batch_add(r.run.batch, &e->text, false);
+		if (!distil_batch_add(r.run.batch, &e->text, false))
+		{
+			a->nulls[n] = true;
+			rows--;
+		}
 		if (dbert_batch_tokens(r.run.batch) >= batch_tokens)
 			run_batch(&r);
 	}
@@ -189,6 +196,24 @@ distil_classify_array(PG_FUNCTION_ARGS)
 }
 
 Datum
+distil_classify_above_array(PG_FUNCTION_ARGS)
+{
+	return evaluate_array(fcinfo, &distil_task_classify_above);
+}
+
+Datum
+distil_score_array(PG_FUNCTION_ARGS)
+{
+	return evaluate_array(fcinfo, &distil_task_score);
+}
+
+Datum
+distil_mask_array(PG_FUNCTION_ARGS)
+{
+	return evaluate_array(fcinfo, &distil_task_mask);
+}
+
+Datum
 distil_token_count_array(PG_FUNCTION_ARGS)
 {
 	DistilModel *model = distil_call_model(fcinfo, 1, NULL);
@@ -233,7 +258,7 @@ new_matrix(const DistilTextArray *a, int width)
 	int			dims[2] = {a->n, width};
 	int			lower[2] = {a->lower, 1};
 	int			items = ArrayGetNItems(2, dims);
-	bool		has_nulls = array_contains_nulls(a->array);
+	bool		has_nulls = memchr(a->nulls, true, a->n) != NULL;
 	Size		header = has_nulls ? ARR_OVERHEAD_WITHNULLS(2, items) : ARR_OVERHEAD_NONULLS(2);
 	Size		size = header;
 	ArrayType  *matrix;
@@ -259,6 +284,28 @@ new_matrix(const DistilTextArray *a, int width)
 	return matrix;
 }
 
+static int
+count_nulls(const DistilTextArray *a)
+{
+	int			count = 0;
+
+	for (int e = 0; e < a->n; e++)
+		count += a->nulls[e];
+	return count;
+}
+
+/* The matrix when texts have turned out to have no embeddings: its rows are fewer. */
+static ArrayType *
+shrink_matrix(ArrayType *matrix, const DistilTextArray *a, int width)
+{
+	ArrayType  *result = new_matrix(a, width);
+	Size		rows = a->n - count_nulls(a);
+
+	memcpy(ARR_DATA_PTR(result), ARR_DATA_PTR(matrix), rows * width * sizeof(float4));
+	pfree(matrix);
+	return result;
+}
+
 static Datum
 embed_array(FunctionCallInfo fcinfo, const DistilTask *task)
 {
@@ -276,9 +323,14 @@ embed_array(FunctionCallInfo fcinfo, const DistilTask *task)
 		result = construct_empty_array(FLOAT4OID);
 	else
 	{
-		result = new_matrix(&a, distil_embedding_width(model, sink.options));
+		int			width = distil_embedding_width(model, sink.options);
+		int			nulls = count_nulls(&a);
+
+		result = new_matrix(&a, width);
 		sink.rows = (float4 *) ARR_DATA_PTR(result);
 		run_array(model, &a, &sink);
+		if (count_nulls(&a) > nulls)
+			result = shrink_matrix(result, &a, width);
 	}
 	distil_array_close(&a, PG_GETARG_DATUM(0));
 	PG_RETURN_ARRAYTYPE_P(result);

@@ -11,6 +11,7 @@
 
 #include "pg/alloc.h"
 #include "pg/errors.h"
+#include "pg/guc.h"
 #include "pg/modelmemory.h"
 
 static int
@@ -88,4 +89,24 @@ distil_raise(const DbertError *err, const char *subject)
 	ereport(ERROR,
 			(errcode(sqlstate_of(err->code)),
 			 errmsg("%s", subject), errdetail_internal("%s.", sentence(msg))));
+}
+
+static int
+hint_for_long_text(const DbertError *err)
+{
+	if (err->code == DBERT_E_LIMIT && distil_guc_long_text == DBERT_LONG_ERROR)
+		errhint("Set \"distilbert.long_text\" to \"window\" to have long texts read in parts, or to \"truncate\" to have only their beginning read.");
+	return 0;
+}
+
+bool
+distil_answer_null(const DbertError *err)
+{
+	bool		is_texts = err->code == DBERT_E_LIMIT || err->code == DBERT_E_ENCODING;
+
+	if (!is_texts)
+		distil_raise(err, NULL);
+	ereport(distil_guc_on_error == DISTIL_ERROR_NULL ? WARNING : ERROR,
+			(errcode(sqlstate_of(err->code)), errmsg("%s", showable(err)), hint_for_long_text(err)));
+	return true;
 }

@@ -15,4 +15,11 @@
  */
 pg_noreturn extern void distil_raise(const DbertError *err, const char *subject);
 
+/*
+ * A function on text failed.  Returns true after a warning if the fault is the
+ * text's (too long, not UTF-8) and distilbert.on_error is "null": the answer is
+ * NULL then.  Raises else.
+ */
+extern bool distil_answer_null(const DbertError *err);
+
 #endif

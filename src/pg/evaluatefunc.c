@@ -145,11 +145,13 @@ visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows,
 {
 	EvaluateJob *job = ctx;
 	DbertBatch *batch = distil_model_batch(job->model, DBERT_WANT_LOGITS);
+	DbertError	err;
 
 	check_kind(job, kind);
 	for (int i = 0; i < n; i++)
 	{
-		distil_batch_add(batch, rows[i].texts, rows[i].pair);
+		if (distil_batch_try_add(batch, rows[i].texts, rows[i].pair, &err) != DBERT_OK)
+			distil_raise(&err, NULL);
 		if (dbert_batch_tokens(batch) >= (size_t) distil_guc_batch_tokens || i == n - 1)
 			run_batch(job, batch, rows, i + 1);
 	}

@@ -16,6 +16,7 @@
 
 char	   *distil_guc_model_path;
 int			distil_guc_long_text;
+int			distil_guc_on_error;
 int			distil_guc_threads;
 char	   *distil_guc_sentiment_model;
 char	   *distil_guc_entities_model;
@@ -37,6 +38,12 @@ static const struct config_enum_entry long_text_options[] = {
 	{"window", DBERT_LONG_WINDOW, false},
 	{"truncate", DBERT_LONG_TRUNCATE, false},
 	{"error", DBERT_LONG_ERROR, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry on_error_options[] = {
+	{"error", DISTIL_ERROR_RAISE, false},
+	{"null", DISTIL_ERROR_NULL, false},
 	{NULL, 0, false}
 };
 
@@ -113,6 +120,12 @@ distil_guc_init(void)
 							 "What happens to a text longer than its model can take.",
 							 NULL, &distil_guc_long_text, DBERT_LONG_WINDOW,
 							 long_text_options, PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomEnumVariable("distilbert.on_error",
+							 "What happens when a text cannot be evaluated.",
+							 "\"null\": the answer is NULL, and a warning tells why; errors of the statement itself are raised.",
+							 &distil_guc_on_error, DISTIL_ERROR_RAISE,
+							 on_error_options, PGC_USERSET, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("distilbert.threads",
 							"Threads that may share the work of one batch of texts.",

@@ -186,6 +186,8 @@ put_fills(ReturnSetInfo *rsinfo, DistilModel *model, const DistilText *t, int to
 	DbertBatch *batch = distil_run_text(model, DBERT_WANT_LOGITS, t, false);
 	int			masks;
 
+	if (batch == NULL)
+		return;
 	(void) dbert_batch_logits(batch, 0, &masks);
 	if (masks == 0)
 		raise_no_mask(model, dbert_batch_truncated(batch, 0));

@@ -41,6 +41,7 @@ typedef struct Hypotheses
 	const char *template;
 	size_t		columns;
 	float	   *logits;			/* [n, columns] */
+	bool		failed;			/* a pair could not be evaluated */
 } Hypotheses;
 
 typedef struct Ranked
@@ -96,6 +97,8 @@ get_hypothesis(void *ctx, int e, DistilText *texts)
 {
 	const Hypotheses *h = ctx;
 
+	if (h->failed)
+		return false;
 	texts[0] = distil_text_get(h->premise);
 	texts[1] = distil_text_get(hypothesis(h->template, h->labels[e]));
 	return true;
@@ -108,6 +111,13 @@ take_logits(void *ctx, int e, const DbertBatch *batch, int i, const DistilText *
 	int			rows;
 
 	memcpy(h->logits + e * h->columns, dbert_batch_logits(batch, i, &rows), h->columns * sizeof(float));
+}
+
+/* One without a result: none of them has a score. */
+static void
+give_up(void *ctx, int e)
+{
+	((Hypotheses *) ctx)->failed = true;
 }
 
 /* Best first; of equals the one that was given first. */
@@ -125,7 +135,7 @@ static Ranked *
 rank_labels(DistilModel *model, Hypotheses *h, int n, bool multi_label)
 {
 	DistilPairLoop loop = {
-		.model = model,.n = n,.cut_first = true,.ctx = h,.get = get_hypothesis,.take = take_logits
+		.model = model,.n = n,.cut_first = true,.ctx = h,.get = get_hypothesis,.take = take_logits,.none = give_up
 	};
 	float	   *scores = palloc_array(float, Max(n, 1));
 	Ranked	   *ranked = palloc_array(Ranked, Max(n, 1));
@@ -133,10 +143,13 @@ rank_labels(DistilModel *model, Hypotheses *h, int n, bool multi_label)
 	h->columns = model->core->config.n_labels;
 	h->logits = palloc_extended(Max(n, 1) * h->columns * sizeof(float), MCXT_ALLOC_HUGE);
 	distil_run_pairs(&loop);
-	dbert_zero_shot_scores(model->core, h->logits, n, multi_label, scores);
-	for (int i = 0; i < n; i++)
-		ranked[i] = (Ranked) {scores[i], i};
-	qsort(ranked, n, sizeof(Ranked), compare_ranked);
+	if (!h->failed)
+	{
+		dbert_zero_shot_scores(model->core, h->logits, n, multi_label, scores);
+		for (int i = 0; i < n; i++)
+			ranked[i] = (Ranked) {scores[i], i};
+		qsort(ranked, n, sizeof(Ranked), compare_ranked);
+	}
 	pfree(h->logits);
 	pfree(scores);
 	return ranked;
@@ -160,7 +173,7 @@ distil_zero_shot(PG_FUNCTION_ARGS)
 	ranked = rank_labels(model, &h, n, PG_GETARG_BOOL(option));
 
 	InitMaterializedSRF(fcinfo, 0);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n && !h.failed; i++)
 	{
 		Datum		values[2] = {h.labels[ranked[i].place], Float4GetDatum(ranked[i].score)};
 		bool		nulls[2] = {false};
@@ -235,6 +248,12 @@ take_score(void *ctx, int e, const DbertBatch *batch, int i, const DistilText *t
 	d->scores[e] = Float4GetDatum(dbert_rerank_score(d->core, dbert_batch_logits(batch, i, &rows)));
 }
 
+static void
+no_score(void *ctx, int e)
+{
+	((Documents *) ctx)->nulls[e] = true;
+}
+
 /* (query, docs [, model]) */
 Datum
 distil_rerank(PG_FUNCTION_ARGS)
@@ -246,7 +265,7 @@ distil_rerank(PG_FUNCTION_ARGS)
 		.core = model->core,.query = PG_GETARG_DATUM(0),.docs = docs.texts,.nulls = docs.nulls
 	};
 	DistilPairLoop loop = {
-		.model = model,.n = docs.n,.ctx = &d,.get = get_document,.take = take_score
+		.model = model,.n = docs.n,.ctx = &d,.get = get_document,.take = take_score,.none = no_score
 	};
 	ArrayType  *result;
 

@@ -54,10 +54,13 @@ distil_run_pairs(const DistilPairLoop *loop)
 			continue;
 		in.numbers[i] = e;
 		distil_usage_count(loop->model->usage, &(DistilUsage) {.rows = 1});
-		if (loop->cut_first)
-			distil_batch_add_first_cut(batch, in.texts[i]);
-		else
-			distil_batch_add(batch, in.texts[i], true);
+		if (!(loop->cut_first ? distil_batch_add_first_cut(batch, in.texts[i]) :
+			  distil_batch_add(batch, in.texts[i], true)))
+		{
+			if (loop->none != NULL)
+				loop->none(loop->ctx, e);
+			continue;
+		}
 		if (dbert_batch_tokens(batch) >= batch_tokens)
 			run_batch(loop, batch, &in);
 	}

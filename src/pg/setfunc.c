@@ -20,6 +20,7 @@
 #include "utils/float.h"
 
 #include "pg/compat.h"
+#include "pg/entitylist.h"
 #include "pg/errors.h"
 #include "pg/textcursor.h"
 
@@ -72,16 +73,19 @@ scores(FunctionCallInfo fcinfo, bool pair, const char *function)
 	DistilModel *model = distil_call_model(fcinfo, n_texts, NULL);
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	DistilText	texts[2];
+	DbertBatch *batch;
 	Score	   *sorted;
 
 	distil_require_head(model, DBERT_HEAD_SEQUENCE, function);
 	for (int i = 0; i < n_texts; i++)
 		texts[i] = distil_text_get(PG_GETARG_DATUM(i));
-	sorted = sorted_scores(model->core, distil_run_text(model, DBERT_WANT_LOGITS, texts, pair));
+	InitMaterializedSRF(fcinfo, 0);
+	batch = distil_run_text(model, DBERT_WANT_LOGITS, texts, pair);
 	for (int i = 0; i < n_texts; i++)
 		distil_text_free(&texts[i]);
-
-	InitMaterializedSRF(fcinfo, 0);
+	if (batch == NULL)
+		return (Datum) 0;
+	sorted = sorted_scores(model->core, batch);
 	for (int i = 0; i < model->core->config.n_labels; i++)
 	{
 		const char *label = model->core->labels[sorted[i].label];
@@ -143,35 +147,13 @@ get_aggregation(text *arg)
 	return aggregation;
 }
 
-/*
- * The entities of text 0, in the caller's context.  What the core allocates
- * lives as long as the batch, so nothing may raise before it is freed.
- */
-static DbertEntity *
-find_entities(const DbertBatch *batch, DbertAggregation aggregation,
-			  float min_score, int *count)
-{
-	int			n_tokens;
-	DbertEntity *result;
-	DbertEntity *found;
-	DbertError	err;
-
-	(void) dbert_batch_text_tokens(batch, 0, &n_tokens);
-	result = palloc(n_tokens * sizeof(DbertEntity));	/* no more than tokens */
-	if (dbert_batch_entities(batch, 0, aggregation, min_score,
-							 &found, count, &err) != DBERT_OK)
-		distil_raise(&err, NULL);
-	memcpy(result, found, *count * sizeof(DbertEntity));
-	pfree(found);				/* distil_allocator's memory is palloc's */
-	return result;
-}
-
 static Datum
 entities(FunctionCallInfo fcinfo, DistilModel *model, text *aggregation_name, float min_score)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	DbertAggregation aggregation = get_aggregation(aggregation_name);
 	DistilText	t;
+	DbertBatch *batch;
 	DbertEntity *found;
 	int			count;
 	DistilCursor	cursor;
@@ -183,10 +165,11 @@ entities(FunctionCallInfo fcinfo, DistilModel *model, text *aggregation_name, fl
 	distil_require_head(model, DBERT_HEAD_TOKEN, "distil_entities");
 
 	t = distil_text_get(PG_GETARG_DATUM(0));
-	found = find_entities(distil_run_text(model, DBERT_WANT_LOGITS, &t, false),
-						  aggregation, min_score, &count);
-
 	InitMaterializedSRF(fcinfo, 0);
+	batch = distil_run_text(model, DBERT_WANT_LOGITS, &t, false);
+	if (batch == NULL)
+		return (Datum) 0;
+	found = distil_find_entities(batch, 0, aggregation, min_score, &count);
 	distil_cursor_open(&cursor, &t);
 	for (int i = 0; i < count; i++)
 		put_entity(rsinfo, &cursor, &found[i]);

@@ -49,8 +49,11 @@ distil_text_get(Datum value)
 	s = VARDATA_ANY(t.stored);
 	len = VARSIZE_ANY_EXHDR(t.stored);
 
-	/* returns its argument when there is nothing to convert, else a string */
-	t.data = pg_server_to_any(s, len, PG_UTF8);
+	/* Returns its argument when there is nothing to convert, else a string.  Bytes
+	 * of no known encoding are left to the core's own check if they may be wrong. */
+	t.data = s;
+	if (GetDatabaseEncoding() != PG_SQL_ASCII || distil_guc_on_error == DISTIL_ERROR_RAISE)
+		t.data = pg_server_to_any(s, len, PG_UTF8);
 	t.len = t.data == s ? (size_t) len : strlen(t.data);
 	return t;
 }
@@ -131,39 +134,37 @@ distil_batch_try_add(DbertBatch *batch, const DistilText *texts, bool pair, Dber
 	return try_add(batch, texts, pair, distil_guc_long_text, err);
 }
 
-/* Count the error, unless it is the user's wish to stop, and raise it. */
+/* Not if it is the user's wish to stop. */
 static void
-raise_failure(const DbertBatch *batch, const DbertError *err)
+count_error(const DbertBatch *batch, const DbertError *err)
 {
 	if (err->code != DBERT_E_CANCELLED)
 		distil_usage_count(distil_batch_model(batch)->usage, &(DistilUsage) {.errors = 1});
-	if (err->code == DBERT_E_LIMIT && distil_guc_long_text == DBERT_LONG_ERROR)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("%s", err->msg),
-				 errhint("Set \"distilbert.long_text\" to \"window\" to have long texts read in parts, or to \"truncate\" to have only their beginning read.")));
-	distil_raise(err, NULL);
 }
 
-void
+static bool
+add(DbertBatch *batch, const DistilText *texts, bool pair, DbertLongText long_text)
+{
+	DbertError	err;
+
+	if (try_add(batch, texts, pair, long_text, &err) == DBERT_OK)
+		return true;
+	count_error(batch, &err);
+	return !distil_answer_null(&err);
+}
+
+bool
 distil_batch_add(DbertBatch *batch, const DistilText *texts, bool pair)
 {
-	DbertError	err;
-
-	if (distil_batch_try_add(batch, texts, pair, &err) != DBERT_OK)
-		raise_failure(batch, &err);
+	return add(batch, texts, pair, distil_guc_long_text);
 }
 
-void
+bool
 distil_batch_add_first_cut(DbertBatch *batch, const DistilText *texts)
 {
-	DbertLongText long_text = distil_guc_long_text;
-	DbertError	err;
+	bool		truncate = distil_guc_long_text == DBERT_LONG_TRUNCATE;
 
-	if (long_text == DBERT_LONG_TRUNCATE)
-		long_text = DBERT_LONG_TRUNCATE_FIRST;
-	if (try_add(batch, texts, true, long_text, &err) != DBERT_OK)
-		raise_failure(batch, &err);
+	return add(batch, texts, true, truncate ? DBERT_LONG_TRUNCATE_FIRST : distil_guc_long_text);
 }
 
 DbertStatus
@@ -189,8 +190,10 @@ distil_batch_run(DbertBatch *batch)
 {
 	DbertError	err;
 
-	if (distil_batch_try_run(batch, &err) != DBERT_OK)
-		raise_failure(batch, &err);
+	if (distil_batch_try_run(batch, &err) == DBERT_OK)
+		return;
+	count_error(batch, &err);
+	distil_raise(&err, NULL);
 }
 
 DbertBatch *
@@ -209,7 +212,8 @@ distil_run_text(DistilModel *model, int want, const DistilText *texts, bool pair
 			return batch;
 	}
 	batch = distil_model_batch(model, want);
-	distil_batch_add(batch, texts, pair);
+	if (!distil_batch_add(batch, texts, pair))
+		return NULL;
 	distil_batch_run(batch);
 	if (cached)
 		distil_cache_keep(model, want, &key, batch, 0);

@@ -42,14 +42,16 @@ extern void distil_require_head(const DistilModel *model, DbertHead head, const 
 
 /*
  * dbert_batch_add as distilbert.long_text says, of one text or of a pair
- * (pair: texts[0] and texts[1]); the first leaves it to the caller to raise.
+ * (pair: texts[0] and texts[1]).  The first leaves it to the caller to raise;
+ * false of the others: the text's answer is NULL, as distilbert.on_error says,
+ * and a warning has told why.
  */
 extern DbertStatus distil_batch_try_add(DbertBatch *batch, const DistilText *texts, bool pair,
 										DbertError *err);
-extern void distil_batch_add(DbertBatch *batch, const DistilText *texts, bool pair);
+extern bool distil_batch_add(DbertBatch *batch, const DistilText *texts, bool pair);
 
 /* The same for a pair of which truncation cuts the first text alone. */
-extern void distil_batch_add_first_cut(DbertBatch *batch, const DistilText *texts);
+extern bool distil_batch_add_first_cut(DbertBatch *batch, const DistilText *texts);
 
 /* dbert_batch_run; the first leaves it to the caller to raise.  What they do is counted. */
 extern DbertStatus distil_batch_try_run(DbertBatch *batch, DbertError *err);
@@ -59,7 +61,7 @@ extern void distil_batch_run(DbertBatch *batch);
  * One text, or pair of texts, through the model, or its results from the result
  * cache (of sequence heads and embeddings alone; then the batch has no tokens).
  * The answer is text 0 of the returned batch, to be read at once: the batch
- * belongs to the whole backend.
+ * belongs to the whole backend.  NULL as distil_batch_add's false.
  */
 extern DbertBatch *distil_run_text(DistilModel *model, int want, const DistilText *texts, bool pair);
 

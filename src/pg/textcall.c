@@ -130,7 +130,7 @@ run_call(DistilModel *model, const DistilTask *task, const DistilText *texts,
 	DistilRun	run = {.model = model,.options = options};
 
 	run.batch = distil_run_text(model, task->want, texts, task->pair);
-	return task->answer(&run, 0, texts, answer);
+	return run.batch != NULL && task->answer(&run, 0, texts, answer);
 }
 
 Datum

@@ -20,8 +20,8 @@ distil_cursor_open(DistilCursor *cursor, const DistilText *t)
 	cursor->chars = 0;
 }
 
-static const char *
-move_to(DistilCursor *cursor, int32 target)
+const char *
+distil_cursor_move(DistilCursor *cursor, int32 target)
 {
 	int			encoding = GetDatabaseEncoding() == PG_SQL_ASCII ? PG_UTF8 : GetDatabaseEncoding();
 
@@ -41,8 +41,8 @@ move_to(DistilCursor *cursor, int32 target)
 DistilPart
 distil_cursor_part(DistilCursor *cursor, int32 start, int32 end)
 {
-	const char *from = move_to(cursor, start);
-	const char *to = move_to(cursor, end);
+	const char *from = distil_cursor_move(cursor, start);
+	const char *to = distil_cursor_move(cursor, end);
 	bool		bytes = GetDatabaseEncoding() == PG_SQL_ASCII;
 	DistilPart	part;
 

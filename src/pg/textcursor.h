@@ -29,6 +29,9 @@ typedef struct DistilPart
 
 extern void distil_cursor_open(DistilCursor *cursor, const DistilText *t);
 
+/* The byte where character target begins, or the text's end. */
+extern const char *distil_cursor_move(DistilCursor *cursor, int32 target);
+
 /*
  * The characters start .. end - 1.  Parts that come in order cost one walk
  * through the text; an earlier one is reached from the beginning again.

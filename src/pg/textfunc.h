@@ -60,6 +60,9 @@ distil_task_model_arg(const DistilTask *task, int nargs)
 
 extern const DistilTask distil_task_sentiment;
 extern const DistilTask distil_task_sentiment_label;
+extern const DistilTask distil_task_classify_above;
+extern const DistilTask distil_task_score;
+extern const DistilTask distil_task_mask;
 extern const DistilTask distil_task_classify;
 extern const DistilTask distil_task_embed;
 extern const DistilTask distil_task_embed_query;

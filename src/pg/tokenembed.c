@@ -73,6 +73,8 @@ distil_token_embeddings(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	batch = distil_run_text(model, DBERT_WANT_HIDDEN, &t, false);
+	if (batch == NULL)
+		return (Datum) 0;
 	tokens = dbert_batch_text_tokens(batch, 0, &n);
 	distil_cursor_open(&cursor, &t);
 	for (int i = 0; i < n; i++)

@@ -1,0 +1,108 @@
+/*
+ * entitylist.c -- see entitylist.h.
+ *
+ * A label of entities is a tag without its B-, I-, E- or S-; the tag "O" is none.
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+
+#include "pg/compat.h"
+#include "pg/entitylist.h"
+#include "pg/errors.h"
+
+/*
+ * What the core allocates lives as long as the batch, so nothing may raise
+ * before it is freed.
+ */
+DbertEntity *
+distil_find_entities(const DbertBatch *batch, int i, DbertAggregation aggregation,
+					 float min_score, int *count)
+{
+	int			n_tokens;
+	DbertEntity *result;
+	DbertEntity *found;
+	DbertError	err;
+
+	(void) dbert_batch_text_tokens(batch, i, &n_tokens);
+	result = palloc(n_tokens * sizeof(DbertEntity));	/* no more than tokens */
+	if (dbert_batch_entities(batch, i, aggregation, min_score,
+							 &found, count, &err) != DBERT_OK)
+		distil_raise(&err, NULL);
+	memcpy(result, found, *count * sizeof(DbertEntity));
+	pfree(found);				/* distil_allocator's memory is palloc's */
+	return result;
+}
+
+/* Of a tag; NULL: it stands for no entity. */
+static const char *
+label_of(const char *tag)
+{
+	if (strcmp(tag, "O") == 0)
+		return NULL;
+	return strchr("BIES", tag[0]) != NULL && tag[0] != '\0' && tag[1] == '-' ? tag + 2 : tag;
+}
+
+/* The labels of a model, each once; of one with another head, its labels. */
+static int
+labels_of(const DistilModel *model, const char **labels)
+{
+	const DbertModel *core = model->core;
+	int			n = 0;
+
+	for (int i = 0; i < core->config.n_labels; i++)
+	{
+		const char *label = core->config.head == DBERT_HEAD_TOKEN ? label_of(core->labels[i]) : core->labels[i];
+		bool		known = label == NULL;
+
+		for (int j = 0; j < n && !known; j++)
+			known = strcmp(labels[j], label) == 0;
+		if (!known)
+			labels[n++] = label;
+	}
+	return n;
+}
+
+static bool
+same_label(const char *label, const char *s, size_t len)
+{
+	text	   *t = distil_text_from_utf8(label, strlen(label));
+	bool		same = VARSIZE_ANY_EXHDR(t) == len && memcmp(VARDATA_ANY(t), s, len) == 0;
+
+	pfree(t);
+	return same;
+}
+
+bool
+distil_has_entity_label(const DistilModel *model, const char *label, size_t len)
+{
+	const char **labels = palloc_array(const char *, Max(model->core->config.n_labels, 1));
+	int			n = labels_of(model, labels);
+	bool		found = false;
+
+	for (int i = 0; i < n && !found; i++)
+		found = same_label(labels[i], label, len);
+	pfree(labels);
+	return found;
+}
+
+/* So many are listed in a message. */
+#define LABELS_SHOWN 20
+
+void
+distil_raise_no_label(const DistilModel *model, const char *label, size_t len)
+{
+	const char **labels = palloc_array(const char *, Max(model->core->config.n_labels, 1));
+	int			n = labels_of(model, labels);
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < Min(n, LABELS_SHOWN); i++)
+		appendStringInfo(&list, "%s\"%s\"", i > 0 ? ", " : "",
+						 text_to_cstring(distil_text_from_utf8(labels[i], strlen(labels[i]))));
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("model \"%s\" has no label \"%.*s\"", model->name, (int) len, label),
+			 errdetail("Its labels are %s%s.", list.data, n > LABELS_SHOWN ? ", ..." : "")));
+}
