@@ -13,7 +13,7 @@ SELECT set_config('test.fixtures', :'fixtures', false) = :'fixtures' AS fixtures
 CREATE FUNCTION pg_temp.shell(command text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	EXECUTE format('COPY (SELECT) TO PROGRAM %L',
-				   format('mkdir -p "%1$s" && cd "%1$s" && { %2$s; }', current_setting('test.dir'), command));
+				   format('cat >/dev/null; mkdir -p "%1$s" && cd "%1$s" && { %2$s; }', current_setting('test.dir'), command));
 END $$;
 
 CREATE FUNCTION pg_temp.write(file text, content bytea) RETURNS void LANGUAGE plpgsql AS $$

@@ -21,9 +21,12 @@ CREATE TEMP TABLE golden AS
 	WHERE NOT c ? 'pair';
 ANALYZE golden;
 
+-- another test may have left them
+SET client_min_messages = warning;
 SELECT count(l.name) AS loaded
 FROM unnest(string_to_array(:'models', ' ')) AS model,
 	LATERAL distil_load_model(model, :'fixtures' || model, replace => true) AS l;
+RESET client_min_messages;
 
 -- softmax, in double precision
 CREATE FUNCTION pg_temp.softmax(logits jsonb) RETURNS float8[] LANGUAGE sql AS $$

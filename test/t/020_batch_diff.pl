@@ -67,6 +67,7 @@ my @expressions = (
 	q{coalesce(length(distil_sentiment_label(coalesce(T.body, 'none'), 'm3')), 0)},
 	q{((distil_embed(left(T.body, 40), 'e'))[2])},
 	q{(distil_sentiment(T.body || ' ' || T.id, 's') + abs(distil_sentiment(T.body, 'm3')))},
+	q{((distil_embed(left(T.body, 30), 'e', normalized => true, dimensions => 5) || distil_embed(left(T.body, 30), 'e', normalized => NULL))[3])},
 	q{distil_rerank_distance('which film?', T.body, 'r')},
 	q{coalesce(length(distil_answer_text(left(T.body, 12), T.body, 'q')), 0)},
 );
