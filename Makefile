@@ -6,6 +6,7 @@
 #   make check           all tests; closes with "N passed, N failed"
 #   make check-core      unit tests of the core alone, no server
 #   make check-core SANITIZE=1   the same under ASan and UBSan
+#   make bench           SQL against the engine and a client (QUICK=1: some minutes)
 #   make bench-kernels   GFLOP/s of every table of kernels
 #   make bench-peers     encoder and tokenizer against others (QUICK=1: some minutes)
 
@@ -30,7 +31,7 @@ DATA_built  = sql/$(EXTENSION)--$(EXTVERSION).sql
 REGRESS     = $(filter-out $(EXTENSION) $(EXTENSION)--%,$(basename $(notdir $(sort $(wildcard $(here)sql/*.sql)))))
 REGRESS_OPTS = --encoding=UTF8
 
-ROOMS     = base kernel text model nn task
+ROOMS     = base kernel text model nn task train
 CORE_SRC := $(foreach room,$(ROOMS),$(patsubst $(here)%,%,$(sort $(wildcard $(here)src/$(room)/*.c))))
 PG_SRC   := $(patsubst $(here)%,%,$(sort $(wildcard $(here)src/pg/*.c)))
 CORE      = $(CORE_SRC:.c=.o)
@@ -53,6 +54,9 @@ ifneq ($(findstring clang,$(CC)),)
 PG_CFLAGS  += -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes
 endif
 $(CORE): override CFLAGS += -O3 -fvisibility=hidden -ffp-contract=off $(CFLAGS_ISA)
+
+# sqrtf in a loop becomes a vector's only if nobody asks for errno.
+%/adamw.o: CFLAGS_ISA = -fno-math-errno
 
 # Only these see the instructions; choose.c asks the processor first.
 ifeq ($(shell uname -m),x86_64)
@@ -124,18 +128,22 @@ check-core: $(TEST_BIN)
 
 # Programs that time the objects that ship; see the head of each.
 BENCHES     = bench/kernels bench/encode bench/tokens
-bench: $(BENCHES)
+benches: $(BENCHES)
 -include $(BENCHES:=.d)
 $(BENCHES): %: %.o $(CORE)
 	$(CC) $(filter-out -fvisibility=hidden,$(CFLAGS)) $< $(CORE) -o $@ $(CORE_LIBS)
+
+# Queries on a private server, against the engine and a client.
+bench:
+	@bash bench/query.sh
 
 bench-kernels: bench/kernels
 	bench/kernels
 
 # What others need for the same; the first run makes a virtual environment.
-bench-peers: bench/encode bench/tokens
+bench-peers: $(BENCHES)
 	python3 bench/peers.py $(if $(QUICK),--quick)
 
-.PHONY: check-core bench bench-kernels bench-peers
+.PHONY: check-core bench benches bench-kernels bench-peers
 
 endif

@@ -20,6 +20,11 @@ alone), always padded to the longest of the batch.  We take batches in arrival
 order: "classify" computes of the last layer what the head reads, "embed" every
 layer whole, as the rivals' graphs do.
 
+At the end stands a table of targets: the figures above, the products' share of
+the multiply-add peak (bench/kernels), two threads against one on a text of 512
+tokens (by the clock on the wall, on all cores), each with what was to be
+reached and whether it was.
+
 Within a round all sides take turns on one core.  A time is processor time (of
 our thread, of the rivals' process), so that other processes on the core do not
 count; a figure is the median over the rounds of the times, or of the ratios
@@ -29,6 +34,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import statistics
 import subprocess
 import sys
@@ -150,8 +156,9 @@ class Ours:
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.version = self.process.stdout.readline().strip()
 
-    def seconds(self, lengths, whole=False):
-        self.process.stdin.write("*" * whole + " ".join(map(str, lengths)) + "\n")
+    def seconds(self, lengths, whole=False, threads=0):
+        how = "*" * whole + f"threads {threads} " * (threads > 0)
+        self.process.stdin.write(how + " ".join(map(str, lengths)) + "\n")
         self.process.stdin.flush()
         return float(self.process.stdout.readline())
 
@@ -254,7 +261,71 @@ def measure_tokenizers(rounds, file):
             for name, s in median.items()}
 
 
+# ---- one core's peak, two threads ----
+
+def peak_fractions(kernels):
+    """Of the multiply-add peak, the fp32 products of 96 rows and more."""
+    output = subprocess.run([ROOT / "bench" / "kernels", kernels], text=True, capture_output=True, check=True).stdout
+    products = output[output.index("fp32 products"):output.index("attention of a head")]
+    return [float(fraction) for line in products.splitlines() if re.match(r" +\d+  ", line) and int(line.split()[0]) >= 96
+            for fraction in re.findall(r"\(([\d.]+)\)", line)]
+
+
+def thread_gain(kernels, precision, cores, rounds):
+    """Two threads against one on a text of 512 tokens; None where there is one core."""
+    if len(cores) < 2:
+        return None
+    own = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    ours = Ours(kernels, precision)
+    os.sched_setaffinity(0, own)
+    runs = {n: (lambda n=n: ours.seconds([512], threads=n)) for n in (1, 2)}
+    measure(runs, 1)
+    samples = measure(runs, rounds)
+    return statistics.median(a / b for a, b in zip(samples[1], samples[2]))
+
+
+# ---- what was to be reached ----
+
+def share(report, precision, key, label):
+    return report["cases"][label][precision]["ratios"][key]
+
+
+def targets(report):
+    """(what, precision, figures, limit, whether the figures are to be below it)"""
+    bulk = [label for label in report["cases"] if re.fullmatch(r"\d+ (sst|imdb) by 32", label)]
+    vnni = "vnni" in report["versions"]["int8"]
+    for p in ("fp32", "int8"):
+        for lengths, limit in (((8, 16, 32), 0.65), ((128, 256, 512), 0.8)):
+            for kind in ("classify", "embed"):
+                yield (f"single text of {' '.join(map(str, lengths))}: time / rival's, {kind}", p,
+                       [1 / share(report, p, f"best {kind}", f"{t} tokens") for t in lengths], limit, True)
+        for rival, kind, limit in (("best", "classify", 1.5), ("arrival", "classify", 2.5), ("best", "embed", 1.25)):
+            yield (f"{', '.join(bulk)}: texts/s / rival's {rival}, {kind}", p,
+                   [share(report, p, f"{rival} {kind}", label) for label in bulk], limit, False)
+        if report["threads"][p]:
+            yield "2 threads on 512 tokens: speed-up", p, [report["threads"][p]], 1.8, False
+    yield (f"{', '.join(bulk)}: texts/s / our fp32", "int8",
+           [report["cases"][label]["int8"]["int8/fp32"] for label in bulk], 3 if vnni else 1.7, False)
+    yield "products of 96 rows and more: share of the peak", "fp32", [min(report["peak fractions"])], 0.75, False
+    yield "tokenizer: MB/s / rival's best", "", [min(t["ratio"] for n, t in report["tokenizer"].items() if n != "ours")], 3, False
+
+
+def check_targets(report):
+    return [{"what": what, "precision": p, "figures": figures, "target": limit, "below": below,
+             "met": all(f <= limit if below else f >= limit for f in figures)}
+            for what, p, figures, limit, below in targets(report)]
+
+
 # ---- what is shown ----
+
+def print_targets(checked):
+    print("\nto reach" + " " * 72 + "figures           target  met")
+    for t in checked:
+        figures = " ".join(f"{f:.2f}" for f in t["figures"])
+        print(f"{t['what']:<72} {t['precision']:>5}  {figures:<17} {'<=' if t['below'] else '>='} {t['target']:.2f}"
+              f"  {'yes' if t['met'] else 'no'}")
+
 
 def print_case(label, precision, result):
     ms, ratios = result["ms"], result["ratios"]
@@ -309,6 +380,7 @@ def main():
     enter_venv()
     if not FUSED8.exists():
         make_graphs()
+    cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {args.core})
     sides = {("ours", p): Ours(args.kernels, p) for p in ("fp32", "int8")}
     sides |= {("onnx", "fp32"): OnnxRuntime(FUSED), ("onnx", "int8"): OnnxRuntime(FUSED8), "openvino": OpenVino(RAW)}
@@ -335,6 +407,10 @@ def main():
     report["tokenizer"] = measure_tokenizers(rounds, args.text)
     print("tokenizers: " + "   ".join(f"{name} {t['MB/s']:.1f} MB/s (x {t['ratio']:.2f})"
                                       for name, t in report["tokenizer"].items()))
+    report["peak fractions"] = peak_fractions(sides["ours", "fp32"].version.split()[0].removesuffix("-vnni"))
+    report["threads"] = {p: thread_gain(args.kernels, p, cores, rounds) for p in ("fp32", "int8")}
+    report["targets"] = check_targets(report)
+    print_targets(report["targets"])
     (HOME / "results.json").write_text(json.dumps(report, indent=1))
     draw(report, HOME / "peers.png")
     print("chart:", (HOME / "peers.png").relative_to(ROOT))

@@ -80,7 +80,7 @@ main(int argc, char **argv)
 {
 	DbertSource source;
 	DbertTokenizerFiles files = {0};
-	DbertPool	pool = {.alloc = &dbert_malloc_allocator};
+	DbertModelPool pool = {.alloc = &dbert_malloc_allocator};
 	DbertFileList used = {0};
 	DbertTokenizer tokenizer;
 	DbertTokenList list = {0};

@@ -450,6 +450,24 @@ CREATE FUNCTION @extschema@.distil_token_count(texts text[], model text)
 COMMENT ON FUNCTION @extschema@.distil_token_count(text[], text) IS
 	'number of tokens of each text, [CLS] and [SEP] included';
 
+-- long texts in pieces
+
+CREATE FUNCTION @extschema@.distil_chunk(text text, max_tokens integer, overlap integer DEFAULT 0)
+	RETURNS TABLE (seq integer, start_pos integer, end_pos integer, chunk text)
+	AS 'MODULE_PATHNAME', 'distil_chunk'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000 ROWS 10
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_chunk(text, integer, integer) IS
+	'text in chunks of at most max_tokens tokens, cut at sentences and words; by the tokenizer of the model that distilbert.embed_model names';
+
+CREATE FUNCTION @extschema@.distil_chunk(text text, model text, max_tokens integer, overlap integer DEFAULT 0)
+	RETURNS TABLE (seq integer, start_pos integer, end_pos integer, chunk text)
+	AS 'MODULE_PATHNAME', 'distil_chunk'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 10
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_chunk(text, text, integer, integer) IS
+	'text in chunks of at most max_tokens tokens, cut at sentences and words; by the tokenizer of the named model';
+
 
 -- ---------------------------------------------------------------- functions on pairs of texts
 --
@@ -596,3 +614,44 @@ CREATE FUNCTION @extschema@.distil_fill_mask(
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_fill_mask(text, text, integer, text[]) IS
 	'what each [MASK] of a text, counted by mask, may stand for, best first; targets: only these tokens';
+
+
+-- ---------------------------------------------------------------- training
+
+-- As distil_load_model, for those it is granted to.  The queries run with the
+-- rights of the caller.
+CREATE FUNCTION @extschema@.distil_train(
+	name text, query text, base text, task text DEFAULT 'classify',
+	epochs integer DEFAULT 3, learning_rate real DEFAULT 5e-5,
+	batch_size integer DEFAULT 16, batch_tokens integer DEFAULT 4096, max_tokens integer DEFAULT 256,
+	weight_decay real DEFAULT 0.01, warmup real DEFAULT 0.1, dropout real DEFAULT 0.1,
+	class_weights text DEFAULT NULL, head_only boolean DEFAULT false, freeze_embeddings boolean DEFAULT false,
+	validation real DEFAULT 0.1, validation_query text DEFAULT NULL, early_stopping integer DEFAULT 0,
+	seed bigint DEFAULT 42, replace boolean DEFAULT false)
+	RETURNS TABLE (
+		epoch integer, step bigint, train_loss real, eval_loss real, metric text, value real, seconds real)
+	AS 'MODULE_PATHNAME', 'distil_train'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
+COMMENT ON FUNCTION @extschema@.distil_train(
+	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, boolean, boolean,
+	real, text, integer, bigint, boolean) IS
+	'train a model on the texts and labels of a query, beginning with a base model; a row for each evaluation';
+
+CREATE FUNCTION @extschema@.distil_evaluate(model text, query text)
+	RETURNS TABLE (label text, "precision" real, recall real, f1 real, support bigint)
+	AS 'MODULE_PATHNAME', 'distil_evaluate'
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 10;
+COMMENT ON FUNCTION @extschema@.distil_evaluate(text, text) IS
+	'how well a classifier does on the texts and labels of a query: a row for each label, then overall rows';
+
+CREATE FUNCTION @extschema@.distil_export_model(name text)
+	RETURNS TABLE (file text, data bytea)
+	AS 'MODULE_PATHNAME', 'distil_export_model'
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 100000 ROWS 5;
+COMMENT ON FUNCTION @extschema@.distil_export_model(text) IS
+	'files of a model: a Hugging Face directory';
+
+REVOKE ALL ON FUNCTION @extschema@.distil_train(
+	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, boolean, boolean,
+	real, text, integer, bigint, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.distil_export_model(text) FROM PUBLIC;

@@ -50,3 +50,5 @@ SELECT id, round(sum(score)::numeric, 4) AS total FROM long_text, distil_scores(
 -- no end of it
 SELECT distil_sentiment(repeat('good film ', 100000)) BETWEEN -1 AND 1 AS number;
 SELECT distil_sentiment(repeat('good film ', 1000000));
+
+SELECT bool_and(distil_drop_model(m)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;

@@ -22,6 +22,8 @@
 #include "model/pack.h"
 #include "model/source.h"
 #include "text/tokenizer.h"
+#include "train/random.h"
+#include "train/train.h"
 
 typedef struct DbertBatch DbertBatch;
 

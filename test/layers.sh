@@ -33,9 +33,10 @@ check text "base"
 check model "base kernel text"
 check nn "base kernel text model"
 check task "base kernel text model nn"
+check train "base kernel text model"
 
 # The server's names, and what would end or jump out of a backend; comments do not count.
-for file in base/*.[ch] kernel/*.[ch] text/*.[ch] model/*.[ch] nn/*.[ch] task/*.[ch]; do
+for file in base/*.[ch] kernel/*.[ch] text/*.[ch] model/*.[ch] nn/*.[ch] task/*.[ch] train/*.[ch]; do
 	[ -f "$file" ] || continue
 	if cc -fpreprocessed -dD -E -P "$file" 2>/dev/null |
 		grep -n -E '"(postgres|fmgr|c)\.h"|(^|[^a-zA-Z_])(palloc0?|pfree|ereport|elog|exit|abort|printf|setjmp|longjmp)[[:space:]]*\('; then

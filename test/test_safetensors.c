@@ -11,7 +11,7 @@
 /* Open a file of a header, told to be as long as claimed (-1: as it is), and data bytes. */
 static DbertStatus
 open_header(const char *header, size_t header_len, int64_t claimed, size_t data,
-			DbertTensorSet *set, DbertPool *pool, DbertError *err)
+			DbertTensorSet *set, DbertModelPool *pool, DbertError *err)
 {
 	static MemModel m;
 	DbertSource source = mem_source(&m);
@@ -36,7 +36,7 @@ static void
 check_file(const char *header, int64_t claimed, size_t data, DbertStatus want, const char *words)
 {
 	DbertTensorSet set;
-	DbertPool	pool;
+	DbertModelPool	pool;
 	DbertError	err = {0};
 	DbertStatus status = open_header(header, strlen(header), claimed, data, &set, &pool, &err);
 
@@ -55,7 +55,7 @@ static void
 test_good(void)
 {
 	DbertTensorSet set;
-	DbertPool	pool;
+	DbertModelPool	pool;
 	DbertError	err = {0};
 	const char *header = "{\"__metadata__\":{\"format\":\"pt\"},"
 		"\"b\":{\"dtype\":\"BF16\",\"shape\":[3,2],\"data_offsets\":[8,20]},"
@@ -101,7 +101,7 @@ test_short_file(void)
 		MemModel	m = {.n_files = 0};
 		DbertSource source = mem_source(&m);
 		DbertTensorSet set;
-		DbertPool	pool = {&dbert_malloc_allocator, NULL};
+		DbertModelPool	pool = {&dbert_malloc_allocator, NULL};
 		DbertFileList list = {0};
 		DbertError	err = {0};
 
@@ -174,7 +174,7 @@ test_json(void)
 {
 	static const char zero[] = "{\"a\0b\":{" T "}}";
 	DbertTensorSet set;
-	DbertPool	pool;
+	DbertModelPool	pool;
 	DbertError	err = {0};
 	char		deep[3000],
 				name[1000];
@@ -213,7 +213,7 @@ test_flips(void)
 		for (int c = 1; c < 256; c += 3)
 		{
 			DbertTensorSet set;
-			DbertPool	pool;
+			DbertModelPool	pool;
 			DbertError	err = {0};
 			DbertStatus status;
 
@@ -242,7 +242,7 @@ test_values(void)
 			MemModel	m = {.n_files = 0};
 			DbertSource source = mem_source(&m);
 			DbertTensorSet set;
-			DbertPool	pool = {&dbert_malloc_allocator, NULL};
+			DbertModelPool	pool = {&dbert_malloc_allocator, NULL};
 			DbertFileList list = {0};
 			DbertError	err = {0};
 			size_t		n = DBERT_READ_BLOCK / 2 + 77;

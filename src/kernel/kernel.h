@@ -102,6 +102,9 @@ typedef struct DbertKernels
 									const float *gamma, const float *beta,
 									int m, int n, float eps);
 
+	/* x[count] in place; training's alone, answers have it inside linear */
+	void		(*activate) (float *x, size_t count, int act);
+
 	const DbertInt8Kernels *int8;
 } DbertKernels;
 

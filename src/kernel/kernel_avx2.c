@@ -30,6 +30,7 @@
 	.linear = linear, \
 	.attention = attention, \
 	.layer_norm_rows = layer_norm_rows, \
+	.activate = activate, \
 	.int8 = &int8_kernels, \
 }
 

@@ -179,5 +179,6 @@ const DbertKernels dbert_kernels_scalar = {
 	.linear = linear,
 	.attention = attention,
 	.layer_norm_rows = dbert_f32_layer_norm_rows__scalar,
+	.activate = dbert_f32_activate__scalar,
 	.int8 = &dbert_int8_scalar,
 };

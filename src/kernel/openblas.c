@@ -18,6 +18,7 @@
 #include "kernel/kernel_scalar.h"
 
 #include "kernel/int8.h"
+#include "kernel/sgemm.h"
 #include "model/config.h"
 
 #include <dlfcn.h>
@@ -123,6 +124,17 @@ empty(int m, int n, int k)
 	return m <= 0 || n <= 0 || k <= 0;
 }
 
+void
+dbert_f32_sgemm__openblas(bool ta, bool tb, int m, int n, int k,
+						  float alpha, const float *a, size_t lda,
+						  const float *b, size_t ldb,
+						  float beta, float *c, size_t ldc)
+{
+	if (!empty(m, n, k))
+		sgemm(ROW_MAJOR, ta ? TRANS : NO_TRANS, tb ? TRANS : NO_TRANS, m, n, k,
+			  alpha, a, (int) lda, b, (int) ldb, beta, c, (int) ldc);
+}
+
 /* The bias goes first and sgemm adds to it: one pass over y. */
 static void
 linear(float *y, size_t ldy, const float *x, size_t ldx,
@@ -166,5 +178,6 @@ const DbertKernels dbert_kernels_openblas = {
 	.linear = linear,
 	.attention = attention,
 	.layer_norm_rows = dbert_f32_layer_norm_rows__scalar,
+	.activate = dbert_f32_activate__scalar,
 	.int8 = &dbert_int8_scalar,
 };

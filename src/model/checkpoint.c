@@ -28,7 +28,7 @@ compare_names(const void *a, const void *b)
 }
 
 static DbertStatus
-open_shard(const DbertSource *source, const char *dir, const char *name, DbertPool *pool,
+open_shard(const DbertSource *source, const char *dir, const char *name, DbertModelPool *pool,
 		   const DbertPoll *poll, Shard *shard, DbertFileList *list, DbertError *err)
 {
 	char		path[DBERT_FILE_NAME_MAX];
@@ -44,7 +44,7 @@ open_shard(const DbertSource *source, const char *dir, const char *name, DbertPo
 
 /* Join the shards' tensors; two of one name are an error. */
 static DbertStatus
-join_shards(const Shard *shards, size_t n_shards, DbertPool *pool, DbertTensorSet *set,
+join_shards(const Shard *shards, size_t n_shards, DbertModelPool *pool, DbertTensorSet *set,
 			DbertError *err)
 {
 	size_t		total = 0;
@@ -115,7 +115,7 @@ check_map(const json_t *map, const DbertTensorSet *set, const char *dir, DbertEr
 }
 
 static DbertStatus
-open_map(const DbertSource *source, const char *dir, const DbertJson *map, DbertPool *pool,
+open_map(const DbertSource *source, const char *dir, const DbertJson *map, DbertModelPool *pool,
 		 const DbertPoll *poll, DbertTensorSet *set, DbertFileList *list, DbertError *err)
 {
 	const char **names = dbert_pool_alloc(pool, SHARDS_MAX, sizeof(*names));
@@ -139,7 +139,7 @@ open_map(const DbertSource *source, const char *dir, const DbertJson *map, Dbert
 }
 
 static DbertStatus
-open_index(const DbertSource *source, const char *dir, DbertPool *pool, const DbertPoll *poll,
+open_index(const DbertSource *source, const char *dir, DbertModelPool *pool, const DbertPoll *poll,
 		   DbertTensorSet *set, DbertFileList *list, DbertError *err)
 {
 	json_t	   *root;
@@ -164,7 +164,7 @@ open_index(const DbertSource *source, const char *dir, DbertPool *pool, const Db
 }
 
 DbertStatus
-dbert_tensors_open(const DbertSource *source, const char *dir, DbertPool *pool,
+dbert_tensors_open(const DbertSource *source, const char *dir, DbertModelPool *pool,
 				   const DbertPoll *poll, DbertTensorSet *set, DbertFileList *list,
 				   DbertError *err)
 {

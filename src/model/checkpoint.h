@@ -9,7 +9,7 @@
  * pool, which owns the rest.
  */
 extern DbertStatus dbert_safetensors_header(const DbertSource *source, const char *file,
-											DbertPool *pool, const DbertPoll *poll,
+											DbertModelPool *pool, const DbertPoll *poll,
 											DbertTensor **items, size_t *count,
 											DbertError *err);
 

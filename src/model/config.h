@@ -70,6 +70,8 @@ typedef enum DbertPrecision
 	DBERT_PRECISION_INT8		/* kernel/int8.h; norms, attention and heads stay fp32 */
 } DbertPrecision;
 
+#define DBERT_MAX_LABELS	65536
+
 typedef struct DbertConfig
 {
 	int32_t		family;			/* DbertFamily */

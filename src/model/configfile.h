@@ -16,7 +16,6 @@
 #define DBERT_MAX_VOCAB		(4 << 20)
 #define DBERT_MAX_POSITIONS (1 << 20)
 #define DBERT_MAX_TYPES		1024
-#define DBERT_MAX_LABELS	65536
 
 /* [CLS] a [SEP] b and [SEP]: what a pair needs to keep anything at all */
 #define DBERT_MIN_TOKENS	4
@@ -54,7 +53,7 @@ extern DbertStatus dbert_config_head(const DbertJson *root, DbertTask task,
  * 0 for heads without labels; checked against the rows of the head's weight.
  */
 extern DbertStatus dbert_config_labels(const DbertJson *root, const DbertTensorSet *tensors,
-									   DbertPool *pool, DbertConfig *config,
+									   DbertModelPool *pool, DbertConfig *config,
 									   const char ***labels, DbertError *err);
 
 /* Whether a config out of an image is within all limits. */

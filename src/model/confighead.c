@@ -158,7 +158,7 @@ dbert_config_head(const DbertJson *root, DbertTask task, const DbertTensorSet *t
 
 /* labels[n] from id2label; every key from "0" to n-1 must be there. */
 static DbertStatus
-named_labels(const DbertJson *id2label, int n, const char **labels, DbertPool *pool,
+named_labels(const DbertJson *id2label, int n, const char **labels, DbertModelPool *pool,
 			 DbertError *err)
 {
 	for (int i = 0; i < n; i++)
@@ -180,7 +180,7 @@ named_labels(const DbertJson *id2label, int n, const char **labels, DbertPool *p
 
 /* transformers' names for labels without a name */
 static DbertStatus
-numbered_labels(int n, const char **labels, DbertPool *pool, DbertError *err)
+numbered_labels(int n, const char **labels, DbertModelPool *pool, DbertError *err)
 {
 	for (int i = 0; i < n; i++)
 	{
@@ -260,7 +260,7 @@ check_rows(const DbertTensorSet *tensors, const char *name, int64_t n, const cha
 }
 
 static DbertStatus
-read_labels(const DbertJson *root, const DbertTensorSet *tensors, DbertPool *pool,
+read_labels(const DbertJson *root, const DbertTensorSet *tensors, DbertModelPool *pool,
 			DbertConfig *config, const char ***labels, DbertError *err)
 {
 	DbertJson	id2label;
@@ -289,7 +289,7 @@ read_labels(const DbertJson *root, const DbertTensorSet *tensors, DbertPool *poo
 }
 
 DbertStatus
-dbert_config_labels(const DbertJson *root, const DbertTensorSet *tensors, DbertPool *pool,
+dbert_config_labels(const DbertJson *root, const DbertTensorSet *tensors, DbertModelPool *pool,
 					DbertConfig *config, const char ***labels, DbertError *err)
 {
 	*labels = NULL;

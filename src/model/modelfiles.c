@@ -87,7 +87,7 @@ dbert_file_load(const DbertSource *source, const char *name, size_t max,
 }
 
 DbertStatus
-dbert_file_list_add(DbertFileList *list, DbertPool *pool, const DbertSource *source,
+dbert_file_list_add(DbertFileList *list, DbertModelPool *pool, const DbertSource *source,
 					const char *dir, const char *name, DbertError *err)
 {
 	char		path[DBERT_FILE_NAME_MAX];

@@ -52,7 +52,7 @@ typedef struct DbertFileList
 } DbertFileList;
 
 /* Add dir/name when it exists and is not yet there. */
-extern DbertStatus dbert_file_list_add(DbertFileList *list, DbertPool *pool,
+extern DbertStatus dbert_file_list_add(DbertFileList *list, DbertModelPool *pool,
 									   const DbertSource *source, const char *dir,
 									   const char *name, DbertError *err);
 

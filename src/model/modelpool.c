@@ -3,26 +3,26 @@
 
 #include <string.h>
 
-typedef struct DbertPoolBlock
+typedef struct DbertModelPoolBlock
 {
-	struct DbertPoolBlock *next;
+	struct DbertModelPoolBlock *next;
 	union
 	{
 		void	   *pointer;
 		uint64_t	integer;
 		long double real;
 	}			data[];			/* aligned for any scalar type */
-} DbertPoolBlock;
+} DbertModelPoolBlock;
 
 void *
-dbert_pool_alloc(DbertPool *pool, size_t count, size_t size)
+dbert_pool_alloc(DbertModelPool *pool, size_t count, size_t size)
 {
 	size_t		bytes,
 				whole;
-	DbertPoolBlock *block;
+	DbertModelPoolBlock *block;
 
 	if (!dbert_mul_size(count, size, &bytes) ||
-		!dbert_add_size(bytes, sizeof(DbertPoolBlock), &whole))
+		!dbert_add_size(bytes, sizeof(DbertModelPoolBlock), &whole))
 		return NULL;
 	block = dbert_alloc(pool->alloc, whole);
 	if (block == NULL)
@@ -34,7 +34,7 @@ dbert_pool_alloc(DbertPool *pool, size_t count, size_t size)
 }
 
 char *
-dbert_pool_strndup(DbertPool *pool, const char *s, size_t len)
+dbert_pool_strndup(DbertModelPool *pool, const char *s, size_t len)
 {
 	char	   *copy = len < SIZE_MAX ? dbert_pool_alloc(pool, len + 1, 1) : NULL;
 
@@ -44,11 +44,11 @@ dbert_pool_strndup(DbertPool *pool, const char *s, size_t len)
 }
 
 void
-dbert_pool_end(DbertPool *pool)
+dbert_pool_end(DbertModelPool *pool)
 {
 	while (pool->blocks != NULL)
 	{
-		DbertPoolBlock *block = pool->blocks;
+		DbertModelPoolBlock *block = pool->blocks;
 
 		pool->blocks = block->next;
 		dbert_free(pool->alloc, block);

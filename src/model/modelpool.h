@@ -10,18 +10,18 @@
 
 #include "base/memory.h"
 
-typedef struct DbertPool
+typedef struct DbertModelPool
 {
 	const DbertAllocator *alloc;
-	struct DbertPoolBlock *blocks;
-} DbertPool;
+	struct DbertModelPoolBlock *blocks;
+} DbertModelPool;
 
 /* count * size bytes, cleared; NULL: out of memory. */
-extern void *dbert_pool_alloc(DbertPool *pool, size_t count, size_t size);
+extern void *dbert_pool_alloc(DbertModelPool *pool, size_t count, size_t size);
 
 /* A terminated copy of len bytes. */
-extern char *dbert_pool_strndup(DbertPool *pool, const char *s, size_t len);
+extern char *dbert_pool_strndup(DbertModelPool *pool, const char *s, size_t len);
 
-extern void dbert_pool_end(DbertPool *pool);
+extern void dbert_pool_end(DbertModelPool *pool);
 
 #endif

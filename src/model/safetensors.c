@@ -147,7 +147,7 @@ measure(DbertTensor *t, int bits, uint64_t *bytes, DbertError *err)
 }
 
 static DbertStatus
-read_tensor(const DbertJson *header, const char *name, DbertPool *pool, DbertTensor *t,
+read_tensor(const DbertJson *header, const char *name, DbertModelPool *pool, DbertTensor *t,
 			DbertError *err)
 {
 	DbertJson	entry;
@@ -223,7 +223,7 @@ check_tiling(DbertTensor *items, size_t count, const char *file, uint64_t buffer
 }
 
 static DbertStatus
-parse_header(const DbertJson *header, uint64_t data, uint64_t buffer, DbertPool *pool,
+parse_header(const DbertJson *header, uint64_t data, uint64_t buffer, DbertModelPool *pool,
 			 DbertTensor **items, size_t *count, DbertError *err)
 {
 	size_t		n = 0;
@@ -272,7 +272,7 @@ read_header_length(const DbertSource *source, const char *file, uint64_t *header
 }
 
 DbertStatus
-dbert_safetensors_header(const DbertSource *source, const char *file, DbertPool *pool,
+dbert_safetensors_header(const DbertSource *source, const char *file, DbertModelPool *pool,
 						 const DbertPoll *poll, DbertTensor **items, size_t *count,
 						 DbertError *err)
 {

@@ -50,7 +50,7 @@ typedef struct DbertTensorSet
  * Read the headers of the checkpoint in folder dir, and add its files to list.
  */
 extern DbertStatus dbert_tensors_open(const DbertSource *source, const char *dir,
-									  DbertPool *pool, const DbertPoll *poll,
+									  DbertModelPool *pool, const DbertPoll *poll,
 									  DbertTensorSet *set, DbertFileList *list,
 									  DbertError *err);
 

@@ -154,7 +154,7 @@ read_dense(const DbertJson *root, DbertSentence *out, DbertError *err)
 
 /* The config.json of a module, by its reader. */
 static DbertStatus
-read_module_file(const DbertSource *source, const char *dir, DbertPool *pool, const DbertPoll *poll,
+read_module_file(const DbertSource *source, const char *dir, DbertModelPool *pool, const DbertPoll *poll,
 				 DbertStatus (*reader) (const DbertJson *root, DbertSentence *out, DbertError *err),
 				 DbertSentence *out, DbertError *err)
 {
@@ -184,7 +184,7 @@ read_encoder_settings(const DbertJson *root, DbertSentence *out, DbertError *err
 }
 
 static DbertStatus
-read_encoder_file(const DbertSource *source, DbertPool *pool, const DbertPoll *poll,
+read_encoder_file(const DbertSource *source, DbertModelPool *pool, const DbertPoll *poll,
 				  DbertSentence *out, DbertFileList *list, DbertError *err)
 {
 	static const char *const names[] = {"sentence_bert_config.json", "sentence_distilbert_config.json"};
@@ -211,7 +211,7 @@ read_encoder_file(const DbertSource *source, DbertPool *pool, const DbertPoll *p
 
 /* *out = the prompt of that name, if there is one and it is not empty. */
 static DbertStatus
-read_prompt(const DbertJson *prompts, const char *name, DbertPool *pool, const char **out, DbertError *err)
+read_prompt(const DbertJson *prompts, const char *name, DbertModelPool *pool, const char **out, DbertError *err)
 {
 	const char *text = NULL;
 
@@ -227,10 +227,10 @@ read_prompt(const DbertJson *prompts, const char *name, DbertPool *pool, const c
  * As SentenceTransformer's encode, encode_query and encode_document choose:
  * the default applies where nothing else is asked for, a query has the prompt
  * "query" or none.  A passage's has had three names; the later in this list
- * counts less.
+ * counts more.
  */
 static DbertStatus
-read_prompts(const DbertJson *root, DbertPool *pool, DbertSentence *out, DbertError *err)
+read_prompts(const DbertJson *root, DbertModelPool *pool, DbertSentence *out, DbertError *err)
 {
 	static const char *const passage[] = {"corpus", "passage", "document"};
 	DbertJson	prompts;
@@ -253,7 +253,7 @@ read_prompts(const DbertJson *root, DbertPool *pool, DbertSentence *out, DbertEr
 }
 
 static DbertStatus
-read_prompts_file(const DbertSource *source, DbertPool *pool, const DbertPoll *poll,
+read_prompts_file(const DbertSource *source, DbertModelPool *pool, const DbertPoll *poll,
 				  DbertSentence *out, DbertError *err)
 {
 	json_t	   *root;
@@ -295,7 +295,7 @@ read_module(const DbertJson *list, size_t i, const char **type, const char **pat
 
 /* The module's own files. */
 static DbertStatus
-read_known_module(const DbertSource *source, const char *type, const char *path, DbertPool *pool,
+read_known_module(const DbertSource *source, const char *type, const char *path, DbertModelPool *pool,
 				  const DbertPoll *poll, DbertSentence *out, DbertFileList *files, DbertError *err)
 {
 	DBERT_TRY(dbert_file_list_add(files, pool, source, path, "config.json", err));
@@ -315,7 +315,7 @@ read_known_module(const DbertSource *source, const char *type, const char *path,
 
 /* The modules in their order, the last two may be missing; nothing else is supported. */
 static DbertStatus
-read_modules(const DbertSource *source, const DbertJson *list, DbertPool *pool,
+read_modules(const DbertSource *source, const DbertJson *list, DbertModelPool *pool,
 			 const DbertPoll *poll, DbertSentence *out, DbertFileList *files, DbertError *err)
 {
 	static const char *const order[] = {"Transformer", "Pooling", "Dense", "Normalize"};
@@ -344,7 +344,7 @@ read_modules(const DbertSource *source, const DbertJson *list, DbertPool *pool,
 }
 
 DbertStatus
-dbert_sentence_read(const DbertSource *source, DbertPool *pool, const DbertPoll *poll,
+dbert_sentence_read(const DbertSource *source, DbertModelPool *pool, const DbertPoll *poll,
 					DbertSentence *out, DbertFileList *list, DbertError *err)
 {
 	json_t	   *root;

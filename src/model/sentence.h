@@ -33,7 +33,7 @@ typedef struct DbertSentence
  * Module folders' files are added to list.  E_UNSUPPORTED names a module or
  * pooling mode there is no code for.
  */
-extern DbertStatus dbert_sentence_read(const DbertSource *source, DbertPool *pool,
+extern DbertStatus dbert_sentence_read(const DbertSource *source, DbertModelPool *pool,
 									   const DbertPoll *poll, DbertSentence *out,
 									   DbertFileList *list, DbertError *err);
 

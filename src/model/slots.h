@@ -66,6 +66,32 @@ extern DbertStatus dbert_slots_match(DbertSlots *slots, const DbertConfig *confi
 									 const DbertTensorSet *tensors, const DbertTensorSet *dense,
 									 uint64_t *parameters, DbertError *err);
 
+/*
+ * Same, for a config whose head is not the checkpoint's: a slot of the head
+ * that is not there in shape and type has n_parts = 0.
+ */
+extern DbertStatus dbert_slots_match_encoder(DbertSlots *slots, const DbertConfig *config,
+											 const DbertTensorSet *tensors, DbertError *err);
+
+/* What a slot is to training. */
+typedef enum DbertSlotRole
+{
+	DBERT_ROLE_EMBEDDING,
+	DBERT_ROLE_LAYER,
+	DBERT_ROLE_HEAD,			/* below its last layer: pooler, pre_classifier, transform */
+	DBERT_ROLE_OUTPUT			/* the layer that gives the logits */
+} DbertSlotRole;
+
+extern DbertSlotRole dbert_slot_role(const DbertSlot *slot);
+
+/* A matrix, not a bias or the weight of a norm. */
+extern bool dbert_slot_is_matrix(const DbertSlot *slot);
+
+/* Tensors that slot is stacked of, and the name that transformers gives to one of them. */
+extern int	dbert_slot_parts(const DbertSlot *slot, const DbertConfig *config);
+extern void dbert_slot_tensor_name(const DbertSlot *slot, int part, const DbertConfig *config,
+								   char name[DBERT_TENSOR_NAME_MAX + 1]);
+
 /* Point weights (layers already allocated, everything cleared) into base. */
 extern void dbert_slots_place(const DbertSlots *slots, const DbertConfig *config,
 							  const void *base, DbertWeights *weights);

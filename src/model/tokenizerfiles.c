@@ -41,14 +41,14 @@ static const char *const role_names[DBERT_ROLES] = {
 
 static DbertStatus
 load_object(const DbertSource *source, const char *dir, const char *name, size_t max, int flags,
-			DbertPool *pool, const DbertPoll *poll, json_t **root, DbertJson *at, DbertError *err)
+			DbertModelPool *pool, const DbertPoll *poll, json_t **root, DbertJson *at, DbertError *err)
 {
 	DBERT_TRY(dbert_json_load(source, dir, name, max, flags, true, pool->alloc, poll, root, at, err));
 	return at->value != NULL ? dbert_json_expect(at, JSON_OBJECT, err) : DBERT_OK;
 }
 
 static DbertStatus
-load_files(const DbertSource *source, const char *dir, DbertPool *pool, const DbertPoll *poll,
+load_files(const DbertSource *source, const char *dir, DbertModelPool *pool, const DbertPoll *poll,
 		   Files *f, DbertError *err)
 {
 	char		path[DBERT_FILE_NAME_MAX];
@@ -355,7 +355,7 @@ resolve_roles(DbertAddedToken roles[DBERT_ROLES], DbertTokenSpec *t, DbertError 
 }
 
 static DbertStatus
-begin_spec(DbertTokenSpec *t, DbertPool *pool, int32_t vocab, DbertError *err)
+begin_spec(DbertTokenSpec *t, DbertModelPool *pool, int32_t vocab, DbertError *err)
 {
 	memset(t, 0, sizeof(*t));
 	t->pool = pool;
@@ -393,7 +393,7 @@ build_spec(Files *f, DbertTokenSpec *t, int64_t *max_tokens, DbertError *err)
 }
 
 static DbertStatus
-add_file_names(const DbertSource *source, const char *dir, DbertPool *pool, DbertFileList *list,
+add_file_names(const DbertSource *source, const char *dir, DbertModelPool *pool, DbertFileList *list,
 			   DbertError *err)
 {
 	static const char *const names[] = {
@@ -408,13 +408,13 @@ add_file_names(const DbertSource *source, const char *dir, DbertPool *pool, Dber
 
 DbertStatus
 dbert_tokenizer_files_read(const DbertSource *source, const char *dir, int32_t vocab,
-						   const DbertAllocator *alloc, DbertPool *pool,
+						   const DbertAllocator *alloc, DbertModelPool *pool,
 						   const DbertPoll *poll, DbertTokenizerFiles *out,
 						   DbertFileList *list, DbertError *err)
 {
 	Files		f;
 	DbertTokenSpec t;
-	DbertPool	scratch = {alloc, NULL};
+	DbertModelPool	scratch = {alloc, NULL};
 	DbertError	inner;
 	DbertStatus status;
 

@@ -29,7 +29,7 @@ typedef enum DbertRole
 
 typedef struct DbertTokenSpec
 {
-	DbertPool  *pool;
+	DbertModelPool  *pool;
 	DbertTokenizerSpec spec;
 	const char **tokens;		/* [limit], spec.tokens */
 	size_t	   *lens;

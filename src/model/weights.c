@@ -367,8 +367,7 @@ static DbertStatus
 match_slot(DbertSlot *slot, const DbertConfig *config, const DbertTensorSet *tensors,
 		   const char *prefix, uint64_t *parameters, DbertError *err)
 {
-	const char *const *names = rule_names(slot->rule, config);
-	int			n_parts = names[1] != NULL ? 3 : 1;
+	int			n_parts = dbert_slot_parts(slot, config);
 	int			rank = slot->rule->rows == '1' ? 1 : 2;
 	int64_t		want[2];
 	char		name[DBERT_TENSOR_NAME_MAX + 1];
@@ -411,6 +410,60 @@ dbert_slots_match(DbertSlots *slots, const DbertConfig *config, const DbertTenso
 							 parameters, err));
 	}
 	return DBERT_OK;
+}
+
+DbertStatus
+dbert_slots_match_encoder(DbertSlots *slots, const DbertConfig *config, const DbertTensorSet *tensors,
+						  DbertError *err)
+{
+	const char *prefix = encoder_prefix(config, tensors);
+	uint64_t	parameters = 0; /* not of interest */
+
+	for (int i = 0; i < slots->count; i++)
+	{
+		DbertSlot  *slot = &slots->items[i];
+		DbertStatus status = match_slot(slot, config, tensors, prefix, &parameters, err);
+
+		if (status != DBERT_OK && dbert_slot_role(slot) < DBERT_ROLE_HEAD)
+			return status;
+		if (status != DBERT_OK)
+			slot->n_parts = 0;
+	}
+	return DBERT_OK;
+}
+
+/* ---- training's questions ---- */
+
+DbertSlotRole
+dbert_slot_role(const DbertSlot *slot)
+{
+	const DbertSlotRule *rule = slot->rule;
+
+	if (rule->where == LAYER)
+		return DBERT_ROLE_LAYER;
+	if (rule->heads == HEADS_ALL)
+		return DBERT_ROLE_EMBEDDING;
+	return rule->field == TOP(head_out) ? DBERT_ROLE_OUTPUT : DBERT_ROLE_HEAD;
+}
+
+bool
+dbert_slot_is_matrix(const DbertSlot *slot)
+{
+	return slot->rule->rows != '1';
+}
+
+int
+dbert_slot_parts(const DbertSlot *slot, const DbertConfig *config)
+{
+	return rule_names(slot->rule, config)[1] != NULL ? 3 : 1;
+}
+
+void
+dbert_slot_tensor_name(const DbertSlot *slot, int part, const DbertConfig *config,
+					   char name[DBERT_TENSOR_NAME_MAX + 1])
+{
+	full_name(name, slot, rule_names(slot->rule, config)[part], config,
+			  config->family == DBERT_FAMILY_DISTILBERT ? "distilbert." : "bert.");
 }
 
 /* ---- the fields ---- */

@@ -28,6 +28,7 @@ bool		distil_guc_enable_batching;
 char	   *distil_guc_force_isa;
 bool		distil_guc_enable_batching;
 int			distil_guc_batch_tokens;
+int			distil_guc_train_memory = 4096;
 int			distil_guc_max_memory;
 int			distil_guc_cache_size;
 int			distil_guc_shared_cache_size;
@@ -152,6 +153,11 @@ distil_guc_init(void)
 							NULL, &distil_guc_batch_tokens, 4096, 1, 1024 * 1024,
 							PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 
+	DefineCustomIntVariable("distilbert.train_memory",
+							"Memory that one distil_train may take.",
+							"A training that needs more is refused before it begins.",
+							&distil_guc_train_memory, 4096, 1, 4 * 1024 * 1024,
+							PGC_USERSET, GUC_UNIT_MB, NULL, NULL, NULL);
 	DefineCustomIntVariable("distilbert.max_memory",
 							"Memory that models may take in a session, shared weights excepted.",
 							"Batches are made smaller to keep to it, texts that need more are errors; 0: no limit.",

@@ -19,6 +19,7 @@ extern char *distil_guc_force_isa;		/* superuser: name of a table of kernels, ""
 extern bool distil_guc_enable_batching;
 extern int	distil_guc_batch_tokens;	/* of one pass through a model */
 
+extern int	distil_guc_train_memory;	/* MB that distil_train may take */
 extern int	distil_guc_max_memory;	/* kB, superuser: of models in a process; 0: no limit */
 extern int	distil_guc_cache_size;	/* kB of this process's result cache; 0: none */
 extern int	distil_guc_shared_cache_size;	/* kB of the server's; 0: none */

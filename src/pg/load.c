@@ -27,6 +27,7 @@
 #include "pg/dirsource.h"
 #include "pg/errors.h"
 #include "pg/identity.h"
+#include "pg/load.h"
 #include "pg/models.h"
 #include "pg/names.h"
 #include "pg/packfile.h"
@@ -40,8 +41,8 @@ typedef struct LoadArgs
 	const char *precision;
 } LoadArgs;
 
-static void
-prevent_read_only(const char *function)
+void
+distil_prevent_read_only(const char *function)
 {
 	PreventCommandIfReadOnly(function);
 	PreventCommandIfParallelMode(function);
@@ -86,13 +87,27 @@ check_existing(DistilInfo *info, bool replace)
 }
 
 static void
-check_builtin(const LoadArgs *args)
+check_builtin(const char *name, bool replace)
 {
-	if (!args->replace && distil_builtin_path(args->name) != NULL)
+	if (!replace && distil_builtin_path(name) != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("model \"%s\" is installed with the server", args->name),
-				 errhint("Choose another name, or give replace => true to load a model that takes its place in this database.")));
+				 errmsg("model \"%s\" is installed with the server", name),
+				 errhint("Choose another name, or give replace => true for a model that takes its place in this database.")));
+}
+
+void
+distil_check_new_name(const char *name, bool replace)
+{
+	DistilInfo	row;
+
+	distil_check_name(name);
+	check_builtin(name, replace);
+	if (!replace && find_latest(name, &row))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("model \"%s\" already exists", name),
+				 errhint("Choose another name, or give replace => true.")));
 }
 
 /* Remove a row that is there; its pack goes when the transaction commits. */
@@ -144,28 +159,34 @@ store_model(DistilInfo *info, const DbertSource *source, const char *const *file
 	CommandCounterIncrement();
 }
 
-/* Everything but arguments and result; memory is of the current context. */
-static void
-load_model(const LoadArgs *args, DistilInfo *info)
+void
+distil_store_model(const char *name, const DbertSource *source, const char *task, const char *precision,
+				   bool replace, const char *subject, DistilInfo *info)
 {
-	MemoryContext context = CurrentMemoryContext;
-	const char *subject = psprintf("could not load model \"%s\"", args->name);
-	const DbertSource *source = distil_dirsource_open(args->path, context);
-	DbertPack  *pack = distil_pack_begin(source, args->task, args->precision, subject, context);
+	DbertPack  *pack = distil_pack_begin(source, task, precision, subject, CurrentMemoryContext);
 	const char *const *files = distil_pack_files(pack);
 	DbertError	err = {0};
 
-	distil_describe(pack, args->name, args->task, args->precision, info);
+	distil_describe(pack, name, task, precision, info);
 	distil_identity(source, files, info->task, info->precision,
 					NULL, NULL, info->sha256, &info->bytes);
-	if (!check_existing(info, args->replace))
+	if (!check_existing(info, replace))
 		return;
 	if (dbert_pack_write(pack, NULL, distil_poll(), &err) != DBERT_OK)
 		distil_raise(&err, subject);
 
 	distil_catalog_lock();
-	if (check_existing(info, args->replace))	/* somebody may have been faster */
+	if (check_existing(info, replace))	/* somebody may have been faster */
 		store_model(info, source, files);
+}
+
+/* Everything but arguments and result; memory is of the current context. */
+static void
+load_model(const LoadArgs *args, DistilInfo *info)
+{
+	distil_store_model(args->name, distil_dirsource_open(args->path, CurrentMemoryContext),
+					   args->task, args->precision, args->replace,
+					   psprintf("could not load model \"%s\"", args->name), info);
 }
 
 static const char *
@@ -199,7 +220,7 @@ distil_load_model(PG_FUNCTION_ARGS)
 	DistilInfo	info;
 	HeapTuple	volatile tuple = NULL;
 
-	prevent_read_only("distil_load_model()");
+	distil_prevent_read_only("distil_load_model()");
 	args.name = text_argument(fcinfo, 0, "name of the model");
 	args.path = text_argument(fcinfo, 1, "path of the model directory");
 	args.task = PG_ARGISNULL(2) ? NULL : text_argument(fcinfo, 2, "task");
@@ -209,7 +230,7 @@ distil_load_model(PG_FUNCTION_ARGS)
 	if (args.task != NULL)
 		distil_check_task(args.task);
 	(void) distil_precision(args.precision);
-	check_builtin(&args);
+	check_builtin(args.name, args.replace);
 
 	/* deleted on error, too: it holds open files */
 	context = AllocSetContextCreate(caller, "distilbert load", ALLOCSET_DEFAULT_SIZES);
@@ -249,7 +270,7 @@ distil_drop_model(PG_FUNCTION_ARGS)
 	bool		if_exists = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
 	DistilInfo	row;
 
-	prevent_read_only("distil_drop_model()");
+	distil_prevent_read_only("distil_drop_model()");
 	distil_catalog_lock();
 	if (!find_latest(name, &row))
 	{

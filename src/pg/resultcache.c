@@ -27,6 +27,7 @@
 
 #define BLOCK_BYTES (64 * 1024)
 #define BYTES_PER_BUCKET 256
+#define MAX_BUCKETS (1024 * 1024 - 1)
 #define HASH_PIECE_BYTES (1024 * 1024)
 
 typedef struct CacheEntry
@@ -158,7 +159,7 @@ begin(void)
 	MemoryContext new = AllocSetContextCreate(TopMemoryContext, "distilbert result cache",
 											  0, ALLOCSET_SMALL_INITSIZE, BLOCK_BYTES);
 
-	n_buckets = pg_nextpower2_32(size_limit() / BYTES_PER_BUCKET + 1);
+	n_buckets = pg_nextpower2_32(Min(size_limit() / BYTES_PER_BUCKET, MAX_BUCKETS) + 1);
 	buckets = MemoryContextAllocExtended(new, n_buckets * sizeof(CacheEntry *),
 										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO | MCXT_ALLOC_NO_OOM);
 	dlist_init(&lru);

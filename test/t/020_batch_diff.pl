@@ -25,6 +25,8 @@ CONF
 load_model($node, 'distilbert-sentiment', 's');
 load_model($node, 'bert-sentiment3', 'm3');
 load_model($node, 'bert-sentence', 'e');
+load_model($node, 'bert-rerank', 'r');
+load_model($node, 'distilbert-qa', 'q');
 
 # NULLs, empty and equal texts, some that are too long for the models.
 $node->safe_psql('postgres', <<'SQL');
@@ -65,6 +67,8 @@ my @expressions = (
 	q{coalesce(length(distil_sentiment_label(coalesce(T.body, 'none'), 'm3')), 0)},
 	q{((distil_embed(left(T.body, 40), 'e'))[2])},
 	q{(distil_sentiment(T.body || ' ' || T.id, 's') + abs(distil_sentiment(T.body, 'm3')))},
+	q{distil_rerank_distance('which film?', T.body, 'r')},
+	q{coalesce(length(distil_answer_text(left(T.body, 12), T.body, 'q')), 0)},
 );
 
 my $file = PostgreSQL::Test::Utils::tempdir . '/rows.csv';

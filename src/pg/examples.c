@@ -1,0 +1,290 @@
+/*
+ * examples.c -- see examples.h.
+ *
+ * The query runs by SPI as the user who called: what he may not read, he cannot
+ * train on.  A cursor hands out blocks of rows, so that memory does not grow
+ * with the table.  Classes may be of any type whose values name things; their
+ * names are the type's output.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "pg/examples.h"
+#include "pg/spans.h"
+
+#define BLOCK_ROWS 256
+
+typedef struct Reader
+{
+	DistilLabelKind kind;
+	bool		integers;
+	DistilExampleWant want;
+	FmgrInfo	output;			/* of the label's type, or of its elements' */
+	Oid			element;		/* of MANY */
+	int16		length;
+	bool		by_value;
+	char		align;
+	bool		pair;			/* two columns of texts */
+	Oid			text_types[2];
+	FmgrInfo	text_outputs[2];	/* of types that are not text inside */
+	DistilExample *rows;
+	int			n;
+	DistilExampleCounts counts;
+} Reader;
+
+static char
+category(Oid type)
+{
+	char		category;
+	bool		preferred;
+
+	get_type_category_preferred(type, &category, &preferred);
+	return category;
+}
+
+static bool
+is_integer(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
+/* Types whose values are names of classes. */
+static bool
+names_classes(Oid type)
+{
+	char		c = category(type);
+
+	return c == TYPCATEGORY_STRING || c == TYPCATEGORY_ENUM || c == TYPCATEGORY_BOOLEAN ||
+		c == TYPCATEGORY_UNKNOWN || is_integer(type);
+}
+
+static void
+raise_columns(const char *argument, const char *detail, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("argument \"%s\" must be a query that gives texts and labels", argument),
+			 errdetail_internal("%s", detail), errhint("%s", hint)));
+}
+
+static void
+begin_label(Reader *r, Oid type, const char *argument)
+{
+	Oid			output;
+	bool		varlena;
+
+	r->element = get_element_type(type);
+	r->integers = is_integer(type);
+	if (r->want == DISTIL_WANT_SPANS)
+	{
+		if (type != JSONBOID && type != JSONOID)
+			raise_columns(argument, psprintf("Its last column is of type %s.", format_type_be(type)),
+						  "Entities are a jsonb array of objects, such as [{\"start\": 0, \"end\": 6, \"label\": \"LOC\"}].");
+		r->kind = DISTIL_LABEL_SPANS;
+	}
+	else if (r->want == DISTIL_WANT_NUMBERS)
+	{
+		if (category(type) != TYPCATEGORY_NUMERIC)
+			raise_columns(argument, psprintf("Its last column is of type %s.", format_type_be(type)),
+						  "Regression learns a number: give a column of type real, numeric or integer.");
+		r->kind = DISTIL_LABEL_NUMBER;
+	}
+	else if (OidIsValid(r->element) && names_classes(r->element))
+	{
+		r->kind = DISTIL_LABEL_MANY;
+		get_typlenbyvalalign(r->element, &r->length, &r->by_value, &r->align);
+	}
+	else if (names_classes(type))
+		r->kind = DISTIL_LABEL_ONE;
+	else
+		raise_columns(argument, psprintf("Its last column is of type %s.", format_type_be(type)),
+					  "Labels are text, integers, booleans or an enum; text[] for texts with several labels; task => 'regression' learns numbers, task => 'entities' jsonb.");
+	getTypeOutputInfo(r->kind == DISTIL_LABEL_MANY ? r->element : type, &output, &varlena);
+	fmgr_info(output, &r->output);
+}
+
+/* Column i, counted from 0. */
+static void
+begin_text(Reader *r, int i, Oid type, const char *argument)
+{
+	Oid			output;
+	bool		varlena;
+
+	if (category(type) != TYPCATEGORY_STRING && type != UNKNOWNOID)
+		raise_columns(argument, psprintf("Its %s column is of type %s.", i == 0 ? "first" : "second", format_type_be(type)),
+					  "Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... for pairs of texts.");
+	getTypeOutputInfo(type, &output, &varlena);
+	r->text_types[i] = type;
+	fmgr_info(output, &r->text_outputs[i]);
+}
+
+static void
+begin_reader(Reader *r, TupleDesc desc, const char *argument)
+{
+	if (desc->natts != 2 && desc->natts != 3)
+		raise_columns(argument, psprintf("The number of its columns is %d.", desc->natts),
+					  "Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... for pairs of texts.");
+	r->pair = desc->natts == 3;
+	for (int i = 0; i <= r->pair; i++)
+		begin_text(r, i, SPI_gettypeid(desc, i + 1), argument);
+	begin_label(r, SPI_gettypeid(desc, desc->natts), argument);
+	if (r->pair && r->kind == DISTIL_LABEL_SPANS)
+		raise_columns(argument, "The number of its columns is 3.", "Entities are those of one text.");
+}
+
+static DistilText
+read_text(Reader *r, int i, Datum value)
+{
+	if (r->text_types[i] == TEXTOID || r->text_types[i] == VARCHAROID)
+		return distil_text_get(value);
+	return distil_text_get(CStringGetTextDatum(OutputFunctionCall(&r->text_outputs[i], value)));
+}
+
+/* As a cast to text has it, which for booleans is not the type's output. */
+static const char *
+read_label(Reader *r, Datum value)
+{
+	char	   *name;
+
+	if (r->output.fn_oid == F_BOOLOUT)
+		return DatumGetBool(value) ? "true" : "false";
+	name = OutputFunctionCall(&r->output, value);
+
+	return pg_server_to_any(name, strlen(name), PG_UTF8);
+}
+
+/* An element that is NULL is no label. */
+static void
+read_labels(Reader *r, Datum value, DistilExample *row)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+
+	deconstruct_array(DatumGetArrayTypeP(value), r->element, r->length, r->by_value, r->align,
+					  &elements, &nulls, &n);
+	row->labels = palloc(sizeof(char *) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		if (!nulls[i])
+			row->labels[row->n_labels++] = read_label(r, elements[i]);
+	}
+}
+
+static float
+read_number(Reader *r, Datum value)
+{
+	char	   *text = OutputFunctionCall(&r->output, value);
+	float		number = strtof(text, NULL);
+
+	if (!isfinite(number))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("a number to be learnt is %s", text),
+				 errhint("Leave out rows with NaN or infinity, and scale numbers that do not fit type real.")));
+	return number;
+}
+
+static void
+read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
+{
+	bool		null_text,
+				null_label,
+				null_pair = false;
+	Datum		text = SPI_getbinval(tuple, desc, 1, &null_text);
+	Datum		pair = r->pair ? SPI_getbinval(tuple, desc, 2, &null_pair) : (Datum) 0;
+	Datum		label = SPI_getbinval(tuple, desc, desc->natts, &null_label);
+	DistilExample *row = &r->rows[r->n];
+
+	r->counts.rows++;
+	null_text |= null_pair;
+	if (null_text || null_label)
+	{
+		r->counts.null_texts += null_text;
+		r->counts.null_labels += !null_text;
+		return;
+	}
+	memset(row, 0, sizeof(*row));
+	row->texts[0] = read_text(r, 0, text);
+	row->pair = r->pair;
+	if (r->pair)
+		row->texts[1] = read_text(r, 1, pair);
+	if (r->kind == DISTIL_LABEL_NUMBER)
+		row->number = read_number(r, label);
+	else if (r->kind == DISTIL_LABEL_SPANS)
+		distil_spans_read(OutputFunctionCall(&r->output, label), row);
+	else if (r->kind == DISTIL_LABEL_MANY)
+		read_labels(r, label, row);
+	else
+	{
+		row->labels = palloc(sizeof(char *));
+		row->labels[row->n_labels++] = read_label(r, label);
+	}
+	r->n++;
+}
+
+/* The rows just fetched; scratch is emptied after them. */
+static void
+visit_block(Reader *r, MemoryContext scratch, DistilExampleVisitor visitor, void *ctx)
+{
+	MemoryContext old = MemoryContextSwitchTo(scratch);
+
+	r->rows = palloc(sizeof(DistilExample) * BLOCK_ROWS);
+	r->n = 0;
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		read_row(r, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+	}
+	if (r->n > 0)
+		visitor(ctx, r->kind, r->integers, r->rows, r->n);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(scratch);
+}
+
+DistilExampleCounts
+distil_examples_visit(const char *query, const char *argument, DistilExampleWant want,
+					  DistilExampleVisitor visitor, void *ctx)
+{
+	Reader		r = {.want = want};
+	MemoryContext scratch;
+	Portal		cursor;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "could not connect to SPI");
+	scratch = AllocSetContextCreate(CurrentMemoryContext, "distilbert examples", ALLOCSET_DEFAULT_SIZES);
+	cursor = SPI_cursor_open_with_args(NULL, query, 0, NULL, NULL, NULL, false, CURSOR_OPT_NO_SCROLL);
+	begin_reader(&r, cursor->tupDesc, argument);
+	for (;;)
+	{
+		SPI_cursor_fetch(cursor, true, BLOCK_ROWS);
+		if (SPI_processed == 0)
+			break;
+		visit_block(&r, scratch, visitor, ctx);
+		SPI_freetuptable(SPI_tuptable);
+	}
+	SPI_cursor_close(cursor);
+	SPI_finish();
+	return r.counts;
+}
+
+void
+distil_examples_report(const DistilExampleCounts *counts)
+{
+	if (counts->null_texts > 0 || counts->null_labels > 0)
+		ereport(NOTICE,
+				(errmsg("%lld of %lld rows are left out: %lld without a text, %lld without a label",
+						(long long) (counts->null_texts + counts->null_labels), (long long) counts->rows,
+						(long long) counts->null_texts, (long long) counts->null_labels)));
+}

@@ -1,0 +1,201 @@
+/*
+ * spans.c -- see spans.h.
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+
+#include "pg/spans.h"
+
+/* ---- from JSON ---- */
+
+static void
+raise_spans(const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("entities of a text are not as they should be"),
+			 errdetail_internal("%s", detail),
+			 errhint("Give an array of objects with label, start and end (characters from 0, the end exclusive) or start_pos and end_pos (from 1, the end included).")));
+}
+
+static bool
+get_number(JsonbContainer *object, const char *key, int32 *out)
+{
+	JsonbValue	v;
+
+	if (getKeyJsonValueFromContainer(object, key, strlen(key), &v) == NULL)
+		return false;
+	if (v.type != jbvNumeric)
+		raise_spans(psprintf("\"%s\" is not a number.", key));
+	*out = DatumGetInt32(DirectFunctionCall1(numeric_int4, NumericGetDatum(v.val.numeric)));
+	return true;
+}
+
+static DistilSpan
+read_span(JsonbValue *element)
+{
+	DistilSpan	span = {0};
+	JsonbContainer *object;
+	JsonbValue	v;
+	char	   *label;
+
+	if (element->type != jbvBinary || !JsonContainerIsObject(element->val.binary.data))
+		raise_spans("An element of the array is not an object.");
+	object = element->val.binary.data;
+	if (get_number(object, "start_pos", &span.start) && get_number(object, "end_pos", &span.end))
+		span.start = span.start < 1 ? -1 : span.start - 1;
+	else if (!get_number(object, "start", &span.start) || !get_number(object, "end", &span.end))
+		raise_spans("An entity has no place.");
+	if (getKeyJsonValueFromContainer(object, "label", strlen("label"), &v) == NULL || v.type != jbvString ||
+		v.val.string.len == 0)
+		raise_spans("An entity has no label.");
+	label = pnstrdup(v.val.string.val, v.val.string.len);
+	span.label = pg_server_to_any(label, strlen(label), PG_UTF8);
+	return span;
+}
+
+/* Characters of the text, or a bound of them where the server counts bytes. */
+static int32
+length_of(const DistilText *text)
+{
+	return pg_mbstrlen_with_len(VARDATA_ANY(text->stored), VARSIZE_ANY_EXHDR(text->stored));
+}
+
+void
+distil_spans_read(const char *json, DistilExample *row)
+{
+	Jsonb	   *array = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
+	int32		length = length_of(&row->texts[0]);
+
+	if (!JB_ROOT_IS_ARRAY(array) || JB_ROOT_IS_SCALAR(array))
+		raise_spans("They are not a JSON array.");
+	row->n_spans = JB_ROOT_COUNT(array);
+	row->spans = palloc(sizeof(DistilSpan) * Max(row->n_spans, 1));
+	for (int i = 0; i < row->n_spans; i++)
+	{
+		DistilSpan	span = read_span(getIthJsonbValueFromContainer(&array->root, i));
+
+		if (span.start < 0 || span.end <= span.start || span.end > length)
+			raise_spans(psprintf("An entity from %d to %d is not within a text of %d characters.",
+								 span.start, span.end, length));
+		row->spans[i] = span;
+	}
+}
+
+/* ---- tags ---- */
+
+/* The first span that a token begins in, or -1. */
+static int
+span_of_token(const DbertToken *token, const DistilSpan *spans, int n_spans)
+{
+	for (int i = 0; i < n_spans; i++)
+	{
+		if (token->start < spans[i].end && token->end > spans[i].start)
+			return i;
+	}
+	return -1;
+}
+
+void
+distil_spans_tag(const DbertToken *tokens, size_t n, const DistilSpan *spans, const int32 *types, int n_spans,
+				 int32 *tags)
+{
+	int			before = -1;	/* span of the last word */
+	int32		word = -1;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		int			span;
+
+		tags[i] = DISTIL_TAG_NONE;
+		if (tokens[i].special || tokens[i].word == word)
+			continue;
+		word = tokens[i].word;
+		span = span_of_token(&tokens[i], spans, n_spans);
+		if (span < 0)
+			tags[i] = DISTIL_TAG_O;
+		else
+			tags[i] = span == before ? DISTIL_TAG_I(types[span]) : DISTIL_TAG_B(types[span]);
+		before = span;
+	}
+}
+
+const char *
+distil_tag_type(const char *label)
+{
+	if (strcmp(label, "O") == 0)
+		return NULL;
+	if (label[0] != '\0' && strchr("BIES", label[0]) != NULL && label[1] == '-')
+		return label + 2;
+	return label;
+}
+
+/* ---- comparing ---- */
+
+typedef struct Chunk
+{
+	int			start;
+	int			end;
+	const char *type;
+} Chunk;
+
+/* Does an entity of this type go on with that label?  B- and S- begin a new one. */
+static bool
+goes_on(const Chunk *chunk, const char *label, const char *type)
+{
+	return type != NULL && strcmp(chunk->type, type) == 0 &&
+		!(type == label + 2 && (label[0] == 'B' || label[0] == 'S'));
+}
+
+/* The entities in the tags of the tokens that count, in order. */
+static int
+find_chunks(const char *const *labels, const int32 *truth, const int32 *tags, int n, Chunk *chunks)
+{
+	int			count = 0;
+	bool		open = false;
+
+	for (int i = 0; i < n; i++)
+	{
+		const char *label,
+				   *type;
+
+		if (truth[i] == DISTIL_TAG_NONE)
+			continue;
+		label = labels[tags[i]];
+		type = distil_tag_type(label);
+		if (open && goes_on(&chunks[count - 1], label, type))
+			chunks[count - 1].end = i;
+		else if (type != NULL)
+			chunks[count++] = (Chunk) {i, i, type};
+		open = type != NULL;
+	}
+	return count;
+}
+
+void
+distil_count_entities(const char *const *labels, const int32 *truth, const int32 *said, int n,
+					  DistilClassCount *count)
+{
+	Chunk	   *a = palloc(sizeof(Chunk) * Max(n, 1)),
+			   *b = palloc(sizeof(Chunk) * Max(n, 1));
+	int			na = find_chunks(labels, truth, truth, n, a),
+				nb = find_chunks(labels, truth, said, n, b);
+
+	count->support += na;
+	count->said += nb;
+	for (int i = 0, j = 0; i < na && j < nb;)
+	{
+		if (a[i].start == b[j].start)
+			count->hits += a[i].end == b[j].end && strcmp(a[i].type, b[j].type) == 0;
+		if (a[i].start <= b[j].start)
+			i++;
+		else
+			j++;
+	}
+	pfree(a);
+	pfree(b);
+}

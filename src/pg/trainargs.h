@@ -1,0 +1,56 @@
+/*
+ * trainargs.h -- the arguments of distil_train.
+ */
+#ifndef DISTILBERT_PG_TRAINARGS_H
+#define DISTILBERT_PG_TRAINARGS_H
+
+#include "fmgr.h"
+
+#include "pg/examples.h"
+
+typedef struct DistilTrainArgs
+{
+	const char *name;
+	const char *query;
+	const char *base;
+	const char *task;			/* "classify", "sentiment", "regression" or "entities" */
+	int			epochs;
+	float		learning_rate;
+	int			batch_size;
+	int			batch_tokens;
+	int			max_tokens;
+	float		weight_decay;
+	float		warmup;
+	float		dropout;
+	const char *class_weights;	/* or NULL */
+	bool		head_only;
+	bool		freeze_embeddings;
+	float		validation;		/* share of the rows; 0 if there is a query */
+	const char *validation_query;	/* or NULL */
+	int			early_stopping; /* evaluations without progress, 0: none */
+	int64		seed;
+	bool		replace;
+} DistilTrainArgs;
+
+/* Reads and checks them all; raises naming the argument. */
+extern DistilTrainArgs distil_train_args(FunctionCallInfo fcinfo);
+
+/* What the task learns from. */
+static inline DistilExampleWant
+distil_train_wants(const DistilTrainArgs *args)
+{
+	if (strcmp(args->task, "regression") == 0)
+		return DISTIL_WANT_NUMBERS;
+	return strcmp(args->task, "entities") == 0 ? DISTIL_WANT_SPANS : DISTIL_WANT_CLASSES;
+}
+
+/*
+ * The weights of classes as class_weights says: NULL for NULL; "balanced", as
+ * scikit-learn (rows / (classes * rows of the class)); or a JSON object of
+ * labels and numbers, 1 for those it does not name.  counts: rows of each
+ * class.  Labels are UTF-8.
+ */
+extern const float *distil_train_class_weights(const char *spec, const char *const *labels, int n_labels,
+											   const int64 *counts);
+
+#endif

@@ -1,0 +1,70 @@
+/*
+ * trainjob.h -- one call of distil_train, as its parts share it.
+ */
+#ifndef DISTILBERT_PG_TRAINJOB_H
+#define DISTILBERT_PG_TRAINJOB_H
+
+#include "nodes/execnodes.h"
+#include "portability/instr_time.h"
+
+#include "pg/errors.h"
+#include "pg/modelsource.h"
+#include "pg/trainargs.h"
+#include "pg/trainmetric.h"
+#include "pg/trainset.h"
+
+typedef struct DistilTrainJob
+{
+	DistilTrainArgs args;
+	const char *subject;		/* for errors of the core */
+	DbertError	err;			/* the core's last */
+	DbertAllocator allocator;
+	DistilModelSource source;
+	DbertTrainBase *base;
+	DistilTrainSet *set;
+	DbertHead	head;
+	DbertProblem problem;
+	const int32 *tag_labels;	/* of entities: the label of each tag, if not the tag itself */
+	const char *const *labels;	/* [n_labels] UTF-8 */
+	int			n_labels;
+	int32	   *training;		/* numbers of texts */
+	int			n_training;
+	int32	   *validation;
+	int			n_validation;
+	DbertTrainOptions options;
+	DbertTrainer *trainer;
+	DistilTrainBatch *batch;
+	DistilClassCount *counts;	/* [n_labels] of an evaluation */
+	ReturnSetInfo *rsinfo;
+	instr_time	start;
+	double		progress_at;	/* seconds, of the last message */
+} DistilTrainJob;
+
+/* What an evaluation found. */
+typedef struct DistilEvaluation
+{
+	double		loss;
+	double		value;			/* of the metric */
+} DistilEvaluation;
+
+/* The core's failure, if it is one, raised. */
+static inline void
+distil_train_must(const DistilTrainJob *job, DbertStatus status)
+{
+	if (status != DBERT_OK)
+		distil_raise(&job->err, job->subject);
+}
+
+/*
+ * trainlabels.c: from the rows that were read to head, problem, labels; the
+ * rows' classes are numbered by it.  Raises where there is nothing to tell apart.
+ */
+extern void distil_train_choose_labels(DistilTrainJob *job);
+
+/* trainevaluate.c: the rows held back, without dropout; there is one at least. */
+extern DistilEvaluation distil_train_evaluate(DistilTrainJob *job);
+
+/* "accuracy", "f1" or "rmse" */
+extern const char *distil_train_metric(const DistilTrainJob *job);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * trainmetric.h -- how good answers are: counts per class, errors of numbers.
+ */
+#ifndef DISTILBERT_PG_TRAINMETRIC_H
+#define DISTILBERT_PG_TRAINMETRIC_H
+
+/* Of one class. */
+typedef struct DistilClassCount
+{
+	int64		hits;			/* said and true */
+	int64		said;
+	int64		support;		/* true */
+} DistilClassCount;
+
+/* NaN where nothing was said, or nothing is true. */
+extern double distil_precision_of(const DistilClassCount *c);
+extern double distil_recall_of(const DistilClassCount *c);
+
+/* 2 hits / (said + support): 0 where there is support or an answer but no hit, NaN without either */
+extern double distil_f1_of(const DistilClassCount *c);
+
+/* All classes' counts in one: micro averages. */
+extern DistilClassCount distil_sum_counts(const DistilClassCount *c, int n);
+
+#endif

@@ -1,0 +1,108 @@
+/*
+ * trainset.h -- the examples of a training: tokenised once, kept in memory.
+ */
+#ifndef DISTILBERT_PG_TRAINSET_H
+#define DISTILBERT_PG_TRAINSET_H
+
+#include "pg/examples.h"
+
+/* One example's places in the arrays. */
+typedef struct DistilTrainText
+{
+	size_t		token;			/* its first one in ids */
+	int32		n_tokens;
+	int32		n_labels;
+	size_t		label;			/* its first one in labels */
+	float		number;
+} DistilTrainText;
+
+typedef struct DistilTrainSet
+{
+	MemoryContext context;
+	const DbertTokenizer *tokenizer;
+	int32		max_tokens;
+	bool		takes_pairs;	/* does the model? */
+	int64		limit;			/* bytes of all arrays together */
+
+	DistilTrainText *texts;
+	int			n;
+	int			n_capacity;
+	int32	   *ids;
+	size_t		n_ids,
+				ids_capacity;
+	uint8	   *types;			/* of pairs: which text each token in ids belongs to */
+	size_t		types_capacity;
+	int32	   *tags;			/* of SPANS: of each token in ids, see spans.h; names are the types */
+	size_t		tags_capacity;
+	int32	   *labels;			/* indexes of names */
+	size_t		n_label_refs,
+				labels_capacity;
+	int			truncated;		/* texts */
+
+	/* the classes, shared by training and validation set */
+	struct HTAB *index;			/* name to number */
+	const char **names;			/* [n_names] UTF-8 */
+	int			n_names;
+	int			names_capacity;
+
+	DistilLabelKind kind;		/* of the first block; all others have it, too */
+	bool		integers;
+	bool		pairs;
+} DistilTrainSet;
+
+/* limit as above; base must live as long. */
+extern DistilTrainSet *distil_trainset_create(const DbertTrainBase *base, int32 max_tokens, int64 limit);
+
+/*
+ * Append the rows of a query.  Raises where there are none that are complete,
+ * and where memory goes over the limit.
+ */
+extern void distil_trainset_read(DistilTrainSet *set, const char *query, const char *argument, DistilExampleWant want);
+
+/* Has any row this label? */
+extern bool distil_trainset_has(const DistilTrainSet *set, const char *label);
+
+/* Number the classes anew, as labels[n_labels] has them: all that rows have must be among them. */
+extern void distil_trainset_renumber(DistilTrainSet *set, const char *const *labels, int n_labels);
+
+/* The names in order: integers by value, others as bytes. */
+extern void distil_trainset_sort_names(DistilTrainSet *set);
+
+/* The class of example i (kind ONE). */
+static inline int32
+distil_trainset_class(const DistilTrainSet *set, int i)
+{
+	return set->labels[set->texts[i].label];
+}
+
+/* Bytes in use. */
+extern int64 distil_trainset_bytes(const DistilTrainSet *set);
+
+/*
+ * Memory for one batch of examples, and filling it: texts order[first ..] as
+ * many as fit max_tokens tokens and max_texts texts, at least one.
+ */
+typedef struct DistilTrainBatch
+{
+	DbertTrainBatch core;
+	int32	   *cu;
+	int32	   *ids;
+	uint8	   *types;			/* NULL: all 0 */
+	int32	   *classes;
+	float	   *targets;
+	const int32 *tag_labels;	/* of SPANS: the label of each tag; NULL: the tag itself */
+	int			max_texts;
+	int			max_tokens;
+	int			n_labels;
+} DistilTrainBatch;
+
+extern DistilTrainBatch *distil_trainbatch_create(const DistilTrainSet *set, int max_texts, int max_tokens,
+												  int n_labels);
+extern int	distil_trainbatch_fill(DistilTrainBatch *batch, const DistilTrainSet *set,
+								   const int32 *order, int first, int end);
+
+/* How many batches that makes. */
+extern int64 distil_trainbatch_count(const DistilTrainBatch *batch, const DistilTrainSet *set,
+									 const int32 *order, int n);
+
+#endif

@@ -1,0 +1,173 @@
+/*
+ * ops.h -- the layers of a network, each with its derivative.
+ *
+ * A backward function takes dy, the derivative of the loss by the forward's
+ * output, and gives that by its inputs; gradients of parameters are written,
+ * not added to: a step runs over each parameter once.  All matrices are
+ * row-major without gaps unless a distance is told.  Rows are taken in parts
+ * whose size depends on the shapes alone, so no bit depends on the threads;
+ * between parts, every few milliseconds, the poll is asked (E_CANCELLED).
+ */
+#ifndef DBERT_TRAIN_OPS_H
+#define DBERT_TRAIN_OPS_H
+
+#include "base/memory.h"
+#include "base/parallel.h"
+#include "base/status.h"
+#include "kernel/kernel.h"
+#include "kernel/sgemm.h"
+#include "model/config.h"
+#include "model/weights.h"
+#include "train/random.h"
+
+#include <string.h>
+
+typedef struct DbertTrainRun
+{
+	DbertSgemm	sgemm;
+	const DbertKernels *kernels;	/* activations */
+	DbertPool  *pool;			/* or NULL */
+	const DbertPoll *poll;
+	DbertError *err;
+} DbertTrainRun;
+
+extern DbertStatus dbert_train_poll(const DbertTrainRun *run);
+
+/*
+ * task(ctx, i, worker) for parts 0 .. n-1; each thread does so many of them, a
+ * few milliseconds' work, between two polls.
+ */
+extern DbertStatus dbert_train_loop(const DbertTrainRun *run, int n, int between, DbertTask task, void *ctx);
+
+/* How many parts of count make n. */
+static inline int
+dbert_train_parts(int n, int count)
+{
+	return (n + count - 1) / count;
+}
+
+/* c[M,N] = op(a) op(b) + beta c, each row starting from bias[N] if that is not NULL (beta 0). */
+typedef struct DbertProduct
+{
+	bool		ta,
+				tb;
+	int			m,
+				n,
+				k;
+	const float *a,
+			   *b;
+	size_t		lda,
+				ldb;
+	const float *bias;
+	float		beta;
+	float	   *c;
+	size_t		ldc;
+} DbertProduct;
+
+extern DbertStatus dbert_product(const DbertTrainRun *run, const DbertProduct *p);
+
+/* y[M,N] = x[M,K] W' + b */
+extern DbertStatus dbert_linear_forward(const DbertTrainRun *run, const DbertLinear *w,
+										const float *x, int m, float *y);
+
+/* dW = dy' x, db = sum of dy's rows (g NULL: not wanted); dx = dy W + beta dx (dx NULL: not wanted) */
+extern DbertStatus dbert_linear_backward(const DbertTrainRun *run, const DbertLinear *w,
+										 const DbertLinear *g, const float *x, const float *dy,
+										 int m, float *dx, float beta);
+
+/*
+ * y[M,C] = xhat gamma + beta with xhat = (x - mean) rstd; xhat and rstd[M] are
+ * kept for the backward; xhat may be x.
+ */
+extern DbertStatus dbert_norm_forward(const DbertTrainRun *run, const DbertNorm *w, const float *x,
+									  int m, int c, float eps, float *xhat, float *rstd, float *y);
+
+/* dx (may be dy), dgamma and dbeta to g (NULL: not wanted). */
+extern DbertStatus dbert_norm_backward(const DbertTrainRun *run, const DbertNorm *w,
+									   const DbertNorm *g, const float *xhat, const float *rstd,
+									   const float *dy, int m, int c, float *dx);
+
+/* y[M,N] = act(x); y may be x */
+extern DbertStatus dbert_act_forward(const DbertTrainRun *run, int act, const float *x, int m, int n,
+									 float *y);
+
+/* dx = dy act'(x), x and y being the forward's input and output; dx may be dy */
+extern DbertStatus dbert_act_backward(const DbertTrainRun *run, int act, const float *x, const float *y,
+									  const float *dy, int m, int n, float *dx);
+
+/*
+ * y[M,N] = x mask / (1 - p), element by element: its own backward.  y may be x.
+ * index of an element: its place in y.
+ */
+extern DbertStatus dbert_dropout_apply(const DbertTrainRun *run, const DbertDropout *d,
+									   const float *x, int m, int n, float *y);
+
+/*
+ * exp(x) for x <= 0, within 2 ulp, without branches, for compilers to make vectors of
+ * it: 2^n e^r, n the nearest integer to x / ln 2 (Cody and Waite 1980).
+ */
+static inline float
+dbert_exp_negative(float x)
+{
+	float		at = x < -87 ? -87 : x,
+				shifted = at * 1.44269504f + 12582912.0f,	/* 1.5 * 2^23: rounds */
+				n = shifted - 12582912.0f,
+				r = at - n * 0.693359375f + n * 2.12194440e-4f,
+				p = 1.9875691500e-4f,
+				power;
+	int32_t		bits = ((int32_t) n + 127) * (1 << 23);
+
+	p = p * r + 1.3981999507e-3f;
+	p = p * r + 8.3334519073e-3f;
+	p = p * r + 4.1665795894e-2f;
+	p = p * r + 1.6666665459e-1f;
+	p = p * r + 5.0000001201e-1f;
+	memcpy(&power, &bits, sizeof(power));
+	return (p * r * r + r + 1) * power;
+}
+
+/* y[M,N] = 0 */
+extern DbertStatus dbert_zero_rows(const DbertTrainRun *run, float *y, int m, int n);
+
+/* y[M,N] += x */
+extern DbertStatus dbert_add_rows(const DbertTrainRun *run, float *y, const float *x, int m, int n);
+
+/* Multi-head self-attention of texts without padding. */
+typedef struct DbertSelfAttention
+{
+	const int32_t *cu;			/* [B+1] */
+	int			n_texts;
+	int			hidden;			/* C */
+	int			heads;			/* H */
+	const float *qkv;			/* [N, 3C] */
+	DbertDropout dropout;		/* of the probabilities */
+	float	   *scratch;		/* of each thread: dbert_self_attention_scratch */
+	size_t		scratch_floats;
+} DbertSelfAttention;
+
+/* Floats of one thread's scratch for texts of up to t tokens. */
+static inline size_t
+dbert_self_attention_scratch(size_t t)
+{
+	return 3 * t * t;
+}
+
+/* context[N, C]: of each head softmax(q k' / sqrt(D)) v, probabilities dropped out */
+extern DbertStatus dbert_self_attention_forward(const DbertTrainRun *run, const DbertSelfAttention *s,
+												float *context);
+
+/* dqkv[N, 3C] from dcontext[N, C] */
+extern DbertStatus dbert_self_attention_backward(const DbertTrainRun *run, const DbertSelfAttention *s,
+												 const float *dcontext, float *dqkv);
+
+/*
+ * The place in the mask of the probability with which token i (counted over
+ * the batch) looks at token j of its text.
+ */
+static inline uint64_t
+dbert_probability_index(int i, int head, int heads, int j)
+{
+	return ((uint64_t) i * heads + head) << 20 | (uint64_t) j;
+}
+
+#endif

@@ -1,0 +1,120 @@
+/*
+ * params.c -- the parameters: where they stand, what they begin with.
+ *
+ * The plan is the model room's, made for row-major kernels: an array for each
+ * weight, query, key and value stacked in one matrix.
+ */
+#include "train/trainer.h"
+
+#include "train/trainbase.h"
+
+#include <string.h>
+
+/* transformers' initializer_range */
+#define INIT_STD 0.02
+
+/* purposes of random streams; dropout has the others (pass.c) */
+#define STREAM_INIT 1
+
+static bool
+learns(const DbertTrainer *trainer, const DbertSlot *slot)
+{
+	switch (dbert_slot_role(slot))
+	{
+		case DBERT_ROLE_EMBEDDING:
+			return trainer->embeddings_learn;
+		case DBERT_ROLE_LAYER:
+			return trainer->layers_learn;
+		default:
+			return true;
+	}
+}
+
+/* The same plan without what is frozen. */
+static void
+leave_out_frozen(const DbertTrainer *trainer, DbertSlots *slots)
+{
+	slots->bytes = 0;
+	for (int i = 0; i < slots->count; i++)
+	{
+		DbertSlot  *slot = &slots->items[i];
+
+		if (!learns(trainer, slot))
+			slot->bytes = 0;
+		slot->offset = slots->bytes;
+		slots->bytes += (slot->bytes + DBERT_PACK_ALIGN - 1) / DBERT_PACK_ALIGN * DBERT_PACK_ALIGN;
+	}
+}
+
+DbertStatus
+dbert_params_plan(const DbertTrainer *trainer, const DbertAllocator *alloc, DbertParams *params,
+				  DbertError *err)
+{
+	DBERT_TRY(dbert_slots_plan(&trainer->config, false, &dbert_kernels_scalar, alloc, &params->slots, err));
+	DBERT_TRY(dbert_slots_plan(&trainer->config, false, &dbert_kernels_scalar, alloc, &params->learning, err));
+	leave_out_frozen(trainer, &params->learning);
+	return DBERT_OK;
+}
+
+/* The base's output layer is for these labels, in this order. */
+static bool
+same_labels(const DbertTrainer *trainer)
+{
+	const DbertTrainOptions *o = &trainer->options;
+	const DbertConfig *base = dbert_trainbase_config(trainer->base);
+
+	if (base->head != (int32_t) o->head || base->n_labels != o->n_labels ||
+		(o->head == DBERT_HEAD_SEQUENCE && base->problem != (int32_t) o->problem))
+		return false;
+	for (int i = 0; i < o->n_labels; i++)
+		if (strcmp(dbert_trainbase_label(trainer->base, i), o->labels[i]) != 0)
+			return false;
+	return true;
+}
+
+/* Matrices at random, biases 0. */
+static void
+begin_slot(const DbertTrainer *trainer, const DbertSlot *slot, int number, float *out)
+{
+	size_t		count = (size_t) slot->rows * slot->cols;
+	uint64_t	key = dbert_random_key(trainer->options.seed, STREAM_INIT, number);
+
+	for (size_t i = 0; i < count; i++)
+		out[i] = dbert_slot_is_matrix(slot) ? (float) (INIT_STD * dbert_random_normal(key, i)) : 0;
+}
+
+static DbertStatus
+load_slot(DbertTrainer *trainer, const DbertSlot *slot, int number, void *block, const DbertPoll *poll,
+		  DbertError *err)
+{
+	float	   *out = (float *) ((char *) trainer->params.values + slot->offset);
+
+	if (slot->n_parts == 0 || (dbert_slot_role(slot) == DBERT_ROLE_OUTPUT && !trainer->kept_head))
+	{
+		begin_slot(trainer, slot, number, out);
+		return DBERT_OK;
+	}
+	for (int part = 0; part < slot->n_parts; part++)
+	{
+		DBERT_TRY(dbert_tensor_read(&trainer->base->pack->source, slot->parts[part], out, block, poll, err));
+		out += slot->parts[part]->count;
+	}
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_params_load(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err)
+{
+	DbertSlots *slots = &trainer->params.slots;
+	void	   *block = dbert_alloc(trainer->alloc, DBERT_READ_BLOCK);
+	DbertStatus status;
+
+	if (block == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	trainer->kept_head = same_labels(trainer);
+	status = dbert_slots_match_encoder(slots, &trainer->config, &trainer->base->pack->tensors, err);
+	for (int i = 0; status == DBERT_OK && i < slots->count; i++)
+		status = load_slot(trainer, &slots->items[i], i, block, poll, err);
+	dbert_free(trainer->alloc, block);
+	return status;
+}

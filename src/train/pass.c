@@ -1,0 +1,358 @@
+/*
+ * pass.c -- the network forward and backward: embeddings, layers, head.
+ *
+ * Each backward stands below its forward, undoing it line by line.  Dropout is
+ * where transformers' models have it; p is the same everywhere.  The forward of
+ * a layer leaves in its DbertLayerActs what is dear to compute again; the
+ * activation of the feed-forward, the widest rows of all, is computed again.
+ *
+ * Source: Vaswani et al. 2017 (arXiv:1706.03762), post-layer-norm;
+ * transformers' modeling_distilbert.py and modeling_bert.py.
+ */
+#include "train/trainer.h"
+
+#include <string.h>
+
+#define STREAM_DROPOUT 2		/* and on: one for each step */
+
+DbertDropout
+dbert_pass_dropout(const DbertPass *pass, DbertDropSite site, int layer)
+{
+	const DbertTrainer *t = pass->trainer;
+	uint64_t	key = dbert_random_key(t->options.seed, STREAM_DROPOUT + t->step, (uint64_t) layer * 8 + site);
+
+	return dbert_dropout(key, pass->training ? t->options.dropout : 0);
+}
+
+/* y = x dropped out, in place or not; its own backward. */
+static DbertStatus
+drop(const DbertPass *pass, DbertDropSite site, int layer, const float *x, int m, float *y)
+{
+	DbertDropout d = dbert_pass_dropout(pass, site, layer);
+
+	return dbert_dropout_apply(&pass->run, &d, x, m, pass->trainer->config.hidden, y);
+}
+
+static bool
+is_bert(const DbertPass *pass)
+{
+	return pass->trainer->config.family == DBERT_FAMILY_BERT;
+}
+
+/* ---- rows ---- */
+
+/*
+ * Of the last layer a head for whole texts reads their first rows alone, so
+ * behind the attention only those R rows go on, one after the other.
+ */
+static bool
+goes_on_alone(const DbertPass *pass, int layer)
+{
+	return layer == pass->trainer->config.layers - 1 && pass->trainer->config.head != DBERT_HEAD_TOKEN;
+}
+
+static int
+rows_behind_attention(const DbertPass *pass, int layer)
+{
+	return goes_on_alone(pass, layer) ? pass->rows : pass->n;
+}
+
+/* to[R, C]: the first row of each text of from[N, C]; may be the same memory */
+static void
+pick_rows(const DbertPass *pass, const float *from, float *to)
+{
+	size_t		c = pass->trainer->config.hidden;
+
+	for (int b = 0; b < pass->rows; b++)
+		memmove(to + b * c, from + pass->batch->cu[b] * c, c * sizeof(float));
+}
+
+/* x[R, C] becomes [N, C], 0 in the rows that were not picked */
+static void
+spread_rows(const DbertPass *pass, float *x)
+{
+	const int32_t *cu = pass->batch->cu;
+	size_t		c = pass->trainer->config.hidden;
+
+	for (int b = pass->rows - 1; b >= 0; b--)
+	{
+		memmove(x + cu[b] * c, x + b * c, c * sizeof(float));
+		memset(x + (cu[b] + 1) * c, 0, (cu[b + 1] - cu[b] - 1) * c * sizeof(float));
+	}
+}
+
+/* ---- embeddings ---- */
+
+/* Token i of the batch is token position_of(i) of its text. */
+static void
+add_embeddings(const DbertPass *pass, float *x)
+{
+	const DbertWeights *w = &pass->trainer->params.w;
+	const DbertTrainBatch *batch = pass->batch;
+	size_t		c = pass->trainer->config.hidden;
+
+	for (int b = 0; b < batch->n_texts; b++)
+		for (int i = batch->cu[b]; i < batch->cu[b + 1]; i++)
+		{
+			const float *word = w->word + batch->ids[i] * c,
+					   *position = w->position + (i - batch->cu[b]) * c,
+					   *type = w->type ? w->type + (batch->types ? batch->types[i] : 0) * c : NULL;
+
+			for (size_t j = 0; j < c; j++)
+				x[i * c + j] = (type ? word[j] + type[j] : word[j]) + position[j];
+		}
+}
+
+/* x0 = drop(norm(word + position + type)) */
+static DbertStatus
+embed_forward(const DbertPass *pass)
+{
+	DbertTrainer *t = pass->trainer;
+	DbertActs  *a = &t->acts;
+
+	add_embeddings(pass, a->xhat0);
+	DBERT_TRY(dbert_norm_forward(&pass->run, &t->params.w.embed_norm, a->xhat0, pass->n, t->config.hidden,
+								 t->config.norm_eps, a->xhat0, a->rstd0, a->layers[0].x));
+	return drop(pass, DBERT_DROP_EMBEDDING, 0, a->layers[0].x, pass->n, a->layers[0].x);
+}
+
+static void
+add_row(float *sum, const float *x, size_t c)
+{
+	for (size_t j = 0; j < c; j++)
+		sum[j] += x[j];
+}
+
+/* The rows of word, position and type that were read get dx; all others 0. */
+static DbertStatus
+embed_backward(const DbertPass *pass, float *dx)
+{
+	DbertTrainer *t = pass->trainer;
+	const DbertTrainBatch *batch = pass->batch;
+	DbertWeights *g = &t->params.g;
+	size_t		c = t->config.hidden;
+
+	DBERT_TRY(drop(pass, DBERT_DROP_EMBEDDING, 0, dx, pass->n, dx));
+	DBERT_TRY(dbert_norm_backward(&pass->run, &t->params.w.embed_norm, &g->embed_norm, t->acts.xhat0,
+								  t->acts.rstd0, dx, pass->n, (int) c, dx));
+	DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->word, t->config.vocab, (int) c));
+	DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->position, t->config.positions, (int) c));
+	if (g->type != NULL)
+		DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->type, t->config.types, (int) c));
+	for (int b = 0; b < batch->n_texts; b++)
+		for (int i = batch->cu[b]; i < batch->cu[b + 1]; i++)
+		{
+			add_row((float *) g->word + batch->ids[i] * c, dx + i * c, c);
+			add_row((float *) g->position + (i - batch->cu[b]) * c, dx + i * c, c);
+			if (g->type != NULL)
+				add_row((float *) g->type + (batch->types ? batch->types[i] : 0) * c, dx + i * c, c);
+		}
+	return DBERT_OK;
+}
+
+/* ---- a layer ---- */
+
+static DbertSelfAttention
+attention_of(const DbertPass *pass, int layer)
+{
+	DbertTrainer *t = pass->trainer;
+	DbertSelfAttention s = {
+		.cu = pass->batch->cu,.n_texts = pass->batch->n_texts,.hidden = t->config.hidden,
+		.heads = t->config.heads,.qkv = t->acts.layers[layer].qkv,
+		.dropout = dbert_pass_dropout(pass, DBERT_DROP_PROBABILITIES, layer),
+		.scratch = t->acts.attention,
+		.scratch_floats = dbert_self_attention_scratch(t->options.max_text_tokens)
+	};
+
+	return s;
+}
+
+/* y1 = norm(x + drop(out(attention(qkv(x))))); DistilBERT does not drop here */
+static DbertStatus
+attention_forward(const DbertPass *pass, int layer)
+{
+	DbertTrainer *t = pass->trainer;
+	const DbertLayer *w = &t->params.w.layers[layer];
+	const DbertLayerActs *a = &t->acts.layers[layer];
+	const DbertTrainRun *run = &pass->run;
+	DbertSelfAttention s = attention_of(pass, layer);
+	int			c = t->config.hidden,
+				m = rows_behind_attention(pass, layer);
+	float	   *sum = t->acts.t;
+	const float *x = a->x;
+
+	DBERT_TRY(dbert_linear_forward(run, &w->qkv, a->x, pass->n, a->qkv));
+	DBERT_TRY(dbert_self_attention_forward(run, &s, a->context));
+	if (goes_on_alone(pass, layer))
+	{
+		pick_rows(pass, a->context, a->context);
+		pick_rows(pass, a->x, t->acts.t2);
+		x = t->acts.t2;
+	}
+	DBERT_TRY(dbert_linear_forward(run, &w->attn_out, a->context, m, sum));
+	if (is_bert(pass))
+		DBERT_TRY(drop(pass, DBERT_DROP_ATTENTION, layer, sum, m, sum));
+	DBERT_TRY(dbert_add_rows(run, sum, x, m, c));
+	return dbert_norm_forward(run, &w->attn_norm, sum, m, c, t->config.norm_eps, a->xhat1, a->rstd1, a->y1);
+}
+
+/* dx from dy1, in place: it is the derivative by the sum first, which is that of both its parts. */
+static DbertStatus
+attention_backward(const DbertPass *pass, int layer, float *dx)
+{
+	DbertTrainer *t = pass->trainer;
+	const DbertLayer *w = &t->params.w.layers[layer],
+			   *g = &t->params.g.layers[layer];
+	const DbertLayerActs *a = &t->acts.layers[layer];
+	const DbertTrainRun *run = &pass->run;
+	DbertSelfAttention s = attention_of(pass, layer);
+	const float *dout = dx;
+	float	   *dcontext = t->acts.t2,
+			   *dqkv = t->acts.wide2;
+	int			m = rows_behind_attention(pass, layer);
+
+	DBERT_TRY(dbert_norm_backward(run, &w->attn_norm, &g->attn_norm, a->xhat1, a->rstd1, dx, m,
+								  t->config.hidden, dx));
+	if (is_bert(pass))
+	{
+		DBERT_TRY(drop(pass, DBERT_DROP_ATTENTION, layer, dx, m, t->acts.t));
+		dout = t->acts.t;
+	}
+	DBERT_TRY(dbert_linear_backward(run, &w->attn_out, &g->attn_out, a->context, dout, m, dcontext, 0));
+	if (goes_on_alone(pass, layer))
+	{
+		spread_rows(pass, dcontext);
+		spread_rows(pass, dx);
+	}
+	DBERT_TRY(dbert_self_attention_backward(run, &s, dcontext, dqkv));
+	return dbert_linear_backward(run, &w->qkv, &g->qkv, a->x, dqkv, pass->n, dx, 1);
+}
+
+/* Where the next layer, or the head, reads. */
+static float *
+layer_output(const DbertTrainer *t, int layer)
+{
+	return layer + 1 < t->config.layers ? t->acts.layers[layer + 1].x : t->acts.hidden;
+}
+
+/* next x = norm(y1 + drop(out(act(in(y1))))) */
+static DbertStatus
+feed_forward_forward(const DbertPass *pass, int layer)
+{
+	DbertTrainer *t = pass->trainer;
+	const DbertLayer *w = &t->params.w.layers[layer];
+	const DbertLayerActs *a = &t->acts.layers[layer];
+	const DbertTrainRun *run = &pass->run;
+	int			c = t->config.hidden,
+				m = rows_behind_attention(pass, layer);
+	float	   *sum = t->acts.t;
+
+	DBERT_TRY(dbert_linear_forward(run, &w->ffn_in, a->y1, m, a->u));
+	DBERT_TRY(dbert_act_forward(run, t->config.act, a->u, m, t->config.ffn, t->acts.wide));
+	DBERT_TRY(dbert_linear_forward(run, &w->ffn_out, t->acts.wide, m, sum));
+	DBERT_TRY(drop(pass, DBERT_DROP_FFN, layer, sum, m, sum));
+	DBERT_TRY(dbert_add_rows(run, sum, a->y1, m, c));
+	return dbert_norm_forward(run, &w->ffn_norm, sum, m, c, t->config.norm_eps, a->xhat2, a->rstd2,
+							  layer_output(t, layer));
+}
+
+/* dy1 from the derivative by the next x, in place as above; act(u) is computed again. */
+static DbertStatus
+feed_forward_backward(const DbertPass *pass, int layer, float *dx)
+{
+	DbertTrainer *t = pass->trainer;
+	const DbertLayer *w = &t->params.w.layers[layer],
+			   *g = &t->params.g.layers[layer];
+	const DbertLayerActs *a = &t->acts.layers[layer];
+	const DbertTrainRun *run = &pass->run;
+	int			f = t->config.ffn,
+				m = rows_behind_attention(pass, layer);
+	float	   *dout = t->acts.t,
+			   *du = t->acts.wide2;
+
+	DBERT_TRY(dbert_norm_backward(run, &w->ffn_norm, &g->ffn_norm, a->xhat2, a->rstd2, dx, m,
+								  t->config.hidden, dx));
+	DBERT_TRY(drop(pass, DBERT_DROP_FFN, layer, dx, m, dout));
+	DBERT_TRY(dbert_act_forward(run, t->config.act, a->u, m, f, t->acts.wide));
+	DBERT_TRY(dbert_linear_backward(run, &w->ffn_out, &g->ffn_out, t->acts.wide, dout, m, du, 0));
+	DBERT_TRY(dbert_act_backward(run, t->config.act, a->u, t->acts.wide, du, m, f, du));
+	return dbert_linear_backward(run, &w->ffn_in, &g->ffn_in, a->y1, du, m, dx, 1);
+}
+
+/* ---- the head ---- */
+
+/* logits = out(drop(act(dense(hidden)))); TOKEN has no dense */
+static DbertStatus
+head_forward(const DbertPass *pass)
+{
+	DbertTrainer *t = pass->trainer;
+	const DbertWeights *w = &t->params.w;
+	const DbertActs *a = &t->acts;
+	const DbertTrainRun *run = &pass->run;
+	const float *last = a->hidden;
+
+	if (w->head_dense.w != NULL)
+	{
+		DBERT_TRY(dbert_linear_forward(run, &w->head_dense, a->hidden, pass->rows, a->z));
+		DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, pass->rows, t->config.hidden, a->d));
+		last = a->d;
+	}
+	DBERT_TRY(drop(pass, DBERT_DROP_HEAD, 0, last, pass->rows, a->d));
+	return dbert_linear_forward(run, &w->head_out, a->d, pass->rows, a->logits);
+}
+
+/* dx[R, C] from dlogits; hidden, in whose memory it may lie, is read before */
+static DbertStatus
+head_backward(const DbertPass *pass, float *dx)
+{
+	DbertTrainer *t = pass->trainer;
+	const DbertWeights *w = &t->params.w,
+			   *g = &t->params.g;
+	const DbertActs *a = &t->acts;
+	const DbertTrainRun *run = &pass->run;
+	float	   *dh = a->t;
+
+	DBERT_TRY(dbert_linear_backward(run, &w->head_out, &g->head_out, a->d, a->logits, pass->rows, dh, 0));
+	DBERT_TRY(drop(pass, DBERT_DROP_HEAD, 0, dh, pass->rows, dh));
+	if (w->head_dense.w != NULL)
+	{
+		DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, pass->rows, t->config.hidden, a->d));
+		DBERT_TRY(dbert_act_backward(run, w->head_act, a->z, a->d, dh, pass->rows, t->config.hidden, a->z));
+		DBERT_TRY(dbert_linear_backward(run, &w->head_dense, &g->head_dense, a->hidden, a->z, pass->rows,
+										t->layers_learn ? dh : NULL, 0));
+	}
+	if (t->layers_learn)
+		memcpy(dx, dh, (size_t) pass->rows * t->config.hidden * sizeof(float));
+	return DBERT_OK;
+}
+
+/* ---- the whole ---- */
+
+DbertStatus
+dbert_pass_forward(const DbertPass *pass)
+{
+	DBERT_TRY(embed_forward(pass));
+	for (int l = 0; l < pass->trainer->config.layers; l++)
+	{
+		DBERT_TRY(attention_forward(pass, l));
+		DBERT_TRY(feed_forward_forward(pass, l));
+	}
+	return head_forward(pass);
+}
+
+/* The derivative travels down in the memory of the last hidden states, which nobody reads any more. */
+DbertStatus
+dbert_pass_backward(const DbertPass *pass)
+{
+	float	   *dx = pass->trainer->acts.hidden;
+
+	DBERT_TRY(head_backward(pass, dx));
+	if (!pass->trainer->layers_learn)
+		return DBERT_OK;
+	for (int l = pass->trainer->config.layers - 1; l >= 0; l--)
+	{
+		DBERT_TRY(feed_forward_backward(pass, l, dx));
+		DBERT_TRY(attention_backward(pass, l, dx));
+	}
+	return pass->trainer->embeddings_learn ? embed_backward(pass, dx) : DBERT_OK;
+}

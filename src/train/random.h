@@ -1,0 +1,97 @@
+/*
+ * random.h -- random numbers that are a function of their place.
+ *
+ * Nothing is drawn in sequence: number i of a stream is a hash of the stream's
+ * key and i, so that a backward pass makes the masks of its forward pass again
+ * instead of storing them, and threads change nothing.
+ *
+ * Source: the output function of SplitMix64 (Steele, Lea and Flood 2014, "Fast
+ * splittable pseudorandom number generators"), applied to key + i * gamma: the
+ * generator's i-th output.
+ */
+#ifndef DBERT_TRAIN_RANDOM_H
+#define DBERT_TRAIN_RANDOM_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+static inline uint64_t
+dbert_random_mix(uint64_t z)
+{
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return z ^ z >> 31;
+}
+
+/* Number i of the stream. */
+static inline uint64_t
+dbert_random_at(uint64_t key, uint64_t i)
+{
+	return dbert_random_mix(key + (i + 1) * UINT64_C(0x9e3779b97f4a7c15));
+}
+
+/* A stream for each use (purpose, place) of a seed. */
+static inline uint64_t
+dbert_random_key(uint64_t seed, uint64_t purpose, uint64_t place)
+{
+	return dbert_random_at(dbert_random_at(dbert_random_mix(seed + 1), purpose), place);
+}
+
+/* 0 <= x < 1 */
+static inline double
+dbert_random_uniform(uint64_t key, uint64_t i)
+{
+	return (double) (dbert_random_at(key, i) >> 11) * 0x1p-53;
+}
+
+/* Standard normal, by Box and Muller. */
+static inline double
+dbert_random_normal(uint64_t key, uint64_t i)
+{
+	double		u = 1 - dbert_random_uniform(key, 2 * i),
+				v = dbert_random_uniform(key, 2 * i + 1);
+
+	return sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
+}
+
+/* One dropout mask: element i is kept with probability 1 - p, and then scaled. */
+typedef struct DbertDropout
+{
+	uint64_t	key;
+	uint32_t	threshold;		/* p in units of 2^-32; 0: everything is kept */
+	float		scale;			/* 1 / (1 - p) */
+} DbertDropout;
+
+static inline DbertDropout
+dbert_dropout(uint64_t key, float p)
+{
+	DbertDropout d = {key, (uint32_t) ((double) p * 4294967296.0), 1 / (1 - p)};
+
+	return d;
+}
+
+/* 0, or the factor of a kept element. */
+static inline float
+dbert_dropout_factor(const DbertDropout *d, uint64_t i)
+{
+	return (uint32_t) (dbert_random_at(d->key, i) >> 32) < d->threshold ? 0 : d->scale;
+}
+
+/* The numbers 0 .. n-1 in random order (Fisher and Yates). */
+static inline void
+dbert_random_shuffle(int32_t *order, int32_t n, uint64_t key)
+{
+	for (int32_t i = 0; i < n; i++)
+		order[i] = i;
+	for (int32_t i = n - 1; i > 0; i--)
+	{
+		int32_t		j = (int32_t) (dbert_random_at(key, i) % (uint64_t) (i + 1));
+		int32_t		t = order[i];
+
+		order[i] = order[j];
+		order[j] = t;
+	}
+}
+
+#endif

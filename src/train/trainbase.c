@@ -1,0 +1,83 @@
+/*
+ * trainbase.c -- the model a training starts from.
+ *
+ * The model room reads it as for a pack that is then not written: training
+ * begins with the checkpoint's own values, not with packed ones.  A head that
+ * there is no code for is no obstacle: the encoder alone is read then.
+ */
+#include "train/trainbase.h"
+
+#include "model/sentence.h"
+
+#include <string.h>
+
+static DbertStatus
+open_base(DbertTrainBase *b, const DbertSource *source, const DbertPoll *poll, DbertError *err)
+{
+	DbertSentence sentence;
+	DbertFileList list = {0};
+	DbertStatus status = dbert_pack_begin(source, NULL, DBERT_PRECISION_FP32, &dbert_kernels_scalar,
+										  b->alloc, poll, &b->pack, err);
+
+	if (status == DBERT_E_UNSUPPORTED)
+		status = dbert_pack_begin(source, "embed", DBERT_PRECISION_FP32, &dbert_kernels_scalar,
+								  b->alloc, poll, &b->pack, err);
+	DBERT_TRY(status);
+	DBERT_TRY(dbert_sentence_read(source, &b->pack->pool, poll, &sentence, &list, err));
+	memcpy(b->dir, sentence.dir, sizeof(b->dir));
+	return dbert_tokenizer_open(b->pack->tokenizer.image, b->pack->tokenizer.image_size, &b->tokenizer, err);
+}
+
+DbertStatus
+dbert_trainbase_open(const DbertSource *source, const DbertAllocator *alloc, const DbertPoll *poll,
+					 DbertTrainBase **base, DbertError *err)
+{
+	DbertTrainBase *b = dbert_alloc_zero(alloc, 1, sizeof(*b));
+	DbertStatus status;
+
+	*base = NULL;
+	if (b == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	b->alloc = alloc;
+	status = open_base(b, source, poll, err);
+	if (status != DBERT_OK)
+	{
+		dbert_trainbase_close(b);
+		return status;
+	}
+	*base = b;
+	return DBERT_OK;
+}
+
+void
+dbert_trainbase_close(DbertTrainBase *base)
+{
+	if (base == NULL)
+		return;
+	dbert_pack_end(base->pack);
+	dbert_free(base->alloc, base);
+}
+
+const DbertConfig *
+dbert_trainbase_config(const DbertTrainBase *base)
+{
+	return &base->pack->config;
+}
+
+const char *
+dbert_trainbase_label(const DbertTrainBase *base, int i)
+{
+	return dbert_pack_label(base->pack, i);
+}
+
+const DbertTokenizer *
+dbert_trainbase_tokenizer(const DbertTrainBase *base)
+{
+	return &base->tokenizer;
+}
+
+const DbertAllocator *
+dbert_trainbase_allocator(const DbertTrainBase *base)
+{
+	return base->alloc;
+}

@@ -1,0 +1,349 @@
+/*
+ * trainer.c -- making a trainer, its memory, and its steps.
+ *
+ * Two walks over one list of arrays: the first adds up their sizes with checked
+ * arithmetic, the second places them in one piece of memory.
+ */
+#include "train/trainer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Bytes that are copied in a few milliseconds, their pages being new. */
+#define COPY_BLOCK ((size_t) 8 << 20)
+
+/* ---- memory ---- */
+
+typedef struct Layout
+{
+	char	   *base;			/* NULL: only add up */
+	size_t		total;
+	bool		overflow;
+} Layout;
+
+static void *
+place(Layout *l, size_t rows, size_t columns, size_t size)
+{
+	size_t		count,
+				bytes,
+				at = l->total;
+
+	if (!dbert_mul_size(rows, columns, &count) || !dbert_mul_size(count, size, &bytes) ||
+		!dbert_add_size(bytes, 63, &bytes) || !dbert_add_size(at, bytes & ~(size_t) 63, &l->total))
+		l->overflow = true;
+	return l->base != NULL ? l->base + at : NULL;
+}
+
+static float *
+floats(Layout *l, size_t rows, size_t columns)
+{
+	return place(l, rows, columns, sizeof(float));
+}
+
+static void
+place_params(const DbertTrainer *t, Layout *l, DbertParams *p)
+{
+	p->values = floats(l, p->slots.bytes / sizeof(float), 1);
+	p->gradients = floats(l, p->learning.bytes / sizeof(float), 1);
+	p->mean = floats(l, p->learning.bytes / sizeof(float), 1);
+	p->square = floats(l, p->learning.bytes / sizeof(float), 1);
+	p->best = t->options.keep_best ? floats(l, p->slots.bytes / sizeof(float), 1) : NULL;
+	p->w.layers = place(l, t->config.layers, sizeof(DbertLayer), 1);
+	p->g.layers = place(l, t->config.layers, sizeof(DbertLayer), 1);
+}
+
+static DbertLayerActs
+place_layer(const DbertTrainer *t, Layout *l)
+{
+	size_t		n = t->options.max_batch_tokens,
+				c = t->config.hidden;
+	DbertLayerActs a = {
+		.qkv = floats(l, n, 3 * c),.context = floats(l, n, c),
+		.xhat1 = floats(l, n, c),.rstd1 = floats(l, n, 1),.y1 = floats(l, n, c),
+		.u = floats(l, n, t->config.ffn),.xhat2 = floats(l, n, c),.rstd2 = floats(l, n, 1)
+	};
+
+	a.x = floats(l, n, c);
+	return a;
+}
+
+static void
+place_layers(const DbertTrainer *t, Layout *l, DbertActs *a)
+{
+	DbertLayerActs one = {0};
+
+	a->layers = place(l, t->config.layers, sizeof(DbertLayerActs), 1);
+	for (int i = 0; i < t->config.layers; i++)
+	{
+		if (t->layers_learn || i == 0)
+			one = place_layer(t, l);
+		if (a->layers != NULL)
+			a->layers[i] = one;
+	}
+}
+
+static void
+place_acts(const DbertTrainer *t, Layout *l, DbertActs *a)
+{
+	const DbertTrainOptions *o = &t->options;
+	size_t		n = o->max_batch_tokens,
+				c = t->config.hidden,
+				f = t->config.ffn,
+				rows = o->head == DBERT_HEAD_TOKEN ? n : (size_t) o->max_texts;
+
+	a->xhat0 = floats(l, n, c);
+	a->rstd0 = floats(l, n, 1);
+	place_layers(t, l, a);
+	a->hidden = floats(l, n, c);
+	a->z = floats(l, rows, c);
+	a->d = floats(l, rows, c);
+	a->logits = floats(l, rows, o->n_labels);
+	a->wide = floats(l, n, f);
+	a->wide2 = floats(l, n, f > 3 * c ? f : 3 * c);
+	a->t = floats(l, n, c);
+	a->t2 = floats(l, n, c);
+	a->attention = floats(l, o->threads, dbert_self_attention_scratch(o->max_text_tokens));
+	a->sums = place(l, dbert_adamw_parts(&t->params), sizeof(double), 1);
+}
+
+static DbertStatus
+place_all(DbertTrainer *t, Layout *l, DbertError *err)
+{
+	l->total = 0;
+	place_params(t, l, &t->params);
+	place_acts(t, l, &t->acts);
+	if (l->overflow)
+		return dbert_fail(err, DBERT_E_LIMIT, "training needs more memory than can be addressed");
+	return DBERT_OK;
+}
+
+/* ---- making ---- */
+
+static DbertStatus
+check_options(const DbertTrainBase *base, const DbertTrainOptions *o, DbertError *err)
+{
+	const DbertConfig *config = dbert_trainbase_config(base);
+
+	if (o->head != DBERT_HEAD_SEQUENCE && o->head != DBERT_HEAD_TOKEN)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "only heads that classify texts or tokens can be trained");
+	if (o->n_labels < 1 || o->n_labels > DBERT_MAX_LABELS)
+		return dbert_fail(err, DBERT_E_LIMIT, "%d labels, 1 to %d are allowed", o->n_labels, DBERT_MAX_LABELS);
+	if (o->max_text_tokens < 1 || o->max_text_tokens > config->positions ||
+		o->max_batch_tokens < o->max_text_tokens || o->max_texts < 1 || o->steps < 1 ||
+		!(o->dropout >= 0 && o->dropout < 1) || o->threads < 1 || o->threads > DBERT_MAX_THREADS)
+		return dbert_fail(err, DBERT_E_INVALID, "options of training are out of range");
+	return DBERT_OK;
+}
+
+/* Everything that sizes follow from; the slots are allocated. */
+static DbertStatus
+plan(DbertTrainer *t, const DbertTrainBase *base, const DbertTrainOptions *options,
+	 const DbertAllocator *alloc, DbertError *err)
+{
+	DBERT_TRY(check_options(base, options, err));
+	t->alloc = alloc;
+	t->options = *options;
+	t->layers_learn = !options->head_only;
+	t->embeddings_learn = t->layers_learn && !options->freeze_embeddings;
+	t->config = *dbert_trainbase_config(base);
+	t->config.head = options->head;
+	t->config.problem = options->head == DBERT_HEAD_SEQUENCE ? options->problem : DBERT_PROBLEM_SINGLE;
+	t->config.n_labels = options->n_labels;
+	snprintf(t->config.architecture, sizeof(t->config.architecture), "%sBertFor%sClassification",
+			 t->config.family == DBERT_FAMILY_DISTILBERT ? "Distil" : "",
+			 options->head == DBERT_HEAD_SEQUENCE ? "Sequence" : "Token");
+	return dbert_params_plan(t, alloc, &t->params, err);
+}
+
+static void
+free_plan(DbertTrainer *t)
+{
+	dbert_free(t->alloc, t->params.slots.items);
+	dbert_free(t->alloc, t->params.learning.items);
+}
+
+DbertStatus
+dbert_trainer_bytes(const DbertTrainBase *base, const DbertTrainOptions *options, uint64_t *bytes,
+					DbertError *err)
+{
+	DbertTrainer t;
+	Layout		l = {0};
+	DbertStatus status;
+
+	memset(&t, 0, sizeof(t));
+	t.alloc = dbert_trainbase_allocator(base);
+	status = plan(&t, base, options, t.alloc, err);
+	if (status == DBERT_OK)
+		status = place_all(&t, &l, err);
+	free_plan(&t);
+	*bytes = l.total;
+	return status;
+}
+
+/* memcpy, or memset when from is NULL, in blocks between which the poll is asked. */
+static DbertStatus
+copy(void *to, const void *from, size_t bytes, const DbertPoll *poll, DbertError *err)
+{
+	for (size_t at = 0, n; at < bytes; at += n)
+	{
+		n = bytes - at < COPY_BLOCK ? bytes - at : COPY_BLOCK;
+		if (dbert_stopped(poll))
+			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
+		if (from != NULL)
+			memcpy((char *) to + at, (const char *) from + at, n);
+		else
+			memset((char *) to + at, 0, n);
+	}
+	return DBERT_OK;
+}
+
+static DbertStatus
+fill(DbertTrainer *t, const DbertPoll *poll, DbertError *err)
+{
+	DbertParams *p = &t->params;
+	DbertLayer *w_layers,
+			   *g_layers;
+	Layout		l = {0};
+
+	DBERT_TRY(place_all(t, &l, err));
+	t->memory = dbert_alloc(t->alloc, l.total + 63);
+	if (t->memory == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory: training needs %zu MB", l.total >> 20);
+	l.base = (char *) (((uintptr_t) t->memory + 63) & ~(uintptr_t) 63);
+	DBERT_TRY(place_all(t, &l, err));
+
+	w_layers = p->w.layers;
+	g_layers = p->g.layers;
+	memset(w_layers, 0, t->config.layers * sizeof(*w_layers));
+	memset(g_layers, 0, t->config.layers * sizeof(*g_layers));
+	DBERT_TRY(copy(p->mean, NULL, p->learning.bytes, poll, err));
+	DBERT_TRY(copy(p->square, NULL, p->learning.bytes, poll, err));
+	dbert_slots_place(&p->slots, &t->config, p->values, &p->w);
+	dbert_slots_place(&p->learning, &t->config, p->gradients, &p->g);
+	return dbert_params_load(t, poll, err);
+}
+
+DbertStatus
+dbert_trainer_create(DbertTrainBase *base, const DbertTrainOptions *options, const DbertAllocator *alloc,
+					 const DbertPoll *poll, DbertTrainer **trainer, DbertError *err)
+{
+	DbertTrainer *t = dbert_alloc_zero(alloc, 1, sizeof(*t));
+	DbertStatus status;
+
+	*trainer = NULL;
+	if (t == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	t->alloc = alloc;
+	t->base = base;
+	t->sgemm = dbert_sgemm_choose();
+	status = plan(t, base, options, alloc, err);
+	if (status == DBERT_OK)
+		status = fill(t, poll, err);
+	if (status != DBERT_OK)
+	{
+		dbert_trainer_free(t);
+		return status;
+	}
+	*trainer = t;
+	return DBERT_OK;
+}
+
+void
+dbert_trainer_free(DbertTrainer *trainer)
+{
+	if (trainer == NULL)
+		return;
+	free_plan(trainer);
+	dbert_free(trainer->alloc, trainer->memory);
+	dbert_free(trainer->alloc, trainer);
+}
+
+void
+dbert_trainer_set_pool(DbertTrainer *trainer, DbertPool *pool)
+{
+	trainer->pool = pool;
+}
+
+bool
+dbert_trainer_kept_head(const DbertTrainer *trainer)
+{
+	return trainer->kept_head;
+}
+
+/* ---- running ---- */
+
+static DbertStatus
+check_batch(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *err)
+{
+	const DbertTrainOptions *o = &t->options;
+
+	if (batch->n_texts < 1 || batch->n_texts > o->max_texts)
+		return dbert_fail(err, DBERT_E_LIMIT, "a batch of %d texts, but room is for 1 to %d",
+						  batch->n_texts, o->max_texts);
+	if (batch->cu[batch->n_texts] > o->max_batch_tokens)
+		return dbert_fail(err, DBERT_E_LIMIT, "a batch of %d tokens, but room is for %d",
+						  (int) batch->cu[batch->n_texts], o->max_batch_tokens);
+	for (int b = 0; b < batch->n_texts; b++)
+		if (batch->cu[b + 1] - batch->cu[b] < 1 || batch->cu[b + 1] - batch->cu[b] > o->max_text_tokens)
+			return dbert_fail(err, DBERT_E_LIMIT, "a text of %d tokens, but room is for 1 to %d",
+							  (int) (batch->cu[b + 1] - batch->cu[b]), o->max_text_tokens);
+	return DBERT_OK;
+}
+
+/* Checks the batch and fills the pass. */
+static DbertStatus
+begin_pass(DbertTrainer *t, const DbertTrainBatch *batch, bool training, const DbertPoll *poll,
+		   DbertError *err, DbertPass *pass)
+{
+	DBERT_TRY(check_batch(t, batch, err));
+	if (dbert_pool_threads(t->pool) > t->options.threads)
+		return dbert_fail(err, DBERT_E_LIMIT, "%d threads, but room is for %d", dbert_pool_threads(t->pool),
+						  t->options.threads);
+	*pass = (DbertPass)
+	{
+		.trainer = t,.batch = batch,.training = training,.n = batch->cu[batch->n_texts],
+		.rows = t->options.head == DBERT_HEAD_TOKEN ? batch->cu[batch->n_texts] : batch->n_texts,
+		.run = {.sgemm = t->sgemm,.kernels = t->options.kernels,.pool = t->pool,.poll = poll,.err = err}
+	};
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_trainer_step(DbertTrainer *trainer, const DbertTrainBatch *batch, const DbertPoll *poll,
+				   double *loss, DbertError *err)
+{
+	DbertPass	pass;
+	double		weight;
+
+	DBERT_TRY(begin_pass(trainer, batch, true, poll, err, &pass));
+	DBERT_TRY(dbert_pass_forward(&pass));
+	DBERT_TRY(dbert_pass_loss(&pass, true, loss, &weight));
+	DBERT_TRY(dbert_pass_backward(&pass));
+	DBERT_TRY(dbert_adamw_step(&pass));
+	trainer->step++;
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_trainer_evaluate(DbertTrainer *trainer, const DbertTrainBatch *batch, const DbertPoll *poll,
+					   const float **logits, double *loss, double *weight, DbertError *err)
+{
+	DbertPass	pass;
+
+	DBERT_TRY(begin_pass(trainer, batch, false, poll, err, &pass));
+	DBERT_TRY(dbert_pass_forward(&pass));
+	*logits = trainer->acts.logits;
+	return dbert_pass_loss(&pass, false, loss, weight);
+}
+
+DbertStatus
+dbert_trainer_keep(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err)
+{
+	return copy(trainer->params.best, trainer->params.values, trainer->params.slots.bytes, poll, err);
+}
+
+DbertStatus
+dbert_trainer_restore(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err)
+{
+	return copy(trainer->params.values, trainer->params.best, trainer->params.slots.bytes, poll, err);
+}

@@ -1,0 +1,141 @@
+/*
+ * trainer.h -- the inside of a DbertTrainer: parameters, activations, the parts
+ * of a step.
+ *
+ * Everything is sized by the options and allocated once.  Letters as in
+ * nn/encoder.h; R are the rows that the head takes: B for SEQUENCE, N for TOKEN.
+ * The last layer has R rows, too, from its attention's output on.
+ */
+#ifndef DBERT_TRAIN_TRAINER_H
+#define DBERT_TRAIN_TRAINER_H
+
+#include "model/slots.h"
+#include "train/ops.h"
+#include "train/train.h"
+
+/*
+ * The parameters as the slots of the model room plan them, row-major: values,
+ * and, for those that learn, gradients and AdamW's two moments, laid out by a
+ * plan of their own in which frozen slots have no bytes.
+ */
+typedef struct DbertParams
+{
+	DbertSlots	slots;			/* places in values */
+	DbertSlots	learning;		/* the same slots: places in gradients and moments */
+	float	   *values;
+	float	   *gradients;
+	float	   *mean;			/* first moment */
+	float	   *square;			/* second moment */
+	float	   *best;			/* dbert_trainer_keep's, like values; or NULL */
+	DbertWeights w;				/* into values */
+	DbertWeights g;				/* into gradients; of frozen slots nothing to use */
+} DbertParams;
+
+/* What the forward of one layer leaves to its backward. */
+typedef struct DbertLayerActs
+{
+	float	   *x;				/* [N, C] input */
+	float	   *qkv;			/* [N, 3C] */
+	float	   *context;		/* [N, C] */
+	float	   *xhat1;			/* [N, C] of the norm after attention */
+	float	   *rstd1;			/* [N] */
+	float	   *y1;				/* [N, C] its output */
+	float	   *u;				/* [N, F] before the activation */
+	float	   *xhat2;			/* [N, C] of the norm after the feed-forward */
+	float	   *rstd2;			/* [N] */
+} DbertLayerActs;
+
+typedef struct DbertActs
+{
+	float	   *xhat0;			/* [N, C] of the embeddings' norm */
+	float	   *rstd0;			/* [N] */
+	DbertLayerActs *layers;		/* [L]; all the same memory if the layers do not learn */
+	float	   *hidden;			/* [R, C] output of the last layer, [N, C] memory */
+
+	float	   *z;				/* [R, C] its dense layer, before the activation */
+	float	   *d;				/* [R, C] what the output layer takes */
+	float	   *logits;			/* [R, n_labels]; then their derivative */
+
+	/* scratch */
+	float	   *wide;			/* [N, F] */
+	float	   *wide2;			/* [N, max(F, 3C)] */
+	float	   *t;				/* [N, C] */
+	float	   *t2;				/* [N, C] */
+	float	   *attention;		/* dbert_self_attention_scratch for each thread */
+	double	   *sums;			/* of parts of the gradients */
+} DbertActs;
+
+struct DbertTrainer
+{
+	const DbertAllocator *alloc;
+	DbertTrainBase *base;
+	DbertTrainOptions options;
+	DbertConfig config;			/* the base's with the new head */
+	DbertParams params;
+	DbertActs	acts;
+	void	   *memory;			/* of all arrays */
+	DbertSgemm	sgemm;
+	DbertPool  *pool;
+	bool		layers_learn;
+	bool		embeddings_learn;
+	bool		kept_head;
+	int64_t		step;			/* done so far */
+};
+
+/* A pass over a batch. */
+typedef struct DbertPass
+{
+	DbertTrainer *trainer;
+	const DbertTrainBatch *batch;
+	DbertTrainRun run;
+	bool		training;		/* with dropout */
+	int			n;				/* N */
+	int			rows;			/* R */
+} DbertPass;
+
+/* ---- params.c ---- */
+
+/* Plan both layouts; frozen as the options say. */
+extern DbertStatus dbert_params_plan(const DbertTrainer *trainer, const DbertAllocator *alloc,
+									 DbertParams *params, DbertError *err);
+
+/* Read values from the base, or begin them at random; tells whether the output layer was kept. */
+extern DbertStatus dbert_params_load(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err);
+
+/* ---- pass.c: the network ---- */
+
+/* logits of the batch */
+extern DbertStatus dbert_pass_forward(const DbertPass *pass);
+
+/* gradients, from the derivative by the logits in acts.logits */
+extern DbertStatus dbert_pass_backward(const DbertPass *pass);
+
+/* The streams of dropout: where masks are made.  Those of layer l are 4 l + DROP_... */
+typedef enum DbertDropSite
+{
+	DBERT_DROP_PROBABILITIES,	/* of a layer */
+	DBERT_DROP_ATTENTION,		/* of a layer, BERT: the attention's output */
+	DBERT_DROP_FFN,				/* of a layer: the feed-forward's output */
+	DBERT_DROP_EMBEDDING,
+	DBERT_DROP_HEAD
+} DbertDropSite;
+
+extern DbertDropout dbert_pass_dropout(const DbertPass *pass, DbertDropSite site, int layer);
+
+/* ---- loss.c ---- */
+
+/*
+ * *loss = the batch's mean, *weight its denominator; logits become the
+ * derivative of the mean by them when differentiate is set.
+ */
+extern DbertStatus dbert_pass_loss(const DbertPass *pass, bool differentiate, double *loss, double *weight);
+
+/* ---- adamw.c ---- */
+
+/* Clip the gradients, move the parameters; trainer->step is the number of steps before. */
+extern DbertStatus dbert_adamw_step(const DbertPass *pass);
+
+/* The parts in which gradients are summed, for acts.sums. */
+extern size_t dbert_adamw_parts(const DbertParams *params);
+
+#endif

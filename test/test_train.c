@@ -1,0 +1,855 @@
+/*
+ * test_train.c -- training: every gradient against finite differences of a
+ * definition in float64, the optimizer against its formulas, the result's files
+ * against what was trained.
+ *
+ * The definition below is the network written once more, text by text, in plain
+ * loops; it shares with src/train only where a dropout mask's element stands
+ * (random.h, ops.h).  A central difference with a step of 1e-5 is off by
+ * about 1e-9 in float64, so what remains is the gradient's own rounding.
+ */
+#include "test/packhelp.h"
+#include "train/trainer.h"
+
+/* ---- the definition ---- */
+
+#define MAX_T 8
+
+typedef struct Ref
+{
+	DbertPass	pass;
+	double	   *v;				/* the parameters, laid out like params.values */
+} Ref;
+
+static const double *
+value_of(const Ref *r, const float *w)
+{
+	return r->v + (w - r->pass.trainer->params.values);
+}
+
+static double
+kept(const Ref *r, DbertDropSite site, int layer, uint64_t i)
+{
+	DbertDropout d = dbert_pass_dropout(&r->pass, site, layer);
+
+	return dbert_dropout_factor(&d, i) == 0 ? 0 : 1 / (1 - (double) (r->pass.training ? r->pass.trainer->options.dropout : 0));
+}
+
+static void
+ref_linear(const Ref *r, const DbertLinear *w, const double *x, double *y)
+{
+	const double *a = value_of(r, w->w),
+			   *b = value_of(r, w->b);
+
+	for (int i = 0; i < w->n; i++)
+	{
+		y[i] = b[i];
+		for (int j = 0; j < w->k; j++)
+			y[i] += a[i * w->k + j] * x[j];
+	}
+}
+
+static void
+ref_norm(const Ref *r, const DbertNorm *w, double *x)
+{
+	const double *gamma = value_of(r, w->gamma),
+			   *beta = value_of(r, w->beta);
+	double		mean = 0,
+				square = 0;
+	int			c = MEM_C;
+
+	for (int j = 0; j < c; j++)
+		mean += x[j] / c;
+	for (int j = 0; j < c; j++)
+		square += (x[j] - mean) * (x[j] - mean) / c;
+	for (int j = 0; j < c; j++)
+		x[j] = (x[j] - mean) / sqrt(square + r->pass.trainer->config.norm_eps) * gamma[j] + beta[j];
+}
+
+static double
+ref_act(int act, double x)
+{
+	switch (act)
+	{
+		case DBERT_ACT_GELU:
+			return 0.5 * x * (1 + erf(x / sqrt(2)));
+		case DBERT_ACT_GELU_TANH:
+			return 0.5 * x * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+		case DBERT_ACT_RELU:
+			return x > 0 ? x : 0;
+		case DBERT_ACT_TANH:
+			return tanh(x);
+	}
+	return x;
+}
+
+/* softmax over j of q_i k_j / sqrt(D), dropped out, times v */
+static void
+ref_attention(const Ref *r, int layer, int first, int t, double qkv[MAX_T][3 * MEM_C], double ctx[MAX_T][MEM_C])
+{
+	int			heads = r->pass.trainer->config.heads,
+				d = MEM_C / heads;
+
+	for (int h = 0; h < heads; h++)
+		for (int i = 0; i < t; i++)
+		{
+			double		p[MAX_T],
+						sum = 0;
+
+			for (int j = 0; j < t; j++)
+			{
+				double		dot = 0;
+
+				for (int e = 0; e < d; e++)
+					dot += qkv[i][h * d + e] * qkv[j][MEM_C + h * d + e];
+				sum += p[j] = exp(dot / sqrt(d));
+			}
+			for (int e = 0; e < d; e++)
+			{
+				ctx[i][h * d + e] = 0;
+				for (int j = 0; j < t; j++)
+					ctx[i][h * d + e] += p[j] / sum * qkv[j][2 * MEM_C + h * d + e] *
+						kept(r, DBERT_DROP_PROBABILITIES, layer, dbert_probability_index(first + i, h, heads, j));
+			}
+		}
+}
+
+/* Rows behind the last layer's attention are counted as the head counts them. */
+static void
+ref_layer(const Ref *r, int layer, int text, int t, double x[MAX_T][MEM_C])
+{
+	const DbertTrainer *tr = r->pass.trainer;
+	bool		alone = layer == tr->config.layers - 1 && tr->options.head == DBERT_HEAD_SEQUENCE;
+	int			first = r->pass.batch->cu[text],
+				row = alone ? text : first;
+	const DbertLayer *w = &tr->params.w.layers[layer];
+	bool		bert = tr->config.family == DBERT_FAMILY_BERT;
+	double		qkv[MAX_T][3 * MEM_C],
+				ctx[MAX_T][MEM_C],
+				u[MEM_F],
+				y[MEM_C];
+
+	for (int i = 0; i < t; i++)
+		ref_linear(r, &w->qkv, x[i], qkv[i]);
+	ref_attention(r, layer, first, t, qkv, ctx);
+	for (int i = 0; i < t; i++)
+	{
+		ref_linear(r, &w->attn_out, ctx[i], y);
+		for (int j = 0; j < MEM_C; j++)
+			x[i][j] += y[j] * (bert ? kept(r, DBERT_DROP_ATTENTION, layer, (row + i) * MEM_C + j) : 1);
+		ref_norm(r, &w->attn_norm, x[i]);
+		ref_linear(r, &w->ffn_in, x[i], u);
+		for (int j = 0; j < MEM_F; j++)
+			u[j] = ref_act(tr->config.act, u[j]);
+		ref_linear(r, &w->ffn_out, u, y);
+		for (int j = 0; j < MEM_C; j++)
+			x[i][j] += y[j] * kept(r, DBERT_DROP_FFN, layer, (row + i) * MEM_C + j);
+		ref_norm(r, &w->ffn_norm, x[i]);
+	}
+}
+
+static void
+ref_embed(const Ref *r, int first, int t, double x[MAX_T][MEM_C])
+{
+	const DbertWeights *w = &r->pass.trainer->params.w;
+	const DbertTrainBatch *b = r->pass.batch;
+
+	for (int i = 0; i < t; i++)
+	{
+		for (int j = 0; j < MEM_C; j++)
+			x[i][j] = value_of(r, w->word)[b->ids[first + i] * MEM_C + j] + value_of(r, w->position)[i * MEM_C + j] +
+				(w->type ? value_of(r, w->type)[(b->types ? b->types[first + i] : 0) * MEM_C + j] : 0);
+		ref_norm(r, &w->embed_norm, x[i]);
+		for (int j = 0; j < MEM_C; j++)
+			x[i][j] *= kept(r, DBERT_DROP_EMBEDDING, 0, (first + i) * MEM_C + j);
+	}
+}
+
+/* row: the head's, for its mask */
+static void
+ref_head(const Ref *r, int row, const double *hidden, double *logits)
+{
+	const DbertWeights *w = &r->pass.trainer->params.w;
+	double		x[MEM_C];
+
+	memcpy(x, hidden, sizeof(x));
+	if (w->head_dense.w != NULL)
+	{
+		ref_linear(r, &w->head_dense, hidden, x);
+		for (int j = 0; j < MEM_C; j++)
+			x[j] = ref_act(w->head_act, x[j]);
+	}
+	for (int j = 0; j < MEM_C; j++)
+		x[j] *= kept(r, DBERT_DROP_HEAD, 0, row * MEM_C + j);
+	ref_linear(r, &w->head_out, x, logits);
+}
+
+/* The row's loss times its weight; *weight grows by that. */
+static double
+ref_row_loss(const Ref *r, int row, const double *x, double *weight)
+{
+	const DbertTrainOptions *o = &r->pass.trainer->options;
+	const DbertTrainBatch *b = r->pass.batch;
+	double		loss = 0,
+				sum = 0,
+				w;
+
+	if (o->head == DBERT_HEAD_TOKEN || o->problem == DBERT_PROBLEM_SINGLE)
+	{
+		if (b->classes[row] < 0)
+			return 0;
+		w = o->class_weights ? o->class_weights[b->classes[row]] : 1;
+		for (int j = 0; j < o->n_labels; j++)
+			sum += exp(x[j]);
+		*weight += w;
+		return -w * log(exp(x[b->classes[row]]) / sum);
+	}
+	for (int j = 0; j < o->n_labels; j++)
+	{
+		double		y = b->targets[row * o->n_labels + j],
+					p = 1 / (1 + exp(-x[j]));
+
+		loss += o->problem == DBERT_PROBLEM_REGRESSION ? (x[j] - y) * (x[j] - y) : -y * log(p) - (1 - y) * log(1 - p);
+		*weight += 1;
+	}
+	return loss;
+}
+
+static double
+ref_loss(const Ref *r)
+{
+	const DbertTrainer *tr = r->pass.trainer;
+	const DbertTrainBatch *b = r->pass.batch;
+	double		loss = 0,
+				weight = 0,
+				logits[8];
+
+	for (int text = 0; text < b->n_texts; text++)
+	{
+		int			first = b->cu[text],
+					t = b->cu[text + 1] - first;
+		double		x[MAX_T][MEM_C];
+
+		ref_embed(r, first, t, x);
+		for (int l = 0; l < tr->config.layers; l++)
+			ref_layer(r, l, text, t, x);
+		for (int i = 0; i < (tr->options.head == DBERT_HEAD_TOKEN ? t : 1); i++)
+		{
+			int			row = tr->options.head == DBERT_HEAD_TOKEN ? first + i : text;
+
+			ref_head(r, row, x[i], logits);
+			loss += ref_row_loss(r, row, logits, &weight);
+		}
+	}
+	return loss / weight;
+}
+
+/* ---- a trainer on a tiny model ---- */
+
+static const char *const abc[] = {"O", "B-X", "I-X"};
+static const float weights_abc[] = {1, 3, 0.5f};
+
+/* Three texts of 3, 1 and 5 tokens. */
+static const int32_t cu[] = {0, 3, 4, 9};
+static const int32_t ids[] = {2, 5, 3, 7, 2, 9, 9, 10, 3};
+static const uint8_t types[] = {0, 0, 0, 0, 0, 1, 1, 0, 1};
+static const int32_t classes[] = {1, 2, -1, 0, 1, 0, -1, 2, 0};
+static const int32_t text_classes[] = {1, 2, 1};
+static const float targets[] = {0, 1, 1, 1, 0, 0, 0, 1, 0};
+
+static DbertTrainOptions
+options_for(DbertHead head, DbertProblem problem)
+{
+	DbertTrainOptions o = {
+		.head = head,.problem = problem,.n_labels = 3,.labels = abc,.dropout = 0.25f,.seed = 7,
+		.learning_rate = 0.01f,.weight_decay = 0.1f,.max_grad_norm = 1,.steps = 10,
+		.max_texts = 4,.max_batch_tokens = 16,.max_text_tokens = MAX_T,.threads = 1,
+		.kernels = &dbert_kernels_scalar
+	};
+
+	return o;
+}
+
+static DbertTrainBatch
+batch_for(const DbertTrainOptions *o)
+{
+	DbertTrainBatch b = {.n_texts = 3,.cu = cu,.ids = ids,.types = types};
+
+	if (o->head == DBERT_HEAD_TOKEN)
+		b.classes = classes;
+	else if (o->problem == DBERT_PROBLEM_SINGLE)
+		b.classes = text_classes;
+	else
+		b.targets = targets;
+	return b;
+}
+
+typedef struct Rig
+{
+	MemModel	model;
+	DbertSource source;
+	DbertTrainBase *base;
+	DbertTrainer *trainer;
+} Rig;
+
+static bool
+begin_rig(Rig *rig, const DbertTrainOptions *o)
+{
+	DbertError	err = {0};
+	DbertStatus status;
+
+	mem_model_save(&rig->model);
+	rig->source = mem_source(&rig->model);
+	rig->base = NULL;
+	rig->trainer = NULL;
+	status = dbert_trainbase_open(&rig->source, &dbert_malloc_allocator, NULL, &rig->base, &err);
+	if (status == DBERT_OK)
+		status = dbert_trainer_create(rig->base, o, &dbert_malloc_allocator, NULL, &rig->trainer, &err);
+	CHECK_MSG(status == DBERT_OK, "%s", err.msg);
+	return status == DBERT_OK;
+}
+
+static void
+end_rig(Rig *rig)
+{
+	dbert_trainer_free(rig->trainer);
+	dbert_trainbase_close(rig->base);
+	mem_free(&rig->model);
+}
+
+static DbertPass
+pass_of(DbertTrainer *t, const DbertTrainBatch *b, bool training, DbertError *err)
+{
+	DbertPass	pass = {
+		.trainer = t,.batch = b,.training = training,.n = b->cu[b->n_texts],
+		.rows = t->options.head == DBERT_HEAD_TOKEN ? b->cu[b->n_texts] : b->n_texts,
+		.run = {.sgemm = t->sgemm,.kernels = t->options.kernels,.pool = t->pool,.err = err}
+	};
+
+	return pass;
+}
+
+/* ---- gradients ---- */
+
+/* Every element of a slot against the difference; errors are measured by the slot's largest gradient. */
+static void
+check_slot(Ref *r, int number)
+{
+	const DbertParams *p = &r->pass.trainer->params;
+	const DbertSlot *slot = &p->slots.items[number];
+	const float *g = p->gradients + p->learning.items[number].offset / sizeof(float);
+	double	   *v = r->v + slot->offset / sizeof(float);
+	const double h = 1e-5;
+	double		largest = 0,
+				worst = 0;
+
+	if (p->learning.items[number].bytes == 0)
+		return;
+	for (int i = 0; i < slot->rows * slot->cols; i++)
+	{
+		double		at = v[i],
+					up,
+					slope;
+
+		v[i] = at + h;
+		up = ref_loss(r);
+		v[i] = at - h;
+		slope = (up - ref_loss(r)) / (2 * h);
+		v[i] = at;
+		largest = fmax(largest, fabs(slope));
+		worst = fmax(worst, fabs(slope - g[i]));
+	}
+	CHECK_MSG(worst <= 2e-5 * largest + 2e-7, "slot %d: largest gradient %g, largest error %g", number, largest, worst);
+}
+
+/* Tiny models' weights are far larger than real ones': softmax would be all 0 and 1. */
+static void
+soften(DbertTrainer *t)
+{
+	for (size_t i = 0; i < t->params.slots.bytes / sizeof(float); i++)
+		t->params.values[i] *= 0.7f;
+}
+
+static void
+check_gradients(MemModel *model, const DbertTrainOptions *o)
+{
+	Rig			rig = {.model = *model};
+	DbertError	err = {0};
+	DbertTrainBatch batch = batch_for(o);
+	Ref			r;
+	double		loss,
+				weight;
+
+	if (!begin_rig(&rig, o))
+		return;
+	soften(rig.trainer);
+	r.pass = pass_of(rig.trainer, &batch, true, &err);
+	r.v = malloc(rig.trainer->params.slots.bytes / sizeof(float) * sizeof(double));
+	for (size_t i = 0; i < rig.trainer->params.slots.bytes / sizeof(float); i++)
+		r.v[i] = rig.trainer->params.values[i];
+	CHECK(dbert_pass_forward(&r.pass) == DBERT_OK);
+	CHECK(dbert_pass_loss(&r.pass, true, &loss, &weight) == DBERT_OK);
+	CHECK_NEAR(loss, ref_loss(&r), 1e-5);
+	CHECK(dbert_pass_backward(&r.pass) == DBERT_OK);
+	for (int i = 0; i < rig.trainer->params.slots.count; i++)
+		check_slot(&r, i);
+	free(r.v);
+	end_rig(&rig);
+}
+
+static void
+test_gradients_distilbert(void)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	MemModel	m;
+
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	check_gradients(&m, &o);
+	o.class_weights = weights_abc;
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	mem_edit(&m, "config.json", "\"gelu\"", "\"gelu_new\"");
+	check_gradients(&m, &o);
+}
+
+static void
+test_gradients_bert(void)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_MULTI);
+	MemModel	m;
+
+	mem_model_bert(&m, "ForSequenceClassification", "bert.", 3);
+	check_gradients(&m, &o);
+}
+
+static void
+test_gradients_regression(void)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_REGRESSION);
+	MemModel	m;
+
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	mem_edit(&m, "config.json", "\"gelu\"", "\"relu\"");
+	check_gradients(&m, &o);
+}
+
+static void
+test_gradients_tokens(void)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_TOKEN, DBERT_PROBLEM_SINGLE);
+	MemModel	m;
+
+	o.class_weights = weights_abc;
+	mem_model_bert(&m, "ForTokenClassification", "bert.", 3);
+	check_gradients(&m, &o);
+	o.class_weights = NULL;
+	mem_model_distilbert(&m, "ForTokenClassification", 3);
+	check_gradients(&m, &o);
+}
+
+/* What learns has the same gradients; what does not has none. */
+static void
+test_gradients_frozen(void)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	MemModel	m;
+
+	o.freeze_embeddings = true;
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	check_gradients(&m, &o);
+	o.head_only = true;
+	mem_model_bert(&m, "ForSequenceClassification", "bert.", 3);
+	check_gradients(&m, &o);
+}
+
+/* ---- products ---- */
+
+static void
+test_sgemm(void)
+{
+	enum {M = 5, N = 4, K = 7, LD = 9};
+	float		a[LD * LD],
+				b[LD * LD],
+				c[2][M * LD];
+
+	if (dbert_sgemm_choose() != dbert_f32_sgemm__openblas)
+		SKIP("OpenBLAS is not installed");
+	for (int i = 0; i < LD * LD; i++)
+	{
+		a[i] = (float) (i * 7 % 23) / 23 - 0.4f;
+		b[i] = (float) (i * 5 % 19) / 19 - 0.6f;
+	}
+	for (int kind = 0; kind < 8; kind++)
+	{
+		float		beta = kind & 4 ? 0.5f : 0;
+
+		for (int i = 0; i < M * LD; i++)
+			c[0][i] = c[1][i] = (float) i;
+		dbert_f32_sgemm__scalar(kind & 1, kind & 2, M, N, K, 2, a, LD, b, LD, beta, c[0], LD);
+		dbert_f32_sgemm__openblas(kind & 1, kind & 2, M, N, K, 2, a, LD, b, LD, beta, c[1], LD);
+		for (int i = 0; i < M * LD; i++)
+			CHECK_NEAR(c[1][i], c[0][i], 1e-5);
+	}
+	CHECK_NEAR(c[0][0], 2 * (a[0] * b[0] + a[LD] * b[1] + a[2 * LD] * b[2] + a[3 * LD] * b[3] +
+							 a[4 * LD] * b[4] + a[5 * LD] * b[5] + a[6 * LD] * b[6]), 1e-5);
+}
+
+/* ---- activations ---- */
+
+static void
+test_exponential(void)
+{
+	for (float x = 0; x > -86; x -= 0.01f)
+		CHECK_NEAR(dbert_exp_negative(x) / exp(x), 1, 4e-7);
+	CHECK(dbert_exp_negative(0) == 1);
+	CHECK(dbert_exp_negative(-1000) >= 0 && dbert_exp_negative(-INFINITY) < 1e-37);
+}
+
+static double
+ref_slope(int act, double x)
+{
+	return act == DBERT_ACT_RELU ? x > 0 : (ref_act(act, x + 1e-5) - ref_act(act, x - 1e-5)) / 2e-5;
+}
+
+/* Values and slopes, with every table of kernels that runs here. */
+static void
+test_activations(void)
+{
+	static const char *const tables[] = {"avx512", "avx2", "openblas", "scalar"};
+	enum {N = 2003};
+	float		x[N],
+				y[N],
+				dy[N],
+				dx[N];
+
+	for (int i = 0; i < N; i++)
+	{
+		x[i] = (float) (i - N / 2) / 100 + (i % 2 ? 1e-4f : 0);
+		dy[i] = (float) (i % 7) - 3;
+	}
+	for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
+		for (int act = DBERT_ACT_GELU; act <= DBERT_ACT_TANH; act++)
+		{
+			DbertTrainRun run = {0};
+
+			if (dbert_kernels_choose(tables[t], &run.kernels, NULL) != DBERT_OK)
+				continue;
+			CHECK(dbert_act_forward(&run, act, x, 1, N, y) == DBERT_OK);
+			CHECK(dbert_act_backward(&run, act, x, y, dy, 1, N, dx) == DBERT_OK);
+			for (int i = 0; i < N; i++)
+			{
+				CHECK_NEAR(y[i], ref_act(act, x[i]), 1e-6 * (1 + fabs(x[i])));
+				CHECK_NEAR(dx[i], dy[i] * (x[i] == 0 && act == DBERT_ACT_RELU ? 0 : ref_slope(act, x[i])), 5e-6);
+			}
+		}
+}
+
+/* ---- random numbers ---- */
+
+static void
+test_random(void)
+{
+	DbertDropout d = dbert_dropout(dbert_random_key(1, 2, 3), 0.3f);
+	int			n = 100000,
+				dropped = 0;
+	double		sum = 0,
+				square = 0;
+	int32_t		order[50],
+				again[50];
+	bool		seen[50] = {false};
+
+	for (int i = 0; i < n; i++)
+	{
+		double		x = dbert_random_normal(11, i);
+
+		dropped += dbert_dropout_factor(&d, i) == 0;
+		sum += x;
+		square += x * x;
+	}
+	CHECK_NEAR(dropped / (double) n, 0.3, 0.01);
+	CHECK_NEAR(dbert_dropout(1, 0.3f).scale, 1 / 0.7, 1e-6);
+	CHECK_NEAR(sum / n, 0, 0.02);
+	CHECK_NEAR(square / n, 1, 0.02);
+	dbert_random_shuffle(order, 50, 5);
+	dbert_random_shuffle(again, 50, 5);
+	CHECK(memcmp(order, again, sizeof(order)) == 0);
+	dbert_random_shuffle(again, 50, 6);
+	CHECK(memcmp(order, again, sizeof(order)) != 0);
+	for (int i = 0; i < 50; i++)
+		seen[order[i]] = true;
+	for (int i = 0; i < 50; i++)
+		CHECK(seen[i]);
+}
+
+/* ---- the optimizer ---- */
+
+/* AdamW's formulas for one parameter over steps with given gradients. */
+static double
+ref_adamw(double w, const double *g, int steps, double rate, const double *course, double decay)
+{
+	double		m = 0,
+				v = 0;
+
+	for (int i = 0; i < steps; i++)
+	{
+		double		lr = rate * course[i];
+
+		w -= lr * decay * w;
+		m = 0.9 * m + 0.1 * g[i];
+		v = 0.999 * v + 0.001 * g[i] * g[i];
+		w -= lr * (m / (1 - pow(0.9, i + 1))) / (sqrt(v / (1 - pow(0.999, i + 1))) + 1e-8);
+	}
+	return w;
+}
+
+/* Two parameters get gradients: an element of a matrix, which decays, and of a bias, which does not. */
+static void
+test_adamw(void)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	DbertTrainBatch batch = batch_for(&o);
+	Rig			rig;
+	DbertError	err = {0};
+	DbertPass	pass;
+	const double g[4] = {0.3, -0.1, 0.2, 6.0};
+	const double clipped[4] = {0.3, -0.1, 0.2, 6.0 / (hypot(6.0, 6.0 * 0.5) + 1e-6)};
+	const double half[4] = {0.15, -0.05, 0.1, 3.0 / (hypot(6.0, 6.0 * 0.5) + 1e-6)};
+	const double course[4] = {0, 0.5, 1, 7.0 / 8};	/* two warm-up steps of ten */
+	const DbertLinear *w,
+			   *d;
+	double		matrix,
+				bias;
+
+	mem_model_distilbert(&rig.model, "ForSequenceClassification", 3);
+	o.warmup = 0.2f;
+	if (!begin_rig(&rig, &o))
+		return;
+	w = &rig.trainer->params.w.head_out;
+	d = &rig.trainer->params.g.head_out;
+	matrix = w->w[1];
+	bias = w->b[1];
+	pass = pass_of(rig.trainer, &batch, true, &err);
+	memset(rig.trainer->params.gradients, 0, rig.trainer->params.learning.bytes);
+	for (int i = 0; i < 4; i++)
+	{
+		((float *) d->w)[1] = (float) g[i];
+		((float *) d->b)[1] = (float) (g[i] / 2);
+		CHECK(dbert_adamw_step(&pass) == DBERT_OK);
+		rig.trainer->step++;
+	}
+	CHECK_NEAR(w->w[1], ref_adamw(matrix, clipped, 4, 0.01, course, 0.1), 1e-6);
+	CHECK_NEAR(w->b[1], ref_adamw(bias, half, 4, 0.01, course, 0), 1e-6);
+	((float *) d->b)[1] = NAN;
+	CHECK(dbert_adamw_step(&pass) == DBERT_E_INVALID);
+	end_rig(&rig);
+}
+
+/* ---- whole runs ---- */
+
+static double
+run_steps(DbertTrainer *t, int steps)
+{
+	DbertTrainBatch batch = batch_for(&t->options);
+	DbertError	err = {0};
+	double		loss = 0;
+
+	for (int i = 0; i < steps; i++)
+		CHECK_MSG(dbert_trainer_step(t, &batch, NULL, &loss, &err) == DBERT_OK, "%s", err.msg);
+	return loss;
+}
+
+static void
+test_learns(void)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	DbertTrainBatch batch;
+	DbertError	err = {0};
+	const float *logits;
+	double		loss,
+				weight;
+	Rig			rig;
+
+	o.steps = 100;
+	o.dropout = 0;
+	o.learning_rate = 0.02f;
+	mem_model_bert(&rig.model, "Model", "", 0);
+	if (!begin_rig(&rig, &o))
+		return;
+	CHECK(!dbert_trainer_kept_head(rig.trainer));
+	soften(rig.trainer);
+	run_steps(rig.trainer, 100);
+	batch = batch_for(&o);
+	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &logits, &loss, &weight, &err) == DBERT_OK);
+	CHECK_MSG(loss < 0.2, "loss after 100 steps: %g", loss);
+	CHECK(weight == 3);
+	for (int b = 0; b < 3; b++)
+		for (int j = 0; j < 3; j++)
+			CHECK(logits[b * 3 + j] <= logits[b * 3 + text_classes[b]]);
+	end_rig(&rig);
+}
+
+/* Parameters after some steps, with so many threads; gaps between them are 0. */
+static void
+run_threads(int threads, float **values, size_t *bytes)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_TOKEN, DBERT_PROBLEM_SINGLE);
+	DbertPool  *pool = NULL;
+	Rig			rig;
+
+	o.threads = threads;
+	mem_model_bert(&rig.model, "Model", "", 0);
+	if (!begin_rig(&rig, &o))
+		return;
+	if (threads > 1)
+		CHECK(dbert_pool_create(threads, &dbert_malloc_allocator, &pool, NULL) == DBERT_OK);
+	dbert_trainer_set_pool(rig.trainer, pool);
+	run_steps(rig.trainer, 5);
+	*bytes = rig.trainer->params.slots.bytes;
+	*values = calloc(1, *bytes);
+	for (int i = 0; i < rig.trainer->params.slots.count; i++)
+	{
+		const DbertSlot *slot = &rig.trainer->params.slots.items[i];
+
+		memcpy((char *) *values + slot->offset, (char *) rig.trainer->params.values + slot->offset, slot->bytes);
+	}
+	dbert_pool_free(pool);
+	end_rig(&rig);
+}
+
+static void
+test_threads(void)
+{
+	float	   *one = NULL,
+			   *three = NULL;
+	size_t		bytes = 0;
+
+	run_threads(1, &one, &bytes);
+	run_threads(3, &three, &bytes);
+	CHECK(one != NULL && three != NULL && memcmp(one, three, bytes) == 0);
+	free(one);
+	free(three);
+}
+
+/* The files open as a model that answers as the trainer did. */
+static void
+test_files(void)
+{
+	static const char *const labels[] = {"yes", "no \"\xc3\xa9\"", "x"};
+	DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_MULTI);
+	DbertTrainBatch batch;
+	DbertTrainedFiles *files;
+	DbertError	err = {0};
+	Rig			rig,
+				second;
+	Built		b;
+	double		losses[2],
+				weight;
+	const float *logits;
+
+	o.labels = labels;
+	mem_model_bert(&rig.model, "ForTokenClassification", "bert.", 3);
+	if (!begin_rig(&rig, &o))
+		return;
+	batch = batch_for(&o);
+	run_steps(rig.trainer, 3);
+	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &logits, &losses[0], &weight, &err) == DBERT_OK);
+	CHECK(dbert_trainer_files(rig.trainer, &dbert_malloc_allocator, NULL, &files, &err) == DBERT_OK);
+	CHECK_MSG(build(dbert_trained_source(files), NULL, &dbert_kernels_scalar, &b, &err) == DBERT_OK, "%s", err.msg);
+	CHECK_STR(b.model->config.architecture, "BertForSequenceClassification");
+	CHECK(b.model->config.problem == DBERT_PROBLEM_MULTI && b.model->config.n_labels == 3);
+	for (int i = 0; i < 3; i++)
+		CHECK_STR(b.model->labels[i], labels[i]);
+	CHECK(memcmp(b.model->weights.head_out.w, rig.trainer->params.w.head_out.w, 3 * MEM_C * sizeof(float)) == 0);
+
+	/* trained on, with the head kept */
+	memset(&second, 0, sizeof(second));
+	CHECK(dbert_trainbase_open(dbert_trained_source(files), &dbert_malloc_allocator, NULL, &second.base, &err) == DBERT_OK);
+	CHECK(dbert_trainer_create(second.base, &o, &dbert_malloc_allocator, NULL, &second.trainer, &err) == DBERT_OK);
+	CHECK(dbert_trainer_kept_head(second.trainer));
+	CHECK(dbert_trainer_evaluate(second.trainer, &batch, NULL, &logits, &losses[1], &weight, &err) == DBERT_OK);
+	CHECK(losses[0] == losses[1]);
+	end_rig(&second);
+	release(&b);
+	dbert_trained_free(files);
+	end_rig(&rig);
+}
+
+static void
+test_keep_restore(void)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	Rig			rig;
+	float		before;
+
+	o.keep_best = true;
+	mem_model_distilbert(&rig.model, "Model", 0);
+	if (!begin_rig(&rig, &o))
+		return;
+	run_steps(rig.trainer, 1);
+	before = rig.trainer->params.values[MEM_C * 5];
+	CHECK(dbert_trainer_keep(rig.trainer, NULL, NULL) == DBERT_OK);
+	run_steps(rig.trainer, 2);
+	CHECK(rig.trainer->params.values[MEM_C * 5] != before);
+	CHECK(dbert_trainer_restore(rig.trainer, NULL, NULL) == DBERT_OK);
+	CHECK(rig.trainer->params.values[MEM_C * 5] == before);
+	end_rig(&rig);
+}
+
+/* ---- failures ---- */
+
+static bool
+stop_soon(void *ctx)
+{
+	return --*(int *) ctx < 0;
+}
+
+static void
+test_failures(void)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	DbertTrainBatch batch = batch_for(&o);
+	DbertError	err = {0};
+	DbertTrainer *t;
+	uint64_t	bytes = 0;
+	double		loss;
+	int			left = 20;
+	DbertPoll	poll = {stop_soon, &left};
+	Rig			rig;
+
+	mem_model_distilbert(&rig.model, "ForQuestionAnswering", 0);
+	if (!begin_rig(&rig, &o))
+		return;
+	CHECK(dbert_trainer_bytes(rig.base, &o, &bytes, &err) == DBERT_OK && bytes > 4 * rig.trainer->params.slots.bytes);
+	CHECK(dbert_trainer_step(rig.trainer, &batch, &poll, &loss, &err) == DBERT_E_CANCELLED);
+	batch.n_texts = 5;
+	CHECK(dbert_trainer_step(rig.trainer, &batch, NULL, &loss, &err) == DBERT_E_LIMIT);
+	o.head = DBERT_HEAD_MASK;
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
+	o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	o.max_text_tokens = MEM_P + 1;
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_INVALID && t == NULL);
+	o = options_for(DBERT_HEAD_TOKEN, DBERT_PROBLEM_SINGLE);
+	o.max_batch_tokens = INT32_MAX;
+	CHECK(dbert_trainer_bytes(rig.base, &o, &bytes, &err) == DBERT_OK && bytes > (uint64_t) INT32_MAX * MEM_C);
+	end_rig(&rig);
+}
+
+int
+main(void)
+{
+	RUN(test_sgemm);
+	RUN(test_exponential);
+	RUN(test_activations);
+	RUN(test_random);
+	RUN(test_gradients_distilbert);
+	RUN(test_gradients_bert);
+	RUN(test_gradients_regression);
+	RUN(test_gradients_tokens);
+	RUN(test_gradients_frozen);
+	RUN(test_adamw);
+	RUN(test_learns);
+	RUN(test_threads);
+	RUN(test_files);
+	RUN(test_keep_restore);
+	RUN(test_failures);
+	return tests_end();
+}
