@@ -333,6 +333,15 @@ find_renamed(const DbertTensorSet *tensors, const char *name)
 	return NULL;
 }
 
+/* A decoder of its own uses the bias that is saved beside its weights, whatever else is there. */
+static bool
+has_own_bias(const DbertTensorSet *tensors, const char *name)
+{
+	return strcmp(name, "cls.predictions.bias") == 0 &&
+		dbert_tensors_find(tensors, "cls.predictions.decoder.weight") != NULL &&
+		dbert_tensors_find(tensors, "cls.predictions.decoder.bias") != NULL;
+}
+
 static const DbertTensor *
 find_part(const DbertSlot *slot, int part, const DbertConfig *config,
 		  const DbertTensorSet *tensors, const char *prefix, char name[DBERT_TENSOR_NAME_MAX + 1])
@@ -341,7 +350,7 @@ find_part(const DbertSlot *slot, int part, const DbertConfig *config,
 
 	full_name(name, slot, rule_names(slot->rule, config)[part], config, prefix);
 	t = dbert_tensors_find(tensors, name);
-	if (t == NULL)
+	if (t == NULL || has_own_bias(tensors, name))
 		t = find_renamed(tensors, name);
 	return t;
 }

@@ -2,9 +2,10 @@
  * batchscan_window.c -- the texts of a window through their models.
  *
  * Calls on the same text (or pair of texts) and the same model share one pass of
- * the encoder: a pass.  Its texts go into the model's batch, equal ones once, until it
- * has distilbert.batch_tokens; it runs, and its answers are kept until all
- * texts are through; then each row gets its own.
+ * the encoder: a pass.  Equal texts count once; results that the result cache
+ * has are taken from there, other texts go into the model's batch until it has
+ * distilbert.batch_tokens; it runs, and its answers are kept until all texts
+ * are through; then each row gets its own.
  *
  * Nothing here fails for a row that may not be needed.  The model is opened
  * only if the window's first row has been asked for and has a text, or if it

@@ -13,18 +13,27 @@
 #include "pg/spans.h"
 #include "pg/trainjob.h"
 
-/* The base has all classes of the rows already: its order, and its head, are kept. */
-static bool
-base_has_labels(const DistilTrainJob *job)
+/* Where the base has each of the labels; NULL if it lacks one, or has another head. */
+static int32 *
+places_in_base(const DistilTrainJob *job, const char *const *names, int n)
 {
 	const DbertConfig *config = dbert_trainbase_config(job->base);
+	int32	   *places = palloc(sizeof(int32) * Max(n, 1));
 	int			found = 0;
 
-	if (config->head != (int32_t) DBERT_HEAD_SEQUENCE || config->problem != (int32_t) job->problem)
-		return false;
-	for (int i = 0; i < config->n_labels; i++)
-		found += distil_trainset_has(job->set, dbert_trainbase_label(job->base, i));
-	return found == job->set->n_names;
+	if (config->head != (int32_t) job->head ||
+		(job->head == DBERT_HEAD_SEQUENCE && config->problem != (int32_t) job->problem))
+		return NULL;
+	for (int i = 0; i < n && found == i; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (int j = 0; j < config->n_labels && found == i; j++)
+		{
+			if (strcmp(dbert_trainbase_label(job->base, j), names[i]) == 0)
+				places[found++] = j;
+		}
+	}
+	return found == n ? places : NULL;
 }
 
 /* "O", then "B-x" and "I-x" for each type: in the order of the tags. */
@@ -40,26 +49,6 @@ tag_names(const DistilTrainSet *set)
 		names[DISTIL_TAG_I(i)] = psprintf("I-%s", set->names[i]);
 	}
 	return names;
-}
-
-/* Where the base has each of the tags; NULL if it lacks one, or has another head. */
-static int32 *
-tags_of_base(const DistilTrainJob *job, const char *const *names, int n)
-{
-	const DbertConfig *config = dbert_trainbase_config(job->base);
-	int32	   *places = palloc(sizeof(int32) * n);
-	int			found = 0;
-
-	for (int i = 0; config->head == DBERT_HEAD_TOKEN && i < n; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		for (int j = 0; j < config->n_labels && found == i; j++)
-		{
-			if (strcmp(dbert_trainbase_label(job->base, j), names[i]) == 0)
-				places[found++] = j;
-		}
-	}
-	return found == n ? places : NULL;
 }
 
 static const char *const *
@@ -91,7 +80,7 @@ choose_tags(DistilTrainJob *job)
 	job->problem = DBERT_PROBLEM_SINGLE;
 	job->labels = tag_names(job->set);
 	job->n_labels = n;
-	job->tag_labels = tags_of_base(job, job->labels, n);
+	job->tag_labels = places_in_base(job, job->labels, n);
 	if (job->tag_labels == NULL)
 		return;
 	job->labels = all_base_labels(job);
@@ -131,7 +120,7 @@ distil_train_choose_labels(DistilTrainJob *job)
 	job->problem = set->kind == DISTIL_LABEL_MANY ? DBERT_PROBLEM_MULTI : DBERT_PROBLEM_SINGLE;
 	if (set->n_names < (set->kind == DISTIL_LABEL_MANY ? 1 : 2))
 		raise_one_class(job);
-	if (base_has_labels(job))
+	if (places_in_base(job, set->names, set->n_names) != NULL)
 		distil_trainset_renumber(set, all_base_labels(job), dbert_trainbase_config(job->base)->n_labels);
 	else
 		distil_trainset_sort_names(set);

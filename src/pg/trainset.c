@@ -245,12 +245,6 @@ distil_trainset_sort_names(DistilTrainSet *set)
 	distil_trainset_renumber(set, (const char *const *) sorted, set->n_names);
 }
 
-bool
-distil_trainset_has(const DistilTrainSet *set, const char *label)
-{
-	return hash_search(set->index, &label, HASH_FIND, NULL) != NULL;
-}
-
 void
 distil_trainset_renumber(DistilTrainSet *set, const char *const *labels, int n_labels)
 {

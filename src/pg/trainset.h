@@ -59,9 +59,6 @@ extern DistilTrainSet *distil_trainset_create(const DbertTrainBase *base, int32 
  */
 extern void distil_trainset_read(DistilTrainSet *set, const char *query, const char *argument, DistilExampleWant want);
 
-/* Has any row this label? */
-extern bool distil_trainset_has(const DistilTrainSet *set, const char *label);
-
 /* Number the classes anew, as labels[n_labels] has them: all that rows have must be among them. */
 extern void distil_trainset_renumber(DistilTrainSet *set, const char *const *labels, int n_labels);
 
