@@ -227,7 +227,7 @@ read_prompt(const DbertJson *prompts, const char *name, DbertModelPool *pool, co
  * As SentenceTransformer's encode, encode_query and encode_document choose:
  * the default applies where nothing else is asked for, a query has the prompt
  * "query" or none.  A passage's has had three names; the later in this list
- * counts less.
+ * counts more.
  */
 static DbertStatus
 read_prompts(const DbertJson *root, DbertModelPool *pool, DbertSentence *out, DbertError *err)

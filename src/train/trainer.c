@@ -149,6 +149,8 @@ plan(DbertTrainer *t, const DbertTrainBase *base, const DbertTrainOptions *optio
 	t->config.head = options->head;
 	t->config.problem = options->head == DBERT_HEAD_SEQUENCE ? options->problem : DBERT_PROBLEM_SINGLE;
 	t->config.n_labels = options->n_labels;
+	t->config.dense = 0;		/* a sentence encoder's, which classes have no use for */
+	t->config.embedding = t->config.hidden;
 	snprintf(t->config.architecture, sizeof(t->config.architecture), "%sBertFor%sClassification",
 			 t->config.family == DBERT_FAMILY_DISTILBERT ? "Distil" : "",
 			 options->head == DBERT_HEAD_SEQUENCE ? "Sequence" : "Token");

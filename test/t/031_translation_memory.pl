@@ -26,10 +26,11 @@ my $model = $ENV{DBERT_MULTILINGUAL} // fixtures() . '/distilbert-dense';
 sub sql { return $node->safe_psql('postgres', join("\n", @_)) }
 
 sql("SELECT name FROM distil_load_model('multilingual', '$model')");
-sql("CREATE TABLE caption (id int GENERATED ALWAYS AS IDENTITY, en text, de text)",
-	"CREATE TABLE en (id int GENERATED ALWAYS AS IDENTITY, body text)",
-	"CREATE TABLE de (id int GENERATED ALWAYS AS IDENTITY, body text)",
-	map { "COPY $_ (body) FROM '$dir/$_.txt' (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')" } qw(en de));
+for my $language (sort keys %path)
+{
+	sql("CREATE TABLE $language (id int GENERATED ALWAYS AS IDENTITY, body text)");
+	sql("COPY $language (body) FROM '$dir/$language.txt' (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02')");
+}
 sql(<<'SQL');
 CREATE TABLE memory (id int PRIMARY KEY, en text, de text,
 	embedding real[] GENERATED ALWAYS AS (distil_embed(en, 'multilingual')) STORED);
