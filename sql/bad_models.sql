@@ -235,7 +235,7 @@ SELECT pg_temp.try('distilbert-sharded', 'model.safetensors.index.json',
 --
 -- sentence-transformers' files
 --
-SELECT pg_temp.try('bert-sentence', '1_Pooling/config.json', '{"pooling_mode_lasttoken": true}');
+SELECT pg_temp.try('bert-sentence', '1_Pooling/config.json', '{"pooling_mode_cls_token": true, "pooling_mode_lasttoken": true}');
 SELECT pg_temp.try('bert-sentence', '1_Pooling/config.json', NULL);
 SELECT pg_temp.try('bert-sentence', 'modules.json', '[{"idx": 0, "type": "sentence_transformers.models.CLIPModel", "path": ""}]');
 SELECT pg_temp.try('bert-sentence', 'modules.json', '[{"idx": 0, "path": "../../etc", "type": "sentence_transformers.models.Pooling"}]');

@@ -24,6 +24,7 @@ CREATE TABLE distilbert.model (
 	labels			text[],
 	layers			integer NOT NULL,
 	hidden_size		integer NOT NULL,
+	dimensions		integer NOT NULL,
 	parameters		bigint NOT NULL,
 	max_tokens		integer NOT NULL,
 	precision		text NOT NULL,
@@ -65,8 +66,8 @@ COMMENT ON TRIGGER model_changed ON distilbert.model IS 'tell all sessions that 
 
 CREATE FUNCTION distilbert.builtin_models(
 	OUT name text, OUT task text, OUT architecture text, OUT labels text[],
-	OUT layers integer, OUT hidden_size integer, OUT parameters bigint,
-	OUT max_tokens integer, OUT "precision" text, OUT bytes bigint, OUT sha256 text)
+	OUT layers integer, OUT hidden_size integer, OUT dimensions integer,
+	OUT parameters bigint, OUT max_tokens integer, OUT "precision" text, OUT bytes bigint, OUT sha256 text)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'distil_builtin_models'
 	LANGUAGE C STABLE PARALLEL SAFE ROWS 5 COST 100000;
@@ -74,12 +75,12 @@ COMMENT ON FUNCTION distilbert.builtin_models() IS 'models installed with the se
 
 CREATE VIEW @extschema@.distil_models AS
 	SELECT m.name, m.task, m.architecture, m.labels, m.layers, m.hidden_size,
-		m.parameters, m.max_tokens, m.precision, m.bytes,
+		m.dimensions, m.parameters, m.max_tokens, m.precision, m.bytes,
 		pg_catalog.encode(m.sha256, 'hex') AS sha256, false AS builtin, m.loaded_at
 	FROM distilbert.model m
 	UNION ALL
 	SELECT b.name, b.task, b.architecture, b.labels, b.layers, b.hidden_size,
-		b.parameters, b.max_tokens, b.precision, b.bytes,
+		b.dimensions, b.parameters, b.max_tokens, b.precision, b.bytes,
 		b.sha256, true, NULL
 	FROM distilbert.builtin_models() b
 	WHERE NOT EXISTS (SELECT FROM distilbert.model m
@@ -270,39 +271,158 @@ COMMENT ON FUNCTION @extschema@.distil_entities(text, text, text, real) IS
 	'named entities in order; substr(text, start_pos, end_pos - start_pos + 1) = entity; aggregation is none, simple, first, average or max';
 
 -- embeddings: an array of texts gives the rows of a two-dimensional array, a row
--- of NULLs for NULL
+-- of NULLs for NULL.  Options that are NULL leave it to the model; so these
+-- functions are not strict, but a text or model that is NULL makes them NULL.
 
-CREATE FUNCTION @extschema@.distil_embed(text text)
+CREATE FUNCTION @extschema@.distil_embed(
+	text text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
 	RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_embed'
-	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
+	LANGUAGE C STABLE PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_embed(text) IS
+COMMENT ON FUNCTION @extschema@.distil_embed(text, boolean, integer) IS
 	'embedding of a text, by the model that distilbert.embed_model names';
 
-CREATE FUNCTION @extschema@.distil_embed(text text, model text)
+CREATE FUNCTION @extschema@.distil_embed(
+	text text, model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
 	RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_embed'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_embed(text, text) IS
+COMMENT ON FUNCTION @extschema@.distil_embed(text, text, boolean, integer) IS
 	'embedding of a text, by the named model';
 
-CREATE FUNCTION @extschema@.distil_embed(texts text[])
+CREATE FUNCTION @extschema@.distil_embed(
+	texts text[], normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
 	RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_embed_array'
-	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
+	LANGUAGE C STABLE PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_embed(text[]) IS
-	'embeddings of texts, a row of a two-dimensional array for each';
+COMMENT ON FUNCTION @extschema@.distil_embed(text[], boolean, integer) IS
+	'embeddings of texts, a row of a two-dimensional array for each, by the model that distilbert.embed_model names';
 
-CREATE FUNCTION @extschema@.distil_embed(texts text[], model text)
+CREATE FUNCTION @extschema@.distil_embed(
+	texts text[], model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
 	RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_embed_array'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_embed(text[], text) IS
-	'embeddings of texts by the named model, a row of a two-dimensional array for each';
+COMMENT ON FUNCTION @extschema@.distil_embed(text[], text, boolean, integer) IS
+	'embeddings of texts, a row of a two-dimensional array for each, by the named model';
+
+CREATE FUNCTION @extschema@.distil_embed_query(
+	text text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
+	RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_embed_query'
+	LANGUAGE C STABLE PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_embed_query(text, boolean, integer) IS
+	'embedding of a question to be answered by passages, with the prompt of the model for queries, by the model that distilbert.embed_model names';
+
+CREATE FUNCTION @extschema@.distil_embed_query(
+	text text, model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
+	RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_embed_query'
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_embed_query(text, text, boolean, integer) IS
+	'embedding of a question to be answered by passages, with the prompt of the model for queries, by the named model';
+
+CREATE FUNCTION @extschema@.distil_embed_query(
+	texts text[], normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
+	RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_embed_query_array'
+	LANGUAGE C STABLE PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_embed_query(text[], boolean, integer) IS
+	'embeddings of texts, a row of a two-dimensional array for each, with the prompt of the model for queries, by the model that distilbert.embed_model names';
+
+CREATE FUNCTION @extschema@.distil_embed_query(
+	texts text[], model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
+	RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_embed_query_array'
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_embed_query(text[], text, boolean, integer) IS
+	'embeddings of texts, a row of a two-dimensional array for each, with the prompt of the model for queries, by the named model';
+
+CREATE FUNCTION @extschema@.distil_embed_passage(
+	text text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
+	RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_embed_passage'
+	LANGUAGE C STABLE PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_embed_passage(text, boolean, integer) IS
+	'embedding of a text to be found, with the prompt of the model for passages, by the model that distilbert.embed_model names';
+
+CREATE FUNCTION @extschema@.distil_embed_passage(
+	text text, model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
+	RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_embed_passage'
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_embed_passage(text, text, boolean, integer) IS
+	'embedding of a text to be found, with the prompt of the model for passages, by the named model';
+
+CREATE FUNCTION @extschema@.distil_embed_passage(
+	texts text[], normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
+	RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_embed_passage_array'
+	LANGUAGE C STABLE PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_embed_passage(text[], boolean, integer) IS
+	'embeddings of texts, a row of a two-dimensional array for each, with the prompt of the model for passages, by the model that distilbert.embed_model names';
+
+CREATE FUNCTION @extschema@.distil_embed_passage(
+	texts text[], model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
+	RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_embed_passage_array'
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_embed_passage(text[], text, boolean, integer) IS
+	'embeddings of texts, a row of a two-dimensional array for each, with the prompt of the model for passages, by the named model';
+
+-- similarity: plain SQL, so that calls of distil_embed are what a plan shows and
+-- batches; not strict, for then it is inlined
+
+CREATE FUNCTION distilbert.cosine(a real[], b real[])
+	RETURNS real
+	AS 'MODULE_PATHNAME', 'distil_cosine'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION distilbert.cosine(real[], real[]) IS
+	'cosine of two vectors of the same width, -1 to 1; 0 if one of them is zero';
+
+CREATE FUNCTION @extschema@.distil_similarity(a text, b text)
+	RETURNS real
+	LANGUAGE SQL STABLE PARALLEL SAFE COST 2000
+	RETURN distilbert.cosine(@extschema@.distil_embed(a), @extschema@.distil_embed(b));
+COMMENT ON FUNCTION @extschema@.distil_similarity(text, text) IS
+	'cosine of the embeddings of two texts, -1 to 1, by the model that distilbert.embed_model names';
+
+CREATE FUNCTION @extschema@.distil_similarity(a text, b text, model text)
+	RETURNS real
+	LANGUAGE SQL IMMUTABLE PARALLEL SAFE COST 2000
+	RETURN distilbert.cosine(@extschema@.distil_embed(a, model), @extschema@.distil_embed(b, model));
+COMMENT ON FUNCTION @extschema@.distil_similarity(text, text, text) IS
+	'cosine of the embeddings of two texts, -1 to 1, by the named model';
+
+-- vectors of tokens
+
+CREATE FUNCTION @extschema@.distil_token_embeddings(text text)
+	RETURNS TABLE (token text, start_pos integer, end_pos integer, embedding real[])
+	AS 'MODULE_PATHNAME', 'distil_token_embeddings'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000 ROWS 30
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_token_embeddings(text) IS
+	'hidden state of each token, [CLS] and [SEP] included, with its place in the text, by the model that distilbert.embed_model names';
+
+CREATE FUNCTION @extschema@.distil_token_embeddings(text text, model text)
+	RETURNS TABLE (token text, start_pos integer, end_pos integer, embedding real[])
+	AS 'MODULE_PATHNAME', 'distil_token_embeddings'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 30
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_token_embeddings(text, text) IS
+	'hidden state of each token, [CLS] and [SEP] included, with its place in the text, by the named model';
 
 -- tokens: of the whole text, with [CLS] and [SEP]
 

@@ -1,7 +1,7 @@
 -- distil_fill_mask
 \getenv abs_srcdir PG_ABS_SRCDIR
 \set setup :abs_srcdir '/test/setup.sql'
-\set models 'distilbert-mlm bert-mlm distilbert-sentiment'
+\set models 'distilbert-mlm bert-mlm bert-mlm-untied distilbert-sentiment'
 \set ECHO none
 \i :setup
 \set ECHO all

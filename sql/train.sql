@@ -178,4 +178,6 @@ SELECT distil_export_model('team');
 SELECT * FROM distil_evaluate('team', 'SELECT body, team FROM tickets');
 RESET ROLE;
 DROP ROLE regress_distil_trainer;
-DO 'BEGIN PERFORM distil_drop_model(name) FROM distil_models WHERE NOT builtin; END';
+SELECT distil_drop_model(name) FROM distil_models WHERE name IN ('team', 'team2', 'stars', 'urgent', 'urgent2', 'urgent3', 'tags', 'rating',
+	'head', 'layers', 'w', 'pairs', 'early', 'mood', 'odd', 'noted') ORDER BY name;
+SELECT bool_and(distil_drop_model(m)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;

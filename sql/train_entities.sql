@@ -52,4 +52,5 @@ SELECT distil_train('x', $$SELECT 'abc', 'LOC'$$, 'places', task => 'entities');
 SELECT distil_train('x', 'SELECT body, spans FROM notes', 'places');
 SELECT * FROM distil_evaluate('places', $$SELECT 'abc', 'LOC'$$);
 SELECT * FROM distil_evaluate('places', $$SELECT 'abc', '[{"start": 0, "end": 3, "label": "ORG"}]'::jsonb$$);
-DO 'BEGIN PERFORM distil_drop_model(name) FROM distil_models WHERE NOT builtin; END';
+SELECT distil_drop_model(name) FROM distil_models WHERE name LIKE 'places%' ORDER BY name;
+SELECT bool_and(distil_drop_model(m)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;

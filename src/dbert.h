@@ -30,6 +30,12 @@ typedef struct DbertBatch DbertBatch;
 /* What dbert_batch_run is to compute; logits need a model with a head. */
 #define DBERT_WANT_LOGITS	0x01
 #define DBERT_WANT_EMBEDDING	0x02
+#define DBERT_WANT_HIDDEN		0x04	/* of all tokens; no prompt is put before the text */
+
+/* The embedding is to be that of a query, or of a passage, of the model's prompts. */
+#define DBERT_WANT_QUERY		0x08
+#define DBERT_WANT_PASSAGE		0x10
+#define DBERT_WANT_END			0x20	/* one past all of them together */
 
 extern DbertStatus dbert_batch_create(const DbertModel *model, int want,
 									  const DbertAllocator *alloc,
@@ -90,7 +96,7 @@ extern DbertStatus dbert_batch_run(DbertBatch *batch, const DbertPoll *poll, Dbe
 /*
  * Instead of adding and running: the batch has one text, whose results the
  * caller knows and fills in, logits [n_labels] (of a SEQUENCE head) and
- * embedding [C] as the batch wants them, else NULL.  It has no tokens.
+ * embedding [E] as the batch wants them, else NULL.  It has no tokens.
  */
 extern DbertStatus dbert_batch_recall(DbertBatch *batch, float **logits, float **embedding,
 									  DbertError *err);
@@ -104,7 +110,14 @@ extern DbertStatus dbert_batch_recall(DbertBatch *batch, float **logits, float *
  * embedding are means by tokens.
  */
 extern const float *dbert_batch_logits(const DbertBatch *batch, int i, int *rows);
-extern const float *dbert_batch_embedding(const DbertBatch *batch, int i);	/* [C] */
+extern const float *dbert_batch_embedding(const DbertBatch *batch, int i);	/* [E] */
+extern const float *dbert_batch_hidden(const DbertBatch *batch, int i);	/* [T, C] */
+
+/* What a batch that wants this puts before its texts; "" if nothing. */
+extern const char *dbert_prompt(const DbertModel *model, int want);
+
+/* Scale x[n] to length 1; zeros stay zeros, as in torch.nn.functional.normalize. */
+extern void dbert_normalize(float *x, int n);
 
 /* A sequence that the encoder read; most texts are one. */
 typedef struct DbertWindow

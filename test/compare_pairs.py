@@ -39,10 +39,10 @@ def array(values):
     return "ARRAY[" + ", ".join(quote(v) for v in values) + "]::text[]"
 
 
-def ask(queries):
+def ask(queries, long_text="truncate"):
     """What each query gives: a list of its rows as objects."""
     script = "".join("SELECT coalesce(json_agg(f), '[]') FROM (%s) AS f;\n" % q for q in queries)
-    out = subprocess.run(["psql", "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1"], input="SET client_min_messages = error;\n" + script,
+    out = subprocess.run(["psql", "-X", "-q", "-At", "-v", "ON_ERROR_STOP=1"], input="SET client_min_messages = error; SET distilbert.long_text = '%s';\n" % long_text + script,
                          capture_output=True, text=True)
     if out.returncode != 0:
         sys.exit(out.stderr)
@@ -118,8 +118,8 @@ def compare_answers(model_dir, path, n, limit):
             asked = asked[:: 5]         # they are long
         for top_k, no_answer in ((1, False), (3, True)):
             tally = Tally("answers from %s, top_k %d, no_answer %s" % (what, top_k, no_answer))
-            mine = ask("SELECT * FROM distil_answer(%s, %s, '%s', %d, %s)" %
-                       (quote(a[0]), quote(a[at]), MODEL, top_k, no_answer) for a in asked)
+            mine = ask(["SELECT * FROM distil_answer(%s, %s, '%s', %d, %s)" %
+                       (quote(a[0]), quote(a[at]), MODEL, top_k, no_answer) for a in asked], "window")
             windows = 0
             for a, rows in zip(asked, mine):
                 found = qa(question=a[0], context=a[at], top_k=top_k, handle_impossible_answer=no_answer)

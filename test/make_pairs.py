@@ -116,7 +116,7 @@ def rerank():
 
 def fill_mask():
     cases = []
-    for name in ("distilbert-mlm", "bert-mlm"):
+    for name in ("distilbert-mlm", "bert-mlm", "bert-mlm-untied"):
         path, tok = fixture(name)
         fill = pipeline("fill-mask", model=path, tokenizer=tok, dtype=torch.float64)
         for text in MASKED:

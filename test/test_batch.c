@@ -90,9 +90,11 @@ tiny_open(Tiny *t, DbertHead head)
 
 	t->model.config = (DbertConfig)
 	{
-		.family = DBERT_FAMILY_DISTILBERT,.head = head,.hidden = HIDDEN,.heads = 1,.ffn = 4,.vocab = VOCAB,
+		.family = DBERT_FAMILY_DISTILBERT,.head = head,.hidden = HIDDEN,.embedding = HIDDEN,.heads = 1,.ffn = 4,.vocab = VOCAB,
 			.positions = MAX_TOKENS,.max_tokens = MAX_TOKENS,.n_labels = 3,.norm_eps = 1e-12f
 	};
+	for (int i = 0; i < DBERT_PROMPTS; i++)
+		t->model.prompts[i] = "";
 	t->model.kernels = &dbert_kernels_scalar;
 	t->model.alloc = &dbert_malloc_allocator;
 	t->model.weights = (DbertWeights)

@@ -380,10 +380,11 @@ test_pooling(void)
 	check_pooling("{\"pooling_mode\":\"cls\"}", DBERT_OK, "", DBERT_POOL_CLS);
 	check_pooling("{\"pooling_mode\":[\"max\"]}", DBERT_OK, "", DBERT_POOL_MAX);
 	check_pooling("{\"pooling_mode\":[\"max\",\"cls\"]}", DBERT_E_UNSUPPORTED, "several", 0);
-	check_pooling("{\"pooling_mode\":\"lasttoken\"}", DBERT_E_UNSUPPORTED, "lasttoken", 0);
+	check_pooling("{\"pooling_mode\":\"lasttoken\"}", DBERT_OK, "", DBERT_POOL_LAST);
+	check_pooling("{\"pooling_mode_mean_sqrt_len_tokens\":true}", DBERT_OK, "", DBERT_POOL_MEAN_SQRT_LEN);
 	check_pooling("{\"pooling_mode\":\"attention\"}", DBERT_E_UNSUPPORTED, "attention", 0);
 	check_pooling("{\"pooling_mode_cls_token\":true,\"pooling_mode_mean_tokens\":true}", DBERT_E_UNSUPPORTED, "several", 0);
-	check_pooling("{\"pooling_mode_weightedmean_tokens\":true}", DBERT_E_UNSUPPORTED, "weightedmean", 0);
+	check_pooling("{\"pooling_mode_weightedmean_tokens\":true}", DBERT_OK, "", DBERT_POOL_WEIGHTED_MEAN);
 	check_pooling("{\"pooling_mode_cls_token\":1}", DBERT_E_FORMAT, "pooling_mode_cls_token", 0);
 	check_pooling("{\"word_embedding_dimension\":9}", DBERT_E_SHAPE, "vectors of 9, but the hidden size is 8", 0);
 	check_pooling("[]", DBERT_E_FORMAT, "1_Pooling/config.json must be an object", 0);
@@ -410,8 +411,12 @@ test_modules(void)
 	check_modules("[{\"path\":\"\",\"type\":\"sentence_transformers.base.modules.transformer.Transformer\"},"
 				  "{\"path\":\"1_Pooling\",\"type\":\"sentence_transformers.sentence_transformer.modules.pooling.Pooling\"}]",
 				  DBERT_OK, "");
+	check_modules("[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") "," MODULE("2_Dropout", "Dropout") "]",
+				  DBERT_E_UNSUPPORTED, "module 2, \"Dropout\", is not supported");
+	check_modules("[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") "," MODULE("2_Normalize", "Normalize") ","
+				  MODULE("3_Dense", "Dense") "]", DBERT_E_UNSUPPORTED, "module 3, \"Dense\", is not supported");
 	check_modules("[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") "," MODULE("2_Dense", "Dense") "]",
-				  DBERT_E_UNSUPPORTED, "module 2, \"Dense\", is not supported");
+				  DBERT_E_FORMAT, "no file \"2_Dense/config.json\"");
 	check_modules("[" MODULE("", "Transformer") "]", DBERT_E_UNSUPPORTED, "no Transformer followed by a Pooling");
 	check_modules("[]", DBERT_E_UNSUPPORTED, "no Transformer");
 	check_modules("{}", DBERT_E_FORMAT, "modules.json must be an array");
@@ -431,9 +436,65 @@ test_modules(void)
 	mem_put(&m, "sentence_bert_config.json", "{\"max_seq_length\":null}");
 	if (accepted(&m, NULL, &c))
 		CHECK(c.max_tokens == MEM_P);
-	mem_put(&m, "config_sentence_transformers.json", "{\"default_prompt_name\":\"query\"}");
-	check_refused(&m, NULL, DBERT_E_UNSUPPORTED, "default prompt \"query\"");
 	mem_free(&m);
+}
+
+static void
+check_prompts(const char *json, DbertStatus want, const char *words)
+{
+	MemModel	m;
+
+	mem_model_sentence(&m, "{}");
+	mem_put(&m, "config_sentence_transformers.json", json);
+	check_refused(&m, NULL, want, words);
+	mem_free(&m);
+}
+
+static void
+test_prompts(void)
+{
+	check_prompts("{\"default_prompt_name\":\"query\"}", DBERT_OK, "");
+	check_prompts("{\"prompts\":{\"a\":\"b: \"},\"default_prompt_name\":\"a\"}", DBERT_OK, "");
+	check_prompts("{\"prompts\":{\"a\":\"b: \"},\"default_prompt_name\":\"b\"}", DBERT_E_FORMAT, "no prompt \"b\"");
+	check_prompts("{\"prompts\":{\"query\":null},\"default_prompt_name\":\"document\"}", DBERT_OK, "");
+	check_prompts("{\"prompts\":{\"query\":1}}", DBERT_E_FORMAT, "\"query\" must be a string");
+	check_prompts("{\"prompts\":[]}", DBERT_E_FORMAT, "\"prompts\" must be an object");
+	check_prompts("{\"default_prompt_name\":1}", DBERT_E_FORMAT, "\"default_prompt_name\" must be a string");
+	check_prompts("[]", DBERT_E_FORMAT, "config_sentence_transformers.json must be an object");
+}
+
+/* ---- the Dense module ---- */
+
+static void
+check_dense(const char *json, DbertStatus want, const char *words)
+{
+	MemModel	m;
+
+	mem_model_sentence(&m, "{}");
+	mem_put(&m, "modules.json", "[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") ","
+			MODULE("2_Dense", "Dense") "]");
+	mem_put(&m, "2_Dense/config.json", json);
+	check_refused(&m, NULL, want, words);
+	mem_free(&m);
+}
+
+#define DENSE(more) "{\"in_features\":8,\"out_features\":3" more "}"
+#define NO_WEIGHTS DBERT_E_FORMAT, "2_Dense"	/* everything else was right */
+
+static void
+test_dense(void)
+{
+	check_dense(DENSE(""), NO_WEIGHTS);
+	check_dense(DENSE(",\"bias\":false,\"activation_function\":\"torch.nn.modules.linear.Identity\""), NO_WEIGHTS);
+	check_dense(DENSE(",\"activation_function\":\"torch.nn.modules.activation.ReLU\""), NO_WEIGHTS);
+	check_dense(DENSE(",\"activation_function\":\"torch.nn.modules.activation.SiLU\""), DBERT_E_UNSUPPORTED, "SiLU");
+	check_dense(DENSE(",\"bias\":1"), DBERT_E_FORMAT, "\"bias\"");
+	check_dense(DENSE(",\"use_residual\":true"), DBERT_E_UNSUPPORTED, "use_residual");
+	check_dense(DENSE(",\"module_input_name\":\"token_embeddings\""), DBERT_E_UNSUPPORTED, "sentence embeddings");
+	check_dense("{\"in_features\":9,\"out_features\":3}", DBERT_E_SHAPE, "vectors of 9, but the hidden size is 8");
+	check_dense("{\"in_features\":8}", DBERT_E_FORMAT, "no \"out_features\"");
+	check_dense("{\"in_features\":8,\"out_features\":99999999}", DBERT_E_FORMAT, "out_features");
+	check_dense("[]", DBERT_E_FORMAT, "2_Dense/config.json must be an object");
 }
 
 /* A sentence encoder's head is left out; without modules.json it counts. */
@@ -469,6 +530,8 @@ main(void)
 	RUN(test_problems);
 	RUN(test_lengths);
 	RUN(test_pooling);
+	RUN(test_prompts);
+	RUN(test_dense);
 	RUN(test_modules);
 	RUN(test_sentence_head);
 	return tests_end();

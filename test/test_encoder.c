@@ -4,6 +4,7 @@
  * spelled out per token, with the whole T x T attention matrix.
  */
 #include "kernel/int8.h"
+#include "dbert.h"
 #include "nn/encoder.h"
 #include "nn/head.h"
 #include "nn/layers.h"
@@ -841,22 +842,53 @@ test_pooling(void)
 	DbertConfig config = {.hidden = 2,.pooling = DBERT_POOL_MEAN};
 	float		out[2];
 
-	dbert_pool(&config, hidden, 3, out);
+	dbert_pool(&config, hidden, 3, 0, out);
 	CHECK_NEAR(out[0], 8.0 / 3, 1e-7);
 	CHECK_NEAR(out[1], -1, 1e-7);
 	config.pooling = DBERT_POOL_CLS;
-	dbert_pool(&config, hidden, 3, out);
+	dbert_pool(&config, hidden, 3, 0, out);
 	CHECK(out[0] == 1 && out[1] == -2);
 	config.pooling = DBERT_POOL_MAX;
-	dbert_pool(&config, hidden, 3, out);
+	dbert_pool(&config, hidden, 3, 0, out);
 	CHECK(out[0] == 4 && out[1] == 5);
-	config.normalize = 1;
-	dbert_pool_finish(&config, out);
+	dbert_normalize(out, 2);
 	CHECK_NEAR(out[0], 4 / sqrt(41), 1e-7);
 	CHECK_NEAR(out[1], 5 / sqrt(41), 1e-7);
 	out[0] = out[1] = 0;
-	dbert_pool_finish(&config, out);
+	dbert_normalize(out, 2);
 	CHECK(out[0] == 0 && out[1] == 0);
+}
+
+/* The first token left out; of one token that is all there is, none is. */
+static void
+test_pooling_without_prompt(void)
+{
+	static const struct
+	{
+		DbertPooling pooling;
+		double		want[2];
+		bool		reads[3];
+	}			cases[] = {
+		{DBERT_POOL_MEAN, {3.5, -0.5}, {false, true, true}},
+		{DBERT_POOL_MEAN_SQRT_LEN, {7 / 1.41421356, -1 / 1.41421356}, {false, true, true}},
+		{DBERT_POOL_WEIGHTED_MEAN, {(2 * 3 + 3 * 4) / 5.0, (2 * 5 - 3 * 6) / 5.0}, {false, true, true}},
+		{DBERT_POOL_CLS, {3, 5}, {false, true, false}},
+		{DBERT_POOL_MAX, {4, 5}, {false, true, true}},
+		{DBERT_POOL_LAST, {4, -6}, {false, false, true}}
+	};
+	const float hidden[] = {1, -2, 3, 5, 4, -6};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		DbertConfig config = {.hidden = 2,.pooling = cases[i].pooling};
+		float		out[2];
+
+		dbert_pool(&config, hidden, 3, 1, out);
+		CHECK_NEAR(out[0], cases[i].want[0], 1e-6);
+		CHECK_NEAR(out[1], cases[i].want[1], 1e-6);
+		for (int t = 0; t < 3; t++)
+			CHECK(dbert_pool_reads(&config, 3, 1, t) == cases[i].reads[t]);
+	}
 }
 
 int
@@ -871,5 +903,6 @@ main(void)
 	RUN(test_limits);
 	RUN(test_no_texts);
 	RUN(test_pooling);
+	RUN(test_pooling_without_prompt);
 	return tests_end();
 }

@@ -96,9 +96,8 @@ typedef struct Golden
 
 /* A batch of the cases in the given order: from, from + step, ...; not yet run. */
 static DbertBatch *
-add_cases(const DbertModel *model, const Golden *g, int from, int step, int count)
+add_wanted(const DbertModel *model, const Golden *g, int want, int from, int step, int count)
 {
-	int			want = DBERT_WANT_EMBEDDING | (model->config.head == DBERT_HEAD_NONE ? 0 : DBERT_WANT_LOGITS);
 	DbertBatch *batch = NULL;
 	DbertError	err = {0};
 
@@ -114,6 +113,14 @@ add_cases(const DbertModel *model, const Golden *g, int from, int step, int coun
 								  NULL, &err) == DBERT_OK, "%s: %s", g->dir, err.msg);
 	}
 	return batch;
+}
+
+static DbertBatch *
+add_cases(const DbertModel *model, const Golden *g, int from, int step, int count)
+{
+	int			want = DBERT_WANT_EMBEDDING | (model->config.head == DBERT_HEAD_NONE ? 0 : DBERT_WANT_LOGITS);
+
+	return add_wanted(model, g, want, from, step, count);
 }
 
 static DbertBatch *
@@ -244,10 +251,34 @@ check_layer(void *ctx, int layer, const float *hidden)
 	LayerCheck *check = ctx;
 	float	   *mean = malloc(check->config.hidden * sizeof(float));
 
-	dbert_pool(&check->config, hidden, check->n_tokens, mean);
+	dbert_pool(&check->config, hidden, check->n_tokens, 0, mean);
 	check_numbers(check->golden, check->case_no, "hidden_mean_by_layer", mean, 1,
 				  json_array_get(check->means, layer));
 	free(mean);
+}
+
+/* All modes of pooling, where the golden has them. */
+static void
+check_poolings(const Golden *g, int i, const DbertConfig *config, const float *hidden, int n, json_t *want)
+{
+	static const char *const modes[] = {
+		[DBERT_POOL_MEAN] = "mean",
+		[DBERT_POOL_CLS] = "cls",
+		[DBERT_POOL_MAX] = "max",
+		[DBERT_POOL_MEAN_SQRT_LEN] = "mean_sqrt_len_tokens",
+		[DBERT_POOL_WEIGHTED_MEAN] = "weightedmean",
+		[DBERT_POOL_LAST] = "lasttoken"
+	};
+	DbertConfig c = *config;
+	float	   *pooled = malloc(sizeof(float) * c.hidden);
+
+	for (c.pooling = DBERT_POOL_MEAN; want != NULL && c.pooling <= DBERT_POOL_LAST; c.pooling++)
+	{
+		CHECK(json_array_size(json_object_get(want, modes[c.pooling])) == (size_t) c.hidden);
+		dbert_pool(&c, hidden, n, 0, pooled);
+		check_numbers(g, i, modes[c.pooling], pooled, 1, json_object_get(want, modes[c.pooling]));
+	}
+	free(pooled);
 }
 
 /* Encodes one text, checks each layer's mean, and the pooled vectors of the last. */
@@ -282,11 +313,12 @@ check_hidden(const Golden *g, int i, const DbertBatch *batch, const DbertModel *
 					   check.means ? check_layer : NULL, &check, NULL) == DBERT_OK);
 	CHECK(check.means == NULL || json_array_size(check.means) == (size_t) model->config.layers + 1);
 
-	dbert_pool(&check.config, hidden, n, pooled);
+	dbert_pool(&check.config, hidden, n, 0, pooled);
 	check_numbers(g, i, "mean", pooled, 1, json_object_get(c, "mean"));
 	check.config.pooling = DBERT_POOL_CLS;
-	dbert_pool(&check.config, hidden, n, pooled);
+	dbert_pool(&check.config, hidden, n, 0, pooled);
 	check_numbers(g, i, "cls", pooled, 1, json_object_get(c, "cls"));
+	check_poolings(g, i, &check.config, hidden, n, json_object_get(c, "poolings"));
 	free(ids);
 	free(types);
 	free(hidden);
@@ -307,7 +339,7 @@ same_results(const DbertModel *model, const DbertBatch *a, int i, const DbertBat
 
 	return rows_a == rows_b && (bytes == 0 || memcmp(logits_a, logits_b, bytes) == 0) &&
 		memcmp(dbert_batch_embedding(a, i), dbert_batch_embedding(b, j),
-			   sizeof(float) * model->config.hidden) == 0;
+			   sizeof(float) * model->config.embedding) == 0;
 }
 
 static void
@@ -326,6 +358,46 @@ check_company(const Golden *g, const DbertModel *model, const DbertBatch *all)
 		dbert_batch_free(alone);
 	}
 	dbert_batch_free(reverse);
+}
+
+/* ---- embeddings ---- */
+
+/*
+ * What sentence-transformers gives, as embeddings of a text, a query and a
+ * passage; the bits do not depend on the company.
+ */
+static void
+check_embeddings(const Golden *g, const DbertModel *model)
+{
+	static const struct
+	{
+		const char *key;
+		int			want;
+	}			kinds[] = {
+		{"embedding", 0}, {"query", DBERT_WANT_QUERY}, {"passage", DBERT_WANT_PASSAGE}
+	};
+
+	for (int k = 0; k < 3; k++)
+	{
+		int			want = DBERT_WANT_EMBEDDING | kinds[k].want;
+		DbertBatch *all = add_wanted(model, g, want, 0, 1, g->n);
+		DbertError	err = {0};
+
+		CHECK(dbert_batch_run(all, NULL, &err) == DBERT_OK);
+		for (int i = 0; i < g->n; i++)
+		{
+			json_t	   *golden = json_object_get(json_array_get(g->cases, i), kinds[k].key);
+			DbertBatch *alone = add_wanted(model, g, want, i, 1, 1);
+
+			CHECK(golden == NULL || json_array_size(golden) == (size_t) model->config.embedding);
+			check_numbers(g, i, kinds[k].key, dbert_batch_embedding(all, i), 1, golden);
+			CHECK(dbert_batch_run(alone, NULL, &err) == DBERT_OK);
+			CHECK(memcmp(dbert_batch_embedding(all, i), dbert_batch_embedding(alone, 0),
+						 sizeof(float) * model->config.embedding) == 0);
+			dbert_batch_free(alone);
+		}
+		dbert_batch_free(all);
+	}
 }
 
 /* ---- files changed on the way ---- */
@@ -570,7 +642,7 @@ check_close(const Golden *g, int i, const DbertModel *model, const DbertBatch *f
 				worst = 0;
 	int			rows;
 
-	for (int j = 0; j < model->config.hidden; j++)
+	for (int j = 0; j < model->config.embedding; j++)
 	{
 		aa += (double) a[j] * a[j];
 		bb += (double) b[j] * b[j];
@@ -621,6 +693,7 @@ check_with_kernels(const Golden *g, const DbertKernels *kernels)
 		check_logits(g, i, all, loaded.model);
 		check_hidden(g, i, all, loaded.model);
 	}
+	check_embeddings(g, loaded.model);
 	check_company(g, loaded.model, all);
 	check_int8(g, kernels, all);
 	dbert_batch_free(all);

@@ -227,11 +227,11 @@ check_masks(const DbertModel *model, json_t *c, int n)
 static void
 test_fills(void)
 {
-	static const char *const names[] = {"distilbert-mlm", "bert-mlm"};
+	static const char *const names[] = {"distilbert-mlm", "bert-mlm", "bert-mlm-untied"};
 	json_t	   *root,
 			   *cases = cases_of("fill_mask", &root);
 
-	for (int m = 0; m < 2; m++)
+	for (int m = 0; m < 3; m++)
 	{
 		Built		b;
 

@@ -4,7 +4,7 @@
  *
  * test/golden/tokenizer.json is the project's own (made by
  * make_tokenizer_golden.py); the larger goldens in ../shared are run where
- * they are.
+ * they are.  With arguments it runs a file of cases for a vocabulary.
  */
 #include "test/testhelp.h"
 #include "test/vocabfile.h"
@@ -336,9 +336,24 @@ test_shared_vectors(void)
 	free(lines);
 }
 
-int
-main(void)
+/* VOCAB cased|uncased CASES: of test/compare_tokenizer.py */
+static int
+run_file(char **args)
 {
+	VocabFile	v;
+	Tok			tok;
+
+	CHECK(vocab_load(&v, args[1], strcmp(args[2], "uncased") == 0) && tok_open(&tok, &v.spec));
+	if (checks_failed == 0)
+		printf("# %zu cases\n", check_cases(&tok.t, args[3], DBERT_NO_LIMIT));
+	return checks_failed > 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc == 4)
+		return run_file(argv);
 	RUN(test_own);
 	RUN(test_shared_uncased);
 	RUN(test_shared_cased_rules);

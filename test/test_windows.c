@@ -205,7 +205,7 @@ check_means(const DbertModel *model, const DbertBatch *batch, int text)
 				   *part = malloc(c * sizeof(float)),
 				   *l = head_rows(model, ids, 1, hidden);
 
-		dbert_pool(&model->config, hidden, dbert_batch_window(batch, text, i).length, part);
+		dbert_pool(&model->config, hidden, dbert_batch_window(batch, text, i).length, 0, part);
 		for (int j = 0; j < c; j++)
 			embedding[j] += share * part[j];
 		for (int j = 0; j < labels; j++)

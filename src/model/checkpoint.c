@@ -168,6 +168,7 @@ dbert_tensors_open(const DbertSource *source, const char *dir, DbertModelPool *p
 				   const DbertPoll *poll, DbertTensorSet *set, DbertFileList *list,
 				   DbertError *err)
 {
+	const char *slash = dir[0] != '\0' ? "/" : "";
 	Shard		single;
 	bool		exists;
 
@@ -184,9 +185,10 @@ dbert_tensors_open(const DbertSource *source, const char *dir, DbertModelPool *p
 	DBERT_TRY(dbert_file_exists(source, dir, "pytorch_model.bin", &exists, err));
 	if (exists)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "pytorch_model.bin holds a Python pickle, which is not read: save the model as safetensors");
-	return dbert_fail(err, DBERT_E_FORMAT, "the model has neither \"%s\" nor \"%s\"",
-					  SINGLE_FILE, INDEX_FILE);
+						  "%s%spytorch_model.bin holds a Python pickle, which is not read: save the model as safetensors",
+						  dir, slash);
+	return dbert_fail(err, DBERT_E_FORMAT, "the model has neither \"%s%s%s\" nor \"%s%s%s\"",
+					  dir, slash, SINGLE_FILE, dir, slash, INDEX_FILE);
 }
 
 const DbertTensor *

@@ -48,8 +48,20 @@ typedef enum DbertPooling
 {
 	DBERT_POOL_MEAN,
 	DBERT_POOL_CLS,
-	DBERT_POOL_MAX
+	DBERT_POOL_MAX,
+	DBERT_POOL_MEAN_SQRT_LEN,	/* the sum by the root of the number of tokens */
+	DBERT_POOL_WEIGHTED_MEAN,	/* token i weighs i + 1 */
+	DBERT_POOL_LAST				/* [SEP] */
 } DbertPooling;
+
+/* What an embedding is for: some models want a text to begin by saying so. */
+typedef enum DbertPrompt
+{
+	DBERT_PROMPT_DEFAULT,
+	DBERT_PROMPT_QUERY,
+	DBERT_PROMPT_PASSAGE,
+	DBERT_PROMPTS
+} DbertPrompt;
 
 /* What the products with the encoder's weights are computed in. */
 typedef enum DbertPrecision
@@ -76,7 +88,12 @@ typedef struct DbertConfig
 	int32_t		n_labels;		/* of SEQUENCE and TOKEN; 2 for SPAN (start, end); 0 for NONE and MASK */
 	int32_t		max_tokens;		/* longest input, special tokens included */
 	int32_t		pooling;		/* DbertPooling */
-	int32_t		normalize;		/* 1: pooled vector scaled to length 1 */
+	int32_t		embedding;		/* E: width of an embedding; C unless there is a dense layer */
+	int32_t		dense;			/* 1: pooled vectors go through a dense layer [E, C] */
+	int32_t		dense_bias;		/* 1: it has one */
+	int32_t		dense_act;		/* DbertAct, of the dense layer */
+	int32_t		skip_prompt;	/* 1: tokens of a prompt, and [CLS] before them, are not pooled */
+	int32_t		normalize;		/* 1: the embedding is scaled to length 1 */
 	int32_t		precision;		/* DbertPrecision */
 	int32_t		raw_scores;		/* 1: a cross-encoder whose scores are its logits */
 	float		norm_eps;

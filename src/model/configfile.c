@@ -157,6 +157,7 @@ dbert_config_read(const DbertJson *root, DbertConfig *config, DbertError *err)
 	config->norm_eps = (float) eps;
 	config->max_tokens = config->positions;
 	config->pooling = DBERT_POOL_MEAN;
+	config->embedding = config->hidden;
 	return DBERT_OK;
 }
 
@@ -186,7 +187,13 @@ dbert_config_valid(const DbertConfig *c)
 		(c->n_labels > 0) == (c->head == DBERT_HEAD_SEQUENCE || c->head == DBERT_HEAD_TOKEN ||
 							  c->head == DBERT_HEAD_SPAN) &&
 		within(c->max_tokens, DBERT_MIN_TOKENS, c->positions) &&
-		within(c->pooling, DBERT_POOL_MEAN, DBERT_POOL_MAX) &&
+		within(c->pooling, DBERT_POOL_MEAN, DBERT_POOL_LAST) &&
+		within(c->embedding, 1, DBERT_MAX_HIDDEN) &&
+		within(c->dense, 0, 1) &&
+		(c->dense || c->embedding == c->hidden) &&
+		within(c->dense_bias, 0, 1) &&
+		within(c->dense_act, DBERT_ACT_NONE, DBERT_ACT_TANH) &&
+		within(c->skip_prompt, 0, 1) &&
 		within(c->normalize, 0, 1) &&
 		within(c->precision, DBERT_PRECISION_FP32, DBERT_PRECISION_INT8) &&
 		c->norm_eps > 0 && c->norm_eps <= 1 &&

@@ -69,6 +69,7 @@ typedef struct DbertModel
 	DbertTokenizer tokenizer;
 	const DbertKernels *kernels;
 	const char *const *labels;	/* [n_labels] */
+	const char *prompts[DBERT_PROMPTS]; /* what is put before a text, "" for nothing */
 	const DbertAllocator *alloc;
 } DbertModel;
 

@@ -70,7 +70,15 @@ static DbertStatus
 apply_sentence(DbertConfig *config, const DbertSentence *sentence, bool lowercases, DbertError *err)
 {
 	config->pooling = sentence->pooling;
+	config->skip_prompt = sentence->skip_prompt;
 	config->normalize = sentence->normalize;
+	config->dense = sentence->dense;
+	config->dense_bias = sentence->dense_bias;
+	config->dense_act = sentence->dense_act;
+	config->embedding = sentence->dense ? (int32_t) sentence->dense_out : config->hidden;
+	if (sentence->dense && sentence->dense_in != config->hidden)
+		return dbert_fail(err, DBERT_E_SHAPE, "the dense layer is for vectors of %d, but the hidden size is %d",
+						  (int) sentence->dense_in, config->hidden);
 	if (sentence->width > 0 && sentence->width != config->hidden)
 		return dbert_fail(err, DBERT_E_SHAPE, "pooling is for vectors of %d, but the hidden size is %d",
 						  (int) sentence->width, config->hidden);
@@ -87,7 +95,7 @@ plan_weights(DbertPack *pack, DbertError *err)
 
 	pack->header.flags = tied ? DBERT_PACK_TIED : 0;
 	DBERT_TRY(dbert_slots_plan(&pack->config, tied, pack->kernels, pack->alloc, &pack->slots, err));
-	return dbert_slots_match(&pack->slots, &pack->config, &pack->tensors,
+	return dbert_slots_match(&pack->slots, &pack->config, &pack->tensors, &pack->dense,
 							 &pack->config.parameters, err);
 }
 
@@ -95,6 +103,16 @@ static uint64_t
 aligned(uint64_t offset)
 {
 	return (offset + DBERT_PACK_ALIGN - 1) / DBERT_PACK_ALIGN * DBERT_PACK_ALIGN;
+}
+
+static uint64_t
+prompts_size(const DbertPack *pack)
+{
+	uint64_t	size = 0;
+
+	for (int i = 0; i < DBERT_PROMPTS; i++)
+		size += strlen(pack->prompts[i]) + 1;
+	return size;
 }
 
 static uint64_t
@@ -121,6 +139,7 @@ plan_image(DbertPack *pack, DbertError *err)
 	strcpy(h->layout, layout);
 	h->sections[DBERT_SECTION_CONFIG].size = sizeof(DbertConfig);
 	h->sections[DBERT_SECTION_LABELS].size = labels_size(pack);
+	h->sections[DBERT_SECTION_PROMPTS].size = prompts_size(pack);
 	h->sections[DBERT_SECTION_TOKENIZER].size = pack->tokenizer.image_size;
 	h->sections[DBERT_SECTION_WEIGHTS].size = pack->slots.bytes;
 	for (int i = 0; i < DBERT_SECTIONS; i++)
@@ -150,6 +169,10 @@ read_model(DbertPack *pack, const char *task_name, const DbertPoll *poll, DbertE
 						  pack->config.architecture);
 	DBERT_TRY(limit_tokens(&pack->config, pack->tokenizer.max_tokens, "\"model_max_length\"", err));
 	DBERT_TRY(apply_sentence(&pack->config, &sentence, pack->tokenizer.lowercases, err));
+	if (sentence.dense)
+		DBERT_TRY(dbert_tensors_open(&pack->source, sentence.dense_dir, &pack->pool, poll,
+									 &pack->dense, &pack->files, err));
+	memcpy(pack->prompts, sentence.prompts, sizeof(pack->prompts));
 	DBERT_TRY(plan_weights(pack, err));
 	dbert_file_list_sort(&pack->files);
 	return plan_image(pack, err);

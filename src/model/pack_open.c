@@ -100,28 +100,38 @@ check_layout(const DbertPackHeader *h, const char *layout, DbertError *err)
 	return DBERT_OK;
 }
 
+/* Point at the n strings of a section. */
+static DbertStatus
+open_strings(const void *image, const DbertPackHeader *h, DbertPackSection which,
+			 const char **strings, int n, const char *what, DbertError *err)
+{
+	size_t		size;
+	const char *at = section(image, h, which, &size);
+
+	for (int i = 0; i < n; i++)
+	{
+		const char *end = memchr(at, '\0', size);
+
+		if (end == NULL)
+			return dbert_fail(err, DBERT_E_CORRUPT, "model pack lacks %s %d", what, i);
+		strings[i] = at;
+		size -= (size_t) (end + 1 - at);
+		at = end + 1;
+	}
+	return DBERT_OK;
+}
+
 static DbertStatus
 open_labels(const void *image, const DbertPackHeader *h, DbertModel *model, DbertError *err)
 {
-	size_t		size;
-	const char *at = section(image, h, DBERT_SECTION_LABELS, &size);
 	const char **labels;
 
 	labels = dbert_alloc_array(model->alloc, (size_t) model->config.n_labels, sizeof(*labels));
 	if (labels == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	model->labels = labels;
-	for (int i = 0; i < model->config.n_labels; i++)
-	{
-		const char *end = memchr(at, '\0', size);
-
-		if (end == NULL)
-			return dbert_fail(err, DBERT_E_CORRUPT, "model pack lacks label %d", i);
-		labels[i] = at;
-		size -= (size_t) (end + 1 - at);
-		at = end + 1;
-	}
-	return DBERT_OK;
+	DBERT_TRY(open_strings(image, h, DBERT_SECTION_LABELS, labels, model->config.n_labels, "label", err));
+	return open_strings(image, h, DBERT_SECTION_PROMPTS, model->prompts, DBERT_PROMPTS, "prompt", err);
 }
 
 static DbertStatus

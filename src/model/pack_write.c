@@ -144,6 +144,14 @@ write_weights(DbertPack *pack, char *base, const DbertPoll *poll, DbertError *er
 	return status;
 }
 
+/* A string to at, which is moved behind it. */
+static void
+put_string(char **at, const char *s)
+{
+	strcpy(*at, s);
+	*at += strlen(s) + 1;
+}
+
 /* Everything before the weights. */
 static void
 write_front(const DbertPack *pack, char *image)
@@ -151,14 +159,14 @@ write_front(const DbertPack *pack, char *image)
 	DbertPackHeader h = pack->header;
 	size_t		front = h.sections[DBERT_SECTION_WEIGHTS].offset;
 	char	   *label = image + h.sections[DBERT_SECTION_LABELS].offset;
+	char	   *prompt = image + h.sections[DBERT_SECTION_PROMPTS].offset;
 
 	memset(image, 0, front);
 	memcpy(image + h.sections[DBERT_SECTION_CONFIG].offset, &pack->config, sizeof(pack->config));
 	for (int i = 0; i < pack->config.n_labels; i++)
-	{
-		strcpy(label, pack->labels[i]);
-		label += strlen(label) + 1;
-	}
+		put_string(&label, pack->labels[i]);
+	for (int i = 0; i < DBERT_PROMPTS; i++)
+		put_string(&prompt, pack->prompts[i]);
 	memcpy(image + h.sections[DBERT_SECTION_TOKENIZER].offset, pack->tokenizer.image,
 		   pack->tokenizer.image_size);
 	memcpy(image, &h, sizeof(h));

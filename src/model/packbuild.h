@@ -18,6 +18,8 @@ struct DbertPack
 	DbertConfig config;
 	const char **labels;		/* [config.n_labels] */
 	DbertTensorSet tensors;
+	DbertTensorSet dense;		/* of the Dense module */
+	const char *prompts[DBERT_PROMPTS];
 	DbertTokenizerFiles tokenizer;
 	DbertSlots	slots;
 	DbertFileList files;

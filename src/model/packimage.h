@@ -16,6 +16,7 @@ typedef enum DbertPackSection
 {
 	DBERT_SECTION_CONFIG,		/* DbertConfig */
 	DBERT_SECTION_LABELS,		/* n_labels strings, each ending in a zero */
+	DBERT_SECTION_PROMPTS,		/* DBERT_PROMPTS strings, each ending in a zero */
 	DBERT_SECTION_TOKENIZER,	/* dbert_tokenizer_compile's image */
 	DBERT_SECTION_WEIGHTS,		/* arrays as slots.h plans them; last, not in the checksum */
 	DBERT_SECTIONS

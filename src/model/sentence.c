@@ -2,7 +2,7 @@
  * sentence.c -- see sentence.h.
  *
  * modules.json is a list of {type, path} in the order of computation:
- * Transformer, Pooling, and perhaps Normalize.  Types are class paths that
+ * Transformer, Pooling, and perhaps Dense and Normalize.  Types are class paths that
  * have moved between releases; their last part names the module.
  */
 #include "model/sentence.h"
@@ -17,14 +17,14 @@ static const struct
 {
 	const char *key;
 	const char *name;
-	int			pooling;		/* -1: no code for it */
+	DbertPooling pooling;
 }			modes[] = {
 	{"pooling_mode_cls_token", "cls", DBERT_POOL_CLS},
 	{"pooling_mode_mean_tokens", "mean", DBERT_POOL_MEAN},
 	{"pooling_mode_max_tokens", "max", DBERT_POOL_MAX},
-	{"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens", -1},
-	{"pooling_mode_weightedmean_tokens", "weightedmean", -1},
-	{"pooling_mode_lasttoken", "lasttoken", -1},
+	{"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens", DBERT_POOL_MEAN_SQRT_LEN},
+	{"pooling_mode_weightedmean_tokens", "weightedmean", DBERT_POOL_WEIGHTED_MEAN},
+	{"pooling_mode_lasttoken", "lasttoken", DBERT_POOL_LAST},
 };
 
 #define N_MODES ((int) (sizeof(modes) / sizeof(modes[0])))
@@ -77,8 +77,11 @@ read_pooling(const DbertJson *root, DbertSentence *out, DbertError *err)
 {
 	const json_t *value = json_object_get(root->value, "pooling_mode");
 	int			mode = -1;
+	bool		include_prompt = true;
 
 	DBERT_TRY(dbert_json_expect(root, JSON_OBJECT, err));
+	DBERT_TRY(dbert_json_bool(root, "include_prompt", &include_prompt, err));
+	out->skip_prompt = !include_prompt;
 	DBERT_TRY(dbert_json_int(root, "word_embedding_dimension", 1, DBERT_MAX_HIDDEN, &out->width, err));
 	DBERT_TRY(dbert_json_int(root, "embedding_dimension", 1, DBERT_MAX_HIDDEN, &out->width, err));
 	if (value != NULL && !json_is_null(value))
@@ -87,16 +90,73 @@ read_pooling(const DbertJson *root, DbertSentence *out, DbertError *err)
 		DBERT_TRY(mode_by_flags(root, &mode, err));
 	if (mode < 0)
 		return DBERT_OK;		/* none chosen: mean, as sentence-transformers has it */
-	if (modes[mode].pooling < 0)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: pooling mode \"%s\" is not supported",
-						  root->where, modes[mode].name);
 	out->pooling = modes[mode].pooling;
 	return DBERT_OK;
 }
 
+/* torch's modules of which a Dense module may have one; their last part names them. */
 static DbertStatus
-read_pooling_file(const DbertSource *source, const char *dir, DbertModelPool *pool,
-				  const DbertPoll *poll, DbertSentence *out, DbertError *err)
+read_activation(const DbertJson *root, DbertSentence *out, DbertError *err)
+{
+	static const struct
+	{
+		const char *name;
+		DbertAct	act;
+	}			acts[] = {
+		{"Identity", DBERT_ACT_NONE},
+		{"Tanh", DBERT_ACT_TANH},
+		{"ReLU", DBERT_ACT_RELU},
+		{"GELU", DBERT_ACT_GELU}
+	};
+	const char *name = "torch.nn.modules.activation.Tanh";
+	const char *dot;
+	char		clip[DBERT_CLIP];
+
+	DBERT_TRY(dbert_json_string(root, "activation_function", &name, err));
+	dot = strrchr(name, '.');
+	for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
+	{
+		out->dense_act = acts[i].act;
+		if (strcmp(dot != NULL ? dot + 1 : name, acts[i].name) == 0)
+			return DBERT_OK;
+	}
+	return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: activation function \"%s\" is not supported",
+					  root->where, dbert_clip(name, clip));
+}
+
+static DbertStatus
+read_dense(const DbertJson *root, DbertSentence *out, DbertError *err)
+{
+	static const char *const places[] = {"module_input_name", "module_output_name"};
+	bool		residual = false;
+
+	DBERT_TRY(dbert_json_expect(root, JSON_OBJECT, err));
+	out->dense = out->dense_bias = true;
+	DBERT_TRY(dbert_json_int(root, "in_features", 1, DBERT_MAX_HIDDEN, &out->dense_in, err));
+	DBERT_TRY(dbert_json_int(root, "out_features", 1, DBERT_MAX_HIDDEN, &out->dense_out, err));
+	if (out->dense_in == 0 || out->dense_out == 0)
+		return dbert_fail(err, DBERT_E_FORMAT, "%s: no \"in_features\" or no \"out_features\"", root->where);
+	DBERT_TRY(dbert_json_bool(root, "bias", &out->dense_bias, err));
+	DBERT_TRY(dbert_json_bool(root, "use_residual", &residual, err));
+	if (residual)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: \"use_residual\" is not supported", root->where);
+	for (int i = 0; i < 2; i++)
+	{
+		const char *place = "sentence_embedding";
+
+		DBERT_TRY(dbert_json_string(root, places[i], &place, err));
+		if (strcmp(place, "sentence_embedding") != 0)
+			return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: a dense layer for anything but sentence embeddings is not supported",
+							  root->where);
+	}
+	return read_activation(root, out, err);
+}
+
+/* The config.json of a module, by its reader. */
+static DbertStatus
+read_module_file(const DbertSource *source, const char *dir, DbertModelPool *pool, const DbertPoll *poll,
+				 DbertStatus (*reader) (const DbertJson *root, DbertSentence *out, DbertError *err),
+				 DbertSentence *out, DbertError *err)
 {
 	json_t	   *root;
 	DbertJson	at;
@@ -105,7 +165,7 @@ read_pooling_file(const DbertSource *source, const char *dir, DbertModelPool *po
 	status = dbert_json_load(source, dir, "config.json", DBERT_JSON_MAX, 0, false,
 							 pool->alloc, poll, &root, &at, err);
 	if (status == DBERT_OK)
-		status = read_pooling(&at, out, err);
+		status = reader(&at, out, err);
 	json_decref(root);
 	return status;
 }
@@ -147,28 +207,68 @@ read_encoder_file(const DbertSource *source, DbertModelPool *pool, const DbertPo
 	return DBERT_OK;
 }
 
-/* A prompt that is put before every text would have to be put there here too. */
+/* ---- prompts ---- */
+
+/* *out = the prompt of that name, if there is one and it is not empty. */
 static DbertStatus
-refuse_prompt(const DbertSource *source, DbertModelPool *pool, const DbertPoll *poll, DbertError *err)
+read_prompt(const DbertJson *prompts, const char *name, DbertModelPool *pool, const char **out, DbertError *err)
+{
+	const char *text = NULL;
+
+	if (prompts->value != NULL)
+		DBERT_TRY(dbert_json_string(prompts, name, &text, err));
+	if (text == NULL || *text == '\0')
+		return DBERT_OK;
+	*out = dbert_pool_strndup(pool, text, strlen(text));
+	return *out != NULL ? DBERT_OK : dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+}
+
+/*
+ * As SentenceTransformer's encode, encode_query and encode_document choose:
+ * the default applies where nothing else is asked for, a query has the prompt
+ * "query" or none.  A passage's has had three names; the later in this list
+ * counts less.
+ */
+static DbertStatus
+read_prompts(const DbertJson *root, DbertModelPool *pool, DbertSentence *out, DbertError *err)
+{
+	static const char *const passage[] = {"corpus", "passage", "document"};
+	DbertJson	prompts;
+	const char *name = NULL;
+	char		clip[DBERT_CLIP];
+
+	DBERT_TRY(dbert_json_expect(root, JSON_OBJECT, err));
+	DBERT_TRY(dbert_json_child(root, "prompts", JSON_OBJECT, &prompts, err));
+	DBERT_TRY(dbert_json_string(root, "default_prompt_name", &name, err));
+	if (name != NULL && (prompts.value == NULL || json_object_get(prompts.value, name) == NULL) &&
+		strcmp(name, "query") != 0 && strcmp(name, "document") != 0)
+		return dbert_fail(err, DBERT_E_FORMAT, "%s: there is no prompt \"%s\", which is the default",
+						  root->where, dbert_clip(name, clip));
+	if (name != NULL)
+		DBERT_TRY(read_prompt(&prompts, name, pool, &out->prompts[DBERT_PROMPT_DEFAULT], err));
+	DBERT_TRY(read_prompt(&prompts, "query", pool, &out->prompts[DBERT_PROMPT_QUERY], err));
+	for (int i = 0; i < 3; i++)
+		DBERT_TRY(read_prompt(&prompts, passage[i], pool, &out->prompts[DBERT_PROMPT_PASSAGE], err));
+	return DBERT_OK;
+}
+
+static DbertStatus
+read_prompts_file(const DbertSource *source, DbertModelPool *pool, const DbertPoll *poll,
+				  DbertSentence *out, DbertError *err)
 {
 	json_t	   *root;
 	DbertJson	at;
-	const char *prompt = NULL;
-	char		clip[DBERT_CLIP];
 	DbertStatus status;
 
 	status = dbert_json_load(source, "", "config_sentence_transformers.json", DBERT_JSON_MAX,
 							 DBERT_JSON_REALS, true, pool->alloc, poll, &root, &at, err);
 	if (status == DBERT_OK && root != NULL)
-		status = dbert_json_expect(&at, JSON_OBJECT, err);
-	if (status == DBERT_OK && root != NULL)
-		status = dbert_json_string(&at, "default_prompt_name", &prompt, err);
-	if (status == DBERT_OK && prompt != NULL)
-		status = dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: default prompt \"%s\" is not supported",
-							at.where, dbert_clip(prompt, clip));
+		status = read_prompts(&at, pool, out, err);
 	json_decref(root);
 	return status;
 }
+
+/* ---- modules ---- */
 
 /* One entry of modules.json: its type's last part and its folder. */
 static DbertStatus
@@ -193,13 +293,34 @@ read_module(const DbertJson *list, size_t i, const char **type, const char **pat
 	return DBERT_OK;
 }
 
-/* The modules in their order; any other order or module is not supported. */
+/* The module's own files. */
+static DbertStatus
+read_known_module(const DbertSource *source, const char *type, const char *path, DbertModelPool *pool,
+				  const DbertPoll *poll, DbertSentence *out, DbertFileList *files, DbertError *err)
+{
+	DBERT_TRY(dbert_file_list_add(files, pool, source, path, "config.json", err));
+	if (strcmp(type, "Transformer") == 0)
+		snprintf(out->dir, sizeof(out->dir), "%s", path);
+	else if (strcmp(type, "Pooling") == 0)
+		return read_module_file(source, path, pool, poll, read_pooling, out, err);
+	else if (strcmp(type, "Dense") == 0)
+	{
+		snprintf(out->dense_dir, sizeof(out->dense_dir), "%s", path);
+		return read_module_file(source, path, pool, poll, read_dense, out, err);
+	}
+	else
+		out->normalize = 1;
+	return DBERT_OK;
+}
+
+/* The modules in their order, the last two may be missing; nothing else is supported. */
 static DbertStatus
 read_modules(const DbertSource *source, const DbertJson *list, DbertModelPool *pool,
 			 const DbertPoll *poll, DbertSentence *out, DbertFileList *files, DbertError *err)
 {
-	static const char *const order[] = {"Transformer", "Pooling", "Normalize"};
-	size_t		n = json_array_size(list->value);
+	static const char *const order[] = {"Transformer", "Pooling", "Dense", "Normalize"};
+	size_t		n = json_array_size(list->value),
+				next = 0;
 	char		clip[DBERT_CLIP];
 
 	for (size_t i = 0; i < n; i++)
@@ -208,16 +329,13 @@ read_modules(const DbertSource *source, const DbertJson *list, DbertModelPool *p
 				   *path;
 
 		DBERT_TRY(read_module(list, i, &type, &path, err));
-		if (i >= 3 || strcmp(type, order[i]) != 0)
+		if (next == 2 && strcmp(type, "Dense") != 0)
+			next++;
+		if (next >= 4 || strcmp(type, order[next]) != 0)
 			return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: module %zu, \"%s\", is not supported",
 							  list->where, i, dbert_clip(type, clip));
-		DBERT_TRY(dbert_file_list_add(files, pool, source, path, "config.json", err));
-		if (i == 0)
-			snprintf(out->dir, sizeof(out->dir), "%s", path);
-		else if (i == 1)
-			DBERT_TRY(read_pooling_file(source, path, pool, poll, out, err));
-		else
-			out->normalize = 1;
+		next++;
+		DBERT_TRY(read_known_module(source, type, path, pool, poll, out, files, err));
 	}
 	if (n < 2)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: no Transformer followed by a Pooling module",
@@ -235,6 +353,8 @@ dbert_sentence_read(const DbertSource *source, DbertModelPool *pool, const Dbert
 
 	memset(out, 0, sizeof(*out));
 	out->pooling = DBERT_POOL_MEAN;
+	for (int i = 0; i < DBERT_PROMPTS; i++)
+		out->prompts[i] = "";
 	DBERT_TRY(dbert_file_list_add(list, pool, source, "", "modules.json", err));
 	DBERT_TRY(dbert_file_list_add(list, pool, source, "", "config_sentence_transformers.json", err));
 	status = dbert_json_load(source, "", "modules.json", DBERT_JSON_MAX, 0, true,
@@ -247,6 +367,6 @@ dbert_sentence_read(const DbertSource *source, DbertModelPool *pool, const Dbert
 	json_decref(root);
 	if (status != DBERT_OK || !out->present)
 		return status;
-	DBERT_TRY(refuse_prompt(source, pool, poll, err));
+	DBERT_TRY(read_prompts_file(source, pool, poll, out, err));
 	return read_encoder_file(source, pool, poll, out, list, err);
 }

@@ -12,15 +12,24 @@ typedef struct DbertSentence
 	bool		present;		/* there is a modules.json */
 	char		dir[DBERT_FILE_NAME_MAX];	/* folder of the encoder, "" for the model's own */
 	int32_t		pooling;		/* DbertPooling */
+	bool		skip_prompt;	/* tokens of the prompt are not pooled */
 	int32_t		normalize;
+	bool		dense;			/* there is a Dense module, */
+	char		dense_dir[DBERT_FILE_NAME_MAX]; /* in this folder, */
+	int64_t		dense_in;		/* from this width */
+	int64_t		dense_out;		/* to that, */
+	bool		dense_bias;
+	int32_t		dense_act;		/* DbertAct */
+	const char *prompts[DBERT_PROMPTS]; /* "" for none; of the pool */
 	int64_t		width;			/* of the pooled vectors, 0: not said */
 	int64_t		max_tokens;		/* 0: not said */
 	bool		lowercases;		/* texts are lower-cased before tokenising */
 } DbertSentence;
 
 /*
- * Read modules.json, the pooling's config.json and sentence_bert_config.json
- * where they exist; without them: mean pooling, no normalisation, folder "".
+ * Read modules.json, the modules' config.json, sentence_bert_config.json and
+ * config_sentence_transformers.json where they exist; without modules.json:
+ * mean pooling, no normalisation, no prompts, folder "".
  * Module folders' files are added to list.  E_UNSUPPORTED names a module or
  * pooling mode there is no code for.
  */

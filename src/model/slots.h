@@ -58,13 +58,13 @@ extern DbertStatus dbert_slots_plan(const DbertConfig *config, bool tied,
 extern bool dbert_slots_tied(const DbertConfig *config, const DbertTensorSet *tensors);
 
 /*
- * Find the tensors of every slot and check type and shape; E_FORMAT for a
- * missing one, E_SHAPE telling both shapes, E_UNSUPPORTED for a dtype.
+ * Find the tensors of every slot, those of the Dense module in a set of their
+ * own, and check type and shape; E_FORMAT for a missing one, E_SHAPE telling both shapes, E_UNSUPPORTED for a dtype.
  * *parameters = the elements of all tensors used.
  */
 extern DbertStatus dbert_slots_match(DbertSlots *slots, const DbertConfig *config,
-									 const DbertTensorSet *tensors, uint64_t *parameters,
-									 DbertError *err);
+									 const DbertTensorSet *tensors, const DbertTensorSet *dense,
+									 uint64_t *parameters, DbertError *err);
 
 /*
  * Same, for a config whose head is not the checkpoint's: a slot of the head

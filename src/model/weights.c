@@ -20,7 +20,8 @@ typedef enum Where
 {
 	EMBEDDING,					/* field of DbertWeights, name under the prefix */
 	LAYER,						/* field of DbertLayer, name under prefix and layer */
-	HEAD						/* field of DbertWeights, name without prefix */
+	HEAD,						/* field of DbertWeights, name without prefix */
+	DENSE						/* field of DbertWeights, in the Dense module's own file */
 } Where;
 
 /* What the field is. */
@@ -115,6 +116,9 @@ static const DbertSlotRule rules[] = {
 	{"vocab_projector.weight"}, {"cls.predictions.decoder.weight"}},
 	{HEAD, BIAS, HEAD_BIT(DBERT_HEAD_MASK), '1', 'V', TOP(head_out),
 	{"vocab_projector.bias"}, {"cls.predictions.bias"}},
+
+	{DENSE, WEIGHT, HEADS_ALL, 'E', 'C', TOP(dense), {"linear.weight"}, {"linear.weight"}},
+	{DENSE, BIAS, HEADS_ALL, '1', 'E', TOP(dense), {"linear.bias"}, {"linear.bias"}},
 };
 
 #define N_RULES ((int) (sizeof(rules) / sizeof(rules[0])))
@@ -144,6 +148,8 @@ dimension(char letter, const DbertConfig *c)
 			return c->ffn;
 		case 'Y':
 			return c->n_labels;
+		case 'E':
+			return c->embedding;
 		default:
 			return 1;
 	}
@@ -172,6 +178,8 @@ is_decoder(const DbertSlotRule *rule)
 static bool
 applies(const DbertSlotRule *rule, const DbertConfig *config)
 {
+	if (rule->where == DENSE)
+		return config->dense && (rule->shape != BIAS || config->dense_bias);
 	return (rule->heads & HEAD_BIT(config->head)) && rule_names(rule, config)[0] != NULL;
 }
 
@@ -253,7 +261,7 @@ dbert_slots_plan(const DbertConfig *config, bool tied, const DbertKernels *kerne
 			if (rules[i].where == LAYER && applies(&rules[i], config))
 				plan_slot(slots, &rules[i], layer, config, tied, kernels);
 	for (int i = 0; i < N_RULES; i++)
-		if (rules[i].where == HEAD && applies(&rules[i], config))
+		if (rules[i].where >= HEAD && applies(&rules[i], config))
 			plan_slot(slots, &rules[i], -1, config, tied, kernels);
 	return DBERT_OK;
 }
@@ -288,7 +296,7 @@ full_name(char out[DBERT_TENSOR_NAME_MAX + 1], const DbertSlot *slot, const char
 {
 	size_t		size = DBERT_TENSOR_NAME_MAX + 1;
 
-	if (slot->rule->where == HEAD)
+	if (slot->rule->where >= HEAD)
 		snprintf(out, size, "%s", name);
 	else if (slot->rule->where == EMBEDDING)
 		snprintf(out, size, "%s%s", prefix, name);
@@ -325,6 +333,15 @@ find_renamed(const DbertTensorSet *tensors, const char *name)
 	return NULL;
 }
 
+/* A decoder of its own uses the bias that is saved beside its weights, whatever else is there. */
+static bool
+has_own_bias(const DbertTensorSet *tensors, const char *name)
+{
+	return strcmp(name, "cls.predictions.bias") == 0 &&
+		dbert_tensors_find(tensors, "cls.predictions.decoder.weight") != NULL &&
+		dbert_tensors_find(tensors, "cls.predictions.decoder.bias") != NULL;
+}
+
 static const DbertTensor *
 find_part(const DbertSlot *slot, int part, const DbertConfig *config,
 		  const DbertTensorSet *tensors, const char *prefix, char name[DBERT_TENSOR_NAME_MAX + 1])
@@ -333,7 +350,7 @@ find_part(const DbertSlot *slot, int part, const DbertConfig *config,
 
 	full_name(name, slot, rule_names(slot->rule, config)[part], config, prefix);
 	t = dbert_tensors_find(tensors, name);
-	if (t == NULL)
+	if (t == NULL || has_own_bias(tensors, name))
 		t = find_renamed(tensors, name);
 	return t;
 }
@@ -381,7 +398,7 @@ match_slot(DbertSlot *slot, const DbertConfig *config, const DbertTensorSet *ten
 
 DbertStatus
 dbert_slots_match(DbertSlots *slots, const DbertConfig *config, const DbertTensorSet *tensors,
-				  uint64_t *parameters, DbertError *err)
+				  const DbertTensorSet *dense, uint64_t *parameters, DbertError *err)
 {
 	const char *prefix = encoder_prefix(config, tensors);
 	bool		tied = dbert_slots_tied(config, tensors);
@@ -398,7 +415,8 @@ dbert_slots_match(DbertSlots *slots, const DbertConfig *config, const DbertTenso
 			slot->n_parts = 1;
 			continue;
 		}
-		DBERT_TRY(match_slot(slot, config, tensors, prefix, parameters, err));
+		DBERT_TRY(match_slot(slot, config, slot->rule->where == DENSE ? dense : tensors, prefix,
+							 parameters, err));
 	}
 	return DBERT_OK;
 }

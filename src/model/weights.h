@@ -2,7 +2,7 @@
  * weights.h -- the weights of an opened model: pointers into the pack.
  *
  * Letters as everywhere: C hidden, F feed-forward, V vocabulary, P positions,
- * S token types.  A matrix that feeds DbertKernels.linear is in that table's
+ * S token types, E embedding.  A matrix that feeds DbertKernels.linear is in that table's
  * packed layout; embeddings are plain rows.  The rules by which checkpoint
  * names map onto these fields stand in weights.c.
  */
@@ -63,6 +63,8 @@ typedef struct DbertWeights
 	int			head_act;		/* DbertAct */
 	DbertNorm	head_norm;
 	DbertLinear head_out;
+
+	DbertLinear dense;			/* [E, C] of sentence-transformers' Dense module */
 } DbertWeights;
 
 #endif

@@ -51,6 +51,8 @@ dbert_batch_create(const DbertModel *model, int want, const DbertAllocator *allo
 	b->model = model;
 	b->alloc = alloc;
 	b->want = want;
+	/* rows of embeddings begin on 64-byte boundaries, as results of products may need it */
+	b->embedding_stride = (model->config.embedding + 15) & ~(size_t) 15;
 	*batch = b;
 	return DBERT_OK;
 }
@@ -66,6 +68,7 @@ dbert_batch_free(DbertBatch *batch)
 	dbert_token_list_free(&batch->tokens, alloc);
 	dbert_free(alloc, batch->texts);
 	dbert_free(alloc, batch->windows);
+	dbert_free(alloc, batch->joined);
 	dbert_free(alloc, batch->cu);
 	dbert_free(alloc, batch->ids);
 	dbert_free(alloc, batch->types);
@@ -88,6 +91,59 @@ dbert_batch_reset(DbertBatch *batch)
 	batch->n_windows = 0;
 	batch->n_encoded = 0;
 	batch->has_run = false;
+}
+
+/* ---- prompts ---- */
+
+const char *
+dbert_prompt(const DbertModel *model, int want)
+{
+	if (want & DBERT_WANT_QUERY)
+		return model->prompts[DBERT_PROMPT_QUERY];
+	if (want & DBERT_WANT_PASSAGE)
+		return model->prompts[DBERT_PROMPT_PASSAGE];
+	return want & DBERT_WANT_EMBEDDING ? model->prompts[DBERT_PROMPT_DEFAULT] : "";
+}
+
+/* Put the prompt before the text: *text and *len become the batch's copy of both. */
+static DbertStatus
+join_prompt(DbertBatch *batch, const char **text, size_t *len, DbertError *err)
+{
+	const char *prompt = dbert_prompt(batch->model, batch->want);
+	size_t		prompt_len = strlen(prompt),
+				joined;
+
+	if (prompt_len == 0)
+		return DBERT_OK;
+	if (!dbert_add_size(prompt_len, *len, &joined) ||
+		!dbert_grow(batch->alloc, &batch->joined, &batch->joined_capacity, 0, joined, 1))
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	memcpy(batch->joined, prompt, prompt_len);
+	memcpy(batch->joined + prompt_len, *text, *len);
+	*text = batch->joined;
+	*len = joined;
+	return DBERT_OK;
+}
+
+/* Tokens of the prompt at the beginning of a text's tokens[n], [CLS] included. */
+static int32_t
+prompt_tokens(const DbertBatch *batch, const DbertToken *tokens, int32_t n)
+{
+	int32_t		chars = 0,
+				count = 1;
+
+	for (const char *p = dbert_prompt(batch->model, batch->want); *p != '\0'; p++)
+		chars += (*p & 0xc0) != 0x80;
+	while (count < n - 1 && tokens[count].start < chars)
+		count++;
+	return count;
+}
+
+/* How many of the tokens that begin each sequence of a text are not pooled. */
+static int32_t
+unpooled_tokens(const DbertBatch *batch, const DbertBatchText *text)
+{
+	return batch->model->config.skip_prompt && text->cut.head > 1 ? text->cut.head : 0;
 }
 
 /* ---- adding ---- */
@@ -150,7 +206,7 @@ choose_cut(const DbertBatch *batch, const DbertToken *tokens, int32_t n, bool pa
 {
 	int32_t		max = window_limit(batch, pair);
 	int32_t		second = n - 1; /* index of the pair's first token */
-	DbertWindowCut cut = {.head = 1,.tail = 1};
+	DbertWindowCut cut = {.head = prompt_tokens(batch, tokens, n),.tail = 1};
 
 	while (second > 0 && tokens[second - 1].type == 1)
 		second--;
@@ -256,6 +312,9 @@ plan_windows(const DbertBatch *batch, bool pair, DbertLongText long_text,
 	*cut = choose_cut(batch, batch->tokens.items + text->first, n, pair);
 	if (long_text != DBERT_LONG_WINDOW || n <= limit)
 		cut->capacity = n;		/* one window */
+	else if (!pair && cut->capacity < limit / 4)
+		return dbert_fail(err, DBERT_E_LIMIT, "prompt has %d tokens, which leaves no room for the text: "
+						  "the model takes %d for both", (int) cut->head - 1, (int) limit);
 	else if (cut->capacity <= cut->overlap || cut->capacity < limit / 4)
 		return dbert_fail(err, DBERT_E_LIMIT, "%s has %d tokens, which leaves no room for the other: "
 						  "the model takes %d for both", cut->fixed ? "question" : "shorter text of a pair",
@@ -273,6 +332,7 @@ append_text(DbertBatch *batch, const char *text, size_t len,
 	if (!dbert_grow(batch->alloc, &batch->texts, &batch->texts_capacity, batch->n_texts,
 					batch->n_texts + 1, sizeof(*batch->texts)))
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	DBERT_TRY(join_prompt(batch, &text, &len, err));
 	DBERT_TRY(append_tokens(batch, text, len, pair, pair_len, long_text, &added.truncated, poll, err));
 	DBERT_TRY(plan_windows(batch, pair != NULL, long_text, &added, err));
 	DBERT_TRY(append_windows(batch, &added, (int32_t) (batch->tokens.count - added.first), err));
@@ -380,11 +440,11 @@ want_rows(DbertBatch *batch, const DbertBatchText *text, const DbertBatchWindow 
 	for (int32_t i = 0; i < n; i++)
 	{
 		bool		pooled = (batch->want & DBERT_WANT_EMBEDDING) &&
-			dbert_pool_reads(&batch->model->config, i);
+			dbert_pool_reads(&batch->model->config, n, unpooled_tokens(batch, text), i);
 		bool		in_head = (batch->want & DBERT_WANT_LOGITS) && i >= from && i < from + n_head &&
 			dbert_head_wants(batch->model, batch->ids[first + i], i);
 
-		if (pooled || in_head)
+		if (pooled || in_head || (batch->want & DBERT_WANT_HIDDEN))
 			batch->wanted[batch->n_wanted++] = first + i;
 	}
 }
@@ -531,6 +591,8 @@ lay_out_memory(DbertBatch *batch, DbertError *err)
 				hidden_at,
 				workspace_at,
 				part_at,
+				pooled_at,
+				states_at,
 				embedding_at,
 				logits_at,
 				total = 0;
@@ -546,7 +608,10 @@ lay_out_memory(DbertBatch *batch, DbertError *err)
 		!take_floats(max.tokens, c, &hidden_at, &total) ||
 		!take_floats(1, workspace, &workspace_at, &total) ||
 		!take_floats(1, c > columns ? c : columns, &part_at, &total) ||
-		!take_floats((batch->want & DBERT_WANT_EMBEDDING) ? batch->n_texts : 0, c, &embedding_at, &total) ||
+		!take_floats(1, c, &pooled_at, &total) ||
+		!take_floats((batch->want & DBERT_WANT_HIDDEN) ? batch->tokens.count : 0, c, &states_at, &total) ||
+		!take_floats((batch->want & DBERT_WANT_EMBEDDING) ? batch->n_texts : 0,
+					 batch->embedding_stride, &embedding_at, &total) ||
 		!take_floats(1, n_logits, &logits_at, &total) ||
 		!reserve_floats(batch, total))
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory for a batch of %zu tokens", batch->n_encoded);
@@ -555,6 +620,8 @@ lay_out_memory(DbertBatch *batch, DbertError *err)
 	batch->hidden = base + hidden_at;
 	batch->workspace = base + workspace_at;
 	batch->part = base + part_at;
+	batch->pooled = base + pooled_at;
+	batch->states = base + states_at;
 	batch->embedding = base + embedding_at;
 	batch->logits = base + logits_at;
 	return DBERT_OK;
@@ -578,7 +645,8 @@ dbert_batch_memory(const DbertModel *model, int want, size_t tokens, size_t long
 	return dbert_encoder_workspace(&model->config, group, longest, threads, &workspace) &&
 		take_floats(group, c, &at, &total) &&
 		take_floats(1, workspace, &at, &total) &&
-		take_floats((want & DBERT_WANT_EMBEDDING) ? texts : 0, c, &at, &total) &&
+		take_floats((want & DBERT_WANT_EMBEDDING) ? texts : 0, model->config.embedding + 15, &at, &total) &&
+		take_floats((want & DBERT_WANT_HIDDEN) ? tokens : 0, c, &at, &total) &&
 		take_floats((want & DBERT_WANT_LOGITS) ? texts : 0, dbert_head_columns(model) + 15, &at, &total) &&
 		dbert_mul_size(total, sizeof(float), &total) &&
 		dbert_mul_size(tokens, 2 * per_token, &arrays) &&	/* they grow by doubling */
@@ -600,18 +668,33 @@ typedef struct Encoded
 				seen;
 } Encoded;
 
-static void
-finish_embedding(DbertBatch *batch, const Encoded *e)
+static DbertStatus
+finish_embedding(DbertBatch *batch, const Encoded *e, const DbertPoll *poll, DbertError *err)
 {
 	const DbertConfig *config = &batch->model->config;
-	float	   *out = batch->embedding + (size_t) e->text * config->hidden;
-	int32_t		n = dbert_window_length(&batch->texts[e->text].cut, e->window);
+	const DbertBatchText *text = &batch->texts[e->text];
+	int32_t		n = dbert_window_length(&text->cut, e->window);
 
-	dbert_pool(config, e->hidden, n, e->is_first ? out : batch->part);
+	dbert_pool(config, e->hidden, n, unpooled_tokens(batch, text), e->is_first ? batch->pooled : batch->part);
 	if (!e->is_first)
-		dbert_pool_more(config, batch->part, e->own, e->seen, out);
+		dbert_pool_more(config, batch->part, e->own, e->seen, batch->pooled);
 	if (e->is_last)
-		dbert_pool_finish(config, out);
+		return dbert_pool_finish(batch->model, batch->pooled,
+								 batch->embedding + e->text * batch->embedding_stride, poll, err);
+	return DBERT_OK;
+}
+
+/* The hidden states of the window's own tokens to their places in the text. */
+static void
+keep_states(DbertBatch *batch, const Encoded *e)
+{
+	const DbertBatchText *text = &batch->texts[e->text];
+	size_t		c = batch->model->config.hidden;
+	int32_t		count,
+				from = own_tokens(text, e->window, &count);
+
+	memcpy(batch->states + ((size_t) text->first + e->window->own_from) * c, e->hidden + from * c,
+		   count * c * sizeof(float));
 }
 
 static DbertStatus
@@ -649,7 +732,9 @@ finish_group(DbertBatch *batch, const Group *g, const DbertPoll *poll, DbertErro
 		e.own = e.window->own_to - e.window->own_from;
 		e.seen = e.window->own_from;
 		if (batch->want & DBERT_WANT_EMBEDDING)
-			finish_embedding(batch, &e);
+			DBERT_TRY(finish_embedding(batch, &e, poll, err));
+		if (batch->want & DBERT_WANT_HIDDEN)
+			keep_states(batch, &e);
 		if (batch->want & DBERT_WANT_LOGITS)
 			DBERT_TRY(finish_logits(batch, &e, poll, err));
 	}
@@ -700,7 +785,7 @@ dbert_batch_recall(DbertBatch *batch, float **logits, float **embedding, DbertEr
 	if ((batch->want & DBERT_WANT_LOGITS) && config->head != DBERT_HEAD_SEQUENCE)
 		return dbert_fail(err, DBERT_E_INVALID, "results of this head cannot be recalled");
 	if (!dbert_grow(batch->alloc, &batch->texts, &batch->texts_capacity, 0, 1, sizeof(*batch->texts)) ||
-		!take_floats((batch->want & DBERT_WANT_EMBEDDING) != 0, config->hidden, &embedding_at, &total) ||
+		!take_floats((batch->want & DBERT_WANT_EMBEDDING) != 0, config->embedding, &embedding_at, &total) ||
 		!take_floats((batch->want & DBERT_WANT_LOGITS) != 0, config->n_labels, &logits_at, &total) ||
 		!reserve_floats(batch, total))
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
@@ -789,5 +874,13 @@ dbert_batch_embedding(const DbertBatch *batch, int i)
 {
 	bool		there = batch->has_run && (batch->want & DBERT_WANT_EMBEDDING);
 
-	return there ? batch->embedding + (size_t) i * batch->model->config.hidden : NULL;
+	return there ? batch->embedding + i * batch->embedding_stride : NULL;
+}
+
+const float *
+dbert_batch_hidden(const DbertBatch *batch, int i)
+{
+	bool		there = batch->has_run && (batch->want & DBERT_WANT_HIDDEN);
+
+	return there ? batch->states + (size_t) batch->texts[i].first * batch->model->config.hidden : NULL;
 }

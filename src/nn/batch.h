@@ -37,6 +37,8 @@ struct DbertBatch
 	size_t		n_windows,
 				windows_capacity;
 	size_t		n_encoded;		/* tokens of all windows */
+	char	   *joined;			/* prompt and text */
+	size_t		joined_capacity;
 
 	/* What the encoder takes of a group of windows. */
 	int32_t    *cu;
@@ -55,7 +57,10 @@ struct DbertBatch
 	float	   *hidden;			/* [tokens of a group, C] */
 	float	   *workspace;
 	float	   *part;			/* a window's share in its text's result */
-	float	   *embedding;		/* [B, C] */
+	float	   *pooled;			/* [C], of the text whose windows are being finished */
+	float	   *embedding;		/* [B, E], rows embedding_stride floats apart */
+	size_t		embedding_stride;
+	float	   *states;			/* [tokens of all texts, C], if they are wanted */
 	float	   *logits;			/* of text i from texts[i].logits on */
 };
 

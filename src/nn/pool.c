@@ -1,72 +1,96 @@
 /*
- * pool.c -- mean, first token or maximum, as sentence-transformers' Pooling
- * and Normalize modules (Reimers and Gurevych 2019, arXiv:1908.10084).
+ * pool.c -- one vector from many, as sentence-transformers' Pooling, Dense and
+ * Normalize modules (Reimers and Gurevych 2019, arXiv:1908.10084).
  */
 #include "nn/pool.h"
 
+#include "dbert.h"
+#include "nn/layers.h"
 #include "nn/window.h"
 
 #include <math.h>
 #include <string.h>
 
+/* The sum of the rows from skip on, each times its weight, by divisor. */
 static void
-mean(float *out, const float *hidden, int t, int c)
+sum_rows(float *out, const float *hidden, int t, int c, int skip, bool by_position, double divisor)
 {
 	for (int j = 0; j < c; j++)
 	{
 		double		sum = 0;
 
-		for (int i = 0; i < t; i++)
-			sum += hidden[(size_t) i * c + j];
-		out[j] = (float) (sum / t);
+		for (int i = skip; i < t; i++)
+			sum += (by_position ? i + 1 : 1) * (double) hidden[(size_t) i * c + j];
+		out[j] = (float) (sum / divisor);
 	}
 }
 
-static void
-maximum(float *out, const float *hidden, int t, int c)
+/* skip + 1 .. t, added up */
+static double
+sum_of_positions(int t, int skip)
 {
-	memcpy(out, hidden, c * sizeof(float));
-	for (int i = 1; i < t; i++)
+	return ((double) t * (t + 1) - (double) skip * (skip + 1)) / 2;
+}
+
+static void
+maximum(float *out, const float *hidden, int t, int c, int skip)
+{
+	memcpy(out, hidden + (size_t) skip * c, c * sizeof(float));
+	for (int i = skip + 1; i < t; i++)
 		for (int j = 0; j < c; j++)
 			if (hidden[(size_t) i * c + j] > out[j])
 				out[j] = hidden[(size_t) i * c + j];
 }
 
-/* The zero vector stays what it is, as in torch.nn.functional.normalize. */
-static void
-normalize(float *x, int c)
+void
+dbert_normalize(float *x, int n)
 {
 	double		square = 0,
 				length;
 
-	for (int j = 0; j < c; j++)
+	for (int j = 0; j < n; j++)
 		square += (double) x[j] * x[j];
 	length = sqrt(square);
 	if (length < 1e-12)
 		length = 1e-12;
-	for (int j = 0; j < c; j++)
+	for (int j = 0; j < n; j++)
 		x[j] = (float) (x[j] / length);
 }
 
 bool
-dbert_pool_reads(const DbertConfig *config, int i)
+dbert_pool_reads(const DbertConfig *config, int t, int skip, int i)
 {
-	return config->pooling != DBERT_POOL_CLS || i == 0;
+	if (config->pooling == DBERT_POOL_CLS)
+		return i == skip;
+	if (config->pooling == DBERT_POOL_LAST)
+		return i == t - 1;
+	return i >= skip;
 }
 
 void
-dbert_pool(const DbertConfig *config, const float *hidden, int t, float *out)
+dbert_pool(const DbertConfig *config, const float *hidden, int t, int skip, float *out)
 {
+	int			c = config->hidden;
+
 	switch ((DbertPooling) config->pooling)
 	{
 		case DBERT_POOL_MEAN:
-			mean(out, hidden, t, config->hidden);
+			sum_rows(out, hidden, t, c, skip, false, t - skip);
+			break;
+		case DBERT_POOL_MEAN_SQRT_LEN:
+			sum_rows(out, hidden, t, c, skip, false, sqrt(t - skip));
+			break;
+		case DBERT_POOL_WEIGHTED_MEAN:
+			sum_rows(out, hidden, t, c, skip, true, sum_of_positions(t, skip));
 			break;
 		case DBERT_POOL_CLS:
-			memcpy(out, hidden, config->hidden * sizeof(float));
+			memcpy(out, hidden + (size_t) skip * c, c * sizeof(float));
+			break;
+		case DBERT_POOL_LAST:
+			memcpy(out, hidden + (size_t) (t - 1) * c, c * sizeof(float));
 			break;
 		case DBERT_POOL_MAX:
-			maximum(out, hidden, t, config->hidden);
+			maximum(out, hidden, t, c, skip);
 			break;
 	}
 }
@@ -81,9 +105,22 @@ dbert_pool_more(const DbertConfig *config, const float *part, int32_t own, int32
 			all[j] = part[j];
 }
 
-void
-dbert_pool_finish(const DbertConfig *config, float *x)
+DbertStatus
+dbert_pool_finish(const DbertModel *model, const float *pooled, float *out,
+				  const DbertPoll *poll, DbertError *err)
 {
+	DbertRun	run = {.model = model,.poll = poll,.err = err};
+	const DbertConfig *config = &model->config;
+	const DbertLinear *dense = &model->weights.dense;
+
+	if (!config->dense)
+		memcpy(out, pooled, config->hidden * sizeof(float));
+	else
+	{
+		DBERT_TRY(dbert_run_poll(&run));
+		dbert_linear(&run, dense, out, dense->n, pooled, dense->k, 1, config->dense_act);
+	}
 	if (config->normalize)
-		normalize(x, config->hidden);
+		dbert_normalize(out, config->embedding);
+	return DBERT_OK;
 }

@@ -4,19 +4,19 @@
 #ifndef DBERT_NN_POOL_H
 #define DBERT_NN_POOL_H
 
-#include "model/config.h"
+#include "model/pack.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Does the pooling read the hidden state of token i? */
-extern bool dbert_pool_reads(const DbertConfig *config, int i);
+/* Does the pooling of t tokens, the first skip left out, read the hidden state of token i? */
+extern bool dbert_pool_reads(const DbertConfig *config, int t, int skip, int i);
 
 /*
  * out[C] from hidden[t, C] by config.pooling.  [CLS] and [SEP] count as any
- * token.  No aliasing.
+ * token; the first skip < t tokens do not.  No aliasing.
  */
-extern void dbert_pool(const DbertConfig *config, const float *hidden, int t, float *out);
+extern void dbert_pool(const DbertConfig *config, const float *hidden, int t, int skip, float *out);
 
 /*
  * A text of several windows: what they pooled, one after another, becomes what
@@ -26,7 +26,11 @@ extern void dbert_pool(const DbertConfig *config, const float *hidden, int t, fl
 extern void dbert_pool_more(const DbertConfig *config, const float *part, int32_t own,
 							int32_t seen, float *all);
 
-/* What is done with a text's pooled vector, in place: length 1 if config.normalize. */
-extern void dbert_pool_finish(const DbertConfig *config, float *x);
+/*
+ * The embedding out[E] of pooled[C]: through the dense layer and scaled to
+ * length 1 as far as config says so.  Both on 64-byte boundaries, no aliasing.
+ */
+extern DbertStatus dbert_pool_finish(const DbertModel *model, const float *pooled, float *out,
+									 const DbertPoll *poll, DbertError *err);
 
 #endif

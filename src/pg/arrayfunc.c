@@ -5,7 +5,7 @@
  * for NULL.  Texts go through the model many at a time, and each gets the bits
  * it would have got alone.
  *
- * Embeddings are rows of a two-dimensional real[] [texts, hidden size], for
+ * Embeddings are rows of a two-dimensional real[] [texts, dimensions], for
  * SQL's arrays are rectangular; a NULL text has a row of NULLs.
  *
  * Three steps: open the array; run its texts in batches, handing each answer
@@ -46,7 +46,7 @@ typedef struct Element
 typedef struct ArrayRun
 {
 	DistilRun	run;
-	DistilTextArray  *array;
+	DistilTextArray *array;
 	Sink	   *sink;
 	bool		cached;			/* results may be in the result cache, or go there */
 	Element    *in_batch;		/* [texts of the batch] */
@@ -56,6 +56,8 @@ PG_FUNCTION_INFO_V1(distil_sentiment_array);
 PG_FUNCTION_INFO_V1(distil_sentiment_label_array);
 PG_FUNCTION_INFO_V1(distil_classify_array);
 PG_FUNCTION_INFO_V1(distil_embed_array);
+PG_FUNCTION_INFO_V1(distil_embed_query_array);
+PG_FUNCTION_INFO_V1(distil_embed_passage_array);
 PG_FUNCTION_INFO_V1(distil_token_count_array);
 
 /* ---- batches ---- */
@@ -70,9 +72,9 @@ take_answer(const ArrayRun *r, DbertBatch *batch, int i, Element *e)
 	run.batch = batch;
 	if (sink->rows != NULL)
 	{
-		size_t		hidden = run.model->core->config.hidden;
+		size_t		width = distil_embedding_width(run.model, run.options);
 
-		memcpy(sink->rows + e->row * hidden, dbert_batch_embedding(batch, i), hidden * sizeof(float4));
+		distil_embedding_put(&run, i, sink->rows + e->row * width);
 	}
 	else
 		r->array->nulls[e->number] = !sink->task->answer(&run, i, &e->text, &sink->values[e->number]);
@@ -104,7 +106,7 @@ recall(const ArrayRun *r, Element *e)
 
 	if (!r->cached)
 		return false;
-	e->key = distil_cache_key(r->run.model, &e->text, false);
+	e->key = distil_cache_key(r->run.model, r->sink->task->want, &e->text, false);
 	found = distil_cache_find(r->run.model, r->sink->task->want, &e->key);
 	if (found != NULL)
 		take_answer(r, found, 0, e);
@@ -152,7 +154,7 @@ evaluate_array(FunctionCallInfo fcinfo, const DistilTask *task)
 {
 	Sink		sink = {.task = task};
 	DistilModel *model;
-	DistilTextArray	a;
+	DistilTextArray a;
 	ArrayType  *result;
 
 	if (distil_task_asks_nothing(fcinfo, task))
@@ -190,7 +192,7 @@ Datum
 distil_token_count_array(PG_FUNCTION_ARGS)
 {
 	DistilModel *model = distil_call_model(fcinfo, 1, NULL);
-	DistilTextArray	a = distil_array_open(PG_GETARG_DATUM(0));
+	DistilTextArray a = distil_array_open(PG_GETARG_DATUM(0));
 	Datum	   *values = palloc0_array(Datum, Max(a.n, 1));
 	ArrayType  *result;
 
@@ -210,25 +212,25 @@ distil_token_count_array(PG_FUNCTION_ARGS)
 
 /* Set the bits of the rows that are there. */
 static void
-fill_null_bitmap(bits8 *bitmap, const DistilTextArray *a, int hidden)
+fill_null_bitmap(bits8 *bitmap, const DistilTextArray *a, int width)
 {
 	for (int e = 0; e < a->n; e++)
-		for (int c = 0; c < hidden && !a->nulls[e]; c++)
+		for (int c = 0; c < width && !a->nulls[e]; c++)
 		{
-			size_t		bit = (size_t) e * hidden + c;
+			size_t		bit = (size_t) e * width + c;
 
 			bitmap[bit / 8] |= 1 << (bit % 8);
 		}
 }
 
 /*
- * A real[][] with bounds [lower .. lower + n - 1][1 .. hidden], its values yet
+ * A real[][] with bounds [lower .. lower + n - 1][1 .. width], its values yet
  * to be filled in: only those of rows that are not NULL are stored.
  */
 static ArrayType *
-new_matrix(const DistilTextArray *a, int hidden)
+new_matrix(const DistilTextArray *a, int width)
 {
-	int			dims[2] = {a->n, hidden};
+	int			dims[2] = {a->n, width};
 	int			lower[2] = {a->lower, 1};
 	int			items = ArrayGetNItems(2, dims);
 	bool		has_nulls = array_contains_nulls(a->array);
@@ -238,7 +240,7 @@ new_matrix(const DistilTextArray *a, int hidden)
 
 	ArrayCheckBounds(2, dims, lower);
 	for (int e = 0; e < a->n; e++)
-		size += a->nulls[e] ? 0 : hidden * sizeof(float4);
+		size += a->nulls[e] ? 0 : width * sizeof(float4);
 	if (!AllocSizeIsValid(size))
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -253,27 +255,49 @@ new_matrix(const DistilTextArray *a, int hidden)
 	memcpy(ARR_DIMS(matrix), dims, sizeof(dims));
 	memcpy(ARR_LBOUND(matrix), lower, sizeof(lower));
 	if (has_nulls)
-		fill_null_bitmap(ARR_NULLBITMAP(matrix), a, hidden);
+		fill_null_bitmap(ARR_NULLBITMAP(matrix), a, width);
 	return matrix;
 }
 
-Datum
-distil_embed_array(PG_FUNCTION_ARGS)
+static Datum
+embed_array(FunctionCallInfo fcinfo, const DistilTask *task)
 {
-	DistilModel *model = distil_task_model(fcinfo, &distil_task_embed, NULL);
-	DistilTextArray	a = distil_array_open(PG_GETARG_DATUM(0));
+	Sink		sink = {.task = task};
+	DistilModel *model;
+	DistilTextArray a;
 	ArrayType  *result;
 
+	if (distil_task_asks_nothing(fcinfo, task))
+		PG_RETURN_NULL();
+	distil_task_options(fcinfo, task, sink.options);
+	model = distil_task_model(fcinfo, task, sink.options);
+	a = distil_array_open(PG_GETARG_DATUM(0));
 	if (a.n == 0)
 		result = construct_empty_array(FLOAT4OID);
 	else
 	{
-		Sink		sink = {.task = &distil_task_embed};
-
-		result = new_matrix(&a, model->core->config.hidden);
+		result = new_matrix(&a, distil_embedding_width(model, sink.options));
 		sink.rows = (float4 *) ARR_DATA_PTR(result);
 		run_array(model, &a, &sink);
 	}
 	distil_array_close(&a, PG_GETARG_DATUM(0));
 	PG_RETURN_ARRAYTYPE_P(result);
+}
+
+Datum
+distil_embed_array(PG_FUNCTION_ARGS)
+{
+	return embed_array(fcinfo, &distil_task_embed);
+}
+
+Datum
+distil_embed_query_array(PG_FUNCTION_ARGS)
+{
+	return embed_array(fcinfo, &distil_task_embed_query);
+}
+
+Datum
+distil_embed_passage_array(PG_FUNCTION_ARGS)
+{
+	return embed_array(fcinfo, &distil_task_embed_passage);
 }

@@ -37,6 +37,8 @@ static const DistilTask *const tasks[] = {
 	&distil_task_sentiment_label,
 	&distil_task_classify,
 	&distil_task_embed,
+	&distil_task_embed_query,
+	&distil_task_embed_passage,
 	&distil_task_answer_text,
 	&distil_task_rerank_distance
 };

@@ -14,8 +14,9 @@
  * barriers first, cheap ones before calls.  Then the target list; calls that
  * stand beside each other share a stage, a call within a call's argument goes
  * below it.  A later call that asks the same of the same model (siblings, see
- * distil_are_siblings) is answered with the first: its pass is made anyway.  Everything but the calls is evaluated where a row leaves the last
- * stage, as it would be in P: once for each row, in order.
+ * distil_are_siblings) is answered with the first: its pass is made anyway.
+ * Everything but the calls is evaluated where a row leaves the last stage, as it
+ * would be in P: once for each row, in order.
  *
  * Columns of all stages are numbered alike: leaves from 1, then the calls in
  * the order of their stages.

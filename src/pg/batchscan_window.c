@@ -2,9 +2,10 @@
  * batchscan_window.c -- the texts of a window through their models.
  *
  * Calls on the same text (or pair of texts) and the same model share one pass of
- * the encoder: a pass.  Its texts go into the model's batch, equal ones once, until it
- * has distilbert.batch_tokens; it runs, and its answers are kept until all
- * texts are through; then each row gets its own.
+ * the encoder: a pass.  Equal texts count once; results that the result cache
+ * has are taken from there, other texts go into the model's batch until it has
+ * distilbert.batch_tokens; it runs, and its answers are kept until all texts
+ * are through; then each row gets its own.
  *
  * Nothing here fails for a row that may not be needed.  The model is opened
  * only if the window's first row has been asked for and has a text, or if it
@@ -166,7 +167,7 @@ recall(Pass *p, int number)
 
 	if (!p->cached)
 		return false;
-	d->key = distil_cache_key(p->model, d->texts, p->calls[0]->task->pair);
+	d->key = distil_cache_key(p->model, p->want, d->texts, p->calls[0]->task->pair);
 	found = distil_cache_find(p->model, p->want, &d->key);
 	if (found != NULL)
 		answer_text(p, number, found, 0);
@@ -386,6 +387,13 @@ mark_nulls(DistilBatchState *state, DistilCall *call)
 	}
 }
 
+/* Do both calls want the same to be put before their texts? */
+static bool
+same_prompt(const DistilModel *model, const DistilCall *a, const DistilCall *b)
+{
+	return strcmp(dbert_prompt(model->core, a->task->want), dbert_prompt(model->core, b->task->want)) == 0;
+}
+
 /* The calls that go with call c, and c. */
 static Pass
 collect_pass(DistilBatchState *state, int c)
@@ -397,7 +405,8 @@ collect_pass(DistilBatchState *state, int c)
 	{
 		DistilCall *call = &state->calls[i];
 
-		if (call->model != p.model || call->same_texts != state->calls[c].same_texts)
+		if (call->model != p.model || call->same_texts != state->calls[c].same_texts ||
+			!same_prompt(p.model, call, &state->calls[c]))
 			continue;
 		call->model = NULL;
 		p.calls[p.n_calls++] = call;

@@ -40,6 +40,7 @@ enum
 	MODEL_LABELS,
 	MODEL_LAYERS,
 	MODEL_HIDDEN_SIZE,
+	MODEL_DIMENSIONS,
 	MODEL_PARAMETERS,
 	MODEL_MAX_TOKENS,
 	MODEL_PRECISION,
@@ -169,6 +170,7 @@ read_row(HeapTuple tuple, Relation rel, DistilInfo *info)
 	read_labels(tuple, rel, info);
 	info->layers = DatumGetInt32(column(tuple, MODEL_LAYERS, rel));
 	info->hidden_size = DatumGetInt32(column(tuple, MODEL_HIDDEN_SIZE, rel));
+	info->dimensions = DatumGetInt32(column(tuple, MODEL_DIMENSIONS, rel));
 	info->parameters = DatumGetInt64(column(tuple, MODEL_PARAMETERS, rel));
 	info->max_tokens = DatumGetInt32(column(tuple, MODEL_MAX_TOKENS, rel));
 	info->precision = TextDatumGetCString(column(tuple, MODEL_PRECISION, rel));
@@ -305,6 +307,7 @@ distil_catalog_insert(DistilInfo *info)
 		values[MODEL_LABELS - 1] = distil_labels_datum(info);
 	values[MODEL_LAYERS - 1] = Int32GetDatum(info->layers);
 	values[MODEL_HIDDEN_SIZE - 1] = Int32GetDatum(info->hidden_size);
+	values[MODEL_DIMENSIONS - 1] = Int32GetDatum(info->dimensions);
 	values[MODEL_PARAMETERS - 1] = Int64GetDatum(info->parameters);
 	values[MODEL_MAX_TOKENS - 1] = Int32GetDatum(info->max_tokens);
 	values[MODEL_PRECISION - 1] = CStringGetTextDatum(info->precision);

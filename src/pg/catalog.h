@@ -35,6 +35,7 @@ typedef struct DistilInfo
 	int			n_labels;		/* 0: shown as NULL */
 	int32		layers;
 	int32		hidden_size;
+	int32		dimensions;		/* of an embedding */
 	int64		parameters;
 	int32		max_tokens;
 	const char *precision;

@@ -32,8 +32,8 @@ typedef struct DistilModel
 	int			pins;
 	MemoryContext context;
 	DbertAllocator allocator;	/* fills context */
-	DbertBatch *batches[4];		/* by DBERT_WANT_ bits, made when first wanted */
-	DbertBatch *recalled[4];
+	DbertBatch *batches[DBERT_WANT_END];		/* by DBERT_WANT_ bits, made when first wanted */
+	DbertBatch *recalled[DBERT_WANT_END];
 } DistilModel;
 
 /*

@@ -25,6 +25,7 @@ enum
 	VIEW_LABELS,
 	VIEW_LAYERS,
 	VIEW_HIDDEN_SIZE,
+	VIEW_DIMENSIONS,
 	VIEW_PARAMETERS,
 	VIEW_MAX_TOKENS,
 	VIEW_PRECISION,
@@ -61,6 +62,7 @@ distil_info_tuple(const DistilInfo *info, TupleDesc desc)
 		values[VIEW_LABELS] = distil_labels_datum(info);
 	values[VIEW_LAYERS] = Int32GetDatum(info->layers);
 	values[VIEW_HIDDEN_SIZE] = Int32GetDatum(info->hidden_size);
+	values[VIEW_DIMENSIONS] = Int32GetDatum(info->dimensions);
 	values[VIEW_PARAMETERS] = Int64GetDatum(info->parameters);
 	values[VIEW_MAX_TOKENS] = Int32GetDatum(info->max_tokens);
 	values[VIEW_PRECISION] = CStringGetTextDatum(info->precision);

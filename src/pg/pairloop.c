@@ -9,7 +9,7 @@
 #include "miscadmin.h"
 
 #include "pg/compat.h"
-#include "pg/guc.h"
+#include "pg/modelmemory.h"
 #include "pg/pairloop.h"
 
 /* The pairs that are in the batch. */
@@ -40,6 +40,7 @@ void
 distil_run_pairs(const DistilPairLoop *loop)
 {
 	DbertBatch *batch = distil_model_batch(loop->model, DBERT_WANT_LOGITS);
+	size_t		batch_tokens = distil_batch_tokens(loop->model, DBERT_WANT_LOGITS);
 	InBatch		in;
 
 	in.texts = palloc(sizeof(*in.texts) * Max(loop->n, 1));
@@ -57,7 +58,7 @@ distil_run_pairs(const DistilPairLoop *loop)
 			distil_batch_add_first_cut(batch, in.texts[i]);
 		else
 			distil_batch_add(batch, in.texts[i], true);
-		if (dbert_batch_tokens(batch) >= (size_t) distil_guc_batch_tokens)
+		if (dbert_batch_tokens(batch) >= batch_tokens)
 			run_batch(loop, batch, &in);
 	}
 	run_batch(loop, batch, &in);

@@ -55,7 +55,7 @@ part_floats(const DistilModel *model, int part)
 	const DbertConfig *config = &model->core->config;
 
 	if (part == DBERT_WANT_EMBEDDING)
-		return config->hidden;
+		return config->embedding;
 	if (part == DBERT_WANT_LOGITS && config->head == DBERT_HEAD_SEQUENCE)
 		return config->n_labels;
 	return 0;
@@ -66,7 +66,7 @@ distil_cache_holds(const DistilModel *model, int want)
 {
 	if (distil_guc_cache_size == 0 && !distil_shared_cache_exists())
 		return false;
-	for (int part = 1; part <= want; part <<= 1)
+	for (int part = DBERT_WANT_LOGITS; part <= DBERT_WANT_HIDDEN; part <<= 1)
 	{
 		if ((want & part) && part_floats(model, part) == 0)
 			return false;
@@ -96,10 +96,11 @@ typedef struct KeyHead
 	Oid			role;
 	int32		long_text;
 	int64		len[2];			/* -1: there is no second text */
+	int64		prompt_len;
 } KeyHead;
 
 static KeyHead
-key_head(const DistilModel *model, const DistilText *texts, bool pair)
+key_head(const DistilModel *model, const char *prompt, const DistilText *texts, bool pair)
 {
 	KeyHead		head;
 
@@ -110,19 +111,22 @@ key_head(const DistilModel *model, const DistilText *texts, bool pair)
 	head.long_text = distil_guc_long_text;
 	head.len[0] = texts[0].len;
 	head.len[1] = pair ? (int64) texts[1].len : -1;
+	head.prompt_len = strlen(prompt);
 	return head;
 }
 
 DistilResultKey
-distil_cache_key(const DistilModel *model, const DistilText *texts, bool pair)
+distil_cache_key(const DistilModel *model, int want, const DistilText *texts, bool pair)
 {
-	KeyHead		head = key_head(model, texts, pair);
+	const char *prompt = dbert_prompt(model->core, want);
+	KeyHead		head = key_head(model, prompt, texts, pair);
 	DistilResultKey key;
 	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
 
 	if (pg_cryptohash_init(ctx) < 0)
 		elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(ctx));
 	hash(ctx, &head, sizeof(head));
+	hash(ctx, prompt, head.prompt_len);
 	hash(ctx, texts[0].data, texts[0].len);
 	if (pair)
 		hash(ctx, texts[1].data, texts[1].len);

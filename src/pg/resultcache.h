@@ -20,8 +20,9 @@ typedef struct DistilResultKey
 /* Is there a cache, and can it hold what a batch computing want gives? */
 extern bool distil_cache_holds(const DistilModel *model, int want);
 
-/* Of a text or of a pair (texts[0] and texts[1]). */
-extern DistilResultKey distil_cache_key(const DistilModel *model, const DistilText *texts, bool pair);
+/* Of a text or of a pair (texts[0] and texts[1]), with the prompt that want says. */
+extern DistilResultKey distil_cache_key(const DistilModel *model, int want, const DistilText *texts,
+										bool pair);
 
 /*
  * A batch whose text 0 has the results, to be read at once like that of

@@ -203,7 +203,7 @@ distil_run_text(DistilModel *model, int want, const DistilText *texts, bool pair
 	distil_usage_count(model->usage, &(DistilUsage) {.rows = 1});
 	if (cached)
 	{
-		key = distil_cache_key(model, texts, pair);
+		key = distil_cache_key(model, want, texts, pair);
 		batch = distil_cache_find(model, want, &key);
 		if (batch != NULL)
 			return batch;

@@ -9,6 +9,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "pg/compat.h"
 #include "pg/textcursor.h"
 
 void

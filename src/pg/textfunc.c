@@ -4,11 +4,10 @@
  *	   distil_sentiment(text [, model])			real, -1 .. 1
  *	   distil_sentiment_label(text [, model])	text
  *	   distil_classify(text, model)				text
- *	   distil_embed(text [, model])				real[]
  *	   distil_tokenize(text, model)				text[]
  *	   distil_token_count(text, model)			integer
  *
- * The first four are tasks (textfunc.h): a model, a batch, an answer.  A call
+ * The first three are tasks (textfunc.h): a model, a batch, an answer.  A call
  * leaves nothing behind but its result, the model that its call site has
  * pinned, the model's batch and, where the text is not the row's, the answer
  * for the next row (textcall.c).
@@ -34,7 +33,6 @@
 PG_FUNCTION_INFO_V1(distil_sentiment);
 PG_FUNCTION_INFO_V1(distil_sentiment_label);
 PG_FUNCTION_INFO_V1(distil_classify);
-PG_FUNCTION_INFO_V1(distil_embed);
 PG_FUNCTION_INFO_V1(distil_tokenize);
 PG_FUNCTION_INFO_V1(distil_token_count);
 
@@ -98,25 +96,6 @@ answer_label(const DistilRun *run, int i, const DistilText *texts, Datum *answer
 	return true;
 }
 
-/* A real[] without NULLs is its header and the floats as they stand. */
-static bool
-answer_embedding(const DistilRun *run, int i, const DistilText *texts, Datum *answer)
-{
-	int			n = run->model->core->config.hidden;
-	Size		size = ARR_OVERHEAD_NONULLS(1) + n * sizeof(float4);
-	ArrayType  *array = palloc(size);
-
-	SET_VARSIZE(array, size);
-	array->ndim = 1;
-	array->dataoffset = 0;
-	array->elemtype = FLOAT4OID;
-	ARR_DIMS(array)[0] = n;
-	ARR_LBOUND(array)[0] = 1;
-	memcpy(ARR_DATA_PTR(array), dbert_batch_embedding(run->batch, i), n * sizeof(float4));
-	*answer = PointerGetDatum(array);
-	return true;
-}
-
 const DistilTask distil_task_sentiment = {
 	.function = "distil_sentiment",
 	.setting = "sentiment",
@@ -143,15 +122,6 @@ const DistilTask distil_task_classify = {
 	.answer = answer_label
 };
 
-/* Any model's hidden states can be pooled, whatever stands on top of them. */
-const DistilTask distil_task_embed = {
-	.function = "distil_embed",
-	.setting = "embed",
-	.want = DBERT_WANT_EMBEDDING,
-	.type = FLOAT4ARRAYOID,
-	.answer = answer_embedding
-};
-
 /* ---- their functions ---- */
 
 Datum
@@ -170,12 +140,6 @@ Datum
 distil_classify(PG_FUNCTION_ARGS)
 {
 	return distil_task_evaluate(fcinfo, &distil_task_classify);
-}
-
-Datum
-distil_embed(PG_FUNCTION_ARGS)
-{
-	return distil_task_evaluate(fcinfo, &distil_task_embed);
 }
 
 /* ---- tokens ---- */

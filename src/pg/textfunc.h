@@ -62,6 +62,8 @@ extern const DistilTask distil_task_sentiment;
 extern const DistilTask distil_task_sentiment_label;
 extern const DistilTask distil_task_classify;
 extern const DistilTask distil_task_embed;
+extern const DistilTask distil_task_embed_query;
+extern const DistilTask distil_task_embed_passage;
 
 extern const DistilTask distil_task_answer_text;
 extern const DistilTask distil_task_rerank_distance;
@@ -80,6 +82,10 @@ extern DistilModel *distil_task_model(FunctionCallInfo fcinfo, const DistilTask 
 
 /* The answer to a call on a text or a pair; a NULL among texts and model makes it NULL. */
 extern Datum distil_task_evaluate(FunctionCallInfo fcinfo, const DistilTask *task);
+
+/* Floats of an embedding, and the embedding of the batch's text i, as the options say. */
+extern int	distil_embedding_width(const DistilModel *model, const NullableDatum *options);
+extern void distil_embedding_put(const DistilRun *run, int i, float4 *out);
 
 /* Number of tokens of a text, [CLS] and [SEP] included; raises. */
 extern int32 distil_count_tokens(const DistilModel *model, Datum value);

@@ -25,6 +25,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Candidates between two polls; each may be as long as a window. */
+#define POLL_CANDIDATES 64
+
 typedef struct Candidate
 {
 	double		score;
@@ -41,6 +44,7 @@ typedef struct Search
 {
 	const DbertAnswerOptions *options;
 	const DbertAllocator *alloc;
+	const DbertPoll *poll;
 	DbertError *err;
 
 	const uint8_t *begin,		/* the context */
@@ -48,9 +52,11 @@ typedef struct Search
 	const uint8_t *at;			/* a place in it, to find others from */
 	int32_t		chars;			/* before at */
 
-	Candidate  *found;
+	Candidate  *found;			/* of different texts */
 	size_t		n_found,
 				capacity;
+	size_t	   *slots;			/* hash table: index in found + 1, 0: free */
+	size_t		n_slots;		/* a power of two, at least twice n_found; or 0 */
 	float		no_answer;		/* the smallest belief so far */
 } Search;
 
@@ -133,27 +139,85 @@ hash_lower(const uint8_t *text, size_t len)
 	return hash;
 }
 
-static DbertStatus
-add_candidate(Search *search, const DbertWindow *w, int s, int e, float score)
+/* ---- step 3: equal texts ---- */
+
+static bool
+same_lower(const Candidate *a, const Candidate *b)
 {
-	Candidate  *c;
+	const uint8_t *p = a->text,
+			   *q = b->text;
+
+	if (a->hash != b->hash)
+		return false;
+	while (p < a->text + a->len && q < b->text + b->len)
+		if (next_lower(&p, a->text + a->len) != next_lower(&q, b->text + b->len))
+			return false;
+	return p == a->text + a->len && q == b->text + b->len;
+}
+
+/* The slot of a candidate's text, or the free one where it belongs. */
+static size_t *
+slot_of(const Search *search, const Candidate *c)
+{
+	size_t		mask = search->n_slots - 1,
+				at = (size_t) c->hash & mask;
+
+	while (search->slots[at] != 0 && !same_lower(&search->found[search->slots[at] - 1], c))
+		at = (at + 1) & mask;
+	return &search->slots[at];
+}
+
+/* Room for one more candidate. */
+static bool
+make_room(Search *search)
+{
+	size_t		wanted = search->n_slots == 0 ? 64 : 2 * search->n_slots;
 
 	if (!dbert_grow(search->alloc, &search->found, &search->capacity, search->n_found,
 					search->n_found + 1, sizeof(Candidate)))
+		return false;
+	if (2 * (search->n_found + 1) <= search->n_slots)
+		return true;
+	dbert_free(search->alloc, search->slots);
+	search->slots = dbert_alloc_zero(search->alloc, wanted, sizeof(*search->slots));
+	search->n_slots = search->slots ? wanted : 0;
+	for (size_t i = 0; search->slots != NULL && i < search->n_found; i++)
+	{
+		size_t		at = (size_t) search->found[i].hash & (wanted - 1);
+
+		while (search->slots[at] != 0)
+			at = (at + 1) & (wanted - 1);
+		search->slots[at] = i + 1;
+	}
+	return search->slots != NULL;
+}
+
+/* A new answer, or more for one that was found before. */
+static DbertStatus
+add_candidate(Search *search, const DbertWindow *w, int s, int e, float score)
+{
+	Candidate	c = {.score = score,.order = search->n_found};
+	size_t	   *slot;
+
+	if (!make_room(search))
 		return dbert_fail(search->err, DBERT_E_NOMEM, "out of memory");
 	while (s > 0 && w->tokens[s - 1].word == w->tokens[s].word)
 		s--;
 	while (e + 1 < w->count && w->tokens[e + 1].word == w->tokens[e].word)
 		e++;
-	c = &search->found[search->n_found];
-	*c = (Candidate)
+	c.start = w->tokens[s].start;
+	c.end = w->tokens[e].end;
+	c.text = place_of(search, c.start);
+	c.len = place_of(search, c.end) - c.text;
+	c.hash = hash_lower(c.text, c.len);
+	slot = slot_of(search, &c);
+	if (*slot != 0)
+		search->found[*slot - 1].score += score;
+	else
 	{
-		.score = score,.order = search->n_found,.start = w->tokens[s].start,.end = w->tokens[e].end
-	};
-	c->text = place_of(search, c->start);
-	c->len = place_of(search, c->end) - c->text;
-	c->hash = hash_lower(c->text, c->len);
-	search->n_found++;
+		search->found[search->n_found++] = c;
+		*slot = search->n_found;
+	}
 	return DBERT_OK;
 }
 
@@ -171,6 +235,8 @@ add_best(Search *search, const DbertWindow *w, int width, const float *scores, i
 	{
 		int			s = top[i] / width;
 
+		if (i % POLL_CANDIDATES == 0 && dbert_stopped(search->poll))
+			return dbert_fail(search->err, DBERT_E_CANCELLED, "cancelled");
 		DBERT_TRY(add_candidate(search, w, s, s + top[i] % width, scores[top[i]]));
 	}
 	return DBERT_OK;
@@ -208,44 +274,7 @@ search_window(Search *search, const DbertWindow *w)
 	return status;
 }
 
-/* ---- steps 3 and 4: answers ---- */
-
-static int
-compare_lower(const Candidate *a, const Candidate *b)
-{
-	const uint8_t *p = a->text,
-			   *q = b->text;
-
-	while (p < a->text + a->len && q < b->text + b->len)
-	{
-		uint64_t	x = next_lower(&p, a->text + a->len),
-					y = next_lower(&q, b->text + b->len);
-
-		if (x != y)
-			return x < y ? -1 : 1;
-	}
-	return (p < a->text + a->len) - (q < b->text + b->len);
-}
-
-/* Equal texts side by side; all that matters is that equal ones are. */
-static int
-compare_texts(const void *x, const void *y)
-{
-	const Candidate *a = x,
-			   *b = y;
-
-	return a->hash != b->hash ? (a->hash < b->hash ? -1 : 1) : compare_lower(a, b);
-}
-
-static int
-compare_texts_then_order(const void *x, const void *y)
-{
-	const Candidate *a = x,
-			   *b = y;
-	int			order = compare_texts(a, b);
-
-	return order != 0 ? order : (a->order > b->order) - (a->order < b->order);
-}
+/* ---- step 4: answers ---- */
 
 /* The best first, of equals the one that was found first. */
 static int
@@ -259,33 +288,12 @@ compare_scores(const void *x, const void *y)
 	return (a->order > b->order) - (a->order < b->order);
 }
 
-static void
-merge_equal_texts(Search *search)
-{
-	Candidate  *found = search->found;
-	size_t		n = 0;
-
-	if (search->n_found == 0)
-		return;
-	qsort(found, search->n_found, sizeof(*found), compare_texts_then_order);
-	for (size_t i = 1; i < search->n_found; i++)
-	{
-		if (compare_texts(&found[n], &found[i]) == 0)
-			found[n].score += found[i].score;
-		else
-			found[++n] = found[i];
-	}
-	search->n_found = n + 1;
-}
-
 static DbertStatus
 finish(Search *search, DbertAnswer **answers, int *count)
 {
 	size_t		n;
 
-	merge_equal_texts(search);
-	if (!dbert_grow(search->alloc, &search->found, &search->capacity, search->n_found,
-					search->n_found + 1, sizeof(Candidate)))
+	if (!make_room(search))
 		return dbert_fail(search->err, DBERT_E_NOMEM, "out of memory");
 	if (search->options->no_answer)
 		search->found[search->n_found++] = (Candidate)
@@ -313,7 +321,7 @@ dbert_batch_answers(const DbertBatch *batch, int i, const char *context, size_t 
 					const DbertAnswerOptions *options, const DbertPoll *poll,
 					DbertAnswer **answers, int *count, DbertError *err)
 {
-	Search		search = {.options = options,.alloc = batch->alloc,.err = err,.no_answer = 1};
+	Search		search = {.options = options,.alloc = batch->alloc,.poll = poll,.err = err,.no_answer = 1};
 	DbertStatus status = DBERT_OK;
 
 	if (batch->model->config.head != DBERT_HEAD_SPAN)
@@ -326,9 +334,7 @@ dbert_batch_answers(const DbertBatch *batch, int i, const char *context, size_t 
 	{
 		DbertWindow window = dbert_batch_window(batch, i, w);
 
-		if (dbert_stopped(poll))
-			status = dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
-		else if (window.logits == NULL)
+		if (window.logits == NULL)
 			status = dbert_fail(err, DBERT_E_INVALID, "the batch has no logits");
 		else
 			status = search_window(&search, &window);
@@ -336,5 +342,6 @@ dbert_batch_answers(const DbertBatch *batch, int i, const char *context, size_t 
 	if (status == DBERT_OK)
 		status = finish(&search, answers, count);
 	dbert_free(batch->alloc, search.found);
+	dbert_free(batch->alloc, search.slots);
 	return status;
 }

@@ -15,8 +15,6 @@ my $count = 'SELECT (SELECT count(*) FROM distilbert.model), (SELECT count(*) FR
 
 big_model("$dir/big", 120);
 load_model($node, 'distilbert-sentiment', 'm');
-load_model($node, 'distilbert-qa', 'qa');
-load_model($node, 'distilbert-nli', 'nli');
 my $ask = q{SELECT distil_sentiment('warm', 'm')};
 my $said = $node->safe_psql('postgres', $ask);
 my $rows = $node->safe_psql('postgres', $count);
@@ -27,8 +25,6 @@ my %statement = (
 	'many rows' => q{SELECT sum(distil_sentiment('The film was a delight ' || i, 'm')) FROM generate_series(1, 100000000) i},
 	'one array' => q{SELECT cardinality(distil_sentiment(array_agg('The film was a delight ' || i), 'm')) FROM generate_series(1, 1000000) i},
 	'a set function' => q{SELECT count(*) FROM generate_series(1, 100000000) i, distil_scores('warm ' || i, 'm')},
-	'windows of a long context' => q{SELECT distil_answer_text('Who?', repeat('unbelievably strange ', 2000000), 'qa')},
-	'labels for a text' => q{SELECT count(*) FROM distil_zero_shot('warm', (SELECT array_agg('label ' || i) FROM generate_series(1, 1000000) i), 'nli')},
 	'counting tokens of a long text' => q{SELECT distil_token_count(repeat('unbelievably strange ', 20000000), 'm')},
 	'splitting a long text' => q{SELECT cardinality(distil_tokenize(repeat('unbelievably strange ', 20000000), 'm'))});
 
