@@ -31,7 +31,8 @@ my $member = q{d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND
 	d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'distilbert')};
 
 # Functions: users may call all but those of type internal, and the store's trigger.
-# Options and columns stand in the row, or elsewhere if the row says "...".
+# Options and columns stand in the row; of a row with "..." elsewhere in backquotes, of
+# a function behind a view with the view.
 my %known;
 for my $function (rows(qq{
 	SELECT CASE pronamespace WHEN 'distilbert'::regnamespace THEN 'distilbert.' ELSE '' END || proname,
@@ -48,7 +49,9 @@ for my $function (rows(qq{
 
 	$known{$name} = 1;
 	isnt($row, '', "function $name");
-	my $text = $row =~ /\.\.\.|see/ ? join("\n", $readme =~ /`([^`\n]+)`/g, $readme =~ /^Columns of .*?^$/smg) : $row;
+	my $text = $row;
+	$text = join("\n", $row, $readme =~ /`([^`\n]+)`/g) if $row =~ /\.\.\./;
+	$text = join("\n", $readme =~ /^Columns of .*?^$/smg) if $row =~ /the view `/;
 	is(join(' ', grep { $text !~ /\b$_\b/ } split / /, "$columns $options"), '', "columns and options of $name");
 }
 
@@ -76,7 +79,7 @@ for my $setting (rows(q{SELECT name, current_setting(name), short_desc FROM pg_s
 	isnt($description, '', "description of $name");
 }
 
-# What the README and the guide to the Hub name is there.
+# What the README names is there.
 my %named = map { $_ => 1 } $readme =~ /\b(distil_[a-z_]+[a-z]|distilbert\.(?:stats|builtin_models|cosine)|distilbert\.[a-z_]+(?=`))/g;
 is(join(' ', sort grep { !$known{$_} } keys %named), '', 'nothing is named that is gone');
 
