@@ -336,8 +336,12 @@ CREATE FUNCTION @extschema@.distil_mask(texts text[], model text, labels text[] 
 COMMENT ON FUNCTION @extschema@.distil_mask(text[], text, text[], text) IS
 	'each text with its entities masked, by the named model';
 
+-- its settings: see moderatefunc.c
+
 CREATE FUNCTION @extschema@.distil_moderate() RETURNS trigger
-	AS 'MODULE_PATHNAME', 'distil_moderate' LANGUAGE C;
+	AS 'MODULE_PATHNAME', 'distil_moderate' LANGUAGE C
+	SET distilbert.long_text = 'window'
+	SET distilbert.on_error = 'error';
 COMMENT ON FUNCTION @extschema@.distil_moderate() IS
 	'trigger that rejects, flags or masks texts: arguments ''column=...'', ''model=...'', ''label=...'', ''threshold=...'', ''action=reject|flag|mask'', ''target=...'', ''mask=...''';
 

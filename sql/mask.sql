@@ -1,7 +1,7 @@
 -- distil_mask: texts without their entities
 \getenv abs_srcdir PG_ABS_SRCDIR
 \set setup :abs_srcdir '/test/setup.sql'
-\set models 'bert-ner distilbert-sentiment'
+\set models 'bert-ner distilbert-ner-io distilbert-sentiment'
 \set ECHO none
 \i :setup
 \set ECHO all
@@ -41,6 +41,21 @@ SELECT distil_mask(array_agg(body ORDER BY id), labels => '{PER}') = array_agg(m
 CREATE TEMP TABLE ticket (body text, public text GENERATED ALWAYS AS (distil_mask(body, 'bert-ner')) STORED);
 INSERT INTO ticket SELECT body FROM letter;
 SELECT bool_and(public IS NOT DISTINCT FROM distil_mask(body)) AS same FROM ticket;
+
+-- a cut text ends where the model has ceased to read
+SET distilbert.long_text = truncate;
+SELECT length(body), length(distil_mask(body, labels => '{}')) AS read, starts_with(body, distil_mask(body, labels => '{}')) AS beginning
+FROM letter WHERE id = 104;
+RESET distilbert.long_text;
+
+-- no accent stays behind an entity, where the model's tokenizer strips accents
+CREATE TEMP TABLE accented AS
+	SELECT n AS id, regexp_replace(body, '(\w)\M', '\1' || U&'\0301', 'g') AS body FROM golden WHERE model = 'distilbert-ner-io';
+SELECT count(*) > 5 AS entities_before_marks
+FROM accented, distil_entities(body, 'distilbert-ner-io') AS e WHERE substr(body, end_pos + 1, 1) = U&'\0301';
+SELECT count(*) AS marks_on_masks FROM accented WHERE position('#' || U&'\0301' IN distil_mask(body, 'distilbert-ner-io', mask => '#')) > 0;
+SELECT distil_drop_model('distilbert-ner-io');
+\set models 'bert-ner distilbert-sentiment'
 
 -- what is asked for must make sense
 SELECT distil_mask('x', labels => '{PER,NOBODY}');

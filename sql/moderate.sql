@@ -5,6 +5,8 @@
 \set ECHO none
 \i :setup
 \set ECHO all
+-- as the trigger reads
+SET distilbert.long_text = 'window';
 
 -- one label's score, and the best label if it is sure
 SELECT bool_and(s.score = distil_score(body, m, s.label)) AS same, count(*) > 50 AS many
@@ -100,6 +102,37 @@ EXCEPTION WHEN check_violation THEN
 END $$;
 DROP TABLE post;
 
+-- settings of the session let nothing through
+CREATE TABLE comment (body text, lower_body text GENERATED ALWAYS AS (lower(body)) STORED);
+CREATE TRIGGER reject BEFORE INSERT ON comment FOR EACH ROW
+	EXECUTE FUNCTION distil_moderate('column=body', 'model=distilbert-sentiment', 'label=POSITIVE', 'threshold=0');
+CREATE TRIGGER reject_all AFTER INSERT ON comment REFERENCING NEW TABLE AS new FOR EACH STATEMENT
+	EXECUTE FUNCTION distil_moderate('column=body', 'model=distilbert-sentiment', 'label=POSITIVE', 'threshold=0');
+\set VERBOSITY sqlstate
+SET distilbert.long_text = error;
+SET distilbert.on_error = 'null';
+INSERT INTO comment VALUES (repeat('x ', 1000));
+ALTER TABLE comment DISABLE TRIGGER reject;
+INSERT INTO comment VALUES (repeat('x ', 1000));
+RESET distilbert.on_error;
+RESET distilbert.long_text;
+\set VERBOSITY default
+DROP TRIGGER reject ON comment;
+DROP TRIGGER reject_all ON comment;
+
+-- nor do generated columns, which BEFORE triggers do not see
+CREATE TRIGGER reject BEFORE INSERT ON comment FOR EACH ROW
+	EXECUTE FUNCTION distil_moderate('column=lower_body', 'model=distilbert-sentiment', 'label=POSITIVE', 'threshold=0');
+INSERT INTO comment VALUES ('x');
+DROP TRIGGER reject ON comment;
+CREATE TRIGGER reject AFTER INSERT ON comment FOR EACH ROW
+	EXECUTE FUNCTION distil_moderate('column=lower_body', 'model=distilbert-sentiment', 'label=POSITIVE', 'threshold=0');
+\set VERBOSITY sqlstate
+INSERT INTO comment VALUES ('x');
+\set VERBOSITY default
+SELECT count(*) FROM comment;
+DROP TABLE comment;
+
 -- arguments that are wrong
 CREATE TABLE wrong (id int, body text, t text, d date);
 CREATE FUNCTION pg_temp.try(VARIADIC args text[]) RETURNS text LANGUAGE plpgsql AS $$
@@ -129,6 +162,7 @@ SELECT pg_temp.try('column=body', 'model=distilbert-multilabel', 'action=flag', 
 SELECT pg_temp.try('column=body', 'model=distilbert-multilabel', 'action=reject', 'target=t');
 SELECT pg_temp.try('column=body', 'model=distilbert-multilabel', 'color=red');
 SELECT pg_temp.try('body');
+SELECT pg_temp.try('column=body', 'model=bert-ner', 'column=t');
 SELECT distil_moderate();
 CREATE TRIGGER late AFTER INSERT ON wrong FOR EACH ROW
 	EXECUTE FUNCTION distil_moderate('column=body', 'model=bert-ner', 'action=mask');

@@ -252,4 +252,7 @@ extern DbertStatus dbert_batch_answers(const DbertBatch *batch, int i, const cha
 									   const DbertAnswerOptions *options, const DbertPoll *poll,
 									   DbertAnswer **answers, int *count, DbertError *err);
 
+/* Bytes of the combining marks (category Mn) with which a text begins. */
+extern size_t dbert_leading_marks(const char *text, size_t len);
+
 #endif

@@ -335,6 +335,21 @@ test_entities_refused(void)
 	CHECK(dbert_batch_create(&model, DBERT_WANT_LOGITS, heap, &batch, &err) == DBERT_E_UNSUPPORTED);
 }
 
+/* ---- marks ---- */
+
+static void
+test_leading_marks(void)
+{
+	CHECK(dbert_leading_marks("", 0) == 0);
+	CHECK(dbert_leading_marks("a\xcc\x81", 3) == 0);
+	CHECK(dbert_leading_marks("\xcc\x81 x", 4) == 2);
+	CHECK(dbert_leading_marks("\xcc\x81\xcc\xa7z", 5) == 4);
+	CHECK(dbert_leading_marks("\xcc\x81\xcc", 3) == 2);
+	/* Hebrew's points are marks, its letters are not; neither is a joiner */
+	CHECK(dbert_leading_marks("\xd6\xb8\xd7\x9c", 4) == 2);
+	CHECK(dbert_leading_marks("\xe2\x80\x8d\xcc\x81", 5) == 0);
+}
+
 int
 main(void)
 {
@@ -345,5 +360,6 @@ main(void)
 	RUN(test_entity_schemes);
 	RUN(test_aggregation_names);
 	RUN(test_entities_refused);
+	RUN(test_leading_marks);
 	return tests_end();
 }

@@ -1,7 +1,8 @@
 /*
  * entitylist.c -- see entitylist.h.
  *
- * A label of entities is a tag without its B-, I-, E- or S-; the tag "O" is none.
+ * A label of entities is what stands behind the first dash of a tag, as in
+ * distil_entities: "PER" of "B-PER".  The tag "O" is none.
  */
 #include "postgres.h"
 
@@ -39,9 +40,11 @@ distil_find_entities(const DbertBatch *batch, int i, DbertAggregation aggregatio
 static const char *
 label_of(const char *tag)
 {
+	const char *dash = strchr(tag, '-');
+
 	if (strcmp(tag, "O") == 0)
 		return NULL;
-	return strchr("BIES", tag[0]) != NULL && tag[0] != '\0' && tag[1] == '-' ? tag + 2 : tag;
+	return dash != NULL ? dash + 1 : tag;
 }
 
 /* The labels of a model, each once; of one with another head, its labels. */

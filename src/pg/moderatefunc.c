@@ -22,6 +22,11 @@
  * For each row, BEFORE INSERT or UPDATE; or, to reject, AFTER INSERT or UPDATE for
  * each statement with REFERENCING NEW TABLE, which judges all rows in batches.
  * NULL passes.
+ *
+ * What the writing session has set must not let a text slip through: the SQL
+ * function has distilbert.long_text = window and distilbert.on_error = error
+ * as settings of its own, so that texts are judged as a whole and those that
+ * cannot be judged are errors.
  */
 #include "postgres.h"
 
@@ -33,6 +38,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/tuplestore.h"
 
@@ -87,6 +93,20 @@ argument(const Trigger *trigger, const char *name)
 	return NULL;
 }
 
+/* Is the name of argument i that of an earlier one? */
+static bool
+argument_given(const Trigger *trigger, int i)
+{
+	size_t		len = strcspn(trigger->tgargs[i], "=") + 1;
+
+	for (int j = 0; j < i; j++)
+	{
+		if (strncmp(trigger->tgargs[j], trigger->tgargs[i], len) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void
 check_names(const Trigger *trigger)
 {
@@ -98,6 +118,10 @@ check_names(const Trigger *trigger)
 		size_t		len = strcspn(arg, "=");
 		bool		known = false;
 
+		if (argument_given(trigger, i))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("argument \"%s\" of trigger \"%s\" is given twice", pnstrdup(arg, len), trigger->tgname)));
 		for (int n = 0; n < lengthof(names) && arg[len] == '='; n++)
 			known |= strlen(names[n]) == len && strncmp(arg, names[n], len) == 0;
 		if (!known)
@@ -154,6 +178,21 @@ check_type(const Moderation *m, AttrNumber number, bool fits, const char *wanted
 				 errmsg("column \"%s\" of trigger \"%s\" must be of type %s, not %s",
 						NameStr(TupleDescAttr(RelationGetDescr(m->trigger->tg_relation), number - 1)->attname),
 						m->trigger->tg_trigger->tgname, wanted, format_type_be(column_type(m, number)))));
+}
+
+/* BEFORE triggers run before generated columns are computed, which would undo what they write. */
+static void
+check_not_generated(const Moderation *m, AttrNumber number)
+{
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(m->trigger->tg_relation), number - 1);
+
+	if (att->attgenerated != '\0' && TRIGGER_FIRED_BEFORE(m->trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("trigger \"%s\" cannot use generated column \"%s\"",
+						m->trigger->tg_trigger->tgname, NameStr(att->attname)),
+				 errdetail("Generated columns are computed after BEFORE triggers."),
+				 errhint("To reject, use a trigger AFTER INSERT OR UPDATE.")));
 }
 
 static Action
@@ -242,6 +281,9 @@ read_arguments(FunctionCallInfo fcinfo)
 	m.label = argument(trigger, "label");
 	m.mask = argument(trigger, "mask");
 	take_target(&m, argument(trigger, "target"));
+	check_not_generated(&m, m.column);
+	if (m.target != 0)
+		check_not_generated(&m, m.target);
 	m.model = distil_model_for_call(fcinfo->flinfo, required(trigger, "model"));
 	take_label(&m);
 	return m;
@@ -256,6 +298,11 @@ check_event(const Moderation *m)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("distil_moderate must be fired for INSERT or UPDATE")));
+	if (TRIGGER_FIRED_INSTEAD(event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("distil_moderate cannot be fired INSTEAD OF"),
+				 errhint("Create the trigger on the table below the view.")));
 	if (TRIGGER_FIRED_FOR_ROW(event) && m->action != ACTION_REJECT && !TRIGGER_FIRED_BEFORE(event))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
@@ -418,14 +465,17 @@ moderate_row(const Moderation *m)
 	return m->target != 0 ? set_target(m, tuple, NULL) : tuple;
 }
 
+/* scratch is for what is found in the texts of one batch. */
 static void
-run_batch(const Moderation *m, DbertBatch *batch)
+run_batch(const Moderation *m, DbertBatch *batch, MemoryContext scratch)
 {
 	int			count = dbert_batch_count(batch);
+	MemoryContext old;
 
 	if (count == 0)
 		return;
 	distil_batch_run(batch);
+	old = MemoryContextSwitchTo(scratch);
 	for (int i = 0; i < count; i++)
 	{
 		Finding		f = judge(m, batch, i);
@@ -433,6 +483,8 @@ run_batch(const Moderation *m, DbertBatch *batch)
 		if (f.found)
 			reject(m, &f);
 	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(scratch);
 	dbert_batch_reset(batch);
 }
 
@@ -443,6 +495,8 @@ moderate_statement(const Moderation *m)
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(m->trigger->tg_relation), &TTSOpsMinimalTuple);
 	DbertBatch *batch = distil_model_batch(m->model, DBERT_WANT_LOGITS);
 	size_t		batch_tokens = distil_batch_tokens(m->model, DBERT_WANT_LOGITS);
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "distilbert moderation",
+												  ALLOCSET_DEFAULT_SIZES);
 
 	tuplestore_rescan(rows);
 	while (tuplestore_gettupleslot(rows, true, false, slot))
@@ -459,9 +513,10 @@ moderate_statement(const Moderation *m)
 			distil_text_free(&t);
 		}
 		if (dbert_batch_tokens(batch) >= batch_tokens)
-			run_batch(m, batch);
+			run_batch(m, batch, scratch);
 	}
-	run_batch(m, batch);
+	run_batch(m, batch, scratch);
+	MemoryContextDelete(scratch);
 	ExecDropSingleTupleTableSlot(slot);
 }
 

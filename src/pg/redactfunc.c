@@ -4,12 +4,16 @@
  *
  * Entities are those of distil_entities(text, aggregation => 'first').  Each of
  * the wanted labels (NULL: any) gives way to the mask, in which "{label}"
- * stands for its label; all other characters stay what they are.
+ * stands for its label; all other characters stay what they are.  Combining
+ * marks that follow an entity are part of it: an accent must not stay behind
+ * and sit on the mask.  Of a text that was cut (distilbert.long_text =
+ * truncate) nothing is shown that the model has not read.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -79,14 +83,47 @@ distil_fill_mask_template(const char *mask, const char *label)
 	return out.data;
 }
 
+/* Where the entity that ends at character end stops, its combining marks included. */
+static const char *
+end_of_entity(DistilCursor *cursor, int32 end)
+{
+	const char *to = distil_cursor_move(cursor, end);
+	int			encoding = GetDatabaseEncoding();
+
+	if (encoding == PG_UTF8 || encoding == PG_SQL_ASCII)
+		to += dbert_leading_marks(to, cursor->end - to);
+	return to;
+}
+
+/* Where the part of the text stops that the model has read. */
+static const char *
+end_of_read(const DbertBatch *batch, int i, DistilCursor *cursor)
+{
+	int			n;
+	const DbertToken *tokens = dbert_batch_text_tokens(batch, i, &n);
+	int32		end = 0;
+
+	if (!dbert_batch_truncated(batch, i))
+		return cursor->end;
+	for (int k = 0; k < n; k++)
+	{
+		if (!tokens[k].special)
+			end = Max(end, tokens[k].end);
+	}
+	return end_of_entity(cursor, end);
+}
+
 /* What remains of the text, whose entities come in order. */
 static void
-append_masked(StringInfo out, const DistilText *t, const DbertEntity *entities, int count, const Redaction *r)
+append_masked(StringInfo out, const DbertBatch *batch, int number, const DistilText *t,
+			  const DbertEntity *entities, int count, const Redaction *r)
 {
 	DistilCursor cursor;
 	const char *done = VARDATA_ANY(t->stored);
+	const char *end;
 
 	distil_cursor_open(&cursor, t);
+	end = end_of_read(batch, number, &cursor);
 	for (int i = 0; i < count; i++)
 	{
 		text	   *label = distil_text_from_utf8(entities[i].label, entities[i].label_len);
@@ -95,13 +132,17 @@ append_masked(StringInfo out, const DistilText *t, const DbertEntity *entities, 
 		{
 			const char *from = distil_cursor_move(&cursor, entities[i].start);
 
-			appendBinaryStringInfo(out, done, from - done);
+			const char *to = end_of_entity(&cursor, entities[i].end);
+
+			if (from > done)
+				appendBinaryStringInfo(out, done, from - done);
 			append_mask(out, r->mask, VARDATA_ANY(label), VARSIZE_ANY_EXHDR(label));
-			done = distil_cursor_move(&cursor, entities[i].end);
+			done = Max(done, to);
 		}
 		pfree(label);
 	}
-	appendBinaryStringInfo(out, done, cursor.end - done);
+	if (end > done)
+		appendBinaryStringInfo(out, done, end - done);
 }
 
 static StringInfoData
@@ -112,7 +153,7 @@ redact(const DbertBatch *batch, int i, const DistilText *t, float min_score, con
 	StringInfoData out;
 
 	initStringInfo(&out);
-	append_masked(&out, t, entities, count, r);
+	append_masked(&out, batch, i, t, entities, count, r);
 	pfree(entities);
 	return out;
 }

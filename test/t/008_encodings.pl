@@ -21,6 +21,7 @@ my %queries = (
 	'embeddings' => q{SELECT string_agg(distil_embed(body, 'bert-sentence')::text, ' ' ORDER BY n) FROM texts},
 	'counts' => q{SELECT string_agg(distil_token_count(body, 'bert-ner')::text, ' ' ORDER BY n) FROM texts},
 	'entities' => q{SELECT string_agg(concat_ws(':', n, label, score, start_pos, end_pos), ' ' ORDER BY n, start_pos) FROM texts, distil_entities(body, 'bert-ner', 'simple')},
+	'masked' => q{SELECT string_agg(encode(convert_to(distil_mask(body, 'bert-ner'), 'UTF8'), 'hex'), ' ' ORDER BY n) FROM texts},
 	'entities, lower case' => q{SELECT string_agg(concat_ws(':', n, label, score, start_pos, end_pos), ' ' ORDER BY n, start_pos) FROM texts, distil_entities(body, 'distilbert-ner-io', 'none')});
 my $substr = q{SELECT count(*) > 5, bool_and(substr(body, start_pos, end_pos - start_pos + 1) = entity) FROM texts, unnest(ARRAY['none', 'simple', 'first', 'average', 'max']) a, distil_entities(body, 'bert-ner', a)};
 my $accent = q{SELECT count(*) > 0 FROM texts, distil_entities(body, 'distilbert-ner-io', 'none') WHERE octet_length(entity) <> char_length(entity) OR ascii(substr(entity, 1, 1)) > 127 OR start_pos > 20};
@@ -60,7 +61,7 @@ for my $i (0 .. $#texts)
 
 	$node->safe_psql('ascii', "INSERT INTO texts VALUES ($i, convert_from('\\x$bytes', 'SQL_ASCII'))");
 }
-for my $name ('scores', 'embeddings', 'counts')
+for my $name ('scores', 'embeddings', 'counts', 'masked')
 {
 	is($node->safe_psql('ascii', $queries{$name}), $wanted{$name}, "SQL_ASCII: $name as in UTF8");
 }

