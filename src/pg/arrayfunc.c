@@ -223,9 +223,12 @@ distil_token_count_array(PG_FUNCTION_ARGS)
 
 	for (int e = 0; e < a.n; e++)
 	{
+		int32		tokens = 0;
+
 		CHECK_FOR_INTERRUPTS();
 		if (!a.nulls[e])
-			values[e] = Int32GetDatum(distil_count_tokens(model, a.texts[e]));
+			a.nulls[e] = !distil_count_tokens(model, a.texts[e], &tokens);
+		values[e] = Int32GetDatum(tokens);
 	}
 	result = distil_array_like(&a, values, INT4OID);
 	pfree(values);

@@ -68,8 +68,8 @@ distil_chunk(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	t = distil_text_get(PG_GETARG_DATUM(0));
 	if (dbert_chunk(&model->core->tokenizer, t.data, t.len, max_tokens, overlap, &alloc, distil_poll(),
-					&chunks, &count, &err) != DBERT_OK)
-		distil_raise(&err, NULL);
+					&chunks, &count, &err) != DBERT_OK && distil_answer_null(&err))
+		return (Datum) 0;
 
 	distil_cursor_open(&cursor, &t);
 	for (int i = 0; i < count; i++)

@@ -148,23 +148,22 @@ distil_classify(PG_FUNCTION_ARGS)
  * The whole text, however long it is: what a model would read of it is the
  * models' affair.  An array cannot hold more than MaxArraySize elements.
  */
-static DbertTokenList
-tokenize(const DistilModel *model, Datum value, const DbertAllocator *alloc)
+static bool
+tokenize(const DistilModel *model, Datum value, const DbertAllocator *alloc, DbertTokenList *tokens)
 {
 	DistilText	t = distil_text_get(value);
-	DbertTokenList tokens = {0};
 	bool		truncated;
 	DbertError	err;
+	bool		there = dbert_tokenize(&model->core->tokenizer, t.data, t.len, NULL, 0, MaxArraySize,
+									   alloc, distil_poll(), tokens, &truncated, &err) == DBERT_OK ||
+		!distil_answer_null(&err);
 
-	if (dbert_tokenize(&model->core->tokenizer, t.data, t.len, NULL, 0, MaxArraySize,
-					   alloc, distil_poll(), &tokens, &truncated, &err) != DBERT_OK)
-		distil_raise(&err, NULL);
-	if (truncated)
+	if (there && truncated)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("text has more than %zu tokens", (size_t) MaxArraySize)));
 	distil_text_free(&t);
-	return tokens;
+	return there;
 }
 
 /*
@@ -207,29 +206,33 @@ distil_tokenize(PG_FUNCTION_ARGS)
 {
 	DistilModel *model = distil_call_model(fcinfo, 1, NULL);
 	DbertAllocator alloc = distil_allocator(CurrentMemoryContext);
-	DbertTokenList tokens = tokenize(model, PG_GETARG_DATUM(0), &alloc);
-	ArrayType  *result = token_array(&model->core->tokenizer, &tokens);
+	DbertTokenList tokens = {0};
+	ArrayType  *result;
 
+	if (!tokenize(model, PG_GETARG_DATUM(0), &alloc, &tokens))
+		PG_RETURN_NULL();
+	result = token_array(&model->core->tokenizer, &tokens);
 	dbert_token_list_free(&tokens, &alloc);
 	PG_RETURN_ARRAYTYPE_P(result);
 }
 
-int32
-distil_count_tokens(const DistilModel *model, Datum value)
+bool
+distil_count_tokens(const DistilModel *model, Datum value, int32 *tokens)
 {
 	DistilText	t = distil_text_get(value);
 	DbertAllocator alloc = distil_allocator(CurrentMemoryContext);
-	int64_t		count;
+	int64_t		count = 0;
 	DbertError	err;
+	bool		there = dbert_count_tokens(&model->core->tokenizer, t.data, t.len, &alloc,
+										   distil_poll(), &count, &err) == DBERT_OK ||
+		!distil_answer_null(&err);
 
-	if (dbert_count_tokens(&model->core->tokenizer, t.data, t.len, &alloc,
-						   distil_poll(), &count, &err) != DBERT_OK)
-		distil_raise(&err, NULL);
 	distil_text_free(&t);
 
 	/* a text value has less than 1 GB, a token at least one byte */
 	Assert(count <= PG_INT32_MAX);
-	return (int32) count;
+	*tokens = (int32) count;
+	return there;
 }
 
 Datum
@@ -237,5 +240,9 @@ distil_token_count(PG_FUNCTION_ARGS)
 {
 	DistilModel *model = distil_call_model(fcinfo, 1, NULL);
 
-	PG_RETURN_INT32(distil_count_tokens(model, PG_GETARG_DATUM(0)));
+	int32		tokens;
+
+	if (!distil_count_tokens(model, PG_GETARG_DATUM(0), &tokens))
+		PG_RETURN_NULL();
+	PG_RETURN_INT32(tokens);
 }

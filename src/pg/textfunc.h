@@ -90,7 +90,7 @@ extern Datum distil_task_evaluate(FunctionCallInfo fcinfo, const DistilTask *tas
 extern int	distil_embedding_width(const DistilModel *model, const NullableDatum *options);
 extern void distil_embedding_put(const DistilRun *run, int i, float4 *out);
 
-/* Number of tokens of a text, [CLS] and [SEP] included; raises. */
-extern int32 distil_count_tokens(const DistilModel *model, Datum value);
+/* Number of tokens of a text, [CLS] and [SEP] included; false: NULL, as distilbert.on_error says. */
+extern bool distil_count_tokens(const DistilModel *model, Datum value, int32 *tokens);
 
 #endif

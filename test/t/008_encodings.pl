@@ -68,6 +68,12 @@ for my $name ('scores', 'embeddings', 'counts', 'masked')
 is($node->safe_psql('ascii', $substr), 't|t', 'SQL_ASCII: substr gives the entity');
 ($rc, $out, $err) = $node->psql('ascii', q{SELECT distil_sentiment(convert_from('\xe96162ff', 'SQL_ASCII'), 'distilbert-sentiment')});
 like($err, qr/ERROR:.*invalid.*UTF/, 'SQL_ASCII: bytes that are no UTF-8 are an error');
+($rc, $out, $err) = $node->psql('ascii', q{SET distilbert.on_error = 'null';
+	SELECT t IS NULL, distil_sentiment(t, 'distilbert-sentiment') IS NULL, distil_token_count(t, 'distilbert-sentiment') IS NULL,
+		distil_tokenize(t, 'distilbert-sentiment') IS NULL, distil_token_count(ARRAY['a', t], 'distilbert-sentiment')
+	FROM convert_from('\xe96162ff', 'SQL_ASCII') AS t});
+is($out, 'f|t|t|t|{3,NULL}', 'SQL_ASCII: or have no answer, as distilbert.on_error says');
+is(scalar(() = $err =~ /WARNING: .*not valid UTF-8/g), 4, 'SQL_ASCII: with a warning for each');
 is($node->safe_psql('ascii', q{SELECT distil_sentiment('warm', 'distilbert-sentiment') IS NOT NULL}), 't', 'and the next text is answered');
 alive($node);
 done_testing();
