@@ -1,6 +1,6 @@
 # The README's reference is complete: functions with their options and columns,
-# views, settings with their defaults; nothing in it is gone.  Every object of
-# the extension has a comment, every setting a description.
+# views, settings with their defaults; nothing in it is gone, and its links work.
+# Every object of the extension has a comment, every setting a description.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
@@ -82,6 +82,10 @@ for my $setting (rows(q{SELECT name, current_setting(name), short_desc FROM pg_s
 # What the README names is there.
 my %named = map { $_ => 1 } $readme =~ /\b(distil_[a-z_]+[a-z]|distilbert\.(?:stats|builtin_models|cosine)|distilbert\.[a-z_]+(?=`))/g;
 is(join(' ', sort grep { !$known{$_} } keys %named), '', 'nothing is named that is gone');
+
+# Links inside the page lead to its headings.
+my %anchor = map { my $h = lc; $h =~ s/[^\w -]//g; $h =~ tr/ /-/; $h => 1 } $readme =~ /^##+ (.*)$/mg;
+is(join(' ', grep { !$anchor{$_} } $readme =~ /\]\(#([^)]*)\)/g), '', 'all links lead to a heading');
 
 is( $node->safe_psql('postgres', qq{
 	SELECT pg_describe_object(classid, objid, objsubid) FROM pg_depend AS d
