@@ -21,6 +21,7 @@ cp -r "$ROOT/models/sentiment-en-v1" "$ROOM/tokenizer"
 [ ! -f "$ROOT/build/peers/fused.onnx" ] || cp "$ROOT/build/peers/fused.onnx" "$ROOM/"
 start_server "distilbert.model_path = '$ROOM'
 	distilbert.cache_size = 0
+	distilbert.long_text = truncate
 	max_parallel_workers_per_gather = 0
 	shared_buffers = 256MB"
 env PYTHONDONTWRITEBYTECODE=1 PATH="$BINDIR:$PATH" QUICK="${QUICK:-}" ROOM="$ROOM" \
