@@ -106,8 +106,8 @@ main(int argc, char **argv)
 	{
 		json_t	   *text = json_loads(line, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 
-		if (dbert_batch_add(batch, json_string_value(text), json_string_length(text), NULL, 0, true,
-							NULL, &err) != DBERT_OK)
+		if (dbert_batch_add(batch, json_string_value(text), json_string_length(text), NULL, 0,
+							DBERT_LONG_WINDOW, NULL, &err) != DBERT_OK)
 			die(&err);
 		json_decref(text);
 	}

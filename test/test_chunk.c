@@ -8,11 +8,14 @@
 
 static DbertTokenizer tokenizer;
 
-/* Letters and digits are pieces of words; other characters are words of their own, unknown. */
+/*
+ * Letters are pieces of words, and "xyz" inside a word is one; other characters
+ * are words of their own, unknown.
+ */
 static void
 open_tokenizer(void **image)
 {
-	static char store[128][4];
+	static char store[128][8];
 	static const char *tokens[128];
 	size_t		lens[128],
 				size;
@@ -32,6 +35,7 @@ open_tokenizer(void **image)
 			snprintf(store[n], sizeof(store[n]), "%s%c", tail ? "##" : "", c);
 			tokens[n] = store[n];
 		}
+	tokens[n++] = "##xyz";
 	for (int i = 0; i < n; i++)
 		lens[i] = strlen(tokens[i]);
 	spec.n_tokens = n;
@@ -105,6 +109,20 @@ test_borders(void)
 	check_chunks("don't", 6, 0, "|don'|t");
 }
 
+/* What begins inside a word has other tokens than it had there. */
+static void
+test_long_words(void)
+{
+	check_chunks("axyzb", 5, 0, "|axyzb");
+	check_chunks("axyzb", 4, 0, "|axyz|b");
+	check_chunks("axyzb", 3, 0, "|a|x|y|z|b");
+	check_chunks("aaxyz bb", 4, 0, "|aa|xy|z|bb");
+	check_chunks("c aaxyzxyzb", 4, 1, "|c|aa|xy|zxyz|b");
+	/* there is no room for the overlap and the next word */
+	check_chunks("ab cd efghij", 8, 3, "|ab cd|efghij");
+	check_chunks("ab cd efghijkl", 8, 3, "|ab cd|efghij|kl");
+}
+
 static void
 test_sentences(void)
 {
@@ -114,6 +132,10 @@ test_sentences(void)
 	check_chunks("abc\n\ncd ef gh", 8, 0, "|abc|cd ef gh");
 	check_chunks("北京。東京！大阪", 6, 0, "|北京。|東京！|大阪");
 	check_chunks("「北京。」東京", 8, 0, "|「北京。」|東京");
+	/* one blank among ideographs is no better a place than others */
+	check_chunks("北 京東京大阪", 6, 0, "|北 京東京|大阪");
+	check_chunks("北京 東京大阪", 5, 0, "|北京|東京大|阪");
+	check_chunks("北京東「大阪」", 6, 0, "|北京東|「大阪」");
 }
 
 static void
@@ -156,7 +178,7 @@ test_refusals(void)
 static void
 test_random(void)
 {
-	static const char *const pieces[] = {"a", "bc", " ", " ", ". ", "!", "\n", "\n\n", "'", "e\xcc\x81", "京", "。", "\xf0\x9f\x98\x80"};
+	static const char *const pieces[] = {"a", "bc", "xyz", " ", ". ", "!", "\n", "\n\n", "'", "e\xcc\x81", "京", "。", "\xf0\x9f\x98\x80"};
 	uint32_t	seed = 1;
 	char		text[600];
 
@@ -204,6 +226,7 @@ main(void)
 
 	open_tokenizer(&image);
 	RUN(test_borders);
+	RUN(test_long_words);
 	RUN(test_sentences);
 	RUN(test_characters);
 	RUN(test_overlap);

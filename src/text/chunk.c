@@ -1,9 +1,12 @@
 /*
  * chunk.c -- see chunk.h.
  *
- * Phases: tokenise; walk through text and tokens together and note, for the gap
- * before each token, what kind of border it is and where the text before it
- * ends; choose borders, greedily.
+ * Phases: tokenise; cut words that fit no chunk into parts; walk through text
+ * and tokens together and note, for the gap before each token, what kind of
+ * border it is and where the text before it ends; choose borders, greedily.
+ *
+ * Every chunk begins at a word or at such a part, which was tokenised by itself
+ * ("##ing" alone may be "i", "##n", "##g"): its tokens are those counted here.
  *
  * A sentence ends at a full stop of some script, a question or exclamation
  * mark, quotes and brackets behind it included, if white space follows and then
@@ -21,6 +24,7 @@ typedef enum Border
 {
 	BORDER_NONE,				/* inside a word */
 	BORDER_WORD,				/* between two words of the tokenizer: "don" and "'" */
+	BORDER_IDEOGRAPH,			/* before one, or its bracket */
 	BORDER_SPACE,
 	BORDER_SENTENCE
 } Border;
@@ -45,9 +49,156 @@ typedef struct Chunking
 	int32_t		end;			/* behind the last character that is no white space */
 	bool		stopped;		/* by a full stop, and what may stand behind one */
 	bool		ideographic;	/* that needs no white space */
+	bool		opened;			/* by a bracket or a quote */
+	bool		cjk;
 	int			lines;			/* ends of lines since then */
 	bool		space;
 } Chunking;
+
+/* ---- words that fit no chunk ---- */
+
+typedef struct Splitting
+{
+	const DbertTokenizer *tokenizer;
+	const DbertAllocator *alloc;
+	const DbertPoll *poll;
+	DbertError *err;
+	const uint8_t *at,
+			   *text_end;
+	int32_t		chars;			/* before at */
+	int32_t		room;
+	int32_t		words;			/* made so far */
+	DbertTokenList out;
+} Splitting;
+
+static const uint8_t *
+next_char(const uint8_t *at, const uint8_t *end)
+{
+	do
+		at++;
+	while (at < end && dbert_utf8_is_tail(*at));
+	return at;
+}
+
+/* rest = the tokens of characters from .. end, of a word. */
+static DbertStatus
+tokenize_rest(Splitting *s, int32_t from, int32_t end, DbertTokenList *rest)
+{
+	const uint8_t *behind;
+	bool		truncated;
+
+	for (; s->chars < from; s->chars++)
+	{
+		if (s->chars % 65536 == 0 && dbert_stopped(s->poll))
+			return dbert_fail(s->err, DBERT_E_CANCELLED, "cancelled");
+		s->at = next_char(s->at, s->text_end);
+	}
+	behind = s->at;
+	for (int32_t i = from; i < end; i++)
+		behind = next_char(behind, s->text_end);
+	rest->count = 0;
+	return dbert_tokenize(s->tokenizer, (const char *) s->at, behind - s->at, NULL, 0, DBERT_NO_LIMIT,
+						  s->alloc, s->poll, rest, &truncated, s->err);
+}
+
+/* Append n tokens as one word; base: where the text begins that their places count from. */
+static DbertStatus
+append_word(Splitting *s, const DbertToken *tokens, int32_t n, int32_t base)
+{
+	DbertTokenList *out = &s->out;
+
+	if (!dbert_grow(s->alloc, &out->items, &out->capacity, out->count, out->count + n, sizeof(*tokens)))
+		return dbert_fail(s->err, DBERT_E_NOMEM, "out of memory");
+	for (int32_t i = 0; i < n; i++)
+	{
+		DbertToken	token = tokens[i];
+
+		token.start += base;
+		token.end += base;
+		token.word = s->words;
+		out->items[out->count++] = token;
+	}
+	s->words++;
+	return DBERT_OK;
+}
+
+/* Parts of room tokens; each is tokenised anew, from its beginning to the word's end. */
+static DbertStatus
+append_parts(Splitting *s, const DbertToken *word, int32_t n, DbertTokenList *rest)
+{
+	int32_t		base = 0,
+				end = word[n - 1].end;
+
+	while (n > s->room)
+	{
+		int32_t		from = base + word[s->room].start;
+
+		DBERT_TRY(append_word(s, word, s->room, base));
+		DBERT_TRY(tokenize_rest(s, from, end, rest));
+		word = rest->items + 1;
+		n = (int32_t) rest->count - 2;
+		base = from;
+	}
+	return append_word(s, word, n, base);
+}
+
+/* How many of tokens[n] are the first one's word. */
+static int32_t
+word_tokens(const DbertToken *tokens, int32_t n)
+{
+	int32_t		count = 1;
+
+	while (count < n && tokens[count].word == tokens[0].word)
+		count++;
+	return count;
+}
+
+static int32_t
+longest_word(const DbertToken *tokens, int32_t n)
+{
+	int32_t		longest = 0;
+
+	for (int32_t i = 0, count; i < n; i += count)
+	{
+		count = word_tokens(tokens + i, n - i);
+		longest = count > longest ? count : longest;
+	}
+	return longest;
+}
+
+/* Make out of list one in which no word has more than room tokens. */
+static DbertStatus
+split_words(Splitting *s, const DbertTokenList *list, DbertTokenList *rest)
+{
+	int32_t		n = (int32_t) list->count;
+
+	for (int32_t i = 0, count; i < n; i += count)
+	{
+		count = word_tokens(list->items + i, n - i);
+		DBERT_TRY(append_parts(s, list->items + i, count, rest));
+	}
+	return DBERT_OK;
+}
+
+/* Cut words of more than room tokens, if there are any. */
+static DbertStatus
+split_long_words(const DbertTokenizer *t, const char *text, size_t len, int32_t room,
+				 const DbertAllocator *alloc, const DbertPoll *poll, DbertTokenList *list, DbertError *err)
+{
+	Splitting	s = {.tokenizer = t,.alloc = alloc,.poll = poll,.err = err,.room = room,
+	.at = (const uint8_t *) text,.text_end = (const uint8_t *) text + len};
+	DbertTokenList rest = {NULL, 0, 0};
+	DbertStatus status;
+
+	if (longest_word(list->items, (int32_t) list->count) <= room)
+		return DBERT_OK;
+	status = split_words(&s, list, &rest);
+	dbert_token_list_free(&rest, alloc);
+	dbert_token_list_free(status == DBERT_OK ? list : &s.out, alloc);
+	if (status == DBERT_OK)
+		*list = s.out;
+	return status;
+}
 
 /* ---- sentences ---- */
 
@@ -88,11 +239,19 @@ closes(uint32_t cp)
 	return is_one_of(cp, closers);
 }
 
+static bool
+opens(uint32_t cp)
+{
+	utf8proc_category_t category = utf8proc_category((utf8proc_int32_t) cp);
+
+	return category == UTF8PROC_CATEGORY_PS || category == UTF8PROC_CATEGORY_PI;
+}
+
 /* ---- borders ---- */
 
 /* Take the next character into account. */
 static DbertStatus
-step(Chunking *c, DbertError *err)
+step(Chunking *c, const DbertPoll *poll, DbertError *err)
 {
 	uint32_t	cp;
 	int			len = dbert_utf8_decode(c->at, c->text_end, &cp);
@@ -101,6 +260,8 @@ step(Chunking *c, DbertError *err)
 		return dbert_fail(err, DBERT_E_ENCODING, "text is not valid UTF-8");
 	c->at += len;
 	c->chars++;
+	if (c->chars % 65536 == 0 && dbert_stopped(poll))
+		return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
 	if (dbert_char_is_space(cp))
 	{
 		c->space = true;
@@ -109,6 +270,8 @@ step(Chunking *c, DbertError *err)
 	}
 	if (!closes(cp))
 		c->ideographic = is_ideographic_stop(cp);
+	c->opened = opens(cp);
+	c->cjk = dbert_char_is_cjk(cp);
 	c->stopped = ends_sentence(cp) || c->ideographic || (closes(cp) && c->stopped && !c->space);
 	c->space = false;
 	c->lines = 0;
@@ -130,7 +293,9 @@ border_before(const Chunking *c, int32_t i)
 	if (c->lines > 1 || (c->stopped && c->space && utf8proc_category((utf8proc_int32_t) next) != UTF8PROC_CATEGORY_LL) ||
 		(c->stopped && c->ideographic && !closes(next)))
 		return BORDER_SENTENCE;
-	return c->space ? BORDER_SPACE : BORDER_WORD;
+	if (c->space)
+		return BORDER_SPACE;
+	return (dbert_char_is_cjk(next) && !c->opened) || (c->cjk && opens(next)) ? BORDER_IDEOGRAPH : BORDER_WORD;
 }
 
 static DbertStatus
@@ -141,7 +306,7 @@ find_gaps(Chunking *c, const DbertPoll *poll, DbertError *err)
 		if (i % 4096 == 0 && dbert_stopped(poll))
 			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
 		while (i == c->n ? c->at < c->text_end : c->chars < c->tokens[i].start)
-			DBERT_TRY(step(c, err));
+			DBERT_TRY(step(c, poll, err));
 		c->gaps[i].border = border_before(c, i);
 		c->gaps[i].end = c->end;
 	}
@@ -169,33 +334,42 @@ first_border(const Chunking *c, Border kind, int32_t from, int32_t to)
 	return -1;
 }
 
-/* Where the chunk ends that begins with token from and has room for so many; behind the last one's end. */
+/*
+ * Where the chunk ends that begins with token from and has room for so many,
+ * behind the last one's end.  There is a word's end for it: see choose_start.
+ */
 static int32_t
 choose_end(const Chunking *c, int32_t from, int32_t room, int32_t last_end)
 {
 	int32_t		half = from + (room + 1) / 2,
-				full,
-				end;
+				full = from + room,
+				end = -1;
 
 	if (c->n - from <= room)
 		return c->n;
-	full = from + room;
-	end = last_border(c, BORDER_SENTENCE, half > last_end ? half : last_end + 1, full);
+	half = half > last_end ? half : last_end + 1;
+	for (Border kind = BORDER_SENTENCE; end < 0 && kind >= BORDER_IDEOGRAPH; kind--)
+		end = last_border(c, kind, half, full);
 	for (Border kind = BORDER_SPACE; end < 0 && kind > BORDER_NONE; kind--)
 		end = last_border(c, kind, last_end + 1, full);
-	return end < 0 ? full : end;
+	return end;
 }
 
-/* Where the chunk behind from .. end begins. */
+/*
+ * Where the chunk behind from .. end begins.  The overlap gives way to a next
+ * word that there would be no room for.
+ */
 static int32_t
-choose_start(const Chunking *c, int32_t from, int32_t end, int32_t overlap)
+choose_start(const Chunking *c, int32_t from, int32_t end, int32_t room, int32_t overlap)
 {
 	int32_t		earliest = end - overlap > from ? end - overlap : from + 1,
 				start = -1;
 
 	for (Border kind = BORDER_SENTENCE; start < 0 && kind > BORDER_NONE; kind--)
 		start = first_border(c, kind, earliest, end - 1);
-	return start < 0 ? end : start;
+	if (start < 0 || (c->n - start > room && last_border(c, BORDER_WORD, end + 1, start + room) < 0))
+		return end;
+	return start;
 }
 
 static DbertStatus
@@ -215,7 +389,7 @@ choose_chunks(const Chunking *c, int32_t room, int32_t overlap,
 		if (!dbert_grow(alloc, chunks, &capacity, *count, (size_t) *count + 1, sizeof(**chunks)))
 			return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 		(*chunks)[(*count)++] = (DbertChunk) {c->tokens[from].start, c->gaps[end].end};
-		from = choose_start(c, from, end, overlap);
+		from = choose_start(c, from, end, room, overlap);
 	}
 	return DBERT_OK;
 }
@@ -257,6 +431,8 @@ dbert_chunk(const DbertTokenizer *t, const char *text, size_t len, int32_t max_t
 	status = dbert_tokenize(t, text, len, NULL, 0, DBERT_CHUNK_TEXT_TOKENS, alloc, poll, &list, &truncated, err);
 	if (status == DBERT_OK && truncated)
 		status = dbert_fail(err, DBERT_E_LIMIT, "text has more than %d tokens", DBERT_CHUNK_TEXT_TOKENS);
+	if (status == DBERT_OK)
+		status = split_long_words(t, text, len, max_tokens - 2, alloc, poll, &list, err);
 	if (status == DBERT_OK)
 		status = chunk_tokens(&list, text, len, max_tokens - 2, overlap, alloc, poll, chunks, count, err);
 	dbert_token_list_free(&list, alloc);
