@@ -44,6 +44,16 @@ sub tokens_of
 	return \@tokens;
 }
 
+# What stands before every text of a sentence encoder with a default prompt.
+sub prompt_of
+{
+	my ($folder) = @_;
+	my $file = "$folder/config_sentence_transformers.json";
+	my $sentence = -f $file ? decode_json(slurp_file($file)) : {};
+
+	return ($sentence->{prompts} // {})->{ $sentence->{default_prompt_name} // '' } // '';
+}
+
 sub softmax
 {
 	my @x = @_;
@@ -135,6 +145,7 @@ for my $folder (@folders)
 	my $golden = decode_json(slurp_file("$folder/golden.json"));
 	my $config = decode_json(slurp_file("$folder/config.json"));
 	my $tokens = tokens_of($folder);
+	my $prompt = prompt_of($folder);
 	my $task = load_copy($folder, $name);
 	my ($texts, $worst, $wrong_ids) = (0, 0, '');
 
@@ -150,7 +161,7 @@ for my $folder (@folders)
 			next;
 		}
 		my $ids = join(' ', map { encode('UTF-8', $tokens->[$_]) } @{ $case->{input_ids} });
-		my $got = $node->safe_psql('postgres', 'SELECT array_to_string(distil_tokenize(' . quote($case->{text}) . ", '$name'), ' ')");
+		my $got = $node->safe_psql('postgres', 'SELECT array_to_string(distil_tokenize(' . quote($prompt . $case->{text}) . ", '$name'), ' ')");
 		# distil_tokenize does not truncate: compare as far as the golden goes
 		my ($wanted_start) = $ids =~ /^(.*?)(?: \[SEP\])$/;
 		$wrong_ids .= "$case->{text}\n" if $got ne $ids && index($got, "$wanted_start ") != 0;
