@@ -5,7 +5,7 @@ SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS distilbert;
 RESET client_min_messages;
 DO 'BEGIN PERFORM distil_drop_model(name) FROM distil_models WHERE NOT builtin; END';
-COPY (SELECT) TO PROGRAM 'rm -f distilbert/*.pack';
+COPY (SELECT) TO PROGRAM 'cat >/dev/null; rm -f distilbert/*.pack';
 SET distilbert.model_path = :'fixtures';
 
 -- the packs of this test's models, by the hash in their names
@@ -173,7 +173,7 @@ DROP FUNCTION write_file;
 -- rows that somebody tampered with are not served under their old hash
 \c -
 UPDATE distilbert.model_chunk SET data = set_byte(data, 50000, 1 + get_byte(data, 50000) % 2) WHERE name = 'first' AND file = 'model.safetensors';
-COPY (SELECT) TO PROGRAM 'rm -f distilbert/*.pack';
+COPY (SELECT) TO PROGRAM 'cat >/dev/null; rm -f distilbert/*.pack';
 SELECT distil_sentiment('a', 'first');
 SELECT count(*) AS packs FROM pg_ls_dir('distilbert') AS f WHERE f LIKE '%.pack';
 DELETE FROM distilbert.model_chunk WHERE name = 'first' AND file = 'model.safetensors';

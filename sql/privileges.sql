@@ -11,7 +11,7 @@ DO 'BEGIN PERFORM distil_drop_model(name) FROM distil_models WHERE NOT builtin; 
 CREATE ROLE regress_distil_user;
 CREATE ROLE regress_distil_loader;
 SELECT set_config('distilbert.model_path', current_setting('data_directory') || '/distilbert_models', false) <> '' AS set;
-COPY (SELECT) TO PROGRAM 'rm -rf distilbert_models distilbert_elsewhere && mkdir distilbert_models distilbert_elsewhere';
+COPY (SELECT) TO PROGRAM 'cat >/dev/null; rm -rf distilbert_models distilbert_elsewhere && mkdir distilbert_models distilbert_elsewhere';
 SELECT format('cp -r %L distilbert_models/inside && cp -r %L distilbert_elsewhere/outside',
 			  :'fixtures' || '/distilbert-sentiment', :'fixtures' || '/bert-sentiment3') AS copy \gset
 COPY (SELECT) TO PROGRAM :'copy';
@@ -60,7 +60,7 @@ SELECT name FROM distil_load_model('up', 'inside/../../distilbert_elsewhere/outs
 
 -- links are followed as far as distilbert.model_path reaches
 RESET ROLE;
-COPY (SELECT) TO PROGRAM 'cd distilbert_models && ln -s ../distilbert_elsewhere/outside away && ln -s inside near && mkdir -p hub/blobs hub/snapshots/main leak && mv inside/* hub/blobs && for f in hub/blobs/*; do ln -s ../../blobs/${f##*/} hub/snapshots/main/; cp $f inside; done && cp inside/* leak && ln -sf ../../distilbert_elsewhere/outside/model.safetensors leak/model.safetensors';
+COPY (SELECT) TO PROGRAM 'cat >/dev/null; cd distilbert_models && ln -s ../distilbert_elsewhere/outside away && ln -s inside near && mkdir -p hub/blobs hub/snapshots/main leak && mv inside/* hub/blobs && for f in hub/blobs/*; do ln -s ../../blobs/${f##*/} hub/snapshots/main/; cp $f inside; done && cp inside/* leak && ln -sf ../../distilbert_elsewhere/outside/model.safetensors leak/model.safetensors';
 SET ROLE regress_distil_loader;
 SELECT name FROM distil_load_model('near', 'near');
 SELECT name FROM distil_load_model('snapshot', 'hub/snapshots/main');
@@ -78,7 +78,7 @@ RESET ROLE;
 -- the loader's name stays with the model
 SELECT name, loaded_by FROM distilbert.model WHERE loaded_by <> current_user ORDER BY name;
 SELECT count(distil_drop_model(name)) AS dropped FROM distil_models WHERE NOT builtin;
-COPY (SELECT) TO PROGRAM 'rm -rf distilbert_models distilbert_elsewhere';
+COPY (SELECT) TO PROGRAM 'cat >/dev/null; rm -rf distilbert_models distilbert_elsewhere';
 REVOKE pg_read_server_files FROM regress_distil_loader;
 REVOKE EXECUTE ON FUNCTION distil_load_model, distil_drop_model FROM regress_distil_loader;
 DROP ROLE regress_distil_user, regress_distil_loader;

@@ -2,6 +2,7 @@
 # otherwise; cancelling and ending a backend whose threads are at work.
 use strict;
 use warnings;
+no warnings 'portable';	# masks of 64 bits
 use FindBin;
 use lib $FindBin::RealBin;
 use Distil;
