@@ -12,7 +12,7 @@ CREATE ROLE regress_distil_user;
 CREATE ROLE regress_distil_loader;
 SELECT set_config('distilbert.model_path', current_setting('data_directory') || '/distilbert_models', false) <> '' AS set;
 COPY (SELECT) TO PROGRAM 'cat >/dev/null; rm -rf distilbert_models distilbert_elsewhere && mkdir distilbert_models distilbert_elsewhere';
-SELECT format('cp -r %L distilbert_models/inside && cp -r %L distilbert_elsewhere/outside',
+SELECT format('cat >/dev/null; cp -r %L distilbert_models/inside && cp -r %L distilbert_elsewhere/outside',
 			  :'fixtures' || '/distilbert-sentiment', :'fixtures' || '/bert-sentiment3') AS copy \gset
 COPY (SELECT) TO PROGRAM :'copy';
 SELECT name FROM distil_load_model('shared', 'inside');
