@@ -6,12 +6,12 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
 #include "pg/compat.h"
 #include "pg/entitylist.h"
 #include "pg/errors.h"
+#include "pg/textfunc.h"
 
 /*
  * What the core allocates lives as long as the batch, so nothing may raise
@@ -67,8 +67,8 @@ labels_of(const DistilModel *model, const char **labels)
 	return n;
 }
 
-static bool
-same_label(const char *label, const char *s, size_t len)
+bool
+distil_same_label(const char *label, const char *s, size_t len)
 {
 	text	   *t = distil_text_from_utf8(label, strlen(label));
 	bool		same = VARSIZE_ANY_EXHDR(t) == len && memcmp(VARDATA_ANY(t), s, len) == 0;
@@ -85,27 +85,19 @@ distil_has_entity_label(const DistilModel *model, const char *label, size_t len)
 	bool		found = false;
 
 	for (int i = 0; i < n && !found; i++)
-		found = same_label(labels[i], label, len);
+		found = distil_same_label(labels[i], label, len);
 	pfree(labels);
 	return found;
 }
-
-/* So many are listed in a message. */
-#define LABELS_SHOWN 20
 
 void
 distil_raise_no_label(const DistilModel *model, const char *label, size_t len)
 {
 	const char **labels = palloc_array(const char *, Max(model->core->config.n_labels, 1));
 	int			n = labels_of(model, labels);
-	StringInfoData list;
 
-	initStringInfo(&list);
-	for (int i = 0; i < Min(n, LABELS_SHOWN); i++)
-		appendStringInfo(&list, "%s\"%s\"", i > 0 ? ", " : "",
-						 text_to_cstring(distil_text_from_utf8(labels[i], strlen(labels[i]))));
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("model \"%s\" has no label \"%.*s\"", model->name, (int) len, label),
-			 errdetail("Its labels are %s%s.", list.data, n > LABELS_SHOWN ? ", ..." : "")));
+			 errdetail("Its labels are %s.", distil_label_list(labels, n))));
 }

@@ -10,6 +10,9 @@
 extern DbertEntity *distil_find_entities(const DbertBatch *batch, int i, DbertAggregation aggregation,
 										 float min_score, int *count);
 
+/* Is the server's text s the label, which is the core's? */
+extern bool distil_same_label(const char *label, const char *s, size_t len);
+
 /* Does a model with tags have entities of this label, which is the server's text? */
 extern bool distil_has_entity_label(const DistilModel *model, const char *label, size_t len);
 

@@ -25,11 +25,7 @@ distil_label_number(const DistilModel *model, const char *label, size_t len)
 
 	for (int i = 0; i < core->config.n_labels; i++)
 	{
-		text	   *t = distil_text_from_utf8(core->labels[i], strlen(core->labels[i]));
-		bool		same = VARSIZE_ANY_EXHDR(t) == len && memcmp(VARDATA_ANY(t), label, len) == 0;
-
-		pfree(t);
-		if (same)
+		if (distil_same_label(core->labels[i], label, len))
 			return i;
 	}
 	distil_raise_no_label(model, label, len);

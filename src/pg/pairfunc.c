@@ -59,7 +59,7 @@ check_entailment(const DistilModel *model)
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("model \"%s\" has no label for entailment", model->name),
-			 errdetail("Its labels are %s.", distil_label_list(model->core)),
+			 errdetail("Its labels are %s.", distil_label_list(model->core->labels, model->core->config.n_labels)),
 			 errhint("Zero-shot classification needs a model of natural language inference, one of whose labels begins with \"entail\"; this one can be used with distil_classify or distil_scores.")));
 }
 

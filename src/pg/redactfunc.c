@@ -14,12 +14,12 @@
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
 #include "pg/compat.h"
 #include "pg/entitylist.h"
 #include "pg/redact.h"
+#include "pg/textarray.h"
 #include "pg/textcursor.h"
 #include "pg/textfunc.h"
 
@@ -176,23 +176,6 @@ distil_redact(const DbertBatch *batch, int i, const DistilText *t, const char *l
 
 /* ---- distil_mask ---- */
 
-static Datum *
-label_elements(Datum labels, int *n)
-{
-	Datum	   *elements;
-	bool	   *nulls;
-
-	deconstruct_array(DatumGetArrayTypeP(labels), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, n);
-	for (int i = 0; i < *n; i++)
-	{
-		if (nulls[i])
-			ereport(ERROR,
-					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-					 errmsg("labels must not contain NULL")));
-	}
-	return elements;
-}
-
 static void
 check_mask(const DistilTask *task, const DistilModel *model, const NullableDatum *options)
 {
@@ -207,7 +190,7 @@ check_mask(const DistilTask *task, const DistilModel *model, const NullableDatum
 				 errhint("An empty mask removes the entities.")));
 	if (options[LABELS].isnull)
 		return;
-	labels = label_elements(options[LABELS].value, &n);
+	labels = distil_text_elements(options[LABELS].value, "labels", &n);
 	for (int i = 0; i < n; i++)
 	{
 		text	   *label = DatumGetTextPP(labels[i]);
@@ -225,7 +208,7 @@ answer_mask(const DistilRun *run, int i, const DistilText *texts, Datum *answer)
 	StringInfoData out;
 
 	if (!r.any)
-		r.labels = label_elements(run->options[LABELS].value, &r.n_labels);
+		r.labels = distil_text_elements(run->options[LABELS].value, "labels", &r.n_labels);
 	out = redact(run->batch, i, &texts[0], 0, &r);
 	*answer = PointerGetDatum(cstring_to_text_with_len(out.data, out.len));
 	pfree(out.data);

@@ -39,20 +39,20 @@ PG_FUNCTION_INFO_V1(distil_token_count);
 /* ---- the tasks ---- */
 
 const char *
-distil_label_list(const DbertModel *core)
+distil_label_list(const char *const *labels, int n)
 {
 	StringInfoData s;
-	int			shown = Min(core->config.n_labels, LABELS_SHOWN);
+	int			shown = Min(n, LABELS_SHOWN);
 
 	initStringInfo(&s);
 	for (int i = 0; i < shown; i++)
 	{
-		const char *label = core->labels[i];
+		const char *label = labels[i];
 		text	   *t = distil_text_from_utf8(label, strlen(label));
 
 		appendStringInfo(&s, "%s\"%s\"", i > 0 ? ", " : "", text_to_cstring(t));
 	}
-	if (shown < core->config.n_labels)
+	if (shown < n)
 		appendStringInfoString(&s, ", ...");
 	return s.data;
 }
@@ -66,7 +66,7 @@ check_sentiment(const DistilTask *task, const DistilModel *model, const Nullable
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("labels of model \"%s\" do not tell a sentiment", model->name),
-			 errdetail("Its labels are %s.", distil_label_list(model->core)),
+			 errdetail("Its labels are %s.", distil_label_list(model->core->labels, model->core->config.n_labels)),
 			 errhint("This model can be used with distil_classify or distil_scores.")));
 }
 

@@ -71,8 +71,8 @@ extern const DistilTask distil_task_embed_passage;
 extern const DistilTask distil_task_answer_text;
 extern const DistilTask distil_task_rerank_distance;
 
-/* A model's labels, or the first of many, for a message. */
-extern const char *distil_label_list(const DbertModel *core);
+/* Labels [n], or the first of many, for a message. */
+extern const char *distil_label_list(const char *const *labels, int n);
 
 /* NULL among the texts and the model of a call? */
 extern bool distil_task_asks_nothing(FunctionCallInfo fcinfo, const DistilTask *task);
