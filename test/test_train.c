@@ -320,12 +320,9 @@ end_rig(Rig *rig)
 static DbertPass
 pass_of(DbertTrainer *t, const DbertTrainBatch *b, bool training, DbertError *err)
 {
-	DbertPass	pass = {
-		.trainer = t,.batch = b,.training = training,.n = b->cu[b->n_texts],
-		.rows = t->options.head == DBERT_HEAD_TOKEN ? b->cu[b->n_texts] : b->n_texts,
-		.run = {.sgemm = t->sgemm,.kernels = t->options.kernels,.pool = t->pool,.err = err}
-	};
+	DbertPass	pass;
 
+	CHECK(dbert_pass_begin(t, b, training, NULL, err, &pass) == DBERT_OK);
 	return pass;
 }
 
@@ -388,7 +385,7 @@ check_gradients(MemModel *model, const DbertTrainOptions *o)
 	for (size_t i = 0; i < rig.trainer->params.slots.bytes / sizeof(float); i++)
 		r.v[i] = rig.trainer->params.values[i];
 	CHECK(dbert_pass_forward(&r.pass) == DBERT_OK);
-	CHECK(dbert_pass_loss(&r.pass, true, &loss, &weight) == DBERT_OK);
+	CHECK(r.pass.trainer->objective->loss(&r.pass, true, &loss, &weight) == DBERT_OK);
 	CHECK_NEAR(loss, ref_loss(&r), 1e-5);
 	CHECK(dbert_pass_backward(&r.pass) == DBERT_OK);
 	for (int i = 0; i < rig.trainer->params.slots.count; i++)

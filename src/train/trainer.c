@@ -14,15 +14,8 @@
 
 /* ---- memory ---- */
 
-typedef struct Layout
-{
-	char	   *base;			/* NULL: only add up */
-	size_t		total;
-	bool		overflow;
-} Layout;
-
-static void *
-place(Layout *l, size_t rows, size_t columns, size_t size)
+void *
+dbert_layout_place(DbertLayout *l, size_t rows, size_t columns, size_t size)
 {
 	size_t		count,
 				bytes,
@@ -34,45 +27,45 @@ place(Layout *l, size_t rows, size_t columns, size_t size)
 	return l->base != NULL ? l->base + at : NULL;
 }
 
-static float *
-floats(Layout *l, size_t rows, size_t columns)
+float *
+dbert_layout_floats(DbertLayout *l, size_t rows, size_t columns)
 {
-	return place(l, rows, columns, sizeof(float));
+	return dbert_layout_place(l, rows, columns, sizeof(float));
 }
 
 static void
-place_params(const DbertTrainer *t, Layout *l, DbertParams *p)
+place_params(const DbertTrainer *t, DbertLayout *l, DbertParams *p)
 {
-	p->values = floats(l, p->slots.bytes / sizeof(float), 1);
-	p->gradients = floats(l, p->learning.bytes / sizeof(float), 1);
-	p->mean = floats(l, p->learning.bytes / sizeof(float), 1);
-	p->square = floats(l, p->learning.bytes / sizeof(float), 1);
-	p->best = t->options.keep_best ? floats(l, p->slots.bytes / sizeof(float), 1) : NULL;
-	p->w.layers = place(l, t->config.layers, sizeof(DbertLayer), 1);
-	p->g.layers = place(l, t->config.layers, sizeof(DbertLayer), 1);
+	p->values = dbert_layout_floats(l, p->slots.bytes / sizeof(float), 1);
+	p->gradients = dbert_layout_floats(l, p->learning.bytes / sizeof(float), 1);
+	p->mean = dbert_layout_floats(l, p->learning.bytes / sizeof(float), 1);
+	p->square = dbert_layout_floats(l, p->learning.bytes / sizeof(float), 1);
+	p->best = t->options.keep_best ? dbert_layout_floats(l, p->slots.bytes / sizeof(float), 1) : NULL;
+	p->w.layers = dbert_layout_place(l, t->config.layers, sizeof(DbertLayer), 1);
+	p->g.layers = dbert_layout_place(l, t->config.layers, sizeof(DbertLayer), 1);
 }
 
 static DbertLayerActs
-place_layer(const DbertTrainer *t, Layout *l)
+place_layer(const DbertTrainer *t, DbertLayout *l)
 {
 	size_t		n = t->options.max_batch_tokens,
 				c = t->config.hidden;
 	DbertLayerActs a = {
-		.qkv = floats(l, n, 3 * c),.context = floats(l, n, c),
-		.xhat1 = floats(l, n, c),.rstd1 = floats(l, n, 1),.y1 = floats(l, n, c),
-		.u = floats(l, n, t->config.ffn),.xhat2 = floats(l, n, c),.rstd2 = floats(l, n, 1)
+		.qkv = dbert_layout_floats(l, n, 3 * c),.context = dbert_layout_floats(l, n, c),
+		.xhat1 = dbert_layout_floats(l, n, c),.rstd1 = dbert_layout_floats(l, n, 1),.y1 = dbert_layout_floats(l, n, c),
+		.u = dbert_layout_floats(l, n, t->config.ffn),.xhat2 = dbert_layout_floats(l, n, c),.rstd2 = dbert_layout_floats(l, n, 1)
 	};
 
-	a.x = floats(l, n, c);
+	a.x = dbert_layout_floats(l, n, c);
 	return a;
 }
 
 static void
-place_layers(const DbertTrainer *t, Layout *l, DbertActs *a)
+place_layers(const DbertTrainer *t, DbertLayout *l, DbertActs *a)
 {
 	DbertLayerActs one = {0};
 
-	a->layers = place(l, t->config.layers, sizeof(DbertLayerActs), 1);
+	a->layers = dbert_layout_place(l, t->config.layers, sizeof(DbertLayerActs), 1);
 	for (int i = 0; i < t->config.layers; i++)
 	{
 		if (t->layers_learn || i == 0)
@@ -83,31 +76,28 @@ place_layers(const DbertTrainer *t, Layout *l, DbertActs *a)
 }
 
 static void
-place_acts(const DbertTrainer *t, Layout *l, DbertActs *a)
+place_acts(DbertTrainer *t, DbertLayout *l, DbertActs *a)
 {
 	const DbertTrainOptions *o = &t->options;
 	size_t		n = o->max_batch_tokens,
 				c = t->config.hidden,
-				f = t->config.ffn,
-				rows = o->head == DBERT_HEAD_TOKEN ? n : (size_t) o->max_texts;
+				f = t->config.ffn;
 
-	a->xhat0 = floats(l, n, c);
-	a->rstd0 = floats(l, n, 1);
+	a->xhat0 = dbert_layout_floats(l, n, c);
+	a->rstd0 = dbert_layout_floats(l, n, 1);
 	place_layers(t, l, a);
-	a->hidden = floats(l, n, c);
-	a->z = floats(l, rows, c);
-	a->d = floats(l, rows, c);
-	a->logits = floats(l, rows, o->n_labels);
-	a->wide = floats(l, n, f);
-	a->wide2 = floats(l, n, f > 3 * c ? f : 3 * c);
-	a->t = floats(l, n, c);
-	a->t2 = floats(l, n, c);
-	a->attention = floats(l, o->threads, dbert_self_attention_scratch(o->max_text_tokens));
-	a->sums = place(l, dbert_adamw_parts(&t->params), sizeof(double), 1);
+	a->hidden = dbert_layout_floats(l, n, c);
+	t->objective->place(t, l, a, o->head == DBERT_HEAD_SEQUENCE ? (size_t) o->max_texts : n);
+	a->wide = dbert_layout_floats(l, n, f);
+	a->wide2 = dbert_layout_floats(l, n, f > 3 * c ? f : 3 * c);
+	a->t = dbert_layout_floats(l, n, c);
+	a->t2 = dbert_layout_floats(l, n, c);
+	a->attention = dbert_layout_floats(l, o->threads, dbert_self_attention_scratch(o->max_text_tokens));
+	a->sums = dbert_layout_place(l, dbert_adamw_parts(&t->params), sizeof(double), 1);
 }
 
 static DbertStatus
-place_all(DbertTrainer *t, Layout *l, DbertError *err)
+place_all(DbertTrainer *t, DbertLayout *l, DbertError *err)
 {
 	l->total = 0;
 	place_params(t, l, &t->params);
@@ -143,6 +133,7 @@ plan(DbertTrainer *t, const DbertTrainBase *base, const DbertTrainOptions *optio
 	DBERT_TRY(check_options(base, options, err));
 	t->alloc = alloc;
 	t->options = *options;
+	t->objective = &dbert_classify;
 	t->layers_learn = !options->head_only;
 	t->embeddings_learn = t->layers_learn && !options->freeze_embeddings;
 	t->config = *dbert_trainbase_config(base);
@@ -169,7 +160,7 @@ dbert_trainer_bytes(const DbertTrainBase *base, const DbertTrainOptions *options
 					DbertError *err)
 {
 	DbertTrainer t;
-	Layout		l = {0};
+	DbertLayout	l = {0};
 	DbertStatus status;
 
 	memset(&t, 0, sizeof(t));
@@ -205,7 +196,7 @@ fill(DbertTrainer *t, const DbertPoll *poll, DbertError *err)
 	DbertParams *p = &t->params;
 	DbertLayer *w_layers,
 			   *g_layers;
-	Layout		l = {0};
+	DbertLayout	l = {0};
 
 	DBERT_TRY(place_all(t, &l, err));
 	t->memory = dbert_alloc(t->alloc, l.total + 63);
@@ -292,10 +283,9 @@ check_batch(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *err
 	return DBERT_OK;
 }
 
-/* Checks the batch and fills the pass. */
-static DbertStatus
-begin_pass(DbertTrainer *t, const DbertTrainBatch *batch, bool training, const DbertPoll *poll,
-		   DbertError *err, DbertPass *pass)
+DbertStatus
+dbert_pass_begin(DbertTrainer *t, const DbertTrainBatch *batch, bool training, const DbertPoll *poll,
+				 DbertError *err, DbertPass *pass)
 {
 	DBERT_TRY(check_batch(t, batch, err));
 	if (dbert_pool_threads(t->pool) > t->options.threads)
@@ -305,6 +295,7 @@ begin_pass(DbertTrainer *t, const DbertTrainBatch *batch, bool training, const D
 	{
 		.trainer = t,.batch = batch,.training = training,.n = batch->cu[batch->n_texts],
 		.rows = t->options.head == DBERT_HEAD_TOKEN ? batch->cu[batch->n_texts] : batch->n_texts,
+		.picked = t->options.head == DBERT_HEAD_TOKEN ? NULL : batch->cu,
 		.run = {.sgemm = t->sgemm,.kernels = t->options.kernels,.pool = t->pool,.poll = poll,.err = err}
 	};
 	return DBERT_OK;
@@ -317,9 +308,9 @@ dbert_trainer_step(DbertTrainer *trainer, const DbertTrainBatch *batch, const Db
 	DbertPass	pass;
 	double		weight;
 
-	DBERT_TRY(begin_pass(trainer, batch, true, poll, err, &pass));
+	DBERT_TRY(dbert_pass_begin(trainer, batch, true, poll, err, &pass));
 	DBERT_TRY(dbert_pass_forward(&pass));
-	DBERT_TRY(dbert_pass_loss(&pass, true, loss, &weight));
+	DBERT_TRY(trainer->objective->loss(&pass, true, loss, &weight));
 	DBERT_TRY(dbert_pass_backward(&pass));
 	DBERT_TRY(dbert_adamw_step(&pass));
 	trainer->step++;
@@ -332,10 +323,10 @@ dbert_trainer_evaluate(DbertTrainer *trainer, const DbertTrainBatch *batch, cons
 {
 	DbertPass	pass;
 
-	DBERT_TRY(begin_pass(trainer, batch, false, poll, err, &pass));
+	DBERT_TRY(dbert_pass_begin(trainer, batch, false, poll, err, &pass));
 	DBERT_TRY(dbert_pass_forward(&pass));
 	*logits = trainer->acts.logits;
-	return dbert_pass_loss(&pass, false, loss, weight);
+	return trainer->objective->loss(&pass, false, loss, weight);
 }
 
 DbertStatus
