@@ -3,8 +3,8 @@
  *
  * Everything that can be wrong is looked at before the first step: arguments,
  * the new name, the base, the rows, the labels, the memory.  Then epochs of
- * steps; after each the rows held back for validation are evaluated, and a row
- * goes to the result.  At the end the trained model is stored as one that was
+ * steps (trainloop.c); after each the rows held back for validation are
+ * evaluated, and a row goes to the result.  At the end the trained model is stored as one that was
  * loaded would be, in this transaction: ROLLBACK undoes it.
  *
  * Memory: a context below the caller's holds everything, the core's arrays
@@ -29,22 +29,8 @@
 #include "pg/threads.h"
 #include "pg/trainjob.h"
 
-/* Streams of random numbers; the core's own begin with purposes 1 and 2. */
+/* A stream of random numbers; trainloop.c and the core have others. */
 #define STREAM_SPLIT	UINT64CONST(0x73706c6974)
-#define STREAM_ORDER	UINT64CONST(0x6f72646572)
-
-/* Seconds between two progress messages. */
-#define PROGRESS_SECONDS 10
-
-static double
-seconds_since(const instr_time *start)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, *start);
-	return INSTR_TIME_GET_DOUBLE(now);
-}
 
 static int64
 memory_limit(void)
@@ -155,15 +141,6 @@ longest_text(const DistilTrainSet *set)
 	return longest;
 }
 
-/* Shuffled for an epoch; the same memory each time. */
-static void
-shuffle_epoch(const DistilTrainJob *job, int epoch, int32 *order)
-{
-	dbert_random_shuffle(order, job->n_training, dbert_random_key(job->args.seed, STREAM_ORDER, epoch));
-	for (int i = 0; i < job->n_training; i++)
-		order[i] = job->training[order[i]];
-}
-
 /* The schedule of the learning rate needs to know, and texts' lengths decide how many fit a batch. */
 static int64
 count_steps(const DistilTrainJob *job)
@@ -174,7 +151,7 @@ count_steps(const DistilTrainJob *job)
 	for (int epoch = 1; epoch <= job->args.epochs; epoch++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		shuffle_epoch(job, epoch, order);
+		distil_train_shuffle(job->args.seed, epoch, job->training, job->n_training, order);
 		steps += distil_trainbatch_count(job->batch, job->set, order, job->n_training);
 	}
 	pfree(order);
@@ -224,103 +201,37 @@ check_memory(DistilTrainJob *job)
 					(unsigned long long) ((bytes >> 20) + 1))));
 }
 
-static void
-put_row(DistilTrainJob *job, int epoch, int64 step, double train_loss, const DistilEvaluation *e)
-{
-	Datum		values[7];
-	bool		nulls[7] = {false};
-
-	values[0] = Int32GetDatum(epoch);
-	values[1] = Int64GetDatum(step);
-	values[2] = Float4GetDatum((float4) train_loss);
-	values[6] = Float4GetDatum((float4) seconds_since(&job->start));
-	nulls[3] = nulls[4] = nulls[5] = e == NULL;
-	if (e != NULL)
-	{
-		values[3] = Float4GetDatum((float4) e->loss);
-		values[4] = CStringGetTextDatum(distil_train_metric(job));
-		values[5] = Float4GetDatum((float4) e->value);
-		nulls[5] = isnan(e->value);
-	}
-	tuplestore_putvalues(job->rsinfo->setResult, job->rsinfo->setDesc, values, nulls);
-	if (e == NULL)
-		ereport(NOTICE, (errmsg("epoch %d: train_loss %.4f", epoch, train_loss)));
-	else
-		ereport(NOTICE, (errmsg("epoch %d: train_loss %.4f, eval_loss %.4f, %s %.4f", epoch, train_loss, e->loss,
-								distil_train_metric(job), e->value)));
-}
-
 
 /* ---- training ---- */
 
-static void
-report_progress(DistilTrainJob *job, int epoch, int64 step, double loss)
+static int
+step(void *ctx, const int32 *order, int first, int end, double *loss)
 {
-	double		now = seconds_since(&job->start);
+	DistilTrainJob *job = ctx;
+	int			n = distil_trainbatch_fill(job->batch, job->set, order, first, end);
 
-	if (now - job->progress_at < PROGRESS_SECONDS)
-		return;
-	job->progress_at = now;
-	ereport(NOTICE,
-			(errmsg("epoch %d of %d, step %lld of %lld: loss %.4f, %.0f s, about %.0f s left",
-					epoch, job->args.epochs, (long long) step, (long long) job->options.steps, loss, now,
-					now / (double) step * (double) (job->options.steps - step))));
+	distil_train_must(job, dbert_trainer_step(job->trainer, &job->batch->core, distil_poll(), loss, &job->err));
+	return n;
 }
 
-/* The mean loss of an epoch's steps. */
-static double
-train_epoch(DistilTrainJob *job, int epoch, int32 *order, int64 *step)
+static DistilEvaluation
+evaluate(void *ctx)
 {
-	double		sum = 0;
-	int64		before = *step;
-
-	shuffle_epoch(job, epoch, order);
-	for (int first = 0; first < job->n_training;)
-	{
-		double		loss;
-
-		first += distil_trainbatch_fill(job->batch, job->set, order, first, job->n_training);
-		distil_train_must(job, dbert_trainer_step(job->trainer, &job->batch->core, distil_poll(), &loss, &job->err));
-		sum += loss;
-		(*step)++;
-		report_progress(job, epoch, *step, loss);
-	}
-	return sum / (double) (*step - before);
+	return distil_train_evaluate(ctx);
 }
 
-/*
- * With early_stopping the weights of the best evaluation are what remains, be
- * it the last or not.
- */
 static void
-train_epochs(DistilTrainJob *job)
+run_loop(DistilTrainJob *job)
 {
-	int32	   *order = palloc_extended(sizeof(int32) * job->n_training, MCXT_ALLOC_HUGE);
-	double		best = INFINITY;
-	int			since_best = 0;
-	int64		step = 0;
+	DistilTrainLoop loop = {
+		.subject = job->subject,.trainer = job->trainer,.epochs = job->args.epochs,.steps = job->options.steps,
+		.seed = job->args.seed,.examples = job->training,.n_examples = job->n_training,
+		.early_stopping = job->args.early_stopping,.rsinfo = job->rsinfo,.step = step,
+		.evaluate = job->n_validation > 0 ? evaluate : NULL,.metric = distil_train_metric(job),.ctx = job
+	};
 
-	for (int epoch = 1; epoch <= job->args.epochs; epoch++)
-	{
-		double		train_loss = train_epoch(job, epoch, order, &step);
-		DistilEvaluation	e;
-
-		if (job->n_validation > 0)
-			e = distil_train_evaluate(job);
-		put_row(job, epoch, step, train_loss, job->n_validation > 0 ? &e : NULL);
-		if (job->args.early_stopping == 0)
-			continue;
-		since_best = e.loss < best ? 0 : since_best + 1;
-		if (since_best == 0)
-		{
-			best = e.loss;
-			distil_train_must(job, dbert_trainer_keep(job->trainer, distil_poll(), &job->err));
-		}
-		if (since_best >= job->args.early_stopping)
-			break;
-	}
-	if (since_best > 0)
-		distil_train_must(job, dbert_trainer_restore(job->trainer, distil_poll(), &job->err));
+	job->counts = palloc(sizeof(DistilClassCount) * job->n_labels);
+	distil_train_loop(&loop);
 }
 
 static void
@@ -357,9 +268,7 @@ train(DistilTrainJob *job, MemoryContext context)
 	check_memory(job);
 	distil_train_must(job, dbert_trainer_create(job->base, &job->options, &job->allocator, distil_poll(), &job->trainer, &job->err));
 	dbert_trainer_set_pool(job->trainer, distil_pool());
-	job->counts = palloc(sizeof(DistilClassCount) * job->n_labels);
-	INSTR_TIME_SET_CURRENT(job->start);
-	train_epochs(job);
+	run_loop(job);
 	store_result(job);
 	distil_model_source_end(&job->source);
 }

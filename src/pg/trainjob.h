@@ -5,11 +5,11 @@
 #define DISTILBERT_PG_TRAINJOB_H
 
 #include "nodes/execnodes.h"
-#include "portability/instr_time.h"
 
 #include "pg/errors.h"
 #include "pg/modelsource.h"
 #include "pg/trainargs.h"
+#include "pg/trainloop.h"
 #include "pg/trainmetric.h"
 #include "pg/trainset.h"
 
@@ -36,16 +36,7 @@ typedef struct DistilTrainJob
 	DistilTrainBatch *batch;
 	DistilClassCount *counts;	/* [n_labels] of an evaluation */
 	ReturnSetInfo *rsinfo;
-	instr_time	start;
-	double		progress_at;	/* seconds, of the last message */
 } DistilTrainJob;
-
-/* What an evaluation found. */
-typedef struct DistilEvaluation
-{
-	double		loss;
-	double		value;			/* of the metric */
-} DistilEvaluation;
 
 /* The core's failure, if it is one, raised. */
 static inline void
