@@ -93,7 +93,7 @@ count_classes(const DistilTrainJob *job, const int32 *texts, int n)
 
 /*
  * The rows of query in random order; the first to go to validation are those
- * whose class has other rows left to learn from.
+ * whose class has other rows left to learn from.  One row at least is trained on.
  */
 static void
 split_rows(DistilTrainJob *job)
@@ -115,7 +115,7 @@ split_rows(DistilTrainJob *job)
 	{
 		bool		can = left == NULL || left[distil_trainset_class(job->set, order[i])] > 1;
 
-		if (job->n_validation < wanted && can && i - job->n_validation < n - 1)
+		if (job->n_validation < wanted && can && job->n_validation < n - 1)
 		{
 			job->validation[job->n_validation++] = order[i];
 			if (left != NULL)
@@ -126,6 +126,11 @@ split_rows(DistilTrainJob *job)
 	}
 	for (int i = 0; i < rest; i++)
 		job->validation[job->n_validation++] = n + i;
+	if (job->n_validation == 0 && job->args.early_stopping > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("early_stopping needs validation, but there is no row to hold back"),
+				 errhint("Give more rows, or a validation_query.")));
 	pfree(order);
 }
 
