@@ -64,9 +64,6 @@ read_rows(DistilTrainJob *job)
 	if (job->set->truncated > 0)
 		ereport(NOTICE,
 				(errmsg("%d of %d texts are cut at %d tokens", job->set->truncated, job->set->n, job->set->max_tokens)));
-	if (job->set->empty > 0)
-		ereport(NOTICE,
-				(errmsg("%lld texts are left out: they have no known word", (long long) job->set->empty)));
 }
 
 /* Rows of each class among those. */

@@ -43,7 +43,7 @@ typedef struct DistilTrainSet
 				labels_capacity;
 	int			truncated;		/* texts */
 	int			n_rows;			/* of NONE: those with pieces */
-	int64		empty;			/* of NONE: texts without a token to learn */
+	int64		empty;			/* of NONE, and the query read last: texts without a token to learn */
 
 	/* the classes, shared by training and validation set */
 	struct HTAB *index;			/* name to number */

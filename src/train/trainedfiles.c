@@ -148,33 +148,45 @@ tensor_entry(const DbertSlot *slot, int parts, uint64_t offset, uint64_t bytes)
 					 (json_int_t) offset, (json_int_t) (offset + bytes));
 }
 
-/* Offsets count from the end of the header here. */
+/* One tensor, part of a slot; offsets count from the end of the header here. */
+static void
+add_piece(DbertTrainedFiles *f, json_t *header, const char *name, const DbertSlot *slot, int parts, const char *data)
+{
+	uint64_t	bytes = slot->bytes / parts,
+				offset = f->weights_size;
+
+	json_object_set_new(header, name, tensor_entry(slot, parts, offset, bytes));
+	f->pieces[f->n_pieces++] = (Piece)
+	{
+		offset, bytes, data
+	};
+	f->weights_size += bytes;
+}
+
+/*
+ * A decoder that is the word embedding is left out, as transformers does; the
+ * bias of BERT's own decoder has two names there, of which each is read.
+ */
 static void
 add_pieces(const DbertTrainer *t, DbertTrainedFiles *f, json_t *header)
 {
 	const DbertSlots *slots = &t->params.slots;
 	char		name[DBERT_TENSOR_NAME_MAX + 1];
-	uint64_t	offset = 0;
 
 	for (int i = 0; i < slots->count; i++)
 	{
 		const DbertSlot *slot = &slots->items[i];
+		const char *data = (const char *) t->params.values + slot->offset;
 		int			parts = slot->kind == DBERT_SLOT_TIED ? 0 : dbert_slot_parts(slot, &t->config);
 
 		for (int part = 0; part < parts; part++)
 		{
-			uint64_t	bytes = slot->bytes / parts;
-
 			dbert_slot_tensor_name(slot, part, &t->config, name);
-			json_object_set_new(header, name, tensor_entry(slot, parts, offset, bytes));
-			f->pieces[f->n_pieces++] = (Piece)
-			{
-				offset, bytes, (const char *) t->params.values + slot->offset + part * bytes
-			};
-			offset += bytes;
+			add_piece(f, header, name, slot, parts, data + part * (slot->bytes / parts));
 		}
+		if (!t->tied && strcmp(name, "cls.predictions.bias") == 0)
+			add_piece(f, header, "cls.predictions.decoder.bias", slot, 1, data);
 	}
-	f->weights_size = offset;
 }
 
 static DbertStatus
