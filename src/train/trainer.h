@@ -60,7 +60,8 @@ typedef struct DbertActs
 	float	   *head_xhat;		/* [R, C] of the head's norm */
 	float	   *head_rstd;		/* [R] */
 	float	   *dd;				/* [R, C] the derivative by d */
-	float	   *block;			/* logits of some rows, see maskedlm.c */
+	float	   *block;			/* logits of some rows, see maskedlm.c; cosines, see embedding.c */
+	double	   *terms;			/* of pairs, see embedding.c */
 
 	/* scratch */
 	float	   *wide;			/* [N, F] */
@@ -112,6 +113,7 @@ typedef struct DbertObjective
 
 extern const DbertObjective dbert_classify;		/* SEQUENCE, TOKEN */
 extern const DbertObjective dbert_masked_lm;	/* MASK */
+extern const DbertObjective dbert_embedding;	/* NONE */
 
 struct DbertTrainer
 {
