@@ -121,7 +121,7 @@ split_pieces(DistilTrainJob *job)
 
 /*
  * The rows of query in random order; the first to go to validation are those
- * whose class has other rows left to learn from.
+ * whose class has other rows left to learn from.  One row at least is trained on.
  */
 static void
 split_rows(DistilTrainJob *job)
@@ -152,6 +152,11 @@ split_rows(DistilTrainJob *job)
 	}
 	for (int i = 0; i < rest; i++)
 		job->validation[job->n_validation++] = n + i;
+	if (job->n_validation == 0 && job->args.early_stopping > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("early_stopping needs validation, but there is no row to hold back"),
+				 errhint("Give more rows, or a validation_query.")));
 	pfree(order);
 }
 
