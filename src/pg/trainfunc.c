@@ -47,7 +47,9 @@ read_rows(DistilTrainJob *job)
 	const DistilTrainArgs *args = &job->args;
 	DistilExampleWant want = distil_train_wants(args);
 
+	distil_progress_phase(job->progress, DISTIL_PHASE_READING_ROWS);
 	job->set = distil_trainset_create(job->base, args->max_tokens, memory_limit());
+	job->set->progress = job->progress;
 	distil_trainset_read(job->set, args->query, "query", want);
 	job->n_training = job->set->n;
 	if (args->validation_query != NULL)
@@ -92,7 +94,7 @@ split_rows(DistilTrainJob *job)
 
 	if (wanted == 0 && job->args.validation > 0 && n > 1)
 		wanted = 1;
-	dbert_random_shuffle(order, n, dbert_random_key(job->args.seed, STREAM_SPLIT, 0));
+	distil_train_permute(order, n, dbert_random_key(job->args.seed, STREAM_SPLIT, 0));
 	left = job->set->kind == DISTIL_LABEL_ONE ? count_classes(job, order, n) : NULL;
 	job->training = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
 	job->validation = palloc_extended(sizeof(int32) * (wanted + rest + 1), MCXT_ALLOC_HUGE);
@@ -189,6 +191,7 @@ check_memory(DistilTrainJob *job)
 
 	distil_train_must(job, dbert_trainer_bytes(job->base, &job->options, &bytes, &job->err));
 	bytes += distil_trainset_bytes(job->set);
+	job->progress->fields.memory = (int64) bytes;
 	if (bytes > (uint64_t) memory_limit())
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -226,7 +229,8 @@ run_loop(DistilTrainJob *job)
 	DistilTrainLoop loop = {
 		.subject = job->subject,.trainer = job->trainer,.epochs = job->args.epochs,.steps = job->options.steps,
 		.seed = job->args.seed,.examples = job->training,.n_examples = job->n_training,
-		.early_stopping = job->args.early_stopping,.rsinfo = job->rsinfo,.step = step,
+		.early_stopping = job->args.early_stopping,.progress = job->progress,.rsinfo = job->rsinfo,
+		.step = step,
 		.evaluate = job->n_validation > 0 ? evaluate : NULL,.metric = distil_train_metric(job),.ctx = job
 	};
 
@@ -259,9 +263,11 @@ static void
 train(DistilTrainJob *job, MemoryContext context)
 {
 	job->allocator = distil_allocator(context);
+	job->progress = distil_progress_begin("train", job->args.name, context);
 	job->subject = psprintf("could not train model \"%s\"", job->args.name);
 	open_base(job, context);
 	read_rows(job);
+	distil_progress_phase(job->progress, DISTIL_PHASE_PREPARING);
 	distil_train_choose_labels(job);
 	split_rows(job);
 	plan_options(job);
@@ -269,6 +275,7 @@ train(DistilTrainJob *job, MemoryContext context)
 	distil_train_must(job, dbert_trainer_create(job->base, &job->options, &job->allocator, distil_poll(), &job->trainer, &job->err));
 	dbert_trainer_set_pool(job->trainer, distil_pool());
 	run_loop(job);
+	distil_progress_phase(job->progress, DISTIL_PHASE_STORING);
 	store_result(job);
 	distil_model_source_end(&job->source);
 }

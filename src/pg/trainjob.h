@@ -17,6 +17,7 @@ typedef struct DistilTrainJob
 {
 	DistilTrainArgs args;
 	const char *subject;		/* for errors of the core */
+	DistilProgress *progress;
 	DbertError	err;			/* the core's last */
 	DbertAllocator allocator;
 	DistilModelSource source;

@@ -199,6 +199,10 @@ visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows,
 	set->integers = integers;
 	for (int i = 0; i < n; i++)
 		add_example(set, &rows[i]);
+	if (set->progress == NULL)
+		return;
+	set->progress->fields.rows = set->n;
+	distil_progress_tell(set->progress);
 }
 
 void
