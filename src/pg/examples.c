@@ -41,6 +41,7 @@ typedef struct Reader
 	bool		by_value;
 	char		align;
 	bool		pair;			/* two columns of texts */
+	bool		labelled;		/* and one more */
 	Oid			text_types[2];
 	FmgrInfo	text_outputs[2];	/* of types that are not text inside */
 	DistilExample *rows;
@@ -86,6 +87,7 @@ raise_columns(const Reader *r, const char *argument, const char *detail, const c
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
 			 r->want == DISTIL_WANT_TEXTS ? errmsg("argument \"%s\" must be a query that gives texts", argument) :
+			 r->want == DISTIL_WANT_PAIRS ? errmsg("argument \"%s\" must be a query that gives pairs of texts", argument) :
 			 errmsg("argument \"%s\" must be a query that gives texts and labels", argument),
 			 errdetail_internal("%s", detail), errhint("%s", hint)));
 }
@@ -93,7 +95,10 @@ raise_columns(const Reader *r, const char *argument, const char *detail, const c
 static const char *
 how_to_write(const Reader *r)
 {
-	return r->want == DISTIL_WANT_TEXTS ? "Write it as SELECT text FROM ..." :
+	if (r->want == DISTIL_WANT_TEXTS)
+		return "Write it as SELECT text FROM ...";
+	return r->want == DISTIL_WANT_PAIRS ?
+		"Write it as SELECT text, text FROM ... for texts that belong together, or SELECT text, text, number FROM ... for a number that says how near they are." :
 		"Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... for pairs of texts.";
 }
 
@@ -114,12 +119,12 @@ begin_label(Reader *r, Oid declared, const char *argument)
 						  "Entities are a jsonb array of objects, such as [{\"start\": 0, \"end\": 6, \"label\": \"LOC\"}].");
 		r->kind = DISTIL_LABEL_SPANS;
 	}
-	else if (r->want == DISTIL_WANT_NUMBERS || (r->want == DISTIL_WANT_MANY_OR_NUMBERS && !OidIsValid(r->element)))
+	else if (r->want == DISTIL_WANT_NUMBERS || r->want == DISTIL_WANT_PAIRS || (r->want == DISTIL_WANT_MANY_OR_NUMBERS && !OidIsValid(r->element)))
 	{
 		if (!is_number(type))
 			raise_columns(r, argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
 						  "Numbers are needed here: give a column of type real, numeric or integer.");
-		r->kind = DISTIL_LABEL_NUMBER;
+		r->kind = r->want == DISTIL_WANT_PAIRS ? DISTIL_LABEL_PAIR : DISTIL_LABEL_NUMBER;
 	}
 	else if (OidIsValid(r->element) && names_classes(r->element))
 	{
@@ -156,11 +161,12 @@ begin_reader(Reader *r, TupleDesc desc, const char *argument)
 {
 	if (r->want == DISTIL_WANT_TEXTS ? desc->natts != 1 : desc->natts != 2 && desc->natts != 3)
 		raise_columns(r, argument, psprintf("The number of its columns is %d.", desc->natts), how_to_write(r));
-	r->pair = desc->natts == 3;
+	r->pair = desc->natts == 3 || r->want == DISTIL_WANT_PAIRS;
+	r->labelled = desc->natts == r->pair + 2;
 	for (int i = 0; i <= r->pair; i++)
 		begin_text(r, i, SPI_gettypeid(desc, i + 1), argument);
-	if (r->want == DISTIL_WANT_TEXTS)
-		r->kind = DISTIL_LABEL_NONE;
+	if (!r->labelled)
+		r->kind = r->pair ? DISTIL_LABEL_PAIR : DISTIL_LABEL_NONE;
 	else
 		begin_label(r, SPI_gettypeid(desc, desc->natts), argument);
 	if (r->pair && r->kind == DISTIL_LABEL_SPANS)
@@ -273,8 +279,8 @@ read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
 	row->pair = r->pair;
 	if (r->pair)
 		row->texts[1] = read_text(r, 1, pair);
-	if (r->kind == DISTIL_LABEL_NUMBER)
-		row->number = read_number(r, label);
+	if (r->kind == DISTIL_LABEL_NUMBER || r->kind == DISTIL_LABEL_PAIR)
+		row->number = r->labelled ? read_number(r, label) : NAN;
 	else if (r->kind == DISTIL_LABEL_SPANS)
 		distil_spans_read(OutputFunctionCall(&r->output, label), row);
 	else if (r->kind == DISTIL_LABEL_MANY)
@@ -322,7 +328,7 @@ DistilExampleCounts
 distil_examples_visit(const char *query, const char *argument, DistilExampleWant want,
 					  DistilExampleVisitor visitor, void *ctx)
 {
-	Reader		r = {.want = want,.counts.only_texts = want == DISTIL_WANT_TEXTS};
+	Reader		r = {.want = want};
 	MemoryContext scratch;
 	Portal		cursor;
 	uint64		rows = 1;
@@ -332,6 +338,7 @@ distil_examples_visit(const char *query, const char *argument, DistilExampleWant
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "distilbert examples", ALLOCSET_DEFAULT_SIZES);
 	cursor = SPI_cursor_open_with_args(NULL, query, 0, NULL, NULL, NULL, false, CURSOR_OPT_NO_SCROLL);
 	begin_reader(&r, cursor->tupDesc, argument);
+	r.counts.only_texts = !r.labelled;
 	for (;;)
 	{
 		Size		bytes;

@@ -5,9 +5,27 @@
 
 #include <math.h>
 
+#include "utils/memutils.h"
+
 #include "pg/alloc.h"
+#include "pg/correlation.h"
 #include "pg/spans.h"
 #include "pg/trainjob.h"
+
+/* What is added up over batches, besides job->counts. */
+typedef struct Tally
+{
+	double		squares;
+	DistilNumbers cosines;		/* of pairs with numbers */
+	DistilNumbers numbers;
+} Tally;
+
+/* Pairs with numbers are held back, and there are some. */
+static bool
+have_numbers(const DistilTrainJob *job)
+{
+	return job->n_validation > 0 && !isnan(job->set->texts[job->validation[0]].number);
+}
 
 const char *
 distil_train_metric(const DistilTrainJob *job)
@@ -20,6 +38,8 @@ distil_train_metric(const DistilTrainJob *job)
 		case DISTIL_LABEL_MANY:
 		case DISTIL_LABEL_SPANS:
 			return "f1";
+		case DISTIL_LABEL_PAIR:
+			return have_numbers(job) ? "spearman" : "accuracy";
 		case DISTIL_LABEL_NUMBER:
 			break;
 	}
@@ -62,15 +82,47 @@ count_masked(const DistilTrainJob *job, const float *margins)
 		job->counts[0].hits += margins[i] == 0;
 }
 
+/*
+ * Cosines of pairs with numbers; margins of others, 0 where no other pair's
+ * text is nearer than the partner.
+ */
+static void
+count_pairs(const DistilTrainJob *job, const float *values, Tally *tally)
+{
+	const DbertTrainBatch *batch = &job->batch->core;
+	int			n = batch->n_texts / 2;
+
+	job->counts[0].support += n;
+	for (int i = 0; i < n; i++)
+	{
+		job->counts[0].hits += values[i] == 0;
+		if (batch->targets == NULL)
+			continue;
+		distil_numbers_add(&tally->cosines, values[i]);
+		distil_numbers_add(&tally->numbers, batch->targets[i]);
+	}
+}
+
+static double
+spearman(const Tally *tally)
+{
+	MemoryContext old = MemoryContextSwitchTo(tally->cosines.context);
+	DistilRanking said = distil_ranking(&tally->cosines),
+				truth = distil_ranking(&tally->numbers);
+
+	MemoryContextSwitchTo(old);
+	return distil_spearman(&said, &truth, NULL);
+}
+
 /* One row of logits against what is true. */
 static void
-count_row(const DistilTrainJob *job, const float *logits, int row, double *squares)
+count_row(const DistilTrainJob *job, const float *logits, int row, Tally *tally)
 {
 	const DbertTrainBatch *batch = &job->batch->core;
 	int			best;
 
 	if (job->problem == DBERT_PROBLEM_REGRESSION)
-		*squares += pow((double) logits[0] - batch->targets[row], 2);
+		tally->squares += pow((double) logits[0] - batch->targets[row], 2);
 	for (int j = 0; job->problem == DBERT_PROBLEM_MULTI && j < job->n_labels; j++)
 	{
 		bool		said = logits[j] > 0;
@@ -89,21 +141,25 @@ count_row(const DistilTrainJob *job, const float *logits, int row, double *squar
 }
 
 static double
-metric_value(const DistilTrainJob *job, double squares)
+metric_value(const DistilTrainJob *job, const Tally *tally)
 {
 	DistilClassCount all = distil_sum_counts(job->counts, Max(job->n_labels, 1));
 
 	if (job->problem == DBERT_PROBLEM_REGRESSION)
-		return sqrt(squares / job->n_validation);
-	return job->set->kind == DISTIL_LABEL_ONE || job->head == DBERT_HEAD_MASK ? distil_recall_of(&all) : distil_f1_of(&all);
+		return sqrt(tally->squares / job->n_validation);
+	if (job->head == DBERT_HEAD_NONE && have_numbers(job))
+		return spearman(tally);
+	return strcmp(distil_train_metric(job), "f1") == 0 ? distil_f1_of(&all) : distil_recall_of(&all);
 }
 
 DistilEvaluation
 distil_train_evaluate(DistilTrainJob *job)
 {
 	double		sum = 0,
-				weights = 0,
-				squares = 0;
+				weights = 0;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "distilbert evaluation", ALLOCSET_DEFAULT_SIZES);
+	Tally		tally = {.cosines.context = context,.numbers.context = context};
+	DistilEvaluation result;
 
 	memset(job->counts, 0, sizeof(DistilClassCount) * Max(job->n_labels, 1));
 	for (int first = 0; first < job->n_validation;)
@@ -117,16 +173,20 @@ distil_train_evaluate(DistilTrainJob *job)
 										 &job->err));
 		if (job->head == DBERT_HEAD_MASK)
 			count_masked(job, logits);
-		for (int i = 0; i < n && job->head != DBERT_HEAD_MASK; i++)
+		if (job->head == DBERT_HEAD_NONE)
+			count_pairs(job, logits, &tally);
+		for (int i = 0; i < n && job->n_labels > 0; i++)
 		{
 			if (job->head == DBERT_HEAD_TOKEN)
 				count_entities(job, logits + (Size) job->batch->cu[i] * job->n_labels, i);
 			else
-				count_row(job, logits + (Size) i * job->n_labels, i, &squares);
+				count_row(job, logits + (Size) i * job->n_labels, i, &tally);
 		}
 		sum += loss * weight;
 		weights += weight;
 		first += n;
 	}
-	return (DistilEvaluation) {.loss = weights > 0 ? sum / weights : 0,.value = metric_value(job, squares)};
+	result = (DistilEvaluation) {.loss = weights > 0 ? sum / weights : 0,.value = metric_value(job, &tally)};
+	MemoryContextDelete(context);
+	return result;
 }

@@ -65,7 +65,8 @@ read_rows(DistilTrainJob *job)
 	}
 	if (job->set->truncated > 0)
 		ereport(NOTICE,
-				(errmsg("%d of %d texts are cut at %d tokens", job->set->truncated, job->set->n, job->set->max_tokens)));
+				(errmsg("%d of %d texts are cut at %d tokens", job->set->truncated,
+						job->set->n * distil_trainset_texts_each(job->set), job->set->max_tokens)));
 }
 
 /* Rows of each class among those. */
@@ -178,13 +179,20 @@ class_weights(const DistilTrainJob *job)
 									  count_classes(job, job->training, job->n_training));
 }
 
+/* Tokens of the longest example; *text: of the longest text, if an example has two. */
 static int
-longest_text(const DistilTrainSet *set)
+longest_example(const DistilTrainSet *set, int *text)
 {
 	int			longest = 1;
 
+	*text = 1;
 	for (int i = 0; i < set->n; i++)
-		longest = Max(longest, set->texts[i].n_tokens);
+	{
+		const DistilTrainText *t = &set->texts[i];
+
+		longest = Max(longest, t->n_tokens);
+		*text = Max(*text, set->kind == DISTIL_LABEL_PAIR ? Max(t->n_first, t->n_tokens - t->n_first) : t->n_tokens);
+	}
 	return longest;
 }
 
@@ -209,16 +217,17 @@ static void
 plan_options(DistilTrainJob *job)
 {
 	const DistilTrainArgs *args = &job->args;
-	int64		longest = longest_text(job->set);
+	int			longest_text;
+	int64		longest = longest_example(job->set, &longest_text);
 	int			max_texts = Min(args->batch_size, job->set->n);
 
 	job->options = (DbertTrainOptions)
 	{
-		.head = job->head,.problem = job->problem,.n_labels = job->n_labels,.labels = job->labels,
+		.head = job->head,.problem = job->problem,.embedding_loss = job->embedding_loss,.n_labels = job->n_labels,.labels = job->labels,
 			.class_weights = class_weights(job),.head_only = args->head_only,
 			.freeze_embeddings = args->freeze_embeddings,.dropout = args->dropout,.seed = (uint64) args->seed,
 			.learning_rate = args->learning_rate,.weight_decay = args->weight_decay,.warmup = args->warmup,
-			.max_grad_norm = 1,.max_texts = max_texts,.max_text_tokens = (int) longest,
+			.max_grad_norm = 1,.max_texts = max_texts * distil_trainset_texts_each(job->set),.max_text_tokens = longest_text,
 			.max_batch_tokens = (int) Max(longest, Min(args->batch_tokens, longest * max_texts)),
 			.keep_best = args->early_stopping > 0,.threads = dbert_pool_threads(distil_pool()),
 			.kernels = distil_kernels()
@@ -246,7 +255,7 @@ check_memory(DistilTrainJob *job)
 				 errhint("Make batch_size, batch_tokens or max_tokens smaller, set freeze_embeddings or head_only, or raise the limit.")));
 	ereport(NOTICE,
 			(errmsg("training on %d %s, validating on %d: %lld steps, %llu MB of memory",
-					job->n_training, job->masker != NULL ? "pieces of texts" : "texts", job->n_validation,
+					job->n_training, job->masker != NULL ? "pieces of texts" : job->head == DBERT_HEAD_NONE ? "pairs" : "texts", job->n_validation,
 					(long long) job->options.steps,
 					(unsigned long long) ((bytes >> 20) + 1))));
 }
@@ -340,6 +349,8 @@ train(DistilTrainJob *job, MemoryContext context)
 		split_pieces(job);
 	else
 		split_rows(job);
+	if (job->set->kind == DISTIL_LABEL_PAIR)
+		distil_train_begin_pairs(job);
 	plan_options(job);
 	check_memory(job);
 	distil_train_must(job, dbert_trainer_create(job->base, &job->options, &job->allocator, distil_poll(), &job->trainer, &job->err));
