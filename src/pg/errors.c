@@ -94,7 +94,11 @@ distil_raise(const DbertError *err, const char *subject)
 static int
 hint_for_long_text(const DbertError *err)
 {
-	if (err->code == DBERT_E_LIMIT && distil_guc_long_text == DBERT_LONG_ERROR)
+	if (err->code != DBERT_E_LIMIT)
+		return 0;
+	if (distil_guc_long_text == DBERT_LONG_WINDOW)
+		errhint("The function distil_chunk cuts a text into parts.");
+	if (distil_guc_long_text == DBERT_LONG_ERROR)
 		errhint("Set \"distilbert.long_text\" to \"window\" to have long texts read in parts, or to \"truncate\" to have only their beginning read.");
 	return 0;
 }

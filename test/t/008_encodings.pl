@@ -66,6 +66,12 @@ for my $name ('scores', 'embeddings', 'counts', 'masked')
 	is($node->safe_psql('ascii', $queries{$name}), $wanted{$name}, "SQL_ASCII: $name as in UTF8");
 }
 is($node->safe_psql('ascii', $substr), 't|t', 'SQL_ASCII: substr gives the entity');
+for my $db ('utf8', 'latin1', 'ascii')
+{
+	is($node->safe_psql($db, q{SELECT min(f1), max(f1) FROM distil_evaluate('bert-ner', $$
+		SELECT body, (SELECT coalesce(jsonb_agg(e), '[]') FROM distil_entities(body, 'bert-ner') AS e) FROM texts$$)}), '1|1',
+		"$db: entities are evaluated where distil_entities says they are");
+}
 ($rc, $out, $err) = $node->psql('ascii', q{SELECT distil_sentiment(convert_from('\xe96162ff', 'SQL_ASCII'), 'distilbert-sentiment')});
 like($err, qr/ERROR:.*invalid.*UTF/, 'SQL_ASCII: bytes that are no UTF-8 are an error');
 ($rc, $out, $err) = $node->psql('ascii', q{SET distilbert.on_error = 'null';
