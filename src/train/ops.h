@@ -73,6 +73,7 @@ typedef struct DbertProduct
 	float		beta;
 	float	   *c;
 	size_t		ldc;
+	float	   *sums;			/* [M] the sum of each row of op(a); NULL: not wanted */
 } DbertProduct;
 
 extern DbertStatus dbert_product(const DbertTrainRun *run, const DbertProduct *p);
