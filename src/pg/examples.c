@@ -81,12 +81,20 @@ names_classes(Oid type)
 }
 
 static void
-raise_columns(const char *argument, const char *detail, const char *hint)
+raise_columns(const Reader *r, const char *argument, const char *detail, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 r->want == DISTIL_WANT_TEXTS ? errmsg("argument \"%s\" must be a query that gives texts", argument) :
 			 errmsg("argument \"%s\" must be a query that gives texts and labels", argument),
 			 errdetail_internal("%s", detail), errhint("%s", hint)));
+}
+
+static const char *
+how_to_write(const Reader *r)
+{
+	return r->want == DISTIL_WANT_TEXTS ? "Write it as SELECT text FROM ..." :
+		"Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... for pairs of texts.";
 }
 
 static void
@@ -102,15 +110,15 @@ begin_label(Reader *r, Oid declared, const char *argument)
 	if (r->want == DISTIL_WANT_SPANS)
 	{
 		if (type != JSONBOID && type != JSONOID)
-			raise_columns(argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
+			raise_columns(r, argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
 						  "Entities are a jsonb array of objects, such as [{\"start\": 0, \"end\": 6, \"label\": \"LOC\"}].");
 		r->kind = DISTIL_LABEL_SPANS;
 	}
-	else if (r->want == DISTIL_WANT_NUMBERS)
+	else if (r->want == DISTIL_WANT_NUMBERS || (r->want == DISTIL_WANT_MANY_OR_NUMBERS && !OidIsValid(r->element)))
 	{
 		if (!is_number(type))
-			raise_columns(argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
-						  "Regression learns a number: give a column of type real, numeric or integer.");
+			raise_columns(r, argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
+						  "Numbers are needed here: give a column of type real, numeric or integer.");
 		r->kind = DISTIL_LABEL_NUMBER;
 	}
 	else if (OidIsValid(r->element) && names_classes(r->element))
@@ -121,7 +129,7 @@ begin_label(Reader *r, Oid declared, const char *argument)
 	else if (names_classes(type))
 		r->kind = DISTIL_LABEL_ONE;
 	else
-		raise_columns(argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
+		raise_columns(r, argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
 					  "Labels are text, integers, booleans or an enum; text[] for texts with several labels; task => 'regression' learns numbers, task => 'entities' jsonb.");
 	getTypeOutputInfo(r->kind == DISTIL_LABEL_MANY ? r->element : type, &output, &varlena);
 	fmgr_info(output, &r->output);
@@ -136,8 +144,8 @@ begin_text(Reader *r, int i, Oid declared, const char *argument)
 	bool		varlena;
 
 	if (category(type) != TYPCATEGORY_STRING && type != UNKNOWNOID)
-		raise_columns(argument, psprintf("Its %s column is of type %s.", i == 0 ? "first" : "second", format_type_be(declared)),
-					  "Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... for pairs of texts.");
+		raise_columns(r, argument, psprintf("Its %s column is of type %s.", i == 0 ? "first" : "second", format_type_be(declared)),
+					  how_to_write(r));
 	getTypeOutputInfo(type, &output, &varlena);
 	r->text_types[i] = type;
 	fmgr_info(output, &r->text_outputs[i]);
@@ -146,15 +154,17 @@ begin_text(Reader *r, int i, Oid declared, const char *argument)
 static void
 begin_reader(Reader *r, TupleDesc desc, const char *argument)
 {
-	if (desc->natts != 2 && desc->natts != 3)
-		raise_columns(argument, psprintf("The number of its columns is %d.", desc->natts),
-					  "Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... for pairs of texts.");
+	if (r->want == DISTIL_WANT_TEXTS ? desc->natts != 1 : desc->natts != 2 && desc->natts != 3)
+		raise_columns(r, argument, psprintf("The number of its columns is %d.", desc->natts), how_to_write(r));
 	r->pair = desc->natts == 3;
 	for (int i = 0; i <= r->pair; i++)
 		begin_text(r, i, SPI_gettypeid(desc, i + 1), argument);
-	begin_label(r, SPI_gettypeid(desc, desc->natts), argument);
+	if (r->want == DISTIL_WANT_TEXTS)
+		r->kind = DISTIL_LABEL_NONE;
+	else
+		begin_label(r, SPI_gettypeid(desc, desc->natts), argument);
 	if (r->pair && r->kind == DISTIL_LABEL_SPANS)
-		raise_columns(argument, "The number of its columns is 3.", "Entities are those of one text.");
+		raise_columns(r, argument, "The number of its columns is 3.", "Entities are those of one text.");
 }
 
 static DistilText
@@ -234,7 +244,7 @@ read_number(Reader *r, Datum value)
 	if (!isfinite(number))
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("a number to be learnt is %s", OutputFunctionCall(&r->output, value)),
+				 errmsg("a number of the last column is %s", OutputFunctionCall(&r->output, value)),
 				 errhint("Leave out rows with NaN or infinity, and scale numbers that do not fit type real.")));
 	return number;
 }
@@ -269,7 +279,7 @@ read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
 		distil_spans_read(OutputFunctionCall(&r->output, label), row);
 	else if (r->kind == DISTIL_LABEL_MANY)
 		read_labels(r, label, row);
-	else
+	else if (r->kind == DISTIL_LABEL_ONE)
 	{
 		row->labels = palloc(sizeof(char *));
 		row->labels[row->n_labels++] = read_label(r, label);
@@ -312,7 +322,7 @@ DistilExampleCounts
 distil_examples_visit(const char *query, const char *argument, DistilExampleWant want,
 					  DistilExampleVisitor visitor, void *ctx)
 {
-	Reader		r = {.want = want};
+	Reader		r = {.want = want,.counts.only_texts = want == DISTIL_WANT_TEXTS};
 	MemoryContext scratch;
 	Portal		cursor;
 	uint64		rows = 1;
@@ -341,9 +351,17 @@ distil_examples_visit(const char *query, const char *argument, DistilExampleWant
 void
 distil_examples_report(const DistilExampleCounts *counts)
 {
-	if (counts->null_texts > 0 || counts->null_labels > 0)
+	int64		sum = counts->null_texts + counts->null_labels + counts->null_answers;
+
+	if (counts->null_texts > 0 && counts->only_texts)
 		ereport(NOTICE,
-				(errmsg("%lld of %lld rows are left out: %lld without a text, %lld without a label",
-						(long long) (counts->null_texts + counts->null_labels), (long long) counts->rows,
-						(long long) counts->null_texts, (long long) counts->null_labels)));
+				(errmsg("%lld of %lld rows are left out: they have no text",
+						(long long) counts->null_texts, (long long) counts->rows)));
+	else if (sum > 0)
+		ereport(NOTICE,
+				(errmsg("%lld of %lld rows are left out: %lld without a text, %lld without a label%s",
+						(long long) sum, (long long) counts->rows,
+						(long long) counts->null_texts, (long long) counts->null_labels,
+						counts->null_answers == 0 ? "" :
+						psprintf(", %lld without an answer", (long long) counts->null_answers))));
 }
