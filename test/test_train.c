@@ -1159,6 +1159,134 @@ test_masked_files(void)
 	check_masked_files(&m, "BertForMaskedLM", "cls.predictions.decoder.weight", false);
 }
 
+/* A sentence encoder that gives the vectors of which training saw the cosines. */
+static void
+check_embedding_files(MemModel *m, const char *architecture, int pooling, int normalize)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_NONE, DBERT_PROBLEM_SINGLE);
+	DbertTrainBatch batch = batch_for(&o);
+	DbertTrainedFiles *files;
+	DbertError	err = {0};
+	Rig			rig = {.model = *m},
+				second = {0};
+	Built		b;
+	double		losses[2],
+				weight;
+	const float *cosines;
+
+	if (!begin_rig(&rig, &o))
+		return;
+	run_steps(rig.trainer, 3);
+	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &cosines, &losses[0], &weight, &err) == DBERT_OK);
+	CHECK(weight == 4);
+	CHECK(dbert_trainer_files(rig.trainer, &dbert_malloc_allocator, NULL, &files, &err) == DBERT_OK);
+	CHECK_MSG(build(dbert_trained_source(files), NULL, &dbert_kernels_scalar, &b, &err) == DBERT_OK, "%s", err.msg);
+	CHECK_STR(b.model->config.architecture, architecture);
+	CHECK(b.model->config.head == DBERT_HEAD_NONE && b.model->config.n_labels == 0);
+	CHECK(b.model->config.pooling == pooling && b.model->config.normalize == normalize);
+	CHECK(b.model->config.max_tokens == dbert_trainbase_config(rig.base)->max_tokens);
+
+	CHECK(dbert_trainbase_open(dbert_trained_source(files), &dbert_malloc_allocator, NULL, &second.base, &err) == DBERT_OK);
+	CHECK(dbert_trainer_create(second.base, &o, &dbert_malloc_allocator, NULL, &second.trainer, &err) == DBERT_OK);
+	CHECK(dbert_trainer_evaluate(second.trainer, &batch, NULL, &cosines, &losses[1], &weight, &err) == DBERT_OK);
+	CHECK(losses[0] == losses[1]);
+	end_rig(&second);
+	release(&b);
+	dbert_trained_free(files);
+	end_rig(&rig);
+}
+
+static void
+test_embedding_files(void)
+{
+	MemModel	m;
+
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	check_embedding_files(&m, "DistilBertModel", DBERT_POOL_MEAN, 1);
+	mem_model_bert(&m, "Model", "", 0);
+	put_modules(&m, true, false);
+	mem_put(&m, "sentence_bert_config.json", "{\"max_seq_length\":9}");
+	check_embedding_files(&m, "BertModel", DBERT_POOL_CLS, 0);
+	mem_model_bert(&m, "ForMaskedLM", "bert.", 0);
+	put_modules(&m, false, true);
+	check_embedding_files(&m, "BertModel", DBERT_POOL_MEAN, 1);
+}
+
+/* Margins: 0 where the partner is nearest.  Pairs 0 and 2 share a text, so one cannot be nearer to the other. */
+static void
+test_embedding_margins(void)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_NONE, DBERT_PROBLEM_SINGLE);
+	static const int32_t twice_cu[] = {0, 3, 4, 7, 8};
+	static const int32_t twice_ids[] = {2, 5, 3, 7, 2, 5, 3, 9};
+	DbertTrainBatch batch = batch_for(&o);
+	DbertError	err = {0};
+	double		loss,
+				weight;
+	const float *margins;
+	Rig			rig;
+
+	mem_model_bert(&rig.model, "Model", "", 0);
+	if (!begin_rig(&rig, &o))
+		return;
+	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &margins, &loss, &weight, &err) == DBERT_OK);
+	for (int i = 0; i < 4; i++)
+		CHECK(margins[i] <= 0);
+
+	/* one text with two partners: both are right, nothing is wrong */
+	batch = (DbertTrainBatch) {.n_texts = 4,.cu = twice_cu,.ids = twice_ids};
+	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &margins, &loss, &weight, &err) == DBERT_OK);
+	CHECK(loss == 0 && margins[0] == 0 && margins[1] == 0);
+	end_rig(&rig);
+}
+
+static void
+check_no_embedding(MemModel *m, const DbertTrainOptions *o, const char *why)
+{
+	DbertSource source;
+	DbertTrainBase *base = NULL;
+	DbertTrainer *t;
+	DbertError	err = {0};
+
+	mem_model_save(m);
+	source = mem_source(m);
+	CHECK(dbert_trainbase_open(&source, &dbert_malloc_allocator, NULL, &base, &err) == DBERT_OK);
+	CHECK(dbert_trainer_create(base, o, &dbert_malloc_allocator, NULL, &t, &err) != DBERT_OK && t == NULL);
+	CHECK_MSG(strstr(err.msg, why) != NULL, "%s", err.msg);
+	dbert_trainbase_close(base);
+	mem_free(m);
+}
+
+static void
+test_embedding_failures(void)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_NONE, DBERT_PROBLEM_SINGLE);
+	DbertTrainBatch batch = batch_for(&o);
+	DbertError	err = {0};
+	double		loss;
+	MemModel	m;
+	Rig			rig;
+
+	mem_model_bert(&m, "Model", "", 0);
+	put_modules(&m, false, true);
+	mem_put(&m, "1_Pooling/config.json", "{\"pooling_mode_max_tokens\":true}");
+	check_no_embedding(&m, &o, "mean and cls");
+	o.max_texts = 1;
+	mem_model_bert(&m, "Model", "", 0);
+	check_no_embedding(&m, &o, "pairs");
+	o.max_texts = 8;
+	o.head_only = true;
+	mem_model_bert(&m, "Model", "", 0);
+	check_no_embedding(&m, &o, "no head");
+	o.head_only = false;
+	mem_model_bert(&rig.model, "Model", "", 0);
+	if (!begin_rig(&rig, &o))
+		return;
+	batch.n_texts = 7;
+	CHECK(dbert_trainer_step(rig.trainer, &batch, NULL, &loss, &err) == DBERT_E_INVALID);
+	end_rig(&rig);
+}
+
 static void
 test_keep_restore(void)
 {
@@ -1280,6 +1408,9 @@ main(void)
 	RUN(test_threads);
 	RUN(test_files);
 	RUN(test_masked_files);
+	RUN(test_embedding_files);
+	RUN(test_embedding_margins);
+	RUN(test_embedding_failures);
 	RUN(test_keep_restore);
 	RUN(test_failures);
 	RUN(test_masked_failures);
