@@ -154,12 +154,17 @@ split_rows(DistilTrainJob *job)
 	}
 	for (int i = 0; i < rest; i++)
 		job->validation[job->n_validation++] = n + i;
+	pfree(order);
+}
+
+static void
+check_validation(const DistilTrainJob *job)
+{
 	if (job->n_validation == 0 && job->args.early_stopping > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("early_stopping needs validation, but there is no row to hold back"),
 				 errhint("Give more rows, or a validation_query.")));
-	pfree(order);
 }
 
 
@@ -364,6 +369,7 @@ train(DistilTrainJob *job, MemoryContext context)
 		split_pieces(job);
 	else
 		split_rows(job);
+	check_validation(job);
 	plan_options(job);
 	check_memory(job);
 	distil_train_must(job, dbert_trainer_create(job->base, &job->options, &job->allocator, distil_poll(), &job->trainer, &job->err));
