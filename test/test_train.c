@@ -286,7 +286,7 @@ static const int32_t ids[] = {2, 5, 3, 7, 2, 9, 9, 10, 3};
 static const uint8_t types[] = {0, 0, 0, 0, 0, 1, 1, 0, 1};
 static const int32_t classes[] = {1, 2, -1, 0, 1, 0, -1, 2, 0};
 static const int32_t text_classes[] = {1, 2, 1};
-static const int32_t masked[] = {1, 3, 4, 5};
+static const int32_t masked[] = {1, 4, 5, 7};	/* none of the second text */
 static const int32_t masked_ids[] = {6, 13, 2, 9};
 static const float targets[] = {0, 1, 1, 1, 0, 0, 0, 1, 0};
 
