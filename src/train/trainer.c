@@ -133,7 +133,7 @@ plan(DbertTrainer *t, const DbertTrainBase *base, const DbertTrainOptions *optio
 	DBERT_TRY(check_options(base, options, err));
 	t->alloc = alloc;
 	t->options = *options;
-	t->objective = &dbert_classify;
+	t->objective = options->distill != NULL ? &dbert_distill : &dbert_classify;
 	t->layers_learn = !options->head_only;
 	t->embeddings_learn = t->layers_learn && !options->freeze_embeddings;
 	t->config = *dbert_trainbase_config(base);
@@ -142,6 +142,13 @@ plan(DbertTrainer *t, const DbertTrainBase *base, const DbertTrainOptions *optio
 	t->config.n_labels = options->n_labels;
 	t->config.dense = 0;		/* a sentence encoder's, which classes have no use for */
 	t->config.embedding = t->config.hidden;
+	if (options->distill != NULL && dbert_distill_reads_states(options->distill) &&
+		options->distill->teacher_hidden != t->config.hidden)
+	{
+		t->config.dense = 1;	/* but states have, to become as wide as the teacher's */
+		t->config.dense_bias = 0;
+		t->config.embedding = options->distill->teacher_hidden;
+	}
 	snprintf(t->config.architecture, sizeof(t->config.architecture), "%sBertFor%sClassification",
 			 t->config.family == DBERT_FAMILY_DISTILBERT ? "Distil" : "",
 			 options->head == DBERT_HEAD_SEQUENCE ? "Sequence" : "Token");
@@ -287,15 +294,18 @@ DbertStatus
 dbert_pass_begin(DbertTrainer *t, const DbertTrainBatch *batch, bool training, const DbertPoll *poll,
 				 DbertError *err, DbertPass *pass)
 {
+	bool		all;			/* rows go on behind the last attention */
+
 	DBERT_TRY(check_batch(t, batch, err));
 	if (dbert_pool_threads(t->pool) > t->options.threads)
 		return dbert_fail(err, DBERT_E_LIMIT, "%d threads, but room is for %d", dbert_pool_threads(t->pool),
 						  t->options.threads);
+	all = t->options.head == DBERT_HEAD_TOKEN ||
+		(t->options.distill != NULL && dbert_distill_reads_states(t->options.distill));
 	*pass = (DbertPass)
 	{
 		.trainer = t,.batch = batch,.training = training,.n = batch->cu[batch->n_texts],
-		.rows = t->options.head == DBERT_HEAD_TOKEN ? batch->cu[batch->n_texts] : batch->n_texts,
-		.picked = t->options.head == DBERT_HEAD_TOKEN ? NULL : batch->cu,
+		.rows = all ? batch->cu[batch->n_texts] : batch->n_texts,.picked = all ? NULL : batch->cu,
 		.run = {.sgemm = t->sgemm,.kernels = t->options.kernels,.pool = t->pool,.poll = poll,.err = err}
 	};
 	return DBERT_OK;
