@@ -70,12 +70,20 @@ names_classes(Oid type)
 }
 
 static void
-raise_columns(const char *argument, const char *detail, const char *hint)
+raise_columns(const Reader *r, const char *argument, const char *detail, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 r->want == DISTIL_WANT_TEXTS ? errmsg("argument \"%s\" must be a query that gives texts", argument) :
 			 errmsg("argument \"%s\" must be a query that gives texts and labels", argument),
 			 errdetail_internal("%s", detail), errhint("%s", hint)));
+}
+
+static const char *
+how_to_write(const Reader *r)
+{
+	return r->want == DISTIL_WANT_TEXTS ? "Write it as SELECT text FROM ..." :
+		"Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... for pairs of texts.";
 }
 
 static void
@@ -89,14 +97,14 @@ begin_label(Reader *r, Oid type, const char *argument)
 	if (r->want == DISTIL_WANT_SPANS)
 	{
 		if (type != JSONBOID && type != JSONOID)
-			raise_columns(argument, psprintf("Its last column is of type %s.", format_type_be(type)),
+			raise_columns(r, argument, psprintf("Its last column is of type %s.", format_type_be(type)),
 						  "Entities are a jsonb array of objects, such as [{\"start\": 0, \"end\": 6, \"label\": \"LOC\"}].");
 		r->kind = DISTIL_LABEL_SPANS;
 	}
 	else if (r->want == DISTIL_WANT_NUMBERS)
 	{
 		if (category(type) != TYPCATEGORY_NUMERIC)
-			raise_columns(argument, psprintf("Its last column is of type %s.", format_type_be(type)),
+			raise_columns(r, argument, psprintf("Its last column is of type %s.", format_type_be(type)),
 						  "Regression learns a number: give a column of type real, numeric or integer.");
 		r->kind = DISTIL_LABEL_NUMBER;
 	}
@@ -108,7 +116,7 @@ begin_label(Reader *r, Oid type, const char *argument)
 	else if (names_classes(type))
 		r->kind = DISTIL_LABEL_ONE;
 	else
-		raise_columns(argument, psprintf("Its last column is of type %s.", format_type_be(type)),
+		raise_columns(r, argument, psprintf("Its last column is of type %s.", format_type_be(type)),
 					  "Labels are text, integers, booleans or an enum; text[] for texts with several labels; task => 'regression' learns numbers, task => 'entities' jsonb.");
 	getTypeOutputInfo(r->kind == DISTIL_LABEL_MANY ? r->element : type, &output, &varlena);
 	fmgr_info(output, &r->output);
@@ -122,8 +130,8 @@ begin_text(Reader *r, int i, Oid type, const char *argument)
 	bool		varlena;
 
 	if (category(type) != TYPCATEGORY_STRING && type != UNKNOWNOID)
-		raise_columns(argument, psprintf("Its %s column is of type %s.", i == 0 ? "first" : "second", format_type_be(type)),
-					  "Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... for pairs of texts.");
+		raise_columns(r, argument, psprintf("Its %s column is of type %s.", i == 0 ? "first" : "second", format_type_be(type)),
+					  how_to_write(r));
 	getTypeOutputInfo(type, &output, &varlena);
 	r->text_types[i] = type;
 	fmgr_info(output, &r->text_outputs[i]);
@@ -132,15 +140,17 @@ begin_text(Reader *r, int i, Oid type, const char *argument)
 static void
 begin_reader(Reader *r, TupleDesc desc, const char *argument)
 {
-	if (desc->natts != 2 && desc->natts != 3)
-		raise_columns(argument, psprintf("The number of its columns is %d.", desc->natts),
-					  "Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... for pairs of texts.");
+	if (r->want == DISTIL_WANT_TEXTS ? desc->natts != 1 : desc->natts != 2 && desc->natts != 3)
+		raise_columns(r, argument, psprintf("The number of its columns is %d.", desc->natts), how_to_write(r));
 	r->pair = desc->natts == 3;
 	for (int i = 0; i <= r->pair; i++)
 		begin_text(r, i, SPI_gettypeid(desc, i + 1), argument);
-	begin_label(r, SPI_gettypeid(desc, desc->natts), argument);
+	if (r->want == DISTIL_WANT_TEXTS)
+		r->kind = DISTIL_LABEL_NONE;
+	else
+		begin_label(r, SPI_gettypeid(desc, desc->natts), argument);
 	if (r->pair && r->kind == DISTIL_LABEL_SPANS)
-		raise_columns(argument, "The number of its columns is 3.", "Entities are those of one text.");
+		raise_columns(r, argument, "The number of its columns is 3.", "Entities are those of one text.");
 }
 
 static DistilText
@@ -226,7 +236,7 @@ read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
 		distil_spans_read(OutputFunctionCall(&r->output, label), row);
 	else if (r->kind == DISTIL_LABEL_MANY)
 		read_labels(r, label, row);
-	else
+	else if (r->kind == DISTIL_LABEL_ONE)
 	{
 		row->labels = palloc(sizeof(char *));
 		row->labels[row->n_labels++] = read_label(r, label);
@@ -257,7 +267,7 @@ DistilExampleCounts
 distil_examples_visit(const char *query, const char *argument, DistilExampleWant want,
 					  DistilExampleVisitor visitor, void *ctx)
 {
-	Reader		r = {.want = want};
+	Reader		r = {.want = want,.counts.only_texts = want == DISTIL_WANT_TEXTS};
 	MemoryContext scratch;
 	Portal		cursor;
 
@@ -282,7 +292,11 @@ distil_examples_visit(const char *query, const char *argument, DistilExampleWant
 void
 distil_examples_report(const DistilExampleCounts *counts)
 {
-	if (counts->null_texts > 0 || counts->null_labels > 0)
+	if (counts->null_texts > 0 && counts->only_texts)
+		ereport(NOTICE,
+				(errmsg("%lld of %lld rows are left out: they have no text",
+						(long long) counts->null_texts, (long long) counts->rows)));
+	else if (counts->null_texts > 0 || counts->null_labels > 0)
 		ereport(NOTICE,
 				(errmsg("%lld of %lld rows are left out: %lld without a text, %lld without a label",
 						(long long) (counts->null_texts + counts->null_labels), (long long) counts->rows,

@@ -1,5 +1,5 @@
 /*
- * trainfunc.c -- distil_train.
+ * trainfunc.c -- distil_train, distil_pretrain.
  *
  * Everything that can be wrong is looked at before the first step: arguments,
  * the new name, the base, the rows, the labels, the memory.  Then epochs of
@@ -64,6 +64,9 @@ read_rows(DistilTrainJob *job)
 	if (job->set->truncated > 0)
 		ereport(NOTICE,
 				(errmsg("%d of %d texts are cut at %d tokens", job->set->truncated, job->set->n, job->set->max_tokens)));
+	if (job->set->empty > 0)
+		ereport(NOTICE,
+				(errmsg("%lld texts are left out: they have no known word", (long long) job->set->empty)));
 }
 
 /* Rows of each class among those. */
@@ -77,6 +80,48 @@ count_classes(const DistilTrainJob *job, const int32 *texts, int n)
 	return counts;
 }
 
+/* How many of n rows are held back: never all of them. */
+static int
+validation_rows(const DistilTrainJob *job, int n)
+{
+	int			wanted = (int) rint((double) n * job->args.validation);
+
+	if (wanted == 0 && job->args.validation > 0)
+		wanted = 1;
+	return Min(wanted, n - 1);
+}
+
+/*
+ * Of texts in pieces: all pieces of a row are held back or none, those of
+ * validation_query are.
+ */
+static void
+split_pieces(DistilTrainJob *job)
+{
+	const DistilTrainText *texts = job->set->texts;
+	int			n = job->n_training,
+				rows = (int) texts[n - 1].label + 1,
+				wanted = validation_rows(job, rows);
+	int32	   *order = palloc_extended(sizeof(int32) * rows, MCXT_ALLOC_HUGE);
+	bool	   *held = palloc_extended(sizeof(bool) * rows, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+	dbert_random_shuffle(order, rows, dbert_random_key(job->args.seed, STREAM_SPLIT, 0));
+	for (int i = 0; i < wanted; i++)
+		held[order[i]] = true;
+	job->training = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
+	job->validation = palloc_extended(sizeof(int32) * job->set->n, MCXT_ALLOC_HUGE);
+	job->n_training = 0;
+	for (int i = 0; i < job->set->n; i++)
+	{
+		if (i >= n || held[texts[i].label])
+			job->validation[job->n_validation++] = i;
+		else
+			job->training[job->n_training++] = i;
+	}
+	pfree(order);
+	pfree(held);
+}
+
 /*
  * The rows of query in random order; the first to go to validation are those
  * whose class has other rows left to learn from.
@@ -86,12 +131,10 @@ split_rows(DistilTrainJob *job)
 {
 	int			n = job->n_training,
 				rest = job->set->n - n,
-				wanted = (int) rint((double) n * job->args.validation);
+				wanted = validation_rows(job, n);
 	int32	   *order = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
 	int64	   *left;
 
-	if (wanted == 0 && job->args.validation > 0 && n > 1)
-		wanted = 1;
 	dbert_random_shuffle(order, n, dbert_random_key(job->args.seed, STREAM_SPLIT, 0));
 	left = job->set->kind == DISTIL_LABEL_ONE ? count_classes(job, order, n) : NULL;
 	job->training = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
@@ -101,7 +144,7 @@ split_rows(DistilTrainJob *job)
 	{
 		bool		can = left == NULL || left[distil_trainset_class(job->set, order[i])] > 1;
 
-		if (job->n_validation < wanted && can && i - job->n_validation < n - 1)
+		if (job->n_validation < wanted && can)
 		{
 			job->validation[job->n_validation++] = order[i];
 			if (left != NULL)
@@ -194,10 +237,12 @@ check_memory(DistilTrainJob *job)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("training \"%s\" needs %llu MB of memory", job->args.base, (unsigned long long) (bytes >> 20)),
 				 errdetail("The limit, distilbert.train_memory, is %d MB.", distil_guc_train_memory),
+				 job->masker != NULL ? errhint("Make batch_size, batch_tokens or max_tokens smaller, or raise the limit.") :
 				 errhint("Make batch_size, batch_tokens or max_tokens smaller, set freeze_embeddings or head_only, or raise the limit.")));
 	ereport(NOTICE,
-			(errmsg("training on %d texts, validating on %d: %lld steps, %llu MB of memory",
-					job->n_training, job->n_validation, (long long) job->options.steps,
+			(errmsg("training on %d %s, validating on %d: %lld steps, %llu MB of memory",
+					job->n_training, job->masker != NULL ? "pieces of texts" : "texts", job->n_validation,
+					(long long) job->options.steps,
 					(unsigned long long) ((bytes >> 20) + 1))));
 }
 
@@ -208,7 +253,7 @@ static int
 step(void *ctx, const int32 *order, int first, int end, double *loss)
 {
 	DistilTrainJob *job = ctx;
-	int			n = distil_trainbatch_fill(job->batch, job->set, order, first, end);
+	int			n = distil_train_fill(job, job->loop.state.epoch, order, first, end);
 
 	distil_train_must(job, dbert_trainer_step(job->trainer, &job->batch->core, distil_poll(), loss, &job->err));
 	return n;
@@ -223,15 +268,16 @@ evaluate(void *ctx)
 static void
 run_loop(DistilTrainJob *job)
 {
-	DistilTrainLoop loop = {
+	job->loop = (DistilTrainLoop)
+	{
 		.subject = job->subject,.trainer = job->trainer,.epochs = job->args.epochs,.steps = job->options.steps,
 		.seed = job->args.seed,.examples = job->training,.n_examples = job->n_training,
 		.early_stopping = job->args.early_stopping,.rsinfo = job->rsinfo,.step = step,
 		.evaluate = job->n_validation > 0 ? evaluate : NULL,.metric = distil_train_metric(job),.ctx = job
 	};
 
-	job->counts = palloc(sizeof(DistilClassCount) * job->n_labels);
-	distil_train_loop(&loop);
+	job->counts = palloc(sizeof(DistilClassCount) * Max(job->n_labels, 1));
+	distil_train_loop(&job->loop);
 }
 
 static void
@@ -240,6 +286,24 @@ open_base(DistilTrainJob *job, MemoryContext context)
 	job->source = distil_model_source(job->args.base, context);
 	if (dbert_trainbase_open(job->source.source, &job->allocator, distil_poll(), &job->base, &job->err) != DBERT_OK)
 		distil_raise(&job->err, psprintf("could not read model \"%s\"", job->args.base));
+}
+
+/* What masks tokens, if that is what is learnt from. */
+static void
+begin_masker(DistilTrainJob *job)
+{
+	const DbertTokenizer *tokenizer = dbert_trainbase_tokenizer(job->base);
+	DistilMasker *masker;
+
+	if (distil_train_wants(&job->args) != DISTIL_WANT_TEXTS)
+		return;
+	if (tokenizer->mask_id < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot pretrain on the base model \"%s\"", job->args.base),
+				 errdetail("Its vocabulary has no [MASK].")));
+	masker = distil_masker_create(tokenizer, job->args.mask_share, job->args.whole_word, job->args.seed);
+	job->masker = masker;
 }
 
 static void
@@ -261,9 +325,13 @@ train(DistilTrainJob *job, MemoryContext context)
 	job->allocator = distil_allocator(context);
 	job->subject = psprintf("could not train model \"%s\"", job->args.name);
 	open_base(job, context);
+	begin_masker(job);
 	read_rows(job);
 	distil_train_choose_labels(job);
-	split_rows(job);
+	if (job->set->kind == DISTIL_LABEL_NONE)
+		split_pieces(job);
+	else
+		split_rows(job);
 	plan_options(job);
 	check_memory(job);
 	distil_train_must(job, dbert_trainer_create(job->base, &job->options, &job->allocator, distil_poll(), &job->trainer, &job->err));
@@ -273,15 +341,14 @@ train(DistilTrainJob *job, MemoryContext context)
 	distil_model_source_end(&job->source);
 }
 
-PG_FUNCTION_INFO_V1(distil_train);
-Datum
-distil_train(PG_FUNCTION_ARGS)
+static Datum
+run_job(FunctionCallInfo fcinfo, const DistilTrainArgs *args, const char *function)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
-	DistilTrainJob	job = {.args = distil_train_args(fcinfo)};
+	DistilTrainJob	job = {.args = *args};
 
-	distil_prevent_read_only("distil_train()");
+	distil_prevent_read_only(function);
 	distil_check_new_name(job.args.name, job.args.replace);
 	InitMaterializedSRF(fcinfo, 0);
 	job.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
@@ -300,4 +367,22 @@ distil_train(PG_FUNCTION_ARGS)
 	}
 	PG_END_TRY();
 	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(distil_train);
+Datum
+distil_train(PG_FUNCTION_ARGS)
+{
+	DistilTrainArgs args = distil_train_args(fcinfo);
+
+	return run_job(fcinfo, &args, "distil_train()");
+}
+
+PG_FUNCTION_INFO_V1(distil_pretrain);
+Datum
+distil_pretrain(PG_FUNCTION_ARGS)
+{
+	DistilTrainArgs args = distil_pretrain_args(fcinfo);
+
+	return run_job(fcinfo, &args, "distil_pretrain()");
 }

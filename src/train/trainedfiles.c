@@ -48,6 +48,15 @@ set_labels(json_t *root, const DbertTrainOptions *o)
 }
 
 static void
+set_no_labels(json_t *root, const DbertTrainer *t)
+{
+	json_object_del(root, "id2label");
+	json_object_del(root, "label2id");
+	json_object_del(root, "num_labels");
+	json_object_set_new(root, "tie_word_embeddings", json_boolean(t->tied));
+}
+
+static void
 set_problem(json_t *root, const DbertTrainOptions *o)
 {
 	static const char *const names[] = {
@@ -75,7 +84,10 @@ make_config(const DbertTrainer *t, DbertTrainedFiles *f, const DbertPoll *poll, 
 	architectures = json_array();
 	json_array_append_new(architectures, json_string(t->config.architecture));
 	json_object_set_new(root, "architectures", architectures);
-	set_labels(root, &t->options);
+	if (t->options.head == DBERT_HEAD_MASK)
+		set_no_labels(root, t);
+	else
+		set_labels(root, &t->options);
 	set_problem(root, &t->options);
 	json_object_del(root, "torch_dtype");
 	json_object_set_new(root, "dtype", json_string("float32"));
@@ -93,7 +105,7 @@ make_weights(const DbertTrainer *t, DbertTrainedFiles *f, DbertError *err)
 	for (int i = 0; i < slots->count; i++)
 	{
 		const DbertSlot *slot = &slots->items[i];
-		int			parts = dbert_slot_parts(slot, &t->config);
+		int			parts = slot->kind == DBERT_SLOT_TIED ? 0 : dbert_slot_parts(slot, &t->config);
 
 		/* of use in training alone (train.h, DbertDistill) */
 		if (dbert_slot_role(slot) == DBERT_ROLE_DENSE)
