@@ -63,7 +63,9 @@ read_rows(DistilTrainJob *job)
 	const DistilTrainArgs *args = &job->args;
 	DistilExampleWant want = wants(job);
 
+	distil_progress_phase(job->progress, DISTIL_PHASE_READING_ROWS);
 	begin_set(job);
+	job->set->progress = job->progress;
 	distil_trainset_read(job->set, args->query, "query", want);
 	job->n_training = job->set->n;
 	if (args->validation_query != NULL)
@@ -80,9 +82,6 @@ read_rows(DistilTrainJob *job)
 	if (job->set->truncated > 0)
 		ereport(NOTICE,
 				(errmsg("%d of %d texts are cut at %d tokens", job->set->truncated, job->set->n, job->set->max_tokens)));
-	if (job->set->empty > 0)
-		ereport(NOTICE,
-				(errmsg("%lld texts are left out: they have no known word", (long long) job->set->empty)));
 }
 
 /* Rows of each class among those. */
@@ -121,7 +120,7 @@ split_pieces(DistilTrainJob *job)
 	int32	   *order = palloc_extended(sizeof(int32) * rows, MCXT_ALLOC_HUGE);
 	bool	   *held = palloc_extended(sizeof(bool) * rows, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
-	dbert_random_shuffle(order, rows, dbert_random_key(job->args.seed, STREAM_SPLIT, 0));
+	distil_train_permute(order, rows, dbert_random_key(job->args.seed, STREAM_SPLIT, 0));
 	for (int i = 0; i < wanted; i++)
 		held[order[i]] = true;
 	job->training = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
@@ -140,7 +139,7 @@ split_pieces(DistilTrainJob *job)
 
 /*
  * The rows of query in random order; the first to go to validation are those
- * whose class has other rows left to learn from.
+ * whose class has other rows left to learn from.  One row at least is trained on.
  */
 static void
 split_rows(DistilTrainJob *job)
@@ -151,7 +150,7 @@ split_rows(DistilTrainJob *job)
 	int32	   *order = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
 	int64	   *left;
 
-	dbert_random_shuffle(order, n, dbert_random_key(job->args.seed, STREAM_SPLIT, 0));
+	distil_train_permute(order, n, dbert_random_key(job->args.seed, STREAM_SPLIT, 0));
 	left = job->set->kind == DISTIL_LABEL_ONE && job->set->n_unlabelled == 0 ? count_classes(job, order, n) : NULL;
 	job->training = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
 	job->validation = palloc_extended(sizeof(int32) * (wanted + rest + 1), MCXT_ALLOC_HUGE);
@@ -171,6 +170,11 @@ split_rows(DistilTrainJob *job)
 	}
 	for (int i = 0; i < rest; i++)
 		job->validation[job->n_validation++] = n + i;
+	if (job->n_validation == 0 && job->args.early_stopping > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("early_stopping needs validation, but there is no row to hold back"),
+				 errhint("Give more rows, or a validation_query.")));
 	pfree(order);
 }
 
@@ -243,6 +247,7 @@ check_memory(DistilTrainJob *job)
 	if (job->teacher != NULL)
 		teacher = distil_teacher_bytes(job);
 	bytes = Max(bytes, teacher.reading) + teacher.kept + distil_trainset_bytes(job->set);
+	job->progress->fields.memory = (int64) bytes;
 	if (bytes > (uint64_t) memory_limit())
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -287,7 +292,8 @@ run_loop(DistilTrainJob *job)
 	{
 		.subject = job->subject,.trainer = job->trainer,.epochs = job->args.epochs,.steps = job->options.steps,
 		.seed = job->args.seed,.examples = job->training,.n_examples = job->n_training,
-		.early_stopping = job->args.early_stopping,.rsinfo = job->rsinfo,.step = step,
+		.early_stopping = job->args.early_stopping,.progress = job->progress,.rsinfo = job->rsinfo,
+		.step = step,
 		.evaluate = job->n_validation > 0 ? evaluate : NULL,.metric = distil_train_metric(job),
 		.teacher = job->teacher != NULL ? &job->teacher->value : NULL,.ctx = job
 	};
@@ -347,6 +353,7 @@ static void
 train(DistilTrainJob *job, MemoryContext context)
 {
 	job->allocator = distil_allocator(context);
+	job->progress = distil_progress_begin(job->command, job->args.name, context);
 	job->subject = psprintf("could not train model \"%s\"", job->args.name);
 	if (job->teacher != NULL)
 		distil_teacher_open_student(job);
@@ -354,6 +361,7 @@ train(DistilTrainJob *job, MemoryContext context)
 		open_base(job, context);
 	begin_masker(job);
 	read_rows(job);
+	distil_progress_phase(job->progress, DISTIL_PHASE_PREPARING);
 	choose_labels(job);
 	job->counts = palloc(sizeof(DistilClassCount) * Max(job->n_labels, 1));
 	if (job->set->kind == DISTIL_LABEL_NONE)
@@ -372,18 +380,19 @@ train(DistilTrainJob *job, MemoryContext context)
 		distil_teacher_judge(job);
 		distil_teacher_end(job->teacher);
 	}
+	distil_progress_phase(job->progress, DISTIL_PHASE_STORING);
 	store_result(job);
 	distil_model_source_end(&job->source);
 }
 
 static Datum
-run_job(FunctionCallInfo fcinfo, const DistilTrainArgs *args, const char *function)
+run_job(FunctionCallInfo fcinfo, const DistilTrainArgs *args, const char *command)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
-	DistilTrainJob	job = {.args = *args};
+	DistilTrainJob job = {.args = *args,.command = command};
 
-	distil_prevent_read_only(function);
+	distil_prevent_read_only(psprintf("distil_%s()", command));
 	distil_check_new_name(job.args.name, job.args.replace);
 	if (job.args.teacher != NULL)
 		job.teacher = distil_teacher_for_call(fcinfo->flinfo, job.args.teacher);
@@ -412,7 +421,7 @@ distil_train(PG_FUNCTION_ARGS)
 {
 	DistilTrainArgs args = distil_train_args(fcinfo);
 
-	return run_job(fcinfo, &args, "distil_train()");
+	return run_job(fcinfo, &args, "train");
 }
 
 PG_FUNCTION_INFO_V1(distil_pretrain);
@@ -421,7 +430,7 @@ distil_pretrain(PG_FUNCTION_ARGS)
 {
 	DistilTrainArgs args = distil_pretrain_args(fcinfo);
 
-	return run_job(fcinfo, &args, "distil_pretrain()");
+	return run_job(fcinfo, &args, "pretrain");
 }
 
 PG_FUNCTION_INFO_V1(distil_distill);
@@ -430,5 +439,5 @@ distil_distill(PG_FUNCTION_ARGS)
 {
 	DistilTrainArgs args = distil_distill_args(fcinfo);
 
-	return run_job(fcinfo, &args, "distil_distill()");
+	return run_job(fcinfo, &args, "distill");
 }

@@ -303,6 +303,10 @@ visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows,
 	}
 	if (set->twin != NULL)
 		visit(set->twin, kind, integers, rows, n);
+	if (set->progress == NULL)
+		return;
+	set->progress->fields.rows += n;
+	distil_progress_tell(set->progress);
 }
 
 static void
@@ -334,11 +338,17 @@ void
 distil_trainset_read(DistilTrainSet *set, const char *query, const char *argument, DistilExampleWant want)
 {
 	int			before = set->n;
-	DistilExampleCounts counts = distil_examples_visit(query, argument, want, visit, set);
+	DistilExampleCounts counts;
 
+	set->empty = 0;
+	counts = distil_examples_visit(query, argument, want, visit, set);
 	if (set->n == before)
 		raise_nothing(set, argument, &counts);
 	distil_examples_report(&counts);
+	if (set->empty > 0)
+		ereport(NOTICE,
+				(errmsg("%lld of %lld rows are left out: they have no known word", (long long) set->empty,
+						(long long) counts.rows)));
 }
 
 /* ---- classes ---- */

@@ -9,6 +9,7 @@
 #define DISTILBERT_PG_TRAINSET_H
 
 #include "pg/examples.h"
+#include "pg/trainprogress.h"
 
 /* One example's places in the arrays. */
 typedef struct DistilTrainText
@@ -28,6 +29,7 @@ typedef struct DistilTrainSet
 	int32		max_tokens;
 	bool		takes_pairs;	/* does the model? */
 	int64		limit;			/* bytes of all arrays together */
+	DistilProgress *progress;	/* is told how many rows there are, or NULL */
 
 	DistilTrainText *texts;
 	int			n;
@@ -46,7 +48,7 @@ typedef struct DistilTrainSet
 	int			n_unlabelled;	/* texts */
 	struct DistilTrainSet *twin;	/* gets the same rows, cut into tokens its own way; or NULL */
 	int			n_rows;			/* of NONE: those with pieces */
-	int64		empty;			/* of NONE: texts without a token to learn */
+	int64		empty;			/* of NONE, and the query read last: texts without a token to learn */
 
 	/* the classes, shared by training and validation set */
 	struct HTAB *index;			/* name to number */

@@ -383,6 +383,7 @@ distil_teacher_read(DistilTrainJob *job)
 	DbertTeacherOptions o = reading_options(job);
 	DbertTeacher *core;
 
+	distil_progress_phase(job->progress, DISTIL_PHASE_TEACHER);
 	begin_outputs(job);
 	distil_train_must(job, dbert_teacher_create(t->model->core, &o, &job->allocator, &core, &job->err));
 	read_texts(job, core, &o);

@@ -110,6 +110,7 @@ add_slot(DbertStudent *s, const DbertSlot *slot, bool fresh)
 {
 	static const int element[] = {[DBERT_DTYPE_F32] = 4,[DBERT_DTYPE_F16] = 2,[DBERT_DTYPE_BF16] = 2};
 	int			parts = dbert_slot_parts(slot, &s->config);
+	char		name[DBERT_TENSOR_NAME_MAX + 1];
 
 	for (int part = 0; part < parts; part++)
 	{
@@ -119,7 +120,8 @@ add_slot(DbertStudent *s, const DbertSlot *slot, bool fresh)
 		{
 			.tensor = t,.random = dbert_slot_is_matrix(slot),.constant = is_gain(slot, &s->config)
 		};
-		dbert_tensorfile_add(&s->weights, slot, part, &s->config, t ? t->dtype_name : "F32", t ? element[t->dtype] : 4, NULL);
+		dbert_slot_tensor_name(slot, part, &s->config, name);
+		dbert_tensorfile_add(&s->weights, name, slot, parts, t ? t->dtype_name : "F32", t ? element[t->dtype] : 4, NULL);
 	}
 }
 

@@ -36,20 +36,17 @@ dbert_tensorfile_begin(DbertTensorFile *f, int pieces, const DbertAllocator *all
 
 /* Offsets count from the end of the header until it is there. */
 void
-dbert_tensorfile_add(DbertTensorFile *f, const DbertSlot *slot, int part, const DbertConfig *config,
+dbert_tensorfile_add(DbertTensorFile *f, const char *name, const DbertSlot *slot, int parts,
 					 const char *dtype, int element, const void *data)
 {
-	int			parts = dbert_slot_parts(slot, config);
 	bool		matrix = dbert_slot_is_matrix(slot);
 	uint64_t	bytes = (uint64_t) slot->rows * slot->cols / parts * element,
 				end = f->size + bytes;
-	char		name[DBERT_TENSOR_NAME_MAX + 1];
 	json_t	   *shape = json_array();
 
 	if (matrix)
 		json_array_append_new(shape, json_integer(slot->rows / parts));
 	json_array_append_new(shape, json_integer(matrix ? slot->cols : slot->cols / parts));
-	dbert_slot_tensor_name(slot, part, config, name);
 	json_object_set_new(f->entries, name, json_pack("{s:s,s:o,s:[I,I]}", "dtype", dtype, "shape", shape, "data_offsets",
 													(json_int_t) f->size, (json_int_t) end));
 	f->pieces[f->n_pieces++] = (DbertPiece) {f->size, bytes, data};

@@ -34,8 +34,8 @@ typedef struct DbertTensorFile
 /* Room for so many pieces; E_NOMEM.  Ended or not, it is to be freed. */
 extern DbertStatus dbert_tensorfile_begin(DbertTensorFile *f, int pieces, const DbertAllocator *alloc, DbertError *err);
 
-/* Append a part of a slot: elements of a dtype ("F32") of so many bytes each. */
-extern void dbert_tensorfile_add(DbertTensorFile *f, const DbertSlot *slot, int part, const DbertConfig *config,
+/* Append one of the parts of a slot: elements of a dtype ("F32") of so many bytes each. */
+extern void dbert_tensorfile_add(DbertTensorFile *f, const char *name, const DbertSlot *slot, int parts,
 								 const char *dtype, int element, const void *data);
 extern DbertStatus dbert_tensorfile_end(DbertTensorFile *f, DbertError *err);
 extern void dbert_tensorfile_free(DbertTensorFile *f);

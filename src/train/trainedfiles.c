@@ -96,6 +96,26 @@ make_config(const DbertTrainer *t, DbertTrainedFiles *f, const DbertPoll *poll, 
 
 /* ---- model.safetensors ---- */
 
+/*
+ * A decoder that is the word embedding is left out, as transformers does; the
+ * bias of BERT's own decoder has two names there, of which each is read.
+ */
+static void
+add_slot(const DbertTrainer *t, DbertTensorFile *f, const DbertSlot *slot)
+{
+	const char *data = (const char *) t->params.values + slot->offset;
+	int			parts = slot->kind == DBERT_SLOT_TIED ? 0 : dbert_slot_parts(slot, &t->config);
+	char		name[DBERT_TENSOR_NAME_MAX + 1] = "";
+
+	for (int part = 0; part < parts; part++)
+	{
+		dbert_slot_tensor_name(slot, part, &t->config, name);
+		dbert_tensorfile_add(f, name, slot, parts, "F32", sizeof(float), data + part * (slot->bytes / parts));
+	}
+	if (!t->tied && strcmp(name, "cls.predictions.bias") == 0)
+		dbert_tensorfile_add(f, "cls.predictions.decoder.bias", slot, 1, "F32", sizeof(float), data);
+}
+
 static DbertStatus
 make_weights(const DbertTrainer *t, DbertTrainedFiles *f, DbertError *err)
 {
@@ -104,15 +124,9 @@ make_weights(const DbertTrainer *t, DbertTrainedFiles *f, DbertError *err)
 	DBERT_TRY(dbert_tensorfile_begin(&f->weights, slots->count * 3, f->alloc, err));
 	for (int i = 0; i < slots->count; i++)
 	{
-		const DbertSlot *slot = &slots->items[i];
-		int			parts = slot->kind == DBERT_SLOT_TIED ? 0 : dbert_slot_parts(slot, &t->config);
-
 		/* of use in training alone (train.h, DbertDistill) */
-		if (dbert_slot_role(slot) == DBERT_ROLE_DENSE)
-			continue;
-		for (int part = 0; part < parts; part++)
-			dbert_tensorfile_add(&f->weights, slot, part, &t->config, "F32", sizeof(float),
-								 (const char *) t->params.values + slot->offset + part * (slot->bytes / parts));
+		if (dbert_slot_role(&slots->items[i]) != DBERT_ROLE_DENSE)
+			add_slot(t, &f->weights, &slots->items[i]);
 	}
 	return dbert_tensorfile_end(&f->weights, err);
 }
