@@ -468,12 +468,6 @@ distil_teacher_answer(const DistilTrainJob *job)
 
 /* ---- judging ---- */
 
-static int64
-parameters_of(const DbertTrainBase *base)
-{
-	return (int64) dbert_trainbase_config(base)->parameters;
-}
-
 /* The student's share of the teacher's metric; of errors the inverse.  NaN: there is none. */
 static double
 quality_of(const DistilTrainJob *job, double student)
@@ -493,8 +487,8 @@ distil_teacher_judge(DistilTrainJob *job)
 				quality;
 
 	ereport(NOTICE,
-			(errmsg("the student has %d of the teacher's %d layers, %.1f of its %.1f million parameters", c->layers,
-					config_of(t)->layers, (double) parameters_of(job->base) / 1e6, (double) config_of(t)->parameters / 1e6)));
+			(errmsg("the student has %d layers, the teacher %d; its parameters are %.1f %% of the teacher's", c->layers,
+					config_of(t)->layers, 100 * (double) c->parameters / (double) config_of(t)->parameters)));
 	if (job->n_validation == 0)
 		return;
 	value = distil_train_evaluate(job).value;
