@@ -26,7 +26,8 @@ typedef enum DistilExampleWant
 	DISTIL_WANT_MANY_OR_NUMBERS,	/* of which arrays are MANY */
 	DISTIL_WANT_SPANS,
 	DISTIL_WANT_TEXTS,			/* NONE */
-	DISTIL_WANT_PAIRS			/* PAIR */
+	DISTIL_WANT_PAIRS,			/* PAIR */
+	DISTIL_WANT_OPTIONAL = 0x10 /* with one of the others: the label may be NULL, or no column be there */
 } DistilExampleWant;
 
 /* An entity in a text. */
@@ -43,6 +44,7 @@ typedef struct DistilExample
 	bool		pair;
 	const char **labels;		/* [n_labels], UTF-8: 1 for ONE, none for NUMBER */
 	int			n_labels;
+	bool		unlabelled;		/* where labels are optional */
 	float		number;			/* of NUMBER; of PAIR, NaN where there is no such column */
 	DistilSpan *spans;			/* [n_spans] of SPANS, as they stand in the array */
 	int			n_spans;
@@ -53,6 +55,7 @@ typedef struct DistilExampleCounts
 	int64		rows;
 	int64		null_texts;
 	int64		null_labels;	/* of rows with a text */
+	bool		optional;		/* labels were; then there are none of the last */
 	bool		only_texts;		/* NONE, and PAIR without numbers */
 	int64		null_answers;	/* of the others, as distilbert.on_error allows; counted by the visitor's owner */
 } DistilExampleCounts;
