@@ -712,6 +712,48 @@ COMMENT ON FUNCTION @extschema@.distil_train(
 	real, text, integer, bigint, boolean) IS
 	'train a model on the texts and labels of a query, beginning with a base model; a row for each evaluation';
 
+-- As pg_stat_progress_*: of other roles' trainings process and database alone,
+-- unless one has the rights of pg_read_all_stats.
+CREATE FUNCTION distilbert.progress(
+	OUT pid integer, OUT datid oid, OUT usesysid oid, OUT command text, OUT model text, OUT phase text,
+	OUT epoch integer, OUT epochs integer, OUT step bigint, OUT steps bigint, OUT loss real,
+	OUT "rows" bigint, OUT memory_bytes bigint, OUT started_at timestamptz, OUT seconds real,
+	OUT seconds_left real, OUT checkpoint_at timestamptz)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'distil_progress'
+	LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 3;
+COMMENT ON FUNCTION distilbert.progress() IS 'where trainings are; see the view distil_progress';
+
+CREATE VIEW @extschema@.distil_progress AS
+	SELECT p.pid, p.datid, d.datname, p.usesysid, pg_catalog.pg_get_userbyid(p.usesysid) AS usename,
+		p.command, p.model, p.phase, p.epoch, p.epochs, p.step, p.steps, p.loss,
+		p."rows", p.memory_bytes, p.started_at, p.seconds, p.seconds_left, p.checkpoint_at
+	FROM distilbert.progress() p
+	LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) p.datid;
+COMMENT ON VIEW @extschema@.distil_progress IS
+	'trainings that run now on this server, in all databases: phase, steps, loss, memory, time';
+GRANT SELECT ON @extschema@.distil_progress TO PUBLIC;
+
+CREATE FUNCTION @extschema@.distil_pretrain(
+	name text, query text, base text,
+	epochs integer DEFAULT 1, learning_rate real DEFAULT 5e-5,
+	batch_size integer DEFAULT 32, batch_tokens integer DEFAULT 4096, max_tokens integer DEFAULT 128,
+	weight_decay real DEFAULT 0.01, warmup real DEFAULT 0.1, dropout real DEFAULT 0.1,
+	mask_share real DEFAULT 0.15, whole_word boolean DEFAULT false,
+	validation real DEFAULT 0.05, validation_query text DEFAULT NULL, early_stopping integer DEFAULT 0,
+	seed bigint DEFAULT 42, replace boolean DEFAULT false)
+	RETURNS TABLE (
+		epoch integer, step bigint, train_loss real, eval_loss real, metric text, value real, seconds real)
+	AS 'MODULE_PATHNAME', 'distil_pretrain'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
+COMMENT ON FUNCTION @extschema@.distil_pretrain(
+	text, text, text, integer, real, integer, integer, integer, real, real, real, real, boolean,
+	real, text, integer, bigint, boolean) IS
+	'train a model to say which tokens of a query''s texts are masked, beginning with a base model; a row for each evaluation';
+REVOKE ALL ON FUNCTION @extschema@.distil_pretrain(
+	text, text, text, integer, real, integer, integer, integer, real, real, real, real, boolean,
+	real, text, integer, bigint, boolean) FROM PUBLIC;
+
 CREATE FUNCTION @extschema@.distil_export_model(name text)
 	RETURNS TABLE (file text, data bytea)
 	AS 'MODULE_PATHNAME', 'distil_export_model'

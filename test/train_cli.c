@@ -4,10 +4,10 @@
  *
  *     train_cli DIR OUT HEAD PROBLEM LEARNING_RATE WEIGHT_DECAY WARMUP STEPS LABEL...
  *
- * HEAD is sequence or token, PROBLEM single, multi or regression.  Reads one
+ * HEAD is sequence, token or mask, PROBLEM single, multi or regression.  Reads one
  * batch per line, {"ids": [[...], ...], "y": [...]}: y has a class for each
  * text, a list of numbers for each text, or a class for each token of each
- * text.  Prints the loss of each step and the processor's seconds it took; OUT,
+ * text; of mask the id that was there before it was masked, or -1.  Prints the loss of each step and the processor's seconds it took; OUT,
  * unless "-", gets the trained model's files.  No dropout.
  */
 #include "dbert.h"

@@ -328,18 +328,6 @@ count_entities(const DistilPredictor *p, const DistilExample *row, const DistilP
 	pfree(types);
 }
 
-/* Was label i there before? */
-static bool
-repeated(const char *const *labels, int i)
-{
-	for (int j = 0; j < i; j++)
-	{
-		if (strcmp(labels[j], labels[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
 void
 distil_count_prediction(const DistilPredictor *p, const DistilExample *row, const DistilPrediction *said,
 						DistilClassCount *counts)
@@ -352,8 +340,6 @@ distil_count_prediction(const DistilPredictor *p, const DistilExample *row, cons
 	{
 		int			label = distil_true_label(p, row->labels[i]);
 
-		if (repeated(row->labels, i))
-			continue;
 		counts[label].support++;
 		counts[label].hits += holds(said->labels, said->n_labels, label);
 	}

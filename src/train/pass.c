@@ -127,7 +127,7 @@ add_row(float *sum, const float *x, size_t c)
 		sum[j] += x[j];
 }
 
-/* The rows of word, position and type that were read get dx; all others 0. */
+/* The rows of word, position and type that were read get dx; all others 0, but for what a decoder gave word. */
 static DbertStatus
 embed_backward(const DbertPass *pass, float *dx)
 {
@@ -139,7 +139,8 @@ embed_backward(const DbertPass *pass, float *dx)
 	DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_EMBEDDING, 0, dx, pass->n, dx));
 	DBERT_TRY(dbert_norm_backward(&pass->run, &t->params.w.embed_norm, &g->embed_norm, t->acts.xhat0,
 								  t->acts.rstd0, dx, pass->n, (int) c, dx));
-	DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->word, t->config.vocab, (int) c));
+	if (!t->tied)
+		DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->word, t->config.vocab, (int) c));
 	DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->position, t->config.positions, (int) c));
 	if (g->type != NULL)
 		DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->type, t->config.types, (int) c));

@@ -78,13 +78,11 @@ dbert_dropout_factor(const DbertDropout *d, uint64_t i)
 	return (uint32_t) (dbert_random_at(d->key, i) >> 32) < d->threshold ? 0 : d->scale;
 }
 
-/* The numbers 0 .. n-1 in random order (Fisher and Yates). */
+/* Fisher and Yates' exchanges of places first, first - 1 .. last with one below, or themselves. */
 static inline void
-dbert_random_shuffle(int32_t *order, int32_t n, uint64_t key)
+dbert_random_exchange(int32_t *order, int32_t first, int32_t last, uint64_t key)
 {
-	for (int32_t i = 0; i < n; i++)
-		order[i] = i;
-	for (int32_t i = n - 1; i > 0; i--)
+	for (int32_t i = first; i >= last; i--)
 	{
 		int32_t		j = (int32_t) (dbert_random_at(key, i) % (uint64_t) (i + 1));
 		int32_t		t = order[i];
@@ -92,6 +90,15 @@ dbert_random_shuffle(int32_t *order, int32_t n, uint64_t key)
 		order[i] = order[j];
 		order[j] = t;
 	}
+}
+
+/* The numbers 0 .. n-1 in random order. */
+static inline void
+dbert_random_shuffle(int32_t *order, int32_t n, uint64_t key)
+{
+	for (int32_t i = 0; i < n; i++)
+		order[i] = i;
+	dbert_random_exchange(order, n - 1, 1, key);
 }
 
 #endif

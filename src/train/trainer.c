@@ -6,6 +6,8 @@
  */
 #include "train/trainer.h"
 
+#include "train/trainbase.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -114,9 +116,12 @@ check_options(const DbertTrainBase *base, const DbertTrainOptions *o, DbertError
 {
 	const DbertConfig *config = dbert_trainbase_config(base);
 
-	if (o->head != DBERT_HEAD_SEQUENCE && o->head != DBERT_HEAD_TOKEN)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "only heads that classify texts or tokens can be trained");
-	if (o->n_labels < 1 || o->n_labels > DBERT_MAX_LABELS)
+	if (o->head != DBERT_HEAD_SEQUENCE && o->head != DBERT_HEAD_TOKEN && o->head != DBERT_HEAD_MASK)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "only heads that classify texts or tokens or fill masks can be trained");
+	if (o->head == DBERT_HEAD_MASK && (o->head_only || o->freeze_embeddings))
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "masked tokens are learnt by the whole model");
+	if (o->head != DBERT_HEAD_MASK && (o->n_labels < 1 || o->n_labels > DBERT_MAX_LABELS))
 		return dbert_fail(err, DBERT_E_LIMIT, "%d labels, 1 to %d are allowed", o->n_labels, DBERT_MAX_LABELS);
 	if (o->max_text_tokens < 1 || o->max_text_tokens > config->positions ||
 		o->max_batch_tokens < o->max_text_tokens || o->max_texts < 1 || o->steps < 1 ||
@@ -133,18 +138,22 @@ plan(DbertTrainer *t, const DbertTrainBase *base, const DbertTrainOptions *optio
 	DBERT_TRY(check_options(base, options, err));
 	t->alloc = alloc;
 	t->options = *options;
-	t->objective = &dbert_classify;
+	t->objective = options->head == DBERT_HEAD_MASK ? &dbert_masked_lm : &dbert_classify;
 	t->layers_learn = !options->head_only;
 	t->embeddings_learn = t->layers_learn && !options->freeze_embeddings;
 	t->config = *dbert_trainbase_config(base);
 	t->config.head = options->head;
 	t->config.problem = options->head == DBERT_HEAD_SEQUENCE ? options->problem : DBERT_PROBLEM_SINGLE;
-	t->config.n_labels = options->n_labels;
+	t->config.n_labels = options->head == DBERT_HEAD_MASK ? 0 : options->n_labels;
 	t->config.dense = 0;		/* a sentence encoder's, which classes have no use for */
 	t->config.embedding = t->config.hidden;
-	snprintf(t->config.architecture, sizeof(t->config.architecture), "%sBertFor%sClassification",
+	snprintf(t->config.architecture, sizeof(t->config.architecture), "%sBertFor%s",
 			 t->config.family == DBERT_FAMILY_DISTILBERT ? "Distil" : "",
-			 options->head == DBERT_HEAD_SEQUENCE ? "Sequence" : "Token");
+			 options->head == DBERT_HEAD_MASK ? "MaskedLM" :
+			 options->head == DBERT_HEAD_SEQUENCE ? "SequenceClassification" : "TokenClassification");
+	t->tied = options->head == DBERT_HEAD_MASK &&
+		(dbert_trainbase_config(base)->head != DBERT_HEAD_MASK ||
+		 dbert_slots_tied(&t->config, &base->pack->tensors));
 	return dbert_params_plan(t, alloc, &t->params, err);
 }
 
@@ -265,6 +274,24 @@ dbert_trainer_kept_head(const DbertTrainer *trainer)
 
 /* ---- running ---- */
 
+/* Places and classes of masked tokens. */
+static DbertStatus
+check_masked(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *err)
+{
+	int			before = -1;
+
+	if (batch->n_masked < 1)
+		return dbert_fail(err, DBERT_E_INVALID, "a batch without a masked token");
+	for (int i = 0; i < batch->n_masked; i++)
+	{
+		if (batch->masked[i] <= before || batch->masked[i] >= batch->cu[batch->n_texts] ||
+			batch->classes[i] < 0 || batch->classes[i] >= t->config.vocab)
+			return dbert_fail(err, DBERT_E_INVALID, "masked tokens are out of order or out of range");
+		before = batch->masked[i];
+	}
+	return DBERT_OK;
+}
+
 static DbertStatus
 check_batch(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *err)
 {
@@ -280,7 +307,28 @@ check_batch(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *err
 		if (batch->cu[b + 1] - batch->cu[b] < 1 || batch->cu[b + 1] - batch->cu[b] > o->max_text_tokens)
 			return dbert_fail(err, DBERT_E_LIMIT, "a text of %d tokens, but room is for 1 to %d",
 							  (int) (batch->cu[b + 1] - batch->cu[b]), o->max_text_tokens);
-	return DBERT_OK;
+	return o->head == DBERT_HEAD_MASK ? check_masked(t, batch, err) : DBERT_OK;
+}
+
+/* The rows that the head takes. */
+static void
+pick_rows(const DbertTrainer *t, DbertPass *pass)
+{
+	const DbertTrainBatch *batch = pass->batch;
+
+	switch (t->options.head)
+	{
+		case DBERT_HEAD_MASK:
+			pass->rows = batch->n_masked;
+			pass->picked = batch->masked;
+			break;
+		case DBERT_HEAD_TOKEN:
+			pass->rows = pass->n;
+			break;
+		default:
+			pass->rows = batch->n_texts;
+			pass->picked = batch->cu;
+	}
 }
 
 DbertStatus
@@ -294,10 +342,9 @@ dbert_pass_begin(DbertTrainer *t, const DbertTrainBatch *batch, bool training, c
 	*pass = (DbertPass)
 	{
 		.trainer = t,.batch = batch,.training = training,.n = batch->cu[batch->n_texts],
-		.rows = t->options.head == DBERT_HEAD_TOKEN ? batch->cu[batch->n_texts] : batch->n_texts,
-		.picked = t->options.head == DBERT_HEAD_TOKEN ? NULL : batch->cu,
 		.run = {.sgemm = t->sgemm,.kernels = t->options.kernels,.pool = t->pool,.poll = poll,.err = err}
 	};
+	pick_rows(t, pass);
 	return DBERT_OK;
 }
 

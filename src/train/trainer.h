@@ -56,7 +56,11 @@ typedef struct DbertActs
 	/* the objective's: those that it places */
 	float	   *z;				/* [R, C] the head's dense layer, before the activation */
 	float	   *d;				/* [R, C] what the output layer takes */
-	float	   *logits;			/* [R, n_labels]; then their derivative */
+	float	   *logits;			/* [R, n_labels]; then their derivative; of MASK dbert_trainer_evaluate's [R] */
+	float	   *head_xhat;		/* [R, C] of the head's norm */
+	float	   *head_rstd;		/* [R] */
+	float	   *dd;				/* [R, C] the derivative by d */
+	float	   *block;			/* logits of some rows, see maskedlm.c */
 
 	/* scratch */
 	float	   *wide;			/* [N, F] */
@@ -93,8 +97,9 @@ typedef struct DbertObjective
 	DbertStatus (*forward) (const DbertPass *pass);
 
 	/*
-	 * *loss = the batch's mean, *weight its denominator; the outputs become
-	 * the derivative of the mean by them when differentiate is set.
+	 * *loss = the batch's mean, *weight its denominator; when differentiate is
+	 * set, what the backward begins with: the outputs become the derivative of
+	 * the mean by them, or that by the output layer's input and gradients.
 	 */
 	DbertStatus (*loss) (const DbertPass *pass, bool differentiate, double *loss, double *weight);
 
@@ -106,6 +111,7 @@ typedef struct DbertObjective
 } DbertObjective;
 
 extern const DbertObjective dbert_classify;		/* SEQUENCE, TOKEN */
+extern const DbertObjective dbert_masked_lm;	/* MASK */
 
 struct DbertTrainer
 {
@@ -122,6 +128,7 @@ struct DbertTrainer
 	bool		layers_learn;
 	bool		embeddings_learn;
 	bool		kept_head;
+	bool		tied;			/* the decoder of MASK is the word embedding */
 	int64_t		step;			/* done so far */
 };
 
