@@ -434,9 +434,10 @@ distil_examples_report(const DistilExampleCounts *counts)
 {
 	int64		sum = counts->null_texts + counts->null_labels + counts->null_answers;
 
-	if (sum > 0 && counts->only_texts)
+	if (counts->null_texts > 0 && counts->only_texts)
 		ereport(NOTICE,
-				(errmsg("%lld of %lld rows are left out: they have no text", (long long) sum, (long long) counts->rows)));
+				(errmsg("%lld of %lld rows are left out: they have no text",
+						(long long) counts->null_texts, (long long) counts->rows)));
 	else if (sum > 0)
 		ereport(NOTICE,
 				(errmsg("%lld of %lld rows are left out: %lld without a text, %lld without a label%s",

@@ -60,8 +60,8 @@ typedef struct DistilExampleCounts
 	int64		rows;
 	int64		null_texts;
 	int64		null_labels;	/* of rows with a text */
-	int64		null_answers;	/* of the others, as distilbert.on_error allows; counted by the visitor's owner */
 	bool		only_texts;		/* NONE */
+	int64		null_answers;	/* of the others, as distilbert.on_error allows; counted by the visitor's owner */
 } DistilExampleCounts;
 
 /* Called with each block of complete rows, in order; rows and what they point to are gone after it. */
