@@ -368,6 +368,7 @@ count_entities(const DistilPredictor *p, const DistilExample *row, const DistilP
 	{
 		const DistilTyped *e = &said->entities[i];
 
+		CHECK_FOR_INTERRUPTS();
 		counts[e->label].said++;
 		counts[e->label].hits += among(e, row->spans, types, row->n_spans);
 	}

@@ -141,7 +141,7 @@ dbert_exp_negative(float x)
 				r = at - n * 0.693359375f + n * 2.12194440e-4f,
 				p = 1.9875691500e-4f,
 				power;
-	int32_t		bits = ((int32_t) n + 127) * (1 << 23);
+	uint32_t	bits = ((uint32_t) (int32_t) n + 127) << 23;	/* of NaN any: p is NaN */
 
 	p = p * r + 1.3981999507e-3f;
 	p = p * r + 8.3334519073e-3f;
@@ -154,6 +154,9 @@ dbert_exp_negative(float x)
 
 /* y[M,N] = 0 */
 extern DbertStatus dbert_zero_rows(const DbertTrainRun *run, float *y, int m, int n);
+
+/* y[M,N] += x */
+extern DbertStatus dbert_add_rows(const DbertTrainRun *run, float *y, const float *x, int m, int n);
 
 /* Multi-head self-attention of texts without padding. */
 typedef struct DbertSelfAttention

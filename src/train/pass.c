@@ -11,6 +11,7 @@
  */
 #include "train/trainer.h"
 
+#include <math.h>
 #include <string.h>
 
 #define STREAM_DROPOUT 2		/* and on: one for each step */
@@ -344,19 +345,31 @@ dbert_pass_forward(const DbertPass *pass)
 	return pass->trainer->objective->forward(pass);
 }
 
+DbertStatus
+dbert_pass_check_loss(const DbertPass *pass, double loss)
+{
+	if (!isfinite(loss))
+		return dbert_fail(pass->run.err, DBERT_E_INVALID, "the loss is no longer finite: training has diverged");
+	return DBERT_OK;
+}
+
 /* The derivative travels down in the memory of the last hidden states, which nobody reads any more. */
 DbertStatus
 dbert_pass_backward(const DbertPass *pass)
 {
 	float	   *dx = pass->trainer->acts.hidden;
 
-	DBERT_TRY(pass->trainer->objective->backward(pass, dx));
+	const DbertObjective *objective = pass->trainer->objective;
+
+	DBERT_TRY(objective->backward(pass, dx));
 	if (!pass->trainer->layers_learn)
 		return DBERT_OK;
 	for (int l = pass->trainer->config.layers - 1; l >= 0; l--)
 	{
 		DBERT_TRY(feed_forward_backward(pass, l, dx));
 		DBERT_TRY(attention_backward(pass, l, dx));
+		if (l > 0 && objective->between != NULL)
+			DBERT_TRY(objective->between(pass, l, dx));
 	}
 	return pass->trainer->embeddings_learn ? embed_backward(pass, dx) : DBERT_OK;
 }
