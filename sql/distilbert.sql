@@ -777,13 +777,6 @@ REVOKE ALL ON FUNCTION @extschema@.distil_distill(
 	text, text, text, integer, integer, text, real, real, real, real, real, integer, real, integer, integer, integer,
 	real, real, real, real, text, integer, real, bigint, boolean) FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.distil_evaluate(model text, query text)
-	RETURNS TABLE (label text, "precision" real, recall real, f1 real, support bigint)
-	AS 'MODULE_PATHNAME', 'distil_evaluate'
-	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 10;
-COMMENT ON FUNCTION @extschema@.distil_evaluate(text, text) IS
-	'how well a classifier does on the texts and labels of a query: a row for each label, then overall rows';
-
 CREATE FUNCTION @extschema@.distil_export_model(name text)
 	RETURNS TABLE (file text, data bytea)
 	AS 'MODULE_PATHNAME', 'distil_export_model'
@@ -795,3 +788,30 @@ REVOKE ALL ON FUNCTION @extschema@.distil_train(
 	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, boolean, boolean,
 	real, text, integer, bigint, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.distil_export_model(text) FROM PUBLIC;
+
+
+-- ---------------------------------------------------------------- evaluation
+--
+-- For everybody, as the functions on text; the queries run with the rights of
+-- the caller.
+
+CREATE FUNCTION @extschema@.distil_evaluate(model text, query text)
+	RETURNS TABLE (label text, "precision" real, recall real, f1 real, support bigint, value real)
+	AS 'MODULE_PATHNAME', 'distil_evaluate'
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 10;
+COMMENT ON FUNCTION @extschema@.distil_evaluate(text, text) IS
+	'how well a model does on the texts and labels, entities or numbers of a query: a row for each label, then overall rows';
+
+CREATE FUNCTION @extschema@.distil_confusion(model text, query text)
+	RETURNS TABLE (label text, predicted text, count bigint)
+	AS 'MODULE_PATHNAME', 'distil_confusion'
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 100;
+COMMENT ON FUNCTION @extschema@.distil_confusion(text, text) IS
+	'confusion matrix: how often texts of one label, in the rows of a query, were given another by a classifier';
+
+CREATE FUNCTION @extschema@.distil_compare(model_a text, model_b text, query text, seed bigint DEFAULT 42)
+	RETURNS TABLE (metric text, a real, b real, difference real, p_value real, test text, rows bigint)
+	AS 'MODULE_PATHNAME', 'distil_compare'
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 7;
+COMMENT ON FUNCTION @extschema@.distil_compare(text, text, text, bigint) IS
+	'two models on the same rows of a query: metrics, their difference and whether it may be chance, on how many rows which model is right';

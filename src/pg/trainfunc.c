@@ -327,15 +327,39 @@ begin_masker(DistilTrainJob *job)
 	job->masker = masker;
 }
 
+/* For distil_store_model: NULL is what the labels say. */
+static const char *
+stored_task(const DistilTrainJob *job)
+{
+	return strcmp(job->args.task, "sentiment") == 0 ? "sentiment" : NULL;
+}
+
+static DbertTrainedFiles *
+trained_files(DistilTrainJob *job)
+{
+	DbertTrainedFiles *files;
+
+	distil_train_must(job, dbert_trainer_files(job->trainer, &job->allocator, distil_poll(), &files, &job->err));
+	return files;
+}
+
+/* Before the first step: what will be stored makes a model, whatever the weights become. */
+static void
+check_result(DistilTrainJob *job)
+{
+	DbertTrainedFiles *files = trained_files(job);
+
+	distil_check_model(job->args.name, dbert_trained_source(files), stored_task(job), DISTIL_DEFAULT_PRECISION,
+					   job->subject);
+	dbert_trained_free(files);
+}
+
 static void
 store_result(DistilTrainJob *job)
 {
-	DbertTrainedFiles *files;
 	DistilInfo	info;
 
-	distil_train_must(job, dbert_trainer_files(job->trainer, &job->allocator, distil_poll(), &files, &job->err));
-	distil_store_model(job->args.name, dbert_trained_source(files),
-					   strcmp(job->args.task, "sentiment") == 0 ? "sentiment" : NULL,
+	distil_store_model(job->args.name, dbert_trained_source(trained_files(job)), stored_task(job),
 					   DISTIL_DEFAULT_PRECISION, job->args.replace, job->subject, &info);
 }
 
@@ -373,6 +397,7 @@ train(DistilTrainJob *job, MemoryContext context)
 	if (job->teacher != NULL)
 		distil_teacher_read(job);
 	distil_train_must(job, dbert_trainer_create(job->base, &job->options, &job->allocator, distil_poll(), &job->trainer, &job->err));
+	check_result(job);
 	dbert_trainer_set_pool(job->trainer, distil_pool());
 	run_loop(job);
 	if (job->teacher != NULL)

@@ -12,6 +12,8 @@
 #ifndef DBERT_TRAIN_RANDOM_H
 #define DBERT_TRAIN_RANDOM_H
 
+#include "kernel/train.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -59,23 +61,40 @@ dbert_random_normal(uint64_t key, uint64_t i)
 typedef struct DbertDropout
 {
 	uint64_t	key;
-	uint32_t	threshold;		/* p in units of 2^-32; 0: everything is kept */
+	uint32_t	threshold;		/* p in units of 2^-31; 0: everything is kept */
 	float		scale;			/* 1 / (1 - p) */
 } DbertDropout;
 
 static inline DbertDropout
 dbert_dropout(uint64_t key, float p)
 {
-	DbertDropout d = {key, (uint32_t) ((double) p * 4294967296.0), 1 / (1 - p)};
+	DbertDropout d = {key, (uint32_t) ((double) p * 0x1p31), 1 / (1 - p)};
 
 	return d;
+}
+
+/*
+ * The mask of the elements from i on.  Each 2^32 elements share a number of the
+ * stream, and each is decided by a hash of that and its place among them: 32
+ * bits make vectors, and one multiplication of 64 bits for each element would
+ * take longer than all the rest (kernel/train.h).
+ */
+static inline DbertDropRow
+dbert_dropout_row(const DbertDropout *d, uint64_t i)
+{
+	uint64_t	shared = dbert_random_at(d->key, i >> 32);
+	DbertDropRow row = {(uint32_t) shared + (uint32_t) i, (uint32_t) (shared >> 32), d->threshold, d->scale};
+
+	return row;
 }
 
 /* 0, or the factor of a kept element. */
 static inline float
 dbert_dropout_factor(const DbertDropout *d, uint64_t i)
 {
-	return (uint32_t) (dbert_random_at(d->key, i) >> 32) < d->threshold ? 0 : d->scale;
+	DbertDropRow row = dbert_dropout_row(d, i);
+
+	return dbert_drop_factor(&row, 0);
 }
 
 /* Fisher and Yates' exchanges of places first, first - 1 .. last with one below, or themselves. */
