@@ -420,7 +420,7 @@ static const int32_t ids[] = {2, 5, 3, 7, 2, 9, 9, 10, 3};
 static const uint8_t types[] = {0, 0, 0, 0, 0, 1, 1, 0, 1};
 static const int32_t classes[] = {1, 2, -1, 0, 1, 0, -1, 2, 0};
 static const int32_t text_classes[] = {1, 2, 1};
-static const int32_t masked[] = {1, 3, 4, 5};
+static const int32_t masked[] = {1, 4, 5, 7};	/* none of the second text */
 static const int32_t masked_ids[] = {6, 13, 2, 9};
 static const float targets[] = {0, 1, 1, 1, 0, 0, 0, 1, 0};
 
@@ -1408,6 +1408,69 @@ test_keep_restore(void)
 	end_rig(&rig);
 }
 
+/* What to learns from is what from had learnt. */
+static void
+copy_blocks(DbertTrainer *from, DbertTrainer *to)
+{
+	DbertTrainerBlock a,
+				b;
+	int			i = 0;
+
+	CHECK(dbert_trainer_continue(to, dbert_trainer_steps(from), dbert_trainer_kept(from), NULL, NULL) == DBERT_OK);
+	for (; dbert_trainer_block(from, i, &a); i++)
+	{
+		CHECK(dbert_trainer_block(to, i, &b) && a.bytes == b.bytes);
+		memcpy(b.data, a.data, a.bytes);
+	}
+	CHECK(!dbert_trainer_block(to, i, &b));
+}
+
+static void
+check_equal_values(const DbertTrainer *a, const DbertTrainer *b)
+{
+	for (int i = 0; i < a->params.slots.count; i++)
+	{
+		const DbertSlot *slot = &a->params.slots.items[i];
+
+		CHECK(memcmp((char *) a->params.values + slot->offset, (char *) b->params.values + slot->offset, slot->bytes) == 0);
+	}
+}
+
+/* A trainer that goes on where another was, with the same bits; frozen parameters or none. */
+static void
+test_continue(void)
+{
+	for (int frozen = 0; frozen < 2; frozen++)
+	{
+		DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+		DbertError	err = {0};
+		Rig			first,
+					second;
+
+		o.keep_best = true;
+		o.freeze_embeddings = frozen;
+		mem_model_bert(&first.model, "Model", "", 0);
+		mem_model_bert(&second.model, "Model", "", 0);
+		if (!begin_rig(&first, &o) || !begin_rig(&second, &o))
+			return;
+		run_steps(first.trainer, 1);
+		CHECK(!dbert_trainer_kept(first.trainer));
+		CHECK(dbert_trainer_keep(first.trainer, NULL, NULL) == DBERT_OK);
+		run_steps(first.trainer, 2);
+		CHECK(dbert_trainer_steps(first.trainer) == 3 && dbert_trainer_kept(first.trainer));
+		copy_blocks(first.trainer, second.trainer);
+		CHECK(run_steps(first.trainer, 2) == run_steps(second.trainer, 2));
+		check_equal_values(first.trainer, second.trainer);
+		CHECK(dbert_trainer_restore(first.trainer, NULL, NULL) == DBERT_OK);
+		CHECK(dbert_trainer_restore(second.trainer, NULL, NULL) == DBERT_OK);
+		check_equal_values(first.trainer, second.trainer);
+		CHECK(dbert_trainer_continue(second.trainer, -1, false, NULL, &err) == DBERT_E_INVALID);
+		CHECK(dbert_trainer_continue(second.trainer, o.steps + 1, false, NULL, &err) == DBERT_E_INVALID);
+		end_rig(&first);
+		end_rig(&second);
+	}
+}
+
 /* ---- failures ---- */
 
 static bool
@@ -1514,6 +1577,7 @@ main(void)
 	RUN(test_f16);
 	RUN(test_masked_files);
 	RUN(test_keep_restore);
+	RUN(test_continue);
 	RUN(test_failures);
 	RUN(test_masked_failures);
 	return tests_end();

@@ -16,13 +16,13 @@
 static const char *const train_names[] = {
 	"name", "query", "base", "task", "epochs", "learning_rate", "batch_size", "batch_tokens", "max_tokens",
 	"weight_decay", "warmup", "dropout", "class_weights", "head_only", "freeze_embeddings", "validation",
-	"validation_query", "early_stopping", "seed", "replace"
+	"validation_query", "early_stopping", "seed", "replace", "resume"
 };
 
 static const char *const pretrain_names[] = {
 	"name", "query", "base", "epochs", "learning_rate", "batch_size", "batch_tokens", "max_tokens",
 	"weight_decay", "warmup", "dropout", "mask_share", "whole_word", "validation", "validation_query",
-	"early_stopping", "seed", "replace"
+	"early_stopping", "seed", "replace", "resume"
 };
 
 static const char *const distill_names[] = {
@@ -159,6 +159,7 @@ distil_train_args(FunctionCallInfo fcinfo)
 	a.early_stopping = next_int(&r, 0, 10000);
 	a.seed = DatumGetInt64(next_datum(&r));
 	a.replace = next_bool(&r);
+	a.resume = next_bool(&r);
 	check_task(a.task);
 	check_validation(&a);
 	return a;
@@ -188,6 +189,7 @@ distil_pretrain_args(FunctionCallInfo fcinfo)
 	a.early_stopping = next_int(&r, 0, 10000);
 	a.seed = DatumGetInt64(next_datum(&r));
 	a.replace = next_bool(&r);
+	a.resume = next_bool(&r);
 	check_validation(&a);
 	return a;
 }

@@ -38,6 +38,7 @@ typedef struct DistilTrainArgs
 	int			early_stopping; /* evaluations without progress, 0: none */
 	int64		seed;
 	bool		replace;
+	bool		resume;
 } DistilTrainArgs;
 
 /* Read and check them all; raise naming the argument. */

@@ -27,6 +27,7 @@
 #include "pg/load.h"
 #include "pg/packfile.h"
 #include "pg/threads.h"
+#include "pg/traincheckpoint.h"
 #include "pg/trainjob.h"
 
 /* A stream of random numbers; trainloop.c and the core have others. */
@@ -285,6 +286,18 @@ evaluate(void *ctx)
 	return distil_train_evaluate(ctx);
 }
 
+/* Where checkpoints are wanted. */
+static DistilTrainCheckpoint *
+begin_checkpoint(const DistilTrainJob *job)
+{
+	DistilTrainDigests digests;
+
+	if (distil_guc_checkpoint_interval == 0 && !job->args.resume)
+		return NULL;
+	distil_train_digests(job, &digests);
+	return distil_checkpoint_begin(job->command, job->args.name, &digests, CurrentMemoryContext);
+}
+
 static void
 run_loop(DistilTrainJob *job)
 {
@@ -292,7 +305,8 @@ run_loop(DistilTrainJob *job)
 	{
 		.subject = job->subject,.trainer = job->trainer,.epochs = job->args.epochs,.steps = job->options.steps,
 		.seed = job->args.seed,.examples = job->training,.n_examples = job->n_training,
-		.early_stopping = job->args.early_stopping,.progress = job->progress,.rsinfo = job->rsinfo,
+		.early_stopping = job->args.early_stopping,.checkpoint = begin_checkpoint(job),
+		.resume = job->args.resume,.progress = job->progress,.rsinfo = job->rsinfo,
 		.step = step,
 		.evaluate = job->n_validation > 0 ? evaluate : NULL,.metric = distil_train_metric(job),
 		.teacher = job->teacher != NULL ? &job->teacher->value : NULL,.ctx = job

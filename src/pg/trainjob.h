@@ -9,6 +9,7 @@
 #include "pg/errors.h"
 #include "pg/modelsource.h"
 #include "pg/trainargs.h"
+#include "pg/traindigest.h"
 #include "pg/trainloop.h"
 #include "pg/trainmask.h"
 #include "pg/trainmetric.h"
@@ -44,6 +45,9 @@ typedef struct DistilTrainJob
 	ReturnSetInfo *rsinfo;
 	DistilTrainLoop loop;
 } DistilTrainJob;
+
+/* traindigest.c: what the training's result follows from; options and rows are final. */
+extern void distil_train_digests(const DistilTrainJob *job, DistilTrainDigests *digests);
 
 /* The core's failure, if it is one, raised. */
 static inline void

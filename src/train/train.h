@@ -200,6 +200,29 @@ extern DbertStatus dbert_trainer_evaluate(DbertTrainer *trainer, const DbertTrai
 extern DbertStatus dbert_trainer_keep(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err);
 extern DbertStatus dbert_trainer_restore(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err);
 
+/* ---- going on another day (trainersave.c) ---- */
+
+typedef struct DbertTrainerBlock
+{
+	void	   *data;
+	size_t		bytes;			/* may be 0 */
+} DbertTrainerBlock;
+
+/*
+ * Memory that the steps to come depend on, besides options, base and batches:
+ * block i from 0, always in the same order; false behind the last.  Written to a
+ * file between two steps, together with dbert_trainer_steps and _kept, and read
+ * into the blocks of a new trainer of the same base and options after
+ * dbert_trainer_continue, it makes that one go on with the same bits.
+ */
+extern bool dbert_trainer_block(DbertTrainer *trainer, int i, DbertTrainerBlock *block);
+extern int64_t dbert_trainer_steps(const DbertTrainer *trainer);	/* done so far */
+extern bool dbert_trainer_kept(const DbertTrainer *trainer);	/* Is there something to restore? */
+
+/* Before the blocks are filled; E_INVALID for what the options do not allow. */
+extern DbertStatus dbert_trainer_continue(DbertTrainer *trainer, int64_t steps, bool kept,
+										  const DbertPoll *poll, DbertError *err);
+
 /* ---- the result ---- */
 
 typedef struct DbertTrainedFiles DbertTrainedFiles;

@@ -400,7 +400,9 @@ dbert_trainer_evaluate(DbertTrainer *trainer, const DbertTrainBatch *batch, cons
 DbertStatus
 dbert_trainer_keep(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err)
 {
-	return copy(trainer->params.best, trainer->params.values, trainer->params.slots.bytes, poll, err);
+	DBERT_TRY(copy(trainer->params.best, trainer->params.values, trainer->params.slots.bytes, poll, err));
+	trainer->kept = true;
+	return DBERT_OK;
 }
 
 DbertStatus

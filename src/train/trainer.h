@@ -141,6 +141,7 @@ struct DbertTrainer
 	bool		embeddings_learn;
 	bool		kept_head;
 	bool		tied;			/* the decoder of MASK is the word embedding */
+	bool		kept;			/* params.best was filled */
 	int64_t		step;			/* done so far */
 };
 
