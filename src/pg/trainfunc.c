@@ -171,12 +171,17 @@ split_rows(DistilTrainJob *job)
 	}
 	for (int i = 0; i < rest; i++)
 		job->validation[job->n_validation++] = n + i;
+	pfree(order);
+}
+
+static void
+check_validation(const DistilTrainJob *job)
+{
 	if (job->n_validation == 0 && job->args.early_stopping > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("early_stopping needs validation, but there is no row to hold back"),
 				 errhint("Give more rows, or a validation_query.")));
-	pfree(order);
 }
 
 
@@ -406,6 +411,7 @@ train(DistilTrainJob *job, MemoryContext context)
 		split_pieces(job);
 	else
 		split_rows(job);
+	check_validation(job);
 	plan_options(job);
 	check_memory(job);
 	if (job->teacher != NULL)

@@ -141,7 +141,7 @@ dbert_exp_negative(float x)
 				r = at - n * 0.693359375f + n * 2.12194440e-4f,
 				p = 1.9875691500e-4f,
 				power;
-	int32_t		bits = ((int32_t) n + 127) * (1 << 23);
+	uint32_t	bits = ((uint32_t) (int32_t) n + 127) << 23;	/* of NaN any: p is NaN */
 
 	p = p * r + 1.3981999507e-3f;
 	p = p * r + 8.3334519073e-3f;
