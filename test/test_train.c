@@ -1482,6 +1482,7 @@ stop_soon(void *ctx)
 static void
 test_failures(void)
 {
+	static const DbertDistill distill = {.temperature = 1,.soft = 1};
 	DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
 	DbertTrainBatch batch = batch_for(&o);
 	DbertError	err = {0};
@@ -1503,6 +1504,10 @@ test_failures(void)
 	o.head_only = true;
 	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
 	o.head = DBERT_HEAD_SPAN;
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
+	o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	o.distill = &distill;
+	o.head_only = true;
 	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
 	o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
 	o.max_text_tokens = MEM_P + 1;

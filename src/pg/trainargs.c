@@ -28,7 +28,7 @@ static const char *const pretrain_names[] = {
 static const char *const distill_names[] = {
 	"name", "teacher", "query", "layers", "hidden", "base", "temperature", "alpha_soft", "alpha_hard", "alpha_cosine",
 	"alpha_hidden", "epochs", "learning_rate", "batch_size", "batch_tokens", "max_tokens", "weight_decay", "warmup",
-	"dropout", "validation", "validation_query", "early_stopping", "min_quality", "seed", "replace"
+	"dropout", "validation", "validation_query", "early_stopping", "min_quality", "seed", "replace", "resume"
 };
 
 /* The arguments are read one after the other. */
@@ -246,6 +246,7 @@ distil_distill_args(FunctionCallInfo fcinfo)
 	a.min_quality = next_is_null(&r) ? 0 : next_real(&r, 0, 1, false);
 	a.seed = DatumGetInt64(next_datum(&r));
 	a.replace = next_bool(&r);
+	a.resume = next_bool(&r);
 	check_validation(&a);
 	check_distill(&a);
 	return a;

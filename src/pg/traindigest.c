@@ -67,6 +67,21 @@ digest_base(const DistilTrainJob *job, uint8 *digest)
 }
 
 static void
+add_teacher(pg_cryptohash_ctx *ctx, const DistilTrainJob *job)
+{
+	const DistilTeacher *t = job->teacher;
+
+	add(ctx, t->model->sha256, DISTIL_SHA256_BYTES);
+	ADD(ctx, dbert_trainbase_config(job->base)->layers);
+	ADD(ctx, dbert_trainbase_config(job->base)->hidden);
+	ADD(ctx, t->distill.temperature);
+	ADD(ctx, t->distill.soft);
+	ADD(ctx, t->distill.hard);
+	ADD(ctx, t->distill.cosine);
+	ADD(ctx, t->distill.hidden);
+}
+
+static void
 digest_options(const DistilTrainJob *job, uint8 *digest)
 {
 	pg_cryptohash_ctx *ctx = begin();
@@ -97,6 +112,8 @@ digest_options(const DistilTrainJob *job, uint8 *digest)
 	ADD(ctx, a->batch_size);
 	ADD(ctx, a->batch_tokens);
 	ADD(ctx, a->max_tokens);
+	if (job->teacher != NULL)
+		add_teacher(ctx, job);
 	end(ctx, digest);
 }
 
@@ -114,6 +131,7 @@ add_texts(pg_cryptohash_ctx *ctx, const DistilTrainSet *set)
 		ADD(ctx, t->n_labels);
 		ADD(ctx, label);
 		ADD(ctx, t->number);
+		ADD(ctx, t->unlabelled);
 	}
 }
 

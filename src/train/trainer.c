@@ -123,6 +123,8 @@ check_options(const DbertTrainBase *base, const DbertTrainOptions *o, DbertError
 						  "only heads that classify texts or tokens or fill masks can be trained");
 	if (o->head == DBERT_HEAD_MASK && (o->head_only || o->freeze_embeddings))
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "masked tokens are learnt by the whole model");
+	if (o->distill != NULL && (o->head == DBERT_HEAD_MASK || o->head_only))
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "from a teacher a whole model learns to classify texts or tokens");
 	if (o->head != DBERT_HEAD_MASK && (o->n_labels < 1 || o->n_labels > DBERT_MAX_LABELS))
 		return dbert_fail(err, DBERT_E_LIMIT, "%d labels, 1 to %d are allowed", o->n_labels, DBERT_MAX_LABELS);
 	if (o->max_text_tokens < 1 || o->max_text_tokens > config->positions ||
