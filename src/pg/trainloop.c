@@ -67,13 +67,13 @@ distil_train_shuffle(int64 seed, int epoch, const int32 *examples, int n, int32 
 static void
 put_row(const DistilTrainLoop *loop, const DistilTrainRow *row)
 {
-	Datum		values[7];
-	bool		nulls[7] = {false};
+	Datum		values[8];
+	bool		nulls[8] = {false};
+	int			n = 6;
 
 	values[0] = Int32GetDatum(row->epoch);
 	values[1] = Int64GetDatum(row->step);
 	values[2] = Float4GetDatum((float4) row->train_loss);
-	values[6] = Float4GetDatum((float4) row->seconds);
 	nulls[3] = nulls[4] = nulls[5] = loop->evaluate == NULL;
 	if (loop->evaluate != NULL)
 	{
@@ -82,6 +82,12 @@ put_row(const DistilTrainLoop *loop, const DistilTrainRow *row)
 		values[5] = Float4GetDatum((float4) row->evaluation.value);
 		nulls[5] = isnan(row->evaluation.value);
 	}
+	if (loop->teacher != NULL)
+	{
+		nulls[n] = loop->evaluate == NULL || isnan(*loop->teacher);
+		values[n++] = Float4GetDatum((float4) *loop->teacher);
+	}
+	values[n] = Float4GetDatum((float4) row->seconds);
 	tuplestore_putvalues(loop->rsinfo->setResult, loop->rsinfo->setDesc, values, nulls);
 }
 

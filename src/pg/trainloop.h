@@ -72,6 +72,7 @@ typedef struct DistilTrainLoop
 	/* After each epoch, or NULL. */
 	DistilEvaluation (*evaluate) (void *ctx);
 	const char *metric;			/* its name */
+	const double *teacher;		/* value of a teacher, which has a column behind "value"; NULL: no such column */
 	void	   *ctx;
 
 	/* the loop's own */
