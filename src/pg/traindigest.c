@@ -63,7 +63,22 @@ digest_base(const DistilTrainJob *job, uint8 *digest)
 	pg_cryptohash_ctx *ctx = begin();
 
 	add(ctx, job->source.sha256, DISTIL_SHA256_BYTES);
+	if (job->teacher != NULL)
+		add(ctx, job->teacher->model->sha256, DISTIL_SHA256_BYTES);
 	end(ctx, digest);
+}
+
+/* Of a distillation; its trainer's part of the weights is as it was made of these. */
+static void
+add_distill(pg_cryptohash_ctx *ctx, const DistilTrainArgs *a)
+{
+	ADD(ctx, a->layers);
+	ADD(ctx, a->hidden);
+	ADD(ctx, a->distill.temperature);
+	ADD(ctx, a->distill.soft);
+	ADD(ctx, a->distill.hard);
+	ADD(ctx, a->distill.cosine);
+	ADD(ctx, a->distill.hidden);
 }
 
 static void
@@ -97,6 +112,7 @@ digest_options(const DistilTrainJob *job, uint8 *digest)
 	ADD(ctx, a->seed);
 	ADD(ctx, a->mask_share);
 	ADD(ctx, a->whole_word);
+	add_distill(ctx, a);
 	ADD(ctx, o->head);
 	ADD(ctx, o->problem);
 	ADD(ctx, weighted);
@@ -152,7 +168,7 @@ digest_rows(const DistilTrainJob *job, uint8 *digest)
 	add(ctx, set->ids, sizeof(int32) * set->n_ids);
 	if (set->pairs)
 		add(ctx, set->types, set->n_ids);
-	if (set->kind == DISTIL_LABEL_SPANS)
+	if (set->tags != NULL)
 		add(ctx, set->tags, sizeof(int32) * set->n_ids);
 	add(ctx, set->labels, sizeof(int32) * set->n_label_refs);
 	end(ctx, digest);
