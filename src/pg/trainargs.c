@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
@@ -315,6 +316,7 @@ read_object(Jsonb *object, float *weights, const char *const *labels, int n_labe
 
 	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (token == WJB_KEY)
 		{
 			label = pnstrdup(v.val.string.val, v.val.string.len);
