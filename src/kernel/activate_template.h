@@ -63,15 +63,15 @@ v_exp_normal(Vec x)
  * cancels for x < 0, but as max(x, 0) - |x| Q(|x|) with the normal upper tail
  * Q(a) = e^(-a^2/2) R(a).  R is a polynomial in t = 1 / (1 + a/4), the form of
  * Abramowitz and Stegun 7.1.26, fitted here to 1.3e-9 in a Q(a).  Beyond
- * a = 13 the tail is below 1e-35.
+ * a = 13 the tail is below 1e-35.  The tail for 0 <= a <= 13, *e = e^(-a^2/2):
  */
 static inline Vec
-v_gelu(Vec x)
+v_gelu_tail(Vec a, Vec *e)
 {
-	Vec			a = v_min(v_set(13), v_abs(x));
 	Vec			t = v_div(v_set(1), v_fma(a, v_set(0.25f), v_set(1)));
 	Vec			q;
 
+	*e = v_exp_normal(v_mul(v_mul(a, a), v_set(-0.5f)));
 	q = v_fma(v_set(-0x1.8785e6p-4f), t, v_set(0x1.7070fp-2f));
 	q = v_fma(q, t, v_set(-0x1.34a2a0p-2f));
 	q = v_fma(q, t, v_set(0x1.436906p-2f));
@@ -79,8 +79,16 @@ v_gelu(Vec x)
 	q = v_fma(q, t, v_set(0x1.e5c24ep-4f));
 	q = v_fma(q, t, v_set(0x1.907a4cp-4f));
 	q = v_fma(q, t, v_set(0x1.10669ap-14f));
-	q = v_mul(q, v_exp_normal(v_mul(v_mul(a, a), v_set(-0.5f))));
-	return v_fnma(a, q, v_max(v_zero(), x));
+	return v_mul(q, *e);
+}
+
+static inline Vec
+v_gelu(Vec x)
+{
+	Vec			a = v_min(v_set(13), v_abs(x)),
+				e;
+
+	return v_fnma(a, v_gelu_tail(a, &e), v_max(v_zero(), x));
 }
 
 /* The tanh form: x (1 + tanh u) / 2 = x / (1 + e^-2u), u = sqrt(2/pi) (x + 0.044715 x^3). */

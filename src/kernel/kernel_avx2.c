@@ -16,6 +16,7 @@
 #include "kernel/gemm_template.h"
 #include "kernel/int8.h"
 #include "kernel/rowops_template.h"
+#include "kernel/train_template.h"
 
 /* The tables differ in their products of 8-bit integers. */
 #define TABLE(table_name, int8_kernels) \
@@ -32,6 +33,7 @@
 	.layer_norm_rows = layer_norm_rows, \
 	.activate = activate, \
 	.int8 = &int8_kernels, \
+	.train = &train_kernels, \
 }
 
 const DbertKernels dbert_kernels_avx2 = TABLE("avx2", dbert_int8_avx2);

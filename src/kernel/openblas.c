@@ -180,4 +180,5 @@ const DbertKernels dbert_kernels_openblas = {
 	.layer_norm_rows = dbert_f32_layer_norm_rows__scalar,
 	.activate = dbert_f32_activate__scalar,
 	.int8 = &dbert_int8_scalar,
+	.train = &dbert_train_scalar,
 };

@@ -44,6 +44,12 @@ v_store_part(float *p, VecMask mask, Vec a)
 	_mm256_maskstore_ps(p, mask, a);
 }
 
+static inline VecMask
+v_positive(Vec a)
+{
+	return _mm256_castps_si256(_mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_GT_OQ));
+}
+
 static inline Vec
 v_select(VecMask mask, Vec a, Vec b)
 {

@@ -51,6 +51,13 @@ v_store_part(float *p, VecMask mask, Vec a)
 	_mm512_mask_storeu_ps(p, mask, a);
 }
 
+/* a > 0 */
+static inline VecMask
+v_positive(Vec a)
+{
+	return _mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_GT_OQ);
+}
+
 /* mask ? a : b */
 static inline Vec
 v_select(VecMask mask, Vec a, Vec b)

@@ -320,62 +320,14 @@ dbert_act_forward(const DbertTrainRun *run, int act, const float *x, int m, int 
 	return loop_rows(&rows, act_forward_part);
 }
 
-/* y = x Phi(x): Phi(x) + x phi(x), where Phi(x) is y / x but around 0 */
-static void
-gelu_backward(const float *x, const float *y, const float *dy, size_t count, float *dx)
-{
-	for (size_t i = 0; i < count; i++)
-	{
-		bool		small = x[i] < 1e-3f && x[i] > -1e-3f;
-		float		phi = 0.39894228f * dbert_exp_negative(-0.5f * x[i] * x[i]),
-					near = 0.5f + 0.39894228f * x[i],
-					far = y[i] / (small ? 1 : x[i]);
-
-		dx[i] = dy[i] * ((small ? near : far) + x[i] * phi);
-	}
-}
-
-/* x (1 + tanh(u)) / 2, u = c (x + 0.044715 x^3): (1 + tanh u) / 2 + x (1 - tanh^2 u) u' / 2 */
-static void
-gelu_tanh_backward(const float *x, const float *dy, size_t count, float *dx)
-{
-	for (size_t i = 0; i < count; i++)
-	{
-		float		square = x[i] * x[i],
-					t = tanhf(0.79788456f * x[i] * (1 + 0.044715f * square));
-
-		dx[i] = dy[i] * (0.5f * (1 + t) + 0.5f * x[i] * (1 - t * t) * 0.79788456f * (1 + 3 * 0.044715f * square));
-	}
-}
-
 static DbertStatus
 act_backward_part(void *ctx, int part, int worker)
 {
 	const Rows *r = ctx;
 	size_t		at = part_first(r, part),
 				count = part_count(r, part);
-	const float *x = r->x + at,
-			   *y = r->act_y + at,
-			   *dy = r->dy + at;
-	float	   *dx = r->y + at;
 
-	switch (r->act)
-	{
-		case DBERT_ACT_GELU:
-			gelu_backward(x, y, dy, count, dx);
-			break;
-		case DBERT_ACT_GELU_TANH:
-			gelu_tanh_backward(x, dy, count, dx);
-			break;
-		case DBERT_ACT_RELU:
-			for (size_t i = 0; i < count; i++)
-				dx[i] = x[i] > 0 ? dy[i] : 0;
-			break;
-		case DBERT_ACT_TANH:
-			for (size_t i = 0; i < count; i++)
-				dx[i] = dy[i] * (1 - y[i] * y[i]);
-			break;
-	}
+	r->run->kernels->train->activate_backward(r->y + at, r->x + at, r->act_y + at, r->dy + at, count, r->act);
 	return DBERT_OK;
 }
 
@@ -395,10 +347,9 @@ dropout_part(void *ctx, int part, int worker)
 {
 	const Rows *r = ctx;
 	size_t		first = part_first(r, part),
-				end = first + part_count(r, part);
+				count = part_count(r, part);
 
-	for (size_t i = first; i < end; i++)
-		r->y[i] = r->x[i] * dbert_dropout_factor(r->dropout, i);
+	dbert_dropout_run(r->dropout, first, r->x + first, count, r->y + first);
 	return DBERT_OK;
 }
 

@@ -14,13 +14,11 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/status.h"
-#include "kernel/kernel.h"
+#include "kernel/kernel_scalar.h"
 #include "kernel/sgemm.h"
 #include "model/config.h"
 #include "model/weights.h"
 #include "train/random.h"
-
-#include <string.h>
 
 typedef struct DbertTrainRun
 {
@@ -101,30 +99,6 @@ extern DbertStatus dbert_act_backward(const DbertTrainRun *run, int act, const f
  */
 extern DbertStatus dbert_dropout_apply(const DbertTrainRun *run, const DbertDropout *d,
 									   const float *x, int m, int n, float *y);
-
-/*
- * exp(x) for x <= 0, within 2 ulp, without branches, for compilers to make vectors of
- * it: 2^n e^r, n the nearest integer to x / ln 2 (Cody and Waite 1980).
- */
-static inline float
-dbert_exp_negative(float x)
-{
-	float		at = x < -87 ? -87 : x,
-				shifted = at * 1.44269504f + 12582912.0f,	/* 1.5 * 2^23: rounds */
-				n = shifted - 12582912.0f,
-				r = at - n * 0.693359375f + n * 2.12194440e-4f,
-				p = 1.9875691500e-4f,
-				power;
-	int32_t		bits = ((int32_t) n + 127) * (1 << 23);
-
-	p = p * r + 1.3981999507e-3f;
-	p = p * r + 8.3334519073e-3f;
-	p = p * r + 4.1665795894e-2f;
-	p = p * r + 1.6666665459e-1f;
-	p = p * r + 5.0000001201e-1f;
-	memcpy(&power, &bits, sizeof(power));
-	return (p * r * r + r + 1) * power;
-}
 
 /* y[M,N] = 0 */
 extern DbertStatus dbert_zero_rows(const DbertTrainRun *run, float *y, int m, int n);

@@ -55,18 +55,21 @@ dbert_random_normal(uint64_t key, uint64_t i)
 	return sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
 }
 
-/* One dropout mask: element i is kept with probability 1 - p, and then scaled. */
+/*
+ * One dropout mask: element i is kept with probability 1 - p, and then scaled.
+ * Four elements share a number of the stream, 16 bits each.
+ */
 typedef struct DbertDropout
 {
 	uint64_t	key;
-	uint32_t	threshold;		/* p in units of 2^-32; 0: everything is kept */
+	uint32_t	threshold;		/* p in units of 2^-16; 0: everything is kept */
 	float		scale;			/* 1 / (1 - p) */
 } DbertDropout;
 
 static inline DbertDropout
 dbert_dropout(uint64_t key, float p)
 {
-	DbertDropout d = {key, (uint32_t) ((double) p * 4294967296.0), 1 / (1 - p)};
+	DbertDropout d = {key, (uint32_t) (p * 65536 + 0.5f), 1 / (1 - p)};
 
 	return d;
 }
@@ -75,7 +78,26 @@ dbert_dropout(uint64_t key, float p)
 static inline float
 dbert_dropout_factor(const DbertDropout *d, uint64_t i)
 {
-	return (uint32_t) (dbert_random_at(d->key, i) >> 32) < d->threshold ? 0 : d->scale;
+	return (dbert_random_at(d->key, i / 4) >> 16 * (i % 4) & 0xffff) < d->threshold ? 0 : d->scale;
+}
+
+/* y[n] = x times the factors of the elements from first on; y may be x */
+static inline void
+dbert_dropout_run(const DbertDropout *d, uint64_t first, const float *x, size_t n, float *y)
+{
+	size_t		i = 0;
+
+	for (; i < n && (first + i) % 4 != 0; i++)
+		y[i] = x[i] * dbert_dropout_factor(d, first + i);
+	for (; i + 4 <= n; i += 4)
+	{
+		uint64_t	bits = dbert_random_at(d->key, (first + i) / 4);
+
+		for (int j = 0; j < 4; j++)
+			y[i + j] = x[i + j] * ((bits >> 16 * j & 0xffff) < d->threshold ? 0 : d->scale);
+	}
+	for (; i < n; i++)
+		y[i] = x[i] * dbert_dropout_factor(d, first + i);
 }
 
 /* The numbers 0 .. n-1 in random order (Fisher and Yates). */

@@ -65,26 +65,14 @@ scale(const Head *h)
 	return 1 / sqrtf((float) h->d);
 }
 
-/* row by row: exp(x - max) / sum */
+/* y[T] = x dropped out, of the row of probabilities of token i of the text; y may be x */
 static void
-softmax_rows(float *x, int t)
+drop_row(const DbertSelfAttention *s, const Head *h, int i, const float *x, float *y)
 {
-	for (int i = 0; i < t; i++, x += t)
-	{
-		float		max = x[0];
-		double		sum = 0;
-		float		share;
-
-		for (int j = 1; j < t; j++)
-			max = x[j] > max ? x[j] : max;
-		for (int j = 0; j < t; j++)
-			x[j] = dbert_exp_negative(x[j] - max);
-		for (int j = 0; j < t; j++)
-			sum += x[j];
-		share = (float) (1 / sum);
-		for (int j = 0; j < t; j++)
-			x[j] *= share;
-	}
+	if (s->dropout.threshold != 0)
+		dbert_dropout_run(&s->dropout, dbert_probability_index(h->first + i, h->number, s->heads, 0), x, h->t, y);
+	else if (y != x)
+		memcpy(y, x, h->t * sizeof(float));
 }
 
 /* h->p = softmax(q k' / sqrt(D)), h->dropped = what dropout leaves of it */
@@ -92,16 +80,9 @@ static void
 probabilities(const DbertTrainRun *run, const DbertSelfAttention *s, const Head *h)
 {
 	run->sgemm(false, true, h->t, h->t, h->d, scale(h), h->q, h->ld, h->k, h->ld, 0, h->p, h->t);
-	softmax_rows(h->p, h->t);
+	run->kernels->train->softmax_rows(h->p, h->t, h->t);
 	for (int i = 0; i < h->t; i++)
-		for (int j = 0; j < h->t; j++)
-		{
-			size_t		at = (size_t) i * h->t + j;
-
-			h->dropped[at] = s->dropout.threshold == 0 ? h->p[at] : h->p[at] *
-				dbert_dropout_factor(&s->dropout,
-									 dbert_probability_index(h->first + i, h->number, s->heads, j));
-		}
+		drop_row(s, h, i, h->p + (size_t) i * h->t, h->dropped + (size_t) i * h->t);
 }
 
 static DbertStatus
@@ -144,24 +125,11 @@ dbert_self_attention_forward(const DbertTrainRun *run, const DbertSelfAttention 
  * dx = p (dp - sum(dp p)), row by row; h->dp holds ddropped, then dx
  */
 static void
-softmax_backward(const DbertSelfAttention *s, const Head *h)
+softmax_backward(const DbertTrainRun *run, const DbertSelfAttention *s, const Head *h)
 {
 	for (int i = 0; i < h->t; i++)
-	{
-		const float *p = h->p + (size_t) i * h->t;
-		float	   *dp = h->dp + (size_t) i * h->t;
-		double		dot = 0;
-
-		for (int j = 0; j < h->t; j++)
-		{
-			if (s->dropout.threshold != 0)
-				dp[j] *= dbert_dropout_factor(&s->dropout,
-											  dbert_probability_index(h->first + i, h->number, s->heads, j));
-			dot += (double) dp[j] * p[j];
-		}
-		for (int j = 0; j < h->t; j++)
-			dp[j] = (float) (p[j] * (dp[j] - dot));
-	}
+		drop_row(s, h, i, h->dp + (size_t) i * h->t, h->dp + (size_t) i * h->t);
+	run->kernels->train->softmax_backward_rows(h->dp, h->p, h->t, h->t);
 }
 
 /*
@@ -183,7 +151,7 @@ backward_part(void *ctx, int part, int worker)
 	probabilities(loop->run, s, &h);
 	sgemm(true, false, h.t, h.d, h.t, 1, h.dropped, h.t, dout, s->hidden, 0, dv, h.ld);
 	sgemm(false, true, h.t, h.t, h.d, 1, dout, s->hidden, h.v, h.ld, 0, h.dp, h.t);
-	softmax_backward(s, &h);
+	softmax_backward(loop->run, s, &h);
 	sgemm(false, false, h.t, h.d, h.t, scale(&h), h.dp, h.t, h.k, h.ld, 0, dq, h.ld);
 	sgemm(true, false, h.t, h.d, h.t, scale(&h), h.dp, h.t, h.q, h.ld, 0, dk, h.ld);
 	return DBERT_OK;
