@@ -17,8 +17,9 @@
 /* Parts of either kind, and of columns, between two polls. */
 #define ROW_PARTS 4
 
-/* Columns that are summed together. */
+/* Columns that are summed together, and the rows of them that are before they become a double. */
 #define PART_COLUMNS 64
+#define SUM_ROWS 8
 
 /* ---- loops ---- */
 
@@ -147,6 +148,24 @@ typedef struct Columns
 	float	   *out;
 } Columns;
 
+/* sum[n] += row r, from column first on */
+static void
+add_columns(const Columns *s, int r, int first, int n, float *sum)
+{
+	const float *x = s->x + (size_t) r * s->n + first;
+
+	if (s->y == NULL)
+		for (int j = 0; j < n; j++)
+			sum[j] += x[j];
+	else
+	{
+		const float *y = s->y + (size_t) r * s->n + first;
+
+		for (int j = 0; j < n; j++)
+			sum[j] += x[j] * y[j];
+	}
+}
+
 static DbertStatus
 columns_part(void *ctx, int part, int worker)
 {
@@ -155,13 +174,14 @@ columns_part(void *ctx, int part, int worker)
 				n = min_int(PART_COLUMNS, s->n - first);
 	double		sum[PART_COLUMNS] = {0};
 
-	for (int i = 0; i < s->m; i++)
+	for (int i = 0; i < s->m; i += SUM_ROWS)
 	{
-		const float *x = s->x + (size_t) i * s->n + first,
-				   *y = s->y ? s->y + (size_t) i * s->n + first : NULL;
+		float		some[PART_COLUMNS] = {0};
 
+		for (int r = i; r < min_int(i + SUM_ROWS, s->m); r++)
+			add_columns(s, r, first, n, some);
 		for (int j = 0; j < n; j++)
-			sum[j] += y ? (double) x[j] * y[j] : x[j];
+			sum[j] += some[j];
 	}
 	for (int j = 0; j < n; j++)
 		s->out[first + j] = (float) sum[j];
