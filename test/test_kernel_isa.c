@@ -291,66 +291,6 @@ test_layer_norm(void)
 	layer_norm_case(2, 771, 100, 1, 0);
 }
 
-/* Softmax's rows, and its derivative: exponentials of 2 ulp, sums of n roundings. */
-static void
-softmax_rows_case(int m, int n)
-{
-	size_t		count = (size_t) m * n;
-	float	   *x = guarded(count),
-			   *want = guarded(count),
-			   *d = guarded(count),
-			   *d_want = guarded(count);
-
-	for (size_t i = 0; i < count; i++)
-		x[i] *= 8;
-	memcpy(want, x, count * sizeof(float));
-	memcpy(d_want, d, count * sizeof(float));
-	ref->train->softmax_rows(want, m, n);
-	table->train->softmax_rows(x, m, n);
-	compare("softmax_rows", x, want, m, n, n, EPS * (n + 16));
-	ref->train->softmax_backward_rows(d_want, want, m, n);
-	table->train->softmax_backward_rows(d, want, m, n);
-	compare("softmax_backward_rows", d, d_want, m, n, n, EPS * (n + 16));
-	guarded_free(x, count);
-	guarded_free(want, count);
-	guarded_free(d, count);
-	guarded_free(d_want, count);
-}
-
-static void
-test_softmax_rows(void)
-{
-	for (int n = 1; n <= 50; n++)
-		softmax_rows_case(1 + n % 3, n);
-	softmax_rows_case(7, 130);
-}
-
-/* Slopes at values of every size; in place, too. */
-static void
-test_slopes(void)
-{
-	for (int act = DBERT_ACT_NONE; act <= DBERT_ACT_TANH; act++)
-		for (int n = 1; n <= 40; n++)
-		{
-			float	   *x = guarded(n),
-					   *y = guarded(n),
-					   *dy = guarded(n),
-					   *want = guarded(n);
-
-			for (int i = 0; i < n; i++)
-				y[i] = x[i] = x[i] * (i % 4 == 3 ? 30 : 3);
-			dbert_kernels_scalar.activate(y, n, act);
-			memcpy(want, dy, n * sizeof(float));
-			ref->train->activate_backward(want, x, y, dy, n, act);
-			table->train->activate_backward(dy, x, y, dy, n, act);
-			compare("activate_backward", dy, want, 1, n, n, 4e-6);
-			guarded_free(x, n);
-			guarded_free(y, n);
-			guarded_free(dy, n);
-			guarded_free(want, n);
-		}
-}
-
 /* Accuracy against double over the interval, and tails, and what is not finite. */
 static void
 test_activations(void)
@@ -458,8 +398,6 @@ main(void)
 		RUN(test_attention);
 		RUN(test_softmax);
 		RUN(test_layer_norm);
-		RUN(test_softmax_rows);
-		RUN(test_slopes);
 		RUN(test_activations);
 		RUN(test_exponential);
 		if (!table->rows_matter)

@@ -653,38 +653,6 @@ test_gradients_frozen(void)
 	check_gradients(&m, &o);
 }
 
-/* ---- products ---- */
-
-static void
-test_sgemm(void)
-{
-	enum {M = 5, N = 4, K = 7, LD = 9};
-	float		a[LD * LD],
-				b[LD * LD],
-				c[2][M * LD];
-
-	if (dbert_sgemm_choose() != dbert_f32_sgemm__openblas)
-		SKIP("OpenBLAS is not installed");
-	for (int i = 0; i < LD * LD; i++)
-	{
-		a[i] = (float) (i * 7 % 23) / 23 - 0.4f;
-		b[i] = (float) (i * 5 % 19) / 19 - 0.6f;
-	}
-	for (int kind = 0; kind < 8; kind++)
-	{
-		float		beta = kind & 4 ? 0.5f : 0;
-
-		for (int i = 0; i < M * LD; i++)
-			c[0][i] = c[1][i] = (float) i;
-		dbert_f32_sgemm__scalar(kind & 1, kind & 2, M, N, K, 2, a, LD, b, LD, beta, c[0], LD);
-		dbert_f32_sgemm__openblas(kind & 1, kind & 2, M, N, K, 2, a, LD, b, LD, beta, c[1], LD);
-		for (int i = 0; i < M * LD; i++)
-			CHECK_NEAR(c[1][i], c[0][i], 1e-5);
-	}
-	CHECK_NEAR(c[0][0], 2 * (a[0] * b[0] + a[LD] * b[1] + a[2 * LD] * b[2] + a[3 * LD] * b[3] +
-							 a[4 * LD] * b[4] + a[5 * LD] * b[5] + a[6 * LD] * b[6]), 1e-5);
-}
-
 /* ---- activations ---- */
 
 static void
@@ -1157,7 +1125,6 @@ test_masked_failures(void)
 int
 main(void)
 {
-	RUN(test_sgemm);
 	RUN(test_exponential);
 	RUN(test_activations);
 	RUN(test_random);

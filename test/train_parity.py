@@ -123,7 +123,7 @@ def labels_of(path):
 
 def train_core(path, out, batches, head, problem, rate, decay, warmup):
     lines = "".join(json.dumps(b) + "\n" for b in batches)
-    result = subprocess.run([CLI, path, out, head, problem, str(rate), str(decay), str(warmup), str(len(batches)),
+    result = subprocess.run([CLI, path, out, head, problem, str(rate), str(decay), str(warmup), str(len(batches)), "0",
                              *labels_of(path)], input=lines, capture_output=True, text=True, check=True)
     return [float(line.split()[0]) for line in result.stdout.splitlines()]
 

@@ -44,20 +44,6 @@ typedef struct DbertInt8Kernels
 						   void *scratch);
 } DbertInt8Kernels;
 
-/* What training needs beside, row by row; rows without gaps. */
-typedef struct DbertTrainKernels
-{
-	/* x[M,N] in place: softmax of each row */
-	void		(*softmax_rows) (float *x, int m, int n);
-
-	/* d[M,N] from the derivative by p = softmax(x) to that by x: p (d - sum(d p)) */
-	void		(*softmax_backward_rows) (float *d, const float *p, int m, int n);
-
-	/* dx[count] = dy act'(x), y = act(x); dx may be x or dy */
-	void		(*activate_backward) (float *dx, const float *x, const float *y, const float *dy,
-									  size_t count, int act);
-} DbertTrainKernels;
-
 typedef struct DbertKernels
 {
 	const char *name;			/* "scalar", "avx2", ... */
@@ -116,11 +102,8 @@ typedef struct DbertKernels
 									const float *gamma, const float *beta,
 									int m, int n, float eps);
 
-	/* x[count] in place; training's alone, answers have it inside linear */
-	void		(*activate) (float *x, size_t count, int act);
-
 	const DbertInt8Kernels *int8;
-	const DbertTrainKernels *train;
+	const struct DbertTrainKernels *train;	/* train.h */
 } DbertKernels;
 
 /* Enough scratch for any table's attention: the scores of some queries, keys and values packed. */

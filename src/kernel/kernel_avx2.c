@@ -6,7 +6,7 @@
  */
 #if defined(__x86_64__)
 
-#include "kernel/vec_avx2.h"
+#include "kernel/ivec_avx2.h"
 
 #define MR 6
 #define NV 2
@@ -31,9 +31,8 @@
 	.linear = linear, \
 	.attention = attention, \
 	.layer_norm_rows = layer_norm_rows, \
-	.activate = activate, \
-	.int8 = &int8_kernels, \
 	.train = &train_kernels, \
+	.int8 = &int8_kernels, \
 }
 
 const DbertKernels dbert_kernels_avx2 = TABLE("avx2", dbert_int8_avx2);

@@ -8,7 +8,7 @@
  */
 #if defined(__x86_64__)
 
-#include "kernel/vec_avx512.h"
+#include "kernel/ivec_avx512.h"
 
 #define MR 12
 #define NV 2
@@ -33,9 +33,8 @@
 	.linear = linear, \
 	.attention = attention, \
 	.layer_norm_rows = layer_norm_rows, \
-	.activate = activate, \
-	.int8 = &int8_kernels, \
 	.train = &train_kernels, \
+	.int8 = &int8_kernels, \
 }
 
 const DbertKernels dbert_kernels_avx512 = TABLE("avx512", dbert_int8_avx512);

@@ -12,6 +12,8 @@
 #ifndef DBERT_TRAIN_RANDOM_H
 #define DBERT_TRAIN_RANDOM_H
 
+#include "kernel/train.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -55,58 +57,51 @@ dbert_random_normal(uint64_t key, uint64_t i)
 	return sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
 }
 
-/*
- * One dropout mask: element i is kept with probability 1 - p, and then scaled.
- * Four elements share a number of the stream, 16 bits each.
- */
+/* One dropout mask: element i is kept with probability 1 - p, and then scaled. */
 typedef struct DbertDropout
 {
 	uint64_t	key;
-	uint32_t	threshold;		/* p in units of 2^-16; 0: everything is kept */
+	uint32_t	threshold;		/* p in units of 2^-31; 0: everything is kept */
 	float		scale;			/* 1 / (1 - p) */
 } DbertDropout;
 
 static inline DbertDropout
 dbert_dropout(uint64_t key, float p)
 {
-	DbertDropout d = {key, (uint32_t) (p * 65536 + 0.5f), 1 / (1 - p)};
+	DbertDropout d = {key, (uint32_t) ((double) p * 0x1p31), 1 / (1 - p)};
 
 	return d;
+}
+
+/*
+ * The mask of the elements from i on.  Each 2^32 elements share a number of the
+ * stream, and each is decided by a hash of that and its place among them: 32
+ * bits make vectors, and one multiplication of 64 bits for each element would
+ * take longer than all the rest (kernel/train.h).
+ */
+static inline DbertDropRow
+dbert_dropout_row(const DbertDropout *d, uint64_t i)
+{
+	uint64_t	shared = dbert_random_at(d->key, i >> 32);
+	DbertDropRow row = {(uint32_t) shared + (uint32_t) i, (uint32_t) (shared >> 32), d->threshold, d->scale};
+
+	return row;
 }
 
 /* 0, or the factor of a kept element. */
 static inline float
 dbert_dropout_factor(const DbertDropout *d, uint64_t i)
 {
-	return (dbert_random_at(d->key, i / 4) >> 16 * (i % 4) & 0xffff) < d->threshold ? 0 : d->scale;
+	DbertDropRow row = dbert_dropout_row(d, i);
+
+	return dbert_drop_factor(&row, 0);
 }
 
-/* y[n] = x times the factors of the elements from first on; y may be x */
+/* Fisher and Yates' exchanges of places first, first - 1 .. last with one below, or themselves. */
 static inline void
-dbert_dropout_run(const DbertDropout *d, uint64_t first, const float *x, size_t n, float *y)
+dbert_random_exchange(int32_t *order, int32_t first, int32_t last, uint64_t key)
 {
-	size_t		i = 0;
-
-	for (; i < n && (first + i) % 4 != 0; i++)
-		y[i] = x[i] * dbert_dropout_factor(d, first + i);
-	for (; i + 4 <= n; i += 4)
-	{
-		uint64_t	bits = dbert_random_at(d->key, (first + i) / 4);
-
-		for (int j = 0; j < 4; j++)
-			y[i + j] = x[i + j] * ((bits >> 16 * j & 0xffff) < d->threshold ? 0 : d->scale);
-	}
-	for (; i < n; i++)
-		y[i] = x[i] * dbert_dropout_factor(d, first + i);
-}
-
-/* The numbers 0 .. n-1 in random order (Fisher and Yates). */
-static inline void
-dbert_random_shuffle(int32_t *order, int32_t n, uint64_t key)
-{
-	for (int32_t i = 0; i < n; i++)
-		order[i] = i;
-	for (int32_t i = n - 1; i > 0; i--)
+	for (int32_t i = first; i >= last; i--)
 	{
 		int32_t		j = (int32_t) (dbert_random_at(key, i) % (uint64_t) (i + 1));
 		int32_t		t = order[i];
@@ -114,6 +109,15 @@ dbert_random_shuffle(int32_t *order, int32_t n, uint64_t key)
 		order[i] = order[j];
 		order[j] = t;
 	}
+}
+
+/* The numbers 0 .. n-1 in random order. */
+static inline void
+dbert_random_shuffle(int32_t *order, int32_t n, uint64_t key)
+{
+	for (int32_t i = 0; i < n; i++)
+		order[i] = i;
+	dbert_random_exchange(order, n - 1, 1, key);
 }
 
 #endif
