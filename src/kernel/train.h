@@ -3,7 +3,7 @@
  * from step to step, what works on rows, the optimizer.
  *
  * A table of kernels has them as its train; train_scalar.c is the definition,
- * against which test/test_train_kernels.c holds the others.  A row of
+ * against which test/test_train_ops.c holds the others.  A row of
  * any result depends on that row's inputs alone, an element of a product on
  * its row and column, where the table's rows_matter is false.
  */
@@ -73,6 +73,9 @@ typedef struct DbertTrainKernels
 	 */
 	void		(*pack_left) (float *dst, const float *src, size_t ld, bool across, int lanes, int k);
 	void		(*pack_right) (float *dst, const float *src, size_t ld, bool across, int lanes, int k);
+
+	/* sum[lanes] = the sum of each lane of a packed left operand, plus sum where add */
+	void		(*sum_left) (float *sum, const float *left, int lanes, int k, bool add);
 
 	/* c[M,N] = left right, plus bias[N] unless NULL, plus c where add */
 	void		(*multiply) (float *c, size_t ldc, const float *left, const float *right, const float *bias,

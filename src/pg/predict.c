@@ -322,22 +322,11 @@ count_entities(const DistilPredictor *p, const DistilExample *row, const DistilP
 	{
 		const DistilTyped *e = &said->entities[i];
 
+		CHECK_FOR_INTERRUPTS();
 		counts[e->label].said++;
 		counts[e->label].hits += among(e, row->spans, types, row->n_spans);
 	}
 	pfree(types);
-}
-
-/* Was label i there before? */
-static bool
-repeated(const char *const *labels, int i)
-{
-	for (int j = 0; j < i; j++)
-	{
-		if (strcmp(labels[j], labels[i]) == 0)
-			return true;
-	}
-	return false;
 }
 
 void
@@ -352,8 +341,6 @@ distil_count_prediction(const DistilPredictor *p, const DistilExample *row, cons
 	{
 		int			label = distil_true_label(p, row->labels[i]);
 
-		if (repeated(row->labels, i))
-			continue;
 		counts[label].support++;
 		counts[label].hits += holds(said->labels, said->n_labels, label);
 	}
