@@ -683,7 +683,7 @@ widen_vocabulary(MemModel *m)
 }
 
 /* A batch so many times over. */
-#define COPIES 90
+#define COPIES 110
 
 static DbertTrainBatch
 repeat_batch(const DbertTrainBatch *b)
