@@ -787,7 +787,8 @@ CREATE FUNCTION @extschema@.distil_distill(
 	batch_size integer DEFAULT 16, batch_tokens integer DEFAULT 4096, max_tokens integer DEFAULT 256,
 	weight_decay real DEFAULT 0.01, warmup real DEFAULT 0.1, dropout real DEFAULT 0.1,
 	validation real DEFAULT 0.1, validation_query text DEFAULT NULL, early_stopping integer DEFAULT 0,
-	min_quality real DEFAULT NULL, seed bigint DEFAULT 42, replace boolean DEFAULT false)
+	min_quality real DEFAULT NULL, seed bigint DEFAULT 42, replace boolean DEFAULT false,
+	resume boolean DEFAULT false)
 	RETURNS TABLE (
 		epoch integer, step bigint, train_loss real, eval_loss real, metric text, value real, teacher_value real,
 		seconds real)
@@ -795,11 +796,11 @@ CREATE FUNCTION @extschema@.distil_distill(
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
 COMMENT ON FUNCTION @extschema@.distil_distill(
 	text, text, text, integer, integer, text, real, real, real, real, real, integer, real, integer, integer, integer,
-	real, real, real, real, text, integer, real, bigint, boolean) IS
+	real, real, real, real, text, integer, real, bigint, boolean, boolean) IS
 	'train a smaller model to answer the texts of a query as a teacher does; a row for each evaluation';
 REVOKE ALL ON FUNCTION @extschema@.distil_distill(
 	text, text, text, integer, integer, text, real, real, real, real, real, integer, real, integer, integer, integer,
-	real, real, real, real, text, integer, real, bigint, boolean) FROM PUBLIC;
+	real, real, real, real, text, integer, real, bigint, boolean, boolean) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.distil_export_model(name text)
 	RETURNS TABLE (file text, data bytea)

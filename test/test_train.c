@@ -787,7 +787,7 @@ widen_vocabulary(MemModel *m)
 }
 
 /* A batch so many times over. */
-#define COPIES 90
+#define COPIES 110
 
 static DbertTrainBatch
 repeat_batch(const DbertTrainBatch *b)
@@ -1748,6 +1748,7 @@ stop_soon(void *ctx)
 static void
 test_failures(void)
 {
+	static const DbertDistill distill = {.temperature = 1,.soft = 1};
 	DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
 	DbertTrainBatch batch = batch_for(&o);
 	DbertError	err = {0};
@@ -1769,6 +1770,10 @@ test_failures(void)
 	o.head_only = true;
 	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
 	o.head = DBERT_HEAD_SPAN;
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
+	o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	o.distill = &distill;
+	o.head_only = true;
 	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
 	o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
 	o.max_text_tokens = MEM_P + 1;

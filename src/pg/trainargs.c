@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
@@ -28,7 +29,7 @@ static const char *const pretrain_names[] = {
 static const char *const distill_names[] = {
 	"name", "teacher", "query", "layers", "hidden", "base", "temperature", "alpha_soft", "alpha_hard", "alpha_cosine",
 	"alpha_hidden", "epochs", "learning_rate", "batch_size", "batch_tokens", "max_tokens", "weight_decay", "warmup",
-	"dropout", "validation", "validation_query", "early_stopping", "min_quality", "seed", "replace"
+	"dropout", "validation", "validation_query", "early_stopping", "min_quality", "seed", "replace", "resume"
 };
 
 /* The arguments are read one after the other. */
@@ -265,6 +266,7 @@ distil_distill_args(FunctionCallInfo fcinfo)
 	a.min_quality = next_is_null(&r) ? 0 : next_real(&r, 0, 1, false);
 	a.seed = DatumGetInt64(next_datum(&r));
 	a.replace = next_bool(&r);
+	a.resume = next_bool(&r);
 	check_validation(&a);
 	check_distill(&a);
 	return a;
@@ -333,6 +335,7 @@ read_object(Jsonb *object, float *weights, const char *const *labels, int n_labe
 
 	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (token == WJB_KEY)
 		{
 			label = pnstrdup(v.val.string.val, v.val.string.len);

@@ -93,7 +93,10 @@ count_classes(const DistilTrainJob *job, const int32 *texts, int n)
 	int64	   *counts = palloc0(sizeof(int64) * Max(job->n_labels, 1));
 
 	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		counts[distil_trainset_class(job->set, texts[i])]++;
+	}
 	return counts;
 }
 
@@ -130,6 +133,7 @@ split_pieces(DistilTrainJob *job)
 	job->n_training = 0;
 	for (int i = 0; i < job->set->n; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (i >= n || held[texts[i].label])
 			job->validation[job->n_validation++] = i;
 		else
@@ -161,6 +165,7 @@ split_rows(DistilTrainJob *job)
 	{
 		bool		can = left == NULL || left[distil_trainset_class(job->set, order[i])] > 1;
 
+		CHECK_FOR_INTERRUPTS();
 		if (job->n_validation < wanted && can)
 		{
 			job->validation[job->n_validation++] = order[i];

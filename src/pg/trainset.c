@@ -399,9 +399,13 @@ distil_trainset_renumber(DistilTrainSet *set, const char *const *labels, int n_l
 			number[entry->number] = i;
 	}
 	for (size_t i = 0; i < set->n_label_refs; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		set->labels[i] = number[set->labels[i]];
+	}
 	for (size_t i = 0; set->kind == DISTIL_LABEL_SPANS && set->tags != NULL && i < set->n_ids; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (set->tags[i] > DISTIL_TAG_O)
 			set->tags[i] = (set->tags[i] - 1) % 2 + DISTIL_TAG_B(number[(set->tags[i] - 1) / 2]);
 	}
@@ -554,6 +558,7 @@ distil_trainbatch_count(const DistilTrainBatch *batch, const DistilTrainSet *set
 
 	for (int i = 0; i < n; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (!fits(batch, set, texts, tokens, order[i]))
 			texts = tokens = 0;
 		count += texts == 0;

@@ -144,6 +144,8 @@ check_options(const DbertTrainBase *base, const DbertTrainOptions *o, DbertError
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "masked tokens are learnt by the whole model");
 	if (o->head == DBERT_HEAD_NONE)
 		DBERT_TRY(check_embedding(config, o, err));
+	if (o->distill != NULL && (!has_labels(o) || o->head_only))
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "from a teacher a whole model learns to classify texts or tokens");
 	if (has_labels(o) && (o->n_labels < 1 || o->n_labels > DBERT_MAX_LABELS))
 		return dbert_fail(err, DBERT_E_LIMIT, "%d labels, 1 to %d are allowed", o->n_labels, DBERT_MAX_LABELS);
 	if (o->max_text_tokens < 1 || o->max_text_tokens > config->positions ||
