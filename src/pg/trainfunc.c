@@ -266,7 +266,7 @@ check_memory(DistilTrainJob *job)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("training \"%s\" needs %llu MB of memory", job->args.base, (unsigned long long) (bytes >> 20)),
 				 errdetail("The limit, distilbert.train_memory, is %d MB.", distil_guc_train_memory),
-				 job->masker != NULL ? errhint("Make batch_size, batch_tokens or max_tokens smaller, or raise the limit.") :
+				 job->masker != NULL || job->head == DBERT_HEAD_NONE ? errhint("Make batch_size, batch_tokens or max_tokens smaller, or raise the limit.") :
 				 errhint("Make batch_size, batch_tokens or max_tokens smaller, set freeze_embeddings or head_only, or raise the limit.")));
 	ereport(NOTICE,
 			(errmsg("training on %d %s, validating on %d: %lld steps, %llu MB of memory",
