@@ -1513,6 +1513,33 @@ test_failures(void)
 	end_rig(&rig);
 }
 
+/* A large head that begins at random asks in between. */
+static void
+test_stopped_creation(void)
+{
+	static const char *labels[DBERT_MAX_LABELS];
+	DbertTrainOptions o = options_for(DBERT_HEAD_TOKEN, DBERT_PROBLEM_SINGLE);
+	DbertError	err = {0};
+	DbertTrainer *t;
+	int			before = 1000000,
+				left = before;
+	DbertPoll	poll = {stop_soon, &left};
+	Rig			rig;
+
+	mem_model_distilbert(&rig.model, "ForQuestionAnswering", 0);
+	if (!begin_rig(&rig, &o))
+		return;
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, &poll, &t, &err) == DBERT_OK);
+	dbert_trainer_free(t);
+	for (int i = 0; i < DBERT_MAX_LABELS; i++)
+		labels[i] = "x";
+	o.labels = labels;
+	o.n_labels = DBERT_MAX_LABELS;
+	left = before - left + 10;
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, &poll, &t, &err) == DBERT_E_CANCELLED && t == NULL);
+	end_rig(&rig);
+}
+
 /* Masked tokens that are none, and ids that are none. */
 static void
 test_masked_failures(void)
@@ -1579,6 +1606,7 @@ main(void)
 	RUN(test_keep_restore);
 	RUN(test_continue);
 	RUN(test_failures);
+	RUN(test_stopped_creation);
 	RUN(test_masked_failures);
 	return tests_end();
 }

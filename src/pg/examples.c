@@ -12,6 +12,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "lib/stringinfo.h"
 #include "lib/qunique.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -42,6 +43,7 @@ typedef struct Reader
 	bool		by_value;
 	char		align;
 	bool		pair;			/* two columns of texts */
+	bool		words;			/* arrays of words and of their tags */
 	Oid			text_types[2];
 	FmgrInfo	text_outputs[2];	/* of types that are not text inside */
 	DistilExample *rows;
@@ -63,6 +65,14 @@ static bool
 is_integer(Oid type)
 {
 	return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
+static bool
+is_text_array(Oid type)
+{
+	Oid			element = get_element_type(getBaseType(type));
+
+	return element == TEXTOID || element == VARCHAROID;
 }
 
 static bool
@@ -112,9 +122,9 @@ begin_label(Reader *r, Oid declared, const char *argument)
 	r->integers = is_integer(type);
 	if (r->want == DISTIL_WANT_SPANS)
 	{
-		if (type != JSONBOID && type != JSONOID)
+		if (type != JSONBOID && type != JSONOID && !r->words)
 			raise_columns(r, argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
-						  "Entities are a jsonb array of objects, such as [{\"start\": 0, \"end\": 6, \"label\": \"LOC\"}].");
+						  "Entities are a jsonb array of objects, such as [{\"start\": 0, \"end\": 6, \"label\": \"LOC\"}], or tags of words: SELECT words, tags FROM ..., both of type text[].");
 		r->kind = DISTIL_LABEL_SPANS;
 	}
 	else if (r->want == DISTIL_WANT_NUMBERS || (r->want == DISTIL_WANT_MANY_OR_NUMBERS && !OidIsValid(r->element)))
@@ -178,7 +188,9 @@ begin_reader(Reader *r, TupleDesc desc, const char *argument)
 	if (!only_text && (r->want == DISTIL_WANT_TEXTS || (desc->natts != 2 && desc->natts != 3)))
 		raise_columns(r, argument, psprintf("The number of its columns is %d.", desc->natts), how_to_write(r));
 	r->pair = desc->natts == 3;
-	for (int i = 0; i <= r->pair; i++)
+	r->words = r->want == DISTIL_WANT_SPANS && desc->natts == 2 &&
+		is_text_array(SPI_gettypeid(desc, 1)) && is_text_array(SPI_gettypeid(desc, 2));
+	for (int i = 0; i <= r->pair && !r->words; i++)
 		begin_text(r, i, SPI_gettypeid(desc, i + 1), argument);
 	if (only_text)
 		r->kind = kind_without_column(r);
@@ -270,6 +282,69 @@ read_number(Reader *r, Datum value)
 	return number;
 }
 
+/* The elements of a text[] as strings. */
+static char **
+read_strings(Datum array, int *n)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	char	  **strings;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, n);
+	strings = palloc(sizeof(char *) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("words and their tags must not be NULL")));
+		strings[i] = TextDatumGetCString(elements[i]);
+	}
+	return strings;
+}
+
+/* Characters as the core counts them. */
+static int32
+count_chars(const char *s)
+{
+	int			encoding = GetDatabaseEncoding() == PG_SQL_ASCII ? PG_UTF8 : GetDatabaseEncoding();
+	const char *end = s + strlen(s);
+	int32		n = 0;
+
+	for (; s < end; s += Min(pg_encoding_mblen(encoding, s), end - s))
+		n++;
+	return n;
+}
+
+/* The text is its words with blanks between them. */
+static void
+read_words(Datum words, Datum tags, DistilExample *row)
+{
+	int			n_tags;
+	char	  **word = read_strings(words, &row->n_words);
+	char	  **tag = read_strings(tags, &n_tags);
+	int32		at = 0;
+	StringInfoData text;
+
+	if (row->n_words != n_tags)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("a text of %d words has %d tags", row->n_words, n_tags)));
+	initStringInfo(&text);
+	row->words = palloc(sizeof(DistilWord) * Max(row->n_words, 1));
+	for (int i = 0; i < row->n_words; i++)
+	{
+		int32		length = count_chars(word[i]);
+
+		appendStringInfo(&text, "%s%s", i > 0 ? " " : "", word[i]);
+		row->words[i] = (DistilWord) {at, at + length};
+		at += length + 1;
+		tag[i] = pg_server_to_any(tag[i], strlen(tag[i]), PG_UTF8);
+	}
+	row->texts[0] = distil_text_get(PointerGetDatum(cstring_to_text_with_len(text.data, text.len)));
+	distil_spans_of_tags((const char *const *) tag, row);
+}
+
 static void
 read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
 {
@@ -293,6 +368,12 @@ read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
 		return;
 	}
 	memset(row, 0, sizeof(*row));
+	if (r->words)
+	{
+		read_words(text, label, row);
+		r->n++;
+		return;
+	}
 	row->texts[0] = read_text(r, 0, text);
 	row->pair = r->pair;
 	if (r->pair)

@@ -36,6 +36,13 @@ typedef struct DistilSpan
 	const char *label;			/* UTF-8 */
 } DistilSpan;
 
+/* A word of a text that is given in words. */
+typedef struct DistilWord
+{
+	int32		start;			/* characters from 0 */
+	int32		end;			/* exclusive */
+} DistilWord;
+
 typedef struct DistilExample
 {
 	DistilText	texts[2];		/* the second one of pairs alone */
@@ -46,6 +53,8 @@ typedef struct DistilExample
 	float		number;			/* of NUMBER */
 	DistilSpan *spans;			/* [n_spans] of SPANS, as they stand in the array */
 	int			n_spans;
+	DistilWord *words;			/* [n_words] of SPANS given as tags of words, apart by one blank each; else NULL */
+	int			n_words;
 } DistilExample;
 
 typedef struct DistilExampleCounts
