@@ -103,7 +103,7 @@ SELECT distil_train('x', 'SELECT body, team FROM tickets', 'distilbert-base', ta
 SELECT distil_train('team', 'SELECT body, team FROM tickets', 'distilbert-base');
 SELECT distil_train('a b', 'SELECT body, team FROM tickets', 'distilbert-base');
 SELECT distil_train('x', 'SELECT body, team FROM tickets', 'distilbert-bse');
-SELECT distil_train('x', 'SELECT body, team FROM tickets', 'distilbert-base', task => 'embed');
+SELECT distil_train('x', 'SELECT body, team FROM tickets', 'distilbert-base', task => 'summarize');
 
 -- refused: rows
 SELECT distil_train('x', 'SELECT body, team FROM tickets WHERE false', 'distilbert-base');

@@ -43,6 +43,7 @@ typedef struct Reader
 	bool		by_value;
 	char		align;
 	bool		pair;			/* two columns of texts */
+	bool		labelled;		/* and one more */
 	bool		words;			/* arrays of words and of their tags */
 	Oid			text_types[2];
 	FmgrInfo	text_outputs[2];	/* of types that are not text inside */
@@ -97,6 +98,7 @@ raise_columns(const Reader *r, const char *argument, const char *detail, const c
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
 			 r->want == DISTIL_WANT_TEXTS ? errmsg("argument \"%s\" must be a query that gives texts", argument) :
+			 r->want == DISTIL_WANT_PAIRS ? errmsg("argument \"%s\" must be a query that gives pairs of texts", argument) :
 			 errmsg("argument \"%s\" must be a query that gives texts and labels", argument),
 			 errdetail_internal("%s", detail), errhint("%s", hint)));
 }
@@ -106,7 +108,10 @@ how_to_write(const Reader *r)
 {
 	if (r->optional)
 		return "Write it as SELECT text FROM ..., or SELECT text, label FROM ...; for pairs of texts as SELECT text, text, label FROM ..., where the label may be NULL.";
-	return r->want == DISTIL_WANT_TEXTS ? "Write it as SELECT text FROM ..." :
+	if (r->want == DISTIL_WANT_TEXTS)
+		return "Write it as SELECT text FROM ...";
+	return r->want == DISTIL_WANT_PAIRS ?
+		"Write it as SELECT text, text FROM ... for texts that belong together, or SELECT text, text, number FROM ... for a number that says how near they are." :
 		"Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... for pairs of texts.";
 }
 
@@ -127,12 +132,12 @@ begin_label(Reader *r, Oid declared, const char *argument)
 						  "Entities are a jsonb array of objects, such as [{\"start\": 0, \"end\": 6, \"label\": \"LOC\"}], or tags of words: SELECT words, tags FROM ..., both of type text[].");
 		r->kind = DISTIL_LABEL_SPANS;
 	}
-	else if (r->want == DISTIL_WANT_NUMBERS || (r->want == DISTIL_WANT_MANY_OR_NUMBERS && !OidIsValid(r->element)))
+	else if (r->want == DISTIL_WANT_NUMBERS || r->want == DISTIL_WANT_PAIRS || (r->want == DISTIL_WANT_MANY_OR_NUMBERS && !OidIsValid(r->element)))
 	{
 		if (!is_number(type))
 			raise_columns(r, argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
 						  "Numbers are needed here: give a column of type real, numeric or integer.");
-		r->kind = DISTIL_LABEL_NUMBER;
+		r->kind = r->want == DISTIL_WANT_PAIRS ? DISTIL_LABEL_PAIR : DISTIL_LABEL_NUMBER;
 	}
 	else if (OidIsValid(r->element) && names_classes(r->element))
 	{
@@ -175,6 +180,8 @@ kind_without_column(const Reader *r)
 			return DISTIL_LABEL_SPANS;
 		case DISTIL_WANT_TEXTS:
 			return DISTIL_LABEL_NONE;
+		case DISTIL_WANT_PAIRS:
+			return DISTIL_LABEL_PAIR;
 		default:
 			return DISTIL_LABEL_ONE;
 	}
@@ -187,12 +194,13 @@ begin_reader(Reader *r, TupleDesc desc, const char *argument)
 
 	if (!only_text && (r->want == DISTIL_WANT_TEXTS || (desc->natts != 2 && desc->natts != 3)))
 		raise_columns(r, argument, psprintf("The number of its columns is %d.", desc->natts), how_to_write(r));
-	r->pair = desc->natts == 3;
+	r->pair = desc->natts == 3 || r->want == DISTIL_WANT_PAIRS;
+	r->labelled = desc->natts == r->pair + 2;
 	r->words = r->want == DISTIL_WANT_SPANS && desc->natts == 2 &&
 		is_text_array(SPI_gettypeid(desc, 1)) && is_text_array(SPI_gettypeid(desc, 2));
 	for (int i = 0; i <= r->pair && !r->words; i++)
 		begin_text(r, i, SPI_gettypeid(desc, i + 1), argument);
-	if (only_text)
+	if (!r->labelled)
 		r->kind = kind_without_column(r);
 	else
 		begin_label(r, SPI_gettypeid(desc, desc->natts), argument);
@@ -381,8 +389,8 @@ read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
 	row->unlabelled = unlabelled;
 	if (unlabelled)
 		 /* that was all */ ;
-	else if (r->kind == DISTIL_LABEL_NUMBER)
-		row->number = read_number(r, label);
+	else if (r->kind == DISTIL_LABEL_NUMBER || r->kind == DISTIL_LABEL_PAIR)
+		row->number = r->labelled ? read_number(r, label) : NAN;
 	else if (r->kind == DISTIL_LABEL_SPANS)
 		distil_spans_read(OutputFunctionCall(&r->output, label), row);
 	else if (r->kind == DISTIL_LABEL_MANY)
@@ -432,7 +440,7 @@ distil_examples_visit(const char *query, const char *argument, DistilExampleWant
 {
 	Reader		r = {
 		.want = want & ~DISTIL_WANT_OPTIONAL,.optional = want & DISTIL_WANT_OPTIONAL,
-		.counts = {.only_texts = want == DISTIL_WANT_TEXTS,.optional = want & DISTIL_WANT_OPTIONAL}
+		.counts.optional = want & DISTIL_WANT_OPTIONAL
 	};
 	MemoryContext scratch;
 	Portal		cursor;
@@ -443,6 +451,7 @@ distil_examples_visit(const char *query, const char *argument, DistilExampleWant
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "distilbert examples", ALLOCSET_DEFAULT_SIZES);
 	cursor = SPI_cursor_open_with_args(NULL, query, 0, NULL, NULL, NULL, false, CURSOR_OPT_NO_SCROLL);
 	begin_reader(&r, cursor->tupDesc, argument);
+	r.counts.only_texts = !r.labelled && !r.optional;
 	for (;;)
 	{
 		Size		bytes;

@@ -115,6 +115,7 @@ digest_options(const DistilTrainJob *job, uint8 *digest)
 	add_distill(ctx, a);
 	ADD(ctx, o->head);
 	ADD(ctx, o->problem);
+	ADD(ctx, o->embedding_loss);
 	ADD(ctx, weighted);
 	if (weighted)
 		add(ctx, o->class_weights, sizeof(float) * o->n_labels);
@@ -144,6 +145,7 @@ add_texts(pg_cryptohash_ctx *ctx, const DistilTrainSet *set)
 		if (i % BLOCK_TEXTS == 0)
 			CHECK_FOR_INTERRUPTS();
 		ADD(ctx, t->n_tokens);
+		ADD(ctx, t->n_first);
 		ADD(ctx, t->n_labels);
 		ADD(ctx, label);
 		ADD(ctx, t->number);
