@@ -71,6 +71,9 @@ SELECT epoch, train_loss > 0 AS some, eval_loss FROM distil_train('odd', $$VALUE
 	'distilbert-base', task => 'embed', validation => 0, epochs => 1, max_tokens => 16);
 SELECT train_loss FROM distil_train('odd', $$VALUES ('a', 'b'), ('b', 'c'), ('a', 'c')$$,
 	'distilbert-base', task => 'embed', validation => 0, epochs => 1, replace => true);
+-- two pairs are left to learn from, whatever validation says
+SELECT max(step) AS steps, count(value) AS validated FROM distil_train('odd', 'SELECT a, b FROM doubles LIMIT 4', 'distilbert-base', task => 'embed',
+	validation => 0.9, batch_size => 2, epochs => 1, replace => true);
 -- what is told of them, before it is refused
 SET client_min_messages = notice;
 SET distilbert.train_memory = '1MB';
@@ -96,7 +99,8 @@ SELECT distil_train('x', $$SELECT a, b, 'near' FROM doubles$$, 'distilbert-base'
 SELECT distil_train('x', $$SELECT a, b, 'NaN'::float8 FROM doubles$$, 'distilbert-base', task => 'embed');
 SELECT distil_train('x', 'SELECT a, b, 1 FROM doubles', 'distilbert-base', task => 'embed');
 SELECT distil_train('x', 'SELECT a, b FROM doubles LIMIT 1', 'distilbert-base', task => 'embed');
-SELECT distil_train('x', 'SELECT a, b FROM doubles LIMIT 2', 'distilbert-base', task => 'embed', validation => 0.5);
+SELECT distil_train('x', 'SELECT a, b FROM doubles LIMIT 3', 'distilbert-base', task => 'embed', batch_size => 1);
+SELECT distil_train('x', 'SELECT a, b FROM doubles LIMIT 2', 'distilbert-base', task => 'embed', early_stopping => 1);
 SELECT distil_train('x', 'SELECT a, b FROM doubles WHERE false', 'distilbert-base', task => 'embed');
 SELECT distil_train('x', 'SELECT a, NULL::text FROM doubles', 'distilbert-base', task => 'embed');
 SELECT distil_train('x', 'SELECT a, b, NULL::real FROM doubles', 'distilbert-base', task => 'embed');
