@@ -82,6 +82,21 @@ add_distill(pg_cryptohash_ctx *ctx, const DistilTrainArgs *a)
 }
 
 static void
+add_teacher(pg_cryptohash_ctx *ctx, const DistilTrainJob *job)
+{
+	const DistilTeacher *t = job->teacher;
+
+	add(ctx, t->model->sha256, DISTIL_SHA256_BYTES);
+	ADD(ctx, dbert_trainbase_config(job->base)->layers);
+	ADD(ctx, dbert_trainbase_config(job->base)->hidden);
+	ADD(ctx, t->distill.temperature);
+	ADD(ctx, t->distill.soft);
+	ADD(ctx, t->distill.hard);
+	ADD(ctx, t->distill.cosine);
+	ADD(ctx, t->distill.hidden);
+}
+
+static void
 digest_options(const DistilTrainJob *job, uint8 *digest)
 {
 	pg_cryptohash_ctx *ctx = begin();
@@ -100,6 +115,7 @@ digest_options(const DistilTrainJob *job, uint8 *digest)
 	add_distill(ctx, a);
 	ADD(ctx, o->head);
 	ADD(ctx, o->problem);
+	ADD(ctx, o->embedding_loss);
 	ADD(ctx, weighted);
 	if (weighted)
 		add(ctx, o->class_weights, sizeof(float) * o->n_labels);
@@ -113,6 +129,8 @@ digest_options(const DistilTrainJob *job, uint8 *digest)
 	ADD(ctx, a->batch_size);
 	ADD(ctx, a->batch_tokens);
 	ADD(ctx, a->max_tokens);
+	if (job->teacher != NULL)
+		add_teacher(ctx, job);
 	end(ctx, digest);
 }
 
@@ -127,9 +145,11 @@ add_texts(pg_cryptohash_ctx *ctx, const DistilTrainSet *set)
 		if (i % BLOCK_TEXTS == 0)
 			CHECK_FOR_INTERRUPTS();
 		ADD(ctx, t->n_tokens);
+		ADD(ctx, t->n_first);
 		ADD(ctx, t->n_labels);
 		ADD(ctx, label);
 		ADD(ctx, t->number);
+		ADD(ctx, t->unlabelled);
 	}
 }
 

@@ -311,6 +311,13 @@ states_loss(const DbertPass *pass, double *loss)
 	return DBERT_OK;
 }
 
+static void
+add(float *sum, const float *x, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		sum[i] += x[i];
+}
+
 /*
  * The derivative of compare_states by x in dx, beta times what is there
  * added; so with the matrix's gradient, which the last layer, the first to come, begins.
@@ -334,9 +341,10 @@ states_backward(const DbertPass *pass, int layers, const float *x, float *dx, fl
 		DBERT_TRY(dbert_product(&pass->run, &dw));
 		return dbert_linear_backward(&pass->run, w, NULL, x, dy, pass->n, dx, beta);
 	}
-	if (beta != 0)
-		return dbert_add_rows(&pass->run, dx, dy, pass->n, t->config.hidden);
-	memcpy(dx, dy, (size_t) pass->n * t->config.hidden * sizeof(float));
+	if (beta == 0)
+		memcpy(dx, dy, (size_t) pass->n * t->config.hidden * sizeof(float));
+	else
+		add(dx, dy, (size_t) pass->n * t->config.hidden);
 	return DBERT_OK;
 }
 
@@ -365,10 +373,10 @@ backward(const DbertPass *pass, float *dx)
 	DBERT_TRY(dbert_classify_backward(pass, takes_first_rows(pass) ? a->first : a->hidden, head_rows(pass), a->t2));
 	DBERT_TRY(states_backward(pass, t->config.layers, a->hidden, dx, 0));
 	if (!takes_first_rows(pass))
-		return dbert_add_rows(&pass->run, dx, a->t2, pass->n, (int) c);
-	for (int b = 0; b < pass->batch->n_texts; b++)
-		for (size_t j = 0; j < c; j++)
-			dx[pass->batch->cu[b] * c + j] += a->t2[b * c + j];
+		add(dx, a->t2, pass->n * c);
+	else
+		for (int b = 0; b < pass->batch->n_texts; b++)
+			add(dx + pass->batch->cu[b] * c, a->t2 + b * c, c);
 	return DBERT_OK;
 }
 
