@@ -700,7 +700,8 @@ CREATE FUNCTION @extschema@.distil_train(
 	epochs integer DEFAULT 3, learning_rate real DEFAULT 5e-5,
 	batch_size integer DEFAULT 16, batch_tokens integer DEFAULT 4096, max_tokens integer DEFAULT 256,
 	weight_decay real DEFAULT 0.01, warmup real DEFAULT 0.1, dropout real DEFAULT 0.1,
-	class_weights text DEFAULT NULL, head_only boolean DEFAULT false, freeze_embeddings boolean DEFAULT false,
+	class_weights text DEFAULT NULL, loss text DEFAULT NULL,
+	head_only boolean DEFAULT false, freeze_embeddings boolean DEFAULT false,
 	validation real DEFAULT 0.1, validation_query text DEFAULT NULL, early_stopping integer DEFAULT 0,
 	seed bigint DEFAULT 42, replace boolean DEFAULT false, resume boolean DEFAULT false)
 	RETURNS TABLE (
@@ -708,7 +709,7 @@ CREATE FUNCTION @extschema@.distil_train(
 	AS 'MODULE_PATHNAME', 'distil_train'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
 COMMENT ON FUNCTION @extschema@.distil_train(
-	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, boolean, boolean,
+	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, text, boolean, boolean,
 	real, text, integer, bigint, boolean, boolean) IS
 	'train a model on the texts and labels of a query, beginning with a base model; a row for each evaluation';
 
@@ -809,7 +810,7 @@ COMMENT ON FUNCTION @extschema@.distil_export_model(text) IS
 	'files of a model: a Hugging Face directory';
 
 REVOKE ALL ON FUNCTION @extschema@.distil_train(
-	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, boolean, boolean,
+	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, text, boolean, boolean,
 	real, text, integer, bigint, boolean, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.distil_export_model(text) FROM PUBLIC;
 

@@ -140,6 +140,8 @@ ref_row(const Ref *r, int layer, int text, int i)
 
 	if (layer < tr->config.layers - 1 || r->pass.picked == NULL)
 		return token;
+	if (tr->options.head == DBERT_HEAD_NONE)
+		return text;
 	if (tr->options.head == DBERT_HEAD_SEQUENCE)
 		return text;
 	return ref_masked(r->pass.batch, token) < 0 ? 0 : ref_masked(r->pass.batch, token);
@@ -273,6 +275,95 @@ ref_row_loss(const Ref *r, int row, const double *x, double *weight)
 		*weight += 1;
 	}
 	return loss;
+}
+
+/* ---- embeddings ---- */
+
+#define MAX_TEXTS 8
+
+/* The mean of t rows, or the first, at length 1. */
+static void
+ref_pool(const Ref *r, int t, double x[MAX_T][MEM_C], double *u)
+{
+	double		square = 0;
+
+	if (r->pass.trainer->config.pooling == DBERT_POOL_CLS)
+		t = 1;
+	for (int j = 0; j < MEM_C; j++)
+	{
+		u[j] = 0;
+		for (int i = 0; i < t; i++)
+			u[j] += x[i][j] / t;
+		square += u[j] * u[j];
+	}
+	for (int j = 0; j < MEM_C; j++)
+		u[j] /= sqrt(square);
+}
+
+static double
+ref_cosine(const double *u, const double *v)
+{
+	double		sum = 0;
+
+	for (int j = 0; j < MEM_C; j++)
+		sum += u[j] * v[j];
+	return sum;
+}
+
+/* Of the test's batch, pairs 0 and 2 share a text. */
+static double
+ref_contrastive(double u[MAX_TEXTS][MEM_C], int n)
+{
+	double		loss = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		double		sum = 0;
+
+		for (int j = 0; j < n; j++)
+			if (i == j || i + j != 2)
+				sum += exp(20 * ref_cosine(u[2 * i], u[2 * j + 1]));
+		loss += log(sum) - 20 * ref_cosine(u[2 * i], u[2 * i + 1]);
+	}
+	return loss / n;
+}
+
+static double
+ref_similarity(const Ref *r, double u[MAX_TEXTS][MEM_C], int n)
+{
+	const float *y = r->pass.batch->targets;
+	double		cosine[MAX_TEXTS],
+				squares = 0,
+				sum = 1;
+
+	for (int i = 0; i < n; i++)
+	{
+		cosine[i] = ref_cosine(u[2 * i], u[2 * i + 1]);
+		squares += (cosine[i] - y[i]) * (cosine[i] - y[i]) / n;
+	}
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < n; j++)
+			sum += y[i] > y[j] ? exp(20 * (cosine[j] - cosine[i])) : 0;
+	return r->pass.trainer->options.embedding_loss == DBERT_LOSS_COSINE ? squares : log(sum);
+}
+
+static double
+ref_pairs_loss(const Ref *r)
+{
+	const DbertTrainBatch *b = r->pass.batch;
+	double		u[MAX_TEXTS][MEM_C];
+
+	for (int text = 0; text < b->n_texts; text++)
+	{
+		int			t = b->cu[text + 1] - b->cu[text];
+		double		x[MAX_T][MEM_C];
+
+		ref_embed(r, b->cu[text], t, x);
+		for (int l = 0; l < r->pass.trainer->config.layers; l++)
+			ref_layer(r, l, text, t, x);
+		ref_pool(r, t, x, u[text]);
+	}
+	return b->targets != NULL ? ref_similarity(r, u, b->n_texts / 2) : ref_contrastive(u, b->n_texts / 2);
 }
 
 /* ---- a teacher's part in it ---- */
@@ -425,6 +516,8 @@ ref_loss(const Ref *r)
 				weight = 0,
 				logits[MEM_V];
 
+	if (tr->options.head == DBERT_HEAD_NONE)
+		return ref_pairs_loss(r);
 	if (tr->options.distill != NULL)
 		return ref_distill_loss(r);
 	for (int text = 0; text < b->n_texts; text++)
@@ -464,6 +557,10 @@ static const int32_t masked[] = {1, 4, 5, 7};	/* none of the second text */
 static const int32_t masked_ids[] = {6, 13, 2, 9};
 static const float targets[] = {0, 1, 1, 1, 0, 0, 0, 1, 0};
 
+/* Four pairs of texts; the first text of all is the sixth, too. */
+static const int32_t pair_cu[] = {0, 3, 4, 9, 12, 14, 17, 20, 22};
+static const int32_t pair_ids[] = {2, 5, 3, 7, 2, 9, 9, 10, 3, 2, 11, 3, 6, 8, 2, 5, 3, 12, 2, 4, 5, 3};
+static const float pair_numbers[] = {0.2f, 0.9f, 0.9f, 0.5f};
 /* What a teacher says of them; the second text has no label. */
 #define TEACHER_C 12			/* where its states are wider */
 static const int32_t some_classes[] = {1, -1, 1};
@@ -497,7 +594,7 @@ options_for(DbertHead head, DbertProblem problem)
 	DbertTrainOptions o = {
 		.head = head,.problem = problem,.n_labels = 3,.labels = abc,.dropout = 0.25f,.seed = 7,
 		.learning_rate = 0.01f,.weight_decay = 0.1f,.max_grad_norm = 1,.steps = 10,
-		.max_texts = 4,.max_batch_tokens = 16,.max_text_tokens = MAX_T,.threads = 1,
+		.max_texts = 8,.max_batch_tokens = 24,.max_text_tokens = MAX_T,.threads = 1,
 		.kernels = &dbert_kernels_scalar
 	};
 
@@ -509,6 +606,8 @@ batch_for(const DbertTrainOptions *o)
 {
 	DbertTrainBatch b = {.n_texts = 3,.cu = cu,.ids = ids,.types = types};
 
+	if (o->head == DBERT_HEAD_NONE)
+		return (DbertTrainBatch) {.n_texts = 8,.cu = pair_cu,.ids = pair_ids};
 	if (o->head == DBERT_HEAD_MASK)
 	{
 		b.classes = masked_ids;
@@ -615,11 +714,10 @@ soften(DbertTrainer *t)
 }
 
 static void
-check_gradients(MemModel *model, const DbertTrainOptions *o)
+check_batch_gradients(MemModel *model, const DbertTrainOptions *o, DbertTrainBatch batch)
 {
 	Rig			rig = {.model = *model};
 	DbertError	err = {0};
-	DbertTrainBatch batch = batch_for(o);
 	Ref			r = {.scores = NULL};
 	double		loss,
 				weight;
@@ -639,6 +737,12 @@ check_gradients(MemModel *model, const DbertTrainOptions *o)
 		check_slot(&r, i);
 	free(r.v);
 	end_rig(&rig);
+}
+
+static void
+check_gradients(MemModel *model, const DbertTrainOptions *o)
+{
+	check_batch_gradients(model, o, batch_for(o));
 }
 
 static void
@@ -729,7 +833,7 @@ widen_vocabulary(MemModel *m)
 }
 
 /* A batch so many times over. */
-#define COPIES 90
+#define COPIES 110
 
 static DbertTrainBatch
 repeat_batch(const DbertTrainBatch *b)
@@ -859,6 +963,39 @@ test_gradients_frozen(void)
 	o.head_only = true;
 	mem_model_bert(&m, "ForSequenceClassification", "bert.", 3);
 	check_gradients(&m, &o);
+}
+
+/* Pooling of a model that is sentence-transformers'. */
+static void
+put_modules(MemModel *m, bool cls, bool normalize)
+{
+	mem_put(m, "modules.json", normalize ?
+			"[{\"type\":\"m.Transformer\",\"path\":\"\"},{\"type\":\"m.Pooling\",\"path\":\"1_Pooling\"},"
+			"{\"type\":\"m.Normalize\",\"path\":\"2_Normalize\"}]" :
+			"[{\"type\":\"m.Transformer\",\"path\":\"\"},{\"type\":\"m.Pooling\",\"path\":\"1_Pooling\"}]");
+	mem_put(m, "1_Pooling/config.json", cls ? "{\"pooling_mode_cls_token\":true}" : "{\"pooling_mode_mean_tokens\":true}");
+}
+
+/* Both families, both poolings, all losses. */
+static void
+test_gradients_embedding(void)
+{
+	for (int kind = 0; kind < 12; kind++)
+	{
+		DbertTrainOptions o = options_for(DBERT_HEAD_NONE, DBERT_PROBLEM_SINGLE);
+		DbertTrainBatch batch = batch_for(&o);
+		MemModel	m;
+
+		o.embedding_loss = kind / 4 == 2 ? DBERT_LOSS_COSINE : DBERT_LOSS_COSENT;
+		batch.targets = kind / 4 > 0 ? pair_numbers : NULL;
+		if (kind & 1)
+			mem_model_bert(&m, "Model", "", 0);
+		else
+			mem_model_distilbert(&m, "ForSequenceClassification", 3);
+		if (kind & 2)
+			put_modules(&m, true, kind & 1);
+		check_batch_gradients(&m, &o, batch);
+	}
 }
 
 /* ---- learning from a teacher ---- */
@@ -1166,6 +1303,7 @@ test_threads(void)
 	check_threads(DBERT_HEAD_MASK, NULL);
 	fill_teacher(false);
 	check_threads(DBERT_HEAD_TOKEN, &distill);
+	check_threads(DBERT_HEAD_NONE, NULL);
 }
 
 /* The files open as a model that answers as the trainer did. */
@@ -1288,6 +1426,134 @@ test_masked_files(void)
 	mem_model_bert(&m, "ForMaskedLM", "bert.", 0);
 	mem_add_tensor(&m, MEM_V, MEM_C, "cls.predictions.decoder.weight");
 	check_masked_files(&m, "BertForMaskedLM", "cls.predictions.decoder.weight", false);
+}
+
+/* A sentence encoder that gives the vectors of which training saw the cosines. */
+static void
+check_embedding_files(MemModel *m, const char *architecture, int pooling, int normalize)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_NONE, DBERT_PROBLEM_SINGLE);
+	DbertTrainBatch batch = batch_for(&o);
+	DbertTrainedFiles *files;
+	DbertError	err = {0};
+	Rig			rig = {.model = *m},
+				second = {0};
+	Built		b;
+	double		losses[2],
+				weight;
+	const float *cosines;
+
+	if (!begin_rig(&rig, &o))
+		return;
+	run_steps(rig.trainer, 3);
+	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &cosines, &losses[0], &weight, &err) == DBERT_OK);
+	CHECK(weight == 4);
+	CHECK(dbert_trainer_files(rig.trainer, &dbert_malloc_allocator, NULL, &files, &err) == DBERT_OK);
+	CHECK_MSG(build(dbert_trained_source(files), NULL, &dbert_kernels_scalar, &b, &err) == DBERT_OK, "%s", err.msg);
+	CHECK_STR(b.model->config.architecture, architecture);
+	CHECK(b.model->config.head == DBERT_HEAD_NONE && b.model->config.n_labels == 0);
+	CHECK(b.model->config.pooling == pooling && b.model->config.normalize == normalize);
+	CHECK(b.model->config.max_tokens == dbert_trainbase_config(rig.base)->max_tokens);
+
+	CHECK(dbert_trainbase_open(dbert_trained_source(files), &dbert_malloc_allocator, NULL, &second.base, &err) == DBERT_OK);
+	CHECK(dbert_trainer_create(second.base, &o, &dbert_malloc_allocator, NULL, &second.trainer, &err) == DBERT_OK);
+	CHECK(dbert_trainer_evaluate(second.trainer, &batch, NULL, &cosines, &losses[1], &weight, &err) == DBERT_OK);
+	CHECK(losses[0] == losses[1]);
+	end_rig(&second);
+	release(&b);
+	dbert_trained_free(files);
+	end_rig(&rig);
+}
+
+static void
+test_embedding_files(void)
+{
+	MemModel	m;
+
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	check_embedding_files(&m, "DistilBertModel", DBERT_POOL_MEAN, 1);
+	mem_model_bert(&m, "Model", "", 0);
+	put_modules(&m, true, false);
+	mem_put(&m, "sentence_bert_config.json", "{\"max_seq_length\":9}");
+	check_embedding_files(&m, "BertModel", DBERT_POOL_CLS, 0);
+	mem_model_bert(&m, "ForMaskedLM", "bert.", 0);
+	put_modules(&m, false, true);
+	check_embedding_files(&m, "BertModel", DBERT_POOL_MEAN, 1);
+}
+
+/* Margins: 0 where the partner is nearest.  Pairs 0 and 2 share a text, so one cannot be nearer to the other. */
+static void
+test_embedding_margins(void)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_NONE, DBERT_PROBLEM_SINGLE);
+	static const int32_t twice_cu[] = {0, 3, 4, 7, 8};
+	static const int32_t twice_ids[] = {2, 5, 3, 7, 2, 5, 3, 9};
+	DbertTrainBatch batch = batch_for(&o);
+	DbertError	err = {0};
+	double		loss,
+				weight;
+	const float *margins;
+	Rig			rig;
+
+	mem_model_bert(&rig.model, "Model", "", 0);
+	if (!begin_rig(&rig, &o))
+		return;
+	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &margins, &loss, &weight, &err) == DBERT_OK);
+	for (int i = 0; i < 4; i++)
+		CHECK(margins[i] <= 0);
+
+	/* one text with two partners: both are right, nothing is wrong */
+	batch = (DbertTrainBatch) {.n_texts = 4,.cu = twice_cu,.ids = twice_ids};
+	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &margins, &loss, &weight, &err) == DBERT_OK);
+	CHECK(loss == 0 && margins[0] == 0 && margins[1] == 0);
+	end_rig(&rig);
+}
+
+static void
+check_no_embedding(MemModel *m, const DbertTrainOptions *o, const char *why)
+{
+	DbertSource source;
+	DbertTrainBase *base = NULL;
+	DbertTrainer *t;
+	DbertError	err = {0};
+
+	mem_model_save(m);
+	source = mem_source(m);
+	CHECK(dbert_trainbase_open(&source, &dbert_malloc_allocator, NULL, &base, &err) == DBERT_OK);
+	CHECK(dbert_trainer_create(base, o, &dbert_malloc_allocator, NULL, &t, &err) != DBERT_OK && t == NULL);
+	CHECK_MSG(strstr(err.msg, why) != NULL, "%s", err.msg);
+	dbert_trainbase_close(base);
+	mem_free(m);
+}
+
+static void
+test_embedding_failures(void)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_NONE, DBERT_PROBLEM_SINGLE);
+	DbertTrainBatch batch = batch_for(&o);
+	DbertError	err = {0};
+	double		loss;
+	MemModel	m;
+	Rig			rig;
+
+	mem_model_bert(&m, "Model", "", 0);
+	put_modules(&m, false, true);
+	mem_put(&m, "1_Pooling/config.json", "{\"pooling_mode_max_tokens\":true}");
+	check_no_embedding(&m, &o, "mean and cls");
+	o.max_texts = 1;
+	mem_model_bert(&m, "Model", "", 0);
+	check_no_embedding(&m, &o, "pairs");
+	o.max_texts = 8;
+	o.head_only = true;
+	mem_model_bert(&m, "Model", "", 0);
+	check_no_embedding(&m, &o, "no head");
+	o.head_only = false;
+	mem_model_bert(&rig.model, "Model", "", 0);
+	if (!begin_rig(&rig, &o))
+		return;
+	batch.n_texts = 7;
+	CHECK(dbert_trainer_step(rig.trainer, &batch, NULL, &loss, &err) == DBERT_E_INVALID);
+	end_rig(&rig);
 }
 
 /* ---- students ---- */
@@ -1550,7 +1816,7 @@ test_failures(void)
 		return;
 	CHECK(dbert_trainer_bytes(rig.base, &o, &bytes, &err) == DBERT_OK && bytes > 4 * rig.trainer->params.slots.bytes);
 	CHECK(dbert_trainer_step(rig.trainer, &batch, &poll, &loss, &err) == DBERT_E_CANCELLED);
-	batch.n_texts = 5;
+	batch.n_texts = 9;
 	CHECK(dbert_trainer_step(rig.trainer, &batch, NULL, &loss, &err) == DBERT_E_LIMIT);
 	o.head = DBERT_HEAD_MASK;
 	o.head_only = true;
@@ -1647,6 +1913,7 @@ main(void)
 	RUN(test_gradients_regression);
 	RUN(test_gradients_tokens);
 	RUN(test_gradients_masked);
+	RUN(test_gradients_embedding);
 	RUN(test_masked_blocks);
 	RUN(test_gradients_frozen);
 	RUN(test_gradients_soft);
@@ -1660,6 +1927,9 @@ main(void)
 	RUN(test_teacher);
 	RUN(test_f16);
 	RUN(test_masked_files);
+	RUN(test_embedding_files);
+	RUN(test_embedding_margins);
+	RUN(test_embedding_failures);
 	RUN(test_keep_restore);
 	RUN(test_continue);
 	RUN(test_failures);

@@ -89,7 +89,7 @@ spread_rows(const DbertPass *pass, float *x)
 /* ---- embeddings ---- */
 
 /* Token i of the batch is token position_of(i) of its text. */
-static void
+static DbertStatus
 add_embeddings(const DbertPass *pass, float *x)
 {
 	const DbertWeights *w = &pass->trainer->params.w;
@@ -97,6 +97,8 @@ add_embeddings(const DbertPass *pass, float *x)
 	size_t		c = pass->trainer->config.hidden;
 
 	for (int b = 0; b < batch->n_texts; b++)
+	{
+		DBERT_TRY(dbert_train_poll(&pass->run));
 		for (int i = batch->cu[b]; i < batch->cu[b + 1]; i++)
 		{
 			const float *word = w->word + batch->ids[i] * c,
@@ -106,6 +108,8 @@ add_embeddings(const DbertPass *pass, float *x)
 			for (size_t j = 0; j < c; j++)
 				x[i * c + j] = (type ? word[j] + type[j] : word[j]) + position[j];
 		}
+	}
+	return DBERT_OK;
 }
 
 /* x0 = drop(norm(word + position + type)) */
@@ -115,7 +119,7 @@ embed_forward(const DbertPass *pass)
 	DbertTrainer *t = pass->trainer;
 	DbertActs  *a = &t->acts;
 
-	add_embeddings(pass, a->xhat0);
+	DBERT_TRY(add_embeddings(pass, a->xhat0));
 	DBERT_TRY(dbert_norm_forward(&pass->run, &t->params.w.embed_norm, a->xhat0, pass->n, t->config.hidden,
 								 t->config.norm_eps, a->xhat0, a->rstd0, a->layers[0].x));
 	return dbert_pass_drop(pass, DBERT_DROP_EMBEDDING, 0, a->layers[0].x, pass->n, a->layers[0].x);
@@ -146,6 +150,8 @@ embed_backward(const DbertPass *pass, float *dx)
 	if (g->type != NULL)
 		DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->type, t->config.types, (int) c));
 	for (int b = 0; b < batch->n_texts; b++)
+	{
+		DBERT_TRY(dbert_train_poll(&pass->run));
 		for (int i = batch->cu[b]; i < batch->cu[b + 1]; i++)
 		{
 			add_row((float *) g->word + batch->ids[i] * c, dx + i * c, c);
@@ -153,6 +159,7 @@ embed_backward(const DbertPass *pass, float *dx)
 			if (g->type != NULL)
 				add_row((float *) g->type + (batch->types ? batch->types[i] : 0) * c, dx + i * c, c);
 		}
+	}
 	return DBERT_OK;
 }
 

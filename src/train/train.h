@@ -69,6 +69,12 @@ extern void dbert_student_free(DbertStudent *student);
 
 /* ---- training ---- */
 
+/* What NONE learns from pairs of texts with numbers (embedding.c). */
+typedef enum DbertEmbeddingLoss
+{
+	DBERT_LOSS_COSENT,			/* the order of the numbers */
+	DBERT_LOSS_COSINE			/* the numbers, as cosines */
+} DbertEmbeddingLoss;
 /*
  * Learning from a teacher: how much each part of the loss counts; 0: not at
  * all.  The loss is the mean weighted by these, so only their ratio matters.
@@ -112,14 +118,15 @@ dbert_distill_reads_tokens(const DbertDistill *d)
 
 typedef struct DbertTrainOptions
 {
-	DbertHead	head;			/* SEQUENCE, TOKEN or MASK */
+	DbertHead	head;			/* SEQUENCE, TOKEN, MASK or NONE */
 	DbertProblem problem;		/* of SEQUENCE; TOKEN is SINGLE */
-	int			n_labels;		/* 0 for MASK */
+	DbertEmbeddingLoss embedding_loss;
+	int			n_labels;		/* 0 for MASK and NONE */
 	const char *const *labels;	/* [n_labels], UTF-8; must outlive the trainer */
 	const float *class_weights; /* [n_labels] of SINGLE, or NULL; must outlive the trainer */
 	const DbertDistill *distill;	/* or NULL: no teacher; must outlive the trainer */
 
-	bool		head_only;		/* the encoder stays as it is; neither this nor the next for MASK */
+	bool		head_only;		/* the encoder stays as it is; not for NONE, and neither this nor the next for MASK */
 	bool		freeze_embeddings;
 	float		dropout;		/* 0 <= p < 1: embeddings, probabilities, layers' outputs, head */
 	uint64_t	seed;			/* of a new head and of dropout */
@@ -130,7 +137,7 @@ typedef struct DbertTrainOptions
 	float		max_grad_norm;	/* 0: no clipping */
 	int64_t		steps;			/* of the whole training */
 
-	int			max_texts;		/* of a batch */
+	int			max_texts;		/* of a batch; of NONE two for each pair */
 	int			max_batch_tokens;	/* N of a batch */
 	int			max_text_tokens;	/* of a text: at most config.positions */
 	bool		keep_best;		/* room for dbert_trainer_keep */
@@ -149,7 +156,7 @@ typedef struct DbertTrainBatch
 	/* What is to be learnt: the one that head and problem ask for. */
 	const int32_t *classes;		/* SINGLE: [B]; TOKEN: [N]; -1 for those that do not count; MASK: [n_masked] ids */
 	const float *targets;		/* MULTI: [B, n_labels] of 0 and 1; REGRESSION: [B, n_labels]; NaN in a row
-								 * that has no label */
+								 * that has no label; NONE: [B / 2], or NULL */
 	const int32_t *masked;		/* MASK: [n_masked] the tokens, of N, whose ids were others, rising */
 	int			n_masked;		/* at least 1 */
 
@@ -199,8 +206,10 @@ extern DbertStatus dbert_trainer_step(DbertTrainer *trainer, const DbertTrainBat
 /*
  * Logits without dropout, [B, n_labels] or [N, n_labels], valid until the next
  * call; of MASK [n_masked], the logit of the class less the greatest one, so
- * that 0 means: the most likely token is the right one.  *loss as above, and *weight what it is the mean of, so that means
- * over several batches can be made.
+ * that 0 means: the most likely token is the right one; of NONE [B / 2],
+ * cosines of pairs with numbers, of others the partner's cosine less the
+ * greatest one.  *loss as above, and *weight what it is the mean of, so that
+ * means over several batches can be made.
  */
 extern DbertStatus dbert_trainer_evaluate(DbertTrainer *trainer, const DbertTrainBatch *batch,
 										  const DbertPoll *poll, const float **logits,

@@ -123,22 +123,43 @@ place_all(DbertTrainer *t, DbertLayout *l, DbertError *err)
 
 /* ---- making ---- */
 
+static bool
+has_labels(const DbertTrainOptions *o)
+{
+	return o->head == DBERT_HEAD_SEQUENCE || o->head == DBERT_HEAD_TOKEN;
+}
+
+static DbertStatus
+check_embedding(const DbertConfig *config, const DbertTrainOptions *o, DbertError *err)
+{
+	if (o->head_only)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "embeddings have no head that could learn alone");
+	if (config->dense)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "embeddings of a model with a Dense module cannot be trained");
+	if (config->pooling != DBERT_POOL_MEAN && config->pooling != DBERT_POOL_CLS)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "embeddings can be trained with mean and cls pooling only");
+	if (o->max_texts < 2)
+		return dbert_fail(err, DBERT_E_INVALID, "embeddings are learnt from pairs of texts");
+	return DBERT_OK;
+}
+
 static DbertStatus
 check_options(const DbertTrainBase *base, const DbertTrainOptions *o, DbertError *err)
 {
 	const DbertConfig *config = dbert_trainbase_config(base);
 
-	if (o->head != DBERT_HEAD_SEQUENCE && o->head != DBERT_HEAD_TOKEN && o->head != DBERT_HEAD_MASK)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "only heads that classify texts or tokens or fill masks can be trained");
+	if (o->head == DBERT_HEAD_SPAN)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "heads that find answers cannot be trained");
 	if (o->head == DBERT_HEAD_MASK && (o->head_only || o->freeze_embeddings))
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "masked tokens are learnt by the whole model");
-	if (o->distill != NULL && (o->head == DBERT_HEAD_MASK || o->head_only))
+	if (o->head == DBERT_HEAD_NONE)
+		DBERT_TRY(check_embedding(config, o, err));
+	if (o->distill != NULL && (!has_labels(o) || o->head_only))
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "from a teacher a whole model learns to classify texts or tokens");
 	if (o->distill != NULL && o->distill->attention > 0 && o->distill->teacher_hidden % config->heads != 0)
 		return dbert_fail(err, DBERT_E_INVALID, "the teacher's width of %d is not shared by %d heads",
 						  o->distill->teacher_hidden, (int) config->heads);
-	if (o->head != DBERT_HEAD_MASK && (o->n_labels < 1 || o->n_labels > DBERT_MAX_LABELS))
+	if (has_labels(o) && (o->n_labels < 1 || o->n_labels > DBERT_MAX_LABELS))
 		return dbert_fail(err, DBERT_E_LIMIT, "%d labels, 1 to %d are allowed", o->n_labels, DBERT_MAX_LABELS);
 	if (o->max_text_tokens < 1 || o->max_text_tokens > config->positions ||
 		o->max_batch_tokens < o->max_text_tokens || o->max_texts < 1 || o->steps < 1 ||
@@ -152,6 +173,8 @@ choose_objective(const DbertTrainOptions *o)
 {
 	if (o->head == DBERT_HEAD_MASK)
 		return &dbert_masked_lm;
+	if (o->head == DBERT_HEAD_NONE)
+		return &dbert_embedding;
 	return o->distill != NULL ? &dbert_distill : &dbert_classify;
 }
 
@@ -169,7 +192,9 @@ plan(DbertTrainer *t, const DbertTrainBase *base, const DbertTrainOptions *optio
 	t->config = *dbert_trainbase_config(base);
 	t->config.head = options->head;
 	t->config.problem = options->head == DBERT_HEAD_SEQUENCE ? options->problem : DBERT_PROBLEM_SINGLE;
-	t->config.n_labels = options->head == DBERT_HEAD_MASK ? 0 : options->n_labels;
+	t->config.n_labels = has_labels(options) ? options->n_labels : 0;
+	if (options->head == DBERT_HEAD_NONE && !base->sentence)
+		t->config.normalize = 1;
 	t->config.dense = 0;		/* a sentence encoder's, which classes have no use for */
 	t->config.embedding = t->config.hidden;
 	if (options->distill != NULL && dbert_distill_reads_states(options->distill) &&
@@ -179,10 +204,10 @@ plan(DbertTrainer *t, const DbertTrainBase *base, const DbertTrainOptions *optio
 		t->config.dense_bias = 0;
 		t->config.embedding = options->distill->teacher_hidden;
 	}
-	snprintf(t->config.architecture, sizeof(t->config.architecture), "%sBertFor%s",
+	snprintf(t->config.architecture, sizeof(t->config.architecture), "%sBert%s",
 			 t->config.family == DBERT_FAMILY_DISTILBERT ? "Distil" : "",
-			 options->head == DBERT_HEAD_MASK ? "MaskedLM" :
-			 options->head == DBERT_HEAD_SEQUENCE ? "SequenceClassification" : "TokenClassification");
+			 options->head == DBERT_HEAD_NONE ? "Model" : options->head == DBERT_HEAD_MASK ? "ForMaskedLM" :
+			 options->head == DBERT_HEAD_SEQUENCE ? "ForSequenceClassification" : "ForTokenClassification");
 	t->tied = options->head == DBERT_HEAD_MASK &&
 		(dbert_trainbase_config(base)->head != DBERT_HEAD_MASK ||
 		 dbert_slots_tied(&t->config, &base->pack->tensors));
@@ -338,6 +363,8 @@ check_batch(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *err
 		if (batch->cu[b + 1] - batch->cu[b] < 1 || batch->cu[b + 1] - batch->cu[b] > o->max_text_tokens)
 			return dbert_fail(err, DBERT_E_LIMIT, "a text of %d tokens, but room is for 1 to %d",
 							  (int) (batch->cu[b + 1] - batch->cu[b]), o->max_text_tokens);
+	if (o->head == DBERT_HEAD_NONE && batch->n_texts % 2 != 0)
+		return dbert_fail(err, DBERT_E_INVALID, "a text without a partner");
 	return o->head == DBERT_HEAD_MASK ? check_masked(t, batch, err) : DBERT_OK;
 }
 
@@ -357,6 +384,10 @@ pick_rows(const DbertTrainer *t, DbertPass *pass)
 		case DBERT_HEAD_MASK:
 			pass->rows = batch->n_masked;
 			pass->picked = batch->masked;
+			break;
+		case DBERT_HEAD_NONE:
+			pass->rows = t->config.pooling == DBERT_POOL_CLS ? batch->n_texts : pass->n;
+			pass->picked = t->config.pooling == DBERT_POOL_CLS ? batch->cu : NULL;
 			break;
 		case DBERT_HEAD_TOKEN:
 			pass->rows = pass->n;

@@ -60,7 +60,8 @@ typedef struct DbertActs
 	float	   *head_xhat;		/* [R, C] of the head's norm */
 	float	   *head_rstd;		/* [R] */
 	float	   *dd;				/* [R, C] the derivative by d */
-	float	   *block;			/* logits of some rows, see maskedlm.c */
+	float	   *block;			/* logits of some rows, see maskedlm.c; cosines, see embedding.c */
+	double	   *terms;			/* of pairs, see embedding.c */
 	float	   *first;			/* [R, C] the first rows of texts, where all rows go on */
 	float	   *row;			/* [n_labels] */
 	float	   *projected;		/* [N, C'] states as wide as the teacher's */
@@ -132,6 +133,7 @@ typedef struct DbertObjective
 extern const DbertObjective dbert_classify;		/* SEQUENCE, TOKEN */
 extern const DbertObjective dbert_distill;		/* the same, and a teacher */
 extern const DbertObjective dbert_masked_lm;	/* MASK */
+extern const DbertObjective dbert_embedding;	/* NONE */
 
 struct DbertTrainer
 {
