@@ -782,7 +782,7 @@ CREATE FUNCTION @extschema@.distil_distill(
 	name text, teacher text, query text,
 	layers integer DEFAULT NULL, hidden integer DEFAULT NULL, base text DEFAULT NULL,
 	temperature real DEFAULT 2, alpha_soft real DEFAULT 5, alpha_hard real DEFAULT 2,
-	alpha_cosine real DEFAULT NULL, alpha_hidden real DEFAULT 0,
+	alpha_cosine real DEFAULT NULL, alpha_hidden real DEFAULT 0, alpha_attention real DEFAULT 0,
 	epochs integer DEFAULT 3, learning_rate real DEFAULT 1e-4,
 	batch_size integer DEFAULT 16, batch_tokens integer DEFAULT 4096, max_tokens integer DEFAULT 256,
 	weight_decay real DEFAULT 0.01, warmup real DEFAULT 0.1, dropout real DEFAULT 0.1,
@@ -795,11 +795,11 @@ CREATE FUNCTION @extschema@.distil_distill(
 	AS 'MODULE_PATHNAME', 'distil_distill'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
 COMMENT ON FUNCTION @extschema@.distil_distill(
-	text, text, text, integer, integer, text, real, real, real, real, real, integer, real, integer, integer, integer,
+	text, text, text, integer, integer, text, real, real, real, real, real, real, integer, real, integer, integer, integer,
 	real, real, real, real, text, integer, real, bigint, boolean, boolean) IS
 	'train a smaller model to answer the texts of a query as a teacher does; a row for each evaluation';
 REVOKE ALL ON FUNCTION @extschema@.distil_distill(
-	text, text, text, integer, integer, text, real, real, real, real, real, integer, real, integer, integer, integer,
+	text, text, text, integer, integer, text, real, real, real, real, real, real, integer, real, integer, integer, integer,
 	real, real, real, real, text, integer, real, bigint, boolean, boolean) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.distil_export_model(name text)

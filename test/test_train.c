@@ -22,6 +22,7 @@ typedef struct Ref
 {
 	DbertPass	pass;
 	double	   *v;				/* the parameters, laid out like params.values */
+	double	   *scores;			/* grows by the squared differences of a teacher's scores; or NULL */
 } Ref;
 
 static const double *
@@ -146,6 +147,32 @@ ref_row(const Ref *r, int layer, int text, int i)
 	return ref_masked(r->pass.batch, token) < 0 ? 0 : ref_masked(r->pass.batch, token);
 }
 
+/* Scores of all heads against the teacher's. */
+static void
+ref_match_scores(const Ref *r, int layer, int first, int t, double qkv[MAX_T][3 * MEM_C])
+{
+	int			heads = r->pass.trainer->config.heads,
+				wide = r->pass.trainer->options.distill->teacher_hidden,
+				d = MEM_C / heads,
+				e = wide / heads;
+
+	for (int h = 0; h < heads; h++)
+		for (int i = 0; i < t; i++)
+			for (int j = 0; j < t; j++)
+			{
+				const float *q = r->pass.batch->queries_keys[layer] + (first + i) * 2 * wide + h * e,
+						   *k = r->pass.batch->queries_keys[layer] + (first + j) * 2 * wide + wide + h * e;
+				double		own = 0,
+							other = 0;
+
+				for (int c = 0; c < d; c++)
+					own += qkv[i][h * d + c] * qkv[j][MEM_C + h * d + c];
+				for (int c = 0; c < e; c++)
+					other += (double) q[c] * k[c];
+				*r->scores += pow(own / sqrt(d) - other / sqrt(e), 2);
+			}
+}
+
 static void
 ref_layer(const Ref *r, int layer, int text, int t, double x[MAX_T][MEM_C])
 {
@@ -160,6 +187,8 @@ ref_layer(const Ref *r, int layer, int text, int t, double x[MAX_T][MEM_C])
 
 	for (int i = 0; i < t; i++)
 		ref_linear(r, &w->qkv, x[i], qkv[i]);
+	if (r->scores != NULL)
+		ref_match_scores(r, layer, first, t, qkv);
 	ref_attention(r, layer, first, t, qkv, ctx);
 	for (int i = 0; i < t; i++)
 	{
@@ -456,15 +485,26 @@ ref_distill_text(const Ref *r, int text, RefParts *sum)
 }
 
 static double
-ref_distill_loss(const Ref *r)
+ref_distill_loss(const Ref *ref)
 {
-	const DbertDistill *d = r->pass.trainer->options.distill;
+	const DbertDistill *d = ref->pass.trainer->options.distill;
+	const DbertConfig *config = &ref->pass.trainer->config;
 	RefParts	sum = {0};
+	double		squares = 0,
+				scores = 0,
+				attention;
+	Ref			with = *ref,
+			   *r = &with;
 
+	r->scores = d->attention > 0 ? &squares : NULL;
 	for (int text = 0; text < r->pass.batch->n_texts; text++)
+	{
 		ref_distill_text(r, text, &sum);
-	return (d->soft * sum.soft / sum.soft_weight + (d->hard > 0 ? d->hard * sum.hard / sum.hard_weight : 0) +
-			d->cosine * sum.cosine + d->hidden * sum.hidden) / (d->soft + d->hard + d->cosine + d->hidden);
+		scores += pow(r->pass.batch->cu[text + 1] - r->pass.batch->cu[text], 2) * config->heads * config->layers;
+	}
+	attention = d->attention * squares / scores;
+	return (attention + d->soft * sum.soft / sum.soft_weight + (d->hard > 0 ? d->hard * sum.hard / sum.hard_weight : 0) +
+			d->cosine * sum.cosine + d->hidden * sum.hidden) / (d->soft + d->hard + d->cosine + d->hidden + d->attention);
 }
 
 static double
@@ -528,6 +568,8 @@ static const float some_targets[] = {0, 1, 1, NAN, 0, 0, 0, 1, 0};
 static float soft[9 * 3];
 static float states[MEM_L][9 * TEACHER_C];
 static const float *state_rows[MEM_L];
+static float queries_keys[MEM_L][9 * 2 * TEACHER_C];
+static const float *queries_keys_rows[MEM_L];
 
 /* only_last: of the states */
 static void
@@ -540,6 +582,9 @@ fill_teacher(bool only_last)
 		for (int i = 0; i < 9 * TEACHER_C; i++)
 			states[l][i] = (float) sin(i * 0.9 + l);
 		state_rows[l] = only_last && l < MEM_L - 1 ? NULL : states[l];
+		for (int i = 0; i < 9 * 2 * TEACHER_C; i++)
+			queries_keys[l][i] = (float) cos(i * 1.3 + l);
+		queries_keys_rows[l] = queries_keys[l];
 	}
 }
 
@@ -581,6 +626,7 @@ batch_for(const DbertTrainOptions *o)
 	b.targets = b.targets == targets ? some_targets : NULL;
 	b.soft = soft;
 	b.states = state_rows;
+	b.queries_keys = queries_keys_rows;
 	return b;
 }
 
@@ -672,7 +718,7 @@ check_batch_gradients(MemModel *model, const DbertTrainOptions *o, DbertTrainBat
 {
 	Rig			rig = {.model = *model};
 	DbertError	err = {0};
-	Ref			r;
+	Ref			r = {.scores = NULL};
 	double		loss,
 				weight;
 
@@ -985,17 +1031,19 @@ test_gradients_states(void)
 {
 	static const DbertDistill parts[] = {
 		{.temperature = 1,.soft = 1,.cosine = 2},
-		{.temperature = 3,.soft = 1,.hard = 1,.cosine = 2,.hidden = 0.5f}
+		{.temperature = 3,.soft = 1,.hard = 1,.cosine = 2,.hidden = 0.5f},
+		{.temperature = 1,.soft = 1,.attention = 0.5f},
+		{.temperature = 1,.soft = 1,.hidden = 1,.attention = 0.5f}
 	};
 
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 8; i++)
 	{
-		DbertDistill d = parts[i % 2];
+		DbertDistill d = parts[i % 4];
 		DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
 		MemModel	m;
 
 		fill_teacher(d.hidden == 0);
-		d.teacher_hidden = i < 2 ? MEM_C : TEACHER_C;
+		d.teacher_hidden = i < 4 ? MEM_C : TEACHER_C;
 		o.distill = &d;
 		mem_model_distilbert(&m, "ForSequenceClassification", 3);
 		check_gradients(&m, &o);
@@ -1248,7 +1296,7 @@ static void
 test_threads(void)
 {
 	static const DbertDistill distill = {
-		.temperature = 2,.soft = 1,.hard = 1,.cosine = 1,.hidden = 1,.teacher_hidden = TEACHER_C
+		.temperature = 2,.soft = 1,.hard = 1,.cosine = 1,.hidden = 1,.attention = 1,.teacher_hidden = TEACHER_C
 	};
 
 	check_threads(DBERT_HEAD_TOKEN, NULL);
@@ -1593,7 +1641,7 @@ static void
 check_teacher(MemModel *model, const DbertTrainOptions *o)
 {
 	Rig			rig = {.model = *model};
-	DbertTeacherOptions options = {.max_texts = 3,.max_tokens = 9,.max_text_tokens = 5,.threads = 1,.n_states = 2};
+	DbertTeacherOptions options = {.max_texts = 3,.max_tokens = 9,.max_text_tokens = 5,.threads = 1,.n_states = 2,.attention = true};
 	DbertTeacher *teacher;
 	DbertTrainBatch batch = batch_for(o);
 	DbertError	err = {0};
@@ -1615,6 +1663,10 @@ check_teacher(MemModel *model, const DbertTrainOptions *o)
 		CHECK_NEAR(dbert_teacher_states(teacher, 0)[i], rig.trainer->acts.layers[1].x[i], 1e-4);
 		CHECK_NEAR(dbert_teacher_states(teacher, 1)[i], rig.trainer->acts.hidden[i], 1e-4);
 	}
+	for (int l = 0; l < MEM_L; l++)
+		for (int i = 0; i < 9 * 2 * MEM_C; i++)
+			CHECK_NEAR(dbert_teacher_queries_keys(teacher, l)[i],
+					   rig.trainer->acts.layers[l].qkv[i / (2 * MEM_C) * 3 * MEM_C + i % (2 * MEM_C)], 1e-4);
 	batch.n_texts = 4;
 	CHECK(dbert_teacher_run(teacher, &batch, NULL, NULL, &err) == DBERT_E_LIMIT);
 	dbert_teacher_free(teacher);

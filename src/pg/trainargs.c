@@ -28,7 +28,7 @@ static const char *const pretrain_names[] = {
 
 static const char *const distill_names[] = {
 	"name", "teacher", "query", "layers", "hidden", "base", "temperature", "alpha_soft", "alpha_hard", "alpha_cosine",
-	"alpha_hidden", "epochs", "learning_rate", "batch_size", "batch_tokens", "max_tokens", "weight_decay", "warmup",
+	"alpha_hidden", "alpha_attention", "epochs", "learning_rate", "batch_size", "batch_tokens", "max_tokens", "weight_decay", "warmup",
 	"dropout", "validation", "validation_query", "early_stopping", "min_quality", "seed", "replace", "resume"
 };
 
@@ -219,10 +219,10 @@ check_distill(const DistilTrainArgs *a)
 {
 	const DbertDistill *d = &a->distill;
 
-	if (d->soft == 0 && d->hard == 0 && d->cosine == 0 && d->hidden == 0)
+	if (d->soft == 0 && d->hard == 0 && d->cosine == 0 && d->hidden == 0 && d->attention == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("there is nothing to learn: all of alpha_soft, alpha_hard, alpha_cosine and alpha_hidden are 0")));
+				 errmsg("there is nothing to learn: all its weights, alpha_soft and others, are 0")));
 	if (a->hidden > 0 && a->base != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -252,6 +252,7 @@ distil_distill_args(FunctionCallInfo fcinfo)
 	a.distill.hard = next_real(&r, 0, 1e6, false);
 	a.distill.cosine = next_is_null(&r) ? -1 : next_real(&r, 0, 1e6, false);
 	a.distill.hidden = next_real(&r, 0, 1e6, false);
+	a.distill.attention = next_real(&r, 0, 1e6, false);
 	a.epochs = next_int(&r, 1, 10000);
 	a.learning_rate = next_real(&r, 0, 1, false);
 	a.batch_size = next_int(&r, 1, 4096);

@@ -94,6 +94,7 @@ add_teacher(pg_cryptohash_ctx *ctx, const DistilTrainJob *job)
 	ADD(ctx, t->distill.hard);
 	ADD(ctx, t->distill.cosine);
 	ADD(ctx, t->distill.hidden);
+	ADD(ctx, t->distill.attention);
 }
 
 static void

@@ -274,4 +274,4 @@ loss_of_blocks(const DbertPass *pass, bool differentiate, double *loss, double *
 	return dbert_pass_check_loss(pass, *loss);
 }
 
-const DbertObjective dbert_masked_lm = {place, forward, loss_of_blocks, backward, NULL};
+const DbertObjective dbert_masked_lm = {place, forward, loss_of_blocks, backward, NULL, NULL};

@@ -191,6 +191,21 @@ extern DbertStatus dbert_self_attention_forward(const DbertTrainRun *run, const 
 extern DbertStatus dbert_self_attention_backward(const DbertTrainRun *run, const DbertSelfAttention *s,
 												 const float *dcontext, float *dq, float *dkv);
 
+/* Scores q k' / sqrt(D) against a teacher's, of all heads of all tokens. */
+typedef struct DbertScoreMatch
+{
+	const float *queries_keys;	/* [N, 2C'] the teacher's, of as many heads */
+	int			hidden;			/* C' */
+	double		share;			/* of a squared difference in the loss */
+	double	   *sums;			/* [B, H] the loss of each text's heads */
+	float	   *dq,				/* to which derivatives are added, or NULL: not wanted */
+			   *dkv;
+} DbertScoreMatch;
+
+/* All tokens look (s->queries NULL); the scratch is for heads as wide as the wider ones. */
+extern DbertStatus dbert_self_attention_match(const DbertTrainRun *run, const DbertSelfAttention *s,
+											  const DbertScoreMatch *match);
+
 /*
  * The place in the mask of the probability with which token i (counted over
  * the batch) looks at token j of its text.

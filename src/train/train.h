@@ -83,9 +83,10 @@ typedef enum DbertEmbeddingLoss
  * its square (SINGLE and TOKEN: Kullback and Leibler's, of MULTI of each label;
  * REGRESSION: squared error).  hard: the task's own loss, over the rows that
  * have a label.  cosine: 1 - cosine of the last hidden states, over all tokens.
- * hidden: squared error of the hidden states after each layer.  States that
- * are not as wide as the teacher's go through a matrix, which is learnt with the
- * others and forgotten at the end.
+ * hidden: squared error of the hidden states after each layer.  attention: that
+ * of the scores q k' / sqrt(D) of each layer's heads, as many as the teacher's.
+ * States that are not as wide as the teacher's go through a matrix, which is
+ * learnt with the others and forgotten at the end.
  *
  * Source: Hinton, Vinyals and Dean 2015 (arXiv:1503.02531); Sanh et al. 2019
  * (arXiv:1910.01108), section 2; Jiao et al. 2020 (arXiv:1909.10351), section 3.
@@ -96,15 +97,23 @@ typedef struct DbertDistill
 	float		soft,
 				hard,
 				cosine,
-				hidden;
+				hidden,
+				attention;
 	int			teacher_hidden; /* C' */
 } DbertDistill;
 
-/* Does it need the teacher's hidden states, and those of all layers? */
+/* Does it compare hidden states? */
 static inline bool
 dbert_distill_reads_states(const DbertDistill *d)
 {
 	return d->cosine > 0 || d->hidden > 0;
+}
+
+/* Does it compare anything of all tokens? */
+static inline bool
+dbert_distill_reads_tokens(const DbertDistill *d)
+{
+	return dbert_distill_reads_states(d) || d->attention > 0;
 }
 
 typedef struct DbertTrainOptions
@@ -154,6 +163,7 @@ typedef struct DbertTrainBatch
 	/* What the teacher says, as far as options.distill asks for it. */
 	const float *soft;			/* [B, n_labels]; TOKEN: [N, n_labels]: logits */
 	const float *const *states; /* [L]: after each layer, the last or all of them, [N, C'] */
+	const float *const *queries_keys;	/* [L]: of each layer, [N, 2C'] */
 } DbertTrainBatch;
 
 typedef struct DbertTrainer DbertTrainer;

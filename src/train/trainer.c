@@ -80,6 +80,16 @@ place_layers(const DbertTrainer *t, DbertLayout *l, DbertActs *a)
 	}
 }
 
+size_t
+dbert_head_columns_most(const DbertTrainer *t)
+{
+	const DbertDistill *d = t->options.distill;
+	int			widest = d != NULL && d->attention > 0 && d->teacher_hidden > t->config.hidden ? d->teacher_hidden :
+		t->config.hidden;
+
+	return widest / t->config.heads;
+}
+
 static void
 place_acts(DbertTrainer *t, DbertLayout *l, DbertActs *a)
 {
@@ -99,7 +109,7 @@ place_acts(DbertTrainer *t, DbertLayout *l, DbertActs *a)
 	a->t2 = dbert_layout_floats(l, n, c);
 	a->packed = dbert_layout_floats(l, DBERT_PRODUCT_SCRATCH, 1);
 	a->attention = dbert_layout_floats(l, o->threads,
-									   dbert_self_attention_scratch(o->max_text_tokens, c / t->config.heads));
+									   dbert_self_attention_scratch(o->max_text_tokens, dbert_head_columns_most(t)));
 	a->sums = dbert_layout_place(l, dbert_adamw_parts(&t->params), sizeof(double), 1);
 }
 
@@ -149,6 +159,9 @@ check_options(const DbertTrainBase *base, const DbertTrainOptions *o, DbertError
 		DBERT_TRY(check_embedding(config, o, err));
 	if (o->distill != NULL && (!has_labels(o) || o->head_only))
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "from a teacher a whole model learns to classify texts or tokens");
+	if (o->distill != NULL && o->distill->attention > 0 && o->distill->teacher_hidden % config->heads != 0)
+		return dbert_fail(err, DBERT_E_INVALID, "the teacher's width of %d is not shared by %d heads",
+						  o->distill->teacher_hidden, (int) config->heads);
 	if (has_labels(o) && (o->n_labels < 1 || o->n_labels > DBERT_MAX_LABELS))
 		return dbert_fail(err, DBERT_E_LIMIT, "%d labels, 1 to %d are allowed", o->n_labels, DBERT_MAX_LABELS);
 	if (o->max_text_tokens < 1 || o->max_text_tokens > config->positions ||
@@ -380,7 +393,7 @@ pick_rows(const DbertTrainer *t, DbertPass *pass)
 {
 	const DbertTrainBatch *batch = pass->batch;
 
-	if (t->options.distill != NULL && dbert_distill_reads_states(t->options.distill))
+	if (t->options.distill != NULL && dbert_distill_reads_tokens(t->options.distill))
 	{
 		pass->rows = pass->n;	/* all are compared */
 		return;

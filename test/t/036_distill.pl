@@ -60,7 +60,7 @@ my $one = sha256_of(1, '');
 is(sha256_of(2, ''), $one, 'two threads give the same student');
 isnt(sha256_of(1, ', temperature => 5'), $one, 'another temperature another');
 is($node->safe_psql('postgres', $files), '0', 'no temporary file remains');
-is(sha256_of(1, ', hidden => 16'), sha256_of(2, ', hidden => 16'), 'a narrow one, too');
+is(sha256_of(1, ', hidden => 16, alpha_attention => 1'), sha256_of(2, ', hidden => 16, alpha_attention => 1'), 'a narrow one, too');
 
 like(($node->psql('postgres', "SET default_transaction_read_only = on; SELECT distil_distill('r', 'distilbert-sentiment', $query)"))[2],
 	qr/cannot execute distil_distill\(\) in a read-only transaction/, 'read-only transaction');
