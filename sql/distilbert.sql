@@ -712,6 +712,26 @@ COMMENT ON FUNCTION @extschema@.distil_train(
 	real, text, integer, bigint, boolean) IS
 	'train a model on the texts and labels of a query, beginning with a base model; a row for each evaluation';
 
+CREATE FUNCTION @extschema@.distil_pretrain(
+	name text, query text, base text,
+	epochs integer DEFAULT 1, learning_rate real DEFAULT 5e-5,
+	batch_size integer DEFAULT 32, batch_tokens integer DEFAULT 4096, max_tokens integer DEFAULT 128,
+	weight_decay real DEFAULT 0.01, warmup real DEFAULT 0.1, dropout real DEFAULT 0.1,
+	mask_share real DEFAULT 0.15, whole_word boolean DEFAULT false,
+	validation real DEFAULT 0.05, validation_query text DEFAULT NULL, early_stopping integer DEFAULT 0,
+	seed bigint DEFAULT 42, replace boolean DEFAULT false)
+	RETURNS TABLE (
+		epoch integer, step bigint, train_loss real, eval_loss real, metric text, value real, seconds real)
+	AS 'MODULE_PATHNAME', 'distil_pretrain'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
+COMMENT ON FUNCTION @extschema@.distil_pretrain(
+	text, text, text, integer, real, integer, integer, integer, real, real, real, real, boolean,
+	real, text, integer, bigint, boolean) IS
+	'train a model to say which tokens of a query''s texts are masked, beginning with a base model; a row for each evaluation';
+REVOKE ALL ON FUNCTION @extschema@.distil_pretrain(
+	text, text, text, integer, real, integer, integer, integer, real, real, real, real, boolean,
+	real, text, integer, bigint, boolean) FROM PUBLIC;
+
 CREATE FUNCTION @extschema@.distil_evaluate(model text, query text)
 	RETURNS TABLE (label text, "precision" real, recall real, f1 real, support bigint)
 	AS 'MODULE_PATHNAME', 'distil_evaluate'

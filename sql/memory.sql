@@ -23,6 +23,7 @@ SELECT distil_sentiment(array_agg(body ORDER BY id)) = (SELECT array_agg(s ORDER
 SELECT pg_temp.model_memory() <= 400 * 1024 AS bounded;
 SELECT count(*) FROM review, distil_scores(body, 'distilbert-sentiment') WHERE id < 50;
 SELECT pg_temp.model_memory() <= 400 * 1024 AS bounded;
+SELECT sum(support) FROM distil_evaluate('distilbert-sentiment', $$SELECT body, 'NEGATIVE' FROM review$$) WHERE label = '(accuracy)';
 
 -- and what needs more is refused
 SET distilbert.max_memory = '80kB';

@@ -114,14 +114,38 @@ ref_attention(const Ref *r, int layer, int first, int t, double qkv[MAX_T][3 * M
 		}
 }
 
-/* Rows behind the last layer's attention are counted as the head counts them. */
+/* Which of the masked tokens it is, or -1. */
+static int
+ref_masked(const DbertTrainBatch *b, int token)
+{
+	for (int i = 0; i < b->n_masked; i++)
+		if (b->masked[i] == token)
+			return i;
+	return -1;
+}
+
+/*
+ * Rows behind the last layer's attention are counted as the head counts them;
+ * those that it does not read have no dropout to compare.
+ */
+static int
+ref_row(const Ref *r, int layer, int text, int i)
+{
+	const DbertTrainer *tr = r->pass.trainer;
+	int			token = r->pass.batch->cu[text] + i;
+
+	if (layer < tr->config.layers - 1 || tr->options.head == DBERT_HEAD_TOKEN)
+		return token;
+	if (tr->options.head == DBERT_HEAD_SEQUENCE)
+		return text;
+	return ref_masked(r->pass.batch, token) < 0 ? 0 : ref_masked(r->pass.batch, token);
+}
+
 static void
 ref_layer(const Ref *r, int layer, int text, int t, double x[MAX_T][MEM_C])
 {
 	const DbertTrainer *tr = r->pass.trainer;
-	bool		alone = layer == tr->config.layers - 1 && tr->options.head == DBERT_HEAD_SEQUENCE;
-	int			first = r->pass.batch->cu[text],
-				row = alone ? text : first;
+	int			first = r->pass.batch->cu[text];
 	const DbertLayer *w = &tr->params.w.layers[layer];
 	bool		bert = tr->config.family == DBERT_FAMILY_BERT;
 	double		qkv[MAX_T][3 * MEM_C],
@@ -134,16 +158,18 @@ ref_layer(const Ref *r, int layer, int text, int t, double x[MAX_T][MEM_C])
 	ref_attention(r, layer, first, t, qkv, ctx);
 	for (int i = 0; i < t; i++)
 	{
+		int			row = ref_row(r, layer, text, i);
+
 		ref_linear(r, &w->attn_out, ctx[i], y);
 		for (int j = 0; j < MEM_C; j++)
-			x[i][j] += y[j] * (bert ? kept(r, DBERT_DROP_ATTENTION, layer, (row + i) * MEM_C + j) : 1);
+			x[i][j] += y[j] * (bert ? kept(r, DBERT_DROP_ATTENTION, layer, row * MEM_C + j) : 1);
 		ref_norm(r, &w->attn_norm, x[i]);
 		ref_linear(r, &w->ffn_in, x[i], u);
 		for (int j = 0; j < MEM_F; j++)
 			u[j] = ref_act(tr->config.act, u[j]);
 		ref_linear(r, &w->ffn_out, u, y);
 		for (int j = 0; j < MEM_C; j++)
-			x[i][j] += y[j] * kept(r, DBERT_DROP_FFN, layer, (row + i) * MEM_C + j);
+			x[i][j] += y[j] * kept(r, DBERT_DROP_FFN, layer, row * MEM_C + j);
 		ref_norm(r, &w->ffn_norm, x[i]);
 	}
 }
@@ -179,7 +205,9 @@ ref_head(const Ref *r, int row, const double *hidden, double *logits)
 		for (int j = 0; j < MEM_C; j++)
 			x[j] = ref_act(w->head_act, x[j]);
 	}
-	for (int j = 0; j < MEM_C; j++)
+	if (w->head_norm.gamma != NULL)
+		ref_norm(r, &w->head_norm, x);
+	for (int j = 0; j < MEM_C && w->head_norm.gamma == NULL; j++)
 		x[j] *= kept(r, DBERT_DROP_HEAD, 0, row * MEM_C + j);
 	ref_linear(r, &w->head_out, x, logits);
 }
@@ -194,12 +222,12 @@ ref_row_loss(const Ref *r, int row, const double *x, double *weight)
 				sum = 0,
 				w;
 
-	if (o->head == DBERT_HEAD_TOKEN || o->problem == DBERT_PROBLEM_SINGLE)
+	if (o->head != DBERT_HEAD_SEQUENCE || o->problem == DBERT_PROBLEM_SINGLE)
 	{
 		if (b->classes[row] < 0)
 			return 0;
 		w = o->class_weights ? o->class_weights[b->classes[row]] : 1;
-		for (int j = 0; j < o->n_labels; j++)
+		for (int j = 0; j < r->pass.trainer->params.w.head_out.n; j++)
 			sum += exp(x[j]);
 		*weight += w;
 		return -w * log(exp(x[b->classes[row]]) / sum);
@@ -222,7 +250,7 @@ ref_loss(const Ref *r)
 	const DbertTrainBatch *b = r->pass.batch;
 	double		loss = 0,
 				weight = 0,
-				logits[8];
+				logits[MEM_V];
 
 	for (int text = 0; text < b->n_texts; text++)
 	{
@@ -233,10 +261,12 @@ ref_loss(const Ref *r)
 		ref_embed(r, first, t, x);
 		for (int l = 0; l < tr->config.layers; l++)
 			ref_layer(r, l, text, t, x);
-		for (int i = 0; i < (tr->options.head == DBERT_HEAD_TOKEN ? t : 1); i++)
+		for (int i = 0; i < (tr->options.head == DBERT_HEAD_SEQUENCE ? 1 : t); i++)
 		{
-			int			row = tr->options.head == DBERT_HEAD_TOKEN ? first + i : text;
+			int			row = ref_row(r, tr->config.layers - 1, text, i);
 
+			if (tr->options.head == DBERT_HEAD_MASK && ref_masked(b, first + i) < 0)
+				continue;
 			ref_head(r, row, x[i], logits);
 			loss += ref_row_loss(r, row, logits, &weight);
 		}
@@ -255,6 +285,8 @@ static const int32_t ids[] = {2, 5, 3, 7, 2, 9, 9, 10, 3};
 static const uint8_t types[] = {0, 0, 0, 0, 0, 1, 1, 0, 1};
 static const int32_t classes[] = {1, 2, -1, 0, 1, 0, -1, 2, 0};
 static const int32_t text_classes[] = {1, 2, 1};
+static const int32_t masked[] = {1, 3, 4, 5};
+static const int32_t masked_ids[] = {6, 13, 2, 9};
 static const float targets[] = {0, 1, 1, 1, 0, 0, 0, 1, 0};
 
 static DbertTrainOptions
@@ -275,7 +307,13 @@ batch_for(const DbertTrainOptions *o)
 {
 	DbertTrainBatch b = {.n_texts = 3,.cu = cu,.ids = ids,.types = types};
 
-	if (o->head == DBERT_HEAD_TOKEN)
+	if (o->head == DBERT_HEAD_MASK)
+	{
+		b.classes = masked_ids;
+		b.masked = masked;
+		b.n_masked = 4;
+	}
+	else if (o->head == DBERT_HEAD_TOKEN)
 		b.classes = classes;
 	else if (o->problem == DBERT_PROBLEM_SINGLE)
 		b.classes = text_classes;
@@ -320,12 +358,9 @@ end_rig(Rig *rig)
 static DbertPass
 pass_of(DbertTrainer *t, const DbertTrainBatch *b, bool training, DbertError *err)
 {
-	DbertPass	pass = {
-		.trainer = t,.batch = b,.training = training,.n = b->cu[b->n_texts],
-		.rows = t->options.head == DBERT_HEAD_TOKEN ? b->cu[b->n_texts] : b->n_texts,
-		.run = {.sgemm = t->sgemm,.kernels = t->options.kernels,.pool = t->pool,.err = err}
-	};
+	DbertPass	pass;
 
+	CHECK(dbert_pass_begin(t, b, training, NULL, err, &pass) == DBERT_OK);
 	return pass;
 }
 
@@ -388,7 +423,7 @@ check_gradients(MemModel *model, const DbertTrainOptions *o)
 	for (size_t i = 0; i < rig.trainer->params.slots.bytes / sizeof(float); i++)
 		r.v[i] = rig.trainer->params.values[i];
 	CHECK(dbert_pass_forward(&r.pass) == DBERT_OK);
-	CHECK(dbert_pass_loss(&r.pass, true, &loss, &weight) == DBERT_OK);
+	CHECK(r.pass.trainer->objective->loss(&r.pass, true, &loss, &weight) == DBERT_OK);
 	CHECK_NEAR(loss, ref_loss(&r), 1e-5);
 	CHECK(dbert_pass_backward(&r.pass) == DBERT_OK);
 	for (int i = 0; i < rig.trainer->params.slots.count; i++)
@@ -443,6 +478,29 @@ test_gradients_tokens(void)
 	check_gradients(&m, &o);
 	o.class_weights = NULL;
 	mem_model_distilbert(&m, "ForTokenClassification", 3);
+	check_gradients(&m, &o);
+}
+
+/* Decoders that are the word embedding, and such that are not; a head that begins at random. */
+static void
+test_gradients_masked(void)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_MASK, DBERT_PROBLEM_SINGLE);
+	MemModel	m;
+
+	o.n_labels = 0;
+	mem_model_distilbert(&m, "ForMaskedLM", 0);
+	check_gradients(&m, &o);
+	mem_model_distilbert(&m, "ForMaskedLM", 0);
+	mem_add_tensor(&m, MEM_V, MEM_C, "vocab_projector.weight");
+	check_gradients(&m, &o);
+	mem_model_bert(&m, "ForMaskedLM", "bert.", 0);
+	check_gradients(&m, &o);
+	mem_model_bert(&m, "ForMaskedLM", "bert.", 0);
+	mem_add_tensor(&m, MEM_V, MEM_C, "cls.predictions.decoder.weight");
+	mem_edit(&m, "config.json", "\"gelu\"", "\"relu\"");
+	check_gradients(&m, &o);
+	mem_model_bert(&m, "Model", "", 0);
 	check_gradients(&m, &o);
 }
 
@@ -822,7 +880,7 @@ test_failures(void)
 	CHECK(dbert_trainer_step(rig.trainer, &batch, &poll, &loss, &err) == DBERT_E_CANCELLED);
 	batch.n_texts = 5;
 	CHECK(dbert_trainer_step(rig.trainer, &batch, NULL, &loss, &err) == DBERT_E_LIMIT);
-	o.head = DBERT_HEAD_MASK;
+	o.head = DBERT_HEAD_SPAN;
 	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
 	o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
 	o.max_text_tokens = MEM_P + 1;
@@ -844,6 +902,7 @@ main(void)
 	RUN(test_gradients_bert);
 	RUN(test_gradients_regression);
 	RUN(test_gradients_tokens);
+	RUN(test_gradients_masked);
 	RUN(test_gradients_frozen);
 	RUN(test_adamw);
 	RUN(test_learns);

@@ -84,8 +84,9 @@ typedef enum DbertSlotRole
 
 extern DbertSlotRole dbert_slot_role(const DbertSlot *slot);
 
-/* A matrix, not a bias or the weight of a norm. */
+/* A matrix, not a bias or the weight of a norm; the weight of the head's norm, the only one that may be new. */
 extern bool dbert_slot_is_matrix(const DbertSlot *slot);
+extern bool dbert_slot_is_norm(const DbertSlot *slot);
 
 /* Tensors that slot is stacked of, and the name that transformers gives to one of them. */
 extern int	dbert_slot_parts(const DbertSlot *slot, const DbertConfig *config);

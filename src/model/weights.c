@@ -461,6 +461,12 @@ dbert_slot_is_matrix(const DbertSlot *slot)
 	return slot->rule->rows != '1';
 }
 
+bool
+dbert_slot_is_norm(const DbertSlot *slot)
+{
+	return slot->rule->where == HEAD && slot->rule->field == TOP(head_norm.gamma);
+}
+
 int
 dbert_slot_parts(const DbertSlot *slot, const DbertConfig *config)
 {

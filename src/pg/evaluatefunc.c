@@ -17,7 +17,7 @@
 
 #include "pg/errors.h"
 #include "pg/examples.h"
-#include "pg/guc.h"
+#include "pg/modelmemory.h"
 #include "pg/spans.h"
 #include "pg/trainmetric.h"
 
@@ -145,6 +145,7 @@ visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows,
 {
 	EvaluateJob *job = ctx;
 	DbertBatch *batch = distil_model_batch(job->model, DBERT_WANT_LOGITS);
+	size_t		batch_tokens = distil_batch_tokens(job->model, DBERT_WANT_LOGITS);
 	DbertError	err;
 
 	check_kind(job, kind);
@@ -152,7 +153,7 @@ visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows,
 	{
 		if (distil_batch_try_add(batch, rows[i].texts, rows[i].pair, &err) != DBERT_OK)
 			distil_raise(&err, NULL);
-		if (dbert_batch_tokens(batch) >= (size_t) distil_guc_batch_tokens || i == n - 1)
+		if (dbert_batch_tokens(batch) >= batch_tokens || i == n - 1)
 			run_batch(job, batch, rows, i + 1);
 	}
 }

@@ -2,8 +2,8 @@
  * examples.c -- see examples.h.
  *
  * The query runs by SPI as the user who called: what he may not read, he cannot
- * train on.  A cursor hands out blocks of rows, so that memory does not grow
- * with the table.  Classes may be of any type whose values name things; their
+ * train on.  A cursor hands out blocks of rows, fewer if they are large, so that
+ * memory grows neither with the table nor with its texts.  Classes may be of any type whose values name things; their
  * names are the type's output.
  */
 #include "postgres.h"
@@ -12,25 +12,30 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "lib/qunique.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "pg/examples.h"
 #include "pg/spans.h"
 
+/* A block has at most so many rows, fewer if they take more memory. */
 #define BLOCK_ROWS 256
+#define BLOCK_BYTES ((Size) 16 * 1024 * 1024)
 
 typedef struct Reader
 {
 	DistilLabelKind kind;
 	bool		integers;
 	DistilExampleWant want;
-	FmgrInfo	output;			/* of the label's type, or of its elements' */
+	Oid			label;			/* its type, below domains */
+	FmgrInfo	output;			/* of that type, or of its elements' */
 	Oid			element;		/* of MANY */
 	int16		length;
 	bool		by_value;
@@ -59,6 +64,12 @@ is_integer(Oid type)
 	return type == INT2OID || type == INT4OID || type == INT8OID;
 }
 
+static bool
+is_number(Oid type)
+{
+	return is_integer(type) || type == FLOAT4OID || type == FLOAT8OID || type == NUMERICOID;
+}
+
 /* Types whose values are names of classes. */
 static bool
 names_classes(Oid type)
@@ -70,33 +81,43 @@ names_classes(Oid type)
 }
 
 static void
-raise_columns(const char *argument, const char *detail, const char *hint)
+raise_columns(const Reader *r, const char *argument, const char *detail, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 r->want == DISTIL_WANT_TEXTS ? errmsg("argument \"%s\" must be a query that gives texts", argument) :
 			 errmsg("argument \"%s\" must be a query that gives texts and labels", argument),
 			 errdetail_internal("%s", detail), errhint("%s", hint)));
 }
 
-static void
-begin_label(Reader *r, Oid type, const char *argument)
+static const char *
+how_to_write(const Reader *r)
 {
+	return r->want == DISTIL_WANT_TEXTS ? "Write it as SELECT text FROM ..." :
+		"Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... for pairs of texts.";
+}
+
+static void
+begin_label(Reader *r, Oid declared, const char *argument)
+{
+	Oid			type = getBaseType(declared);
 	Oid			output;
 	bool		varlena;
 
+	r->label = type;
 	r->element = get_element_type(type);
 	r->integers = is_integer(type);
 	if (r->want == DISTIL_WANT_SPANS)
 	{
 		if (type != JSONBOID && type != JSONOID)
-			raise_columns(argument, psprintf("Its last column is of type %s.", format_type_be(type)),
+			raise_columns(r, argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
 						  "Entities are a jsonb array of objects, such as [{\"start\": 0, \"end\": 6, \"label\": \"LOC\"}].");
 		r->kind = DISTIL_LABEL_SPANS;
 	}
 	else if (r->want == DISTIL_WANT_NUMBERS)
 	{
-		if (category(type) != TYPCATEGORY_NUMERIC)
-			raise_columns(argument, psprintf("Its last column is of type %s.", format_type_be(type)),
+		if (!is_number(type))
+			raise_columns(r, argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
 						  "Regression learns a number: give a column of type real, numeric or integer.");
 		r->kind = DISTIL_LABEL_NUMBER;
 	}
@@ -108,7 +129,7 @@ begin_label(Reader *r, Oid type, const char *argument)
 	else if (names_classes(type))
 		r->kind = DISTIL_LABEL_ONE;
 	else
-		raise_columns(argument, psprintf("Its last column is of type %s.", format_type_be(type)),
+		raise_columns(r, argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
 					  "Labels are text, integers, booleans or an enum; text[] for texts with several labels; task => 'regression' learns numbers, task => 'entities' jsonb.");
 	getTypeOutputInfo(r->kind == DISTIL_LABEL_MANY ? r->element : type, &output, &varlena);
 	fmgr_info(output, &r->output);
@@ -116,14 +137,15 @@ begin_label(Reader *r, Oid type, const char *argument)
 
 /* Column i, counted from 0. */
 static void
-begin_text(Reader *r, int i, Oid type, const char *argument)
+begin_text(Reader *r, int i, Oid declared, const char *argument)
 {
+	Oid			type = getBaseType(declared);
 	Oid			output;
 	bool		varlena;
 
 	if (category(type) != TYPCATEGORY_STRING && type != UNKNOWNOID)
-		raise_columns(argument, psprintf("Its %s column is of type %s.", i == 0 ? "first" : "second", format_type_be(type)),
-					  "Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... for pairs of texts.");
+		raise_columns(r, argument, psprintf("Its %s column is of type %s.", i == 0 ? "first" : "second", format_type_be(declared)),
+					  how_to_write(r));
 	getTypeOutputInfo(type, &output, &varlena);
 	r->text_types[i] = type;
 	fmgr_info(output, &r->text_outputs[i]);
@@ -132,15 +154,17 @@ begin_text(Reader *r, int i, Oid type, const char *argument)
 static void
 begin_reader(Reader *r, TupleDesc desc, const char *argument)
 {
-	if (desc->natts != 2 && desc->natts != 3)
-		raise_columns(argument, psprintf("The number of its columns is %d.", desc->natts),
-					  "Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... for pairs of texts.");
+	if (r->want == DISTIL_WANT_TEXTS ? desc->natts != 1 : desc->natts != 2 && desc->natts != 3)
+		raise_columns(r, argument, psprintf("The number of its columns is %d.", desc->natts), how_to_write(r));
 	r->pair = desc->natts == 3;
 	for (int i = 0; i <= r->pair; i++)
 		begin_text(r, i, SPI_gettypeid(desc, i + 1), argument);
-	begin_label(r, SPI_gettypeid(desc, desc->natts), argument);
+	if (r->want == DISTIL_WANT_TEXTS)
+		r->kind = DISTIL_LABEL_NONE;
+	else
+		begin_label(r, SPI_gettypeid(desc, desc->natts), argument);
 	if (r->pair && r->kind == DISTIL_LABEL_SPANS)
-		raise_columns(argument, "The number of its columns is 3.", "Entities are those of one text.");
+		raise_columns(r, argument, "The number of its columns is 3.", "Entities are those of one text.");
 }
 
 static DistilText
@@ -151,7 +175,7 @@ read_text(Reader *r, int i, Datum value)
 	return distil_text_get(CStringGetTextDatum(OutputFunctionCall(&r->text_outputs[i], value)));
 }
 
-/* As a cast to text has it, which for booleans is not the type's output. */
+/* As a cast to text has it, which for booleans and char(n) is not the type's output. */
 static const char *
 read_label(Reader *r, Datum value)
 {
@@ -159,12 +183,20 @@ read_label(Reader *r, Datum value)
 
 	if (r->output.fn_oid == F_BOOLOUT)
 		return DatumGetBool(value) ? "true" : "false";
+	if (r->output.fn_oid == F_BPCHAROUT)
+		value = DirectFunctionCall1(rtrim1, value);
 	name = OutputFunctionCall(&r->output, value);
 
 	return pg_server_to_any(name, strlen(name), PG_UTF8);
 }
 
-/* An element that is NULL is no label. */
+static int
+compare_labels(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/* Each label once; an element that is NULL is none. */
 static void
 read_labels(Reader *r, Datum value, DistilExample *row)
 {
@@ -180,18 +212,39 @@ read_labels(Reader *r, Datum value, DistilExample *row)
 		if (!nulls[i])
 			row->labels[row->n_labels++] = read_label(r, elements[i]);
 	}
+	qsort(row->labels, row->n_labels, sizeof(char *), compare_labels);
+	row->n_labels = qunique(row->labels, row->n_labels, sizeof(char *), compare_labels);
+}
+
+static double
+number_of(Oid type, Datum value)
+{
+	switch (type)
+	{
+		case INT2OID:
+			return DatumGetInt16(value);
+		case INT4OID:
+			return DatumGetInt32(value);
+		case INT8OID:
+			return (double) DatumGetInt64(value);
+		case FLOAT4OID:
+			return DatumGetFloat4(value);
+		case FLOAT8OID:
+			return DatumGetFloat8(value);
+		default:
+			return DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, value));
+	}
 }
 
 static float
 read_number(Reader *r, Datum value)
 {
-	char	   *text = OutputFunctionCall(&r->output, value);
-	float		number = strtof(text, NULL);
+	float		number = (float) number_of(r->label, value);
 
 	if (!isfinite(number))
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("a number to be learnt is %s", text),
+				 errmsg("a number to be learnt is %s", OutputFunctionCall(&r->output, value)),
 				 errhint("Leave out rows with NaN or infinity, and scale numbers that do not fit type real.")));
 	return number;
 }
@@ -226,7 +279,7 @@ read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
 		distil_spans_read(OutputFunctionCall(&r->output, label), row);
 	else if (r->kind == DISTIL_LABEL_MANY)
 		read_labels(r, label, row);
-	else
+	else if (r->kind == DISTIL_LABEL_ONE)
 	{
 		row->labels = palloc(sizeof(char *));
 		row->labels[row->n_labels++] = read_label(r, label);
@@ -234,13 +287,14 @@ read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
 	r->n++;
 }
 
-/* The rows just fetched; scratch is emptied after them. */
-static void
+/* The rows just fetched; scratch is emptied after them.  Returns the bytes that they took. */
+static Size
 visit_block(Reader *r, MemoryContext scratch, DistilExampleVisitor visitor, void *ctx)
 {
 	MemoryContext old = MemoryContextSwitchTo(scratch);
+	Size		bytes;
 
-	r->rows = palloc(sizeof(DistilExample) * BLOCK_ROWS);
+	r->rows = palloc(sizeof(DistilExample) * SPI_processed);
 	r->n = 0;
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
@@ -249,17 +303,29 @@ visit_block(Reader *r, MemoryContext scratch, DistilExampleVisitor visitor, void
 	}
 	if (r->n > 0)
 		visitor(ctx, r->kind, r->integers, r->rows, r->n);
+	bytes = MemoryContextMemAllocated(scratch, true) + MemoryContextMemAllocated(SPI_tuptable->tuptabcxt, true);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(scratch);
+	return bytes;
+}
+
+/* Rows of the next block, when so many took these bytes: texts may be long. */
+static uint64
+next_rows(uint64 rows, Size bytes)
+{
+	Size		fit = Max(rows * BLOCK_BYTES / bytes, 1);
+
+	return Min(Min(fit, 2 * rows), BLOCK_ROWS);
 }
 
 DistilExampleCounts
 distil_examples_visit(const char *query, const char *argument, DistilExampleWant want,
 					  DistilExampleVisitor visitor, void *ctx)
 {
-	Reader		r = {.want = want};
+	Reader		r = {.want = want,.counts.only_texts = want == DISTIL_WANT_TEXTS};
 	MemoryContext scratch;
 	Portal		cursor;
+	uint64		rows = 1;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
@@ -268,10 +334,13 @@ distil_examples_visit(const char *query, const char *argument, DistilExampleWant
 	begin_reader(&r, cursor->tupDesc, argument);
 	for (;;)
 	{
-		SPI_cursor_fetch(cursor, true, BLOCK_ROWS);
+		Size		bytes;
+
+		SPI_cursor_fetch(cursor, true, (long) rows);
 		if (SPI_processed == 0)
 			break;
-		visit_block(&r, scratch, visitor, ctx);
+		bytes = visit_block(&r, scratch, visitor, ctx);
+		rows = next_rows(SPI_processed, bytes);
 		SPI_freetuptable(SPI_tuptable);
 	}
 	SPI_cursor_close(cursor);
@@ -282,7 +351,11 @@ distil_examples_visit(const char *query, const char *argument, DistilExampleWant
 void
 distil_examples_report(const DistilExampleCounts *counts)
 {
-	if (counts->null_texts > 0 || counts->null_labels > 0)
+	if (counts->null_texts > 0 && counts->only_texts)
+		ereport(NOTICE,
+				(errmsg("%lld of %lld rows are left out: they have no text",
+						(long long) counts->null_texts, (long long) counts->rows)));
+	else if (counts->null_texts > 0 || counts->null_labels > 0)
 		ereport(NOTICE,
 				(errmsg("%lld of %lld rows are left out: %lld without a text, %lld without a label",
 						(long long) (counts->null_texts + counts->null_labels), (long long) counts->rows,

@@ -13,7 +13,8 @@ typedef enum DistilLabelKind
 	DISTIL_LABEL_ONE,			/* text, an enum, an integer, a boolean: a class */
 	DISTIL_LABEL_MANY,			/* text[]: any number of classes */
 	DISTIL_LABEL_NUMBER,
-	DISTIL_LABEL_SPANS			/* jsonb: entities with their places */
+	DISTIL_LABEL_SPANS,			/* jsonb: entities with their places */
+	DISTIL_LABEL_NONE			/* there is no such column: one text is all */
 } DistilLabelKind;
 
 /* What the last column is to be read as. */
@@ -21,7 +22,8 @@ typedef enum DistilExampleWant
 {
 	DISTIL_WANT_CLASSES,		/* ONE or MANY, by its type */
 	DISTIL_WANT_NUMBERS,
-	DISTIL_WANT_SPANS
+	DISTIL_WANT_SPANS,
+	DISTIL_WANT_TEXTS			/* NONE */
 } DistilExampleWant;
 
 /* An entity in a text. */
@@ -48,6 +50,7 @@ typedef struct DistilExampleCounts
 	int64		rows;
 	int64		null_texts;
 	int64		null_labels;	/* of rows with a text */
+	bool		only_texts;		/* NONE */
 } DistilExampleCounts;
 
 /* Called with each block of complete rows, in order; rows and what they point to are gone after it. */
@@ -58,7 +61,7 @@ typedef void (*DistilExampleVisitor) (void *ctx, DistilLabelKind kind, bool inte
  * Run query with the caller's rights, through a cursor, and visit its rows;
  * rows where a text or the label is NULL are only counted.  argument names
  * the SQL argument in errors.  Raises unless there are two columns, or three
- * for pairs, of fitting types.
+ * for pairs, of fitting types; for NONE one.
  */
 extern DistilExampleCounts distil_examples_visit(const char *query, const char *argument, DistilExampleWant want,
 												 DistilExampleVisitor visitor, void *ctx);

@@ -132,6 +132,7 @@ filled_text(const DbertBatch *batch, int mask, int32 id)
 {
 	char	   *s;
 	char	   *copy;
+	text	   *result;
 	size_t		len;
 	DbertError	err;
 
@@ -143,7 +144,9 @@ filled_text(const DbertBatch *batch, int mask, int32 id)
 	pfree(s);
 	if (copy == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	return distil_text_from_utf8(copy, len);
+	result = distil_text_from_utf8(copy, len);
+	pfree(copy);
+	return result;
 }
 
 static void

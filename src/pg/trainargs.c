@@ -12,17 +12,25 @@
 
 #include "pg/trainargs.h"
 
-/* In the order of the SQL declaration. */
-static const char *const argument_names[] = {
+/* In the order of the SQL declarations. */
+static const char *const train_names[] = {
 	"name", "query", "base", "task", "epochs", "learning_rate", "batch_size", "batch_tokens", "max_tokens",
 	"weight_decay", "warmup", "dropout", "class_weights", "head_only", "freeze_embeddings", "validation",
 	"validation_query", "early_stopping", "seed", "replace"
+};
+
+static const char *const pretrain_names[] = {
+	"name", "query", "base", "epochs", "learning_rate", "batch_size", "batch_tokens", "max_tokens",
+	"weight_decay", "warmup", "dropout", "mask_share", "whole_word", "validation", "validation_query",
+	"early_stopping", "seed", "replace"
 };
 
 /* The arguments are read one after the other. */
 typedef struct ArgReader
 {
 	FunctionCallInfo fcinfo;
+	const char *const *names;
+	int			n;
 	int			next;
 } ArgReader;
 
@@ -31,12 +39,12 @@ next_datum(ArgReader *r)
 {
 	int			i = r->next++;
 
-	if (r->fcinfo->nargs != lengthof(argument_names))
-		elog(ERROR, "distil_train has %d arguments", r->fcinfo->nargs);
+	if (r->fcinfo->nargs != r->n)
+		elog(ERROR, "%d arguments instead of %d", r->fcinfo->nargs, r->n);
 	if (r->fcinfo->args[i].isnull)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null", argument_names[i])));
+				 errmsg("argument \"%s\" must not be null", r->names[i])));
 	return r->fcinfo->args[i].value;
 }
 
@@ -58,7 +66,7 @@ next_text_or_null(ArgReader *r)
 static int
 next_int(ArgReader *r, int min, int max)
 {
-	const char *name = argument_names[r->next];
+	const char *name = r->names[r->next];
 	int			value = DatumGetInt32(next_datum(r));
 
 	if (value < min || value > max)
@@ -72,7 +80,7 @@ next_int(ArgReader *r, int min, int max)
 static float
 next_real(ArgReader *r, float min, float max, bool open)
 {
-	const char *name = argument_names[r->next];
+	const char *name = r->names[r->next];
 	float		value = DatumGetFloat4(next_datum(r));
 
 	if (!(value >= min && (open ? value < max : value <= max)))
@@ -115,8 +123,8 @@ check_validation(DistilTrainArgs *a)
 DistilTrainArgs
 distil_train_args(FunctionCallInfo fcinfo)
 {
-	ArgReader	r = {fcinfo, 0};
-	DistilTrainArgs a;
+	ArgReader	r = {fcinfo, train_names, lengthof(train_names), 0};
+	DistilTrainArgs a = {0};
 
 	a.name = next_text(&r);
 	a.query = next_text(&r);
@@ -139,6 +147,34 @@ distil_train_args(FunctionCallInfo fcinfo)
 	a.seed = DatumGetInt64(next_datum(&r));
 	a.replace = next_bool(&r);
 	check_task(a.task);
+	check_validation(&a);
+	return a;
+}
+
+DistilTrainArgs
+distil_pretrain_args(FunctionCallInfo fcinfo)
+{
+	ArgReader	r = {fcinfo, pretrain_names, lengthof(pretrain_names), 0};
+	DistilTrainArgs a = {.task = "fill_mask"};
+
+	a.name = next_text(&r);
+	a.query = next_text(&r);
+	a.base = next_text(&r);
+	a.epochs = next_int(&r, 1, 10000);
+	a.learning_rate = next_real(&r, 0, 1, false);
+	a.batch_size = next_int(&r, 1, 4096);
+	a.batch_tokens = next_int(&r, 1, 1024 * 1024);
+	a.max_tokens = next_int(&r, 4, 1024 * 1024);
+	a.weight_decay = next_real(&r, 0, 1, false);
+	a.warmup = next_real(&r, 0, 1, true);
+	a.dropout = next_real(&r, 0, 1, true);
+	a.mask_share = next_real(&r, 0, 1, true);
+	a.whole_word = next_bool(&r);
+	a.validation = next_real(&r, 0, 1, true);
+	a.validation_query = next_text_or_null(&r);
+	a.early_stopping = next_int(&r, 0, 10000);
+	a.seed = DatumGetInt64(next_datum(&r));
+	a.replace = next_bool(&r);
 	check_validation(&a);
 	return a;
 }

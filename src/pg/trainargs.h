@@ -1,5 +1,5 @@
 /*
- * trainargs.h -- the arguments of distil_train.
+ * trainargs.h -- the arguments of distil_train and distil_pretrain.
  */
 #ifndef DISTILBERT_PG_TRAINARGS_H
 #define DISTILBERT_PG_TRAINARGS_H
@@ -13,7 +13,7 @@ typedef struct DistilTrainArgs
 	const char *name;
 	const char *query;
 	const char *base;
-	const char *task;			/* "classify", "sentiment", "regression" or "entities" */
+	const char *task;			/* "classify", "sentiment", "regression", "entities"; "fill_mask" of distil_pretrain */
 	int			epochs;
 	float		learning_rate;
 	int			batch_size;
@@ -25,6 +25,8 @@ typedef struct DistilTrainArgs
 	const char *class_weights;	/* or NULL */
 	bool		head_only;
 	bool		freeze_embeddings;
+	float		mask_share;		/* of fill_mask */
+	bool		whole_word;
 	float		validation;		/* share of the rows; 0 if there is a query */
 	const char *validation_query;	/* or NULL */
 	int			early_stopping; /* evaluations without progress, 0: none */
@@ -32,8 +34,9 @@ typedef struct DistilTrainArgs
 	bool		replace;
 } DistilTrainArgs;
 
-/* Reads and checks them all; raises naming the argument. */
+/* Read and check them all; raise naming the argument. */
 extern DistilTrainArgs distil_train_args(FunctionCallInfo fcinfo);
+extern DistilTrainArgs distil_pretrain_args(FunctionCallInfo fcinfo);
 
 /* What the task learns from. */
 static inline DistilExampleWant
@@ -41,6 +44,8 @@ distil_train_wants(const DistilTrainArgs *args)
 {
 	if (strcmp(args->task, "regression") == 0)
 		return DISTIL_WANT_NUMBERS;
+	if (strcmp(args->task, "fill_mask") == 0)
+		return DISTIL_WANT_TEXTS;
 	return strcmp(args->task, "entities") == 0 ? DISTIL_WANT_SPANS : DISTIL_WANT_CLASSES;
 }
 

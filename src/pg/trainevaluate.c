@@ -15,6 +15,7 @@ distil_train_metric(const DistilTrainJob *job)
 	switch (job->set->kind)
 	{
 		case DISTIL_LABEL_ONE:
+		case DISTIL_LABEL_NONE:
 			return "accuracy";
 		case DISTIL_LABEL_MANY:
 		case DISTIL_LABEL_SPANS:
@@ -50,6 +51,17 @@ count_entities(const DistilTrainJob *job, const float *logits, int text)
 	pfree(said);
 }
 
+/* Margins of the most likely tokens, 0 where it is the right one; all are counted as of one class. */
+static void
+count_masked(const DistilTrainJob *job, const float *margins)
+{
+	int			n = job->batch->core.n_masked;
+
+	job->counts[0].support += n;
+	for (int i = 0; i < n; i++)
+		job->counts[0].hits += margins[i] == 0;
+}
+
 /* One row of logits against what is true. */
 static void
 count_row(const DistilTrainJob *job, const float *logits, int row, double *squares)
@@ -79,11 +91,11 @@ count_row(const DistilTrainJob *job, const float *logits, int row, double *squar
 static double
 metric_value(const DistilTrainJob *job, double squares)
 {
-	DistilClassCount all = distil_sum_counts(job->counts, job->n_labels);
+	DistilClassCount all = distil_sum_counts(job->counts, Max(job->n_labels, 1));
 
 	if (job->problem == DBERT_PROBLEM_REGRESSION)
 		return sqrt(squares / job->n_validation);
-	return job->set->kind == DISTIL_LABEL_ONE ? distil_recall_of(&all) : distil_f1_of(&all);
+	return job->set->kind == DISTIL_LABEL_ONE || job->head == DBERT_HEAD_MASK ? distil_recall_of(&all) : distil_f1_of(&all);
 }
 
 DistilEvaluation
@@ -93,17 +105,19 @@ distil_train_evaluate(DistilTrainJob *job)
 				weights = 0,
 				squares = 0;
 
-	memset(job->counts, 0, sizeof(DistilClassCount) * job->n_labels);
+	memset(job->counts, 0, sizeof(DistilClassCount) * Max(job->n_labels, 1));
 	for (int first = 0; first < job->n_validation;)
 	{
 		const float *logits;
 		double		loss,
 					weight;
-		int			n = distil_trainbatch_fill(job->batch, job->set, job->validation, first, job->n_validation);
+		int			n = distil_train_fill(job, 0, job->validation, first, job->n_validation);
 
 		distil_train_must(job, dbert_trainer_evaluate(job->trainer, &job->batch->core, distil_poll(), &logits, &loss, &weight,
 										 &job->err));
-		for (int i = 0; i < n; i++)
+		if (job->head == DBERT_HEAD_MASK)
+			count_masked(job, logits);
+		for (int i = 0; i < n && job->head != DBERT_HEAD_MASK; i++)
 		{
 			if (job->head == DBERT_HEAD_TOKEN)
 				count_entities(job, logits + (Size) job->batch->cu[i] * job->n_labels, i);

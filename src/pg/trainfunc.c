@@ -1,10 +1,10 @@
 /*
- * trainfunc.c -- distil_train.
+ * trainfunc.c -- distil_train, distil_pretrain.
  *
  * Everything that can be wrong is looked at before the first step: arguments,
  * the new name, the base, the rows, the labels, the memory.  Then epochs of
- * steps; after each the rows held back for validation are evaluated, and a row
- * goes to the result.  At the end the trained model is stored as one that was
+ * steps (trainloop.c); after each the rows held back for validation are
+ * evaluated, and a row goes to the result.  At the end the trained model is stored as one that was
  * loaded would be, in this transaction: ROLLBACK undoes it.
  *
  * Memory: a context below the caller's holds everything, the core's arrays
@@ -29,22 +29,8 @@
 #include "pg/threads.h"
 #include "pg/trainjob.h"
 
-/* Streams of random numbers; the core's own begin with purposes 1 and 2. */
+/* A stream of random numbers; trainloop.c and the core have others. */
 #define STREAM_SPLIT	UINT64CONST(0x73706c6974)
-#define STREAM_ORDER	UINT64CONST(0x6f72646572)
-
-/* Seconds between two progress messages. */
-#define PROGRESS_SECONDS 10
-
-static double
-seconds_since(const instr_time *start)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	INSTR_TIME_SUBTRACT(now, *start);
-	return INSTR_TIME_GET_DOUBLE(now);
-}
 
 static int64
 memory_limit(void)
@@ -91,21 +77,61 @@ count_classes(const DistilTrainJob *job, const int32 *texts, int n)
 	return counts;
 }
 
+/* How many of n rows are held back: never all of them. */
+static int
+validation_rows(const DistilTrainJob *job, int n)
+{
+	int			wanted = (int) rint((double) n * job->args.validation);
+
+	if (wanted == 0 && job->args.validation > 0)
+		wanted = 1;
+	return Min(wanted, n - 1);
+}
+
+/*
+ * Of texts in pieces: all pieces of a row are held back or none, those of
+ * validation_query are.
+ */
+static void
+split_pieces(DistilTrainJob *job)
+{
+	const DistilTrainText *texts = job->set->texts;
+	int			n = job->n_training,
+				rows = (int) texts[n - 1].label + 1,
+				wanted = validation_rows(job, rows);
+	int32	   *order = palloc_extended(sizeof(int32) * rows, MCXT_ALLOC_HUGE);
+	bool	   *held = palloc_extended(sizeof(bool) * rows, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+	dbert_random_shuffle(order, rows, dbert_random_key(job->args.seed, STREAM_SPLIT, 0));
+	for (int i = 0; i < wanted; i++)
+		held[order[i]] = true;
+	job->training = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
+	job->validation = palloc_extended(sizeof(int32) * job->set->n, MCXT_ALLOC_HUGE);
+	job->n_training = 0;
+	for (int i = 0; i < job->set->n; i++)
+	{
+		if (i >= n || held[texts[i].label])
+			job->validation[job->n_validation++] = i;
+		else
+			job->training[job->n_training++] = i;
+	}
+	pfree(order);
+	pfree(held);
+}
+
 /*
  * The rows of query in random order; the first to go to validation are those
- * whose class has other rows left to learn from.
+ * whose class has other rows left to learn from.  One row at least is trained on.
  */
 static void
 split_rows(DistilTrainJob *job)
 {
 	int			n = job->n_training,
 				rest = job->set->n - n,
-				wanted = (int) rint((double) n * job->args.validation);
+				wanted = validation_rows(job, n);
 	int32	   *order = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
 	int64	   *left;
 
-	if (wanted == 0 && job->args.validation > 0 && n > 1)
-		wanted = 1;
 	dbert_random_shuffle(order, n, dbert_random_key(job->args.seed, STREAM_SPLIT, 0));
 	left = job->set->kind == DISTIL_LABEL_ONE ? count_classes(job, order, n) : NULL;
 	job->training = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
@@ -115,7 +141,7 @@ split_rows(DistilTrainJob *job)
 	{
 		bool		can = left == NULL || left[distil_trainset_class(job->set, order[i])] > 1;
 
-		if (job->n_validation < wanted && can && i - job->n_validation < n - 1)
+		if (job->n_validation < wanted && can)
 		{
 			job->validation[job->n_validation++] = order[i];
 			if (left != NULL)
@@ -126,6 +152,11 @@ split_rows(DistilTrainJob *job)
 	}
 	for (int i = 0; i < rest; i++)
 		job->validation[job->n_validation++] = n + i;
+	if (job->n_validation == 0 && job->args.early_stopping > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("early_stopping needs validation, but there is no row to hold back"),
+				 errhint("Give more rows, or a validation_query.")));
 	pfree(order);
 }
 
@@ -155,15 +186,6 @@ longest_text(const DistilTrainSet *set)
 	return longest;
 }
 
-/* Shuffled for an epoch; the same memory each time. */
-static void
-shuffle_epoch(const DistilTrainJob *job, int epoch, int32 *order)
-{
-	dbert_random_shuffle(order, job->n_training, dbert_random_key(job->args.seed, STREAM_ORDER, epoch));
-	for (int i = 0; i < job->n_training; i++)
-		order[i] = job->training[order[i]];
-}
-
 /* The schedule of the learning rate needs to know, and texts' lengths decide how many fit a batch. */
 static int64
 count_steps(const DistilTrainJob *job)
@@ -174,7 +196,7 @@ count_steps(const DistilTrainJob *job)
 	for (int epoch = 1; epoch <= job->args.epochs; epoch++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		shuffle_epoch(job, epoch, order);
+		distil_train_shuffle(job->args.seed, epoch, job->training, job->n_training, order);
 		steps += distil_trainbatch_count(job->batch, job->set, order, job->n_training);
 	}
 	pfree(order);
@@ -217,110 +239,47 @@ check_memory(DistilTrainJob *job)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("training \"%s\" needs %llu MB of memory", job->args.base, (unsigned long long) (bytes >> 20)),
 				 errdetail("The limit, distilbert.train_memory, is %d MB.", distil_guc_train_memory),
+				 job->masker != NULL ? errhint("Make batch_size, batch_tokens or max_tokens smaller, or raise the limit.") :
 				 errhint("Make batch_size, batch_tokens or max_tokens smaller, set freeze_embeddings or head_only, or raise the limit.")));
 	ereport(NOTICE,
-			(errmsg("training on %d texts, validating on %d: %lld steps, %llu MB of memory",
-					job->n_training, job->n_validation, (long long) job->options.steps,
+			(errmsg("training on %d %s, validating on %d: %lld steps, %llu MB of memory",
+					job->n_training, job->masker != NULL ? "pieces of texts" : "texts", job->n_validation,
+					(long long) job->options.steps,
 					(unsigned long long) ((bytes >> 20) + 1))));
-}
-
-static void
-put_row(DistilTrainJob *job, int epoch, int64 step, double train_loss, const DistilEvaluation *e)
-{
-	Datum		values[7];
-	bool		nulls[7] = {false};
-
-	values[0] = Int32GetDatum(epoch);
-	values[1] = Int64GetDatum(step);
-	values[2] = Float4GetDatum((float4) train_loss);
-	values[6] = Float4GetDatum((float4) seconds_since(&job->start));
-	nulls[3] = nulls[4] = nulls[5] = e == NULL;
-	if (e != NULL)
-	{
-		values[3] = Float4GetDatum((float4) e->loss);
-		values[4] = CStringGetTextDatum(distil_train_metric(job));
-		values[5] = Float4GetDatum((float4) e->value);
-		nulls[5] = isnan(e->value);
-	}
-	tuplestore_putvalues(job->rsinfo->setResult, job->rsinfo->setDesc, values, nulls);
-	if (e == NULL)
-		ereport(NOTICE, (errmsg("epoch %d: train_loss %.4f", epoch, train_loss)));
-	else
-		ereport(NOTICE, (errmsg("epoch %d: train_loss %.4f, eval_loss %.4f, %s %.4f", epoch, train_loss, e->loss,
-								distil_train_metric(job), e->value)));
 }
 
 
 /* ---- training ---- */
 
-static void
-report_progress(DistilTrainJob *job, int epoch, int64 step, double loss)
+static int
+step(void *ctx, const int32 *order, int first, int end, double *loss)
 {
-	double		now = seconds_since(&job->start);
+	DistilTrainJob *job = ctx;
+	int			n = distil_train_fill(job, job->loop.state.epoch, order, first, end);
 
-	if (now - job->progress_at < PROGRESS_SECONDS)
-		return;
-	job->progress_at = now;
-	ereport(NOTICE,
-			(errmsg("epoch %d of %d, step %lld of %lld: loss %.4f, %.0f s, about %.0f s left",
-					epoch, job->args.epochs, (long long) step, (long long) job->options.steps, loss, now,
-					now / (double) step * (double) (job->options.steps - step))));
+	distil_train_must(job, dbert_trainer_step(job->trainer, &job->batch->core, distil_poll(), loss, &job->err));
+	return n;
 }
 
-/* The mean loss of an epoch's steps. */
-static double
-train_epoch(DistilTrainJob *job, int epoch, int32 *order, int64 *step)
+static DistilEvaluation
+evaluate(void *ctx)
 {
-	double		sum = 0;
-	int64		before = *step;
-
-	shuffle_epoch(job, epoch, order);
-	for (int first = 0; first < job->n_training;)
-	{
-		double		loss;
-
-		first += distil_trainbatch_fill(job->batch, job->set, order, first, job->n_training);
-		distil_train_must(job, dbert_trainer_step(job->trainer, &job->batch->core, distil_poll(), &loss, &job->err));
-		sum += loss;
-		(*step)++;
-		report_progress(job, epoch, *step, loss);
-	}
-	return sum / (double) (*step - before);
+	return distil_train_evaluate(ctx);
 }
 
-/*
- * With early_stopping the weights of the best evaluation are what remains, be
- * it the last or not.
- */
 static void
-train_epochs(DistilTrainJob *job)
+run_loop(DistilTrainJob *job)
 {
-	int32	   *order = palloc_extended(sizeof(int32) * job->n_training, MCXT_ALLOC_HUGE);
-	double		best = INFINITY;
-	int			since_best = 0;
-	int64		step = 0;
-
-	for (int epoch = 1; epoch <= job->args.epochs; epoch++)
+	job->loop = (DistilTrainLoop)
 	{
-		double		train_loss = train_epoch(job, epoch, order, &step);
-		DistilEvaluation	e;
+		.subject = job->subject,.trainer = job->trainer,.epochs = job->args.epochs,.steps = job->options.steps,
+		.seed = job->args.seed,.examples = job->training,.n_examples = job->n_training,
+		.early_stopping = job->args.early_stopping,.rsinfo = job->rsinfo,.step = step,
+		.evaluate = job->n_validation > 0 ? evaluate : NULL,.metric = distil_train_metric(job),.ctx = job
+	};
 
-		if (job->n_validation > 0)
-			e = distil_train_evaluate(job);
-		put_row(job, epoch, step, train_loss, job->n_validation > 0 ? &e : NULL);
-		if (job->args.early_stopping == 0)
-			continue;
-		since_best = e.loss < best ? 0 : since_best + 1;
-		if (since_best == 0)
-		{
-			best = e.loss;
-			distil_train_must(job, dbert_trainer_keep(job->trainer, distil_poll(), &job->err));
-		}
-		if (since_best >= job->args.early_stopping)
-			break;
-	}
-	if (since_best > 0)
-		distil_train_must(job, dbert_trainer_restore(job->trainer, distil_poll(), &job->err));
+	job->counts = palloc(sizeof(DistilClassCount) * Max(job->n_labels, 1));
+	distil_train_loop(&job->loop);
 }
 
 static void
@@ -329,6 +288,24 @@ open_base(DistilTrainJob *job, MemoryContext context)
 	job->source = distil_model_source(job->args.base, context);
 	if (dbert_trainbase_open(job->source.source, &job->allocator, distil_poll(), &job->base, &job->err) != DBERT_OK)
 		distil_raise(&job->err, psprintf("could not read model \"%s\"", job->args.base));
+}
+
+/* What masks tokens, if that is what is learnt from. */
+static void
+begin_masker(DistilTrainJob *job)
+{
+	const DbertTokenizer *tokenizer = dbert_trainbase_tokenizer(job->base);
+	DistilMasker *masker;
+
+	if (distil_train_wants(&job->args) != DISTIL_WANT_TEXTS)
+		return;
+	if (tokenizer->mask_id < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot pretrain on the base model \"%s\"", job->args.base),
+				 errdetail("Its vocabulary has no [MASK].")));
+	masker = distil_masker_create(tokenizer, job->args.mask_share, job->args.whole_word, job->args.seed);
+	job->masker = masker;
 }
 
 static void
@@ -350,29 +327,30 @@ train(DistilTrainJob *job, MemoryContext context)
 	job->allocator = distil_allocator(context);
 	job->subject = psprintf("could not train model \"%s\"", job->args.name);
 	open_base(job, context);
+	begin_masker(job);
 	read_rows(job);
 	distil_train_choose_labels(job);
-	split_rows(job);
+	if (job->set->kind == DISTIL_LABEL_NONE)
+		split_pieces(job);
+	else
+		split_rows(job);
 	plan_options(job);
 	check_memory(job);
 	distil_train_must(job, dbert_trainer_create(job->base, &job->options, &job->allocator, distil_poll(), &job->trainer, &job->err));
 	dbert_trainer_set_pool(job->trainer, distil_pool());
-	job->counts = palloc(sizeof(DistilClassCount) * job->n_labels);
-	INSTR_TIME_SET_CURRENT(job->start);
-	train_epochs(job);
+	run_loop(job);
 	store_result(job);
 	distil_model_source_end(&job->source);
 }
 
-PG_FUNCTION_INFO_V1(distil_train);
-Datum
-distil_train(PG_FUNCTION_ARGS)
+static Datum
+run_job(FunctionCallInfo fcinfo, const DistilTrainArgs *args, const char *function)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
-	DistilTrainJob	job = {.args = distil_train_args(fcinfo)};
+	DistilTrainJob	job = {.args = *args};
 
-	distil_prevent_read_only("distil_train()");
+	distil_prevent_read_only(function);
 	distil_check_new_name(job.args.name, job.args.replace);
 	InitMaterializedSRF(fcinfo, 0);
 	job.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
@@ -391,4 +369,22 @@ distil_train(PG_FUNCTION_ARGS)
 	}
 	PG_END_TRY();
 	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(distil_train);
+Datum
+distil_train(PG_FUNCTION_ARGS)
+{
+	DistilTrainArgs args = distil_train_args(fcinfo);
+
+	return run_job(fcinfo, &args, "distil_train()");
+}
+
+PG_FUNCTION_INFO_V1(distil_pretrain);
+Datum
+distil_pretrain(PG_FUNCTION_ARGS)
+{
+	DistilTrainArgs args = distil_pretrain_args(fcinfo);
+
+	return run_job(fcinfo, &args, "distil_pretrain()");
 }

@@ -5,11 +5,12 @@
 #define DISTILBERT_PG_TRAINJOB_H
 
 #include "nodes/execnodes.h"
-#include "portability/instr_time.h"
 
 #include "pg/errors.h"
 #include "pg/modelsource.h"
 #include "pg/trainargs.h"
+#include "pg/trainloop.h"
+#include "pg/trainmask.h"
 #include "pg/trainmetric.h"
 #include "pg/trainset.h"
 
@@ -34,18 +35,11 @@ typedef struct DistilTrainJob
 	DbertTrainOptions options;
 	DbertTrainer *trainer;
 	DistilTrainBatch *batch;
-	DistilClassCount *counts;	/* [n_labels] of an evaluation */
+	const DistilMasker *masker; /* of texts without labels, or NULL */
+	DistilClassCount *counts;	/* [n_labels], or 1, of an evaluation */
 	ReturnSetInfo *rsinfo;
-	instr_time	start;
-	double		progress_at;	/* seconds, of the last message */
+	DistilTrainLoop loop;
 } DistilTrainJob;
-
-/* What an evaluation found. */
-typedef struct DistilEvaluation
-{
-	double		loss;
-	double		value;			/* of the metric */
-} DistilEvaluation;
 
 /* The core's failure, if it is one, raised. */
 static inline void
@@ -60,6 +54,20 @@ distil_train_must(const DistilTrainJob *job, DbertStatus status)
  * rows' classes are numbered by it.  Raises where there is nothing to tell apart.
  */
 extern void distil_train_choose_labels(DistilTrainJob *job);
+
+/*
+ * distil_trainbatch_fill, and tokens are masked if they are what is learnt, in
+ * every epoch (from 1) others; 0: those of evaluations.
+ */
+static inline int
+distil_train_fill(const DistilTrainJob *job, int epoch, const int32 *order, int first, int end)
+{
+	int			n = distil_trainbatch_fill(job->batch, job->set, order, first, end);
+
+	if (job->masker != NULL)
+		distil_mask_batch(job->masker, job->batch, order + first, epoch);
+	return n;
+}
 
 /* trainevaluate.c: the rows held back, without dropout; there is one at least. */
 extern DistilEvaluation distil_train_evaluate(DistilTrainJob *job);

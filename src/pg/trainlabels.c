@@ -109,6 +109,12 @@ distil_train_choose_labels(DistilTrainJob *job)
 		choose_tags(job);
 		return;
 	}
+	if (set->kind == DISTIL_LABEL_NONE)
+	{
+		job->head = DBERT_HEAD_MASK;
+		job->problem = DBERT_PROBLEM_SINGLE;
+		return;
+	}
 	job->head = DBERT_HEAD_SEQUENCE;
 	if (set->kind == DISTIL_LABEL_NUMBER)
 	{

@@ -14,6 +14,7 @@
 #include "pg/alloc.h"
 #include "pg/errors.h"
 #include "pg/spans.h"
+#include "pg/trainmask.h"
 #include "pg/trainset.h"
 
 /* A class's name; the key is the string itself. */
@@ -160,17 +161,88 @@ add_tokens(DistilTrainSet *set, const DistilExample *row, DistilTrainText *into)
 	dbert_token_list_free(&list, &alloc);
 }
 
-static void
-add_example(DistilTrainSet *set, const DistilExample *row)
+/* The next one, of which nothing is filled in. */
+static DistilTrainText *
+next_text(DistilTrainSet *set)
 {
 	size_t		capacity = set->n_capacity;
-	DistilTrainText *text;
 
 	if (set->n == PG_INT32_MAX / 2)
 		check_limit(set, (Size) set->limit);
 	set->texts = grow(set, set->texts, &capacity, set->n + 1, sizeof(DistilTrainText));
 	set->n_capacity = (int) capacity;
-	text = &set->texts[set->n];
+	return &set->texts[set->n];
+}
+
+/* [CLS] tokens [SEP], if there is one among them to learn. */
+static void
+add_piece(DistilTrainSet *set, const DbertToken *tokens, int n)
+{
+	DistilTrainText *text = next_text(set);
+	int32	   *ids;
+	bool		any = false;
+
+	for (int i = 0; i < n && !any; i++)
+		any = distil_maskable(set->tokenizer, tokens[i].id);
+	if (!any)
+		return;
+	set->ids = grow(set, set->ids, &set->ids_capacity, set->n_ids + n + 2, sizeof(int32));
+	ids = set->ids + set->n_ids;
+	ids[0] = set->tokenizer->cls_id;
+	for (int i = 0; i < n; i++)
+		ids[i + 1] = tokens[i].id;
+	ids[n + 1] = set->tokenizer->sep_id;
+	*text = (DistilTrainText)
+	{
+		.token = set->n_ids,.n_tokens = n + 2,.label = set->n_rows
+	};
+	set->n_ids += n + 2;
+	set->n++;
+}
+
+/* As many of the n tokens as a piece takes; a word is not cut unless it is longer than a piece. */
+static int
+piece_length(const DistilTrainSet *set, const DbertToken *tokens, int n)
+{
+	int			room = set->max_tokens - 2,
+				end = room;
+
+	if (n <= room)
+		return n;
+	while (end > 0 && tokens[end].word >= 0 && tokens[end].word == tokens[end - 1].word)
+		end--;
+	return end > 0 ? end : room;
+}
+
+static void
+add_pieces(DistilTrainSet *set, const DistilExample *row)
+{
+	const DistilText *text = &row->texts[0];
+	DbertAllocator alloc = distil_allocator(CurrentMemoryContext);
+	DbertTokenList list = {0};
+	DbertError	err = {0};
+	bool		truncated;
+	int			before = set->n;
+
+	if (dbert_tokenize(set->tokenizer, text->data, text->len, NULL, 0, DBERT_NO_LIMIT, &alloc, distil_poll(), &list,
+					   &truncated, &err) != DBERT_OK)
+		distil_raise(&err, NULL);
+	for (size_t first = 1, n; first + 1 < list.count; first += n)
+	{
+		CHECK_FOR_INTERRUPTS();
+		n = piece_length(set, list.items + first, (int) (list.count - 1 - first));
+		add_piece(set, list.items + first, (int) n);
+	}
+	set->n_rows += set->n > before;
+	set->empty += set->n == before;
+	dbert_token_list_free(&list, &alloc);
+}
+
+static void
+add_example(DistilTrainSet *set, const DistilExample *row)
+{
+	DistilTrainText *text = next_text(set);
+
 	add_tokens(set, row, text);
 	set->labels = grow(set, set->labels, &set->labels_capacity, set->n_label_refs + row->n_labels, sizeof(int32));
 	text->label = set->n_label_refs;
@@ -198,24 +270,49 @@ visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows,
 	set->kind = kind;
 	set->integers = integers;
 	for (int i = 0; i < n; i++)
-		add_example(set, &rows[i]);
+	{
+		if (kind == DISTIL_LABEL_NONE)
+			add_pieces(set, &rows[i]);
+		else
+			add_example(set, &rows[i]);
+	}
+}
+
+static void
+raise_nothing(const DistilTrainSet *set, const char *argument, const DistilExampleCounts *counts)
+{
+	if (counts->rows == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" gives no rows", argument)));
+	if (counts->only_texts)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" gives no text to learn from", argument),
+				 errdetail("Of %lld rows %lld have no text, and %lld have one without any known word.",
+						   (long long) counts->rows, (long long) counts->null_texts, (long long) set->empty)));
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("argument \"%s\" gives no row with both a text and a label", argument),
+			 errdetail("Of %lld rows %lld have no text, and %lld have a text but no label.",
+					   (long long) counts->rows, (long long) counts->null_texts, (long long) counts->null_labels)));
 }
 
 void
 distil_trainset_read(DistilTrainSet *set, const char *query, const char *argument, DistilExampleWant want)
 {
 	int			before = set->n;
-	DistilExampleCounts counts = distil_examples_visit(query, argument, want, visit, set);
+	DistilExampleCounts counts;
 
+	set->empty = 0;
+	counts = distil_examples_visit(query, argument, want, visit, set);
 	if (set->n == before)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 counts.rows == 0 ? errmsg("argument \"%s\" gives no rows", argument) :
-				 errmsg("argument \"%s\" gives no row with both a text and a label", argument),
-				 counts.rows == 0 ? 0 :
-				 errdetail("Of %lld rows %lld have no text, and %lld have a text but no label.",
-						   (long long) counts.rows, (long long) counts.null_texts, (long long) counts.null_labels)));
+		raise_nothing(set, argument, &counts);
 	distil_examples_report(&counts);
+	if (set->empty > 0)
+		ereport(NOTICE,
+				(errmsg("%lld of %lld rows are left out: they have no known word", (long long) set->empty,
+						(long long) counts.rows)));
 }
 
 /* ---- classes ---- */
@@ -292,8 +389,9 @@ distil_trainbatch_create(const DistilTrainSet *set, int max_texts, int max_token
 	b->cu = palloc(sizeof(int32) * ((Size) max_texts + 1));
 	b->ids = palloc(sizeof(int32) * (Size) max_tokens);
 	b->types = set->pairs ? palloc(max_tokens) : NULL;
-	b->classes = palloc(sizeof(int32) * (Size) (set->kind == DISTIL_LABEL_SPANS ? max_tokens : max_texts));
-	if (set->kind == DISTIL_LABEL_ONE || set->kind == DISTIL_LABEL_SPANS)
+	b->classes = palloc(sizeof(int32) * (Size) Max(max_tokens, max_texts));
+	b->masked = set->kind == DISTIL_LABEL_NONE ? palloc(sizeof(int32) * (Size) max_tokens) : NULL;
+	if (set->kind != DISTIL_LABEL_MANY && set->kind != DISTIL_LABEL_NUMBER)
 		return b;
 	check_limit(set, targets);
 	b->targets = MemoryContextAllocHuge(CurrentMemoryContext, targets);
@@ -354,7 +452,8 @@ distil_trainbatch_fill(DistilTrainBatch *batch, const DistilTrainSet *set, const
 		memcpy(batch->ids + batch->cu[texts], set->ids + text->token, sizeof(int32) * text->n_tokens);
 		if (set->pairs)
 			memcpy(batch->types + batch->cu[texts], set->types + text->token, text->n_tokens);
-		fill_targets(batch, set, texts, text);
+		if (set->kind != DISTIL_LABEL_NONE)
+			fill_targets(batch, set, texts, text);
 		batch->cu[texts + 1] = batch->cu[texts] + text->n_tokens;
 		texts++;
 	}

@@ -1,5 +1,9 @@
 /*
  * trainset.h -- the examples of a training: tokenised once, kept in memory.
+ *
+ * Where texts have labels an example is a text, cut at max_tokens; where they
+ * have none it is a piece of up to max_tokens, and all of a text is in its
+ * pieces.
  */
 #ifndef DISTILBERT_PG_TRAINSET_H
 #define DISTILBERT_PG_TRAINSET_H
@@ -12,7 +16,7 @@ typedef struct DistilTrainText
 	size_t		token;			/* its first one in ids */
 	int32		n_tokens;
 	int32		n_labels;
-	size_t		label;			/* its first one in labels */
+	size_t		label;			/* its first one in labels; of NONE the row that it is a piece of */
 	float		number;
 } DistilTrainText;
 
@@ -38,6 +42,8 @@ typedef struct DistilTrainSet
 	size_t		n_label_refs,
 				labels_capacity;
 	int			truncated;		/* texts */
+	int			n_rows;			/* of NONE: those with pieces */
+	int64		empty;			/* of NONE, and the query read last: texts without a token to learn */
 
 	/* the classes, shared by training and validation set */
 	struct HTAB *index;			/* name to number */
@@ -87,6 +93,7 @@ typedef struct DistilTrainBatch
 	uint8	   *types;			/* NULL: all 0 */
 	int32	   *classes;
 	float	   *targets;
+	int32	   *masked;			/* of NONE; see trainmask.h */
 	const int32 *tag_labels;	/* of SPANS: the label of each tag; NULL: the tag itself */
 	int			max_texts;
 	int			max_tokens;

@@ -50,8 +50,8 @@ DbertStatus
 dbert_params_plan(const DbertTrainer *trainer, const DbertAllocator *alloc, DbertParams *params,
 				  DbertError *err)
 {
-	DBERT_TRY(dbert_slots_plan(&trainer->config, false, &dbert_kernels_scalar, alloc, &params->slots, err));
-	DBERT_TRY(dbert_slots_plan(&trainer->config, false, &dbert_kernels_scalar, alloc, &params->learning, err));
+	DBERT_TRY(dbert_slots_plan(&trainer->config, trainer->tied, &dbert_kernels_scalar, alloc, &params->slots, err));
+	DBERT_TRY(dbert_slots_plan(&trainer->config, trainer->tied, &dbert_kernels_scalar, alloc, &params->learning, err));
 	leave_out_frozen(trainer, &params->learning);
 	return DBERT_OK;
 }
@@ -63,24 +63,25 @@ same_labels(const DbertTrainer *trainer)
 	const DbertTrainOptions *o = &trainer->options;
 	const DbertConfig *base = dbert_trainbase_config(trainer->base);
 
-	if (base->head != (int32_t) o->head || base->n_labels != o->n_labels ||
+	if (base->head != (int32_t) o->head || base->n_labels != trainer->config.n_labels ||
 		(o->head == DBERT_HEAD_SEQUENCE && base->problem != (int32_t) o->problem))
 		return false;
-	for (int i = 0; i < o->n_labels; i++)
+	for (int i = 0; i < base->n_labels; i++)
 		if (strcmp(dbert_trainbase_label(trainer->base, i), o->labels[i]) != 0)
 			return false;
 	return true;
 }
 
-/* Matrices at random, biases 0. */
+/* Matrices at random, norms 1, biases 0. */
 static void
 begin_slot(const DbertTrainer *trainer, const DbertSlot *slot, int number, float *out)
 {
 	size_t		count = (size_t) slot->rows * slot->cols;
 	uint64_t	key = dbert_random_key(trainer->options.seed, STREAM_INIT, number);
+	float		vector = dbert_slot_is_norm(slot) ? 1 : 0;
 
 	for (size_t i = 0; i < count; i++)
-		out[i] = dbert_slot_is_matrix(slot) ? (float) (INIT_STD * dbert_random_normal(key, i)) : 0;
+		out[i] = dbert_slot_is_matrix(slot) ? (float) (INIT_STD * dbert_random_normal(key, i)) : vector;
 }
 
 static DbertStatus
@@ -89,6 +90,8 @@ load_slot(DbertTrainer *trainer, const DbertSlot *slot, int number, void *block,
 {
 	float	   *out = (float *) ((char *) trainer->params.values + slot->offset);
 
+	if (slot->kind == DBERT_SLOT_TIED)
+		return DBERT_OK;
 	if (slot->n_parts == 0 || (dbert_slot_role(slot) == DBERT_ROLE_OUTPUT && !trainer->kept_head))
 	{
 		begin_slot(trainer, slot, number, out);

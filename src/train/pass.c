@@ -1,5 +1,5 @@
 /*
- * pass.c -- the network forward and backward: embeddings, layers, head.
+ * pass.c -- the network forward and backward: embeddings and layers; the head is the objective's.
  *
  * Each backward stands below its forward, undoing it line by line.  Dropout is
  * where transformers' models have it; p is the same everywhere.  The forward of
@@ -24,9 +24,8 @@ dbert_pass_dropout(const DbertPass *pass, DbertDropSite site, int layer)
 	return dbert_dropout(key, pass->training ? t->options.dropout : 0);
 }
 
-/* y = x dropped out, in place or not; its own backward. */
-static DbertStatus
-drop(const DbertPass *pass, DbertDropSite site, int layer, const float *x, int m, float *y)
+DbertStatus
+dbert_pass_drop(const DbertPass *pass, DbertDropSite site, int layer, const float *x, int m, float *y)
 {
 	DbertDropout d = dbert_pass_dropout(pass, site, layer);
 
@@ -42,13 +41,14 @@ is_bert(const DbertPass *pass)
 /* ---- rows ---- */
 
 /*
- * Of the last layer a head for whole texts reads their first rows alone, so
- * behind the attention only those R rows go on, one after the other.
+ * Of the last layer most heads read some rows alone, the first of each text or
+ * the masked ones, so behind the attention only those R rows go on, one after
+ * the other.
  */
 static bool
 goes_on_alone(const DbertPass *pass, int layer)
 {
-	return layer == pass->trainer->config.layers - 1 && pass->trainer->config.head != DBERT_HEAD_TOKEN;
+	return layer == pass->trainer->config.layers - 1 && pass->picked != NULL;
 }
 
 static int
@@ -57,28 +57,32 @@ rows_behind_attention(const DbertPass *pass, int layer)
 	return goes_on_alone(pass, layer) ? pass->rows : pass->n;
 }
 
-/* to[R, C]: the first row of each text of from[N, C]; may be the same memory */
+/* to[R, C]: the picked rows of from[N, C]; may be the same memory */
 static void
 pick_rows(const DbertPass *pass, const float *from, float *to)
 {
 	size_t		c = pass->trainer->config.hidden;
 
-	for (int b = 0; b < pass->rows; b++)
-		memmove(to + b * c, from + pass->batch->cu[b] * c, c * sizeof(float));
+	for (int r = 0; r < pass->rows; r++)
+		memmove(to + r * c, from + pass->picked[r] * c, c * sizeof(float));
 }
 
 /* x[R, C] becomes [N, C], 0 in the rows that were not picked */
 static void
 spread_rows(const DbertPass *pass, float *x)
 {
-	const int32_t *cu = pass->batch->cu;
 	size_t		c = pass->trainer->config.hidden;
+	size_t		end = pass->n;
 
-	for (int b = pass->rows - 1; b >= 0; b--)
+	for (int r = pass->rows - 1; r >= 0; r--)
 	{
-		memmove(x + cu[b] * c, x + b * c, c * sizeof(float));
-		memset(x + (cu[b] + 1) * c, 0, (cu[b + 1] - cu[b] - 1) * c * sizeof(float));
+		size_t		row = pass->picked[r];
+
+		memmove(x + row * c, x + r * c, c * sizeof(float));
+		memset(x + (row + 1) * c, 0, (end - row - 1) * c * sizeof(float));
+		end = row;
 	}
+	memset(x, 0, end * c * sizeof(float));
 }
 
 /* ---- embeddings ---- */
@@ -113,7 +117,7 @@ embed_forward(const DbertPass *pass)
 	add_embeddings(pass, a->xhat0);
 	DBERT_TRY(dbert_norm_forward(&pass->run, &t->params.w.embed_norm, a->xhat0, pass->n, t->config.hidden,
 								 t->config.norm_eps, a->xhat0, a->rstd0, a->layers[0].x));
-	return drop(pass, DBERT_DROP_EMBEDDING, 0, a->layers[0].x, pass->n, a->layers[0].x);
+	return dbert_pass_drop(pass, DBERT_DROP_EMBEDDING, 0, a->layers[0].x, pass->n, a->layers[0].x);
 }
 
 static void
@@ -123,7 +127,7 @@ add_row(float *sum, const float *x, size_t c)
 		sum[j] += x[j];
 }
 
-/* The rows of word, position and type that were read get dx; all others 0. */
+/* The rows of word, position and type that were read get dx; all others 0, but for what a decoder gave word. */
 static DbertStatus
 embed_backward(const DbertPass *pass, float *dx)
 {
@@ -132,10 +136,11 @@ embed_backward(const DbertPass *pass, float *dx)
 	DbertWeights *g = &t->params.g;
 	size_t		c = t->config.hidden;
 
-	DBERT_TRY(drop(pass, DBERT_DROP_EMBEDDING, 0, dx, pass->n, dx));
+	DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_EMBEDDING, 0, dx, pass->n, dx));
 	DBERT_TRY(dbert_norm_backward(&pass->run, &t->params.w.embed_norm, &g->embed_norm, t->acts.xhat0,
 								  t->acts.rstd0, dx, pass->n, (int) c, dx));
-	DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->word, t->config.vocab, (int) c));
+	if (!t->tied)
+		DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->word, t->config.vocab, (int) c));
 	DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->position, t->config.positions, (int) c));
 	if (g->type != NULL)
 		DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->type, t->config.types, (int) c));
@@ -191,7 +196,7 @@ attention_forward(const DbertPass *pass, int layer)
 	}
 	DBERT_TRY(dbert_linear_forward(run, &w->attn_out, a->context, m, sum));
 	if (is_bert(pass))
-		DBERT_TRY(drop(pass, DBERT_DROP_ATTENTION, layer, sum, m, sum));
+		DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_ATTENTION, layer, sum, m, sum));
 	DBERT_TRY(dbert_add_rows(run, sum, x, m, c));
 	return dbert_norm_forward(run, &w->attn_norm, sum, m, c, t->config.norm_eps, a->xhat1, a->rstd1, a->y1);
 }
@@ -215,7 +220,7 @@ attention_backward(const DbertPass *pass, int layer, float *dx)
 								  t->config.hidden, dx));
 	if (is_bert(pass))
 	{
-		DBERT_TRY(drop(pass, DBERT_DROP_ATTENTION, layer, dx, m, t->acts.t));
+		DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_ATTENTION, layer, dx, m, t->acts.t));
 		dout = t->acts.t;
 	}
 	DBERT_TRY(dbert_linear_backward(run, &w->attn_out, &g->attn_out, a->context, dout, m, dcontext, 0));
@@ -250,7 +255,7 @@ feed_forward_forward(const DbertPass *pass, int layer)
 	DBERT_TRY(dbert_linear_forward(run, &w->ffn_in, a->y1, m, a->u));
 	DBERT_TRY(dbert_act_forward(run, t->config.act, a->u, m, t->config.ffn, t->acts.wide));
 	DBERT_TRY(dbert_linear_forward(run, &w->ffn_out, t->acts.wide, m, sum));
-	DBERT_TRY(drop(pass, DBERT_DROP_FFN, layer, sum, m, sum));
+	DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_FFN, layer, sum, m, sum));
 	DBERT_TRY(dbert_add_rows(run, sum, a->y1, m, c));
 	return dbert_norm_forward(run, &w->ffn_norm, sum, m, c, t->config.norm_eps, a->xhat2, a->rstd2,
 							  layer_output(t, layer));
@@ -272,58 +277,11 @@ feed_forward_backward(const DbertPass *pass, int layer, float *dx)
 
 	DBERT_TRY(dbert_norm_backward(run, &w->ffn_norm, &g->ffn_norm, a->xhat2, a->rstd2, dx, m,
 								  t->config.hidden, dx));
-	DBERT_TRY(drop(pass, DBERT_DROP_FFN, layer, dx, m, dout));
+	DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_FFN, layer, dx, m, dout));
 	DBERT_TRY(dbert_act_forward(run, t->config.act, a->u, m, f, t->acts.wide));
 	DBERT_TRY(dbert_linear_backward(run, &w->ffn_out, &g->ffn_out, t->acts.wide, dout, m, du, 0));
 	DBERT_TRY(dbert_act_backward(run, t->config.act, a->u, t->acts.wide, du, m, f, du));
 	return dbert_linear_backward(run, &w->ffn_in, &g->ffn_in, a->y1, du, m, dx, 1);
-}
-
-/* ---- the head ---- */
-
-/* logits = out(drop(act(dense(hidden)))); TOKEN has no dense */
-static DbertStatus
-head_forward(const DbertPass *pass)
-{
-	DbertTrainer *t = pass->trainer;
-	const DbertWeights *w = &t->params.w;
-	const DbertActs *a = &t->acts;
-	const DbertTrainRun *run = &pass->run;
-	const float *last = a->hidden;
-
-	if (w->head_dense.w != NULL)
-	{
-		DBERT_TRY(dbert_linear_forward(run, &w->head_dense, a->hidden, pass->rows, a->z));
-		DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, pass->rows, t->config.hidden, a->d));
-		last = a->d;
-	}
-	DBERT_TRY(drop(pass, DBERT_DROP_HEAD, 0, last, pass->rows, a->d));
-	return dbert_linear_forward(run, &w->head_out, a->d, pass->rows, a->logits);
-}
-
-/* dx[R, C] from dlogits; hidden, in whose memory it may lie, is read before */
-static DbertStatus
-head_backward(const DbertPass *pass, float *dx)
-{
-	DbertTrainer *t = pass->trainer;
-	const DbertWeights *w = &t->params.w,
-			   *g = &t->params.g;
-	const DbertActs *a = &t->acts;
-	const DbertTrainRun *run = &pass->run;
-	float	   *dh = a->t;
-
-	DBERT_TRY(dbert_linear_backward(run, &w->head_out, &g->head_out, a->d, a->logits, pass->rows, dh, 0));
-	DBERT_TRY(drop(pass, DBERT_DROP_HEAD, 0, dh, pass->rows, dh));
-	if (w->head_dense.w != NULL)
-	{
-		DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, pass->rows, t->config.hidden, a->d));
-		DBERT_TRY(dbert_act_backward(run, w->head_act, a->z, a->d, dh, pass->rows, t->config.hidden, a->z));
-		DBERT_TRY(dbert_linear_backward(run, &w->head_dense, &g->head_dense, a->hidden, a->z, pass->rows,
-										t->layers_learn ? dh : NULL, 0));
-	}
-	if (t->layers_learn)
-		memcpy(dx, dh, (size_t) pass->rows * t->config.hidden * sizeof(float));
-	return DBERT_OK;
 }
 
 /* ---- the whole ---- */
@@ -337,7 +295,7 @@ dbert_pass_forward(const DbertPass *pass)
 		DBERT_TRY(attention_forward(pass, l));
 		DBERT_TRY(feed_forward_forward(pass, l));
 	}
-	return head_forward(pass);
+	return pass->trainer->objective->forward(pass);
 }
 
 /* The derivative travels down in the memory of the last hidden states, which nobody reads any more. */
@@ -346,7 +304,7 @@ dbert_pass_backward(const DbertPass *pass)
 {
 	float	   *dx = pass->trainer->acts.hidden;
 
-	DBERT_TRY(head_backward(pass, dx));
+	DBERT_TRY(pass->trainer->objective->backward(pass, dx));
 	if (!pass->trainer->layers_learn)
 		return DBERT_OK;
 	for (int l = pass->trainer->config.layers - 1; l >= 0; l--)

@@ -43,13 +43,13 @@ extern const DbertAllocator *dbert_trainbase_allocator(const DbertTrainBase *bas
 
 typedef struct DbertTrainOptions
 {
-	DbertHead	head;			/* SEQUENCE or TOKEN */
+	DbertHead	head;			/* SEQUENCE, TOKEN or MASK */
 	DbertProblem problem;		/* of SEQUENCE; TOKEN is SINGLE */
-	int			n_labels;
+	int			n_labels;		/* 0 for MASK */
 	const char *const *labels;	/* [n_labels], UTF-8; must outlive the trainer */
 	const float *class_weights; /* [n_labels] of SINGLE, or NULL; must outlive the trainer */
 
-	bool		head_only;		/* the encoder stays as it is */
+	bool		head_only;		/* the encoder stays as it is; neither this nor the next for MASK */
 	bool		freeze_embeddings;
 	float		dropout;		/* 0 <= p < 1: embeddings, probabilities, layers' outputs, head */
 	uint64_t	seed;			/* of a new head and of dropout */
@@ -77,8 +77,10 @@ typedef struct DbertTrainBatch
 	const uint8_t *types;		/* [N], or NULL: all 0 */
 
 	/* What is to be learnt: the one that head and problem ask for. */
-	const int32_t *classes;		/* SINGLE: [B]; TOKEN: [N], -1 for tokens that do not count */
+	const int32_t *classes;		/* SINGLE: [B]; TOKEN: [N], -1 for tokens that do not count; MASK: [n_masked] ids */
 	const float *targets;		/* MULTI: [B, n_labels] of 0 and 1; REGRESSION: [B, n_labels] */
+	const int32_t *masked;		/* MASK: [n_masked] the tokens, of N, whose ids were others, rising */
+	int			n_masked;		/* at least 1 */
 } DbertTrainBatch;
 
 typedef struct DbertTrainer DbertTrainer;
@@ -93,7 +95,8 @@ extern DbertStatus dbert_trainer_bytes(const DbertTrainBase *base, const DbertTr
 /*
  * Reads the base's weights.  Layers of the head that the base has in the
  * right shape are taken over, the one that gives the logits only if the
- * labels are the same; others begin at random (normal, 0.02).  base must
+ * labels are the same; others begin at random (normal, 0.02).  The decoder of
+ * MASK is the word embedding, unless the base has one of its own.  base must
  * outlive the trainer.
  */
 extern DbertStatus dbert_trainer_create(DbertTrainBase *base, const DbertTrainOptions *options,
@@ -109,8 +112,8 @@ extern bool dbert_trainer_kept_head(const DbertTrainer *trainer);
 
 /*
  * One step of AdamW on the batch's mean loss, which goes to *loss (before the
- * step; the mean is weighted by class_weights, and over labelled tokens for
- * TOKEN).  E_LIMIT for a batch larger than promised, E_INVALID for a loss that
+ * step; the mean is weighted by class_weights, over labelled tokens for TOKEN
+ * and masked ones for MASK).  E_LIMIT for a batch larger than promised, E_INVALID for a loss that
  * is not finite: the training has diverged.  After a failure the trainer can
  * only be freed.
  */
@@ -119,7 +122,8 @@ extern DbertStatus dbert_trainer_step(DbertTrainer *trainer, const DbertTrainBat
 
 /*
  * Logits without dropout, [B, n_labels] or [N, n_labels], valid until the next
- * call; *loss as above, and *weight what it is the mean of, so that means
+ * call; of MASK [n_masked], the logit of the class less the greatest one, so
+ * that 0 means: the most likely token is the right one.  *loss as above, and *weight what it is the mean of, so that means
  * over several batches can be made.
  */
 extern DbertStatus dbert_trainer_evaluate(DbertTrainer *trainer, const DbertTrainBatch *batch,

@@ -88,6 +88,15 @@ set_labels(json_t *root, const DbertTrainOptions *o)
 }
 
 static void
+set_no_labels(json_t *root, const DbertTrainer *t)
+{
+	json_object_del(root, "id2label");
+	json_object_del(root, "label2id");
+	json_object_del(root, "num_labels");
+	json_object_set_new(root, "tie_word_embeddings", json_boolean(t->tied));
+}
+
+static void
 set_problem(json_t *root, const DbertTrainOptions *o)
 {
 	static const char *const names[] = {
@@ -115,7 +124,10 @@ make_config(const DbertTrainer *t, DbertTrainedFiles *f, const DbertPoll *poll, 
 	architectures = json_array();
 	json_array_append_new(architectures, json_string(t->config.architecture));
 	json_object_set_new(root, "architectures", architectures);
-	set_labels(root, &t->options);
+	if (t->options.head == DBERT_HEAD_MASK)
+		set_no_labels(root, t);
+	else
+		set_labels(root, &t->options);
 	set_problem(root, &t->options);
 	json_object_del(root, "torch_dtype");
 	json_object_set_new(root, "dtype", json_string("float32"));
@@ -136,33 +148,45 @@ tensor_entry(const DbertSlot *slot, int parts, uint64_t offset, uint64_t bytes)
 					 (json_int_t) offset, (json_int_t) (offset + bytes));
 }
 
-/* Offsets count from the end of the header here. */
+/* One tensor, part of a slot; offsets count from the end of the header here. */
+static void
+add_piece(DbertTrainedFiles *f, json_t *header, const char *name, const DbertSlot *slot, int parts, const char *data)
+{
+	uint64_t	bytes = slot->bytes / parts,
+				offset = f->weights_size;
+
+	json_object_set_new(header, name, tensor_entry(slot, parts, offset, bytes));
+	f->pieces[f->n_pieces++] = (Piece)
+	{
+		offset, bytes, data
+	};
+	f->weights_size += bytes;
+}
+
+/*
+ * A decoder that is the word embedding is left out, as transformers does; the
+ * bias of BERT's own decoder has two names there, of which each is read.
+ */
 static void
 add_pieces(const DbertTrainer *t, DbertTrainedFiles *f, json_t *header)
 {
 	const DbertSlots *slots = &t->params.slots;
 	char		name[DBERT_TENSOR_NAME_MAX + 1];
-	uint64_t	offset = 0;
 
 	for (int i = 0; i < slots->count; i++)
 	{
 		const DbertSlot *slot = &slots->items[i];
-		int			parts = dbert_slot_parts(slot, &t->config);
+		const char *data = (const char *) t->params.values + slot->offset;
+		int			parts = slot->kind == DBERT_SLOT_TIED ? 0 : dbert_slot_parts(slot, &t->config);
 
 		for (int part = 0; part < parts; part++)
 		{
-			uint64_t	bytes = slot->bytes / parts;
-
 			dbert_slot_tensor_name(slot, part, &t->config, name);
-			json_object_set_new(header, name, tensor_entry(slot, parts, offset, bytes));
-			f->pieces[f->n_pieces++] = (Piece)
-			{
-				offset, bytes, (const char *) t->params.values + slot->offset + part * bytes
-			};
-			offset += bytes;
+			add_piece(f, header, name, slot, parts, data + part * (slot->bytes / parts));
 		}
+		if (!t->tied && strcmp(name, "cls.predictions.bias") == 0)
+			add_piece(f, header, "cls.predictions.decoder.bias", slot, 1, data);
 	}
-	f->weights_size = offset;
 }
 
 static DbertStatus

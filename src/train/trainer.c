@@ -6,6 +6,8 @@
  */
 #include "train/trainer.h"
 
+#include "train/trainbase.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -14,15 +16,8 @@
 
 /* ---- memory ---- */
 
-typedef struct Layout
-{
-	char	   *base;			/* NULL: only add up */
-	size_t		total;
-	bool		overflow;
-} Layout;
-
-static void *
-place(Layout *l, size_t rows, size_t columns, size_t size)
+void *
+dbert_layout_place(DbertLayout *l, size_t rows, size_t columns, size_t size)
 {
 	size_t		count,
 				bytes,
@@ -34,45 +29,45 @@ place(Layout *l, size_t rows, size_t columns, size_t size)
 	return l->base != NULL ? l->base + at : NULL;
 }
 
-static float *
-floats(Layout *l, size_t rows, size_t columns)
+float *
+dbert_layout_floats(DbertLayout *l, size_t rows, size_t columns)
 {
-	return place(l, rows, columns, sizeof(float));
+	return dbert_layout_place(l, rows, columns, sizeof(float));
 }
 
 static void
-place_params(const DbertTrainer *t, Layout *l, DbertParams *p)
+place_params(const DbertTrainer *t, DbertLayout *l, DbertParams *p)
 {
-	p->values = floats(l, p->slots.bytes / sizeof(float), 1);
-	p->gradients = floats(l, p->learning.bytes / sizeof(float), 1);
-	p->mean = floats(l, p->learning.bytes / sizeof(float), 1);
-	p->square = floats(l, p->learning.bytes / sizeof(float), 1);
-	p->best = t->options.keep_best ? floats(l, p->slots.bytes / sizeof(float), 1) : NULL;
-	p->w.layers = place(l, t->config.layers, sizeof(DbertLayer), 1);
-	p->g.layers = place(l, t->config.layers, sizeof(DbertLayer), 1);
+	p->values = dbert_layout_floats(l, p->slots.bytes / sizeof(float), 1);
+	p->gradients = dbert_layout_floats(l, p->learning.bytes / sizeof(float), 1);
+	p->mean = dbert_layout_floats(l, p->learning.bytes / sizeof(float), 1);
+	p->square = dbert_layout_floats(l, p->learning.bytes / sizeof(float), 1);
+	p->best = t->options.keep_best ? dbert_layout_floats(l, p->slots.bytes / sizeof(float), 1) : NULL;
+	p->w.layers = dbert_layout_place(l, t->config.layers, sizeof(DbertLayer), 1);
+	p->g.layers = dbert_layout_place(l, t->config.layers, sizeof(DbertLayer), 1);
 }
 
 static DbertLayerActs
-place_layer(const DbertTrainer *t, Layout *l)
+place_layer(const DbertTrainer *t, DbertLayout *l)
 {
 	size_t		n = t->options.max_batch_tokens,
 				c = t->config.hidden;
 	DbertLayerActs a = {
-		.qkv = floats(l, n, 3 * c),.context = floats(l, n, c),
-		.xhat1 = floats(l, n, c),.rstd1 = floats(l, n, 1),.y1 = floats(l, n, c),
-		.u = floats(l, n, t->config.ffn),.xhat2 = floats(l, n, c),.rstd2 = floats(l, n, 1)
+		.qkv = dbert_layout_floats(l, n, 3 * c),.context = dbert_layout_floats(l, n, c),
+		.xhat1 = dbert_layout_floats(l, n, c),.rstd1 = dbert_layout_floats(l, n, 1),.y1 = dbert_layout_floats(l, n, c),
+		.u = dbert_layout_floats(l, n, t->config.ffn),.xhat2 = dbert_layout_floats(l, n, c),.rstd2 = dbert_layout_floats(l, n, 1)
 	};
 
-	a.x = floats(l, n, c);
+	a.x = dbert_layout_floats(l, n, c);
 	return a;
 }
 
 static void
-place_layers(const DbertTrainer *t, Layout *l, DbertActs *a)
+place_layers(const DbertTrainer *t, DbertLayout *l, DbertActs *a)
 {
 	DbertLayerActs one = {0};
 
-	a->layers = place(l, t->config.layers, sizeof(DbertLayerActs), 1);
+	a->layers = dbert_layout_place(l, t->config.layers, sizeof(DbertLayerActs), 1);
 	for (int i = 0; i < t->config.layers; i++)
 	{
 		if (t->layers_learn || i == 0)
@@ -83,31 +78,28 @@ place_layers(const DbertTrainer *t, Layout *l, DbertActs *a)
 }
 
 static void
-place_acts(const DbertTrainer *t, Layout *l, DbertActs *a)
+place_acts(DbertTrainer *t, DbertLayout *l, DbertActs *a)
 {
 	const DbertTrainOptions *o = &t->options;
 	size_t		n = o->max_batch_tokens,
 				c = t->config.hidden,
-				f = t->config.ffn,
-				rows = o->head == DBERT_HEAD_TOKEN ? n : (size_t) o->max_texts;
+				f = t->config.ffn;
 
-	a->xhat0 = floats(l, n, c);
-	a->rstd0 = floats(l, n, 1);
+	a->xhat0 = dbert_layout_floats(l, n, c);
+	a->rstd0 = dbert_layout_floats(l, n, 1);
 	place_layers(t, l, a);
-	a->hidden = floats(l, n, c);
-	a->z = floats(l, rows, c);
-	a->d = floats(l, rows, c);
-	a->logits = floats(l, rows, o->n_labels);
-	a->wide = floats(l, n, f);
-	a->wide2 = floats(l, n, f > 3 * c ? f : 3 * c);
-	a->t = floats(l, n, c);
-	a->t2 = floats(l, n, c);
-	a->attention = floats(l, o->threads, dbert_self_attention_scratch(o->max_text_tokens));
-	a->sums = place(l, dbert_adamw_parts(&t->params), sizeof(double), 1);
+	a->hidden = dbert_layout_floats(l, n, c);
+	t->objective->place(t, l, a, o->head == DBERT_HEAD_SEQUENCE ? (size_t) o->max_texts : n);
+	a->wide = dbert_layout_floats(l, n, f);
+	a->wide2 = dbert_layout_floats(l, n, f > 3 * c ? f : 3 * c);
+	a->t = dbert_layout_floats(l, n, c);
+	a->t2 = dbert_layout_floats(l, n, c);
+	a->attention = dbert_layout_floats(l, o->threads, dbert_self_attention_scratch(o->max_text_tokens));
+	a->sums = dbert_layout_place(l, dbert_adamw_parts(&t->params), sizeof(double), 1);
 }
 
 static DbertStatus
-place_all(DbertTrainer *t, Layout *l, DbertError *err)
+place_all(DbertTrainer *t, DbertLayout *l, DbertError *err)
 {
 	l->total = 0;
 	place_params(t, l, &t->params);
@@ -124,9 +116,12 @@ check_options(const DbertTrainBase *base, const DbertTrainOptions *o, DbertError
 {
 	const DbertConfig *config = dbert_trainbase_config(base);
 
-	if (o->head != DBERT_HEAD_SEQUENCE && o->head != DBERT_HEAD_TOKEN)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "only heads that classify texts or tokens can be trained");
-	if (o->n_labels < 1 || o->n_labels > DBERT_MAX_LABELS)
+	if (o->head != DBERT_HEAD_SEQUENCE && o->head != DBERT_HEAD_TOKEN && o->head != DBERT_HEAD_MASK)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "only heads that classify texts or tokens or fill masks can be trained");
+	if (o->head == DBERT_HEAD_MASK && (o->head_only || o->freeze_embeddings))
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "masked tokens are learnt by the whole model");
+	if (o->head != DBERT_HEAD_MASK && (o->n_labels < 1 || o->n_labels > DBERT_MAX_LABELS))
 		return dbert_fail(err, DBERT_E_LIMIT, "%d labels, 1 to %d are allowed", o->n_labels, DBERT_MAX_LABELS);
 	if (o->max_text_tokens < 1 || o->max_text_tokens > config->positions ||
 		o->max_batch_tokens < o->max_text_tokens || o->max_texts < 1 || o->steps < 1 ||
@@ -143,17 +138,22 @@ plan(DbertTrainer *t, const DbertTrainBase *base, const DbertTrainOptions *optio
 	DBERT_TRY(check_options(base, options, err));
 	t->alloc = alloc;
 	t->options = *options;
+	t->objective = options->head == DBERT_HEAD_MASK ? &dbert_masked_lm : &dbert_classify;
 	t->layers_learn = !options->head_only;
 	t->embeddings_learn = t->layers_learn && !options->freeze_embeddings;
 	t->config = *dbert_trainbase_config(base);
 	t->config.head = options->head;
 	t->config.problem = options->head == DBERT_HEAD_SEQUENCE ? options->problem : DBERT_PROBLEM_SINGLE;
-	t->config.n_labels = options->n_labels;
+	t->config.n_labels = options->head == DBERT_HEAD_MASK ? 0 : options->n_labels;
 	t->config.dense = 0;		/* a sentence encoder's, which classes have no use for */
 	t->config.embedding = t->config.hidden;
-	snprintf(t->config.architecture, sizeof(t->config.architecture), "%sBertFor%sClassification",
+	snprintf(t->config.architecture, sizeof(t->config.architecture), "%sBertFor%s",
 			 t->config.family == DBERT_FAMILY_DISTILBERT ? "Distil" : "",
-			 options->head == DBERT_HEAD_SEQUENCE ? "Sequence" : "Token");
+			 options->head == DBERT_HEAD_MASK ? "MaskedLM" :
+			 options->head == DBERT_HEAD_SEQUENCE ? "SequenceClassification" : "TokenClassification");
+	t->tied = options->head == DBERT_HEAD_MASK &&
+		(dbert_trainbase_config(base)->head != DBERT_HEAD_MASK ||
+		 dbert_slots_tied(&t->config, &base->pack->tensors));
 	return dbert_params_plan(t, alloc, &t->params, err);
 }
 
@@ -169,7 +169,7 @@ dbert_trainer_bytes(const DbertTrainBase *base, const DbertTrainOptions *options
 					DbertError *err)
 {
 	DbertTrainer t;
-	Layout		l = {0};
+	DbertLayout	l = {0};
 	DbertStatus status;
 
 	memset(&t, 0, sizeof(t));
@@ -205,7 +205,7 @@ fill(DbertTrainer *t, const DbertPoll *poll, DbertError *err)
 	DbertParams *p = &t->params;
 	DbertLayer *w_layers,
 			   *g_layers;
-	Layout		l = {0};
+	DbertLayout	l = {0};
 
 	DBERT_TRY(place_all(t, &l, err));
 	t->memory = dbert_alloc(t->alloc, l.total + 63);
@@ -274,6 +274,24 @@ dbert_trainer_kept_head(const DbertTrainer *trainer)
 
 /* ---- running ---- */
 
+/* Places and classes of masked tokens. */
+static DbertStatus
+check_masked(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *err)
+{
+	int			before = -1;
+
+	if (batch->n_masked < 1)
+		return dbert_fail(err, DBERT_E_INVALID, "a batch without a masked token");
+	for (int i = 0; i < batch->n_masked; i++)
+	{
+		if (batch->masked[i] <= before || batch->masked[i] >= batch->cu[batch->n_texts] ||
+			batch->classes[i] < 0 || batch->classes[i] >= t->config.vocab)
+			return dbert_fail(err, DBERT_E_INVALID, "masked tokens are out of order or out of range");
+		before = batch->masked[i];
+	}
+	return DBERT_OK;
+}
+
 static DbertStatus
 check_batch(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *err)
 {
@@ -289,13 +307,33 @@ check_batch(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *err
 		if (batch->cu[b + 1] - batch->cu[b] < 1 || batch->cu[b + 1] - batch->cu[b] > o->max_text_tokens)
 			return dbert_fail(err, DBERT_E_LIMIT, "a text of %d tokens, but room is for 1 to %d",
 							  (int) (batch->cu[b + 1] - batch->cu[b]), o->max_text_tokens);
-	return DBERT_OK;
+	return o->head == DBERT_HEAD_MASK ? check_masked(t, batch, err) : DBERT_OK;
 }
 
-/* Checks the batch and fills the pass. */
-static DbertStatus
-begin_pass(DbertTrainer *t, const DbertTrainBatch *batch, bool training, const DbertPoll *poll,
-		   DbertError *err, DbertPass *pass)
+/* The rows that the head takes. */
+static void
+pick_rows(const DbertTrainer *t, DbertPass *pass)
+{
+	const DbertTrainBatch *batch = pass->batch;
+
+	switch (t->options.head)
+	{
+		case DBERT_HEAD_MASK:
+			pass->rows = batch->n_masked;
+			pass->picked = batch->masked;
+			break;
+		case DBERT_HEAD_TOKEN:
+			pass->rows = pass->n;
+			break;
+		default:
+			pass->rows = batch->n_texts;
+			pass->picked = batch->cu;
+	}
+}
+
+DbertStatus
+dbert_pass_begin(DbertTrainer *t, const DbertTrainBatch *batch, bool training, const DbertPoll *poll,
+				 DbertError *err, DbertPass *pass)
 {
 	DBERT_TRY(check_batch(t, batch, err));
 	if (dbert_pool_threads(t->pool) > t->options.threads)
@@ -304,9 +342,9 @@ begin_pass(DbertTrainer *t, const DbertTrainBatch *batch, bool training, const D
 	*pass = (DbertPass)
 	{
 		.trainer = t,.batch = batch,.training = training,.n = batch->cu[batch->n_texts],
-		.rows = t->options.head == DBERT_HEAD_TOKEN ? batch->cu[batch->n_texts] : batch->n_texts,
 		.run = {.sgemm = t->sgemm,.kernels = t->options.kernels,.pool = t->pool,.poll = poll,.err = err}
 	};
+	pick_rows(t, pass);
 	return DBERT_OK;
 }
 
@@ -317,9 +355,9 @@ dbert_trainer_step(DbertTrainer *trainer, const DbertTrainBatch *batch, const Db
 	DbertPass	pass;
 	double		weight;
 
-	DBERT_TRY(begin_pass(trainer, batch, true, poll, err, &pass));
+	DBERT_TRY(dbert_pass_begin(trainer, batch, true, poll, err, &pass));
 	DBERT_TRY(dbert_pass_forward(&pass));
-	DBERT_TRY(dbert_pass_loss(&pass, true, loss, &weight));
+	DBERT_TRY(trainer->objective->loss(&pass, true, loss, &weight));
 	DBERT_TRY(dbert_pass_backward(&pass));
 	DBERT_TRY(dbert_adamw_step(&pass));
 	trainer->step++;
@@ -332,10 +370,10 @@ dbert_trainer_evaluate(DbertTrainer *trainer, const DbertTrainBatch *batch, cons
 {
 	DbertPass	pass;
 
-	DBERT_TRY(begin_pass(trainer, batch, false, poll, err, &pass));
+	DBERT_TRY(dbert_pass_begin(trainer, batch, false, poll, err, &pass));
 	DBERT_TRY(dbert_pass_forward(&pass));
 	*logits = trainer->acts.logits;
-	return dbert_pass_loss(&pass, false, loss, weight);
+	return trainer->objective->loss(&pass, false, loss, weight);
 }
 
 DbertStatus

@@ -3,8 +3,9 @@
  * of a step.
  *
  * Everything is sized by the options and allocated once.  Letters as in
- * nn/encoder.h; R are the rows that the head takes: B for SEQUENCE, N for TOKEN.
- * The last layer has R rows, too, from its attention's output on.
+ * nn/encoder.h; R are the rows that the head takes: B for SEQUENCE, those that
+ * are masked for MASK, else N.  The last layer has R rows, too, from its
+ * attention's output on.
  */
 #ifndef DBERT_TRAIN_TRAINER_H
 #define DBERT_TRAIN_TRAINER_H
@@ -52,9 +53,14 @@ typedef struct DbertActs
 	DbertLayerActs *layers;		/* [L]; all the same memory if the layers do not learn */
 	float	   *hidden;			/* [R, C] output of the last layer, [N, C] memory */
 
-	float	   *z;				/* [R, C] its dense layer, before the activation */
+	/* the objective's: those that it places */
+	float	   *z;				/* [R, C] the head's dense layer, before the activation */
 	float	   *d;				/* [R, C] what the output layer takes */
-	float	   *logits;			/* [R, n_labels]; then their derivative */
+	float	   *logits;			/* [R, n_labels]; then their derivative; of MASK dbert_trainer_evaluate's [R] */
+	float	   *head_xhat;		/* [R, C] of the head's norm */
+	float	   *head_rstd;		/* [R] */
+	float	   *dd;				/* [R, C] the derivative by d */
+	float	   *block;			/* logits of some rows, see maskedlm.c */
 
 	/* scratch */
 	float	   *wide;			/* [N, F] */
@@ -65,11 +71,54 @@ typedef struct DbertActs
 	double	   *sums;			/* of parts of the gradients */
 } DbertActs;
 
+/* Memory being laid out: two walks, the first only adds up. */
+typedef struct DbertLayout
+{
+	char	   *base;			/* NULL: only add up */
+	size_t		total;
+	bool		overflow;
+} DbertLayout;
+
+extern void *dbert_layout_place(DbertLayout *l, size_t rows, size_t columns, size_t size);
+extern float *dbert_layout_floats(DbertLayout *l, size_t rows, size_t columns);
+
+typedef struct DbertPass DbertPass;
+
+/*
+ * What is made of the last hidden states, and what is wrong with it: one for
+ * each kind of head.
+ */
+typedef struct DbertObjective
+{
+	/* Arrays in t->acts that it alone has; rows are the R at most. */
+	void		(*place) (DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows);
+
+	/* acts.hidden[R, C] to the outputs */
+	DbertStatus (*forward) (const DbertPass *pass);
+
+	/*
+	 * *loss = the batch's mean, *weight its denominator; when differentiate is
+	 * set, what the backward begins with: the outputs become the derivative of
+	 * the mean by them, or that by the output layer's input and gradients.
+	 */
+	DbertStatus (*loss) (const DbertPass *pass, bool differentiate, double *loss, double *weight);
+
+	/*
+	 * Gradients of the head, and dx[R, C] by the hidden states, in whose memory
+	 * it may lie, unless the layers do not learn.
+	 */
+	DbertStatus (*backward) (const DbertPass *pass, float *dx);
+} DbertObjective;
+
+extern const DbertObjective dbert_classify;		/* SEQUENCE, TOKEN */
+extern const DbertObjective dbert_masked_lm;	/* MASK */
+
 struct DbertTrainer
 {
 	const DbertAllocator *alloc;
 	DbertTrainBase *base;
 	DbertTrainOptions options;
+	const DbertObjective *objective;
 	DbertConfig config;			/* the base's with the new head */
 	DbertParams params;
 	DbertActs	acts;
@@ -79,11 +128,12 @@ struct DbertTrainer
 	bool		layers_learn;
 	bool		embeddings_learn;
 	bool		kept_head;
+	bool		tied;			/* the decoder of MASK is the word embedding */
 	int64_t		step;			/* done so far */
 };
 
 /* A pass over a batch. */
-typedef struct DbertPass
+struct DbertPass
 {
 	DbertTrainer *trainer;
 	const DbertTrainBatch *batch;
@@ -91,7 +141,14 @@ typedef struct DbertPass
 	bool		training;		/* with dropout */
 	int			n;				/* N */
 	int			rows;			/* R */
-} DbertPass;
+	const int32_t *picked;		/* [R] the rows of N that they are, rising; NULL: all */
+};
+
+/* ---- trainer.c ---- */
+
+/* Check the batch and fill pass. */
+extern DbertStatus dbert_pass_begin(DbertTrainer *t, const DbertTrainBatch *batch, bool training,
+									const DbertPoll *poll, DbertError *err, DbertPass *pass);
 
 /* ---- params.c ---- */
 
@@ -104,10 +161,10 @@ extern DbertStatus dbert_params_load(DbertTrainer *trainer, const DbertPoll *pol
 
 /* ---- pass.c: the network ---- */
 
-/* logits of the batch */
+/* hidden states and the objective's outputs */
 extern DbertStatus dbert_pass_forward(const DbertPass *pass);
 
-/* gradients, from the derivative by the logits in acts.logits */
+/* gradients, from the derivative by the outputs, where the loss left it */
 extern DbertStatus dbert_pass_backward(const DbertPass *pass);
 
 /* The streams of dropout: where masks are made.  Those of layer l are 4 l + DROP_... */
@@ -122,13 +179,9 @@ typedef enum DbertDropSite
 
 extern DbertDropout dbert_pass_dropout(const DbertPass *pass, DbertDropSite site, int layer);
 
-/* ---- loss.c ---- */
-
-/*
- * *loss = the batch's mean, *weight its denominator; logits become the
- * derivative of the mean by them when differentiate is set.
- */
-extern DbertStatus dbert_pass_loss(const DbertPass *pass, bool differentiate, double *loss, double *weight);
+/* y[M, C] = x dropped out, in place or not; its own backward. */
+extern DbertStatus dbert_pass_drop(const DbertPass *pass, DbertDropSite site, int layer, const float *x,
+								   int m, float *y);
 
 /* ---- adamw.c ---- */
 

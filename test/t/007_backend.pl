@@ -105,6 +105,14 @@ cmp_ok($maps, '<=', 10, 'replaced models are unmapped');
 my @files = glob("/proc/$pid/fd/*");
 cmp_ok(scalar(@files), '<', 100, 'and no files stay open');
 
+# Thousands of rows from one call, each with the whole text: none is left behind while it runs.
+load_model($node, 'bert-mlm');
+my $fills = q{SELECT count(*) FROM distil_fill_mask('[MASK] [MASK] [MASK] [MASK]' || repeat(' film', 15000), 'bert-mlm', %d)};
+$session->query_safe(sprintf($fills, 1));
+my $peak = status('VmHWM');
+cmp_ok($session->query_safe(sprintf($fills, 1000)), '>', 1000, 'many rows of distil_fill_mask');
+cmp_ok(status('VmHWM') - $peak, '<', 30000, 'take little memory');
+
 # A warning would tell of a leaked snapshot, buffer or file.
 unlike(slurp_file($node->logfile), qr/WARNING/, 'no warnings in the log');
 is(status('Threads'), 1, 'still one thread');

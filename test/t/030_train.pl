@@ -48,6 +48,21 @@ is($session->query(q{SELECT count(*) FROM pg_backend_memory_contexts WHERE name 
 $session->quit;
 is($node->safe_psql('postgres', $count), $rows, 'cancelled trainings leave no rows');
 
+# Texts are held as tokens: large ones go through memory a few at a time.
+SKIP:
+{
+	skip 'there is no /proc', 1 unless -e '/proc/self/status';
+	$node->safe_psql('postgres', q{CREATE TABLE large AS SELECT repeat('soup ', 100000) AS body, i % 2 AS label FROM generate_series(1, 400) i});
+	my $grown = $node->safe_psql('postgres', <<'SQL');
+SET client_min_messages = warning;
+CREATE FUNCTION peak_kb() RETURNS int LANGUAGE sql AS $$ SELECT substring(pg_read_file('/proc/self/status') FROM 'VmHWM:\s+(\d+)')::int $$;
+CREATE TEMP TABLE peak AS SELECT peak_kb() AS kb FROM distil_train('l', 'SELECT body, label FROM large LIMIT 10', 'distilbert-base', epochs => 1, max_tokens => 8);
+DO $$ BEGIN PERFORM distil_train('l', 'SELECT body, label FROM large', 'distilbert-base', epochs => 1, max_tokens => 8, replace => true); END $$;
+SELECT (peak_kb() - kb) / 1024 FROM peak;
+SQL
+	cmp_ok($grown, '<', 60, 'training on 200 MB of texts takes little memory');
+}
+
 # The same bits with any number of threads, in one session or another.
 sub sha256_of
 {

@@ -1,5 +1,5 @@
 /*
- * loss.c -- losses and their derivatives by the logits.
+ * classify.c -- heads that classify texts or tokens, or give numbers; their losses.
  *
  * As PyTorch's CrossEntropyLoss (class weights, ignored tokens; the mean is
  * weighted), BCEWithLogitsLoss and MSELoss, computed in double.
@@ -8,6 +8,63 @@
 
 #include <math.h>
 #include <string.h>
+
+/* ---- the head ---- */
+
+static void
+place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
+{
+	a->z = dbert_layout_floats(l, rows, t->config.hidden);
+	a->d = dbert_layout_floats(l, rows, t->config.hidden);
+	a->logits = dbert_layout_floats(l, rows, t->options.n_labels);
+}
+
+/* logits = out(drop(act(dense(hidden)))); TOKEN has no dense */
+static DbertStatus
+forward(const DbertPass *pass)
+{
+	DbertTrainer *t = pass->trainer;
+	const DbertWeights *w = &t->params.w;
+	const DbertActs *a = &t->acts;
+	const DbertTrainRun *run = &pass->run;
+	const float *last = a->hidden;
+
+	if (w->head_dense.w != NULL)
+	{
+		DBERT_TRY(dbert_linear_forward(run, &w->head_dense, a->hidden, pass->rows, a->z));
+		DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, pass->rows, t->config.hidden, a->d));
+		last = a->d;
+	}
+	DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_HEAD, 0, last, pass->rows, a->d));
+	return dbert_linear_forward(run, &w->head_out, a->d, pass->rows, a->logits);
+}
+
+/* dx[R, C] from dlogits; hidden, in whose memory it may lie, is read before */
+static DbertStatus
+backward(const DbertPass *pass, float *dx)
+{
+	DbertTrainer *t = pass->trainer;
+	const DbertWeights *w = &t->params.w,
+			   *g = &t->params.g;
+	const DbertActs *a = &t->acts;
+	const DbertTrainRun *run = &pass->run;
+	float	   *dh = a->t;
+
+	DBERT_TRY(dbert_linear_backward(run, &w->head_out, &g->head_out, a->d, a->logits, pass->rows, dh, 0));
+	DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_HEAD, 0, dh, pass->rows, dh));
+	if (w->head_dense.w != NULL)
+	{
+		DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, pass->rows, t->config.hidden, a->d));
+		DBERT_TRY(dbert_act_backward(run, w->head_act, a->z, a->d, dh, pass->rows, t->config.hidden, a->z));
+		DBERT_TRY(dbert_linear_backward(run, &w->head_dense, &g->head_dense, a->hidden, a->z, pass->rows,
+										t->layers_learn ? dh : NULL, 0));
+	}
+	if (t->layers_learn)
+		memcpy(dx, dh, (size_t) pass->rows * t->config.hidden * sizeof(float));
+	return DBERT_OK;
+}
+
+/* ---- losses ---- */
 
 /* The weight of a row's class; 0 for a token that does not count. */
 static double
@@ -83,8 +140,8 @@ squared_error(float *x, const float *y, int n, double share, bool differentiate)
 	return loss;
 }
 
-DbertStatus
-dbert_pass_loss(const DbertPass *pass, bool differentiate, double *loss, double *weight)
+static DbertStatus
+loss_of_logits(const DbertPass *pass, bool differentiate, double *loss, double *weight)
 {
 	const DbertTrainOptions *o = &pass->trainer->options;
 	const DbertTrainBatch *batch = pass->batch;
@@ -112,3 +169,5 @@ dbert_pass_loss(const DbertPass *pass, bool differentiate, double *loss, double 
 		return dbert_fail(pass->run.err, DBERT_E_INVALID, "the loss is no longer finite: training has diverged");
 	return DBERT_OK;
 }
+
+const DbertObjective dbert_classify = {place, forward, loss_of_logits, backward};

@@ -1,0 +1,40 @@
+-- Training and evaluating at the edges: few rows, odd types, texts and queries that are not as they should be.
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set models 'distilbert-base distilbert-sentiment distilbert-multilabel'
+\set setup :abs_srcdir '/test/setup.sql'
+\set ECHO none
+\i :setup
+\set ECHO all
+SET client_min_messages = warning;
+CREATE TEMP TABLE tickets AS SELECT i AS id, CASE i % 2 WHEN 0 THEN 'warm soup ' ELSE 'a long film ' END || i AS body,
+	CASE i % 2 WHEN 0 THEN 'food' ELSE 'film' END AS team, i AS stars FROM generate_series(1, 10) AS i;
+
+-- no row can be held back where each class has one; one row is trained on, whatever validation says
+SELECT distil_train('x', 'SELECT body, team FROM tickets WHERE id < 3', 'distilbert-base', early_stopping => 1);
+SELECT max(step) AS steps, bool_and(value IS NOT NULL) AS validated FROM distil_train('most', 'SELECT body, stars FROM tickets', 'distilbert-base',
+	task => 'regression', validation => 0.99, epochs => 2);
+
+-- numbers are numbers, whatever the session shows of them
+SELECT distil_train('x', 'SELECT body, stars::text::money FROM tickets', 'distilbert-base', task => 'regression');
+SELECT distil_train('x', $$SELECT body, 'pg_class'::regclass FROM tickets$$, 'distilbert-base', task => 'regression');
+SELECT distil_train('x', $$SELECT body, 1e39::float8 FROM tickets$$, 'distilbert-base', task => 'regression');
+SET extra_float_digits = -15;
+SELECT train_loss BETWEEN 151 AND 153 AS exact FROM distil_train('sum', $$SELECT 'x', 12.34::float8$$, 'distilbert-base', task => 'regression', epochs => 1, dropout => 0);
+RESET extra_float_digits;
+
+-- domains are what they are made of; char(n) has no blanks behind
+CREATE DOMAIN regress_star AS int;
+CREATE DOMAIN regress_name AS char(8);
+CREATE DOMAIN regress_tags AS text[];
+SELECT count(*) FROM distil_train('d1', 'SELECT body::regress_name, (stars % 3)::regress_star FROM tickets', 'distilbert-base', epochs => 1);
+SELECT count(*) FROM distil_train('d2', 'SELECT body, ARRAY[team]::regress_tags FROM tickets', 'distilbert-base', epochs => 1);
+SELECT count(*) FROM distil_train('d3', 'SELECT body, team::regress_name FROM tickets', 'distilbert-base', epochs => 1);
+SELECT count(*) FROM distil_train('d4', 'SELECT body, ARRAY[team]::char(8)[] FROM tickets', 'distilbert-base', epochs => 1);
+SELECT name, labels FROM distil_models WHERE name IN ('d1', 'd2', 'd3', 'd4') ORDER BY name;
+DROP DOMAIN regress_star, regress_name, regress_tags;
+
+-- a label that a row has twice counts once
+SELECT label, support FROM distil_evaluate('distilbert-multilabel', $$SELECT 'soup', '{joy,joy}'::text[]$$) WHERE label IN ('joy', '(micro average)');
+
+SELECT distil_drop_model(name) FROM distil_models WHERE name IN ('most', 'sum', 'd1', 'd2', 'd3', 'd4') ORDER BY name;
+SELECT bool_and(distil_drop_model(m)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;
