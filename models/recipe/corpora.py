@@ -78,3 +78,9 @@ def imdb(data):
 
 def captions(data):
     return [line for name, body in members(data / "more/multi30k.tar", ["raw/train.en.gz"]) for line in body.splitlines()]
+
+
+def tweets(data):
+    """TweetEval's training and validation tweets of all tasks."""
+    return [line.strip() for _, body in members(data / "more/tweeteval.tar.gz", ["train_text.txt", "val_text.txt"])
+            for line in body.split("\n") if line.strip()]

@@ -69,7 +69,7 @@ def shapes(pieces):
     return out
 
 
-def weights(words, dim, heads, layers, hidden, places, seed=1, gain=1.7, quiet=1.0):
+def weights(words, dim, heads, layers, hidden, places, place=0.06, seed=1, gain=1.7, quiet=1.0):
     """All tensors of a DistilBERT by their Hugging Face names; words [vocab, n] are the words' columns, the dim - n others
     hold the place.  `quiet` scales what layers add to the words: near 0 the encoder begins as the words themselves."""
     rng = np.random.default_rng(seed)
@@ -87,7 +87,7 @@ def weights(words, dim, heads, layers, hidden, places, seed=1, gain=1.7, quiet=1
     speed = 1.6 * (0.02 / 1.6) ** (np.arange(turned // 2) / (turned // 2 - 1))
     angle = np.arange(places)[:, None] * speed
     at = rng.normal(0, 0.002, (places, dim)).astype(np.float32)
-    at[:, -turned:] = 0.06 * np.concatenate([np.sin(angle), np.cos(angle)], 1)
+    at[:, -turned:] = place * np.concatenate([np.sin(angle), np.cos(angle)], 1)
     w[e + "position_embeddings.weight"] = at
     norm(e + "LayerNorm")
     for i in range(layers):
