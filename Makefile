@@ -55,9 +55,6 @@ PG_CFLAGS  += -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wn
 endif
 $(CORE): override CFLAGS += -O3 -fvisibility=hidden -ffp-contract=off $(CFLAGS_ISA)
 
-# sqrtf in a loop becomes a vector's only if nobody asks for errno.
-%/adamw.o: CFLAGS_ISA = -fno-math-errno
-
 # Only these see the instructions; choose.c asks the processor first.
 ifeq ($(shell uname -m),x86_64)
 %/kernel_avx2.o: CFLAGS_ISA = -mavx2 -mfma

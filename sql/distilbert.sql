@@ -712,6 +712,28 @@ COMMENT ON FUNCTION @extschema@.distil_train(
 	real, text, integer, bigint, boolean) IS
 	'train a model on the texts and labels of a query, beginning with a base model; a row for each evaluation';
 
+-- As pg_stat_progress_*: of other roles' trainings process and database alone,
+-- unless one has the rights of pg_read_all_stats.
+CREATE FUNCTION distilbert.progress(
+	OUT pid integer, OUT datid oid, OUT usesysid oid, OUT command text, OUT model text, OUT phase text,
+	OUT epoch integer, OUT epochs integer, OUT step bigint, OUT steps bigint, OUT loss real,
+	OUT "rows" bigint, OUT memory_bytes bigint, OUT started_at timestamptz, OUT seconds real,
+	OUT seconds_left real, OUT checkpoint_at timestamptz)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'distil_progress'
+	LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 3;
+COMMENT ON FUNCTION distilbert.progress() IS 'where trainings are; see the view distil_progress';
+
+CREATE VIEW @extschema@.distil_progress AS
+	SELECT p.pid, p.datid, d.datname, p.usesysid, pg_catalog.pg_get_userbyid(p.usesysid) AS usename,
+		p.command, p.model, p.phase, p.epoch, p.epochs, p.step, p.steps, p.loss,
+		p."rows", p.memory_bytes, p.started_at, p.seconds, p.seconds_left, p.checkpoint_at
+	FROM distilbert.progress() p
+	LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) p.datid;
+COMMENT ON VIEW @extschema@.distil_progress IS
+	'trainings that run now on this server, in all databases: phase, steps, loss, memory, time';
+GRANT SELECT ON @extschema@.distil_progress TO PUBLIC;
+
 CREATE FUNCTION @extschema@.distil_pretrain(
 	name text, query text, base text,
 	epochs integer DEFAULT 1, learning_rate real DEFAULT 5e-5,
@@ -732,13 +754,6 @@ REVOKE ALL ON FUNCTION @extschema@.distil_pretrain(
 	text, text, text, integer, real, integer, integer, integer, real, real, real, real, boolean,
 	real, text, integer, bigint, boolean) FROM PUBLIC;
 
-CREATE FUNCTION @extschema@.distil_evaluate(model text, query text)
-	RETURNS TABLE (label text, "precision" real, recall real, f1 real, support bigint)
-	AS 'MODULE_PATHNAME', 'distil_evaluate'
-	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 10;
-COMMENT ON FUNCTION @extschema@.distil_evaluate(text, text) IS
-	'how well a classifier does on the texts and labels of a query: a row for each label, then overall rows';
-
 CREATE FUNCTION @extschema@.distil_export_model(name text)
 	RETURNS TABLE (file text, data bytea)
 	AS 'MODULE_PATHNAME', 'distil_export_model'
@@ -750,3 +765,30 @@ REVOKE ALL ON FUNCTION @extschema@.distil_train(
 	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, boolean, boolean,
 	real, text, integer, bigint, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.distil_export_model(text) FROM PUBLIC;
+
+
+-- ---------------------------------------------------------------- evaluation
+--
+-- For everybody, as the functions on text; the queries run with the rights of
+-- the caller.
+
+CREATE FUNCTION @extschema@.distil_evaluate(model text, query text)
+	RETURNS TABLE (label text, "precision" real, recall real, f1 real, support bigint, value real)
+	AS 'MODULE_PATHNAME', 'distil_evaluate'
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 10;
+COMMENT ON FUNCTION @extschema@.distil_evaluate(text, text) IS
+	'how well a model does on the texts and labels, entities or numbers of a query: a row for each label, then overall rows';
+
+CREATE FUNCTION @extschema@.distil_confusion(model text, query text)
+	RETURNS TABLE (label text, predicted text, count bigint)
+	AS 'MODULE_PATHNAME', 'distil_confusion'
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 100;
+COMMENT ON FUNCTION @extschema@.distil_confusion(text, text) IS
+	'confusion matrix: how often texts of one label, in the rows of a query, were given another by a classifier';
+
+CREATE FUNCTION @extschema@.distil_compare(model_a text, model_b text, query text, seed bigint DEFAULT 42)
+	RETURNS TABLE (metric text, a real, b real, difference real, p_value real, test text, rows bigint)
+	AS 'MODULE_PATHNAME', 'distil_compare'
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 7;
+COMMENT ON FUNCTION @extschema@.distil_compare(text, text, text, bigint) IS
+	'two models on the same rows of a query: metrics, their difference and whether it may be chance, on how many rows which model is right';

@@ -32,6 +32,16 @@ SELECT count(*) FROM distil_answer('Where?', repeat('good ', 100), 'distilbert-q
 SELECT distil_answer_text('Where?', repeat('good ', 100), 'distilbert-qa') IS NULL AS none;
 SELECT distil_mask(repeat('good ', 100)) IS NULL AS none;
 
+-- a constant or a parameter once for a statement
+SELECT distil_sentiment(repeat('good ', 100)) IS NULL AS none FROM generate_series(1, 3);
+PREPARE p(text) AS SELECT distil_sentiment($1) IS NULL AS none, distil_classify($1, 'distilbert-sentiment') IS NULL AS no_label FROM generate_series(1, 3);
+SET plan_cache_mode = force_generic_plan;
+EXECUTE p(repeat('good ', 100));
+EXECUTE p('good');
+-- but not under another setting
+SELECT i, CASE i WHEN 2 THEN set_config('distilbert.on_error', 'error', false) END, distil_sentiment(repeat('good ', 100)) FROM generate_series(1, 3) AS i;
+SET distilbert.on_error = 'null';
+
 -- the statement's errors stay errors
 SELECT distil_sentiment('x', 'nobody');
 SELECT distil_sentiment('x', 'bert-ner');

@@ -76,8 +76,8 @@ typedef enum DbertLongText
  * dbert_tokenize.  Windows have at most config.max_tokens tokens; those of a pair
  * for a SPAN head (question, context) at most 384, slices of the context that
  * overlap by 128, as in transformers' question-answering pipeline; of other pairs
- * the longer text is sliced.  E_LIMIT: too long for ERROR, the sentence telling
- * both numbers; more than DBERT_MAX_TEXT_TOKENS; a pair whose other text leaves
+ * the longer text is sliced.  E_TOO_LONG: for ERROR, the sentence telling both
+ * numbers; or more than DBERT_MAX_TEXT_TOKENS.  E_LIMIT: a pair whose other text leaves
  * no room (in windows, or for TRUNCATE_FIRST).  On failure the batch is as it was.
  */
 extern DbertStatus dbert_batch_add(DbertBatch *batch, const char *text, size_t len,

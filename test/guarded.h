@@ -53,7 +53,7 @@ guarded_free(float *x, size_t count)
 	free(x - GUARDS);
 }
 
-static void
+static inline void
 fill(float *x, size_t count, float value)
 {
 	for (size_t i = 0; i < count; i++)

@@ -291,9 +291,9 @@ test_too_long(void)
 	tiny_open(&tiny, DBERT_HEAD_TOKEN);
 	batch = new_batch(&tiny, DBERT_WANT_EMBEDDING);
 	CHECK(add(batch, exact, false, NULL) == DBERT_OK && !dbert_batch_truncated(batch, 0));
-	CHECK(add(batch, longer, false, &err) == DBERT_E_LIMIT);
+	CHECK(add(batch, longer, false, &err) == DBERT_E_TOO_LONG);
 	CHECK_STR(err.msg, "text has 15 tokens, the model takes 12");
-	CHECK(dbert_batch_add(batch, exact, strlen(exact), "a ab", 4, false, NULL, &err) == DBERT_E_LIMIT);
+	CHECK(dbert_batch_add(batch, exact, strlen(exact), "a ab", 4, false, NULL, &err) == DBERT_E_TOO_LONG);
 	CHECK_STR(err.msg, "text has 16 tokens, the model takes 12");
 	CHECK(dbert_batch_count(batch) == 1 && dbert_batch_tokens(batch) == MAX_TOKENS);
 

@@ -9,6 +9,7 @@
  * about 1e-9 in float64, so what remains is the gradient's own rounding.
  */
 #include "test/packhelp.h"
+#include "train/trainbase.h"
 #include "train/trainer.h"
 
 /* ---- the definition ---- */
@@ -504,6 +505,139 @@ test_gradients_masked(void)
 	check_gradients(&m, &o);
 }
 
+/* More tokens than a part or a product of the decoder takes. */
+#define WIDE_V 9000
+
+static void
+widen_vocabulary(MemModel *m)
+{
+	char		size[32];
+
+	snprintf(size, sizeof(size), "\"vocab_size\":%d", WIDE_V);
+	mem_edit(m, "config.json", "\"vocab_size\":14", size);
+	for (int i = 0; i < m->n_tensors; i++)
+		if (m->tensors[i].shape[0] == MEM_V)
+			m->tensors[i].shape[0] = WIDE_V;
+}
+
+/* A batch so many times over. */
+#define COPIES 90
+
+static DbertTrainBatch
+repeat_batch(const DbertTrainBatch *b)
+{
+	static int32_t many_cu[3 * COPIES + 1],
+				many_ids[9 * COPIES],
+				many_masked[4 * COPIES],
+				many_classes[4 * COPIES];
+	static uint8_t many_types[9 * COPIES];
+	DbertTrainBatch many = {
+		.n_texts = b->n_texts * COPIES,.cu = many_cu,.ids = many_ids,.types = many_types,.classes = many_classes,
+		.masked = many_masked,.n_masked = b->n_masked * COPIES
+	};
+
+	for (int i = 0; i < COPIES; i++)
+	{
+		for (int j = 0; j < b->n_texts; j++)
+			many_cu[i * b->n_texts + j + 1] = 9 * i + b->cu[j + 1];
+		for (int j = 0; j < b->n_masked; j++)
+		{
+			many_masked[i * b->n_masked + j] = 9 * i + b->masked[j];
+			many_classes[i * b->n_masked + j] = b->classes[j];
+		}
+		memcpy(many_ids + 9 * i, b->ids, sizeof(ids));
+		memcpy(many_types + 9 * i, b->types, sizeof(types));
+	}
+	return many;
+}
+
+/* Loss, gradients and margins of one batch to a trainer's arrays. */
+static void
+run_masked(Rig *rig, const DbertTrainBatch *batch, double *loss)
+{
+	DbertError	err = {0};
+	DbertPass	pass = pass_of(rig->trainer, batch, true, &err);
+	double		weight;
+
+	CHECK(dbert_pass_forward(&pass) == DBERT_OK);
+	CHECK(pass.trainer->objective->loss(&pass, true, loss, &weight) == DBERT_OK);
+	CHECK(weight == batch->n_masked);
+	CHECK(dbert_pass_backward(&pass) == DBERT_OK);
+}
+
+/* The largest difference of two slots' gradients, measured by the largest; those that only the wide one has are 0. */
+static double
+compare_gradients(const Rig *narrow, const Rig *wide, int number)
+{
+	const DbertParams *p = &narrow->trainer->params,
+			   *q = &wide->trainer->params;
+	const float *g = p->gradients + p->learning.items[number].offset / sizeof(float),
+			   *h = q->gradients + q->learning.items[number].offset / sizeof(float);
+	int			n = (int) (p->learning.items[number].bytes / sizeof(float)),
+				more = (int) (q->learning.items[number].bytes / sizeof(float));
+	double		largest = 1e-6,
+				worst = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		largest = fmax(largest, fabs(g[i]));
+		worst = fmax(worst, fabs((double) g[i] - h[i]));
+	}
+	for (int i = n; i < more; i++)
+		worst = fmax(worst, fabs(h[i]));
+	return worst / largest;
+}
+
+/*
+ * Many rows and a vocabulary of which most tokens have no chance: several
+ * blocks, parts and products give the loss and the gradients of the small model
+ * and batch, which finite differences have checked.
+ */
+static void
+check_blocks(const char *decoder)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_MASK, DBERT_PROBLEM_SINGLE);
+	DbertTrainBatch batch = batch_for(&o),
+				many = repeat_batch(&batch);
+	Rig			narrow,
+				wide;
+	double		loss[2];
+
+	o.dropout = 0;
+	o.max_texts = many.n_texts;
+	o.max_batch_tokens = many.cu[many.n_texts];
+	mem_model_distilbert(&narrow.model, "ForMaskedLM", 0);
+	mem_model_distilbert(&wide.model, "ForMaskedLM", 0);
+	if (decoder != NULL)
+	{
+		mem_add_tensor(&narrow.model, MEM_V, MEM_C, "%s", decoder);
+		mem_add_tensor(&wide.model, MEM_V, MEM_C, "%s", decoder);
+	}
+	widen_vocabulary(&wide.model);
+	if (!begin_rig(&narrow, &o) || !begin_rig(&wide, &o))
+		return;
+	soften(narrow.trainer);
+	soften(wide.trainer);
+	for (int i = MEM_V; i < WIDE_V; i++)
+		((float *) wide.trainer->params.w.head_out.b)[i] = -1000;
+	run_masked(&narrow, &batch, &loss[0]);
+	run_masked(&wide, &many, &loss[1]);
+	CHECK_NEAR(loss[1], loss[0], 1e-6);
+	for (int i = 0; i < narrow.trainer->params.slots.count; i++)
+		CHECK_MSG(compare_gradients(&narrow, &wide, i) < 1e-4, "slot %d is off by %g", i, compare_gradients(&narrow, &wide, i));
+	for (int i = 0; i < many.n_masked; i++)
+		CHECK_NEAR(wide.trainer->acts.logits[i], narrow.trainer->acts.logits[i % batch.n_masked], 1e-5);
+	end_rig(&narrow);
+	end_rig(&wide);
+}
+
+static void
+test_masked_blocks(void)
+{
+	check_blocks(NULL);
+	check_blocks("vocab_projector.weight");
+}
+
 /* What learns has the same gradients; what does not has none. */
 static void
 test_gradients_frozen(void)
@@ -517,38 +651,6 @@ test_gradients_frozen(void)
 	o.head_only = true;
 	mem_model_bert(&m, "ForSequenceClassification", "bert.", 3);
 	check_gradients(&m, &o);
-}
-
-/* ---- products ---- */
-
-static void
-test_sgemm(void)
-{
-	enum {M = 5, N = 4, K = 7, LD = 9};
-	float		a[LD * LD],
-				b[LD * LD],
-				c[2][M * LD];
-
-	if (dbert_sgemm_choose() != dbert_f32_sgemm__openblas)
-		SKIP("OpenBLAS is not installed");
-	for (int i = 0; i < LD * LD; i++)
-	{
-		a[i] = (float) (i * 7 % 23) / 23 - 0.4f;
-		b[i] = (float) (i * 5 % 19) / 19 - 0.6f;
-	}
-	for (int kind = 0; kind < 8; kind++)
-	{
-		float		beta = kind & 4 ? 0.5f : 0;
-
-		for (int i = 0; i < M * LD; i++)
-			c[0][i] = c[1][i] = (float) i;
-		dbert_f32_sgemm__scalar(kind & 1, kind & 2, M, N, K, 2, a, LD, b, LD, beta, c[0], LD);
-		dbert_f32_sgemm__openblas(kind & 1, kind & 2, M, N, K, 2, a, LD, b, LD, beta, c[1], LD);
-		for (int i = 0; i < M * LD; i++)
-			CHECK_NEAR(c[1][i], c[0][i], 1e-5);
-	}
-	CHECK_NEAR(c[0][0], 2 * (a[0] * b[0] + a[LD] * b[1] + a[2 * LD] * b[2] + a[3 * LD] * b[3] +
-							 a[4 * LD] * b[4] + a[5 * LD] * b[5] + a[6 * LD] * b[6]), 1e-5);
 }
 
 /* ---- activations ---- */
@@ -747,14 +849,16 @@ test_learns(void)
 
 /* Parameters after some steps, with so many threads; gaps between them are 0. */
 static void
-run_threads(int threads, float **values, size_t *bytes)
+run_threads(DbertHead head, int threads, float **values, size_t *bytes)
 {
-	DbertTrainOptions o = options_for(DBERT_HEAD_TOKEN, DBERT_PROBLEM_SINGLE);
+	DbertTrainOptions o = options_for(head, DBERT_PROBLEM_SINGLE);
 	DbertPool  *pool = NULL;
 	Rig			rig;
 
 	o.threads = threads;
 	mem_model_bert(&rig.model, "Model", "", 0);
+	if (head == DBERT_HEAD_MASK)
+		widen_vocabulary(&rig.model);
 	if (!begin_rig(&rig, &o))
 		return;
 	if (threads > 1)
@@ -774,17 +878,24 @@ run_threads(int threads, float **values, size_t *bytes)
 }
 
 static void
-test_threads(void)
+check_threads(DbertHead head)
 {
 	float	   *one = NULL,
 			   *three = NULL;
 	size_t		bytes = 0;
 
-	run_threads(1, &one, &bytes);
-	run_threads(3, &three, &bytes);
+	run_threads(head, 1, &one, &bytes);
+	run_threads(head, 3, &three, &bytes);
 	CHECK(one != NULL && three != NULL && memcmp(one, three, bytes) == 0);
 	free(one);
 	free(three);
+}
+
+static void
+test_threads(void)
+{
+	check_threads(DBERT_HEAD_TOKEN);
+	check_threads(DBERT_HEAD_MASK);
 }
 
 /* The files open as a model that answers as the trainer did. */
@@ -829,6 +940,84 @@ test_files(void)
 	release(&b);
 	dbert_trained_free(files);
 	end_rig(&rig);
+}
+
+/* Logits of masked tokens, as the model that the files give computes them. */
+static double
+model_margin(const DbertModel *model, const DbertTrainer *t, int row)
+{
+	const DbertWeights *w = &model->weights;
+	const float *d = t->acts.d + row * MEM_C;
+	double		max = -INFINITY,
+				right = 0;
+
+	for (int v = 0; v < MEM_V; v++)
+	{
+		double		x = w->head_out.b[v];
+
+		for (int j = 0; j < MEM_C; j++)
+			x += (double) w->head_out.w[v * MEM_C + j] * d[j];
+		max = x > max ? x : max;
+		right = v == masked_ids[row] ? x : right;
+	}
+	return right - max;
+}
+
+/* The head's tensors, and a decoder only where there is one; the files are a base that has the same loss. */
+static void
+check_masked_files(MemModel *model, const char *architecture, const char *decoder, bool tied)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_MASK, DBERT_PROBLEM_SINGLE);
+	DbertTrainBatch batch = batch_for(&o);
+	DbertTrainedFiles *files;
+	DbertError	err = {0};
+	Rig			rig = {.model = *model},
+				second = {0};
+	Built		b;
+	double		losses[2],
+				weight;
+	const float *margins;
+
+	if (!begin_rig(&rig, &o))
+		return;
+	CHECK(rig.trainer->tied == tied);
+	run_steps(rig.trainer, 3);
+	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &margins, &losses[0], &weight, &err) == DBERT_OK);
+	CHECK(weight == 4);
+	CHECK(dbert_trainer_files(rig.trainer, &dbert_malloc_allocator, NULL, &files, &err) == DBERT_OK);
+	CHECK_MSG(build(dbert_trained_source(files), NULL, &dbert_kernels_scalar, &b, &err) == DBERT_OK, "%s", err.msg);
+	CHECK_STR(b.model->config.architecture, architecture);
+	CHECK(b.model->config.head == DBERT_HEAD_MASK && b.model->config.n_labels == 0);
+	for (int i = 0; i < 4; i++)
+		CHECK_NEAR(margins[i], model_margin(b.model, rig.trainer, i), 1e-5);
+
+	CHECK(dbert_trainbase_open(dbert_trained_source(files), &dbert_malloc_allocator, NULL, &second.base, &err) == DBERT_OK);
+	CHECK((dbert_tensors_find(&second.base->pack->tensors, decoder) == NULL) == tied);
+	CHECK(dbert_trainer_create(second.base, &o, &dbert_malloc_allocator, NULL, &second.trainer, &err) == DBERT_OK);
+	CHECK(dbert_trainer_kept_head(second.trainer));
+	CHECK(dbert_trainer_evaluate(second.trainer, &batch, NULL, &margins, &losses[1], &weight, &err) == DBERT_OK);
+	CHECK(losses[0] == losses[1]);
+	end_rig(&second);
+	release(&b);
+	dbert_trained_free(files);
+	end_rig(&rig);
+}
+
+static void
+test_masked_files(void)
+{
+	MemModel	m;
+
+	mem_model_distilbert(&m, "ForMaskedLM", 0);
+	check_masked_files(&m, "DistilBertForMaskedLM", "vocab_projector.weight", true);
+	mem_model_distilbert(&m, "ForMaskedLM", 0);
+	mem_add_tensor(&m, MEM_V, MEM_C, "vocab_projector.weight");
+	check_masked_files(&m, "DistilBertForMaskedLM", "vocab_projector.weight", false);
+	mem_model_bert(&m, "ForSequenceClassification", "bert.", 3);
+	check_masked_files(&m, "BertForMaskedLM", "cls.predictions.decoder.weight", true);
+	mem_model_bert(&m, "ForMaskedLM", "bert.", 0);
+	mem_add_tensor(&m, MEM_V, MEM_C, "cls.predictions.decoder.weight");
+	check_masked_files(&m, "BertForMaskedLM", "cls.predictions.decoder.weight", false);
 }
 
 static void
@@ -880,6 +1069,9 @@ test_failures(void)
 	CHECK(dbert_trainer_step(rig.trainer, &batch, &poll, &loss, &err) == DBERT_E_CANCELLED);
 	batch.n_texts = 5;
 	CHECK(dbert_trainer_step(rig.trainer, &batch, NULL, &loss, &err) == DBERT_E_LIMIT);
+	o.head = DBERT_HEAD_MASK;
+	o.head_only = true;
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
 	o.head = DBERT_HEAD_SPAN;
 	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
 	o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
@@ -891,10 +1083,48 @@ test_failures(void)
 	end_rig(&rig);
 }
 
+/* Masked tokens that are none, and ids that are none. */
+static void
+test_masked_failures(void)
+{
+	static const int32_t same[] = {1, 1},
+				beyond[] = {1, 9},
+				no_id[] = {5, MEM_V};
+	DbertTrainOptions o = options_for(DBERT_HEAD_MASK, DBERT_PROBLEM_SINGLE);
+	DbertTrainBatch batch = batch_for(&o);
+	DbertError	err = {0};
+	double		loss;
+	int			left = 40;
+	DbertPoll	poll = {stop_soon, &left};
+	Rig			rig;
+
+	mem_model_distilbert(&rig.model, "ForMaskedLM", 0);
+	if (!begin_rig(&rig, &o))
+		return;
+	batch.n_masked = 0;
+	CHECK(dbert_trainer_step(rig.trainer, &batch, NULL, &loss, &err) == DBERT_E_INVALID);
+	batch.n_masked = 2;
+	batch.masked = same;
+	CHECK(dbert_trainer_step(rig.trainer, &batch, NULL, &loss, &err) == DBERT_E_INVALID);
+	batch.masked = beyond;
+	CHECK(dbert_trainer_step(rig.trainer, &batch, NULL, &loss, &err) == DBERT_E_INVALID);
+	batch.masked = masked;
+	batch.classes = no_id;
+	CHECK(dbert_trainer_step(rig.trainer, &batch, NULL, &loss, &err) == DBERT_E_INVALID);
+	batch.classes = masked_ids;
+	CHECK(dbert_trainer_step(rig.trainer, &batch, &poll, &loss, &err) == DBERT_E_CANCELLED);
+	end_rig(&rig);
+	mem_model_distilbert(&rig.model, "ForMaskedLM", 0);
+	if (!begin_rig(&rig, &o))
+		return;
+	((float *) rig.trainer->params.w.head_out.b)[3] = NAN;
+	CHECK(dbert_trainer_step(rig.trainer, &batch, NULL, &loss, &err) == DBERT_E_INVALID);
+	end_rig(&rig);
+}
+
 int
 main(void)
 {
-	RUN(test_sgemm);
 	RUN(test_exponential);
 	RUN(test_activations);
 	RUN(test_random);
@@ -903,12 +1133,15 @@ main(void)
 	RUN(test_gradients_regression);
 	RUN(test_gradients_tokens);
 	RUN(test_gradients_masked);
+	RUN(test_masked_blocks);
 	RUN(test_gradients_frozen);
 	RUN(test_adamw);
 	RUN(test_learns);
 	RUN(test_threads);
 	RUN(test_files);
+	RUN(test_masked_files);
 	RUN(test_keep_restore);
 	RUN(test_failures);
+	RUN(test_masked_failures);
 	return tests_end();
 }

@@ -452,7 +452,7 @@ test_pairs(void)
 	check_pair(batch, 1, true);
 	CHECK(add_pair(batch, 20, 20, DBERT_LONG_WINDOW, &err) == DBERT_E_LIMIT);
 	CHECK(strstr(err.msg, "leaves no room") != NULL);
-	CHECK(add_pair(batch, 2, 40, DBERT_LONG_ERROR, &err) == DBERT_E_LIMIT);
+	CHECK(add_pair(batch, 2, 40, DBERT_LONG_ERROR, &err) == DBERT_E_TOO_LONG);
 	CHECK(add_pair(batch, 2, 40, DBERT_LONG_TRUNCATE, &err) == DBERT_OK);
 	CHECK(dbert_batch_truncated(batch, 3) && dbert_batch_windows(batch, 3) == 1 && dbert_batch_count(batch) == 4);
 	CHECK(!dbert_batch_truncated(batch, 0));
@@ -573,7 +573,7 @@ test_too_long(void)
 	if (!built(&m, NULL, &b))
 		return;
 	CHECK(dbert_batch_create(b.model, DBERT_WANT_LOGITS, &dbert_malloc_allocator, &batch, &err) == DBERT_OK);
-	CHECK(dbert_batch_add(batch, text, len, NULL, 0, DBERT_LONG_WINDOW, NULL, &err) == DBERT_E_LIMIT);
+	CHECK(dbert_batch_add(batch, text, len, NULL, 0, DBERT_LONG_WINDOW, NULL, &err) == DBERT_E_TOO_LONG);
 	CHECK_STR(err.msg, "text has more than 1048576 tokens");
 	CHECK(dbert_batch_count(batch) == 0 && dbert_batch_tokens(batch) == 0);
 	CHECK(dbert_batch_add(batch, text, len - 2, NULL, 0, DBERT_LONG_WINDOW, NULL, &err) == DBERT_OK);

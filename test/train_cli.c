@@ -2,13 +2,14 @@
  * train_cli.c -- the core's training as a filter, for comparisons
  * (test/train_parity.py) and for the golden losses of test_train_golden.c.
  *
- *     train_cli DIR OUT HEAD PROBLEM LEARNING_RATE WEIGHT_DECAY WARMUP STEPS LABEL...
+ *     train_cli DIR OUT HEAD PROBLEM LEARNING_RATE WEIGHT_DECAY WARMUP STEPS DROPOUT LABEL...
  *
- * HEAD is sequence or token, PROBLEM single, multi or regression.  Reads one
+ * HEAD is sequence, token or mask, PROBLEM single, multi or regression.  Reads one
  * batch per line, {"ids": [[...], ...], "y": [...]}: y has a class for each
  * text, a list of numbers for each text, or a class for each token of each
- * text.  Prints the loss of each step and the processor's seconds it took; OUT,
- * unless "-", gets the trained model's files.  No dropout.
+ * text; of mask the id that was there before it was masked, or -1.  Prints the loss
+ * of each step and the processor's seconds it took; OUT, unless "-", gets the
+ * trained model's files.
  */
 #include "dbert.h"
 #include "test/dirsource.h"
@@ -84,17 +85,21 @@ main(int argc, char **argv)
 	size_t		capacity = 0;
 	const DbertAllocator *a = &dbert_malloc_allocator;
 
-	if (argc < 10)
+	if (argc < 11)
 		return 2;
 	source = dir_source(argv[1]);
-	o = train_json_options(argv[3], argv[4], argc - 9, (const char *const *) argv + 9);
+	o = train_json_options(argv[3], argv[4], argc - 10, (const char *const *) argv + 10);
 	o.learning_rate = strtof(argv[5], NULL);
 	o.weight_decay = strtof(argv[6], NULL);
 	o.warmup = strtof(argv[7], NULL);
 	o.steps = atol(argv[8]);
+	o.dropout = strtof(argv[9], NULL);
+	o.max_batch_tokens = 4096;
 	if (dbert_kernels_choose(NULL, &o.kernels, &err) != DBERT_OK ||
-		dbert_trainbase_open(&source, a, NULL, &base, &err) != DBERT_OK ||
-		dbert_trainer_create(base, &o, a, NULL, &trainer, &err) != DBERT_OK)
+		dbert_trainbase_open(&source, a, NULL, &base, &err) != DBERT_OK)
+		die(&err);
+	o.max_text_tokens = dbert_trainbase_config(base)->positions;
+	if (dbert_trainer_create(base, &o, a, NULL, &trainer, &err) != DBERT_OK)
 		die(&err);
 	while (getline(&line, &capacity, stdin) > 0)
 	{

@@ -63,12 +63,11 @@ v_exp_normal(Vec x)
  * cancels for x < 0, but as max(x, 0) - |x| Q(|x|) with the normal upper tail
  * Q(a) = e^(-a^2/2) R(a).  R is a polynomial in t = 1 / (1 + a/4), the form of
  * Abramowitz and Stegun 7.1.26, fitted here to 1.3e-9 in a Q(a).  Beyond
- * a = 13 the tail is below 1e-35.
+ * a = 13 the tail is below 1e-35.  *bell is e^(-a^2/2).
  */
 static inline Vec
-v_gelu(Vec x)
+v_normal_tail(Vec a, Vec *bell)
 {
-	Vec			a = v_min(v_set(13), v_abs(x));
 	Vec			t = v_div(v_set(1), v_fma(a, v_set(0.25f), v_set(1)));
 	Vec			q;
 
@@ -79,7 +78,17 @@ v_gelu(Vec x)
 	q = v_fma(q, t, v_set(0x1.e5c24ep-4f));
 	q = v_fma(q, t, v_set(0x1.907a4cp-4f));
 	q = v_fma(q, t, v_set(0x1.10669ap-14f));
-	q = v_mul(q, v_exp_normal(v_mul(v_mul(a, a), v_set(-0.5f))));
+	*bell = v_exp_normal(v_mul(v_mul(a, a), v_set(-0.5f)));
+	return v_mul(q, *bell);
+}
+
+static inline Vec
+v_gelu(Vec x)
+{
+	Vec			a = v_min(v_set(13), v_abs(x)),
+				bell,
+				q = v_normal_tail(a, &bell);
+
 	return v_fnma(a, q, v_max(v_zero(), x));
 }
 
@@ -108,38 +117,38 @@ v_relu(Vec x)
 	return v_max(v_zero(), x);
 }
 
-/* f is a constant wherever this is inlined. */
+/* y may be x; f is a constant wherever this is inlined. */
 static inline __attribute__((always_inline)) void
-map(float *x, size_t count, Vec (*f) (Vec))
+map(float *y, const float *x, size_t count, Vec (*f) (Vec))
 {
 	size_t		i = 0;
 
 	for (; i + VL <= count; i += VL)
-		v_store(x + i, f(v_load(x + i)));
+		v_store(y + i, f(v_load(x + i)));
 	if (i < count)
 	{
 		VecMask		rest = v_first((int) (count - i));
 
-		v_store_part(x + i, rest, f(v_load_part(x + i, rest)));
+		v_store_part(y + i, rest, f(v_load_part(x + i, rest)));
 	}
 }
 
 static void
-activate(float *x, size_t count, int act)
+activate(float *y, const float *x, size_t count, int act)
 {
 	switch (act)
 	{
 		case DBERT_ACT_GELU:
-			map(x, count, v_gelu);
+			map(y, x, count, v_gelu);
 			break;
 		case DBERT_ACT_GELU_TANH:
-			map(x, count, v_gelu_tanh);
+			map(y, x, count, v_gelu_tanh);
 			break;
 		case DBERT_ACT_RELU:
-			map(x, count, v_relu);
+			map(y, x, count, v_relu);
 			break;
 		case DBERT_ACT_TANH:
-			map(x, count, v_tanh);
+			map(y, x, count, v_tanh);
 			break;
 	}
 }
@@ -148,7 +157,7 @@ static void
 activate_rows(float *x, size_t ldx, int m, int n, int act)
 {
 	for (int i = 0; i < m; i++)
-		activate(x + i * ldx, (size_t) n, act);
+		activate(x + i * ldx, x + i * ldx, (size_t) n, act);
 }
 
 /* Lanes beyond n are fill. */

@@ -17,16 +17,6 @@
 
 #include "kernel/kernel.h"
 
-/* The panels of W[N,K] from its transpose w[K,N], rows ldw apart. */
-static void
-pack_columns(float *dst, const float *w, size_t ldw, int n, int k)
-{
-	for (int j0 = 0; j0 < n; j0 += NR)
-		for (int p = 0; p < k; p++, dst += NR)
-			for (int j = 0; j < NR; j += VL)
-				v_store(dst + j, load_filled(w + p * ldw + j0 + j, n - j0 - j, v_zero()));
-}
-
 static void
 attention(float *out, size_t ldo, const float *q, const float *k, const float *v,
 		  size_t ld, int m, int t, int d, float scale, float *scratch)
@@ -38,7 +28,7 @@ attention(float *out, size_t ldo, const float *q, const float *k, const float *v
 			   *scores = values + packed_size(d, t);
 
 	pack_rows(keys, k, ld, t, d);
-	pack_columns(values, v, ld, d, t);
+	pack_across(values, v, ld, d, t, NR);
 	for (int blocks = (m + QUERIES - 1) / QUERIES; blocks > 0; blocks--)
 	{
 		int			rows = (m + blocks - 1) / blocks;

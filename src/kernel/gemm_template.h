@@ -31,6 +31,7 @@
 #include "kernel/unroll.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #define NR (NV * VL)			/* columns of a tile and of a panel */
 #define KC 768					/* depth of a block, unless it has few rows: */
@@ -58,18 +59,88 @@ packed_size(int n, int k)
 	return ((size_t) n + NR - 1) / NR * NR * (size_t) k;
 }
 
+/*
+ * Packing: lanes of k numbers each to panels of some lanes, k lines of one
+ * number of each lane; width is a constant wherever these are inlined.
+ */
+
+/* 4 numbers each of 4 or of 2 lanes, which lie ld apart, to 4 lines. */
+static inline __attribute__((always_inline)) void
+transpose_4(float *dst, const float *src, size_t ld, const int width, const int lanes)
+{
+	__m128		a = _mm_loadu_ps(src),
+				b = _mm_loadu_ps(src + ld);
+
+	if (lanes == 2)
+	{
+		__m128		low = _mm_unpacklo_ps(a, b),
+					high = _mm_unpackhi_ps(a, b);
+
+		_mm_storel_pi((__m64 *) dst, low);
+		_mm_storeh_pi((__m64 *) (dst + width), low);
+		_mm_storel_pi((__m64 *) (dst + 2 * width), high);
+		_mm_storeh_pi((__m64 *) (dst + 3 * width), high);
+	}
+	else
+	{
+		__m128		c = _mm_loadu_ps(src + 2 * ld),
+					d = _mm_loadu_ps(src + 3 * ld);
+
+		_MM_TRANSPOSE4_PS(a, b, c, d);
+		_mm_storeu_ps(dst, a);
+		_mm_storeu_ps(dst + width, b);
+		_mm_storeu_ps(dst + 2 * width, c);
+		_mm_storeu_ps(dst + 3 * width, d);
+	}
+}
+
+/* One panel of lanes that are rows, the missing ones zeros. */
+static inline __attribute__((always_inline)) void
+panel_along(float *dst, const float *src, size_t ld, int lanes, int k, const int width)
+{
+	int			p = 0;
+
+	for (; lanes == width && p + 4 <= k; p += 4)
+		UNROLL
+		for (int j = 0; j < width; j += 4)
+			transpose_4(dst + p * width + j, src + j * ld + p, ld, width, width - j < 4 ? 2 : 4);
+	for (; p < k; p++)
+		for (int j = 0; j < width; j++)
+			dst[p * width + j] = j < lanes ? src[j * ld + p] : 0;
+}
+
+/* number p of lane j is src[j ld + p] */
+static inline __attribute__((always_inline)) void
+pack_along(float *dst, const float *src, size_t ld, int lanes, int k, const int width)
+{
+	for (int j = 0; j < lanes; j += width)
+		panel_along(dst + (size_t) j * k, src + j * ld, ld, lanes - j < width ? lanes - j : width, k, width);
+}
+
+/* number p of lane j is src[p ld + j]; some panels at a time, so that rows are read in longer pieces */
+static inline __attribute__((always_inline)) void
+pack_across(float *dst, const float *src, size_t ld, int lanes, int k, const int width)
+{
+	for (int j0 = 0; j0 < lanes; j0 += 8 * width)
+		for (int p = 0; p < k; p++)
+			for (int j = j0; j < lanes && j < j0 + 8 * width; j += width)
+			{
+				float	   *line = dst + (size_t) j * k + p * width;
+				const float *from = src + p * ld + j;
+
+				if (lanes - j >= width)
+					memcpy(line, from, width * sizeof(float));
+				else
+					for (int i = 0; i < width; i++)
+						line[i] = i < lanes - j ? from[i] : 0;
+			}
+}
+
 /* w[N,K], rows ldw apart, to panels */
 static void
 pack_rows(float *dst, const float *w, size_t ldw, int n, int k)
 {
-	for (int j0 = 0; j0 < n; j0 += NR)
-	{
-		int			columns = n - j0 < NR ? n - j0 : NR;
-
-		for (int p = 0; p < k; p++, dst += NR)
-			for (int j = 0; j < NR; j++)
-				dst[j] = j < columns ? w[(size_t) (j0 + j) * ldw + p] : 0;
-	}
+	pack_along(dst, w, ldw, n, k, NR);
 }
 
 /* What a vector of the tile's row i starts from. */

@@ -55,4 +55,30 @@ i_narrow16(IVec a)
 	return _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
 }
 
+static inline IVec
+i_count(uint32_t first)
+{
+	return _mm256_add_epi32(_mm256_set1_epi32((int) first), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+static inline IVec
+i_add(IVec a, IVec b)
+{
+	return _mm256_add_epi32(a, b);
+}
+
+static inline IVec
+i_xor(IVec a, IVec b)
+{
+	return _mm256_xor_si256(a, b);
+}
+
+#define i_shift_right(a, n) _mm256_srli_epi32((a), (n))
+
+static inline VecMask
+i_less(IVec a, IVec b)
+{
+	return _mm256_cmpgt_epi32(b, a);
+}
+
 #endif

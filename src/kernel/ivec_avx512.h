@@ -51,4 +51,34 @@ i_mul(IVec a, IVec b)
 	return _mm512_mullo_epi32(a, b);
 }
 
+/* Whole numbers of 32 bits: first, first + 1, ... */
+static inline IVec
+i_count(uint32_t first)
+{
+	return _mm512_add_epi32(_mm512_set1_epi32((int) first),
+							_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+}
+
+static inline IVec
+i_add(IVec a, IVec b)
+{
+	return _mm512_add_epi32(a, b);
+}
+
+static inline IVec
+i_xor(IVec a, IVec b)
+{
+	return _mm512_xor_si512(a, b);
+}
+
+/* n is a constant: without optimisation a function's argument is none */
+#define i_shift_right(a, n) _mm512_srli_epi32((a), (n))
+
+/* a < b, both below 2^31 */
+static inline VecMask
+i_less(IVec a, IVec b)
+{
+	return _mm512_cmplt_epi32_mask(a, b);
+}
+
 #endif

@@ -102,10 +102,8 @@ typedef struct DbertKernels
 									const float *gamma, const float *beta,
 									int m, int n, float eps);
 
-	/* x[count] in place; training's alone, answers have it inside linear */
-	void		(*activate) (float *x, size_t count, int act);
-
 	const DbertInt8Kernels *int8;
+	const struct DbertTrainKernels *train;	/* train.h */
 } DbertKernels;
 
 /* Enough scratch for any table's attention: the scores of some queries, keys and values packed. */

@@ -6,7 +6,7 @@
  */
 #if defined(__x86_64__)
 
-#include "kernel/vec_avx2.h"
+#include "kernel/ivec_avx2.h"
 
 #define MR 6
 #define NV 2
@@ -16,6 +16,7 @@
 #include "kernel/gemm_template.h"
 #include "kernel/int8.h"
 #include "kernel/rowops_template.h"
+#include "kernel/train_template.h"
 
 /* The tables differ in their products of 8-bit integers. */
 #define TABLE(table_name, int8_kernels) \
@@ -30,7 +31,7 @@
 	.linear = linear, \
 	.attention = attention, \
 	.layer_norm_rows = layer_norm_rows, \
-	.activate = activate, \
+	.train = &train_kernels, \
 	.int8 = &int8_kernels, \
 }
 

@@ -12,6 +12,7 @@
 #include "kernel/kernel_scalar.h"
 
 #include "kernel/int8.h"
+#include "kernel/train.h"
 #include "model/config.h"
 
 #include <math.h>
@@ -179,6 +180,6 @@ const DbertKernels dbert_kernels_scalar = {
 	.linear = linear,
 	.attention = attention,
 	.layer_norm_rows = dbert_f32_layer_norm_rows__scalar,
-	.activate = dbert_f32_activate__scalar,
 	.int8 = &dbert_int8_scalar,
+	.train = &dbert_train_scalar,
 };

@@ -18,7 +18,7 @@
 #include "kernel/kernel_scalar.h"
 
 #include "kernel/int8.h"
-#include "kernel/sgemm.h"
+#include "kernel/train_scalar.h"
 #include "model/config.h"
 
 #include <dlfcn.h>
@@ -124,17 +124,6 @@ empty(int m, int n, int k)
 	return m <= 0 || n <= 0 || k <= 0;
 }
 
-void
-dbert_f32_sgemm__openblas(bool ta, bool tb, int m, int n, int k,
-						  float alpha, const float *a, size_t lda,
-						  const float *b, size_t ldb,
-						  float beta, float *c, size_t ldc)
-{
-	if (!empty(m, n, k))
-		sgemm(ROW_MAJOR, ta ? TRANS : NO_TRANS, tb ? TRANS : NO_TRANS, m, n, k,
-			  alpha, a, (int) lda, b, (int) ldb, beta, c, (int) ldc);
-}
-
 /* The bias goes first and sgemm adds to it: one pass over y. */
 static void
 linear(float *y, size_t ldy, const float *x, size_t ldx,
@@ -167,6 +156,24 @@ attention(float *out, size_t ldo, const float *q, const float *k, const float *v
 	}
 }
 
+/* Training's: both operands are rows of k numbers. */
+static void
+multiply(float *c, size_t ldc, const float *left, const float *right, const float *bias, bool add, int m, int n,
+		 int k)
+{
+	if (empty(m, n, k))
+		return;
+	for (int i = 0; bias != NULL && i < m; i++)
+		for (int j = 0; j < n; j++)
+			c[i * ldc + j] = bias[j] + (add ? c[i * ldc + j] : 0);
+	sgemm(ROW_MAJOR, NO_TRANS, TRANS, m, n, k, 1, left, k, right, k, bias != NULL || add ? 1 : 0, c, (int) ldc);
+}
+
+const DbertTrainKernels dbert_train_openblas = {
+	.multiply = multiply,
+	DBERT_TRAIN_SCALAR
+};
+
 const DbertKernels dbert_kernels_openblas = {
 	.name = "openblas",
 	.layout = "f32-rowmajor",
@@ -178,6 +185,6 @@ const DbertKernels dbert_kernels_openblas = {
 	.linear = linear,
 	.attention = attention,
 	.layer_norm_rows = dbert_f32_layer_norm_rows__scalar,
-	.activate = dbert_f32_activate__scalar,
 	.int8 = &dbert_int8_scalar,
+	.train = &dbert_train_openblas,
 };

@@ -152,6 +152,24 @@ v_scale_normal(Vec a, Vec n)
 	return _mm256_mul_ps(a, v_power_of_two(_mm256_cvtps_epi32(n)));
 }
 
+static inline Vec
+v_sqrt(Vec a)
+{
+	return _mm256_sqrt_ps(a);
+}
+
+static inline VecMask
+v_positive(Vec a)
+{
+	return _mm256_castps_si256(_mm256_cmp_ps(a, _mm256_setzero_ps(), _CMP_GT_OQ));
+}
+
+static inline Vec
+v_keep(VecMask mask, Vec a)
+{
+	return _mm256_and_ps(a, _mm256_castsi256_ps(mask));
+}
+
 static inline float
 v_sum(Vec a)
 {

@@ -156,6 +156,26 @@ v_scale_normal(Vec a, Vec n)
 	return _mm512_scalef_ps(a, n);
 }
 
+static inline Vec
+v_sqrt(Vec a)
+{
+	return _mm512_sqrt_ps(a);
+}
+
+/* a > 0 */
+static inline VecMask
+v_positive(Vec a)
+{
+	return _mm512_cmp_ps_mask(a, _mm512_setzero_ps(), _CMP_GT_OQ);
+}
+
+/* mask ? a : 0 */
+static inline Vec
+v_keep(VecMask mask, Vec a)
+{
+	return _mm512_maskz_mov_ps(mask, a);
+}
+
 /* The lanes' sum and maximum, by halves: a fixed order. */
 static inline float
 v_sum(Vec a)

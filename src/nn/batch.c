@@ -148,7 +148,7 @@ unpooled_tokens(const DbertBatch *batch, const DbertBatchText *text)
 
 /* ---- adding ---- */
 
-/* E_LIMIT for a text that has been found too long, with the number it has. */
+/* E_TOO_LONG for a text that has been found too long, with the number it has. */
 static DbertStatus
 fail_too_long(const DbertBatch *batch, const char *text, size_t len,
 			  const char *pair, size_t pair_len, const DbertPoll *poll, DbertError *err)
@@ -161,7 +161,7 @@ fail_too_long(const DbertBatch *batch, const char *text, size_t len,
 	if (pair != NULL)
 		DBERT_TRY(dbert_count_tokens(t, pair, pair_len, batch->alloc, poll, &pair_count, err));
 	/* both counts have a [CLS], the pair's goes */
-	return dbert_fail(err, DBERT_E_LIMIT, "text has %lld tokens, the model takes %d",
+	return dbert_fail(err, DBERT_E_TOO_LONG, "text has %lld tokens, the model takes %d",
 					  (long long) (count + pair_count - 1), (int) batch->model->config.max_tokens);
 }
 
@@ -292,7 +292,7 @@ append_tokens(DbertBatch *batch, const char *text, size_t len,
 	DBERT_TRY(dbert_tokenize(&batch->model->tokenizer, text, len, pair, pair_len, limit,
 							 batch->alloc, poll, &batch->tokens, truncated, err));
 	if (*truncated && long_text == DBERT_LONG_WINDOW)
-		return dbert_fail(err, DBERT_E_LIMIT, "text has more than %d tokens", (int) limit);
+		return dbert_fail(err, DBERT_E_TOO_LONG, "text has more than %d tokens", (int) limit);
 	if (*truncated && long_text == DBERT_LONG_ERROR)
 		return fail_too_long(batch, text, len, pair, pair_len, poll, err);
 	if (pair != NULL && long_text == DBERT_LONG_TRUNCATE_FIRST)

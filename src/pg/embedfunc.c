@@ -156,6 +156,15 @@ dot(const float4 *a, const float4 *b, int n)
 	return sum;
 }
 
+float4
+distil_vector_cosine(const float4 *a, const float4 *b, int n)
+{
+	double		lengths = sqrt(dot(a, a, n) * dot(b, b, n));
+	double		cosine = lengths > 0 ? dot(a, b, n) / lengths : 0;
+
+	return (float4) Max(-1.0, Min(1.0, cosine));
+}
+
 Datum
 distil_cosine(PG_FUNCTION_ARGS)
 {
@@ -163,14 +172,10 @@ distil_cosine(PG_FUNCTION_ARGS)
 				m;
 	const float4 *a = vector_floats(PG_GETARG_ARRAYTYPE_P(0), &n);
 	const float4 *b = vector_floats(PG_GETARG_ARRAYTYPE_P(1), &m);
-	double		lengths,
-				cosine;
 
 	if (n != m)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("different vector dimensions %d and %d", n, m)));
-	lengths = sqrt(dot(a, a, n) * dot(b, b, n));
-	cosine = lengths > 0 ? dot(a, b, n) / lengths : 0;
-	PG_RETURN_FLOAT4((float4) Max(-1.0, Min(1.0, cosine)));
+	PG_RETURN_FLOAT4(distil_vector_cosine(a, b, n));
 }

@@ -47,9 +47,8 @@ label_of(const char *tag)
 	return dash != NULL ? dash + 1 : tag;
 }
 
-/* The labels of a model, each once; of one with another head, its labels. */
-static int
-labels_of(const DistilModel *model, const char **labels)
+int
+distil_model_labels(const DistilModel *model, const char **labels)
 {
 	const DbertModel *core = model->core;
 	int			n = 0;
@@ -81,7 +80,7 @@ bool
 distil_has_entity_label(const DistilModel *model, const char *label, size_t len)
 {
 	const char **labels = palloc_array(const char *, Max(model->core->config.n_labels, 1));
-	int			n = labels_of(model, labels);
+	int			n = distil_model_labels(model, labels);
 	bool		found = false;
 
 	for (int i = 0; i < n && !found; i++)
@@ -94,7 +93,7 @@ void
 distil_raise_no_label(const DistilModel *model, const char *label, size_t len)
 {
 	const char **labels = palloc_array(const char *, Max(model->core->config.n_labels, 1));
-	int			n = labels_of(model, labels);
+	int			n = distil_model_labels(model, labels);
 
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -10,6 +10,12 @@
 extern DbertEntity *distil_find_entities(const DbertBatch *batch, int i, DbertAggregation aggregation,
 										 float min_score, int *count);
 
+/*
+ * labels [n_labels of the model]: its labels, each once; of a model of entities
+ * their types.  Returns how many.
+ */
+extern int	distil_model_labels(const DistilModel *model, const char **labels);
+
 /* Is the server's text s the label, which is the core's? */
 extern bool distil_same_label(const char *label, const char *s, size_t len);
 

@@ -32,6 +32,7 @@ sqlstate_of(DbertStatus code)
 		case DBERT_E_ENCODING:
 			return ERRCODE_CHARACTER_NOT_IN_REPERTOIRE;
 		case DBERT_E_LIMIT:
+		case DBERT_E_TOO_LONG:
 			return ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 		case DBERT_E_CANCELLED:
 			return ERRCODE_QUERY_CANCELED;
@@ -91,10 +92,24 @@ distil_raise(const DbertError *err, const char *subject)
 			 errmsg("%s", subject), errdetail_internal("%s.", sentence(msg))));
 }
 
+/* The core knows nothing of other encodings than its own. */
+static char *
+text_message(const DbertError *err)
+{
+	bool		converted = GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII;
+
+	return err->code == DBERT_E_ENCODING && converted ?
+		pstrdup("text has a character that has no equivalent in encoding \"UTF8\"") : showable(err);
+}
+
 static int
 hint_for_long_text(const DbertError *err)
 {
-	if (err->code == DBERT_E_LIMIT && distil_guc_long_text == DBERT_LONG_ERROR)
+	if (err->code != DBERT_E_TOO_LONG)
+		return 0;
+	if (distil_guc_long_text == DBERT_LONG_WINDOW)
+		errhint("The function distil_chunk cuts a text into parts.");
+	if (distil_guc_long_text == DBERT_LONG_ERROR)
 		errhint("Set \"distilbert.long_text\" to \"window\" to have long texts read in parts, or to \"truncate\" to have only their beginning read.");
 	return 0;
 }
@@ -102,11 +117,11 @@ hint_for_long_text(const DbertError *err)
 bool
 distil_answer_null(const DbertError *err)
 {
-	bool		is_texts = err->code == DBERT_E_LIMIT || err->code == DBERT_E_ENCODING;
+	bool		is_texts = err->code == DBERT_E_TOO_LONG || err->code == DBERT_E_LIMIT || err->code == DBERT_E_ENCODING;
 
 	if (!is_texts)
 		distil_raise(err, NULL);
 	ereport(distil_guc_on_error == DISTIL_ERROR_NULL ? WARNING : ERROR,
-			(errcode(sqlstate_of(err->code)), errmsg("%s", showable(err)), hint_for_long_text(err)));
+			(errcode(sqlstate_of(err->code)), errmsg("%s", text_message(err)), hint_for_long_text(err)));
 	return true;
 }

@@ -1,280 +1,139 @@
 /*
  * evaluatefunc.c -- distil_evaluate.
  *
- * The rows come in blocks from a cursor; each block's texts go through the
- * model in batches of distilbert.batch_tokens, as the answers of a query
- * would, and are counted against their labels.  Of entities the classes are
- * their types, and what is counted are those that distil_entities finds: right
- * are type, beginning and end.
+ * Of labels and entities it is counted what was said, what is true and what is
+ * both; of entities right are type, beginning and end.  Of numbers and
+ * similarities the pairs are kept, 16 bytes for each row, for their order
+ * counts.
  */
 #include "postgres.h"
 
 #include <math.h>
 
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
-#include "pg/errors.h"
-#include "pg/examples.h"
-#include "pg/modelmemory.h"
-#include "pg/spans.h"
-#include "pg/trainmetric.h"
+#include "pg/compat.h"
+#include "pg/correlation.h"
+#include "pg/predict.h"
 
 typedef struct EvaluateJob
 {
-	DistilModel *model;
-	const char **labels;		/* [n_labels]: the model's, or its types of entities */
-	int			n_labels;
-	bool		multi;
-	bool		entities;
-	DistilClassCount *counts;	/* [n_labels] */
+	DistilPredictor predictor;
+	DistilLabels labels;
+	DistilClassCount *counts;	/* [labels.n] */
+	DistilNumbers truth;
+	DistilNumbers said;
 	int64		rows;
+	int64		null_answers;
 } EvaluateJob;
-
-/* -1: there is none */
-static int
-find_label(const EvaluateJob *job, const char *label, size_t len)
-{
-	for (int i = 0; i < job->n_labels; i++)
-	{
-		if (strlen(job->labels[i]) == len && memcmp(job->labels[i], label, len) == 0)
-			return i;
-	}
-	return -1;
-}
-
-static int
-label_number(const EvaluateJob *job, const char *label)
-{
-	int			number = find_label(job, label, strlen(label));
-
-	if (number >= 0)
-		return number;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("model \"%s\" has no label \"%s\"", job->model->name,
-					pg_any_to_server(label, strlen(label), PG_UTF8)),
-			 errhint("The view distil_models lists the labels of each model.")));
-	return -1;					/* keep compiler quiet */
-}
-
-static void
-count_answer(EvaluateJob *job, const DistilExample *row, const float *logits)
-{
-	int			best = dbert_classify_best(job->model->core, logits);
-
-	for (int j = 0; j < job->n_labels; j++)
-		job->counts[j].said += job->multi ? logits[j] > 0 : j == best;
-	for (int i = 0; i < row->n_labels; i++)
-	{
-		int			j = label_number(job, row->labels[i]);
-
-		job->counts[j].support++;
-		job->counts[j].hits += job->multi ? logits[j] > 0 : j == best;
-	}
-	job->rows++;
-}
-
-/* Text i of the batch; what the core allocates is freed before anything can raise. */
-static void
-count_entities(EvaluateJob *job, const DistilExample *row, DbertBatch *batch, int i)
-{
-	DbertEntity *found;
-	DbertError	err;
-	int			n;
-
-	if (dbert_batch_entities(batch, i, DBERT_AGGREGATE_FIRST, 0, &found, &n, &err) != DBERT_OK)
-		distil_raise(&err, NULL);
-	for (int e = 0; e < n; e++)
-	{
-		int			type = find_label(job, found[e].label, found[e].label_len);
-
-		if (type < 0)
-			continue;
-		job->counts[type].said++;
-		for (int s = 0; s < row->n_spans; s++)
-		{
-			if (row->spans[s].start == found[e].start && row->spans[s].end == found[e].end &&
-				strcmp(row->spans[s].label, job->labels[type]) == 0)
-			{
-				job->counts[type].hits++;
-				break;
-			}
-		}
-	}
-	pfree(found);
-	for (int s = 0; s < row->n_spans; s++)
-		job->counts[label_number(job, row->spans[s].label)].support++;
-	job->rows++;
-}
-
-static void
-check_kind(const EvaluateJob *job, DistilLabelKind kind)
-{
-	if (kind != DISTIL_LABEL_SPANS && (kind == DISTIL_LABEL_MANY) != job->multi)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 job->multi ? errmsg("model \"%s\" gives a text several labels", job->model->name) :
-				 errmsg("model \"%s\" gives a text one label", job->model->name),
-				 job->multi ? errhint("The last column of the query must be text[].") :
-				 errhint("The last column of the query must not be an array.")));
-}
-
-/* The rows of the batch, which ends before row end. */
-static void
-run_batch(EvaluateJob *job, DbertBatch *batch, const DistilExample *rows, int end)
-{
-	int			n = dbert_batch_count(batch);
-
-	distil_batch_run(batch);
-	for (int i = 0; i < n; i++)
-	{
-		int			count;
-
-		if (job->entities)
-			count_entities(job, &rows[end - n + i], batch, i);
-		else
-			count_answer(job, &rows[end - n + i], dbert_batch_logits(batch, i, &count));
-	}
-	dbert_batch_reset(batch);
-}
 
 static void
 visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows, int n)
 {
 	EvaluateJob *job = ctx;
-	DbertBatch *batch = distil_model_batch(job->model, DBERT_WANT_LOGITS);
-	size_t		batch_tokens = distil_batch_tokens(job->model, DBERT_WANT_LOGITS);
-	DbertError	err;
+	DistilPrediction *said = distil_predict(&job->predictor, kind, rows, n);
 
-	check_kind(job, kind);
 	for (int i = 0; i < n; i++)
 	{
-		if (distil_batch_try_add(batch, rows[i].texts, rows[i].pair, &err) != DBERT_OK)
-			distil_raise(&err, NULL);
-		if (dbert_batch_tokens(batch) >= batch_tokens || i == n - 1)
-			run_batch(job, batch, rows, i + 1);
+		if (!said[i].there)
+		{
+			job->null_answers++;
+			continue;
+		}
+		job->rows++;
+		distil_count_prediction(&job->predictor, &rows[i], &said[i], job->counts);
+		if (kind == DISTIL_LABEL_NUMBER)
+		{
+			distil_numbers_add(&job->truth, rows[i].number);
+			distil_numbers_add(&job->said, said[i].number);
+		}
 	}
 }
 
-
 /* ---- rows of the result ---- */
 
+/* NaN: NULL */
 static void
-put_row(ReturnSetInfo *rsinfo, const char *label, double precision, double recall, double f1, int64 support)
+put_row(ReturnSetInfo *rsinfo, const char *label, DistilMeans m, int64 support, double value)
 {
-	Datum		values[5];
-	bool		nulls[5] = {false};
+	Datum		values[6];
+	bool		nulls[6] = {false};
 
 	values[0] = PointerGetDatum(distil_text_from_utf8(label, strlen(label)));
-	values[1] = Float4GetDatum((float4) precision);
-	values[2] = Float4GetDatum((float4) recall);
-	values[3] = Float4GetDatum((float4) f1);
+	values[1] = Float4GetDatum((float4) m.precision);
+	values[2] = Float4GetDatum((float4) m.recall);
+	values[3] = Float4GetDatum((float4) m.f1);
 	values[4] = Int64GetDatum(support);
-	nulls[1] = isnan(precision);
-	nulls[2] = isnan(recall);
-	nulls[3] = isnan(f1);
+	values[5] = Float4GetDatum((float4) value);
+	nulls[1] = isnan(m.precision);
+	nulls[2] = isnan(m.recall);
+	nulls[3] = isnan(m.f1);
+	nulls[5] = isnan(value);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+static void
+put_value(ReturnSetInfo *rsinfo, const char *label, double value, int64 support)
+{
+	put_row(rsinfo, label, (DistilMeans) {NAN, NAN, NAN}, support, value);
 }
 
 static void
 put_counts(ReturnSetInfo *rsinfo, const char *label, const DistilClassCount *c)
 {
-	put_row(rsinfo, label, distil_precision_of(c), distil_recall_of(c), distil_f1_of(c), c->support);
-}
-
-/*
- * Means over the labels that occur, as answers or in the rows; what is
- * undefined for one of them counts as 0, as in scikit-learn's report.
- */
-static void
-put_means(ReturnSetInfo *rsinfo, const EvaluateJob *job, const char *label, bool weighted)
-{
-	double		precision = 0,
-				recall = 0,
-				f1 = 0,
-				weights = 0;
-
-	for (int i = 0; i < job->n_labels; i++)
-	{
-		const DistilClassCount *c = &job->counts[i];
-		double		w = weighted ? (double) c->support : c->support + c->said > 0;
-
-		if (w == 0)
-			continue;
-		precision += c->said > 0 ? w * distil_precision_of(c) : 0;
-		recall += c->support > 0 ? w * distil_recall_of(c) : 0;
-		f1 += w * distil_f1_of(c);
-		weights += w;
-	}
-	put_row(rsinfo, label, precision / weights, recall / weights, f1 / weights,
-			distil_sum_counts(job->counts, job->n_labels).support);
+	put_row(rsinfo, label, (DistilMeans) {distil_precision_of(c), distil_recall_of(c), distil_f1_of(c)}, c->support, NAN);
 }
 
 static void
-put_result(ReturnSetInfo *rsinfo, const EvaluateJob *job)
+put_labels(ReturnSetInfo *rsinfo, const EvaluateJob *job)
 {
-	DistilClassCount all = distil_sum_counts(job->counts, job->n_labels);
+	int			n = job->labels.n;
+	DistilClassCount all = distil_sum_counts(job->counts, n);
 
-	for (int i = 0; i < job->n_labels; i++)
-		put_counts(rsinfo, job->labels[i], &job->counts[i]);
-	if (job->multi || job->entities)
-		put_counts(rsinfo, "(micro average)", &all);
+	for (int i = 0; i < n; i++)
+		put_counts(rsinfo, job->labels.names[i], &job->counts[i]);
+	if (job->predictor.kind == DISTIL_ANSWER_LABEL)
+		put_value(rsinfo, "(accuracy)", distil_recall_of(&all), all.support);
 	else
-		put_row(rsinfo, "(accuracy)", NAN, NAN, distil_recall_of(&all), all.support);
-	put_means(rsinfo, job, "(macro average)", false);
-	put_means(rsinfo, job, "(weighted average)", true);
-}
-
-/* The model's labels, or the types that they name. */
-static void
-list_labels(EvaluateJob *job)
-{
-	const DbertModel *core = job->model->core;
-
-	job->labels = palloc(sizeof(char *) * Max(core->config.n_labels, 1));
-	for (int i = 0; i < core->config.n_labels; i++)
-	{
-		const char *label = job->entities ? distil_tag_type(core->labels[i]) : core->labels[i];
-
-		if (label != NULL && (!job->entities || find_label(job, label, strlen(label)) < 0))
-			job->labels[job->n_labels++] = label;
-	}
-	job->counts = palloc0(sizeof(DistilClassCount) * Max(job->n_labels, 1));
+		put_counts(rsinfo, "(micro average)", &all);
+	put_row(rsinfo, "(macro average)", distil_means(job->counts, n, false), all.support, NAN);
+	put_row(rsinfo, "(weighted average)", distil_means(job->counts, n, true), all.support, NAN);
 }
 
 static void
-check_model(const DistilModel *model)
+put_numbers(ReturnSetInfo *rsinfo, const EvaluateJob *job)
 {
-	if (model->core->config.head == DBERT_HEAD_TOKEN)
-		return;
-	distil_require_head(model, DBERT_HEAD_SEQUENCE, "distil_evaluate");
-	if (model->core->config.problem == DBERT_PROBLEM_REGRESSION)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("distil_evaluate measures classifiers, but model \"%s\" gives a number", model->name),
-				 errhint("Compare its numbers by corr(): SELECT corr(label, s.score) FROM ..., distil_scores(text, model) AS s.")));
+	const double *x = job->truth.values;
+	const double *y = job->said.values;
+	int32		n = job->truth.n;
+	DistilRanking truth = distil_ranking(&job->truth);
+	DistilRanking said = distil_ranking(&job->said);
+
+	put_value(rsinfo, "(pearson)", distil_pearson(x, y, NULL, n), n);
+	put_value(rsinfo, "(spearman)", distil_spearman(&truth, &said, NULL), n);
+	if (job->predictor.kind == DISTIL_ANSWER_NUMBER)
+		put_value(rsinfo, "(rmse)", distil_rmse(x, y, NULL, n), n);
 }
 
 PG_FUNCTION_INFO_V1(distil_evaluate);
 Datum
 distil_evaluate(PG_FUNCTION_ARGS)
 {
-	EvaluateJob job = {.model = distil_model_for_call(fcinfo->flinfo, text_to_cstring(PG_GETARG_TEXT_PP(0)))};
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	EvaluateJob job = {.truth.context = CurrentMemoryContext,.said.context = CurrentMemoryContext};
 	DistilExampleCounts counts;
 
-	check_model(job.model);
-	job.entities = job.model->core->config.head == DBERT_HEAD_TOKEN;
-	job.multi = !job.entities && job.model->core->config.problem == DBERT_PROBLEM_MULTI;
-	list_labels(&job);
+	job.predictor = distil_predictor(distil_call_model(fcinfo, 0, NULL), "distil_evaluate", &job.labels);
+	job.counts = palloc0_array(DistilClassCount, Max(job.labels.n, 1));
 	InitMaterializedSRF(fcinfo, 0);
-	counts = distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(1)), "query", job.entities ? DISTIL_WANT_SPANS : DISTIL_WANT_CLASSES, visit, &job);
-	if (job.rows == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"query\" gives no row with both a text and a label")));
-	distil_examples_report(&counts);
-	put_result((ReturnSetInfo *) fcinfo->resultinfo, &job);
+	counts = distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(1)), "query",
+								   distil_predictor_want(&job.predictor), visit, &job);
+	counts.null_answers = job.null_answers;
+	distil_examples_end(&counts, job.rows);
+	if (job.truth.n > 0)
+		put_numbers(rsinfo, &job);
+	else
+		put_labels(rsinfo, &job);
 	return (Datum) 0;
 }

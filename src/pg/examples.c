@@ -114,11 +114,11 @@ begin_label(Reader *r, Oid declared, const char *argument)
 						  "Entities are a jsonb array of objects, such as [{\"start\": 0, \"end\": 6, \"label\": \"LOC\"}].");
 		r->kind = DISTIL_LABEL_SPANS;
 	}
-	else if (r->want == DISTIL_WANT_NUMBERS)
+	else if (r->want == DISTIL_WANT_NUMBERS || (r->want == DISTIL_WANT_MANY_OR_NUMBERS && !OidIsValid(r->element)))
 	{
 		if (!is_number(type))
 			raise_columns(r, argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
-						  "Regression learns a number: give a column of type real, numeric or integer.");
+						  "Numbers are needed here: give a column of type real, numeric or integer.");
 		r->kind = DISTIL_LABEL_NUMBER;
 	}
 	else if (OidIsValid(r->element) && names_classes(r->element))
@@ -244,7 +244,7 @@ read_number(Reader *r, Datum value)
 	if (!isfinite(number))
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("a number to be learnt is %s", OutputFunctionCall(&r->output, value)),
+				 errmsg("a number of the last column is %s", OutputFunctionCall(&r->output, value)),
 				 errhint("Leave out rows with NaN or infinity, and scale numbers that do not fit type real.")));
 	return number;
 }
@@ -351,13 +351,17 @@ distil_examples_visit(const char *query, const char *argument, DistilExampleWant
 void
 distil_examples_report(const DistilExampleCounts *counts)
 {
+	int64		sum = counts->null_texts + counts->null_labels + counts->null_answers;
+
 	if (counts->null_texts > 0 && counts->only_texts)
 		ereport(NOTICE,
 				(errmsg("%lld of %lld rows are left out: they have no text",
 						(long long) counts->null_texts, (long long) counts->rows)));
-	else if (counts->null_texts > 0 || counts->null_labels > 0)
+	else if (sum > 0)
 		ereport(NOTICE,
-				(errmsg("%lld of %lld rows are left out: %lld without a text, %lld without a label",
-						(long long) (counts->null_texts + counts->null_labels), (long long) counts->rows,
-						(long long) counts->null_texts, (long long) counts->null_labels)));
+				(errmsg("%lld of %lld rows are left out: %lld without a text, %lld without a label%s",
+						(long long) sum, (long long) counts->rows,
+						(long long) counts->null_texts, (long long) counts->null_labels,
+						counts->null_answers == 0 ? "" :
+						psprintf(", %lld without an answer", (long long) counts->null_answers))));
 }

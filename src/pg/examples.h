@@ -22,6 +22,7 @@ typedef enum DistilExampleWant
 {
 	DISTIL_WANT_CLASSES,		/* ONE or MANY, by its type */
 	DISTIL_WANT_NUMBERS,
+	DISTIL_WANT_MANY_OR_NUMBERS,	/* of which arrays are MANY */
 	DISTIL_WANT_SPANS,
 	DISTIL_WANT_TEXTS			/* NONE */
 } DistilExampleWant;
@@ -51,6 +52,7 @@ typedef struct DistilExampleCounts
 	int64		null_texts;
 	int64		null_labels;	/* of rows with a text */
 	bool		only_texts;		/* NONE */
+	int64		null_answers;	/* of the others, as distilbert.on_error allows; counted by the visitor's owner */
 } DistilExampleCounts;
 
 /* Called with each block of complete rows, in order; rows and what they point to are gone after it. */

@@ -160,6 +160,19 @@ store_model(DistilInfo *info, const DbertSource *source, const char *const *file
 }
 
 void
+distil_check_model(const char *name, const DbertSource *source, const char *task, const char *precision,
+				   const char *subject)
+{
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "distilbert check", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(scratch);
+	DistilInfo	info;
+
+	distil_describe(distil_pack_begin(source, task, precision, subject, scratch), name, task, precision, &info);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
+}
+
+void
 distil_store_model(const char *name, const DbertSource *source, const char *task, const char *precision,
 				   bool replace, const char *subject, DistilInfo *info)
 {

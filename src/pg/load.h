@@ -16,6 +16,13 @@ extern void distil_prevent_read_only(const char *function);
 extern void distil_check_new_name(const char *name, bool replace);
 
 /*
+ * Raise as distil_store_model would, be it that the files make no model: what
+ * costs hours is worth a look before it begins.  Weights are not read.
+ */
+extern void distil_check_model(const char *name, const DbertSource *source, const char *task,
+							   const char *precision, const char *subject);
+
+/*
  * Check the source's files and store them as a model, in this transaction:
  * after the next CommandCounterIncrement it is one like any other.  task and
  * precision as for distil_load_model (task NULL: what the files say).  info is

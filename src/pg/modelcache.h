@@ -51,7 +51,9 @@ extern DistilModel *distil_model_for_call(FmgrInfo *flinfo, const char *name);
 typedef struct DistilMemo
 {
 	text	   *text;			/* NULL: there is none */
-	int			long_text;		/* the setting it was computed under */
+	int			long_text;		/* the settings it was computed under */
+	int			on_error;
+	bool		there;			/* false: the answer is NULL */
 	Datum		answer;
 } DistilMemo;
 

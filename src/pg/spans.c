@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
@@ -35,8 +36,27 @@ get_number(JsonbContainer *object, const char *key, int32 *out)
 	return true;
 }
 
+static int32
+count_chars(const char *utf8, size_t len)
+{
+	int32		chars = 0;
+
+	for (size_t i = 0; i < len; i++)
+		chars += ((unsigned char) utf8[i] & 0xc0) != 0x80;
+	return chars;
+}
+
+/* The core's place for one that distil_entities gave, who counts bytes where the server does. */
+static int32
+place_of(const DistilText *text, int32 place)
+{
+	if (GetDatabaseEncoding() != PG_SQL_ASCII || place < 0)
+		return place;
+	return (size_t) place > text->len ? PG_INT32_MAX : count_chars(text->data, place);
+}
+
 static DistilSpan
-read_span(JsonbValue *element)
+read_span(const DistilText *text, JsonbValue *element)
 {
 	DistilSpan	span = {0};
 	JsonbContainer *object;
@@ -47,7 +67,10 @@ read_span(JsonbValue *element)
 		raise_spans("An element of the array is not an object.");
 	object = element->val.binary.data;
 	if (get_number(object, "start_pos", &span.start) && get_number(object, "end_pos", &span.end))
-		span.start = span.start < 1 ? -1 : span.start - 1;
+	{
+		span.start = place_of(text, span.start < 1 ? -1 : span.start - 1);
+		span.end = place_of(text, span.end);
+	}
 	else if (!get_number(object, "start", &span.start) || !get_number(object, "end", &span.end))
 		raise_spans("An entity has no place.");
 	if (getKeyJsonValueFromContainer(object, "label", strlen("label"), &v) == NULL || v.type != jbvString ||
@@ -58,18 +81,11 @@ read_span(JsonbValue *element)
 	return span;
 }
 
-/* Characters of the text, or a bound of them where the server counts bytes. */
-static int32
-length_of(const DistilText *text)
-{
-	return pg_mbstrlen_with_len(VARDATA_ANY(text->stored), VARSIZE_ANY_EXHDR(text->stored));
-}
-
 void
 distil_spans_read(const char *json, DistilExample *row)
 {
 	Jsonb	   *array = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
-	int32		length = length_of(&row->texts[0]);
+	int32		length = count_chars(row->texts[0].data, row->texts[0].len);
 
 	if (!JB_ROOT_IS_ARRAY(array) || JB_ROOT_IS_SCALAR(array))
 		raise_spans("They are not a JSON array.");
@@ -77,7 +93,10 @@ distil_spans_read(const char *json, DistilExample *row)
 	row->spans = palloc(sizeof(DistilSpan) * Max(row->n_spans, 1));
 	for (int i = 0; i < row->n_spans; i++)
 	{
-		DistilSpan	span = read_span(getIthJsonbValueFromContainer(&array->root, i));
+		DistilSpan	span;
+
+		CHECK_FOR_INTERRUPTS();
+		span = read_span(&row->texts[0], getIthJsonbValueFromContainer(&array->root, i));
 
 		if (span.start < 0 || span.end <= span.start || span.end > length)
 			raise_spans(psprintf("An entity from %d to %d is not within a text of %d characters.",
@@ -111,6 +130,7 @@ distil_spans_tag(const DbertToken *tokens, size_t n, const DistilSpan *spans, co
 	{
 		int			span;
 
+		CHECK_FOR_INTERRUPTS();
 		tags[i] = DISTIL_TAG_NONE;
 		if (tokens[i].special || tokens[i].word == word)
 			continue;

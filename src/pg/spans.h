@@ -11,7 +11,7 @@
  * row's spans from a JSON array of objects with a label and either start and
  * end (characters from 0, the end exclusive, as in spaCy and transformers) or
  * start_pos and end_pos (from 1, the end included, as distil_entities gives
- * them).  Raises for anything else, and for places outside row's text.
+ * them: bytes in a SQL_ASCII database).  Raises for anything else, and for places outside row's text.
  */
 extern void distil_spans_read(const char *json, DistilExample *row);
 

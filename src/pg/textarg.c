@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
@@ -37,6 +38,38 @@ static const struct
 	[DBERT_HEAD_MASK] = {"fill_mask", "distil_fill_mask"},
 };
 
+/* A text as UTF-8, palloc'd; what cannot be converted, and all behind it, becomes a byte that is no UTF-8. */
+static const char *
+convert_what_can_be(const char *s, int len)
+{
+	int			encoding = GetDatabaseEncoding();
+	Oid			conversion = FindDefaultConversionProc(encoding, PG_UTF8);
+	int			room = (len + 1) * MAX_CONVERSION_GROWTH + 1;
+	char	   *to = MemoryContextAllocHuge(CurrentMemoryContext, (Size) room + 1);
+	int			done = pg_do_encoding_conversion_buf(conversion, encoding, PG_UTF8,
+													 (unsigned char *) unconstify(char *, s), len,
+													 (unsigned char *) to, room, true);
+
+	if (done < len)
+		strcat(to, "\xff");
+	return to;
+}
+
+/*
+ * A text as UTF-8: s itself where there is nothing to convert, else a string.
+ * Where texts may be wrong (distilbert.on_error), it is the core that finds it.
+ */
+static const char *
+to_utf8(const char *s, int len)
+{
+	int			encoding = GetDatabaseEncoding();
+
+	if (distil_guc_on_error == DISTIL_ERROR_RAISE || encoding == PG_UTF8 || len == 0 ||
+		len > (INT_MAX - 16) / MAX_CONVERSION_GROWTH)
+		return pg_server_to_any(s, len, PG_UTF8);
+	return encoding == PG_SQL_ASCII ? s : convert_what_can_be(s, len);
+}
+
 DistilText
 distil_text_get(Datum value)
 {
@@ -48,12 +81,7 @@ distil_text_get(Datum value)
 	t.stored = DatumGetTextPP(value);
 	s = VARDATA_ANY(t.stored);
 	len = VARSIZE_ANY_EXHDR(t.stored);
-
-	/* Returns its argument when there is nothing to convert, else a string.  Bytes
-	 * of no known encoding are left to the core's own check if they may be wrong. */
-	t.data = s;
-	if (GetDatabaseEncoding() != PG_SQL_ASCII || distil_guc_on_error == DISTIL_ERROR_RAISE)
-		t.data = pg_server_to_any(s, len, PG_UTF8);
+	t.data = to_utf8(s, len);
 	t.len = t.data == s ? (size_t) len : strlen(t.data);
 	return t;
 }

@@ -97,7 +97,8 @@ memo_of(FunctionCallInfo fcinfo, const DistilTask *task)
 static bool
 memo_holds(const DistilMemo *memo, const DistilText *t)
 {
-	return memo->text != NULL && memo->long_text == distil_guc_long_text &&
+	return memo->text != NULL &&
+		memo->long_text == distil_guc_long_text && memo->on_error == distil_guc_on_error &&
 		VARSIZE_ANY_EXHDR(memo->text) == VARSIZE_ANY_EXHDR(t->stored) &&
 		memcmp(VARDATA_ANY(memo->text), VARDATA_ANY(t->stored), VARSIZE_ANY_EXHDR(t->stored)) == 0;
 }
@@ -105,11 +106,11 @@ memo_holds(const DistilMemo *memo, const DistilText *t)
 /* The old answer goes only when all of the new one is there. */
 static void
 remember(DistilMemo *memo, MemoryContext context, const DistilTask *task,
-		 const DistilText *t, Datum answer)
+		 const DistilText *t, Datum answer, bool there)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	text	   *copy = cstring_to_text_with_len(VARDATA_ANY(t->stored), VARSIZE_ANY_EXHDR(t->stored));
-	Datum		kept = copy_answer(task, answer);
+	Datum		kept = there ? copy_answer(task, answer) : 0;
 
 	MemoryContextSwitchTo(old);
 	if (memo->text != NULL)
@@ -118,6 +119,8 @@ remember(DistilMemo *memo, MemoryContext context, const DistilTask *task,
 		pfree(DatumGetPointer(memo->answer));
 	memo->text = copy;
 	memo->long_text = distil_guc_long_text;
+	memo->on_error = distil_guc_on_error;
+	memo->there = there;
 	memo->answer = kept;
 }
 
@@ -141,7 +144,7 @@ distil_task_evaluate(FunctionCallInfo fcinfo, const DistilTask *task)
 	DistilText	texts[2];
 	DistilMemo *memo;
 	Datum		answer = 0;
-	bool		there = true;
+	bool		there;
 
 	if (distil_task_asks_nothing(fcinfo, task))
 		PG_RETURN_NULL();
@@ -152,12 +155,15 @@ distil_task_evaluate(FunctionCallInfo fcinfo, const DistilTask *task)
 
 	memo = memo_of(fcinfo, task);
 	if (memo != NULL && memo_holds(memo, &texts[0]))
-		answer = copy_answer(task, memo->answer);
+	{
+		there = memo->there;
+		answer = there ? copy_answer(task, memo->answer) : 0;
+	}
 	else
 	{
 		there = run_call(model, task, texts, options, &answer);
-		if (memo != NULL && there)
-			remember(memo, fcinfo->flinfo->fn_mcxt, task, &texts[0], answer);
+		if (memo != NULL)
+			remember(memo, fcinfo->flinfo->fn_mcxt, task, &texts[0], answer, there);
 	}
 	for (int i = 0; i < distil_task_texts(task); i++)
 		distil_text_free(&texts[i]);

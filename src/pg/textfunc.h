@@ -90,6 +90,9 @@ extern Datum distil_task_evaluate(FunctionCallInfo fcinfo, const DistilTask *tas
 extern int	distil_embedding_width(const DistilModel *model, const NullableDatum *options);
 extern void distil_embedding_put(const DistilRun *run, int i, float4 *out);
 
+/* The cosine of two vectors [n], -1 .. 1; 0 if one of them has no length. */
+extern float4 distil_vector_cosine(const float4 *a, const float4 *b, int n);
+
 /* Number of tokens of a text, [CLS] and [SEP] included; false: NULL, as distilbert.on_error says. */
 extern bool distil_count_tokens(const DistilModel *model, Datum value, int32 *tokens);
 

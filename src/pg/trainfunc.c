@@ -47,7 +47,9 @@ read_rows(DistilTrainJob *job)
 	const DistilTrainArgs *args = &job->args;
 	DistilExampleWant want = distil_train_wants(args);
 
+	distil_progress_phase(job->progress, DISTIL_PHASE_READING_ROWS);
 	job->set = distil_trainset_create(job->base, args->max_tokens, memory_limit());
+	job->set->progress = job->progress;
 	distil_trainset_read(job->set, args->query, "query", want);
 	job->n_training = job->set->n;
 	if (args->validation_query != NULL)
@@ -102,7 +104,7 @@ split_pieces(DistilTrainJob *job)
 	int32	   *order = palloc_extended(sizeof(int32) * rows, MCXT_ALLOC_HUGE);
 	bool	   *held = palloc_extended(sizeof(bool) * rows, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
-	dbert_random_shuffle(order, rows, dbert_random_key(job->args.seed, STREAM_SPLIT, 0));
+	distil_train_permute(order, rows, dbert_random_key(job->args.seed, STREAM_SPLIT, 0));
 	for (int i = 0; i < wanted; i++)
 		held[order[i]] = true;
 	job->training = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
@@ -132,7 +134,7 @@ split_rows(DistilTrainJob *job)
 	int32	   *order = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
 	int64	   *left;
 
-	dbert_random_shuffle(order, n, dbert_random_key(job->args.seed, STREAM_SPLIT, 0));
+	distil_train_permute(order, n, dbert_random_key(job->args.seed, STREAM_SPLIT, 0));
 	left = job->set->kind == DISTIL_LABEL_ONE ? count_classes(job, order, n) : NULL;
 	job->training = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
 	job->validation = palloc_extended(sizeof(int32) * (wanted + rest + 1), MCXT_ALLOC_HUGE);
@@ -234,6 +236,7 @@ check_memory(DistilTrainJob *job)
 
 	distil_train_must(job, dbert_trainer_bytes(job->base, &job->options, &bytes, &job->err));
 	bytes += distil_trainset_bytes(job->set);
+	job->progress->fields.memory = (int64) bytes;
 	if (bytes > (uint64_t) memory_limit())
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -274,7 +277,8 @@ run_loop(DistilTrainJob *job)
 	{
 		.subject = job->subject,.trainer = job->trainer,.epochs = job->args.epochs,.steps = job->options.steps,
 		.seed = job->args.seed,.examples = job->training,.n_examples = job->n_training,
-		.early_stopping = job->args.early_stopping,.rsinfo = job->rsinfo,.step = step,
+		.early_stopping = job->args.early_stopping,.progress = job->progress,.rsinfo = job->rsinfo,
+		.step = step,
 		.evaluate = job->n_validation > 0 ? evaluate : NULL,.metric = distil_train_metric(job),.ctx = job
 	};
 
@@ -308,15 +312,39 @@ begin_masker(DistilTrainJob *job)
 	job->masker = masker;
 }
 
+/* For distil_store_model: NULL is what the labels say. */
+static const char *
+stored_task(const DistilTrainJob *job)
+{
+	return strcmp(job->args.task, "sentiment") == 0 ? "sentiment" : NULL;
+}
+
+static DbertTrainedFiles *
+trained_files(DistilTrainJob *job)
+{
+	DbertTrainedFiles *files;
+
+	distil_train_must(job, dbert_trainer_files(job->trainer, &job->allocator, distil_poll(), &files, &job->err));
+	return files;
+}
+
+/* Before the first step: what will be stored makes a model, whatever the weights become. */
+static void
+check_result(DistilTrainJob *job)
+{
+	DbertTrainedFiles *files = trained_files(job);
+
+	distil_check_model(job->args.name, dbert_trained_source(files), stored_task(job), DISTIL_DEFAULT_PRECISION,
+					   job->subject);
+	dbert_trained_free(files);
+}
+
 static void
 store_result(DistilTrainJob *job)
 {
-	DbertTrainedFiles *files;
 	DistilInfo	info;
 
-	distil_train_must(job, dbert_trainer_files(job->trainer, &job->allocator, distil_poll(), &files, &job->err));
-	distil_store_model(job->args.name, dbert_trained_source(files),
-					   strcmp(job->args.task, "sentiment") == 0 ? "sentiment" : NULL,
+	distil_store_model(job->args.name, dbert_trained_source(trained_files(job)), stored_task(job),
 					   DISTIL_DEFAULT_PRECISION, job->args.replace, job->subject, &info);
 }
 
@@ -325,10 +353,12 @@ static void
 train(DistilTrainJob *job, MemoryContext context)
 {
 	job->allocator = distil_allocator(context);
+	job->progress = distil_progress_begin(job->command, job->args.name, context);
 	job->subject = psprintf("could not train model \"%s\"", job->args.name);
 	open_base(job, context);
 	begin_masker(job);
 	read_rows(job);
+	distil_progress_phase(job->progress, DISTIL_PHASE_PREPARING);
 	distil_train_choose_labels(job);
 	if (job->set->kind == DISTIL_LABEL_NONE)
 		split_pieces(job);
@@ -337,20 +367,22 @@ train(DistilTrainJob *job, MemoryContext context)
 	plan_options(job);
 	check_memory(job);
 	distil_train_must(job, dbert_trainer_create(job->base, &job->options, &job->allocator, distil_poll(), &job->trainer, &job->err));
+	check_result(job);
 	dbert_trainer_set_pool(job->trainer, distil_pool());
 	run_loop(job);
+	distil_progress_phase(job->progress, DISTIL_PHASE_STORING);
 	store_result(job);
 	distil_model_source_end(&job->source);
 }
 
 static Datum
-run_job(FunctionCallInfo fcinfo, const DistilTrainArgs *args, const char *function)
+run_job(FunctionCallInfo fcinfo, const DistilTrainArgs *args, const char *command)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
-	DistilTrainJob	job = {.args = *args};
+	DistilTrainJob job = {.args = *args,.command = command};
 
-	distil_prevent_read_only(function);
+	distil_prevent_read_only(psprintf("distil_%s()", command));
 	distil_check_new_name(job.args.name, job.args.replace);
 	InitMaterializedSRF(fcinfo, 0);
 	job.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
@@ -377,7 +409,7 @@ distil_train(PG_FUNCTION_ARGS)
 {
 	DistilTrainArgs args = distil_train_args(fcinfo);
 
-	return run_job(fcinfo, &args, "distil_train()");
+	return run_job(fcinfo, &args, "train");
 }
 
 PG_FUNCTION_INFO_V1(distil_pretrain);
@@ -386,5 +418,5 @@ distil_pretrain(PG_FUNCTION_ARGS)
 {
 	DistilTrainArgs args = distil_pretrain_args(fcinfo);
 
-	return run_job(fcinfo, &args, "distil_pretrain()");
+	return run_job(fcinfo, &args, "pretrain");
 }

@@ -17,7 +17,9 @@
 typedef struct DistilTrainJob
 {
 	DistilTrainArgs args;
+	const char *command;		/* "train": of distil_train */
 	const char *subject;		/* for errors of the core */
+	DistilProgress *progress;
 	DbertError	err;			/* the core's last */
 	DbertAllocator allocator;
 	DistilModelSource source;

@@ -8,6 +8,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "pg/alloc.h"
 #include "pg/errors.h"
@@ -15,6 +16,9 @@
 
 /* A stream of random numbers; the core's own begin with purposes 1 and 2. */
 #define STREAM_ORDER	UINT64CONST(0x6f72646572)
+
+/* Exchanges of some milliseconds. */
+#define SHUFFLE_PART 65536
 
 /* Seconds between two progress messages. */
 #define PROGRESS_SECONDS 10
@@ -29,10 +33,23 @@ seconds_since(const instr_time *start)
 	return INSTR_TIME_GET_DOUBLE(now);
 }
 
+/* dbert_random_shuffle in parts between which interrupts are served */
+void
+distil_train_permute(int32 *order, int n, uint64 key)
+{
+	for (int i = 0; i < n; i++)
+		order[i] = i;
+	for (int first = n - 1; first > 0; first -= SHUFFLE_PART)
+	{
+		CHECK_FOR_INTERRUPTS();
+		dbert_random_exchange(order, first, Max(first - SHUFFLE_PART + 1, 1), key);
+	}
+}
+
 void
 distil_train_shuffle(int64 seed, int epoch, const int32 *examples, int n, int32 *order)
 {
-	dbert_random_shuffle(order, n, dbert_random_key(seed, STREAM_ORDER, epoch));
+	distil_train_permute(order, n, dbert_random_key(seed, STREAM_ORDER, epoch));
 	for (int i = 0; i < n; i++)
 		order[i] = examples[order[i]];
 }
@@ -85,6 +102,29 @@ tell_progress(DistilTrainLoop *loop, double loss)
 					now / (double) s->step * (double) (loop->steps - s->step))));
 }
 
+/* For the view. */
+static void
+show_progress(const DistilTrainLoop *loop, DistilTrainPhase phase)
+{
+	DistilProgressFields *f = &loop->progress->fields;
+
+	f->epoch = Min(loop->state.epoch, loop->epochs);
+	f->step = loop->state.step;
+	distil_progress_phase(loop->progress, phase);
+}
+
+static void
+begin_progress(const DistilTrainLoop *loop)
+{
+	DistilProgressFields *f = &loop->progress->fields;
+
+	f->epochs = loop->epochs;
+	f->steps = loop->steps;
+	f->first_step = loop->state.step;
+	f->stepping_since = GetCurrentTimestamp();
+	show_progress(loop, DISTIL_PHASE_TRAINING);
+}
+
 /* ---- running ---- */
 
 static void
@@ -101,6 +141,8 @@ train_epoch(DistilTrainLoop *loop, int32 *order)
 		s->epoch_loss += loss;
 		s->epoch_steps++;
 		s->step++;
+		loop->progress->fields.loss = loss;
+		show_progress(loop, DISTIL_PHASE_TRAINING);
 		tell_progress(loop, loss);
 	}
 }
@@ -138,7 +180,10 @@ end_epoch(DistilTrainLoop *loop)
 		.epoch = s->epoch,.step = s->step,.train_loss = s->epoch_loss / (double) s->epoch_steps
 	};
 	if (loop->evaluate != NULL)
+	{
+		show_progress(loop, DISTIL_PHASE_EVALUATING);
 		row->evaluation = loop->evaluate(loop->ctx);
+	}
 	row->seconds = seconds_since(&loop->start);
 	put_row(loop, row);
 	tell_row(loop, row);
@@ -170,6 +215,7 @@ distil_train_loop(DistilTrainLoop *loop)
 	{
 		.epoch = 1,.best = INFINITY,.rows = palloc(sizeof(DistilTrainRow) * loop->epochs)
 	};
+	begin_progress(loop);
 	while (goes_on(loop))
 	{
 		train_epoch(loop, order);

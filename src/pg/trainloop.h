@@ -13,6 +13,7 @@
 #include "portability/instr_time.h"
 
 #include "dbert.h"
+#include "pg/trainprogress.h"
 
 /* What an evaluation found. */
 typedef struct DistilEvaluation
@@ -54,6 +55,7 @@ typedef struct DistilTrainLoop
 	const int32 *examples;		/* [n_examples] numbers of examples that an epoch goes through */
 	int			n_examples;
 	int			early_stopping; /* evaluations without progress, 0: none; options.keep_best with it */
+	DistilProgress *progress;	/* the loop tells it all but memory and rows */
 	ReturnSetInfo *rsinfo;		/* materialized: epoch, step, train_loss, eval_loss, metric, value, seconds */
 
 	/*
@@ -78,6 +80,9 @@ typedef struct DistilTrainLoop
  * evaluation are the trainer's then.  Memory is of the current context.
  */
 extern void distil_train_loop(DistilTrainLoop *loop);
+
+/* order[n]: 0 .. n-1 in random order */
+extern void distil_train_permute(int32 *order, int n, uint64 key);
 
 /* order[n]: the examples as an epoch goes through them. */
 extern void distil_train_shuffle(int64 seed, int epoch, const int32 *examples, int n, int32 *order);

@@ -44,3 +44,23 @@ distil_sum_counts(const DistilClassCount *c, int n)
 	}
 	return sum;
 }
+
+DistilMeans
+distil_means(const DistilClassCount *c, int n, bool weighted)
+{
+	DistilMeans sum = {0};
+	double		weights = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		double		w = weighted ? (double) c[i].support : c[i].support + c[i].said > 0;
+
+		if (w == 0)
+			continue;
+		sum.precision += c[i].said > 0 ? w * distil_precision_of(&c[i]) : 0;
+		sum.recall += c[i].support > 0 ? w * distil_recall_of(&c[i]) : 0;
+		sum.f1 += w * distil_f1_of(&c[i]);
+		weights += w;
+	}
+	return (DistilMeans) {sum.precision / weights, sum.recall / weights, sum.f1 / weights};
+}

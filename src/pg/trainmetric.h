@@ -1,5 +1,5 @@
 /*
- * trainmetric.h -- how good answers are: counts per class, errors of numbers.
+ * trainmetric.h -- how good answers are: counts per class and what follows from them.
  */
 #ifndef DISTILBERT_PG_TRAINMETRIC_H
 #define DISTILBERT_PG_TRAINMETRIC_H
@@ -18,6 +18,20 @@ extern double distil_recall_of(const DistilClassCount *c);
 
 /* 2 hits / (said + support): 0 where there is support or an answer but no hit, NaN without either */
 extern double distil_f1_of(const DistilClassCount *c);
+
+typedef struct DistilMeans
+{
+	double		precision;
+	double		recall;
+	double		f1;
+} DistilMeans;
+
+/*
+ * Means over the classes that occur, as answers or in the rows, each counting
+ * the same or (weighted) by its support.  What is undefined for one of them
+ * counts as 0, as in scikit-learn's report.  NaN where none occurs.
+ */
+extern DistilMeans distil_means(const DistilClassCount *c, int n, bool weighted);
 
 /* All classes' counts in one: micro averages. */
 extern DistilClassCount distil_sum_counts(const DistilClassCount *c, int n);

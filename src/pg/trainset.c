@@ -276,6 +276,10 @@ visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows,
 		else
 			add_example(set, &rows[i]);
 	}
+	if (set->progress == NULL)
+		return;
+	set->progress->fields.rows += n;
+	distil_progress_tell(set->progress);
 }
 
 static void

@@ -9,6 +9,7 @@
 #define DISTILBERT_PG_TRAINSET_H
 
 #include "pg/examples.h"
+#include "pg/trainprogress.h"
 
 /* One example's places in the arrays. */
 typedef struct DistilTrainText
@@ -27,6 +28,7 @@ typedef struct DistilTrainSet
 	int32		max_tokens;
 	bool		takes_pairs;	/* does the model? */
 	int64		limit;			/* bytes of all arrays together */
+	DistilProgress *progress;	/* is told how many rows there are, or NULL */
 
 	DistilTrainText *texts;
 	int			n;

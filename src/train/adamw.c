@@ -21,6 +21,7 @@
 typedef struct Update
 {
 	const DbertParams *params;
+	const DbertTrainKernels *kernels;
 	double	   *sums;			/* [parts] */
 	double		clip;			/* factor of the gradients */
 	double		rate;			/* learning rate of this step */
@@ -75,15 +76,11 @@ sum_part(void *ctx, int part, int worker)
 	size_t		first;
 	const DbertSlot *slot = &u->params->learning.items[slot_of_part(u->params, part, &first)];
 	const float *g = u->params->gradients + slot->offset / sizeof(float);
-	double		sum = 0;
 
-	for (size_t i = first, end = part_end(slot, first); i < end; i++)
-		sum += (double) g[i] * g[i];
-	u->sums[part] = sum;
+	u->sums[part] = u->kernels->sum_squares(g + first, part_end(slot, first) - first);
 	return DBERT_OK;
 }
 
-/* m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= rate (m' / (sqrt(v') + eps) + decay w) */
 static DbertStatus
 update_part(void *ctx, int part, int worker)
 {
@@ -93,23 +90,14 @@ update_part(void *ctx, int part, int worker)
 	int			number = slot_of_part(p, part, &first);
 	const DbertSlot *slot = &p->learning.items[number];
 	size_t		at = slot->offset / sizeof(float);
-	const float *g = p->gradients + at;
-	float	   *m = p->mean + at,
-			   *v = p->square + at,
-			   *w = p->values + p->slots.items[number].offset / sizeof(float);
-	const float clip = (float) u->clip,
-				shrink = (float) (1 - (dbert_slot_is_matrix(slot) ? u->rate * u->decay : 0)),
-				rate = (float) (u->rate / u->correction1),
-				root = (float) (1 / sqrt(u->correction2));
+	DbertAdamW	step = {
+		.clip = (float) u->clip,.beta1 = (float) BETA1,.beta2 = (float) BETA2,.eps = (float) EPS,
+		.shrink = (float) (1 - (dbert_slot_is_matrix(slot) ? u->rate * u->decay : 0)),
+		.rate = (float) (u->rate / u->correction1),.root = (float) (1 / sqrt(u->correction2))
+	};
 
-	for (size_t i = first, end = part_end(slot, first); i < end; i++)
-	{
-		float		gradient = g[i] * clip;
-
-		m[i] = (float) BETA1 * m[i] + (float) (1 - BETA1) * gradient;
-		v[i] = (float) BETA2 * v[i] + (float) (1 - BETA2) * gradient * gradient;
-		w[i] = w[i] * shrink - rate * m[i] / (sqrtf(v[i]) * root + (float) EPS);
-	}
+	u->kernels->adamw(p->values + p->slots.items[number].offset / sizeof(float) + first, p->gradients + at + first,
+					  p->mean + at + first, p->square + at + first, part_end(slot, first) - first, &step);
 	return DBERT_OK;
 }
 
@@ -152,7 +140,7 @@ dbert_adamw_step(const DbertPass *pass)
 	const DbertTrainer *t = pass->trainer;
 	int			parts = (int) dbert_adamw_parts(&t->params);
 	Update		u = {
-		.params = &t->params,.sums = t->acts.sums,
+		.params = &t->params,.kernels = pass->run.kernels->train,.sums = t->acts.sums,
 		.rate = learning_rate(&t->options, t->step),.decay = t->options.weight_decay,
 		.correction1 = 1 - pow(BETA1, (double) t->step + 1),
 		.correction2 = 1 - pow(BETA2, (double) t->step + 1)

@@ -1,15 +1,11 @@
 /*
  * ops.c -- products, norms, activations, dropout: forward and backward.
  *
- * See ops.h for the rules.  Sums over rows and columns are kept in double.
+ * See ops.h for the rules.  What is done with a row is the kernels' business.
  */
 #include "train/ops.h"
 
-#include <math.h>
 #include <string.h>
-
-/* Multiply-adds of one part of a product: some 10 ms of one core. */
-#define PART_WORK ((size_t) 400 * 1000 * 1000)
 
 /* Elements of one part of what works row by row. */
 #define PART_ELEMENTS 65536
@@ -17,8 +13,9 @@
 /* Parts of either kind, and of columns, between two polls. */
 #define ROW_PARTS 4
 
-/* Columns that are summed together. */
-#define PART_COLUMNS 64
+/* Lanes that are packed, rows and columns that are multiplied as one part: multiples of every table's panels. */
+#define PART_LANES 96
+#define PART_COLUMNS 384
 
 /* ---- loops ---- */
 
@@ -66,8 +63,10 @@ typedef struct Rows
 	const DbertDropout *dropout;
 	const DbertNorm *norm;
 	float		eps;
+	const float *residual;
 	float	   *xhat,
-			   *rstd;
+			   *rstd,
+			   *dropped;
 } Rows;
 
 static DbertStatus
@@ -90,38 +89,116 @@ part_count(const Rows *rows, int i)
 	return (size_t) min_int(rows->step, rows->m - i * rows->step) * rows->n;
 }
 
+/* The row at element i, if anything of it is dropped. */
+static const DbertDropRow *
+drop_of_row(const Rows *rows, size_t i, DbertDropRow *row)
+{
+	if (rows->dropout == NULL || rows->dropout->threshold == 0)
+		return NULL;
+	*row = dbert_dropout_row(rows->dropout, i);
+	return row;
+}
+
 /* ---- products ---- */
 
-typedef struct ProductLoop
+/* A block of a product: operands at their first element, packed operands. */
+typedef struct Block
 {
-	const DbertTrainRun *run;
+	const DbertTrainKernels *kernels;
 	const DbertProduct *p;
-	int			step;
-} ProductLoop;
+	const float *a,
+			   *b;
+	const float *bias;
+	bool		add;
+	float	   *c;
+	int			m,
+				n,
+				k;
+	float	   *left,
+			   *right;
+} Block;
+
+static int
+part_lanes(int lanes, int part, int size)
+{
+	return min_int(size, lanes - part * size);
+}
+
+/* Some rows of a, or, after these, some columns of b. */
+static DbertStatus
+pack_part(void *ctx, int part, int worker)
+{
+	const Block *b = ctx;
+	int			left_parts = dbert_train_parts(b->m, PART_LANES);
+	bool		left = part < left_parts,
+				across = left ? b->p->ta : !b->p->tb;
+	int			number = left ? part : part - left_parts;
+	size_t		first = (size_t) number * PART_LANES,
+				ld = left ? b->p->lda : b->p->ldb;
+	const float *src = (left ? b->a : b->b) + (across ? first : first * ld);
+
+	if (left)
+		b->kernels->pack_left(b->left + first * b->k, src, ld, across, part_lanes(b->m, number, PART_LANES), b->k);
+	else
+		b->kernels->pack_right(b->right + first * b->k, src, ld, across, part_lanes(b->n, number, PART_LANES), b->k);
+	return DBERT_OK;
+}
 
 static DbertStatus
-product_part(void *ctx, int part, int worker)
+multiply_part(void *ctx, int part, int worker)
 {
-	const ProductLoop *loop = ctx;
-	const DbertProduct *p = loop->p;
-	int			first = part * loop->step,
-				m = min_int(loop->step, p->m - first);
-	float	   *c = p->c + first * p->ldc;
+	const Block *b = ctx;
+	int			row_parts = dbert_train_parts(b->m, PART_LANES),
+				row = part % row_parts,
+				column = part / row_parts;
+	size_t		i = (size_t) row * PART_LANES,
+				j = (size_t) column * PART_COLUMNS;
 
-	for (int i = 0; p->bias != NULL && i < m; i++)
-		memcpy(c + i * p->ldc, p->bias, p->n * sizeof(float));
-	loop->run->sgemm(p->ta, p->tb, m, p->n, p->k, 1, p->a + (p->ta ? (size_t) first : first * p->lda), p->lda,
-					 p->b, p->ldb, p->bias != NULL ? 1 : p->beta, c, p->ldc);
+	b->kernels->multiply(b->c + i * b->p->ldc + j, b->p->ldc, b->left + i * b->k, b->right + j * b->k,
+						 b->bias != NULL ? b->bias + j : NULL, b->add, part_lanes(b->m, row, PART_LANES),
+						 part_lanes(b->n, column, PART_COLUMNS), b->k);
 	return DBERT_OK;
+}
+
+static DbertStatus
+run_block(const DbertTrainRun *run, Block *b)
+{
+	int			packs = dbert_train_parts(b->m, PART_LANES) + dbert_train_parts(b->n, PART_LANES),
+				parts = dbert_train_parts(b->m, PART_LANES) * dbert_train_parts(b->n, PART_COLUMNS);
+	size_t		work = (size_t) min_int(b->m, PART_LANES) * min_int(b->n, PART_COLUMNS) * b->k,
+				between = run->kernels->block_work / work + 1;
+
+	DBERT_TRY(dbert_train_loop(run, packs, packs, pack_part, b));
+	return dbert_train_loop(run, parts, min_int(parts, (int) between), multiply_part, b);
+}
+
+/* The block at row i, column j and line l. */
+static Block
+block_at(const DbertTrainRun *run, const DbertProduct *p, size_t i, size_t j, size_t l)
+{
+	Block		b = {
+		.kernels = run->kernels->train,.p = p,.m = min_int(DBERT_PRODUCT_LANES, p->m - (int) i),
+		.n = min_int(DBERT_PRODUCT_LANES, p->n - (int) j),.k = min_int(DBERT_PRODUCT_DEPTH, p->k - (int) l),
+		.a = p->a + (p->ta ? l * p->lda + i : i * p->lda + l),.b = p->b + (p->tb ? j * p->ldb + l : l * p->ldb + j),
+		.bias = p->bias != NULL && l == 0 ? p->bias + j : NULL,.add = l > 0 || p->beta != 0,
+		.c = p->c + i * p->ldc + j,.left = run->packed,.right = run->packed + DBERT_PRODUCT_SCRATCH / 2
+	};
+
+	return b;
 }
 
 DbertStatus
 dbert_product(const DbertTrainRun *run, const DbertProduct *p)
 {
-	size_t		rows = PART_WORK / ((size_t) p->n * p->k + 1) + 1;
-	ProductLoop loop = {run, p, rows < (size_t) p->m ? (int) rows : p->m};
+	for (int i = 0; i < p->m; i += DBERT_PRODUCT_LANES)
+		for (int j = 0; j < p->n; j += DBERT_PRODUCT_LANES)
+			for (int l = 0; l < p->k; l += DBERT_PRODUCT_DEPTH)
+			{
+				Block		b = block_at(run, p, i, j, l);
 
-	return dbert_train_loop(run, dbert_train_parts(p->m, loop.step), 1, product_part, &loop);
+				DBERT_TRY(run_block(run, &b));
+			}
+	return DBERT_OK;
 }
 
 DbertStatus
@@ -137,43 +214,36 @@ dbert_linear_forward(const DbertTrainRun *run, const DbertLinear *w, const float
 
 /* ---- sums of columns ---- */
 
-/* out[j] = sum of x[i,j], or of x[i,j] y[i,j] */
 typedef struct Columns
 {
+	const DbertTrainKernels *kernels;
 	const float *x,
 			   *y;
 	int			m,
 				n;
-	float	   *out;
+	float	   *sum,
+			   *dot;
 } Columns;
 
 static DbertStatus
 columns_part(void *ctx, int part, int worker)
 {
 	const Columns *s = ctx;
-	int			first = part * PART_COLUMNS,
-				n = min_int(PART_COLUMNS, s->n - first);
-	double		sum[PART_COLUMNS] = {0};
+	int			first = part * DBERT_SUM_COLUMNS;
 
-	for (int i = 0; i < s->m; i++)
-	{
-		const float *x = s->x + (size_t) i * s->n + first,
-				   *y = s->y ? s->y + (size_t) i * s->n + first : NULL;
-
-		for (int j = 0; j < n; j++)
-			sum[j] += y ? (double) x[j] * y[j] : x[j];
-	}
-	for (int j = 0; j < n; j++)
-		s->out[first + j] = (float) sum[j];
+	s->kernels->sum_columns(s->sum + first, s->dot ? s->dot + first : NULL, s->x + first,
+							s->y ? s->y + first : NULL, s->n, s->m, min_int(DBERT_SUM_COLUMNS, s->n - first));
 	return DBERT_OK;
 }
 
+/* sum[j] of x[i,j] and, with y, dot[j] of x[i,j] y[i,j] */
 static DbertStatus
-sum_columns(const DbertTrainRun *run, const float *x, const float *y, int m, int n, const float *out)
+sum_columns(const DbertTrainRun *run, const float *x, const float *y, int m, int n, const float *sum,
+			const float *dot)
 {
-	Columns		s = {x, y, m, n, (float *) out};
+	Columns		s = {run->kernels->train, x, y, m, n, (float *) sum, (float *) dot};
 
-	return dbert_train_loop(run, dbert_train_parts(n, PART_COLUMNS), ROW_PARTS, columns_part, &s);
+	return dbert_train_loop(run, dbert_train_parts(n, DBERT_SUM_COLUMNS), ROW_PARTS, columns_part, &s);
 }
 
 /* of y = x W' + b */
@@ -189,7 +259,7 @@ dbert_linear_backward(const DbertTrainRun *run, const DbertLinear *w, const Dber
 		};
 
 		DBERT_TRY(dbert_product(run, &p));
-		DBERT_TRY(sum_columns(run, dy, NULL, m, w->n, g->b));
+		DBERT_TRY(sum_columns(run, dy, NULL, m, w->n, g->b, NULL));
 	}
 	if (dx != NULL)
 	{
@@ -214,87 +284,74 @@ norm_forward_part(void *ctx, int part, int worker)
 
 	for (size_t at = first; at < end; at += r->n)
 	{
-		const float *x = r->x + at;
-		float	   *xhat = r->xhat + at;
-		double		sum = 0,
-					square = 0;
-		float		mean,
-					rstd;
+		DbertDropRow drop;
 
-		for (int j = 0; j < r->n; j++)
-			sum += x[j];
-		mean = (float) (sum / r->n);
-		for (int j = 0; j < r->n; j++)
-			square += (double) (x[j] - mean) * (x[j] - mean);
-		r->rstd[at / r->n] = rstd = (float) (1 / sqrt(square / r->n + r->eps));
-		for (int j = 0; j < r->n; j++)
-		{
-			xhat[j] = (x[j] - mean) * rstd;
-			r->y[at + j] = xhat[j] * r->norm->gamma[j] + r->norm->beta[j];
-		}
+		r->rstd[at / r->n] = r->run->kernels->train->norm(r->xhat + at, r->y + at, r->x + at,
+														  r->residual ? r->residual + at : NULL,
+														  drop_of_row(r, at, &drop), r->norm->gamma,
+														  r->norm->beta, r->n, r->eps);
 	}
 	return DBERT_OK;
+}
+
+DbertStatus
+dbert_residual_norm_forward(const DbertTrainRun *run, const DbertNorm *w, const DbertDropout *d, const float *x,
+							const float *r, int m, int c, float eps, float *xhat, float *rstd, float *y)
+{
+	Rows		rows = {
+		.run = run,.m = m,.n = c,.x = x,.y = y,.norm = w,.eps = eps,.xhat = xhat,.rstd = rstd,
+		.dropout = d,.residual = r
+	};
+
+	return loop_rows(&rows, norm_forward_part);
 }
 
 DbertStatus
 dbert_norm_forward(const DbertTrainRun *run, const DbertNorm *w, const float *x, int m, int c, float eps,
 				   float *xhat, float *rstd, float *y)
 {
-	Rows		rows = {
-		.run = run,.m = m,.n = c,.x = x,.y = y,.norm = w,.eps = eps,.xhat = xhat,.rstd = rstd
-	};
-
-	return loop_rows(&rows, norm_forward_part);
+	return dbert_residual_norm_forward(run, w, NULL, x, NULL, m, c, eps, xhat, rstd, y);
 }
 
-/*
- * of xhat = (x - mean(x)) rstd(x), y = xhat gamma + beta: with h = dy gamma,
- * dx = rstd (h - mean(h) - xhat mean(h xhat))
- */
 static DbertStatus
 norm_backward_part(void *ctx, int part, int worker)
 {
 	const Rows *r = ctx;
-	const float *gamma = r->norm->gamma;
 	size_t		first = part_first(r, part),
 				end = first + part_count(r, part);
 
 	for (size_t at = first; at < end; at += r->n)
 	{
-		const float *dy = r->dy + at,
-				   *xhat = r->x + at;
-		float		rstd = r->rstd[at / r->n];
-		double		sum = 0,
-					dot = 0;
+		DbertDropRow drop;
 
-		for (int j = 0; j < r->n; j++)
-		{
-			sum += (double) dy[j] * gamma[j];
-			dot += (double) dy[j] * gamma[j] * xhat[j];
-		}
-		sum /= r->n;
-		dot /= r->n;
-		for (int j = 0; j < r->n; j++)
-			r->y[at + j] = (float) (rstd * ((double) dy[j] * gamma[j] - sum - xhat[j] * dot));
+		r->run->kernels->train->norm_backward(r->y + at, r->dropped ? r->dropped + at : NULL, r->x + at,
+											  r->rstd[at / r->n], r->dy + at, drop_of_row(r, at, &drop),
+											  r->norm->gamma, r->n);
 	}
 	return DBERT_OK;
 }
 
-/* dgamma = sum dy xhat, dbeta = sum dy: before dx, which may lie where dy does */
+/* dgamma = sum dy xhat, dbeta = sum dy: before ds, which may lie where dy does */
 DbertStatus
-dbert_norm_backward(const DbertTrainRun *run, const DbertNorm *w, const DbertNorm *g,
-					const float *xhat, const float *rstd, const float *dy, int m, int c, float *dx)
+dbert_residual_norm_backward(const DbertTrainRun *run, const DbertNorm *w, const DbertNorm *g,
+							 const DbertDropout *d, const float *xhat, const float *rstd, const float *dy,
+							 int m, int c, float *ds, float *dx)
 {
 	Rows		rows = {
-		.run = run,.m = m,.n = c,.x = xhat,.dy = dy,.y = dx,.norm = w,.rstd = (float *) rstd
+		.run = run,.m = m,.n = c,.x = xhat,.dy = dy,.y = ds,.norm = w,.rstd = (float *) rstd,.dropout = d,
+		.dropped = dx
 	};
 
 	if (g != NULL)
-	{
-		DBERT_TRY(sum_columns(run, dy, xhat, m, c, g->gamma));
-		DBERT_TRY(sum_columns(run, dy, NULL, m, c, g->beta));
-	}
+		DBERT_TRY(sum_columns(run, dy, xhat, m, c, g->beta, g->gamma));
 	return loop_rows(&rows, norm_backward_part);
+}
+
+DbertStatus
+dbert_norm_backward(const DbertTrainRun *run, const DbertNorm *w, const DbertNorm *g, const float *xhat,
+					const float *rstd, const float *dy, int m, int c, float *dx)
+{
+	return dbert_residual_norm_backward(run, w, g, NULL, xhat, rstd, dy, m, c, dx, NULL);
 }
 
 /* ---- activations ---- */
@@ -303,12 +360,9 @@ static DbertStatus
 act_forward_part(void *ctx, int part, int worker)
 {
 	const Rows *r = ctx;
-	size_t		at = part_first(r, part),
-				count = part_count(r, part);
+	size_t		at = part_first(r, part);
 
-	if (r->y != r->x)
-		memcpy(r->y + at, r->x + at, count * sizeof(float));
-	r->run->kernels->activate(r->y + at, count, r->act);
+	r->run->kernels->train->activate(r->y + at, r->x + at, part_count(r, part), r->act);
 	return DBERT_OK;
 }
 
@@ -320,62 +374,14 @@ dbert_act_forward(const DbertTrainRun *run, int act, const float *x, int m, int 
 	return loop_rows(&rows, act_forward_part);
 }
 
-/* y = x Phi(x): Phi(x) + x phi(x), where Phi(x) is y / x but around 0 */
-static void
-gelu_backward(const float *x, const float *y, const float *dy, size_t count, float *dx)
-{
-	for (size_t i = 0; i < count; i++)
-	{
-		bool		small = x[i] < 1e-3f && x[i] > -1e-3f;
-		float		phi = 0.39894228f * dbert_exp_negative(-0.5f * x[i] * x[i]),
-					near = 0.5f + 0.39894228f * x[i],
-					far = y[i] / (small ? 1 : x[i]);
-
-		dx[i] = dy[i] * ((small ? near : far) + x[i] * phi);
-	}
-}
-
-/* x (1 + tanh(u)) / 2, u = c (x + 0.044715 x^3): (1 + tanh u) / 2 + x (1 - tanh^2 u) u' / 2 */
-static void
-gelu_tanh_backward(const float *x, const float *dy, size_t count, float *dx)
-{
-	for (size_t i = 0; i < count; i++)
-	{
-		float		square = x[i] * x[i],
-					t = tanhf(0.79788456f * x[i] * (1 + 0.044715f * square));
-
-		dx[i] = dy[i] * (0.5f * (1 + t) + 0.5f * x[i] * (1 - t * t) * 0.79788456f * (1 + 3 * 0.044715f * square));
-	}
-}
-
 static DbertStatus
 act_backward_part(void *ctx, int part, int worker)
 {
 	const Rows *r = ctx;
-	size_t		at = part_first(r, part),
-				count = part_count(r, part);
-	const float *x = r->x + at,
-			   *y = r->act_y + at,
-			   *dy = r->dy + at;
-	float	   *dx = r->y + at;
+	size_t		at = part_first(r, part);
 
-	switch (r->act)
-	{
-		case DBERT_ACT_GELU:
-			gelu_backward(x, y, dy, count, dx);
-			break;
-		case DBERT_ACT_GELU_TANH:
-			gelu_tanh_backward(x, dy, count, dx);
-			break;
-		case DBERT_ACT_RELU:
-			for (size_t i = 0; i < count; i++)
-				dx[i] = x[i] > 0 ? dy[i] : 0;
-			break;
-		case DBERT_ACT_TANH:
-			for (size_t i = 0; i < count; i++)
-				dx[i] = dy[i] * (1 - y[i] * y[i]);
-			break;
-	}
+	r->run->kernels->train->activate_backward(r->y + at, r->x + at, r->act_y + at, r->dy + at,
+											  part_count(r, part), r->act);
 	return DBERT_OK;
 }
 
@@ -388,7 +394,7 @@ dbert_act_backward(const DbertTrainRun *run, int act, const float *x, const floa
 	return loop_rows(&rows, act_backward_part);
 }
 
-/* ---- dropout, sums ---- */
+/* ---- dropout, zeros ---- */
 
 static DbertStatus
 dropout_part(void *ctx, int part, int worker)
@@ -397,8 +403,12 @@ dropout_part(void *ctx, int part, int worker)
 	size_t		first = part_first(r, part),
 				end = first + part_count(r, part);
 
-	for (size_t i = first; i < end; i++)
-		r->y[i] = r->x[i] * dbert_dropout_factor(r->dropout, i);
+	for (size_t at = first; at < end; at += r->n)
+	{
+		DbertDropRow drop;
+
+		r->run->kernels->train->dropout(r->y + at, r->x + at, r->n, drop_of_row(r, at, &drop));
+	}
 	return DBERT_OK;
 }
 
@@ -432,24 +442,4 @@ dbert_zero_rows(const DbertTrainRun *run, float *y, int m, int n)
 	Rows		rows = {.run = run,.m = m,.n = n,.y = y};
 
 	return loop_rows(&rows, zero_part);
-}
-
-static DbertStatus
-add_part(void *ctx, int part, int worker)
-{
-	const Rows *r = ctx;
-	size_t		first = part_first(r, part),
-				end = first + part_count(r, part);
-
-	for (size_t i = first; i < end; i++)
-		r->y[i] += r->x[i];
-	return DBERT_OK;
-}
-
-DbertStatus
-dbert_add_rows(const DbertTrainRun *run, float *y, const float *x, int m, int n)
-{
-	Rows		rows = {.run = run,.m = m,.n = n,.x = x,.y = y};
-
-	return loop_rows(&rows, add_part);
 }

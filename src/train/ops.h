@@ -15,7 +15,7 @@
 #include "base/parallel.h"
 #include "base/status.h"
 #include "kernel/kernel.h"
-#include "kernel/sgemm.h"
+#include "kernel/train.h"
 #include "model/config.h"
 #include "model/weights.h"
 #include "train/random.h"
@@ -24,8 +24,8 @@
 
 typedef struct DbertTrainRun
 {
-	DbertSgemm	sgemm;
-	const DbertKernels *kernels;	/* activations */
+	const DbertKernels *kernels;
+	float	   *packed;			/* DBERT_PRODUCT_SCRATCH floats for products */
 	DbertPool  *pool;			/* or NULL */
 	const DbertPoll *poll;
 	DbertError *err;
@@ -46,7 +46,18 @@ dbert_train_parts(int n, int count)
 	return (n + count - 1) / count;
 }
 
-/* c[M,N] = op(a) op(b) + beta c, each row starting from bias[N] if that is not NULL (beta 0). */
+/*
+ * A product is done in blocks of so many rows, columns and lines of its depth,
+ * each of which is packed first: in all memory of one size for products of any.
+ */
+#define DBERT_PRODUCT_LANES 1536
+#define DBERT_PRODUCT_DEPTH 768
+#define DBERT_PRODUCT_SCRATCH ((size_t) 2 * DBERT_PRODUCT_LANES * DBERT_PRODUCT_DEPTH)
+
+/*
+ * c[M,N] = op(a) op(b) + bias[N] (NULL: 0), plus c if beta is 1, not 0; op
+ * transposes where ta or tb says so: a is [M,K] or [K,M], b is [K,N] or [N,K].
+ */
 typedef struct DbertProduct
 {
 	bool		ta,
@@ -103,6 +114,20 @@ extern DbertStatus dbert_dropout_apply(const DbertTrainRun *run, const DbertDrop
 									   const float *x, int m, int n, float *y);
 
 /*
+ * y = norm(x dropped out + r), r[M,C] a residual: s = x dropped out + r is what
+ * xhat is made of.  d NULL: nothing is dropped; xhat may be x or r.
+ */
+extern DbertStatus dbert_residual_norm_forward(const DbertTrainRun *run, const DbertNorm *w,
+											   const DbertDropout *d, const float *x, const float *r,
+											   int m, int c, float eps, float *xhat, float *rstd, float *y);
+
+/* ds, which is the derivative by r, too, and dx, where dropout leaves any of it; ds may be dy. */
+extern DbertStatus dbert_residual_norm_backward(const DbertTrainRun *run, const DbertNorm *w,
+												const DbertNorm *g, const DbertDropout *d,
+												const float *xhat, const float *rstd, const float *dy,
+												int m, int c, float *ds, float *dx);
+
+/*
  * exp(x) for x <= 0, within 2 ulp, without branches, for compilers to make vectors of
  * it: 2^n e^r, n the nearest integer to x / ln 2 (Cody and Waite 1980).
  */
@@ -129,9 +154,6 @@ dbert_exp_negative(float x)
 /* y[M,N] = 0 */
 extern DbertStatus dbert_zero_rows(const DbertTrainRun *run, float *y, int m, int n);
 
-/* y[M,N] += x */
-extern DbertStatus dbert_add_rows(const DbertTrainRun *run, float *y, const float *x, int m, int n);
-
 /* Multi-head self-attention of texts without padding. */
 typedef struct DbertSelfAttention
 {
@@ -145,11 +167,11 @@ typedef struct DbertSelfAttention
 	size_t		scratch_floats;
 } DbertSelfAttention;
 
-/* Floats of one thread's scratch for texts of up to t tokens. */
+/* Floats of one thread's scratch for texts of up to t tokens and heads of d columns: three [T, T], two packed operands. */
 static inline size_t
-dbert_self_attention_scratch(size_t t)
+dbert_self_attention_scratch(size_t t, size_t d)
 {
-	return 3 * t * t;
+	return 3 * t * t + 2 * (t + d + 64) * (t > d ? t : d);
 }
 
 /* context[N, C]: of each head softmax(q k' / sqrt(D)) v, probabilities dropped out */

@@ -166,7 +166,7 @@ attention_of(const DbertPass *pass, int layer)
 		.heads = t->config.heads,.qkv = t->acts.layers[layer].qkv,
 		.dropout = dbert_pass_dropout(pass, DBERT_DROP_PROBABILITIES, layer),
 		.scratch = t->acts.attention,
-		.scratch_floats = dbert_self_attention_scratch(t->options.max_text_tokens)
+		.scratch_floats = dbert_self_attention_scratch(t->options.max_text_tokens, t->config.hidden / t->config.heads)
 	};
 
 	return s;
@@ -181,6 +181,7 @@ attention_forward(const DbertPass *pass, int layer)
 	const DbertLayerActs *a = &t->acts.layers[layer];
 	const DbertTrainRun *run = &pass->run;
 	DbertSelfAttention s = attention_of(pass, layer);
+	DbertDropout drop = dbert_pass_dropout(pass, DBERT_DROP_ATTENTION, layer);
 	int			c = t->config.hidden,
 				m = rows_behind_attention(pass, layer);
 	float	   *sum = t->acts.t;
@@ -195,10 +196,8 @@ attention_forward(const DbertPass *pass, int layer)
 		x = t->acts.t2;
 	}
 	DBERT_TRY(dbert_linear_forward(run, &w->attn_out, a->context, m, sum));
-	if (is_bert(pass))
-		DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_ATTENTION, layer, sum, m, sum));
-	DBERT_TRY(dbert_add_rows(run, sum, x, m, c));
-	return dbert_norm_forward(run, &w->attn_norm, sum, m, c, t->config.norm_eps, a->xhat1, a->rstd1, a->y1);
+	return dbert_residual_norm_forward(run, &w->attn_norm, is_bert(pass) ? &drop : NULL, sum, x, m, c,
+									   t->config.norm_eps, a->xhat1, a->rstd1, a->y1);
 }
 
 /* dx from dy1, in place: it is the derivative by the sum first, which is that of both its parts. */
@@ -211,18 +210,15 @@ attention_backward(const DbertPass *pass, int layer, float *dx)
 	const DbertLayerActs *a = &t->acts.layers[layer];
 	const DbertTrainRun *run = &pass->run;
 	DbertSelfAttention s = attention_of(pass, layer);
-	const float *dout = dx;
+	DbertDropout drop = dbert_pass_dropout(pass, DBERT_DROP_ATTENTION, layer);
+	bool		drops = is_bert(pass) && drop.threshold != 0;
+	float	   *dout = drops ? t->acts.t : dx;
 	float	   *dcontext = t->acts.t2,
 			   *dqkv = t->acts.wide2;
 	int			m = rows_behind_attention(pass, layer);
 
-	DBERT_TRY(dbert_norm_backward(run, &w->attn_norm, &g->attn_norm, a->xhat1, a->rstd1, dx, m,
-								  t->config.hidden, dx));
-	if (is_bert(pass))
-	{
-		DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_ATTENTION, layer, dx, m, t->acts.t));
-		dout = t->acts.t;
-	}
+	DBERT_TRY(dbert_residual_norm_backward(run, &w->attn_norm, &g->attn_norm, &drop, a->xhat1, a->rstd1, dx, m,
+										   t->config.hidden, dx, drops ? dout : NULL));
 	DBERT_TRY(dbert_linear_backward(run, &w->attn_out, &g->attn_out, a->context, dout, m, dcontext, 0));
 	if (goes_on_alone(pass, layer))
 	{
@@ -248,6 +244,7 @@ feed_forward_forward(const DbertPass *pass, int layer)
 	const DbertLayer *w = &t->params.w.layers[layer];
 	const DbertLayerActs *a = &t->acts.layers[layer];
 	const DbertTrainRun *run = &pass->run;
+	DbertDropout drop = dbert_pass_dropout(pass, DBERT_DROP_FFN, layer);
 	int			c = t->config.hidden,
 				m = rows_behind_attention(pass, layer);
 	float	   *sum = t->acts.t;
@@ -255,10 +252,8 @@ feed_forward_forward(const DbertPass *pass, int layer)
 	DBERT_TRY(dbert_linear_forward(run, &w->ffn_in, a->y1, m, a->u));
 	DBERT_TRY(dbert_act_forward(run, t->config.act, a->u, m, t->config.ffn, t->acts.wide));
 	DBERT_TRY(dbert_linear_forward(run, &w->ffn_out, t->acts.wide, m, sum));
-	DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_FFN, layer, sum, m, sum));
-	DBERT_TRY(dbert_add_rows(run, sum, a->y1, m, c));
-	return dbert_norm_forward(run, &w->ffn_norm, sum, m, c, t->config.norm_eps, a->xhat2, a->rstd2,
-							  layer_output(t, layer));
+	return dbert_residual_norm_forward(run, &w->ffn_norm, &drop, sum, a->y1, m, c, t->config.norm_eps,
+									   a->xhat2, a->rstd2, layer_output(t, layer));
 }
 
 /* dy1 from the derivative by the next x, in place as above; act(u) is computed again. */
@@ -272,12 +267,12 @@ feed_forward_backward(const DbertPass *pass, int layer, float *dx)
 	const DbertTrainRun *run = &pass->run;
 	int			f = t->config.ffn,
 				m = rows_behind_attention(pass, layer);
-	float	   *dout = t->acts.t,
+	DbertDropout drop = dbert_pass_dropout(pass, DBERT_DROP_FFN, layer);
+	float	   *dout = drop.threshold != 0 ? t->acts.t : dx,
 			   *du = t->acts.wide2;
 
-	DBERT_TRY(dbert_norm_backward(run, &w->ffn_norm, &g->ffn_norm, a->xhat2, a->rstd2, dx, m,
-								  t->config.hidden, dx));
-	DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_FFN, layer, dx, m, dout));
+	DBERT_TRY(dbert_residual_norm_backward(run, &w->ffn_norm, &g->ffn_norm, &drop, a->xhat2, a->rstd2, dx, m,
+										   t->config.hidden, dx, dout == dx ? NULL : dout));
 	DBERT_TRY(dbert_act_forward(run, t->config.act, a->u, m, f, t->acts.wide));
 	DBERT_TRY(dbert_linear_backward(run, &w->ffn_out, &g->ffn_out, t->acts.wide, dout, m, du, 0));
 	DBERT_TRY(dbert_act_backward(run, t->config.act, a->u, t->acts.wide, du, m, f, du));

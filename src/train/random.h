@@ -12,6 +12,8 @@
 #ifndef DBERT_TRAIN_RANDOM_H
 #define DBERT_TRAIN_RANDOM_H
 
+#include "kernel/train.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -59,32 +61,47 @@ dbert_random_normal(uint64_t key, uint64_t i)
 typedef struct DbertDropout
 {
 	uint64_t	key;
-	uint32_t	threshold;		/* p in units of 2^-32; 0: everything is kept */
+	uint32_t	threshold;		/* p in units of 2^-31; 0: everything is kept */
 	float		scale;			/* 1 / (1 - p) */
 } DbertDropout;
 
 static inline DbertDropout
 dbert_dropout(uint64_t key, float p)
 {
-	DbertDropout d = {key, (uint32_t) ((double) p * 4294967296.0), 1 / (1 - p)};
+	DbertDropout d = {key, (uint32_t) ((double) p * 0x1p31), 1 / (1 - p)};
 
 	return d;
+}
+
+/*
+ * The mask of the elements from i on.  Each 2^32 elements share a number of the
+ * stream, and each is decided by a hash of that and its place among them: 32
+ * bits make vectors, and one multiplication of 64 bits for each element would
+ * take longer than all the rest (kernel/train.h).
+ */
+static inline DbertDropRow
+dbert_dropout_row(const DbertDropout *d, uint64_t i)
+{
+	uint64_t	shared = dbert_random_at(d->key, i >> 32);
+	DbertDropRow row = {(uint32_t) shared + (uint32_t) i, (uint32_t) (shared >> 32), d->threshold, d->scale};
+
+	return row;
 }
 
 /* 0, or the factor of a kept element. */
 static inline float
 dbert_dropout_factor(const DbertDropout *d, uint64_t i)
 {
-	return (uint32_t) (dbert_random_at(d->key, i) >> 32) < d->threshold ? 0 : d->scale;
+	DbertDropRow row = dbert_dropout_row(d, i);
+
+	return dbert_drop_factor(&row, 0);
 }
 
-/* The numbers 0 .. n-1 in random order (Fisher and Yates). */
+/* Fisher and Yates' exchanges of places first, first - 1 .. last with one below, or themselves. */
 static inline void
-dbert_random_shuffle(int32_t *order, int32_t n, uint64_t key)
+dbert_random_exchange(int32_t *order, int32_t first, int32_t last, uint64_t key)
 {
-	for (int32_t i = 0; i < n; i++)
-		order[i] = i;
-	for (int32_t i = n - 1; i > 0; i--)
+	for (int32_t i = first; i >= last; i--)
 	{
 		int32_t		j = (int32_t) (dbert_random_at(key, i) % (uint64_t) (i + 1));
 		int32_t		t = order[i];
@@ -92,6 +109,15 @@ dbert_random_shuffle(int32_t *order, int32_t n, uint64_t key)
 		order[i] = order[j];
 		order[j] = t;
 	}
+}
+
+/* The numbers 0 .. n-1 in random order. */
+static inline void
+dbert_random_shuffle(int32_t *order, int32_t n, uint64_t key)
+{
+	for (int32_t i = 0; i < n; i++)
+		order[i] = i;
+	dbert_random_exchange(order, n - 1, 1, key);
 }
 
 #endif

@@ -14,7 +14,7 @@
 
 /* Multiply-adds between two polls, and how many of them an element of a softmax and its dropout is worth. */
 #define HEADS_WORK ((size_t) 20 * 1000 * 1000)
-#define EXP_WORK 64
+#define EXP_WORK 16
 
 typedef struct HeadLoop
 {
@@ -39,6 +39,8 @@ typedef struct Head
 	float	   *p;				/* [T, T] each: probabilities, */
 	float	   *dropped;		/* those that are left, */
 	float	   *dp;				/* derivatives */
+	float	   *left,			/* packed operands */
+			   *right;
 } Head;
 
 static Head
@@ -56,6 +58,8 @@ head_of_part(const DbertSelfAttention *s, int part, int worker)
 	h.p = s->scratch + worker * s->scratch_floats;
 	h.dropped = h.p + (size_t) h.t * h.t;
 	h.dp = h.dropped + (size_t) h.t * h.t;
+	h.left = h.dp + (size_t) h.t * h.t;
+	h.right = h.left + (size_t) (h.t + h.d + 64) * (h.t > h.d ? h.t : h.d);
 	return h;
 }
 
@@ -65,43 +69,60 @@ scale(const Head *h)
 	return 1 / sqrtf((float) h->d);
 }
 
-/* row by row: exp(x - max) / sum */
-static void
-softmax_rows(float *x, int t)
+/* An operand of a product: a[i, p] is x[i ld + p] or, transposed, x[p ld + i]. */
+typedef struct Operand
 {
-	for (int i = 0; i < t; i++, x += t)
-	{
-		float		max = x[0];
-		double		sum = 0;
-		float		share;
+	const float *x;
+	size_t		ld;
+	bool		transposed;
+} Operand;
 
-		for (int j = 1; j < t; j++)
-			max = x[j] > max ? x[j] : max;
-		for (int j = 0; j < t; j++)
-			x[j] = dbert_exp_negative(x[j] - max);
-		for (int j = 0; j < t; j++)
-			sum += x[j];
-		share = (float) (1 / sum);
-		for (int j = 0; j < t; j++)
-			x[j] *= share;
-	}
+/* c[M, N] = a[M, K] b'[N, K] */
+static void
+head_product(const DbertTrainRun *run, const Head *h, Operand a, Operand b, int m, int n, int k, float *c,
+			 size_t ldc)
+{
+	const DbertTrainKernels *kernels = run->kernels->train;
+
+	kernels->pack_left(h->left, a.x, a.ld, a.transposed, m, k);
+	kernels->pack_right(h->right, b.x, b.ld, b.transposed, n, k);
+	kernels->multiply(c, ldc, h->left, h->right, NULL, false, m, n, k);
+}
+
+/* The mask of row i, or NULL. */
+static const DbertDropRow *
+drop_of_row(const DbertSelfAttention *s, const Head *h, int i, DbertDropRow *row)
+{
+	if (s->dropout.threshold == 0)
+		return NULL;
+	*row = dbert_dropout_row(&s->dropout, dbert_probability_index(h->first + i, h->number, s->heads, 0));
+	return row;
 }
 
 /* h->p = softmax(q k' / sqrt(D)), h->dropped = what dropout leaves of it */
 static void
 probabilities(const DbertTrainRun *run, const DbertSelfAttention *s, const Head *h)
 {
-	run->sgemm(false, true, h->t, h->t, h->d, scale(h), h->q, h->ld, h->k, h->ld, 0, h->p, h->t);
-	softmax_rows(h->p, h->t);
-	for (int i = 0; i < h->t; i++)
-		for (int j = 0; j < h->t; j++)
-		{
-			size_t		at = (size_t) i * h->t + j;
+	Operand		q = {h->q, h->ld, false},
+				k = {h->k, h->ld, false};
 
-			h->dropped[at] = s->dropout.threshold == 0 ? h->p[at] : h->p[at] *
-				dbert_dropout_factor(&s->dropout,
-									 dbert_probability_index(h->first + i, h->number, s->heads, j));
-		}
+	head_product(run, h, q, k, h->t, h->t, h->d, h->p, h->t);
+	for (int i = 0; i < h->t; i++)
+	{
+		size_t		at = (size_t) i * h->t;
+		DbertDropRow drop;
+
+		run->kernels->train->softmax(h->p + at, h->dropped + at, h->t, scale(h), drop_of_row(s, h, i, &drop));
+	}
+}
+
+/* What multiplies the values. */
+static Operand
+left_over(const DbertSelfAttention *s, const Head *h, bool transposed)
+{
+	Operand		a = {s->dropout.threshold == 0 ? h->p : h->dropped, h->t, transposed};
+
+	return a;
 }
 
 static DbertStatus
@@ -111,9 +132,10 @@ forward_part(void *ctx, int part, int worker)
 	const DbertSelfAttention *s = loop->s;
 	Head		h = head_of_part(s, part, worker);
 	float	   *out = loop->context + (size_t) h.first * s->hidden + (size_t) h.number * h.d;
+	Operand		v = {h.v, h.ld, true};
 
 	probabilities(loop->run, s, &h);
-	loop->run->sgemm(false, false, h.t, h.d, h.t, 1, h.dropped, h.t, h.v, h.ld, 0, out, s->hidden);
+	head_product(loop->run, &h, left_over(s, &h, false), v, h.t, h.d, h.t, out, s->hidden);
 	return DBERT_OK;
 }
 
@@ -139,53 +161,48 @@ dbert_self_attention_forward(const DbertTrainRun *run, const DbertSelfAttention 
 	return dbert_train_loop(run, s->n_texts * s->heads, heads_between(s), forward_part, &loop);
 }
 
-/*
- * of p = softmax(x), dropped = p mask: with dp = ddropped mask,
- * dx = p (dp - sum(dp p)), row by row; h->dp holds ddropped, then dx
- */
+/* h->dp holds the derivative by dropped, then that by q k' */
 static void
-softmax_backward(const DbertSelfAttention *s, const Head *h)
+softmax_backward(const DbertTrainRun *run, const DbertSelfAttention *s, const Head *h)
 {
 	for (int i = 0; i < h->t; i++)
 	{
-		const float *p = h->p + (size_t) i * h->t;
-		float	   *dp = h->dp + (size_t) i * h->t;
-		double		dot = 0;
+		size_t		at = (size_t) i * h->t;
+		DbertDropRow drop;
 
-		for (int j = 0; j < h->t; j++)
-		{
-			if (s->dropout.threshold != 0)
-				dp[j] *= dbert_dropout_factor(&s->dropout,
-											  dbert_probability_index(h->first + i, h->number, s->heads, j));
-			dot += (double) dp[j] * p[j];
-		}
-		for (int j = 0; j < h->t; j++)
-			dp[j] = (float) (p[j] * (dp[j] - dot));
+		run->kernels->train->softmax_backward(h->dp + at, h->p + at, h->t, scale(h), drop_of_row(s, h, i, &drop));
 	}
 }
 
 /*
- * of x = q k' / sqrt(D), out = dropped v:
- * dv = dropped' dout, ddropped = dout v', dq = dx k / sqrt(D), dk = dx' q / sqrt(D)
+ * of p = softmax(q k' / sqrt(D)), out = dropped v: dv = dropped' dout,
+ * ddropped = dout v', and with dx, the derivative by q k', dq = dx k, dk = dx' q
  */
 static DbertStatus
 backward_part(void *ctx, int part, int worker)
 {
 	const HeadLoop *loop = ctx;
+	const DbertTrainRun *run = loop->run;
 	const DbertSelfAttention *s = loop->s;
-	DbertSgemm	sgemm = loop->run->sgemm;
 	Head		h = head_of_part(s, part, worker);
 	const float *dout = loop->dcontext + (size_t) h.first * s->hidden + (size_t) h.number * h.d;
 	float	   *dq = loop->dqkv + (h.q - s->qkv),
 			   *dk = dq + s->hidden,
 			   *dv = dk + s->hidden;
+	Operand		out_rows = {dout, s->hidden, false},
+				out_columns = {dout, s->hidden, true},
+				v = {h.v, h.ld, false},
+				k = {h.k, h.ld, true},
+				q = {h.q, h.ld, true},
+				dx = {h.dp, h.t, false},
+				dx_transposed = {h.dp, h.t, true};
 
-	probabilities(loop->run, s, &h);
-	sgemm(true, false, h.t, h.d, h.t, 1, h.dropped, h.t, dout, s->hidden, 0, dv, h.ld);
-	sgemm(false, true, h.t, h.t, h.d, 1, dout, s->hidden, h.v, h.ld, 0, h.dp, h.t);
-	softmax_backward(s, &h);
-	sgemm(false, false, h.t, h.d, h.t, scale(&h), h.dp, h.t, h.k, h.ld, 0, dq, h.ld);
-	sgemm(true, false, h.t, h.d, h.t, scale(&h), h.dp, h.t, h.q, h.ld, 0, dk, h.ld);
+	probabilities(run, s, &h);
+	head_product(run, &h, left_over(s, &h, true), out_columns, h.t, h.d, h.t, dv, h.ld);
+	head_product(run, &h, out_rows, v, h.t, h.t, h.d, h.dp, h.t);
+	softmax_backward(run, s, &h);
+	head_product(run, &h, dx, k, h.t, h.d, h.t, dq, h.ld);
+	head_product(run, &h, dx_transposed, q, h.t, h.d, h.t, dk, h.ld);
 	return DBERT_OK;
 }
 

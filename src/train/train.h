@@ -7,7 +7,7 @@
  * dbert_trainer_files gives the trained model as a Hugging Face directory.
  *
  * Batches are ragged, as everywhere: N tokens of B texts, no padding.  The same
- * seed, batches, kernels and OpenBLAS give the same bits, whatever the number
+ * seed, batches and kernels (with OpenBLAS its version, too) give the same bits, whatever the number
  * of threads.
  *
  * Source: Devlin et al. 2018 (arXiv:1810.04805), section 3.2; dropout where

@@ -94,7 +94,9 @@ place_acts(DbertTrainer *t, DbertLayout *l, DbertActs *a)
 	a->wide2 = dbert_layout_floats(l, n, f > 3 * c ? f : 3 * c);
 	a->t = dbert_layout_floats(l, n, c);
 	a->t2 = dbert_layout_floats(l, n, c);
-	a->attention = dbert_layout_floats(l, o->threads, dbert_self_attention_scratch(o->max_text_tokens));
+	a->packed = dbert_layout_floats(l, DBERT_PRODUCT_SCRATCH, 1);
+	a->attention = dbert_layout_floats(l, o->threads,
+									   dbert_self_attention_scratch(o->max_text_tokens, c / t->config.heads));
 	a->sums = dbert_layout_place(l, dbert_adamw_parts(&t->params), sizeof(double), 1);
 }
 
@@ -237,7 +239,6 @@ dbert_trainer_create(DbertTrainBase *base, const DbertTrainOptions *options, con
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	t->alloc = alloc;
 	t->base = base;
-	t->sgemm = dbert_sgemm_choose();
 	status = plan(t, base, options, alloc, err);
 	if (status == DBERT_OK)
 		status = fill(t, poll, err);
@@ -342,7 +343,7 @@ dbert_pass_begin(DbertTrainer *t, const DbertTrainBatch *batch, bool training, c
 	*pass = (DbertPass)
 	{
 		.trainer = t,.batch = batch,.training = training,.n = batch->cu[batch->n_texts],
-		.run = {.sgemm = t->sgemm,.kernels = t->options.kernels,.pool = t->pool,.poll = poll,.err = err}
+		.run = {.kernels = t->options.kernels,.packed = t->acts.packed,.pool = t->pool,.poll = poll,.err = err}
 	};
 	pick_rows(t, pass);
 	return DBERT_OK;

@@ -67,6 +67,7 @@ typedef struct DbertActs
 	float	   *wide2;			/* [N, max(F, 3C)] */
 	float	   *t;				/* [N, C] */
 	float	   *t2;				/* [N, C] */
+	float	   *packed;			/* of products */
 	float	   *attention;		/* dbert_self_attention_scratch for each thread */
 	double	   *sums;			/* of parts of the gradients */
 } DbertActs;
@@ -123,7 +124,6 @@ struct DbertTrainer
 	DbertParams params;
 	DbertActs	acts;
 	void	   *memory;			/* of all arrays */
-	DbertSgemm	sgemm;
 	DbertPool  *pool;
 	bool		layers_learn;
 	bool		embeddings_learn;

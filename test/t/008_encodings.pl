@@ -51,6 +51,19 @@ for my $encoding (qw(UTF8 LATIN1 LATIN9 WIN1252))
 my ($rc, $out, $err) = $node->psql('latin1', q{SELECT distil_tokenize('x', 'bert-ner')});
 is($rc, 0, 'tokens of plain text in LATIN1');
 
+# A character that has no equivalent in UTF-8.
+$node->safe_psql('win1252', q{CREATE TABLE odd AS SELECT * FROM (VALUES (1, 'warm'), (2, 'cold ' || convert_from('\x81', 'SQL_ASCII') || ' soup'), (3, convert_from('\xc381', 'SQL_ASCII')), (4, 'film')) v (n, body)});
+($rc, $out, $err) = $node->psql('win1252', q{SELECT distil_sentiment(body, 'distilbert-sentiment') FROM odd});
+like($err, qr/ERROR:.*0x81.*no equivalent/, 'WIN1252: a character without an equivalent is an error');
+($rc, $out, $err) = $node->psql('win1252', q{SET distilbert.on_error = 'null';
+	SELECT string_agg(n::text, ' ' ORDER BY n) FROM odd WHERE distil_sentiment(body, 'distilbert-sentiment') IS NULL
+		AND distil_token_count(body, 'bert-ner') IS NULL AND NOT EXISTS (SELECT FROM distil_entities(body, 'bert-ner'))
+		AND NOT EXISTS (SELECT FROM distil_chunk(body, 'bert-ner', 30));
+	SELECT array_positions(distil_sentiment(array_agg(body ORDER BY n), 'distilbert-sentiment'), NULL) FROM odd;
+	SELECT distil_sentiment('caf' || chr(233), 'distilbert-sentiment') = (distil_sentiment(ARRAY['x', 'caf' || chr(233)], 'distilbert-sentiment'))[2]});
+is($out, "2 3\n{2,3}\nt", 'WIN1252: or has no answer, as distilbert.on_error says');
+is(scalar(() = $err =~ /WARNING: .*no equivalent in encoding/g), 10, 'WIN1252: with a warning for each');
+
 # SQL_ASCII: bytes are taken for UTF-8; the server counts bytes, and so do offsets.
 $node->safe_psql('postgres', q{CREATE DATABASE ascii ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE 'C'});
 $node->safe_psql('ascii', 'CREATE EXTENSION distilbert; CREATE TABLE texts (n int, body text)');
@@ -66,6 +79,12 @@ for my $name ('scores', 'embeddings', 'counts', 'masked')
 	is($node->safe_psql('ascii', $queries{$name}), $wanted{$name}, "SQL_ASCII: $name as in UTF8");
 }
 is($node->safe_psql('ascii', $substr), 't|t', 'SQL_ASCII: substr gives the entity');
+for my $db ('utf8', 'latin1', 'ascii')
+{
+	is($node->safe_psql($db, q{SELECT min(f1), max(f1) FROM distil_evaluate('bert-ner', $$
+		SELECT body, (SELECT coalesce(jsonb_agg(e), '[]') FROM distil_entities(body, 'bert-ner') AS e) FROM texts$$)}), '1|1',
+		"$db: entities are evaluated where distil_entities says they are");
+}
 ($rc, $out, $err) = $node->psql('ascii', q{SELECT distil_sentiment(convert_from('\xe96162ff', 'SQL_ASCII'), 'distilbert-sentiment')});
 like($err, qr/ERROR:.*invalid.*UTF/, 'SQL_ASCII: bytes that are no UTF-8 are an error');
 ($rc, $out, $err) = $node->psql('ascii', q{SET distilbert.on_error = 'null';

@@ -18,20 +18,6 @@ my $wanted = answers($node, 'm');
 my $count = q{SELECT (SELECT count(*) FROM distilbert.model WHERE name = 'big'), (SELECT count(*) FROM distilbert.model_chunk WHERE name = 'big')};
 my $embed = q{SELECT md5(distil_embed('warm', 'big')::text)};
 
-# A client may hear of the crash before the postmaster does: the log tells when it
-# is over.
-sub ready_again
-{
-	my ($from) = @_;
-
-	for (1 .. 1800)
-	{
-		return 1 if substr(slurp_file($node->logfile), $from) =~ /reinitializing.*ready to accept connections/s;
-		select(undef, undef, undef, 0.1);
-	}
-	return 0;
-}
-
 # Run $sql in a session of its own and kill its backend when $ready says so;
 # should it have been too quick, $again prepares another attempt.
 sub kill_in
@@ -65,7 +51,7 @@ sub kill_in
 	}
 	ok($killed, "$name: killed");
 	like($err, qr/closed the connection|terminat/, "$name: the client hears of it");
-	ok(ready_again($log), "$name: the server comes back");
+	ok(ready_again($node, $log), "$name: the server comes back");
 	return;
 }
 

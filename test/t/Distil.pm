@@ -12,7 +12,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(fixtures new_node load_model big_model answers packs wait_until alive);
+our @EXPORT = qw(fixtures new_node load_model big_model answers packs training_files wait_until ready_again alive);
 
 sub fixtures { return $ENV{FIXTURES} || die "FIXTURES is not set" }
 
@@ -92,15 +92,38 @@ FROM (VALUES (1, 'The film was a delight.'), (2, 'Worst meal ever, cold soup'), 
 SQL
 }
 
-# Names of the files in the node's folder of packs.
+# Names of the files in the node's folder of packs; files of trainings are in a folder below.
 sub packs
 {
 	my ($node) = @_;
 	my $folder = $node->data_dir . '/distilbert';
 
 	return () unless -d $folder;
-	my @files = sort(grep { $_ ne '.' && $_ ne '..' } slurp_dir($folder));
+	my @files = sort(grep { -f "$folder/$_" } slurp_dir($folder));
 	return @files;
+}
+
+# Names of the files that trainings have.
+sub training_files
+{
+	my ($node) = @_;
+	my $folder = $node->data_dir . '/distilbert/pgsql_tmp_training';
+
+	return -d $folder ? sort(grep { -f "$folder/$_" } slurp_dir($folder)) : ();
+}
+
+# Has the server come up again after a crash that stands behind this place of its log?
+# A client may hear of the crash before the postmaster does.
+sub ready_again
+{
+	my ($node, $from) = @_;
+
+	for (1 .. 1800)
+	{
+		return 1 if substr(slurp_file($node->logfile), $from) =~ /reinitializing.*ready to accept connections/s;
+		select(undef, undef, undef, 0.1);
+	}
+	return 0;
 }
 
 # Ask again until the query gives the wanted answer; generous, as all bounds here.

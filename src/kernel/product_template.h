@@ -1,0 +1,125 @@
+/*
+ * product_template.h -- training's products, both operands packed, written once
+ * over a vec_*.h.
+ *
+ * As gemm_template.h, but for the left operand, which may lie in memory either
+ * way here (dW = dy' x), and is packed in panels of MR lanes: so a tile reads
+ * two streams.  An element is a sum of fused multiply-adds in rising order,
+ * to which the bias or what was there is added at the end.
+ */
+#ifndef DBERT_KERNEL_PRODUCT_TEMPLATE_H
+#define DBERT_KERNEL_PRODUCT_TEMPLATE_H
+
+#include "kernel/gemm_template.h"
+
+#define PRODUCT_ROWS (16 * MR)	/* of the left operand that stay in L2 */
+
+static void
+pack_left(float *dst, const float *src, size_t ld, bool across, int lanes, int k)
+{
+	if (across)
+		pack_across(dst, src, ld, lanes, k, MR);
+	else
+		pack_along(dst, src, ld, lanes, k, MR);
+}
+
+static void
+pack_right(float *dst, const float *src, size_t ld, bool across, int lanes, int k)
+{
+	if (across)
+		pack_across(dst, src, ld, lanes, k, NR);
+	else
+		pack_along(dst, src, ld, lanes, k, NR);
+}
+
+/* Where a tile goes: rows x columns of c. */
+typedef struct ProductTile
+{
+	float	   *c;
+	size_t		ldc;
+	const float *bias;			/* or NULL */
+	bool		add;
+	int			rows;			/* 1 .. MR */
+	int			columns;		/* 1 .. NR */
+} ProductTile;
+
+/* Lanes j VL and on of a row of c. */
+static inline void
+product_store(const ProductTile *t, int i, int j, Vec sum)
+{
+	float	   *to = t->c + i * t->ldc + j * VL;
+	int			n = t->columns - j * VL;
+
+	if (t->bias != NULL)
+		sum = v_add(sum, load_filled(t->bias + j * VL, n, v_zero()));
+	if (t->add)
+		sum = v_add(sum, load_filled(to, n, v_zero()));
+	store_first(to, n, sum);
+}
+
+/* All MR rows are computed; those that the operand lacks are zeros. */
+static void
+product_tile(const ProductTile *t, const float *left, const float *right, int k)
+{
+	Vec			acc[MR][NV];
+
+	UNROLL
+	for (int i = 0; i < MR; i++)
+		UNROLL
+		for (int j = 0; j < NV; j++)
+			acc[i][j] = v_zero();
+
+	UNROLL_BY_4
+	for (int p = 0; p < k; p++, left += MR, right += NR)
+	{
+		Vec			column[NV];
+
+		UNROLL
+		for (int j = 0; j < NV; j++)
+			column[j] = v_load(right + j * VL);
+		UNROLL
+		for (int i = 0; i < MR; i++)
+		{
+			Vec			a = v_set(left[i]);
+
+			UNROLL
+			for (int j = 0; j < NV; j++)
+				acc[i][j] = v_fma(a, column[j], acc[i][j]);
+		}
+	}
+
+	UNROLL
+	for (int i = 0; i < MR; i++)
+		UNROLL
+		for (int j = 0; j < NV; j++)
+			if (i < t->rows && j * VL < t->columns)
+				product_store(t, i, j, acc[i][j]);
+}
+
+/* A block of rows against one panel after the other. */
+static void
+product_block(float *c, size_t ldc, const float *left, const float *right, const float *bias, bool add, int m,
+			  int n, int k)
+{
+	for (int j = 0; j < n; j += NR)
+		for (int i = 0; i < m; i += MR)
+		{
+			ProductTile t = {
+				.c = c + i * ldc + j,.ldc = ldc,.bias = bias != NULL ? bias + j : NULL,.add = add,
+				.rows = m - i < MR ? m - i : MR,.columns = n - j < NR ? n - j : NR
+			};
+
+			product_tile(&t, left + (size_t) i * k, right + (size_t) j * k, k);
+		}
+}
+
+static void
+multiply_packed(float *c, size_t ldc, const float *left, const float *right, const float *bias, bool add, int m,
+				int n, int k)
+{
+	for (int i = 0; i < m; i += PRODUCT_ROWS)
+		product_block(c + i * ldc, ldc, left + (size_t) i * k, right, bias, add,
+					  m - i < PRODUCT_ROWS ? m - i : PRODUCT_ROWS, n, k);
+}
+
+#endif
