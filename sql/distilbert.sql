@@ -702,14 +702,14 @@ CREATE FUNCTION @extschema@.distil_train(
 	weight_decay real DEFAULT 0.01, warmup real DEFAULT 0.1, dropout real DEFAULT 0.1,
 	class_weights text DEFAULT NULL, head_only boolean DEFAULT false, freeze_embeddings boolean DEFAULT false,
 	validation real DEFAULT 0.1, validation_query text DEFAULT NULL, early_stopping integer DEFAULT 0,
-	seed bigint DEFAULT 42, replace boolean DEFAULT false)
+	seed bigint DEFAULT 42, replace boolean DEFAULT false, resume boolean DEFAULT false)
 	RETURNS TABLE (
 		epoch integer, step bigint, train_loss real, eval_loss real, metric text, value real, seconds real)
 	AS 'MODULE_PATHNAME', 'distil_train'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
 COMMENT ON FUNCTION @extschema@.distil_train(
 	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, boolean, boolean,
-	real, text, integer, bigint, boolean) IS
+	real, text, integer, bigint, boolean, boolean) IS
 	'train a model on the texts and labels of a query, beginning with a base model; a row for each evaluation';
 
 -- As pg_stat_progress_*: of other roles' trainings process and database alone,
@@ -734,6 +734,29 @@ COMMENT ON VIEW @extschema@.distil_progress IS
 	'trainings that run now on this server, in all databases: phase, steps, loss, memory, time';
 GRANT SELECT ON @extschema@.distil_progress TO PUBLIC;
 
+CREATE FUNCTION distilbert.checkpoints(
+	OUT model text, OUT role oid, OUT command text, OUT epoch integer, OUT epochs integer,
+	OUT step bigint, OUT steps bigint, OUT seconds real, OUT bytes bigint, OUT saved_at timestamptz)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'distil_checkpoints'
+	LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 3;
+COMMENT ON FUNCTION distilbert.checkpoints() IS 'checkpoints of trainings; see the view distil_checkpoints';
+
+CREATE VIEW @extschema@.distil_checkpoints AS
+	SELECT c.model, pg_catalog.pg_get_userbyid(c.role) AS rolname, c.command, c.epoch, c.epochs,
+		c.step, c.steps, c.seconds, c.bytes, c.saved_at
+	FROM distilbert.checkpoints() c;
+COMMENT ON VIEW @extschema@.distil_checkpoints IS
+	'checkpoints from which trainings in this database can be resumed: those of one''s own roles';
+GRANT SELECT ON @extschema@.distil_checkpoints TO PUBLIC;
+
+CREATE FUNCTION @extschema@.distil_drop_checkpoint(model text)
+	RETURNS boolean
+	AS 'MODULE_PATHNAME', 'distil_drop_checkpoint'
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_drop_checkpoint(text) IS
+	'remove the checkpoint of a training of one''s own roles, at once; tells whether there was one';
+
 CREATE FUNCTION @extschema@.distil_pretrain(
 	name text, query text, base text,
 	epochs integer DEFAULT 1, learning_rate real DEFAULT 5e-5,
@@ -741,18 +764,41 @@ CREATE FUNCTION @extschema@.distil_pretrain(
 	weight_decay real DEFAULT 0.01, warmup real DEFAULT 0.1, dropout real DEFAULT 0.1,
 	mask_share real DEFAULT 0.15, whole_word boolean DEFAULT false,
 	validation real DEFAULT 0.05, validation_query text DEFAULT NULL, early_stopping integer DEFAULT 0,
-	seed bigint DEFAULT 42, replace boolean DEFAULT false)
+	seed bigint DEFAULT 42, replace boolean DEFAULT false, resume boolean DEFAULT false)
 	RETURNS TABLE (
 		epoch integer, step bigint, train_loss real, eval_loss real, metric text, value real, seconds real)
 	AS 'MODULE_PATHNAME', 'distil_pretrain'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
 COMMENT ON FUNCTION @extschema@.distil_pretrain(
 	text, text, text, integer, real, integer, integer, integer, real, real, real, real, boolean,
-	real, text, integer, bigint, boolean) IS
+	real, text, integer, bigint, boolean, boolean) IS
 	'train a model to say which tokens of a query''s texts are masked, beginning with a base model; a row for each evaluation';
 REVOKE ALL ON FUNCTION @extschema@.distil_pretrain(
 	text, text, text, integer, real, integer, integer, integer, real, real, real, real, boolean,
-	real, text, integer, bigint, boolean) FROM PUBLIC;
+	real, text, integer, bigint, boolean, boolean) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.distil_distill(
+	name text, teacher text, query text,
+	layers integer DEFAULT NULL, hidden integer DEFAULT NULL, base text DEFAULT NULL,
+	temperature real DEFAULT 2, alpha_soft real DEFAULT 5, alpha_hard real DEFAULT 2,
+	alpha_cosine real DEFAULT NULL, alpha_hidden real DEFAULT 0,
+	epochs integer DEFAULT 3, learning_rate real DEFAULT 1e-4,
+	batch_size integer DEFAULT 16, batch_tokens integer DEFAULT 4096, max_tokens integer DEFAULT 256,
+	weight_decay real DEFAULT 0.01, warmup real DEFAULT 0.1, dropout real DEFAULT 0.1,
+	validation real DEFAULT 0.1, validation_query text DEFAULT NULL, early_stopping integer DEFAULT 0,
+	min_quality real DEFAULT NULL, seed bigint DEFAULT 42, replace boolean DEFAULT false)
+	RETURNS TABLE (
+		epoch integer, step bigint, train_loss real, eval_loss real, metric text, value real, teacher_value real,
+		seconds real)
+	AS 'MODULE_PATHNAME', 'distil_distill'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
+COMMENT ON FUNCTION @extschema@.distil_distill(
+	text, text, text, integer, integer, text, real, real, real, real, real, integer, real, integer, integer, integer,
+	real, real, real, real, text, integer, real, bigint, boolean) IS
+	'train a smaller model to answer the texts of a query as a teacher does; a row for each evaluation';
+REVOKE ALL ON FUNCTION @extschema@.distil_distill(
+	text, text, text, integer, integer, text, real, real, real, real, real, integer, real, integer, integer, integer,
+	real, real, real, real, text, integer, real, bigint, boolean) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.distil_export_model(name text)
 	RETURNS TABLE (file text, data bytea)
@@ -763,7 +809,7 @@ COMMENT ON FUNCTION @extschema@.distil_export_model(text) IS
 
 REVOKE ALL ON FUNCTION @extschema@.distil_train(
 	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, boolean, boolean,
-	real, text, integer, bigint, boolean) FROM PUBLIC;
+	real, text, integer, bigint, boolean, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.distil_export_model(text) FROM PUBLIC;
 
 

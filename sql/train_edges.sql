@@ -41,5 +41,8 @@ SET client_min_messages = notice;
 SELECT distil_train('x', 'SELECT body, repeat(team, 3000000) FROM tickets', 'distilbert-base', epochs => 1);
 SET client_min_messages = warning;
 
+-- "O" is the tag of what is no entity
+SELECT distil_train('x', $$SELECT 'warm soup', '[{"start": 0, "end": 4, "label": "O"}]'::jsonb$$, 'distilbert-base', task => 'entities');
+
 SELECT distil_drop_model(name) FROM distil_models WHERE name IN ('most', 'sum', 'd1', 'd2', 'd3', 'd4') ORDER BY name;
 SELECT bool_and(distil_drop_model(m)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;

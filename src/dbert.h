@@ -252,6 +252,42 @@ extern DbertStatus dbert_batch_answers(const DbertBatch *batch, int i, const cha
 									   const DbertAnswerOptions *options, const DbertPoll *poll,
 									   DbertAnswer **answers, int *count, DbertError *err);
 
+/* ---- teaching ---- */
+
+/*
+ * What a model says of tokens that another one learns from: its answers, and
+ * its hidden states after some of its layers.  All memory is allocated once.
+ */
+typedef struct DbertTeacher DbertTeacher;
+
+typedef struct DbertTeacherOptions
+{
+	int			max_texts;		/* of a batch */
+	int			max_tokens;
+	int			max_text_tokens;
+	int			threads;		/* of the pool that runs will have */
+	int			n_states;		/* 0 .. L; evenly, the last layer's among them */
+} DbertTeacherOptions;
+
+/* false: more than a size_t */
+extern bool dbert_teacher_bytes(const DbertModel *model, const DbertTeacherOptions *options, size_t *bytes);
+extern DbertStatus dbert_teacher_create(const DbertModel *model, const DbertTeacherOptions *options,
+										const DbertAllocator *alloc, DbertTeacher **teacher, DbertError *err);
+extern void dbert_teacher_free(DbertTeacher *teacher);
+
+/* Of batch the tokens are read, not what is to be learnt.  E_LIMIT for one larger than promised. */
+extern DbertStatus dbert_teacher_run(DbertTeacher *teacher, const DbertTrainBatch *batch, DbertPool *pool,
+									 const DbertPoll *poll, DbertError *err);
+
+/*
+ * After a run, until the next: logits [B, n_labels] (SEQUENCE) or [N, n_labels]
+ * (TOKEN), embeddings [B, E] of a model without a head.
+ */
+extern const float *dbert_teacher_outputs(const DbertTeacher *teacher);
+
+/* States [N, C] number i of n_states. */
+extern const float *dbert_teacher_states(const DbertTeacher *teacher, int i);
+
 /* Bytes of the combining marks (category Mn) with which a text begins. */
 extern size_t dbert_leading_marks(const char *text, size_t len);
 

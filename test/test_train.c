@@ -9,6 +9,8 @@
  * about 1e-9 in float64, so what remains is the gradient's own rounding.
  */
 #include "test/packhelp.h"
+#include "base/bytes.h"
+#include "dbert.h"
 #include "train/trainbase.h"
 #include "train/trainer.h"
 
@@ -40,11 +42,11 @@ static void
 ref_linear(const Ref *r, const DbertLinear *w, const double *x, double *y)
 {
 	const double *a = value_of(r, w->w),
-			   *b = value_of(r, w->b);
+			   *b = w->b != NULL ? value_of(r, w->b) : NULL;
 
 	for (int i = 0; i < w->n; i++)
 	{
-		y[i] = b[i];
+		y[i] = w->b != NULL ? b[i] : 0;
 		for (int j = 0; j < w->k; j++)
 			y[i] += a[i * w->k + j] * x[j];
 	}
@@ -135,7 +137,7 @@ ref_row(const Ref *r, int layer, int text, int i)
 	const DbertTrainer *tr = r->pass.trainer;
 	int			token = r->pass.batch->cu[text] + i;
 
-	if (layer < tr->config.layers - 1 || tr->options.head == DBERT_HEAD_TOKEN)
+	if (layer < tr->config.layers - 1 || r->pass.picked == NULL)
 		return token;
 	if (tr->options.head == DBERT_HEAD_SEQUENCE)
 		return text;
@@ -233,7 +235,7 @@ ref_row_loss(const Ref *r, int row, const double *x, double *weight)
 		*weight += w;
 		return -w * log(exp(x[b->classes[row]]) / sum);
 	}
-	for (int j = 0; j < o->n_labels; j++)
+	for (int j = 0; j < o->n_labels && !isnan(b->targets[row * o->n_labels]); j++)
 	{
 		double		y = b->targets[row * o->n_labels + j],
 					p = 1 / (1 + exp(-x[j]));
@@ -242,6 +244,136 @@ ref_row_loss(const Ref *r, int row, const double *x, double *weight)
 		*weight += 1;
 	}
 	return loss;
+}
+
+/* ---- a teacher's part in it ---- */
+
+static double
+ref_softmax(const float *y, int n, int j, double t)
+{
+	double		sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += exp(y[i] / t);
+	return exp(y[j] / t) / sum;
+}
+
+/* Kullback and Leibler's divergence of one of n classes, or of a yes and its opposite */
+static double
+ref_soft_loss(const DbertTrainOptions *o, const double *x, const float *y)
+{
+	double		t = o->distill->temperature,
+				sum = 0,
+				loss = 0;
+
+	for (int j = 0; j < o->n_labels; j++)
+		sum += exp(x[j] / t);
+	for (int j = 0; j < o->n_labels; j++)
+	{
+		double		p = exp(x[j] / t) / sum,
+					q = ref_softmax(y, o->n_labels, j, t);
+
+		if (o->head == DBERT_HEAD_SEQUENCE && o->problem == DBERT_PROBLEM_REGRESSION)
+			loss += (x[j] - y[j]) * (x[j] - y[j]);
+		else if (o->head == DBERT_HEAD_SEQUENCE && o->problem == DBERT_PROBLEM_MULTI)
+		{
+			p = 1 / (1 + exp(-x[j] / t));
+			q = 1 / (1 + exp(-y[j] / t));
+			loss += t * t * (q * log(q / p) + (1 - q) * log((1 - q) / (1 - p)));
+		}
+		else
+			loss += t * t * q * log(q / p);
+	}
+	return loss;
+}
+
+/* 1 - cosine, and the mean square of the difference, of a token's state */
+static void
+ref_compare_state(const Ref *r, const double *x, const float *y, double *cosine, double *square)
+{
+	const DbertTrainer *tr = r->pass.trainer;
+	double		wide[64],
+				xy = 0,
+				xx = 0,
+				yy = 0;
+	int			c = tr->config.embedding;
+
+	if (tr->config.dense)
+		ref_linear(r, &tr->params.w.dense, x, wide);
+	else
+		memcpy(wide, x, c * sizeof(double));
+	*square = 0;
+	for (int j = 0; j < c; j++)
+	{
+		xy += wide[j] * y[j];
+		xx += wide[j] * wide[j];
+		yy += (double) y[j] * y[j];
+		*square += (wide[j] - y[j]) * (wide[j] - y[j]) / c;
+	}
+	*cosine = 1 - xy / sqrt(xx * yy);
+}
+
+/* Sums over the rows; what they are divided by */
+typedef struct RefParts
+{
+	double		soft,
+				soft_weight,
+				hard,
+				hard_weight,
+				cosine,
+				hidden;
+} RefParts;
+
+static void
+ref_distill_text(const Ref *r, int text, RefParts *sum)
+{
+	const DbertTrainer *tr = r->pass.trainer;
+	const DbertTrainOptions *o = &tr->options;
+	const DbertTrainBatch *b = r->pass.batch;
+	bool		tokens = o->head == DBERT_HEAD_TOKEN;
+	int			first = b->cu[text],
+				t = b->cu[text + 1] - first;
+	double		x[MAX_T][MEM_C],
+				logits[8];
+
+	ref_embed(r, first, t, x);
+	for (int l = 0; l < tr->config.layers; l++)
+	{
+		ref_layer(r, l, text, t, x);
+		for (int i = 0; i < t && b->states != NULL && b->states[l] != NULL; i++)
+		{
+			double		cosine,
+						square;
+
+			ref_compare_state(r, x[i], b->states[l] + (first + i) * tr->config.embedding, &cosine, &square);
+			sum->cosine += l == tr->config.layers - 1 ? cosine / r->pass.n : 0;
+			sum->hidden += square / r->pass.n / tr->config.layers;
+		}
+	}
+	for (int i = 0; i < (tokens ? t : 1); i++)
+	{
+		int			row = tokens ? first + i : text;
+
+		ref_head(r, row, x[i], logits);
+		if (o->distill->hard > 0)
+			sum->hard += ref_row_loss(r, row, logits, &sum->hard_weight);
+		if (tokens && (i == 0 || i == t - 1))
+			continue;
+		sum->soft += ref_soft_loss(o, logits, b->soft + row * o->n_labels);
+		sum->soft_weight += tokens || o->problem == DBERT_PROBLEM_SINGLE ? 1 : o->n_labels;
+	}
+}
+
+static double
+ref_distill_loss(const Ref *r)
+{
+	const DbertDistill *d = r->pass.trainer->options.distill;
+	RefParts	sum = {0};
+
+	for (int text = 0; text < r->pass.batch->n_texts; text++)
+		ref_distill_text(r, text, &sum);
+	return (d->soft * sum.soft / sum.soft_weight + (d->hard > 0 ? d->hard * sum.hard / sum.hard_weight : 0) +
+			d->cosine * sum.cosine + d->hidden * sum.hidden) / (d->soft + d->hard + d->cosine + d->hidden);
 }
 
 static double
@@ -253,6 +385,8 @@ ref_loss(const Ref *r)
 				weight = 0,
 				logits[MEM_V];
 
+	if (tr->options.distill != NULL)
+		return ref_distill_loss(r);
 	for (int text = 0; text < b->n_texts; text++)
 	{
 		int			first = b->cu[text],
@@ -286,9 +420,31 @@ static const int32_t ids[] = {2, 5, 3, 7, 2, 9, 9, 10, 3};
 static const uint8_t types[] = {0, 0, 0, 0, 0, 1, 1, 0, 1};
 static const int32_t classes[] = {1, 2, -1, 0, 1, 0, -1, 2, 0};
 static const int32_t text_classes[] = {1, 2, 1};
-static const int32_t masked[] = {1, 3, 4, 5};
+static const int32_t masked[] = {1, 4, 5, 7};	/* none of the second text */
 static const int32_t masked_ids[] = {6, 13, 2, 9};
 static const float targets[] = {0, 1, 1, 1, 0, 0, 0, 1, 0};
+
+/* What a teacher says of them; the second text has no label. */
+#define TEACHER_C 12			/* where its states are wider */
+static const int32_t some_classes[] = {1, -1, 1};
+static const float some_targets[] = {0, 1, 1, NAN, 0, 0, 0, 1, 0};
+static float soft[9 * 3];
+static float states[MEM_L][9 * TEACHER_C];
+static const float *state_rows[MEM_L];
+
+/* only_last: of the states */
+static void
+fill_teacher(bool only_last)
+{
+	for (int i = 0; i < 9 * 3; i++)
+		soft[i] = (float) sin(i * 1.7 + 0.3) * 2;
+	for (int l = 0; l < MEM_L; l++)
+	{
+		for (int i = 0; i < 9 * TEACHER_C; i++)
+			states[l][i] = (float) sin(i * 0.9 + l);
+		state_rows[l] = only_last && l < MEM_L - 1 ? NULL : states[l];
+	}
+}
 
 static DbertTrainOptions
 options_for(DbertHead head, DbertProblem problem)
@@ -320,6 +476,12 @@ batch_for(const DbertTrainOptions *o)
 		b.classes = text_classes;
 	else
 		b.targets = targets;
+	if (o->distill == NULL)
+		return b;
+	b.classes = b.classes == text_classes ? some_classes : b.classes;
+	b.targets = b.targets == targets ? some_targets : NULL;
+	b.soft = soft;
+	b.states = state_rows;
 	return b;
 }
 
@@ -653,6 +815,59 @@ test_gradients_frozen(void)
 	check_gradients(&m, &o);
 }
 
+/* ---- learning from a teacher ---- */
+
+static void
+test_gradients_soft(void)
+{
+	DbertDistill d = {.temperature = 2,.soft = 3,.hard = 1};
+	DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	MemModel	m;
+
+	fill_teacher(true);
+	o.distill = &d;
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	check_gradients(&m, &o);
+	o.problem = DBERT_PROBLEM_REGRESSION;
+	mem_model_bert(&m, "ForSequenceClassification", "bert.", 3);
+	check_gradients(&m, &o);
+	o.problem = DBERT_PROBLEM_MULTI;
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	check_gradients(&m, &o);
+	o.head = DBERT_HEAD_TOKEN;
+	mem_model_bert(&m, "ForTokenClassification", "bert.", 3);
+	check_gradients(&m, &o);
+	d.hard = 0;					/* and nothing but the teacher */
+	mem_model_bert(&m, "ForTokenClassification", "bert.", 3);
+	check_gradients(&m, &o);
+}
+
+/* States as wide as the teacher's, and less wide; with the last layer's alone, and with all. */
+static void
+test_gradients_states(void)
+{
+	static const DbertDistill parts[] = {
+		{.temperature = 1,.soft = 1,.cosine = 2},
+		{.temperature = 3,.soft = 1,.hard = 1,.cosine = 2,.hidden = 0.5f}
+	};
+
+	for (int i = 0; i < 4; i++)
+	{
+		DbertDistill d = parts[i % 2];
+		DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+		MemModel	m;
+
+		fill_teacher(d.hidden == 0);
+		d.teacher_hidden = i < 2 ? MEM_C : TEACHER_C;
+		o.distill = &d;
+		mem_model_distilbert(&m, "ForSequenceClassification", 3);
+		check_gradients(&m, &o);
+		o.head = DBERT_HEAD_TOKEN;
+		mem_model_bert(&m, "ForTokenClassification", "bert.", 3);
+		check_gradients(&m, &o);
+	}
+}
+
 /* ---- activations ---- */
 
 static void
@@ -849,13 +1064,14 @@ test_learns(void)
 
 /* Parameters after some steps, with so many threads; gaps between them are 0. */
 static void
-run_threads(DbertHead head, int threads, float **values, size_t *bytes)
+run_threads(DbertHead head, int threads, const DbertDistill *distill, float **values, size_t *bytes)
 {
 	DbertTrainOptions o = options_for(head, DBERT_PROBLEM_SINGLE);
 	DbertPool  *pool = NULL;
 	Rig			rig;
 
 	o.threads = threads;
+	o.distill = distill;
 	mem_model_bert(&rig.model, "Model", "", 0);
 	if (head == DBERT_HEAD_MASK)
 		widen_vocabulary(&rig.model);
@@ -878,14 +1094,14 @@ run_threads(DbertHead head, int threads, float **values, size_t *bytes)
 }
 
 static void
-check_threads(DbertHead head)
+check_threads(DbertHead head, const DbertDistill *d)
 {
 	float	   *one = NULL,
 			   *three = NULL;
 	size_t		bytes = 0;
 
-	run_threads(head, 1, &one, &bytes);
-	run_threads(head, 3, &three, &bytes);
+	run_threads(head, 1, d, &one, &bytes);
+	run_threads(head, 3, d, &three, &bytes);
 	CHECK(one != NULL && three != NULL && memcmp(one, three, bytes) == 0);
 	free(one);
 	free(three);
@@ -894,8 +1110,14 @@ check_threads(DbertHead head)
 static void
 test_threads(void)
 {
-	check_threads(DBERT_HEAD_TOKEN);
-	check_threads(DBERT_HEAD_MASK);
+	static const DbertDistill distill = {
+		.temperature = 2,.soft = 1,.hard = 1,.cosine = 1,.hidden = 1,.teacher_hidden = TEACHER_C
+	};
+
+	check_threads(DBERT_HEAD_TOKEN, NULL);
+	check_threads(DBERT_HEAD_MASK, NULL);
+	fill_teacher(false);
+	check_threads(DBERT_HEAD_TOKEN, &distill);
 }
 
 /* The files open as a model that answers as the trainer did. */
@@ -1020,6 +1242,151 @@ test_masked_files(void)
 	check_masked_files(&m, "BertForMaskedLM", "cls.predictions.decoder.weight", false);
 }
 
+/* ---- students ---- */
+
+static void
+test_student_layers(void)
+{
+	static const int six[] = {0, 2, 4, 7, 9, 11};
+
+	for (int i = 0; i < 6; i++)
+		CHECK(dbert_student_layer(i, 6, 12) == six[i]);
+	for (int of = 1; of < 40; of++)
+		for (int layers = 1; layers <= of; layers++)
+			for (int i = 0; i < layers; i++)
+				CHECK(i == 0 ? dbert_student_layer(i, layers, of) == 0 :
+					  dbert_student_layer(i, layers, of) > dbert_student_layer(i - 1, layers, of) &&
+					  dbert_student_layer(i, layers, of) < of);
+}
+
+/* A student of the rig's base, opened as a model. */
+static bool
+built_student(Rig *rig, int layers, int hidden, DbertStudent **student, Built *b)
+{
+	DbertError	err = {0};
+	DbertStatus status = dbert_student_open(rig->base, layers, hidden, 5, &dbert_malloc_allocator, NULL, student, &err);
+
+	if (status == DBERT_OK)
+		status = build(dbert_student_source(*student), NULL, &dbert_kernels_scalar, b, &err);
+	CHECK_MSG(status == DBERT_OK, "%s", err.msg);
+	return status == DBERT_OK;
+}
+
+static void
+check_student(MemModel *model)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	Rig			rig = {.model = *model};
+	DbertStudent *student;
+	DbertError	err = {0};
+	const DbertWeights *w;
+	Built		b;
+
+	if (!begin_rig(&rig, &o))
+		return;
+	w = &rig.trainer->params.w;
+	if (built_student(&rig, 1, 0, &student, &b))
+	{
+		CHECK(b.model->config.layers == 1 && b.model->config.hidden == MEM_C && b.model->config.n_labels == 3);
+		CHECK(memcmp(b.model->weights.layers[0].qkv.w, w->layers[0].qkv.w, 3 * MEM_C * MEM_C * sizeof(float)) == 0);
+		CHECK(memcmp(b.model->weights.head_out.w, w->head_out.w, 3 * MEM_C * sizeof(float)) == 0);
+		CHECK_STR(b.model->labels[0], dbert_trainbase_label(rig.base, 0));
+	}
+	release(&b);
+	dbert_student_free(student);
+	if (built_student(&rig, 2, 4, &student, &b))
+	{
+		CHECK(b.model->config.layers == 2 && b.model->config.hidden == 4 && b.model->config.ffn == MEM_F / 2);
+		CHECK(b.model->config.heads == rig.trainer->config.heads);
+		for (int j = 0; j < 4; j++)
+			CHECK(b.model->weights.embed_norm.gamma[j] == 1 && b.model->weights.embed_norm.beta[j] == 0);
+		CHECK(b.model->weights.word[0] != 0 && fabsf(b.model->weights.word[0]) < 0.1f);
+		CHECK(b.model->weights.word[0] != b.model->weights.position[0]);
+	}
+	release(&b);
+	dbert_student_free(student);
+	CHECK(dbert_student_open(rig.base, 3, 0, 5, &dbert_malloc_allocator, NULL, &student, &err) == DBERT_E_INVALID);
+	CHECK(dbert_student_open(rig.base, 0, 0, 5, &dbert_malloc_allocator, NULL, &student, &err) == DBERT_E_INVALID);
+	CHECK(dbert_student_open(rig.base, 1, 7, 5, &dbert_malloc_allocator, NULL, &student, &err) == DBERT_E_INVALID);
+	end_rig(&rig);
+}
+
+static void
+test_student(void)
+{
+	MemModel	m;
+
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	check_student(&m);
+	mem_model_bert(&m, "ForSequenceClassification", "bert.", 3);
+	check_student(&m);
+}
+
+/* The engine that teaches gives what the trainer of the same weights computes. */
+static void
+check_teacher(MemModel *model, const DbertTrainOptions *o)
+{
+	Rig			rig = {.model = *model};
+	DbertTeacherOptions options = {.max_texts = 3,.max_tokens = 9,.max_text_tokens = 5,.threads = 1,.n_states = 2};
+	DbertTeacher *teacher;
+	DbertTrainBatch batch = batch_for(o);
+	DbertError	err = {0};
+	const float *logits;
+	double		loss,
+				weight;
+	Built		b;
+
+	if (!begin_rig(&rig, o))
+		return;
+	CHECK(build(&rig.source, NULL, &dbert_kernels_scalar, &b, &err) == DBERT_OK);
+	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &logits, &loss, &weight, &err) == DBERT_OK);
+	CHECK(dbert_teacher_create(b.model, &options, &dbert_malloc_allocator, &teacher, &err) == DBERT_OK);
+	CHECK_MSG(dbert_teacher_run(teacher, &batch, NULL, NULL, &err) == DBERT_OK, "%s", err.msg);
+	for (int i = 0; i < (o->head == DBERT_HEAD_TOKEN ? 9 : 3) * 3; i++)
+		CHECK_NEAR(dbert_teacher_outputs(teacher)[i], logits[i], 1e-4);
+	for (int i = 0; i < 9 * MEM_C; i++)
+	{
+		CHECK_NEAR(dbert_teacher_states(teacher, 0)[i], rig.trainer->acts.layers[1].x[i], 1e-4);
+		CHECK_NEAR(dbert_teacher_states(teacher, 1)[i], rig.trainer->acts.hidden[i], 1e-4);
+	}
+	batch.n_texts = 4;
+	CHECK(dbert_teacher_run(teacher, &batch, NULL, NULL, &err) == DBERT_E_LIMIT);
+	dbert_teacher_free(teacher);
+	release(&b);
+	end_rig(&rig);
+}
+
+static void
+test_teacher(void)
+{
+	static const DbertDistill all_rows = {.temperature = 1,.soft = 1,.cosine = 1,.teacher_hidden = MEM_C};
+	DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	MemModel	m;
+
+	fill_teacher(true);
+	o.distill = &all_rows;
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	check_teacher(&m, &o);
+	o.head = DBERT_HEAD_TOKEN;
+	mem_model_bert(&m, "ForTokenClassification", "bert.", 3);
+	check_teacher(&m, &o);
+}
+
+static void
+test_f16(void)
+{
+	for (uint32_t h = 0; h < 0x7c00; h++)
+	{
+		float		f = dbert_float_of_f16((uint16_t) h),
+					next = dbert_float_of_f16((uint16_t) (h + 1 < 0x7c00 ? h + 1 : h));
+
+		CHECK(dbert_f16_of_float(f) == h && dbert_f16_of_float(-f) == (h | 0x8000));
+		CHECK(dbert_f16_of_float(f + (next - f) * 0.49f) == h);
+		CHECK(dbert_f16_of_float((f + next) / 2) == (h + 1 < 0x7c00 ? (h + 1) / 2 * 2 : h));
+	}
+	CHECK(dbert_f16_of_float(1e30f) == 0x7bff && dbert_f16_of_float(-INFINITY) == 0xfbff);
+}
+
 static void
 test_keep_restore(void)
 {
@@ -1039,6 +1406,69 @@ test_keep_restore(void)
 	CHECK(dbert_trainer_restore(rig.trainer, NULL, NULL) == DBERT_OK);
 	CHECK(rig.trainer->params.values[MEM_C * 5] == before);
 	end_rig(&rig);
+}
+
+/* What to learns from is what from had learnt. */
+static void
+copy_blocks(DbertTrainer *from, DbertTrainer *to)
+{
+	DbertTrainerBlock a,
+				b;
+	int			i = 0;
+
+	CHECK(dbert_trainer_continue(to, dbert_trainer_steps(from), dbert_trainer_kept(from), NULL, NULL) == DBERT_OK);
+	for (; dbert_trainer_block(from, i, &a); i++)
+	{
+		CHECK(dbert_trainer_block(to, i, &b) && a.bytes == b.bytes);
+		memcpy(b.data, a.data, a.bytes);
+	}
+	CHECK(!dbert_trainer_block(to, i, &b));
+}
+
+static void
+check_equal_values(const DbertTrainer *a, const DbertTrainer *b)
+{
+	for (int i = 0; i < a->params.slots.count; i++)
+	{
+		const DbertSlot *slot = &a->params.slots.items[i];
+
+		CHECK(memcmp((char *) a->params.values + slot->offset, (char *) b->params.values + slot->offset, slot->bytes) == 0);
+	}
+}
+
+/* A trainer that goes on where another was, with the same bits; frozen parameters or none. */
+static void
+test_continue(void)
+{
+	for (int frozen = 0; frozen < 2; frozen++)
+	{
+		DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+		DbertError	err = {0};
+		Rig			first,
+					second;
+
+		o.keep_best = true;
+		o.freeze_embeddings = frozen;
+		mem_model_bert(&first.model, "Model", "", 0);
+		mem_model_bert(&second.model, "Model", "", 0);
+		if (!begin_rig(&first, &o) || !begin_rig(&second, &o))
+			return;
+		run_steps(first.trainer, 1);
+		CHECK(!dbert_trainer_kept(first.trainer));
+		CHECK(dbert_trainer_keep(first.trainer, NULL, NULL) == DBERT_OK);
+		run_steps(first.trainer, 2);
+		CHECK(dbert_trainer_steps(first.trainer) == 3 && dbert_trainer_kept(first.trainer));
+		copy_blocks(first.trainer, second.trainer);
+		CHECK(run_steps(first.trainer, 2) == run_steps(second.trainer, 2));
+		check_equal_values(first.trainer, second.trainer);
+		CHECK(dbert_trainer_restore(first.trainer, NULL, NULL) == DBERT_OK);
+		CHECK(dbert_trainer_restore(second.trainer, NULL, NULL) == DBERT_OK);
+		check_equal_values(first.trainer, second.trainer);
+		CHECK(dbert_trainer_continue(second.trainer, -1, false, NULL, &err) == DBERT_E_INVALID);
+		CHECK(dbert_trainer_continue(second.trainer, o.steps + 1, false, NULL, &err) == DBERT_E_INVALID);
+		end_rig(&first);
+		end_rig(&second);
+	}
 }
 
 /* ---- failures ---- */
@@ -1135,12 +1565,19 @@ main(void)
 	RUN(test_gradients_masked);
 	RUN(test_masked_blocks);
 	RUN(test_gradients_frozen);
+	RUN(test_gradients_soft);
+	RUN(test_gradients_states);
 	RUN(test_adamw);
 	RUN(test_learns);
 	RUN(test_threads);
 	RUN(test_files);
+	RUN(test_student_layers);
+	RUN(test_student);
+	RUN(test_teacher);
+	RUN(test_f16);
 	RUN(test_masked_files);
 	RUN(test_keep_restore);
+	RUN(test_continue);
 	RUN(test_failures);
 	RUN(test_masked_failures);
 	return tests_end();

@@ -28,10 +28,11 @@ product_case(const DbertTrainRun *run, int m, int n, int k, int kind)
 			   *b = guarded(nb),
 			   *bias = guarded(n),
 			   *c = guarded(nc),
-			   *before = guarded(nc);
+			   *before = guarded(nc),
+			   *sums = guarded(m);
 	DbertProduct p = {
 		.ta = ta,.tb = tb,.m = m,.n = n,.k = k,.a = a,.b = b,.lda = lda,.ldb = ldb,
-		.bias = kind & 8 ? bias : NULL,.beta = add,.c = c,.ldc = ldc
+		.bias = kind & 8 ? bias : NULL,.beta = add,.c = c,.ldc = ldc,.sums = kind & 8 ? NULL : sums
 	};
 	double		worst = 0;
 
@@ -49,12 +50,21 @@ product_case(const DbertTrainRun *run, int m, int n, int k, int kind)
 			sum += (double) a[ta ? l * lda + i : i * lda + l] * b[tb ? j * ldb + l : l * ldb + j];
 		worst = fabs(c[at] - sum) > worst ? fabs(c[at] - sum) : worst;
 	}
+	for (int i = 0; p.sums != NULL && i < m; i++)
+	{
+		double		sum = 0;
+
+		for (int l = 0; l < k; l++)
+			sum += a[ta ? l * lda + i : i * lda + l];
+		worst = fabs(sums[i] - sum) > worst ? fabs(sums[i] - sum) : worst;
+	}
 	CHECK_MSG(worst <= 2e-6 * sqrt(k), "%s: product %d x %d x %d, kind %d, off by %.3g", table->name, m, n, k, kind, worst);
 	guarded_free(a, na);
 	guarded_free(b, nb);
 	guarded_free(bias, n);
 	guarded_free(c, nc);
 	guarded_free(before, nc);
+	guarded_free(sums, m);
 }
 
 /* Sizes around those of tiles, of parts and beyond a block's. */

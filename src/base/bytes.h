@@ -70,4 +70,28 @@ dbert_float_of_f16(uint16_t h)
 	return dbert_float_of_bits(sign | (exponent + 112) << 23 | fraction << 13);
 }
 
+/* The nearest binary16, ties to even; beyond its largest number that number, of the sign (no infinities). */
+static inline uint16_t
+dbert_f16_of_float(float f)
+{
+	uint32_t	bits,
+				sign,
+				rest;
+
+	memcpy(&bits, &f, sizeof(bits));
+	sign = bits >> 16 & 0x8000;
+	bits &= 0x7fffffff;
+	if (bits >= 0x477ff000)		/* 65520, or NaN */
+		return (uint16_t) (sign | (bits > 0x7f800000 ? 0x7e00 : 0x7bff));
+	if (bits < 0x38800000)		/* 2^-14: the sum's last bit is worth 2^-24, which rounds */
+	{
+		float		x = dbert_float_of_bits(bits) + 0.5f;
+
+		memcpy(&rest, &x, sizeof(rest));
+		return (uint16_t) (sign | (rest - 0x3f000000));
+	}
+	rest = bits + 0xfff + (bits >> 13 & 1);
+	return (uint16_t) (sign | (rest - 0x38000000) >> 13);
+}
+
 #endif

@@ -117,23 +117,43 @@ pack_along(float *dst, const float *src, size_t ld, int lanes, int k, const int 
 		panel_along(dst + (size_t) j * k, src + j * ld, ld, lanes - j < width ? lanes - j : width, k, width);
 }
 
-/* number p of lane j is src[p ld + j]; some panels at a time, so that rows are read in longer pieces */
+#define ACROSS_AHEAD 16			/* lines that are fetched before they are read: they lie pages apart */
+#define ACROSS_PANELS 8			/* that are written side by side: more would meet in the same sets of L1 */
+
+/* Panels of lanes that are columns, all of them full, some side by side. */
+static inline __attribute__((always_inline)) void
+panels_across(float *dst, const float *src, size_t ld, int panels, int k, const int width)
+{
+	const size_t panel = (size_t) k * width;
+
+	for (int p = 0; p < k; p++, dst += width, src += ld)
+	{
+		float	   *to = dst;
+		const float *from = src;
+
+		for (int i = 0; i < panels; i++, to += panel, from += width)
+		{
+			_mm_prefetch((const char *) (from + ACROSS_AHEAD * ld), _MM_HINT_T0);
+			memcpy(to, from, width * sizeof(float));
+		}
+	}
+}
+
+/* number p of lane j is src[p ld + j] */
 static inline __attribute__((always_inline)) void
 pack_across(float *dst, const float *src, size_t ld, int lanes, int k, const int width)
 {
-	for (int j0 = 0; j0 < lanes; j0 += 8 * width)
-		for (int p = 0; p < k; p++)
-			for (int j = j0; j < lanes && j < j0 + 8 * width; j += width)
-			{
-				float	   *line = dst + (size_t) j * k + p * width;
-				const float *from = src + p * ld + j;
+	int			full = lanes / width,
+				rest = lanes % width;
 
-				if (lanes - j >= width)
-					memcpy(line, from, width * sizeof(float));
-				else
-					for (int i = 0; i < width; i++)
-						line[i] = i < lanes - j ? from[i] : 0;
-			}
+	for (int i = 0; i < full; i += ACROSS_PANELS)
+		panels_across(dst + (size_t) i * width * k, src + i * width, ld,
+					  full - i < ACROSS_PANELS ? full - i : ACROSS_PANELS, k, width);
+	dst += (size_t) full * width * k;
+	src += full * width;
+	for (int p = 0; rest > 0 && p < k; p++, src += ld)
+		for (int j = 0; j < width; j++)
+			*dst++ = j < rest ? src[j] : 0;
 }
 
 /* w[N,K], rows ldw apart, to panels */

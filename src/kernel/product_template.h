@@ -32,6 +32,31 @@ pack_right(float *dst, const float *src, size_t ld, bool across, int lanes, int 
 		pack_along(dst, src, ld, lanes, k, NR);
 }
 
+/* A line of MR numbers is part of a vector. */
+static void
+sum_left(float *sum, const float *left, int lanes, int k, bool add)
+{
+	const VecMask line = v_first(MR);
+
+	for (int j = 0; j < lanes; j += MR)
+	{
+		int			n = lanes - j < MR ? lanes - j : MR,
+					p = 0;
+		Vec			s[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
+
+		for (; p + 4 <= k; p += 4)
+			UNROLL
+			for (int i = 0; i < 4; i++, left += MR)
+				s[i] = v_add(s[i], v_load_part(left, line));
+		for (; p < k; p++, left += MR)
+			s[0] = v_add(s[0], v_load_part(left, line));
+		s[0] = v_add(v_add(s[0], s[1]), v_add(s[2], s[3]));
+		if (add)
+			s[0] = v_add(s[0], load_filled(sum + j, n, v_zero()));
+		store_first(sum + j, n, s[0]);
+	}
+}
+
 /* Where a tile goes: rows x columns of c. */
 typedef struct ProductTile
 {

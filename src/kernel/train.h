@@ -74,6 +74,9 @@ typedef struct DbertTrainKernels
 	void		(*pack_left) (float *dst, const float *src, size_t ld, bool across, int lanes, int k);
 	void		(*pack_right) (float *dst, const float *src, size_t ld, bool across, int lanes, int k);
 
+	/* sum[lanes] = the sum of each lane of a packed left operand, plus sum where add */
+	void		(*sum_left) (float *sum, const float *left, int lanes, int k, bool add);
+
 	/* c[M,N] = left right, plus bias[N] unless NULL, plus c where add */
 	void		(*multiply) (float *c, size_t ldc, const float *left, const float *right, const float *bias,
 							 bool add, int m, int n, int k);

@@ -25,6 +25,19 @@ dbert_train_pack__rows(float *dst, const float *src, size_t ld, bool across, int
 			*dst++ = src[j * lane + p * step];
 }
 
+void
+dbert_train_sum__rows(float *sum, const float *left, int lanes, int k, bool add)
+{
+	for (int j = 0; j < lanes; j++)
+	{
+		double		s = add ? sum[j] : 0;
+
+		for (int p = 0; p < k; p++)
+			s += *left++;
+		sum[j] = (float) s;
+	}
+}
+
 static void
 multiply(float *c, size_t ldc, const float *left, const float *right, const float *bias, bool add, int m, int n,
 		 int k)

@@ -7,6 +7,7 @@
 #include "kernel/train.h"
 
 extern void dbert_train_pack__rows(float *dst, const float *src, size_t ld, bool across, int lanes, int k);
+extern void dbert_train_sum__rows(float *sum, const float *left, int lanes, int k, bool add);
 extern void dbert_train_activate__scalar(float *y, const float *x, size_t count, int act);
 extern void dbert_train_activate_backward__scalar(float *dx, const float *x, const float *y, const float *dy,
 												  size_t count, int act);
@@ -32,6 +33,7 @@ extern void dbert_train_adamw__scalar(float *w, const float *g, float *mean, flo
 	.right_lanes = 1, \
 	.pack_left = dbert_train_pack__rows, \
 	.pack_right = dbert_train_pack__rows, \
+	.sum_left = dbert_train_sum__rows, \
 	.activate = dbert_train_activate__scalar, \
 	.activate_backward = dbert_train_activate_backward__scalar, \
 	.dropout = dbert_train_dropout__scalar, \

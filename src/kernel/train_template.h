@@ -302,6 +302,7 @@ static const DbertTrainKernels train_kernels = {
 	.right_lanes = NR,
 	.pack_left = pack_left,
 	.pack_right = pack_right,
+	.sum_left = sum_left,
 	.multiply = multiply_packed,
 	.activate = activate,
 	.activate_backward = activate_backward,

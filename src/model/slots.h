@@ -79,7 +79,8 @@ typedef enum DbertSlotRole
 	DBERT_ROLE_EMBEDDING,
 	DBERT_ROLE_LAYER,
 	DBERT_ROLE_HEAD,			/* below its last layer: pooler, pre_classifier, transform */
-	DBERT_ROLE_OUTPUT			/* the layer that gives the logits */
+	DBERT_ROLE_OUTPUT,			/* the layer that gives the logits */
+	DBERT_ROLE_DENSE			/* the Dense module */
 } DbertSlotRole;
 
 extern DbertSlotRole dbert_slot_role(const DbertSlot *slot);

@@ -450,6 +450,8 @@ dbert_slot_role(const DbertSlot *slot)
 
 	if (rule->where == LAYER)
 		return DBERT_ROLE_LAYER;
+	if (rule->where == DENSE)
+		return DBERT_ROLE_DENSE;
 	if (rule->heads == HEADS_ALL)
 		return DBERT_ROLE_EMBEDDING;
 	return rule->field == TOP(head_out) ? DBERT_ROLE_OUTPUT : DBERT_ROLE_HEAD;

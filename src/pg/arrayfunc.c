@@ -142,6 +142,7 @@ run_array(DistilModel *model, DistilTextArray *a, Sink *sink)
 			continue;
 		if (!distil_batch_add(r.run.batch, &e->text, false))
 		{
+			distil_text_free(&e->text);
 			a->nulls[n] = true;
 			rows--;
 		}

@@ -34,6 +34,7 @@ typedef struct Reader
 	DistilLabelKind kind;
 	bool		integers;
 	DistilExampleWant want;
+	bool		optional;		/* is the label? */
 	Oid			label;			/* its type, below domains */
 	FmgrInfo	output;			/* of that type, or of its elements' */
 	Oid			element;		/* of MANY */
@@ -93,6 +94,8 @@ raise_columns(const Reader *r, const char *argument, const char *detail, const c
 static const char *
 how_to_write(const Reader *r)
 {
+	if (r->optional)
+		return "Write it as SELECT text FROM ..., or SELECT text, label FROM ...; for pairs of texts as SELECT text, text, label FROM ..., where the label may be NULL.";
 	return r->want == DISTIL_WANT_TEXTS ? "Write it as SELECT text FROM ..." :
 		"Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... for pairs of texts.";
 }
@@ -151,16 +154,34 @@ begin_text(Reader *r, int i, Oid declared, const char *argument)
 	fmgr_info(output, &r->text_outputs[i]);
 }
 
+static DistilLabelKind
+kind_without_column(const Reader *r)
+{
+	switch (r->want)
+	{
+		case DISTIL_WANT_NUMBERS:
+			return DISTIL_LABEL_NUMBER;
+		case DISTIL_WANT_SPANS:
+			return DISTIL_LABEL_SPANS;
+		case DISTIL_WANT_TEXTS:
+			return DISTIL_LABEL_NONE;
+		default:
+			return DISTIL_LABEL_ONE;
+	}
+}
+
 static void
 begin_reader(Reader *r, TupleDesc desc, const char *argument)
 {
-	if (r->want == DISTIL_WANT_TEXTS ? desc->natts != 1 : desc->natts != 2 && desc->natts != 3)
+	bool		only_text = desc->natts == 1 && (r->optional || r->want == DISTIL_WANT_TEXTS);
+
+	if (!only_text && (r->want == DISTIL_WANT_TEXTS || (desc->natts != 2 && desc->natts != 3)))
 		raise_columns(r, argument, psprintf("The number of its columns is %d.", desc->natts), how_to_write(r));
 	r->pair = desc->natts == 3;
 	for (int i = 0; i <= r->pair; i++)
 		begin_text(r, i, SPI_gettypeid(desc, i + 1), argument);
-	if (r->want == DISTIL_WANT_TEXTS)
-		r->kind = DISTIL_LABEL_NONE;
+	if (only_text)
+		r->kind = kind_without_column(r);
 	else
 		begin_label(r, SPI_gettypeid(desc, desc->natts), argument);
 	if (r->pair && r->kind == DISTIL_LABEL_SPANS)
@@ -254,7 +275,8 @@ read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
 {
 	bool		null_text,
 				null_label,
-				null_pair = false;
+				null_pair = false,
+				unlabelled;
 	Datum		text = SPI_getbinval(tuple, desc, 1, &null_text);
 	Datum		pair = r->pair ? SPI_getbinval(tuple, desc, 2, &null_pair) : (Datum) 0;
 	Datum		label = SPI_getbinval(tuple, desc, desc->natts, &null_label);
@@ -262,6 +284,8 @@ read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
 
 	r->counts.rows++;
 	null_text |= null_pair;
+	unlabelled = r->optional && (null_label || desc->natts == 1);
+	null_label &= !unlabelled;
 	if (null_text || null_label)
 	{
 		r->counts.null_texts += null_text;
@@ -273,7 +297,10 @@ read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
 	row->pair = r->pair;
 	if (r->pair)
 		row->texts[1] = read_text(r, 1, pair);
-	if (r->kind == DISTIL_LABEL_NUMBER)
+	row->unlabelled = unlabelled;
+	if (unlabelled)
+		 /* that was all */ ;
+	else if (r->kind == DISTIL_LABEL_NUMBER)
 		row->number = read_number(r, label);
 	else if (r->kind == DISTIL_LABEL_SPANS)
 		distil_spans_read(OutputFunctionCall(&r->output, label), row);
@@ -322,7 +349,10 @@ DistilExampleCounts
 distil_examples_visit(const char *query, const char *argument, DistilExampleWant want,
 					  DistilExampleVisitor visitor, void *ctx)
 {
-	Reader		r = {.want = want,.counts.only_texts = want == DISTIL_WANT_TEXTS};
+	Reader		r = {
+		.want = want & ~DISTIL_WANT_OPTIONAL,.optional = want & DISTIL_WANT_OPTIONAL,
+		.counts = {.only_texts = want == DISTIL_WANT_TEXTS,.optional = want & DISTIL_WANT_OPTIONAL}
+	};
 	MemoryContext scratch;
 	Portal		cursor;
 	uint64		rows = 1;

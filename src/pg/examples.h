@@ -24,7 +24,8 @@ typedef enum DistilExampleWant
 	DISTIL_WANT_NUMBERS,
 	DISTIL_WANT_MANY_OR_NUMBERS,	/* of which arrays are MANY */
 	DISTIL_WANT_SPANS,
-	DISTIL_WANT_TEXTS			/* NONE */
+	DISTIL_WANT_TEXTS,			/* NONE */
+	DISTIL_WANT_OPTIONAL = 0x10 /* with one of the others: the label may be NULL, or no column be there */
 } DistilExampleWant;
 
 /* An entity in a text. */
@@ -41,6 +42,7 @@ typedef struct DistilExample
 	bool		pair;
 	const char **labels;		/* [n_labels], UTF-8: 1 for ONE, none for NUMBER */
 	int			n_labels;
+	bool		unlabelled;		/* where labels are optional */
 	float		number;			/* of NUMBER */
 	DistilSpan *spans;			/* [n_spans] of SPANS, as they stand in the array */
 	int			n_spans;
@@ -51,6 +53,7 @@ typedef struct DistilExampleCounts
 	int64		rows;
 	int64		null_texts;
 	int64		null_labels;	/* of rows with a text */
+	bool		optional;		/* labels were; then there are none of the last */
 	bool		only_texts;		/* NONE */
 	int64		null_answers;	/* of the others, as distilbert.on_error allows; counted by the visitor's owner */
 } DistilExampleCounts;

@@ -30,6 +30,8 @@ char	   *distil_guc_force_isa;
 bool		distil_guc_enable_batching;
 int			distil_guc_batch_tokens;
 int			distil_guc_train_memory = 4096;
+int			distil_guc_checkpoint_interval;
+int			distil_guc_checkpoint_space;
 int			distil_guc_max_memory;
 int			distil_guc_cache_size;
 int			distil_guc_shared_cache_size;
@@ -171,6 +173,16 @@ distil_guc_init(void)
 							"A training that needs more is refused before it begins.",
 							&distil_guc_train_memory, 4096, 1, 4 * 1024 * 1024,
 							PGC_USERSET, GUC_UNIT_MB, NULL, NULL, NULL);
+	DefineCustomIntVariable("distilbert.checkpoint_interval",
+							"Time between two checkpoints of a training.",
+							"An interrupted training can go on from its last checkpoint (resume => true); 0: there are none.",
+							&distil_guc_checkpoint_interval, 5 * 60 * 1000, 0, INT_MAX,
+							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("distilbert.checkpoint_space",
+							"Disk space that checkpoints of all trainings on the server may take together.",
+							"A training whose checkpoint would take more goes on without, with a warning.",
+							&distil_guc_checkpoint_space, 10 * 1024, 0, INT_MAX,
+							PGC_SUSET, GUC_UNIT_MB, NULL, NULL, NULL);
 	DefineCustomIntVariable("distilbert.max_memory",
 							"Memory that models may take in a session, shared weights excepted.",
 							"Batches are made smaller to keep to it, texts that need more are errors; 0: no limit.",

@@ -31,11 +31,13 @@ distil_model_source(const char *name, MemoryContext context)
 	if (distil_catalog_find(name, s.snapshot, &row))
 	{
 		s.source = distil_tablesource_open(name, s.snapshot, &s.files);
+		memcpy(s.sha256, row.sha256, sizeof(s.sha256));
 		return s;
 	}
 	path = distil_builtin_path(name);
 	if (path == NULL)
 		distil_raise_unknown(name, s.snapshot);
+	distil_builtin_key(path, s.sha256);
 	s.source = distil_dirsource_installed(path, context);
 	s.files = distil_pack_files(distil_pack_begin(s.source, NULL, DISTIL_DEFAULT_PRECISION,
 												  psprintf("could not read model \"%s\"", name), context));

@@ -7,11 +7,13 @@
 #include "utils/snapshot.h"
 
 #include "dbert.h"
+#include "pg/modelcache.h"
 
 typedef struct DistilModelSource
 {
 	const DbertSource *source;
 	const char *const *files;	/* NULL-terminated, sorted */
+	uint8		sha256[DISTIL_SHA256_BYTES];	/* tells whether its content is another */
 	Snapshot	snapshot;		/* registered, or NULL */
 } DistilModelSource;
 

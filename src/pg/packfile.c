@@ -35,7 +35,7 @@
 #define PACK_FOLDER "distilbert"
 #define TEMP_SUFFIX ".tmp"
 
-/* A pack to be removed when the transaction of this nesting level ends so. */
+/* A file to be removed when the transaction of this nesting level ends so. */
 typedef struct PendingRemove
 {
 	char	   *path;
@@ -312,10 +312,16 @@ distil_pack_create(const char *path, DbertPack *pack, const char *subject)
 void
 distil_pack_remove_at_end(const uint8 *sha256, const char *precision, bool at_commit)
 {
+	distil_remove_file_at_end(distil_pack_path(sha256, precision), at_commit);
+}
+
+void
+distil_remove_file_at_end(const char *path, bool at_commit)
+{
 	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 	PendingRemove *entry = palloc(sizeof(PendingRemove));
 
-	entry->path = distil_pack_path(sha256, precision);
+	entry->path = pstrdup(path);
 	entry->at_commit = at_commit;
 	entry->level = GetCurrentTransactionNestLevel();
 	entry->next = pending;

@@ -55,6 +55,9 @@ extern void distil_pack_remove(const char *path);
 extern void distil_pack_remove_at_end(const uint8 *sha256, const char *precision,
 									  bool at_commit);
 
+/* The same for any file; its path, relative to the data directory, is copied. */
+extern void distil_remove_file_at_end(const char *path, bool at_commit);
+
 extern void distil_packfile_init(void);
 
 #endif

@@ -162,7 +162,7 @@ distil_zero_shot(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	int			option = PG_NARGS() - 2;
 	DistilModel *model = distil_call_model(fcinfo, option == 3 ? 2 : -1, "zero_shot");
-	Hypotheses	h = {.premise = PG_GETARG_DATUM(0)};
+	Hypotheses	h = {.premise = PointerGetDatum(PG_GETARG_TEXT_PP(0))};
 	Ranked	   *ranked;
 	int			n;
 
@@ -262,7 +262,7 @@ distil_rerank(PG_FUNCTION_ARGS)
 	DistilModel *model = distil_task_model(fcinfo, &task, NULL);
 	DistilTextArray docs = distil_array_open(PG_GETARG_DATUM(1));
 	Documents	d = {
-		.core = model->core,.query = PG_GETARG_DATUM(0),.docs = docs.texts,.nulls = docs.nulls
+		.core = model->core,.query = PointerGetDatum(PG_GETARG_TEXT_PP(0)),.docs = docs.texts,.nulls = docs.nulls
 	};
 	DistilPairLoop loop = {
 		.model = model,.n = docs.n,.ctx = &d,.get = get_document,.take = take_score,.none = no_score

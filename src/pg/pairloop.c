@@ -57,6 +57,8 @@ distil_run_pairs(const DistilPairLoop *loop)
 		if (!(loop->cut_first ? distil_batch_add_first_cut(batch, in.texts[i]) :
 			  distil_batch_add(batch, in.texts[i], true)))
 		{
+			distil_text_free(&in.texts[i][0]);
+			distil_text_free(&in.texts[i][1]);
 			if (loop->none != NULL)
 				loop->none(loop->ctx, e);
 			continue;

@@ -205,12 +205,19 @@ answer_mask(const DistilRun *run, int i, const DistilText *texts, Datum *answer)
 {
 	char	   *mask = text_to_cstring(DatumGetTextPP(run->options[MASK].value));
 	Redaction	r = {.any = run->options[LABELS].isnull,.mask = mask};
+	DistilTextArray labels;
 	StringInfoData out;
 
 	if (!r.any)
-		r.labels = distil_text_elements(run->options[LABELS].value, "labels", &r.n_labels);
+	{
+		labels = distil_array_open(run->options[LABELS].value);
+		r.labels = labels.texts;
+		r.n_labels = labels.n;
+	}
 	out = redact(run->batch, i, &texts[0], 0, &r);
 	*answer = PointerGetDatum(cstring_to_text_with_len(out.data, out.len));
+	if (!r.any)
+		distil_array_close(&labels, run->options[LABELS].value);
 	pfree(out.data);
 	pfree(mask);
 	return true;

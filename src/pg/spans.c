@@ -77,6 +77,8 @@ read_span(const DistilText *text, JsonbValue *element)
 		v.val.string.len == 0)
 		raise_spans("An entity has no label.");
 	label = pnstrdup(v.val.string.val, v.val.string.len);
+	if (strcmp(label, "O") == 0)
+		raise_spans("An entity has the label \"O\", which stands for none.");
 	span.label = pg_server_to_any(label, strlen(label), PG_UTF8);
 	return span;
 }

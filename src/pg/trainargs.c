@@ -16,13 +16,19 @@
 static const char *const train_names[] = {
 	"name", "query", "base", "task", "epochs", "learning_rate", "batch_size", "batch_tokens", "max_tokens",
 	"weight_decay", "warmup", "dropout", "class_weights", "head_only", "freeze_embeddings", "validation",
-	"validation_query", "early_stopping", "seed", "replace"
+	"validation_query", "early_stopping", "seed", "replace", "resume"
 };
 
 static const char *const pretrain_names[] = {
 	"name", "query", "base", "epochs", "learning_rate", "batch_size", "batch_tokens", "max_tokens",
 	"weight_decay", "warmup", "dropout", "mask_share", "whole_word", "validation", "validation_query",
-	"early_stopping", "seed", "replace"
+	"early_stopping", "seed", "replace", "resume"
+};
+
+static const char *const distill_names[] = {
+	"name", "teacher", "query", "layers", "hidden", "base", "temperature", "alpha_soft", "alpha_hard", "alpha_cosine",
+	"alpha_hidden", "epochs", "learning_rate", "batch_size", "batch_tokens", "max_tokens", "weight_decay", "warmup",
+	"dropout", "validation", "validation_query", "early_stopping", "min_quality", "seed", "replace"
 };
 
 /* The arguments are read one after the other. */
@@ -48,6 +54,16 @@ next_datum(ArgReader *r)
 	return r->fcinfo->args[i].value;
 }
 
+/* Whether the next one is NULL, which is then read. */
+static bool
+next_is_null(ArgReader *r)
+{
+	if (!r->fcinfo->args[r->next].isnull)
+		return false;
+	r->next++;
+	return true;
+}
+
 static const char *
 next_text(ArgReader *r)
 {
@@ -57,10 +73,7 @@ next_text(ArgReader *r)
 static const char *
 next_text_or_null(ArgReader *r)
 {
-	if (!r->fcinfo->args[r->next].isnull)
-		return next_text(r);
-	r->next++;
-	return NULL;
+	return next_is_null(r) ? NULL : next_text(r);
 }
 
 static int
@@ -146,6 +159,7 @@ distil_train_args(FunctionCallInfo fcinfo)
 	a.early_stopping = next_int(&r, 0, 10000);
 	a.seed = DatumGetInt64(next_datum(&r));
 	a.replace = next_bool(&r);
+	a.resume = next_bool(&r);
 	check_task(a.task);
 	check_validation(&a);
 	return a;
@@ -175,7 +189,65 @@ distil_pretrain_args(FunctionCallInfo fcinfo)
 	a.early_stopping = next_int(&r, 0, 10000);
 	a.seed = DatumGetInt64(next_datum(&r));
 	a.replace = next_bool(&r);
+	a.resume = next_bool(&r);
 	check_validation(&a);
+	return a;
+}
+
+static void
+check_distill(const DistilTrainArgs *a)
+{
+	const DbertDistill *d = &a->distill;
+
+	if (d->soft == 0 && d->hard == 0 && d->cosine == 0 && d->hidden == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("there is nothing to learn: all of alpha_soft, alpha_hard, alpha_cosine and alpha_hidden are 0")));
+	if (a->hidden > 0 && a->base != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("arguments \"hidden\" and \"base\" exclude each other"),
+				 errdetail("A student that begins with a model has its width.")));
+	if (a->min_quality > 0 && a->validation == 0 && a->validation_query == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("min_quality needs validation"),
+				 errhint("Give validation a share of the rows, or a validation_query.")));
+}
+
+DistilTrainArgs
+distil_distill_args(FunctionCallInfo fcinfo)
+{
+	ArgReader	r = {fcinfo, distill_names, lengthof(distill_names), 0};
+	DistilTrainArgs a = {.task = "classify"};
+
+	a.name = next_text(&r);
+	a.teacher = next_text(&r);
+	a.query = next_text(&r);
+	a.layers = next_is_null(&r) ? 0 : next_int(&r, 1, 1024);
+	a.hidden = next_is_null(&r) ? 0 : next_int(&r, 1, 65536);
+	a.base = next_text_or_null(&r);
+	a.distill.temperature = next_real(&r, 0.01f, 1000, false);
+	a.distill.soft = next_real(&r, 0, 1e6, false);
+	a.distill.hard = next_real(&r, 0, 1e6, false);
+	a.distill.cosine = next_is_null(&r) ? -1 : next_real(&r, 0, 1e6, false);
+	a.distill.hidden = next_real(&r, 0, 1e6, false);
+	a.epochs = next_int(&r, 1, 10000);
+	a.learning_rate = next_real(&r, 0, 1, false);
+	a.batch_size = next_int(&r, 1, 4096);
+	a.batch_tokens = next_int(&r, 1, 1024 * 1024);
+	a.max_tokens = next_int(&r, 4, 1024 * 1024);
+	a.weight_decay = next_real(&r, 0, 1, false);
+	a.warmup = next_real(&r, 0, 1, true);
+	a.dropout = next_real(&r, 0, 1, true);
+	a.validation = next_real(&r, 0, 1, true);
+	a.validation_query = next_text_or_null(&r);
+	a.early_stopping = next_int(&r, 0, 10000);
+	a.min_quality = next_is_null(&r) ? 0 : next_real(&r, 0, 1, false);
+	a.seed = DatumGetInt64(next_datum(&r));
+	a.replace = next_bool(&r);
+	check_validation(&a);
+	check_distill(&a);
 	return a;
 }
 

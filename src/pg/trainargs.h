@@ -6,13 +6,14 @@
 
 #include "fmgr.h"
 
+#include "dbert.h"
 #include "pg/examples.h"
 
 typedef struct DistilTrainArgs
 {
 	const char *name;
 	const char *query;
-	const char *base;
+	const char *base;			/* NULL: a student made of the teacher */
 	const char *task;			/* "classify", "sentiment", "regression", "entities"; "fill_mask" of distil_pretrain */
 	int			epochs;
 	float		learning_rate;
@@ -27,16 +28,23 @@ typedef struct DistilTrainArgs
 	bool		freeze_embeddings;
 	float		mask_share;		/* of fill_mask */
 	bool		whole_word;
+	const char *teacher;		/* of distil_distill; else NULL, and nothing of this part */
+	int			layers;			/* 0: half the teacher's, or the base's */
+	int			hidden;			/* 0: the teacher's, or the base's */
+	DbertDistill distill;		/* cosine: -1 if it is not said */
+	float		min_quality;	/* 0: none */
 	float		validation;		/* share of the rows; 0 if there is a query */
 	const char *validation_query;	/* or NULL */
 	int			early_stopping; /* evaluations without progress, 0: none */
 	int64		seed;
 	bool		replace;
+	bool		resume;
 } DistilTrainArgs;
 
 /* Read and check them all; raise naming the argument. */
 extern DistilTrainArgs distil_train_args(FunctionCallInfo fcinfo);
 extern DistilTrainArgs distil_pretrain_args(FunctionCallInfo fcinfo);
+extern DistilTrainArgs distil_distill_args(FunctionCallInfo fcinfo);
 
 /* What the task learns from. */
 static inline DistilExampleWant

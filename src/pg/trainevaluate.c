@@ -5,13 +5,33 @@
 
 #include <math.h>
 
+#include "miscadmin.h"
+
 #include "pg/alloc.h"
 #include "pg/spans.h"
 #include "pg/trainjob.h"
 
+/* What an evaluation adds up, beside job->counts. */
+typedef struct Tally
+{
+	int64		n;				/* numbers */
+	double		sum;			/* of the true ones, */
+	double		sum_squares;	/* their squares, */
+	double		errors;			/* the squares of their differences */
+} Tally;
+
+/* A teacher's answers stand for labels that are not there. */
+static bool
+answers_are_truth(const DistilTrainJob *job)
+{
+	return job->teacher != NULL && !job->teacher->by_labels;
+}
+
 const char *
 distil_train_metric(const DistilTrainJob *job)
 {
+	if (answers_are_truth(job))
+		return "agreement";
 	switch (job->set->kind)
 	{
 		case DISTIL_LABEL_ONE:
@@ -26,8 +46,8 @@ distil_train_metric(const DistilTrainJob *job)
 	return "rmse";
 }
 
-static int
-best_label(const float *logits, int n)
+int
+distil_best_label(const float *logits, int n)
 {
 	int			best = 0;
 
@@ -46,7 +66,7 @@ count_entities(const DistilTrainJob *job, const float *logits, int text)
 	int32	   *said = palloc(sizeof(int32) * n);
 
 	for (int i = 0; i < n; i++)
-		said[i] = best_label(logits + (Size) i * job->n_labels, job->n_labels);
+		said[i] = distil_best_label(logits + (Size) i * job->n_labels, job->n_labels);
 	distil_count_entities(job->labels, batch->classes + first, said, n, job->counts);
 	pfree(said);
 }
@@ -62,48 +82,99 @@ count_masked(const DistilTrainJob *job, const float *margins)
 		job->counts[0].hits += margins[i] == 0;
 }
 
-/* One row of logits against what is true. */
 static void
-count_row(const DistilTrainJob *job, const float *logits, int row, double *squares)
+count_number(double said, double true_, Tally *t)
 {
-	const DbertTrainBatch *batch = &job->batch->core;
-	int			best;
+	t->n++;
+	t->sum += true_;
+	t->sum_squares += true_ * true_;
+	t->errors += pow(said - true_, 2);
+}
 
-	if (job->problem == DBERT_PROBLEM_REGRESSION)
-		*squares += pow((double) logits[0] - batch->targets[row], 2);
-	for (int j = 0; job->problem == DBERT_PROBLEM_MULTI && j < job->n_labels; j++)
+static void
+count_labels(const DistilTrainJob *job, const float *logits, const float *targets)
+{
+	for (int j = 0; j < job->n_labels; j++)
 	{
 		bool		said = logits[j] > 0;
-		bool		true_ = batch->targets[(Size) row * job->n_labels + j] > 0;
+		bool		true_ = targets[j] > 0;
 
 		job->counts[j].said += said;
 		job->counts[j].support += true_;
 		job->counts[j].hits += said && true_;
 	}
-	if (job->problem != DBERT_PROBLEM_SINGLE)
-		return;
-	best = best_label(logits, job->n_labels);
-	job->counts[best].said++;
-	job->counts[batch->classes[row]].support++;
-	job->counts[best].hits += best == batch->classes[row];
 }
 
+static void
+count_class(const DistilTrainJob *job, const float *logits, int32 class)
+{
+	int			best = distil_best_label(logits, job->n_labels);
+
+	job->counts[best].said++;
+	job->counts[class].support++;
+	job->counts[best].hits += best == class;
+}
+
+/* One row of logits against what is true, if that is known. */
+static void
+count_row(const DistilTrainJob *job, const float *logits, int row, Tally *tally)
+{
+	const DbertTrainBatch *batch = &job->batch->core;
+
+	if (job->problem == DBERT_PROBLEM_SINGLE)
+	{
+		if (batch->classes[row] >= 0)
+			count_class(job, logits, batch->classes[row]);
+	}
+	else if (isnan(batch->targets[(Size) row * job->n_labels]))
+		return;
+	else if (job->problem == DBERT_PROBLEM_MULTI)
+		count_labels(job, logits, batch->targets + (Size) row * job->n_labels);
+	else
+	{
+		for (int j = 0; j < job->n_labels; j++)
+			count_number(logits[j], batch->targets[(Size) row * job->n_labels + j], tally);
+	}
+}
+
+/* The n texts of the batch. */
+static void
+count_batch(const DistilTrainJob *job, const float *logits, int n, Tally *tally)
+{
+	if (job->head == DBERT_HEAD_MASK)
+	{
+		count_masked(job, logits);
+		return;
+	}
+	if (answers_are_truth(job))
+		distil_teacher_answer(job);
+	for (int i = 0; i < n; i++)
+	{
+		if (job->head == DBERT_HEAD_TOKEN)
+			count_entities(job, logits + (Size) job->batch->cu[i] * job->n_labels, i);
+		else
+			count_row(job, logits + (Size) i * job->n_labels, i, tally);
+	}
+}
+
+/* Agreement of numbers is R^2, their coefficient of determination. */
 static double
-metric_value(const DistilTrainJob *job, double squares)
+metric_value(const DistilTrainJob *job, const Tally *t)
 {
 	DistilClassCount all = distil_sum_counts(job->counts, Max(job->n_labels, 1));
 
 	if (job->problem == DBERT_PROBLEM_REGRESSION)
-		return sqrt(squares / job->n_validation);
+		return answers_are_truth(job) ? 1 - t->errors / (t->sum_squares - t->sum * t->sum / (double) t->n) :
+			sqrt(t->errors / (double) t->n);
 	return job->set->kind == DISTIL_LABEL_ONE || job->head == DBERT_HEAD_MASK ? distil_recall_of(&all) : distil_f1_of(&all);
 }
 
 DistilEvaluation
 distil_train_evaluate(DistilTrainJob *job)
 {
+	Tally		tally = {0};
 	double		sum = 0,
-				weights = 0,
-				squares = 0;
+				weights = 0;
 
 	memset(job->counts, 0, sizeof(DistilClassCount) * Max(job->n_labels, 1));
 	for (int first = 0; first < job->n_validation;)
@@ -114,19 +185,26 @@ distil_train_evaluate(DistilTrainJob *job)
 		int			n = distil_train_fill(job, 0, job->validation, first, job->n_validation);
 
 		distil_train_must(job, dbert_trainer_evaluate(job->trainer, &job->batch->core, distil_poll(), &logits, &loss, &weight,
-										 &job->err));
-		if (job->head == DBERT_HEAD_MASK)
-			count_masked(job, logits);
-		for (int i = 0; i < n && job->head != DBERT_HEAD_MASK; i++)
-		{
-			if (job->head == DBERT_HEAD_TOKEN)
-				count_entities(job, logits + (Size) job->batch->cu[i] * job->n_labels, i);
-			else
-				count_row(job, logits + (Size) i * job->n_labels, i, &squares);
-		}
+													  &job->err));
+		count_batch(job, logits, n, &tally);
 		sum += loss * weight;
 		weights += weight;
 		first += n;
 	}
-	return (DistilEvaluation) {.loss = weights > 0 ? sum / weights : 0,.value = metric_value(job, squares)};
+	return (DistilEvaluation) {.loss = weights > 0 ? sum / weights : 0,.value = metric_value(job, &tally)};
+}
+
+double
+distil_train_measure_teacher(DistilTrainJob *job)
+{
+	Tally		tally = {0};
+
+	memset(job->counts, 0, sizeof(DistilClassCount) * Max(job->n_labels, 1));
+	for (int first = 0, n; first < job->n_validation; first += n)
+	{
+		CHECK_FOR_INTERRUPTS();
+		n = distil_train_fill(job, 0, job->validation, first, job->n_validation);
+		count_batch(job, job->batch->core.soft, n, &tally);
+	}
+	return metric_value(job, &tally);
 }

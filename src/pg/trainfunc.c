@@ -27,6 +27,7 @@
 #include "pg/load.h"
 #include "pg/packfile.h"
 #include "pg/threads.h"
+#include "pg/traincheckpoint.h"
 #include "pg/trainjob.h"
 
 /* A stream of random numbers; trainloop.c and the core have others. */
@@ -41,14 +42,30 @@ memory_limit(void)
 
 /* ---- the rows ---- */
 
+static DistilExampleWant
+wants(const DistilTrainJob *job)
+{
+	return job->teacher != NULL ? distil_teacher_wants(job->teacher) : distil_train_wants(&job->args);
+}
+
+static void
+begin_set(DistilTrainJob *job)
+{
+	if (job->teacher != NULL)
+		distil_teacher_begin_set(job);
+	else
+		job->set = distil_trainset_create(dbert_trainbase_tokenizer(job->base), dbert_trainbase_config(job->base),
+										  job->args.max_tokens, memory_limit());
+}
+
 static void
 read_rows(DistilTrainJob *job)
 {
 	const DistilTrainArgs *args = &job->args;
-	DistilExampleWant want = distil_train_wants(args);
+	DistilExampleWant want = wants(job);
 
 	distil_progress_phase(job->progress, DISTIL_PHASE_READING_ROWS);
-	job->set = distil_trainset_create(job->base, args->max_tokens, memory_limit());
+	begin_set(job);
 	job->set->progress = job->progress;
 	distil_trainset_read(job->set, args->query, "query", want);
 	job->n_training = job->set->n;
@@ -57,7 +74,7 @@ read_rows(DistilTrainJob *job)
 		int			known = job->set->n_names;
 
 		distil_trainset_read(job->set, args->validation_query, "validation_query", want);
-		if (job->set->n_names > known)
+		if (job->set->n_names > known && job->teacher == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("argument \"validation_query\" gives the label \"%s\", which no row of query has",
@@ -135,7 +152,7 @@ split_rows(DistilTrainJob *job)
 	int64	   *left;
 
 	distil_train_permute(order, n, dbert_random_key(job->args.seed, STREAM_SPLIT, 0));
-	left = job->set->kind == DISTIL_LABEL_ONE ? count_classes(job, order, n) : NULL;
+	left = job->set->kind == DISTIL_LABEL_ONE && job->set->n_unlabelled == 0 ? count_classes(job, order, n) : NULL;
 	job->training = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
 	job->validation = palloc_extended(sizeof(int32) * (wanted + rest + 1), MCXT_ALLOC_HUGE);
 	job->n_training = 0;
@@ -178,16 +195,6 @@ class_weights(const DistilTrainJob *job)
 									  count_classes(job, job->training, job->n_training));
 }
 
-static int
-longest_text(const DistilTrainSet *set)
-{
-	int			longest = 1;
-
-	for (int i = 0; i < set->n; i++)
-		longest = Max(longest, set->texts[i].n_tokens);
-	return longest;
-}
-
 /* The schedule of the learning rate needs to know, and texts' lengths decide how many fit a batch. */
 static int64
 count_steps(const DistilTrainJob *job)
@@ -209,7 +216,7 @@ static void
 plan_options(DistilTrainJob *job)
 {
 	const DistilTrainArgs *args = &job->args;
-	int64		longest = longest_text(job->set);
+	int64		longest = distil_trainset_longest(job->set);
 	int			max_texts = Min(args->batch_size, job->set->n);
 
 	job->options = (DbertTrainOptions)
@@ -226,16 +233,21 @@ plan_options(DistilTrainJob *job)
 	job->batch = distil_trainbatch_create(job->set, max_texts, job->options.max_batch_tokens, job->n_labels);
 	job->batch->tag_labels = job->tag_labels;
 	job->options.steps = count_steps(job);
+	if (job->teacher != NULL)
+		distil_teacher_plan(job);
 }
 
 /* Refused before anything is computed, or stated. */
 static void
 check_memory(DistilTrainJob *job)
 {
+	DistilTeacherBytes teacher = {0};
 	uint64_t	bytes;
 
 	distil_train_must(job, dbert_trainer_bytes(job->base, &job->options, &bytes, &job->err));
-	bytes += distil_trainset_bytes(job->set);
+	if (job->teacher != NULL)
+		teacher = distil_teacher_bytes(job);
+	bytes = Max(bytes, teacher.reading) + teacher.kept + distil_trainset_bytes(job->set);
 	job->progress->fields.memory = (int64) bytes;
 	if (bytes > (uint64_t) memory_limit())
 		ereport(ERROR,
@@ -249,6 +261,10 @@ check_memory(DistilTrainJob *job)
 					job->n_training, job->masker != NULL ? "pieces of texts" : "texts", job->n_validation,
 					(long long) job->options.steps,
 					(unsigned long long) ((bytes >> 20) + 1))));
+	if (teacher.disk > 0)
+		ereport(NOTICE,
+				(errmsg("the teacher's hidden states take %llu MB of temporary files",
+						(unsigned long long) ((teacher.disk >> 20) + 1))));
 }
 
 
@@ -270,6 +286,18 @@ evaluate(void *ctx)
 	return distil_train_evaluate(ctx);
 }
 
+/* Where checkpoints are wanted. */
+static DistilTrainCheckpoint *
+begin_checkpoint(const DistilTrainJob *job)
+{
+	DistilTrainDigests digests;
+
+	if (distil_guc_checkpoint_interval == 0 && !job->args.resume)
+		return NULL;
+	distil_train_digests(job, &digests);
+	return distil_checkpoint_begin(job->command, job->args.name, &digests, CurrentMemoryContext);
+}
+
 static void
 run_loop(DistilTrainJob *job)
 {
@@ -277,12 +305,13 @@ run_loop(DistilTrainJob *job)
 	{
 		.subject = job->subject,.trainer = job->trainer,.epochs = job->args.epochs,.steps = job->options.steps,
 		.seed = job->args.seed,.examples = job->training,.n_examples = job->n_training,
-		.early_stopping = job->args.early_stopping,.progress = job->progress,.rsinfo = job->rsinfo,
+		.early_stopping = job->args.early_stopping,.checkpoint = begin_checkpoint(job),
+		.resume = job->args.resume,.progress = job->progress,.rsinfo = job->rsinfo,
 		.step = step,
-		.evaluate = job->n_validation > 0 ? evaluate : NULL,.metric = distil_train_metric(job),.ctx = job
+		.evaluate = job->n_validation > 0 ? evaluate : NULL,.metric = distil_train_metric(job),
+		.teacher = job->teacher != NULL ? &job->teacher->value : NULL,.ctx = job
 	};
 
-	job->counts = palloc(sizeof(DistilClassCount) * Max(job->n_labels, 1));
 	distil_train_loop(&job->loop);
 }
 
@@ -301,7 +330,7 @@ begin_masker(DistilTrainJob *job)
 	const DbertTokenizer *tokenizer = dbert_trainbase_tokenizer(job->base);
 	DistilMasker *masker;
 
-	if (distil_train_wants(&job->args) != DISTIL_WANT_TEXTS)
+	if (wants(job) != DISTIL_WANT_TEXTS)
 		return;
 	if (tokenizer->mask_id < 0)
 		ereport(ERROR,
@@ -348,6 +377,15 @@ store_result(DistilTrainJob *job)
 					   DISTIL_DEFAULT_PRECISION, job->args.replace, job->subject, &info);
 }
 
+static void
+choose_labels(DistilTrainJob *job)
+{
+	if (job->teacher != NULL)
+		distil_teacher_choose_labels(job);
+	else
+		distil_train_choose_labels(job);
+}
+
 /* What the core allocates goes with the context. */
 static void
 train(DistilTrainJob *job, MemoryContext context)
@@ -355,21 +393,32 @@ train(DistilTrainJob *job, MemoryContext context)
 	job->allocator = distil_allocator(context);
 	job->progress = distil_progress_begin(job->command, job->args.name, context);
 	job->subject = psprintf("could not train model \"%s\"", job->args.name);
-	open_base(job, context);
+	if (job->teacher != NULL)
+		distil_teacher_open_student(job);
+	else
+		open_base(job, context);
 	begin_masker(job);
 	read_rows(job);
 	distil_progress_phase(job->progress, DISTIL_PHASE_PREPARING);
-	distil_train_choose_labels(job);
+	choose_labels(job);
+	job->counts = palloc(sizeof(DistilClassCount) * Max(job->n_labels, 1));
 	if (job->set->kind == DISTIL_LABEL_NONE)
 		split_pieces(job);
 	else
 		split_rows(job);
 	plan_options(job);
 	check_memory(job);
+	if (job->teacher != NULL)
+		distil_teacher_read(job);
 	distil_train_must(job, dbert_trainer_create(job->base, &job->options, &job->allocator, distil_poll(), &job->trainer, &job->err));
 	check_result(job);
 	dbert_trainer_set_pool(job->trainer, distil_pool());
 	run_loop(job);
+	if (job->teacher != NULL)
+	{
+		distil_teacher_judge(job);
+		distil_teacher_end(job->teacher);
+	}
 	distil_progress_phase(job->progress, DISTIL_PHASE_STORING);
 	store_result(job);
 	distil_model_source_end(&job->source);
@@ -384,6 +433,8 @@ run_job(FunctionCallInfo fcinfo, const DistilTrainArgs *args, const char *comman
 
 	distil_prevent_read_only(psprintf("distil_%s()", command));
 	distil_check_new_name(job.args.name, job.args.replace);
+	if (job.args.teacher != NULL)
+		job.teacher = distil_teacher_for_call(fcinfo->flinfo, job.args.teacher);
 	InitMaterializedSRF(fcinfo, 0);
 	job.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 
@@ -419,4 +470,13 @@ distil_pretrain(PG_FUNCTION_ARGS)
 	DistilTrainArgs args = distil_pretrain_args(fcinfo);
 
 	return run_job(fcinfo, &args, "pretrain");
+}
+
+PG_FUNCTION_INFO_V1(distil_distill);
+Datum
+distil_distill(PG_FUNCTION_ARGS)
+{
+	DistilTrainArgs args = distil_distill_args(fcinfo);
+
+	return run_job(fcinfo, &args, "distill");
 }

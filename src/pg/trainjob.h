@@ -9,10 +9,12 @@
 #include "pg/errors.h"
 #include "pg/modelsource.h"
 #include "pg/trainargs.h"
+#include "pg/traindigest.h"
 #include "pg/trainloop.h"
 #include "pg/trainmask.h"
 #include "pg/trainmetric.h"
 #include "pg/trainset.h"
+#include "pg/trainteacher.h"
 
 typedef struct DistilTrainJob
 {
@@ -38,10 +40,14 @@ typedef struct DistilTrainJob
 	DbertTrainer *trainer;
 	DistilTrainBatch *batch;
 	const DistilMasker *masker; /* of texts without labels, or NULL */
+	DistilTeacher *teacher;		/* of a distillation, or NULL */
 	DistilClassCount *counts;	/* [n_labels], or 1, of an evaluation */
 	ReturnSetInfo *rsinfo;
 	DistilTrainLoop loop;
 } DistilTrainJob;
+
+/* traindigest.c: what the training's result follows from; options and rows are final. */
+extern void distil_train_digests(const DistilTrainJob *job, DistilTrainDigests *digests);
 
 /* The core's failure, if it is one, raised. */
 static inline void
@@ -57,6 +63,9 @@ distil_train_must(const DistilTrainJob *job, DbertStatus status)
  */
 extern void distil_train_choose_labels(DistilTrainJob *job);
 
+/* The same where job->labels are given: the rows' classes are their numbers; raises if one is none of them. */
+extern void distil_train_place_labels(DistilTrainJob *job);
+
 /*
  * distil_trainbatch_fill, and tokens are masked if they are what is learnt, in
  * every epoch (from 1) others; 0: those of evaluations.
@@ -68,13 +77,21 @@ distil_train_fill(const DistilTrainJob *job, int epoch, const int32 *order, int 
 
 	if (job->masker != NULL)
 		distil_mask_batch(job->masker, job->batch, order + first, epoch);
+	if (job->teacher != NULL)
+		distil_teacher_fill(job, order + first, n);
 	return n;
 }
 
 /* trainevaluate.c: the rows held back, without dropout; there is one at least. */
 extern DistilEvaluation distil_train_evaluate(DistilTrainJob *job);
 
-/* "accuracy", "f1" or "rmse" */
+/* The metric's value for what the teacher says of them. */
+extern double distil_train_measure_teacher(DistilTrainJob *job);
+
+/* The number of the largest of n logits. */
+extern int	distil_best_label(const float *logits, int n);
+
+/* "accuracy", "f1", "rmse" or "agreement" */
 extern const char *distil_train_metric(const DistilTrainJob *job);
 
 #endif

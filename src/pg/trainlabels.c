@@ -13,27 +13,46 @@
 #include "pg/spans.h"
 #include "pg/trainjob.h"
 
+/* Where each of n names is among the labels; as many as are found before one is not. */
+static int
+find_places(const char *const *names, int n, const char *const *labels, int n_labels, int32 *places)
+{
+	int			found = 0;
+
+	for (int i = 0; i < n && found == i; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		for (int j = 0; j < n_labels && found == i; j++)
+		{
+			if (strcmp(labels[j], names[i]) == 0)
+				places[found++] = j;
+		}
+	}
+	return found;
+}
+
+static const char *const *
+all_base_labels(const DistilTrainJob *job)
+{
+	int			n = dbert_trainbase_config(job->base)->n_labels;
+	const char **labels = palloc(sizeof(char *) * n);
+
+	for (int i = 0; i < n; i++)
+		labels[i] = dbert_trainbase_label(job->base, i);
+	return labels;
+}
+
 /* Where the base has each of the labels; NULL if it lacks one, or has another head. */
 static int32 *
 places_in_base(const DistilTrainJob *job, const char *const *names, int n)
 {
 	const DbertConfig *config = dbert_trainbase_config(job->base);
 	int32	   *places = palloc(sizeof(int32) * Max(n, 1));
-	int			found = 0;
 
 	if (config->head != (int32_t) job->head ||
 		(job->head == DBERT_HEAD_SEQUENCE && config->problem != (int32_t) job->problem))
 		return NULL;
-	for (int i = 0; i < n && found == i; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		for (int j = 0; j < config->n_labels && found == i; j++)
-		{
-			if (strcmp(dbert_trainbase_label(job->base, j), names[i]) == 0)
-				places[found++] = j;
-		}
-	}
-	return found == n ? places : NULL;
+	return find_places(names, n, all_base_labels(job), config->n_labels, places) == n ? places : NULL;
 }
 
 /* "O", then "B-x" and "I-x" for each type: in the order of the tags. */
@@ -49,17 +68,6 @@ tag_names(const DistilTrainSet *set)
 		names[DISTIL_TAG_I(i)] = psprintf("I-%s", set->names[i]);
 	}
 	return names;
-}
-
-static const char *const *
-all_base_labels(const DistilTrainJob *job)
-{
-	int			n = dbert_trainbase_config(job->base)->n_labels;
-	const char **labels = palloc(sizeof(char *) * n);
-
-	for (int i = 0; i < n; i++)
-		labels[i] = dbert_trainbase_label(job->base, i);
-	return labels;
 }
 
 static void
@@ -138,4 +146,27 @@ distil_train_choose_labels(DistilTrainJob *job)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the labels of the rows are no sentiments"),
 				 errhint("Sentiment needs labels negative and positive (neutral may join them), or 1 star to 5 stars; other labels have the task classify.")));
+}
+
+void
+distil_train_place_labels(DistilTrainJob *job)
+{
+	bool		tags = job->set->kind == DISTIL_LABEL_SPANS;
+	const char **names = tags ? tag_names(job->set) : job->set->names;
+	int			n = tags ? 1 + 2 * job->set->n_names : job->set->n_names,
+				found;
+	int32	   *places = palloc(sizeof(int32) * Max(n, 1));
+
+	if (job->set->kind == DISTIL_LABEL_NUMBER)
+		return;
+	found = find_places(names, n, job->labels, job->n_labels, places);
+	if (found < n)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the teacher has no label \"%s\"", pg_any_to_server(names[found], strlen(names[found]), PG_UTF8)),
+				 errhint("The view distil_models lists the labels of each model.")));
+	if (tags)
+		job->tag_labels = places;
+	else
+		distil_trainset_renumber(job->set, job->labels, job->n_labels);
 }

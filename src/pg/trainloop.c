@@ -12,6 +12,8 @@
 
 #include "pg/alloc.h"
 #include "pg/errors.h"
+#include "pg/guc.h"
+#include "pg/traincheckpoint.h"
 #include "pg/trainloop.h"
 
 /* A stream of random numbers; the core's own begin with purposes 1 and 2. */
@@ -59,13 +61,13 @@ distil_train_shuffle(int64 seed, int epoch, const int32 *examples, int n, int32 
 static void
 put_row(const DistilTrainLoop *loop, const DistilTrainRow *row)
 {
-	Datum		values[7];
-	bool		nulls[7] = {false};
+	Datum		values[8];
+	bool		nulls[8] = {false};
+	int			n = 6;
 
 	values[0] = Int32GetDatum(row->epoch);
 	values[1] = Int64GetDatum(row->step);
 	values[2] = Float4GetDatum((float4) row->train_loss);
-	values[6] = Float4GetDatum((float4) row->seconds);
 	nulls[3] = nulls[4] = nulls[5] = loop->evaluate == NULL;
 	if (loop->evaluate != NULL)
 	{
@@ -74,6 +76,12 @@ put_row(const DistilTrainLoop *loop, const DistilTrainRow *row)
 		values[5] = Float4GetDatum((float4) row->evaluation.value);
 		nulls[5] = isnan(row->evaluation.value);
 	}
+	if (loop->teacher != NULL)
+	{
+		nulls[n] = loop->evaluate == NULL || isnan(*loop->teacher);
+		values[n++] = Float4GetDatum((float4) *loop->teacher);
+	}
+	values[n] = Float4GetDatum((float4) row->seconds);
 	tuplestore_putvalues(loop->rsinfo->setResult, loop->rsinfo->setDesc, values, nulls);
 }
 
@@ -92,6 +100,7 @@ tell_progress(DistilTrainLoop *loop, double loss)
 {
 	const DistilTrainState *s = &loop->state;
 	double		now = seconds_since(&loop->start);
+	int64		done = s->step - loop->first_step;
 
 	if (now - loop->told_at < PROGRESS_SECONDS)
 		return;
@@ -99,7 +108,7 @@ tell_progress(DistilTrainLoop *loop, double loss)
 	ereport(NOTICE,
 			(errmsg("epoch %d of %d, step %lld of %lld: loss %.4f, %.0f s, about %.0f s left",
 					s->epoch, loop->epochs, (long long) s->step, (long long) loop->steps, loss, now,
-					now / (double) s->step * (double) (loop->steps - s->step))));
+					now / (double) done * (double) (loop->steps - s->step))));
 }
 
 /* For the view. */
@@ -120,9 +129,45 @@ begin_progress(const DistilTrainLoop *loop)
 
 	f->epochs = loop->epochs;
 	f->steps = loop->steps;
-	f->first_step = loop->state.step;
+	f->first_step = loop->first_step;
 	f->stepping_since = GetCurrentTimestamp();
 	show_progress(loop, DISTIL_PHASE_TRAINING);
+}
+
+/* ---- checkpoints ---- */
+
+/* Between two steps. */
+static void
+save_checkpoint(DistilTrainLoop *loop)
+{
+	double		now = seconds_since(&loop->start);
+
+	if (loop->checkpoint == NULL || distil_guc_checkpoint_interval == 0 ||
+		(now - loop->saved_at) * 1000 < distil_guc_checkpoint_interval)
+		return;
+	show_progress(loop, DISTIL_PHASE_CHECKPOINTING);
+	loop->state.seconds = loop->seconds_before + now;
+	distil_checkpoint_save(loop->checkpoint, loop);
+	loop->saved_at = seconds_since(&loop->start);
+	show_progress(loop, DISTIL_PHASE_TRAINING);
+}
+
+static void
+resume(DistilTrainLoop *loop)
+{
+	const DistilTrainState *s = &loop->state;
+
+	if (!distil_checkpoint_load(loop->checkpoint, loop))
+	{
+		ereport(NOTICE, (errmsg("there is no checkpoint, training from the beginning")));
+		return;
+	}
+	loop->seconds_before = s->seconds;
+	loop->first_step = s->step;
+	for (int i = 0; i < s->n_rows; i++)
+		put_row(loop, &s->rows[i]);
+	ereport(NOTICE,
+			(errmsg("resuming after step %lld of %lld, %.0f s", (long long) s->step, (long long) loop->steps, s->seconds)));
 }
 
 /* ---- running ---- */
@@ -144,6 +189,7 @@ train_epoch(DistilTrainLoop *loop, int32 *order)
 		loop->progress->fields.loss = loss;
 		show_progress(loop, DISTIL_PHASE_TRAINING);
 		tell_progress(loop, loss);
+		save_checkpoint(loop);
 	}
 }
 
@@ -184,7 +230,7 @@ end_epoch(DistilTrainLoop *loop)
 		show_progress(loop, DISTIL_PHASE_EVALUATING);
 		row->evaluation = loop->evaluate(loop->ctx);
 	}
-	row->seconds = seconds_since(&loop->start);
+	row->seconds = loop->seconds_before + seconds_since(&loop->start);
 	put_row(loop, row);
 	tell_row(loop, row);
 	if (loop->early_stopping > 0)
@@ -215,13 +261,17 @@ distil_train_loop(DistilTrainLoop *loop)
 	{
 		.epoch = 1,.best = INFINITY,.rows = palloc(sizeof(DistilTrainRow) * loop->epochs)
 	};
+	if (loop->resume)
+		resume(loop);
 	begin_progress(loop);
 	while (goes_on(loop))
 	{
 		train_epoch(loop, order);
 		end_epoch(loop);
 	}
-	if (loop->state.since_best > 0)
+	if (loop->checkpoint != NULL)
+		distil_checkpoint_remove_at_commit(loop->checkpoint);
+	if (loop->state.since_best > 0 && dbert_trainer_kept(loop->trainer))
 		must(loop, dbert_trainer_restore(loop->trainer, distil_poll(), &err), &err);
 	pfree(order);
 }

@@ -43,7 +43,10 @@ typedef struct DistilTrainState
 	int32		since_best;		/* evaluations since */
 	int32		n_rows;
 	DistilTrainRow *rows;		/* [epochs] */
+	double		seconds;		/* of all calls, when the checkpoint was written */
 } DistilTrainState;
+
+typedef struct DistilTrainCheckpoint DistilTrainCheckpoint;	/* traincheckpoint.h */
 
 typedef struct DistilTrainLoop
 {
@@ -55,6 +58,8 @@ typedef struct DistilTrainLoop
 	const int32 *examples;		/* [n_examples] numbers of examples that an epoch goes through */
 	int			n_examples;
 	int			early_stopping; /* evaluations without progress, 0: none; options.keep_best with it */
+	DistilTrainCheckpoint *checkpoint;	/* or NULL: there will be none */
+	bool		resume;			/* go on from it */
 	DistilProgress *progress;	/* the loop tells it all but memory and rows */
 	ReturnSetInfo *rsinfo;		/* materialized: epoch, step, train_loss, eval_loss, metric, value, seconds */
 
@@ -67,17 +72,22 @@ typedef struct DistilTrainLoop
 	/* After each epoch, or NULL. */
 	DistilEvaluation (*evaluate) (void *ctx);
 	const char *metric;			/* its name */
+	const double *teacher;		/* value of a teacher, which has a column behind "value"; NULL: no such column */
 	void	   *ctx;
 
 	/* the loop's own */
 	DistilTrainState state;
 	instr_time	start;
-	double		told_at;		/* seconds, of the last message */
+	double		told_at;		/* seconds of this call, of the last message */
+	double		saved_at;		/* of the last checkpoint */
+	double		seconds_before; /* of earlier calls, which checkpoints tell of */
+	int64		first_step;		/* done by them */
 } DistilTrainLoop;
 
 /*
  * Run all epochs, or as many as early stopping leaves; its weights of the best
- * evaluation are the trainer's then.  Memory is of the current context.
+ * evaluation are the trainer's then.  A training that is resumed gives the rows
+ * of its earlier calls again.  Memory is of the current context.
  */
 extern void distil_train_loop(DistilTrainLoop *loop);
 

@@ -53,6 +53,7 @@ static const char *const phase_names[] = {
 	[DISTIL_PHASE_READING_MODEL] = "reading model",
 	[DISTIL_PHASE_READING_ROWS] = "reading rows",
 	[DISTIL_PHASE_PREPARING] = "preparing",
+	[DISTIL_PHASE_TEACHER] = "asking teacher",
 	[DISTIL_PHASE_TRAINING] = "training",
 	[DISTIL_PHASE_EVALUATING] = "evaluating",
 	[DISTIL_PHASE_CHECKPOINTING] = "writing checkpoint",

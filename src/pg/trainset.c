@@ -6,6 +6,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/hsearch.h"
@@ -48,13 +50,12 @@ create_index(MemoryContext context)
 }
 
 DistilTrainSet *
-distil_trainset_create(const DbertTrainBase *base, int32 max_tokens, int64 limit)
+distil_trainset_create(const DbertTokenizer *tokenizer, const DbertConfig *config, int32 max_tokens, int64 limit)
 {
 	DistilTrainSet *set = palloc0(sizeof(DistilTrainSet));
-	const DbertConfig *config = dbert_trainbase_config(base);
 
 	set->context = CurrentMemoryContext;
-	set->tokenizer = dbert_trainbase_tokenizer(base);
+	set->tokenizer = tokenizer;
 	set->takes_pairs = config->family != DBERT_FAMILY_BERT || config->types >= 2;
 	set->max_tokens = Min(max_tokens, config->max_tokens);
 	set->limit = limit;
@@ -67,6 +68,16 @@ distil_trainset_bytes(const DistilTrainSet *set)
 {
 	return (int64) (set->n_capacity * sizeof(DistilTrainText) + set->ids_capacity * sizeof(int32) +
 					set->labels_capacity * sizeof(int32) + set->tags_capacity * sizeof(int32) + set->types_capacity);
+}
+
+int
+distil_trainset_longest(const DistilTrainSet *set)
+{
+	int			longest = 1;
+
+	for (int i = 0; i < set->n; i++)
+		longest = Max(longest, set->texts[i].n_tokens);
+	return longest;
 }
 
 static void
@@ -248,9 +259,27 @@ add_example(DistilTrainSet *set, const DistilExample *row)
 	text->label = set->n_label_refs;
 	text->n_labels = row->n_labels;
 	text->number = row->number;
+	text->unlabelled = row->unlabelled;
+	set->n_unlabelled += row->unlabelled;
 	for (int i = 0; i < row->n_labels; i++)
 		set->labels[set->n_label_refs++] = class_number(set, row->labels[i]);
 	set->n++;
+}
+
+/* The kind is that of the labels there are; where there are none so far, that of the rows to come. */
+static void
+check_kind(DistilTrainSet *set, DistilLabelKind kind, const DistilExample *rows, int n)
+{
+	bool		labels = false;
+
+	for (int i = 0; i < n && !labels; i++)
+		labels = !rows[i].unlabelled;
+	if (set->n > 0 && (set->pairs != rows[0].pair || (labels && set->n > set->n_unlabelled && set->kind != kind)))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("the columns of validation_query are of another kind than those of query")));
+	if (labels || set->n == 0)
+		set->kind = kind;
 }
 
 static void
@@ -258,16 +287,12 @@ visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows,
 {
 	DistilTrainSet *set = ctx;
 
-	if (set->n > 0 && (set->kind != kind || set->pairs != rows[0].pair))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("the columns of validation_query are of another kind than those of query")));
+	check_kind(set, kind, rows, n);
 	if (rows[0].pair && !set->takes_pairs)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("the base model does not take pairs of texts")));
 	set->pairs = rows[0].pair;
-	set->kind = kind;
 	set->integers = integers;
 	for (int i = 0; i < n; i++)
 	{
@@ -276,6 +301,8 @@ visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows,
 		else
 			add_example(set, &rows[i]);
 	}
+	if (set->twin != NULL)
+		visit(set->twin, kind, integers, rows, n);
 	if (set->progress == NULL)
 		return;
 	set->progress->fields.rows += n;
@@ -295,6 +322,11 @@ raise_nothing(const DistilTrainSet *set, const char *argument, const DistilExamp
 				 errmsg("argument \"%s\" gives no text to learn from", argument),
 				 errdetail("Of %lld rows %lld have no text, and %lld have one without any known word.",
 						   (long long) counts->rows, (long long) counts->null_texts, (long long) set->empty)));
+	if (counts->optional)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"%s\" gives no row with a text", argument),
+				 errdetail("All %lld rows have none.", (long long) counts->rows)));
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("argument \"%s\" gives no row with both a text and a label", argument),
@@ -360,7 +392,7 @@ distil_trainset_renumber(DistilTrainSet *set, const char *const *labels, int n_l
 	}
 	for (size_t i = 0; i < set->n_label_refs; i++)
 		set->labels[i] = number[set->labels[i]];
-	for (size_t i = 0; set->kind == DISTIL_LABEL_SPANS && i < set->n_ids; i++)
+	for (size_t i = 0; set->kind == DISTIL_LABEL_SPANS && set->tags != NULL && i < set->n_ids; i++)
 	{
 		if (set->tags[i] > DISTIL_TAG_O)
 			set->tags[i] = (set->tags[i] - 1) % 2 + DISTIL_TAG_B(number[(set->tags[i] - 1) / 2]);
@@ -419,11 +451,28 @@ fill_tags(DistilTrainBatch *b, const DistilTrainSet *set, int row, const DistilT
 	}
 }
 
+/* What the core takes for no label. */
+static void
+fill_unlabelled(DistilTrainBatch *b, const DistilTrainSet *set, int row, int n_tokens)
+{
+	if (b->targets != NULL)
+		b->targets[(Size) row * b->n_labels] = NAN;
+	else if (set->kind == DISTIL_LABEL_ONE)
+		b->classes[row] = -1;
+	for (int i = 0; set->kind == DISTIL_LABEL_SPANS && i < n_tokens; i++)
+		b->classes[b->cu[row] + i] = DISTIL_TAG_NONE;
+}
+
 static void
 fill_targets(DistilTrainBatch *b, const DistilTrainSet *set, int row, const DistilTrainText *text)
 {
 	float	   *targets;
 
+	if (text->unlabelled)
+	{
+		fill_unlabelled(b, set, row, text->n_tokens);
+		return;
+	}
 	if (set->kind == DISTIL_LABEL_ONE)
 	{
 		b->classes[row] = set->labels[text->label];

@@ -19,6 +19,7 @@ typedef struct DistilTrainText
 	int32		n_labels;
 	size_t		label;			/* its first one in labels; of NONE the row that it is a piece of */
 	float		number;
+	bool		unlabelled;
 } DistilTrainText;
 
 typedef struct DistilTrainSet
@@ -44,6 +45,8 @@ typedef struct DistilTrainSet
 	size_t		n_label_refs,
 				labels_capacity;
 	int			truncated;		/* texts */
+	int			n_unlabelled;	/* texts */
+	struct DistilTrainSet *twin;	/* gets the same rows, cut into tokens its own way; or NULL */
 	int			n_rows;			/* of NONE: those with pieces */
 	int64		empty;			/* of NONE, and the query read last: texts without a token to learn */
 
@@ -58,8 +61,9 @@ typedef struct DistilTrainSet
 	bool		pairs;
 } DistilTrainSet;
 
-/* limit as above; base must live as long. */
-extern DistilTrainSet *distil_trainset_create(const DbertTrainBase *base, int32 max_tokens, int64 limit);
+/* For a model of that tokenizer and config.  limit as above; the tokenizer must live as long. */
+extern DistilTrainSet *distil_trainset_create(const DbertTokenizer *tokenizer, const DbertConfig *config,
+											  int32 max_tokens, int64 limit);
 
 /*
  * Append the rows of a query.  Raises where there are none that are complete,
@@ -79,6 +83,9 @@ distil_trainset_class(const DistilTrainSet *set, int i)
 {
 	return set->labels[set->texts[i].label];
 }
+
+/* Tokens of the longest text. */
+extern int	distil_trainset_longest(const DistilTrainSet *set);
 
 /* Bytes in use. */
 extern int64 distil_trainset_bytes(const DistilTrainSet *set);

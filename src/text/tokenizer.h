@@ -89,6 +89,9 @@ typedef struct DbertTokenizer
 extern DbertStatus dbert_tokenizer_open(const void *image, size_t image_size,
 										DbertTokenizer *out, DbertError *err);
 
+/* The same texts are the same tokens to both. */
+extern bool dbert_tokenizer_same(const DbertTokenizer *a, const DbertTokenizer *b);
+
 /* The text of a token, not terminated; NULL for an id without a token. */
 extern const char *dbert_token_text(const DbertTokenizer *t, int32_t id, size_t *len);
 

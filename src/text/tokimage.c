@@ -431,3 +431,12 @@ dbert_token_id(const DbertTokenizer *t, const char *text, size_t len)
 		node = dbert_trie_find(units, h->names, text, len);
 	return node >= 0 ? units[node].value : -1;
 }
+
+bool
+dbert_tokenizer_same(const DbertTokenizer *a, const DbertTokenizer *b)
+{
+	const DbertTokImage *x = a->image,
+			   *y = b->image;
+
+	return x->size == y->size && memcmp(x, y, x->size) == 0;
+}

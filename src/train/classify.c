@@ -11,8 +11,8 @@
 
 /* ---- the head ---- */
 
-static void
-place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
+void
+dbert_classify_place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
 {
 	a->z = dbert_layout_floats(l, rows, t->config.hidden);
 	a->d = dbert_layout_floats(l, rows, t->config.hidden);
@@ -20,28 +20,27 @@ place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
 }
 
 /* logits = out(drop(act(dense(hidden)))); TOKEN has no dense */
-static DbertStatus
-forward(const DbertPass *pass)
+DbertStatus
+dbert_classify_forward(const DbertPass *pass, const float *hidden, int rows)
 {
 	DbertTrainer *t = pass->trainer;
 	const DbertWeights *w = &t->params.w;
 	const DbertActs *a = &t->acts;
 	const DbertTrainRun *run = &pass->run;
-	const float *last = a->hidden;
+	const float *last = hidden;
 
 	if (w->head_dense.w != NULL)
 	{
-		DBERT_TRY(dbert_linear_forward(run, &w->head_dense, a->hidden, pass->rows, a->z));
-		DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, pass->rows, t->config.hidden, a->d));
+		DBERT_TRY(dbert_linear_forward(run, &w->head_dense, hidden, rows, a->z));
+		DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, rows, t->config.hidden, a->d));
 		last = a->d;
 	}
-	DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_HEAD, 0, last, pass->rows, a->d));
-	return dbert_linear_forward(run, &w->head_out, a->d, pass->rows, a->logits);
+	DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_HEAD, 0, last, rows, a->d));
+	return dbert_linear_forward(run, &w->head_out, a->d, rows, a->logits);
 }
 
-/* dx[R, C] from dlogits; hidden, in whose memory it may lie, is read before */
-static DbertStatus
-backward(const DbertPass *pass, float *dx)
+DbertStatus
+dbert_classify_backward(const DbertPass *pass, const float *hidden, int rows, float *dx)
 {
 	DbertTrainer *t = pass->trainer;
 	const DbertWeights *w = &t->params.w,
@@ -50,41 +49,63 @@ backward(const DbertPass *pass, float *dx)
 	const DbertTrainRun *run = &pass->run;
 	float	   *dh = a->t;
 
-	DBERT_TRY(dbert_linear_backward(run, &w->head_out, &g->head_out, a->d, a->logits, pass->rows, dh, 0));
-	DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_HEAD, 0, dh, pass->rows, dh));
+	DBERT_TRY(dbert_linear_backward(run, &w->head_out, &g->head_out, a->d, a->logits, rows, dh, 0));
+	DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_HEAD, 0, dh, rows, dh));
 	if (w->head_dense.w != NULL)
 	{
-		DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, pass->rows, t->config.hidden, a->d));
-		DBERT_TRY(dbert_act_backward(run, w->head_act, a->z, a->d, dh, pass->rows, t->config.hidden, a->z));
-		DBERT_TRY(dbert_linear_backward(run, &w->head_dense, &g->head_dense, a->hidden, a->z, pass->rows,
+		DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, rows, t->config.hidden, a->d));
+		DBERT_TRY(dbert_act_backward(run, w->head_act, a->z, a->d, dh, rows, t->config.hidden, a->z));
+		DBERT_TRY(dbert_linear_backward(run, &w->head_dense, &g->head_dense, hidden, a->z, rows,
 										t->layers_learn ? dh : NULL, 0));
 	}
 	if (t->layers_learn)
-		memcpy(dx, dh, (size_t) pass->rows * t->config.hidden * sizeof(float));
+		memcpy(dx, dh, (size_t) rows * t->config.hidden * sizeof(float));
 	return DBERT_OK;
+}
+
+static DbertStatus
+forward(const DbertPass *pass)
+{
+	return dbert_classify_forward(pass, pass->trainer->acts.hidden, pass->rows);
+}
+
+static DbertStatus
+backward(const DbertPass *pass, float *dx)
+{
+	return dbert_classify_backward(pass, pass->trainer->acts.hidden, pass->rows, dx);
 }
 
 /* ---- losses ---- */
 
-/* The weight of a row's class; 0 for a token that does not count. */
-static double
-class_weight(const DbertPass *pass, int32_t class)
+/* Classes, or numbers of their own. */
+static bool
+has_classes(const DbertTrainOptions *o)
 {
-	const float *weights = pass->trainer->options.class_weights;
-
-	return class < 0 ? 0 : weights != NULL ? weights[class] : 1;
+	return o->head == DBERT_HEAD_TOKEN || o->problem == DBERT_PROBLEM_SINGLE;
 }
 
+/* What a row counts in the mean: 0 for a token that does not, and a text that has no label. */
 static double
-total_weight(const DbertPass *pass)
+row_weight(const DbertPass *pass, int row)
 {
 	const DbertTrainOptions *o = &pass->trainer->options;
+
+	if (has_classes(o))
+	{
+		int32_t		class = pass->batch->classes[row];
+
+		return class < 0 ? 0 : o->class_weights != NULL ? o->class_weights[class] : 1;
+	}
+	return isnan(pass->batch->targets[(size_t) row * o->n_labels]) ? 0 : o->n_labels;
+}
+
+double
+dbert_classify_weight(const DbertPass *pass, int rows)
+{
 	double		total = 0;
 
-	if (o->head == DBERT_HEAD_SEQUENCE && o->problem != DBERT_PROBLEM_SINGLE)
-		return (double) pass->rows * o->n_labels;
-	for (int i = 0; i < pass->rows; i++)
-		total += class_weight(pass, pass->batch->classes[i]);
+	for (int i = 0; i < rows; i++)
+		total += row_weight(pass, i);
 	return total;
 }
 
@@ -140,34 +161,39 @@ squared_error(float *x, const float *y, int n, double share, bool differentiate)
 	return loss;
 }
 
-static DbertStatus
-loss_of_logits(const DbertPass *pass, bool differentiate, double *loss, double *weight)
+double
+dbert_classify_loss(const DbertPass *pass, int row, float *x, double share, bool differentiate)
 {
 	const DbertTrainOptions *o = &pass->trainer->options;
 	const DbertTrainBatch *batch = pass->batch;
-	double		total = total_weight(pass),
-				share = total > 0 ? 1 / total : 0,
-				sum = 0;
+	double		weight = row_weight(pass, row);
 	int			n = o->n_labels;
 
-	for (int i = 0; i < pass->rows; i++)
+	if (has_classes(o))
+		return cross_entropy(x, n, batch->classes[row], weight, share, differentiate);
+	if (weight == 0)
 	{
-		float	   *x = pass->trainer->acts.logits + (size_t) i * n;
-		const float *y = batch->targets ? batch->targets + (size_t) i * n : NULL;
-
-		if (o->head == DBERT_HEAD_TOKEN || o->problem == DBERT_PROBLEM_SINGLE)
-			sum += cross_entropy(x, n, batch->classes[i], class_weight(pass, batch->classes[i]), share,
-								 differentiate);
-		else if (o->problem == DBERT_PROBLEM_MULTI)
-			sum += binary_cross_entropy(x, y, n, share, differentiate);
-		else
-			sum += squared_error(x, y, n, share, differentiate);
+		memset(x, 0, differentiate ? n * sizeof(float) : 0);
+		return 0;
 	}
-	*weight = total;
-	*loss = sum * share;
-	if (!isfinite(*loss))
-		return dbert_fail(pass->run.err, DBERT_E_INVALID, "the loss is no longer finite: training has diverged");
-	return DBERT_OK;
+	if (o->problem == DBERT_PROBLEM_MULTI)
+		return binary_cross_entropy(x, batch->targets + (size_t) row * n, n, share, differentiate);
+	return squared_error(x, batch->targets + (size_t) row * n, n, share, differentiate);
 }
 
-const DbertObjective dbert_classify = {place, forward, loss_of_logits, backward};
+static DbertStatus
+loss_of_logits(const DbertPass *pass, bool differentiate, double *loss, double *weight)
+{
+	double		total = dbert_classify_weight(pass, pass->rows),
+				share = total > 0 ? 1 / total : 0,
+				sum = 0;
+
+	for (int i = 0; i < pass->rows; i++)
+		sum += dbert_classify_loss(pass, i, pass->trainer->acts.logits + (size_t) i * pass->trainer->options.n_labels,
+								   share, differentiate);
+	*weight = total;
+	*loss = sum * share;
+	return dbert_pass_check_loss(pass, *loss);
+}
+
+const DbertObjective dbert_classify = {dbert_classify_place, forward, loss_of_logits, backward, NULL};

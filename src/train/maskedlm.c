@@ -281,4 +281,4 @@ loss_of_blocks(const DbertPass *pass, bool differentiate, double *loss, double *
 	return DBERT_OK;
 }
 
-const DbertObjective dbert_masked_lm = {place, forward, loss_of_blocks, backward};
+const DbertObjective dbert_masked_lm = {place, forward, loss_of_blocks, backward, NULL};

@@ -116,6 +116,8 @@ typedef struct Block
 				k;
 	float	   *left,
 			   *right;
+	float	   *sums;			/* of the left rows, if they are due */
+	bool		add_sums;
 } Block;
 
 static int
@@ -137,10 +139,14 @@ pack_part(void *ctx, int part, int worker)
 				ld = left ? b->p->lda : b->p->ldb;
 	const float *src = (left ? b->a : b->b) + (across ? first : first * ld);
 
+	int			lanes = part_lanes(left ? b->m : b->n, number, PART_LANES);
+
 	if (left)
-		b->kernels->pack_left(b->left + first * b->k, src, ld, across, part_lanes(b->m, number, PART_LANES), b->k);
+		b->kernels->pack_left(b->left + first * b->k, src, ld, across, lanes, b->k);
 	else
-		b->kernels->pack_right(b->right + first * b->k, src, ld, across, part_lanes(b->n, number, PART_LANES), b->k);
+		b->kernels->pack_right(b->right + first * b->k, src, ld, across, lanes, b->k);
+	if (left && b->sums != NULL)
+		b->kernels->sum_left(b->sums + first, b->left + first * b->k, lanes, b->k, b->add_sums);
 	return DBERT_OK;
 }
 
@@ -181,7 +187,8 @@ block_at(const DbertTrainRun *run, const DbertProduct *p, size_t i, size_t j, si
 		.n = min_int(DBERT_PRODUCT_LANES, p->n - (int) j),.k = min_int(DBERT_PRODUCT_DEPTH, p->k - (int) l),
 		.a = p->a + (p->ta ? l * p->lda + i : i * p->lda + l),.b = p->b + (p->tb ? j * p->ldb + l : l * p->ldb + j),
 		.bias = p->bias != NULL && l == 0 ? p->bias + j : NULL,.add = l > 0 || p->beta != 0,
-		.c = p->c + i * p->ldc + j,.left = run->packed,.right = run->packed + DBERT_PRODUCT_SCRATCH / 2
+		.c = p->c + i * p->ldc + j,.left = run->packed,.right = run->packed + DBERT_PRODUCT_SCRATCH / 2,
+		.sums = p->sums != NULL && j == 0 ? p->sums + i : NULL,.add_sums = l > 0
 	};
 
 	return b;
@@ -210,6 +217,32 @@ dbert_linear_forward(const DbertTrainRun *run, const DbertLinear *w, const float
 	};
 
 	return dbert_product(run, &p);
+}
+
+/* of y = x W' + b */
+DbertStatus
+dbert_linear_backward(const DbertTrainRun *run, const DbertLinear *w, const DbertLinear *g,
+					  const float *x, const float *dy, int m, float *dx, float beta)
+{
+	if (g != NULL)
+	{
+		DbertProduct p = {
+			.ta = true,.m = w->n,.n = w->k,.k = m,.a = dy,.lda = w->n,.b = x,.ldb = w->k,
+			.c = (float *) g->w,.ldc = w->k,.sums = (float *) g->b
+		};
+
+		DBERT_TRY(dbert_product(run, &p));
+	}
+	if (dx != NULL)
+	{
+		DbertProduct p = {
+			.m = m,.n = w->k,.k = w->n,.a = dy,.lda = w->n,.b = w->w,.ldb = w->k,
+			.beta = beta,.c = dx,.ldc = w->k
+		};
+
+		DBERT_TRY(dbert_product(run, &p));
+	}
+	return DBERT_OK;
 }
 
 /* ---- sums of columns ---- */
@@ -244,33 +277,6 @@ sum_columns(const DbertTrainRun *run, const float *x, const float *y, int m, int
 	Columns		s = {run->kernels->train, x, y, m, n, (float *) sum, (float *) dot};
 
 	return dbert_train_loop(run, dbert_train_parts(n, DBERT_SUM_COLUMNS), ROW_PARTS, columns_part, &s);
-}
-
-/* of y = x W' + b */
-DbertStatus
-dbert_linear_backward(const DbertTrainRun *run, const DbertLinear *w, const DbertLinear *g,
-					  const float *x, const float *dy, int m, float *dx, float beta)
-{
-	if (g != NULL)
-	{
-		DbertProduct p = {
-			.ta = true,.m = w->n,.n = w->k,.k = m,.a = dy,.lda = w->n,.b = x,.ldb = w->k,
-			.c = (float *) g->w,.ldc = w->k
-		};
-
-		DBERT_TRY(dbert_product(run, &p));
-		DBERT_TRY(sum_columns(run, dy, NULL, m, w->n, g->b, NULL));
-	}
-	if (dx != NULL)
-	{
-		DbertProduct p = {
-			.m = m,.n = w->k,.k = w->n,.a = dy,.lda = w->n,.b = w->w,.ldb = w->k,
-			.beta = beta,.c = dx,.ldc = w->k
-		};
-
-		DBERT_TRY(dbert_product(run, &p));
-	}
-	return DBERT_OK;
 }
 
 /* ---- layer norm ---- */
@@ -394,7 +400,7 @@ dbert_act_backward(const DbertTrainRun *run, int act, const float *x, const floa
 	return loop_rows(&rows, act_backward_part);
 }
 
-/* ---- dropout, zeros ---- */
+/* ---- dropout, zeros, sums ---- */
 
 static DbertStatus
 dropout_part(void *ctx, int part, int worker)
@@ -442,4 +448,25 @@ dbert_zero_rows(const DbertTrainRun *run, float *y, int m, int n)
 	Rows		rows = {.run = run,.m = m,.n = n,.y = y};
 
 	return loop_rows(&rows, zero_part);
+}
+
+
+static DbertStatus
+add_part(void *ctx, int part, int worker)
+{
+	const Rows *r = ctx;
+	size_t		first = part_first(r, part),
+				end = first + part_count(r, part);
+
+	for (size_t i = first; i < end; i++)
+		r->y[i] += r->x[i];
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_add_rows(const DbertTrainRun *run, float *y, const float *x, int m, int n)
+{
+	Rows		rows = {.run = run,.m = m,.n = n,.x = x,.y = y};
+
+	return loop_rows(&rows, add_part);
 }

@@ -73,6 +73,7 @@ typedef struct DbertProduct
 	float		beta;
 	float	   *c;
 	size_t		ldc;
+	float	   *sums;			/* [M] the sum of each row of op(a); NULL: not wanted */
 } DbertProduct;
 
 extern DbertStatus dbert_product(const DbertTrainRun *run, const DbertProduct *p);
@@ -154,6 +155,9 @@ dbert_exp_negative(float x)
 /* y[M,N] = 0 */
 extern DbertStatus dbert_zero_rows(const DbertTrainRun *run, float *y, int m, int n);
 
+/* y[M,N] += x */
+extern DbertStatus dbert_add_rows(const DbertTrainRun *run, float *y, const float *x, int m, int n);
+
 /* Multi-head self-attention of texts without padding. */
 typedef struct DbertSelfAttention
 {
@@ -161,7 +165,12 @@ typedef struct DbertSelfAttention
 	int			n_texts;
 	int			hidden;			/* C */
 	int			heads;			/* H */
-	const float *qkv;			/* [N, 3C] */
+	const int32_t *queries;		/* [R] the tokens of the batch that look, rising; NULL: all N */
+	int			n_queries;		/* R */
+	const float *q;				/* [R, C], rows ldq apart */
+	const float *kv;			/* [N, 2C] keys and values, rows ldkv apart */
+	size_t		ldq,
+				ldkv;
 	DbertDropout dropout;		/* of the probabilities */
 	float	   *scratch;		/* of each thread: dbert_self_attention_scratch */
 	size_t		scratch_floats;
@@ -174,13 +183,13 @@ dbert_self_attention_scratch(size_t t, size_t d)
 	return 3 * t * t + 2 * (t + d + 64) * (t > d ? t : d);
 }
 
-/* context[N, C]: of each head softmax(q k' / sqrt(D)) v, probabilities dropped out */
+/* context[R, C]: of each head softmax(q k' / sqrt(D)) v, probabilities dropped out */
 extern DbertStatus dbert_self_attention_forward(const DbertTrainRun *run, const DbertSelfAttention *s,
 												float *context);
 
-/* dqkv[N, 3C] from dcontext[N, C] */
+/* dq and dkv, laid out like q and kv, from dcontext[R, C] */
 extern DbertStatus dbert_self_attention_backward(const DbertTrainRun *run, const DbertSelfAttention *s,
-												 const float *dcontext, float *dqkv);
+												 const float *dcontext, float *dq, float *dkv);
 
 /*
  * The place in the mask of the probability with which token i (counted over

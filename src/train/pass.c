@@ -11,6 +11,7 @@
  */
 #include "train/trainer.h"
 
+#include <math.h>
 #include <string.h>
 
 #define STREAM_DROPOUT 2		/* and on: one for each step */
@@ -42,7 +43,7 @@ is_bert(const DbertPass *pass)
 
 /*
  * Of the last layer most heads read some rows alone, the first of each text or
- * the masked ones, so behind the attention only those R rows go on, one after
+ * the masked ones, so only those R rows look at the others and go on, one after
  * the other.
  */
 static bool
@@ -57,14 +58,14 @@ rows_behind_attention(const DbertPass *pass, int layer)
 	return goes_on_alone(pass, layer) ? pass->rows : pass->n;
 }
 
-/* to[R, C]: the picked rows of from[N, C]; may be the same memory */
+/* to[R, C]: the picked rows of from[N, C] */
 static void
 pick_rows(const DbertPass *pass, const float *from, float *to)
 {
 	size_t		c = pass->trainer->config.hidden;
 
 	for (int r = 0; r < pass->rows; r++)
-		memmove(to + r * c, from + pass->picked[r] * c, c * sizeof(float));
+		memcpy(to + r * c, from + pass->picked[r] * c, c * sizeof(float));
 }
 
 /* x[R, C] becomes [N, C], 0 in the rows that were not picked */
@@ -157,19 +158,74 @@ embed_backward(const DbertPass *pass, float *dx)
 
 /* ---- a layer ---- */
 
+/*
+ * qkv holds a row of queries, keys and values for each token; where some rows
+ * go on alone, keys and values of all and then the queries of these.
+ */
 static DbertSelfAttention
 attention_of(const DbertPass *pass, int layer)
 {
 	DbertTrainer *t = pass->trainer;
+	const float *qkv = t->acts.layers[layer].qkv;
+	bool		alone = goes_on_alone(pass, layer);
+	size_t		c = t->config.hidden;
 	DbertSelfAttention s = {
-		.cu = pass->batch->cu,.n_texts = pass->batch->n_texts,.hidden = t->config.hidden,
-		.heads = t->config.heads,.qkv = t->acts.layers[layer].qkv,
+		.cu = pass->batch->cu,.n_texts = pass->batch->n_texts,.hidden = t->config.hidden,.heads = t->config.heads,
+		.queries = alone ? pass->picked : NULL,.n_queries = rows_behind_attention(pass, layer),
+		.q = alone ? qkv + pass->n * 2 * c : qkv,.ldq = alone ? c : 3 * c,
+		.kv = alone ? qkv : qkv + c,.ldkv = alone ? 2 * c : 3 * c,
 		.dropout = dbert_pass_dropout(pass, DBERT_DROP_PROBABILITIES, layer),
 		.scratch = t->acts.attention,
-		.scratch_floats = dbert_self_attention_scratch(t->options.max_text_tokens, t->config.hidden / t->config.heads)
+		.scratch_floats = dbert_self_attention_scratch(t->options.max_text_tokens, c / t->config.heads)
 	};
 
 	return s;
+}
+
+/* n outputs of a linear layer from the first on, a layer of their own. */
+static DbertLinear
+some_outputs(const DbertLinear *w, int first, int n)
+{
+	DbertLinear some = {.w = w->w + (size_t) first * w->k,.b = w->b + first,.n = n,.k = w->k};
+
+	return some;
+}
+
+/* As attention_of says; picked[R, C] are the rows of x that go on alone. */
+static DbertStatus
+project_forward(const DbertPass *pass, int layer, const DbertSelfAttention *s, const float *picked)
+{
+	const DbertLinear *w = &pass->trainer->params.w.layers[layer].qkv;
+	const DbertLayerActs *a = &pass->trainer->acts.layers[layer];
+	int			c = s->hidden;
+	DbertLinear q = some_outputs(w, 0, c),
+				kv = some_outputs(w, c, 2 * c);
+
+	if (s->queries == NULL)
+		return dbert_linear_forward(&pass->run, w, a->x, pass->n, a->qkv);
+	DBERT_TRY(dbert_linear_forward(&pass->run, &kv, a->x, pass->n, (float *) s->kv));
+	return dbert_linear_forward(&pass->run, &q, picked, pass->rows, (float *) s->q);
+}
+
+/* dx, [R, C] where rows go on alone, becomes [N, C]; dqkv is laid out like qkv. */
+static DbertStatus
+project_backward(const DbertPass *pass, int layer, const DbertSelfAttention *s, const float *dqkv,
+				 const float *picked, float *dx)
+{
+	const DbertLinear *w = &pass->trainer->params.w.layers[layer].qkv,
+			   *g = &pass->trainer->params.g.layers[layer].qkv;
+	const DbertLayerActs *a = &pass->trainer->acts.layers[layer];
+	int			c = s->hidden;
+	DbertLinear q = some_outputs(w, 0, c),
+				kv = some_outputs(w, c, 2 * c),
+				gq = some_outputs(g, 0, c),
+				gkv = some_outputs(g, c, 2 * c);
+
+	if (s->queries == NULL)
+		return dbert_linear_backward(&pass->run, w, g, a->x, dqkv, pass->n, dx, 1);
+	DBERT_TRY(dbert_linear_backward(&pass->run, &q, &gq, picked, dqkv + (s->q - a->qkv), pass->rows, dx, 1));
+	spread_rows(pass, dx);
+	return dbert_linear_backward(&pass->run, &kv, &gkv, a->x, dqkv, pass->n, dx, 1);
 }
 
 /* y1 = norm(x + drop(out(attention(qkv(x))))); DistilBERT does not drop here */
@@ -187,14 +243,13 @@ attention_forward(const DbertPass *pass, int layer)
 	float	   *sum = t->acts.t;
 	const float *x = a->x;
 
-	DBERT_TRY(dbert_linear_forward(run, &w->qkv, a->x, pass->n, a->qkv));
-	DBERT_TRY(dbert_self_attention_forward(run, &s, a->context));
 	if (goes_on_alone(pass, layer))
 	{
-		pick_rows(pass, a->context, a->context);
 		pick_rows(pass, a->x, t->acts.t2);
 		x = t->acts.t2;
 	}
+	DBERT_TRY(project_forward(pass, layer, &s, x));
+	DBERT_TRY(dbert_self_attention_forward(run, &s, a->context));
 	DBERT_TRY(dbert_linear_forward(run, &w->attn_out, a->context, m, sum));
 	return dbert_residual_norm_forward(run, &w->attn_norm, is_bert(pass) ? &drop : NULL, sum, x, m, c,
 									   t->config.norm_eps, a->xhat1, a->rstd1, a->y1);
@@ -220,13 +275,10 @@ attention_backward(const DbertPass *pass, int layer, float *dx)
 	DBERT_TRY(dbert_residual_norm_backward(run, &w->attn_norm, &g->attn_norm, &drop, a->xhat1, a->rstd1, dx, m,
 										   t->config.hidden, dx, drops ? dout : NULL));
 	DBERT_TRY(dbert_linear_backward(run, &w->attn_out, &g->attn_out, a->context, dout, m, dcontext, 0));
+	DBERT_TRY(dbert_self_attention_backward(run, &s, dcontext, dqkv + (s.q - a->qkv), dqkv + (s.kv - a->qkv)));
 	if (goes_on_alone(pass, layer))
-	{
-		spread_rows(pass, dcontext);
-		spread_rows(pass, dx);
-	}
-	DBERT_TRY(dbert_self_attention_backward(run, &s, dcontext, dqkv));
-	return dbert_linear_backward(run, &w->qkv, &g->qkv, a->x, dqkv, pass->n, dx, 1);
+		pick_rows(pass, a->x, t->acts.t2);
+	return project_backward(pass, layer, &s, dqkv, t->acts.t2, dx);
 }
 
 /* Where the next layer, or the head, reads. */
@@ -293,19 +345,31 @@ dbert_pass_forward(const DbertPass *pass)
 	return pass->trainer->objective->forward(pass);
 }
 
+DbertStatus
+dbert_pass_check_loss(const DbertPass *pass, double loss)
+{
+	if (!isfinite(loss))
+		return dbert_fail(pass->run.err, DBERT_E_INVALID, "the loss is no longer finite: training has diverged");
+	return DBERT_OK;
+}
+
 /* The derivative travels down in the memory of the last hidden states, which nobody reads any more. */
 DbertStatus
 dbert_pass_backward(const DbertPass *pass)
 {
 	float	   *dx = pass->trainer->acts.hidden;
 
-	DBERT_TRY(pass->trainer->objective->backward(pass, dx));
+	const DbertObjective *objective = pass->trainer->objective;
+
+	DBERT_TRY(objective->backward(pass, dx));
 	if (!pass->trainer->layers_learn)
 		return DBERT_OK;
 	for (int l = pass->trainer->config.layers - 1; l >= 0; l--)
 	{
 		DBERT_TRY(feed_forward_backward(pass, l, dx));
 		DBERT_TRY(attention_backward(pass, l, dx));
+		if (l > 0 && objective->between != NULL)
+			DBERT_TRY(objective->between(pass, l, dx));
 	}
 	return pass->trainer->embeddings_learn ? embed_backward(pass, dx) : DBERT_OK;
 }

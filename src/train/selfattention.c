@@ -11,6 +11,7 @@
 #include "train/ops.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Multiply-adds between two polls, and how many of them an element of a softmax and its dropout is worth. */
 #define HEADS_WORK ((size_t) 20 * 1000 * 1000)
@@ -22,43 +23,72 @@ typedef struct HeadLoop
 	const DbertSelfAttention *s;
 	float	   *context;
 	const float *dcontext;
-	float	   *dqkv;
+	float	   *dq,
+			   *dkv;
 } HeadLoop;
 
-/* One head of one text. */
+/* One head of one text: M queries, T keys and values. */
 typedef struct Head
 {
-	int			first;			/* its first row */
-	int			t;
 	int			number;
+	int			first_query;	/* among R */
+	int			m;
+	int			t;
 	int			d;
-	size_t		ld;				/* 3C */
+	size_t		at_q,			/* of its first elements in q and kv */
+				at_k;
 	const float *q,
 			   *k,
 			   *v;
-	float	   *p;				/* [T, T] each: probabilities, */
+	float	   *p;				/* [M, T] each: probabilities, */
 	float	   *dropped;		/* those that are left, */
 	float	   *dp;				/* derivatives */
 	float	   *left,			/* packed operands */
 			   *right;
 } Head;
 
+/* How many of the queries are tokens before this one. */
+static int
+queries_before(const DbertSelfAttention *s, int token)
+{
+	int			low = 0,
+				high = s->n_queries;
+
+	if (s->queries == NULL)
+		return token;
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+
+		if (s->queries[middle] < token)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 static Head
 head_of_part(const DbertSelfAttention *s, int part, int worker)
 {
-	int			text = part / s->heads;
+	int			text = part / s->heads,
+				first = s->cu[text];
 	Head		h = {
-		.first = s->cu[text],.t = s->cu[text + 1] - s->cu[text],.number = part % s->heads,
-		.d = s->hidden / s->heads,.ld = 3 * (size_t) s->hidden
+		.number = part % s->heads,.first_query = queries_before(s, first),.t = s->cu[text + 1] - first,
+		.d = s->hidden / s->heads
 	};
+	size_t		square = (size_t) h.t * h.t;
 
-	h.q = s->qkv + h.first * h.ld + (size_t) h.number * h.d;
-	h.k = h.q + s->hidden;
+	h.m = queries_before(s, s->cu[text + 1]) - h.first_query;
+	h.at_q = h.first_query * s->ldq + (size_t) h.number * h.d;
+	h.at_k = first * s->ldkv + (size_t) h.number * h.d;
+	h.q = s->q + h.at_q;
+	h.k = s->kv + h.at_k;
 	h.v = h.k + s->hidden;
 	h.p = s->scratch + worker * s->scratch_floats;
-	h.dropped = h.p + (size_t) h.t * h.t;
-	h.dp = h.dropped + (size_t) h.t * h.t;
-	h.left = h.dp + (size_t) h.t * h.t;
+	h.dropped = h.p + square;
+	h.dp = h.dropped + square;
+	h.left = h.dp + square;
 	h.right = h.left + (size_t) (h.t + h.d + 64) * (h.t > h.d ? h.t : h.d);
 	return h;
 }
@@ -89,13 +119,17 @@ head_product(const DbertTrainRun *run, const Head *h, Operand a, Operand b, int 
 	kernels->multiply(c, ldc, h->left, h->right, NULL, false, m, n, k);
 }
 
-/* The mask of row i, or NULL. */
+/* The mask of query i, or NULL. */
 static const DbertDropRow *
 drop_of_row(const DbertSelfAttention *s, const Head *h, int i, DbertDropRow *row)
 {
+	int			token = h->first_query + i;
+
 	if (s->dropout.threshold == 0)
 		return NULL;
-	*row = dbert_dropout_row(&s->dropout, dbert_probability_index(h->first + i, h->number, s->heads, 0));
+	if (s->queries != NULL)
+		token = s->queries[token];
+	*row = dbert_dropout_row(&s->dropout, dbert_probability_index(token, h->number, s->heads, 0));
 	return row;
 }
 
@@ -103,11 +137,11 @@ drop_of_row(const DbertSelfAttention *s, const Head *h, int i, DbertDropRow *row
 static void
 probabilities(const DbertTrainRun *run, const DbertSelfAttention *s, const Head *h)
 {
-	Operand		q = {h->q, h->ld, false},
-				k = {h->k, h->ld, false};
+	Operand		q = {h->q, s->ldq, false},
+				k = {h->k, s->ldkv, false};
 
-	head_product(run, h, q, k, h->t, h->t, h->d, h->p, h->t);
-	for (int i = 0; i < h->t; i++)
+	head_product(run, h, q, k, h->m, h->t, h->d, h->p, h->t);
+	for (int i = 0; i < h->m; i++)
 	{
 		size_t		at = (size_t) i * h->t;
 		DbertDropRow drop;
@@ -125,17 +159,26 @@ left_over(const DbertSelfAttention *s, const Head *h, bool transposed)
 	return a;
 }
 
+/* Where the head's part of the rows of context begins. */
+static size_t
+at_context(const DbertSelfAttention *s, const Head *h)
+{
+	return (size_t) h->first_query * s->hidden + (size_t) h->number * h->d;
+}
+
 static DbertStatus
 forward_part(void *ctx, int part, int worker)
 {
 	const HeadLoop *loop = ctx;
 	const DbertSelfAttention *s = loop->s;
 	Head		h = head_of_part(s, part, worker);
-	float	   *out = loop->context + (size_t) h.first * s->hidden + (size_t) h.number * h.d;
-	Operand		v = {h.v, h.ld, true};
+	Operand		v = {h.v, s->ldkv, true};
 
+	if (h.m == 0)
+		return DBERT_OK;
 	probabilities(loop->run, s, &h);
-	head_product(loop->run, &h, left_over(s, &h, false), v, h.t, h.d, h.t, out, s->hidden);
+	head_product(loop->run, &h, left_over(s, &h, false), v, h.m, h.d, h.t, loop->context + at_context(s, &h),
+				 s->hidden);
 	return DBERT_OK;
 }
 
@@ -165,12 +208,23 @@ dbert_self_attention_forward(const DbertTrainRun *run, const DbertSelfAttention 
 static void
 softmax_backward(const DbertTrainRun *run, const DbertSelfAttention *s, const Head *h)
 {
-	for (int i = 0; i < h->t; i++)
+	for (int i = 0; i < h->m; i++)
 	{
 		size_t		at = (size_t) i * h->t;
 		DbertDropRow drop;
 
 		run->kernels->train->softmax_backward(h->dp + at, h->p + at, h->t, scale(h), drop_of_row(s, h, i, &drop));
+	}
+}
+
+/* Nobody looked at this text. */
+static void
+no_queries(const DbertSelfAttention *s, const Head *h, float *dk, float *dv)
+{
+	for (int i = 0; i < h->t; i++)
+	{
+		memset(dk + i * s->ldkv, 0, h->d * sizeof(float));
+		memset(dv + i * s->ldkv, 0, h->d * sizeof(float));
 	}
 }
 
@@ -185,32 +239,36 @@ backward_part(void *ctx, int part, int worker)
 	const DbertTrainRun *run = loop->run;
 	const DbertSelfAttention *s = loop->s;
 	Head		h = head_of_part(s, part, worker);
-	const float *dout = loop->dcontext + (size_t) h.first * s->hidden + (size_t) h.number * h.d;
-	float	   *dq = loop->dqkv + (h.q - s->qkv),
-			   *dk = dq + s->hidden,
+	const float *dout = loop->dcontext + at_context(s, &h);
+	float	   *dk = loop->dkv + h.at_k,
 			   *dv = dk + s->hidden;
 	Operand		out_rows = {dout, s->hidden, false},
 				out_columns = {dout, s->hidden, true},
-				v = {h.v, h.ld, false},
-				k = {h.k, h.ld, true},
-				q = {h.q, h.ld, true},
+				v = {h.v, s->ldkv, false},
+				k = {h.k, s->ldkv, true},
+				q = {h.q, s->ldq, true},
 				dx = {h.dp, h.t, false},
 				dx_transposed = {h.dp, h.t, true};
 
+	if (h.m == 0)
+	{
+		no_queries(s, &h, dk, dv);
+		return DBERT_OK;
+	}
 	probabilities(run, s, &h);
-	head_product(run, &h, left_over(s, &h, true), out_columns, h.t, h.d, h.t, dv, h.ld);
-	head_product(run, &h, out_rows, v, h.t, h.t, h.d, h.dp, h.t);
+	head_product(run, &h, left_over(s, &h, true), out_columns, h.t, h.d, h.m, dv, s->ldkv);
+	head_product(run, &h, out_rows, v, h.m, h.t, h.d, h.dp, h.t);
 	softmax_backward(run, s, &h);
-	head_product(run, &h, dx, k, h.t, h.d, h.t, dq, h.ld);
-	head_product(run, &h, dx_transposed, q, h.t, h.d, h.t, dk, h.ld);
+	head_product(run, &h, dx, k, h.m, h.d, h.t, loop->dq + h.at_q, s->ldq);
+	head_product(run, &h, dx_transposed, q, h.t, h.d, h.m, dk, s->ldkv);
 	return DBERT_OK;
 }
 
 DbertStatus
-dbert_self_attention_backward(const DbertTrainRun *run, const DbertSelfAttention *s,
-							  const float *dcontext, float *dqkv)
+dbert_self_attention_backward(const DbertTrainRun *run, const DbertSelfAttention *s, const float *dcontext,
+							  float *dq, float *dkv)
 {
-	HeadLoop	loop = {.run = run,.s = s,.dcontext = dcontext,.dqkv = dqkv};
+	HeadLoop	loop = {.run = run,.s = s,.dcontext = dcontext,.dq = dq,.dkv = dkv};
 
 	return dbert_train_loop(run, s->n_texts * s->heads, heads_between(s), backward_part, &loop);
 }

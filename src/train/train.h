@@ -39,7 +39,67 @@ extern const char *dbert_trainbase_label(const DbertTrainBase *base, int i);	/* 
 extern const DbertTokenizer *dbert_trainbase_tokenizer(const DbertTrainBase *base);
 extern const DbertAllocator *dbert_trainbase_allocator(const DbertTrainBase *base);
 
+/* ---- a student ---- */
+
+/*
+ * A smaller model of the same family, labels and tokenizer, as a base of its
+ * own: some of the model's layers, under its embeddings and head; or, where
+ * hidden is not its own width (0: it is), one of that width, which begins at
+ * random.  Its feed-forward is narrower in proportion; it has as many heads as
+ * the model if that divides hidden, else heads as wide as the model's.
+ */
+typedef struct DbertStudent DbertStudent;
+
+/* The model's layer that becomes the student's layer i: evenly, from the first to the last; all from 0. */
+static inline int
+dbert_student_layer(int i, int layers, int of)
+{
+	return layers < 2 ? 0 : (2 * i * (of - 1) + layers - 1) / (2 * (layers - 1));
+}
+
+/*
+ * layers: 1 .. the model's.  Nothing is copied, so the model must outlive the
+ * student.  E_INVALID for a hidden that no heads divide.
+ */
+extern DbertStatus dbert_student_open(const DbertTrainBase *model, int layers, int hidden, uint64_t seed,
+									  const DbertAllocator *alloc, const DbertPoll *poll,
+									  DbertStudent **student, DbertError *err);
+extern const DbertSource *dbert_student_source(const DbertStudent *student);
+extern void dbert_student_free(DbertStudent *student);
+
 /* ---- training ---- */
+
+/*
+ * Learning from a teacher: how much each part of the loss counts; 0: not at
+ * all.  The loss is the mean weighted by these, so only their ratio matters.
+ *
+ * soft: divergence of the answers from the teacher's at the temperature, times
+ * its square (SINGLE and TOKEN: Kullback and Leibler's, of MULTI of each label;
+ * REGRESSION: squared error).  hard: the task's own loss, over the rows that
+ * have a label.  cosine: 1 - cosine of the last hidden states, over all tokens.
+ * hidden: squared error of the hidden states after each layer.  States that
+ * are not as wide as the teacher's go through a matrix, which is learnt with the
+ * others and forgotten at the end.
+ *
+ * Source: Hinton, Vinyals and Dean 2015 (arXiv:1503.02531); Sanh et al. 2019
+ * (arXiv:1910.01108), section 2; Jiao et al. 2020 (arXiv:1909.10351), section 3.
+ */
+typedef struct DbertDistill
+{
+	float		temperature;	/* above 0 */
+	float		soft,
+				hard,
+				cosine,
+				hidden;
+	int			teacher_hidden; /* C' */
+} DbertDistill;
+
+/* Does it need the teacher's hidden states, and those of all layers? */
+static inline bool
+dbert_distill_reads_states(const DbertDistill *d)
+{
+	return d->cosine > 0 || d->hidden > 0;
+}
 
 typedef struct DbertTrainOptions
 {
@@ -48,6 +108,7 @@ typedef struct DbertTrainOptions
 	int			n_labels;		/* 0 for MASK */
 	const char *const *labels;	/* [n_labels], UTF-8; must outlive the trainer */
 	const float *class_weights; /* [n_labels] of SINGLE, or NULL; must outlive the trainer */
+	const DbertDistill *distill;	/* or NULL: no teacher; must outlive the trainer */
 
 	bool		head_only;		/* the encoder stays as it is; neither this nor the next for MASK */
 	bool		freeze_embeddings;
@@ -77,10 +138,15 @@ typedef struct DbertTrainBatch
 	const uint8_t *types;		/* [N], or NULL: all 0 */
 
 	/* What is to be learnt: the one that head and problem ask for. */
-	const int32_t *classes;		/* SINGLE: [B]; TOKEN: [N], -1 for tokens that do not count; MASK: [n_masked] ids */
-	const float *targets;		/* MULTI: [B, n_labels] of 0 and 1; REGRESSION: [B, n_labels] */
+	const int32_t *classes;		/* SINGLE: [B]; TOKEN: [N]; -1 for those that do not count; MASK: [n_masked] ids */
+	const float *targets;		/* MULTI: [B, n_labels] of 0 and 1; REGRESSION: [B, n_labels]; NaN in a row
+								 * that has no label */
 	const int32_t *masked;		/* MASK: [n_masked] the tokens, of N, whose ids were others, rising */
 	int			n_masked;		/* at least 1 */
+
+	/* What the teacher says, as far as options.distill asks for it. */
+	const float *soft;			/* [B, n_labels]; TOKEN: [N, n_labels]: logits */
+	const float *const *states; /* [L]: after each layer, the last or all of them, [N, C'] */
 } DbertTrainBatch;
 
 typedef struct DbertTrainer DbertTrainer;
@@ -133,6 +199,29 @@ extern DbertStatus dbert_trainer_evaluate(DbertTrainer *trainer, const DbertTrai
 /* Remember the weights as they are; go back to them.  With keep_best. */
 extern DbertStatus dbert_trainer_keep(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err);
 extern DbertStatus dbert_trainer_restore(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err);
+
+/* ---- going on another day (trainersave.c) ---- */
+
+typedef struct DbertTrainerBlock
+{
+	void	   *data;
+	size_t		bytes;			/* may be 0 */
+} DbertTrainerBlock;
+
+/*
+ * Memory that the steps to come depend on, besides options, base and batches:
+ * block i from 0, always in the same order; false behind the last.  Written to a
+ * file between two steps, together with dbert_trainer_steps and _kept, and read
+ * into the blocks of a new trainer of the same base and options after
+ * dbert_trainer_continue, it makes that one go on with the same bits.
+ */
+extern bool dbert_trainer_block(DbertTrainer *trainer, int i, DbertTrainerBlock *block);
+extern int64_t dbert_trainer_steps(const DbertTrainer *trainer);	/* done so far */
+extern bool dbert_trainer_kept(const DbertTrainer *trainer);	/* Is there something to restore? */
+
+/* Before the blocks are filled; E_INVALID for what the options do not allow. */
+extern DbertStatus dbert_trainer_continue(DbertTrainer *trainer, int64_t steps, bool kept,
+										  const DbertPoll *poll, DbertError *err);
 
 /* ---- the result ---- */
 

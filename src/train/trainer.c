@@ -132,6 +132,14 @@ check_options(const DbertTrainBase *base, const DbertTrainOptions *o, DbertError
 	return DBERT_OK;
 }
 
+static const DbertObjective *
+choose_objective(const DbertTrainOptions *o)
+{
+	if (o->head == DBERT_HEAD_MASK)
+		return &dbert_masked_lm;
+	return o->distill != NULL ? &dbert_distill : &dbert_classify;
+}
+
 /* Everything that sizes follow from; the slots are allocated. */
 static DbertStatus
 plan(DbertTrainer *t, const DbertTrainBase *base, const DbertTrainOptions *options,
@@ -140,7 +148,7 @@ plan(DbertTrainer *t, const DbertTrainBase *base, const DbertTrainOptions *optio
 	DBERT_TRY(check_options(base, options, err));
 	t->alloc = alloc;
 	t->options = *options;
-	t->objective = options->head == DBERT_HEAD_MASK ? &dbert_masked_lm : &dbert_classify;
+	t->objective = choose_objective(options);
 	t->layers_learn = !options->head_only;
 	t->embeddings_learn = t->layers_learn && !options->freeze_embeddings;
 	t->config = *dbert_trainbase_config(base);
@@ -149,6 +157,13 @@ plan(DbertTrainer *t, const DbertTrainBase *base, const DbertTrainOptions *optio
 	t->config.n_labels = options->head == DBERT_HEAD_MASK ? 0 : options->n_labels;
 	t->config.dense = 0;		/* a sentence encoder's, which classes have no use for */
 	t->config.embedding = t->config.hidden;
+	if (options->distill != NULL && dbert_distill_reads_states(options->distill) &&
+		options->distill->teacher_hidden != t->config.hidden)
+	{
+		t->config.dense = 1;	/* but states have, to become as wide as the teacher's */
+		t->config.dense_bias = 0;
+		t->config.embedding = options->distill->teacher_hidden;
+	}
 	snprintf(t->config.architecture, sizeof(t->config.architecture), "%sBertFor%s",
 			 t->config.family == DBERT_FAMILY_DISTILBERT ? "Distil" : "",
 			 options->head == DBERT_HEAD_MASK ? "MaskedLM" :
@@ -317,6 +332,11 @@ pick_rows(const DbertTrainer *t, DbertPass *pass)
 {
 	const DbertTrainBatch *batch = pass->batch;
 
+	if (t->options.distill != NULL && dbert_distill_reads_states(t->options.distill))
+	{
+		pass->rows = pass->n;	/* all are compared */
+		return;
+	}
 	switch (t->options.head)
 	{
 		case DBERT_HEAD_MASK:
@@ -380,7 +400,9 @@ dbert_trainer_evaluate(DbertTrainer *trainer, const DbertTrainBatch *batch, cons
 DbertStatus
 dbert_trainer_keep(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err)
 {
-	return copy(trainer->params.best, trainer->params.values, trainer->params.slots.bytes, poll, err);
+	DBERT_TRY(copy(trainer->params.best, trainer->params.values, trainer->params.slots.bytes, poll, err));
+	trainer->kept = true;
+	return DBERT_OK;
 }
 
 DbertStatus

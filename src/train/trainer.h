@@ -61,6 +61,11 @@ typedef struct DbertActs
 	float	   *head_rstd;		/* [R] */
 	float	   *dd;				/* [R, C] the derivative by d */
 	float	   *block;			/* logits of some rows, see maskedlm.c */
+	float	   *first;			/* [R, C] the first rows of texts, where all rows go on */
+	float	   *row;			/* [n_labels] */
+	float	   *projected;		/* [N, C'] states as wide as the teacher's */
+	float	   *dprojected;		/* [N, C'] */
+	double	   *row_sums;		/* [N] */
 
 	/* scratch */
 	float	   *wide;			/* [N, F] */
@@ -109,9 +114,16 @@ typedef struct DbertObjective
 	 * it may lie, unless the layers do not learn.
 	 */
 	DbertStatus (*backward) (const DbertPass *pass, float *dx);
+
+	/*
+	 * What it has to say about the first layers' output, acts.layers[layers].x,
+	 * is added to dx[N, C]; NULL: nothing.
+	 */
+	DbertStatus (*between) (const DbertPass *pass, int layers, float *dx);
 } DbertObjective;
 
 extern const DbertObjective dbert_classify;		/* SEQUENCE, TOKEN */
+extern const DbertObjective dbert_distill;		/* the same, and a teacher */
 extern const DbertObjective dbert_masked_lm;	/* MASK */
 
 struct DbertTrainer
@@ -129,6 +141,7 @@ struct DbertTrainer
 	bool		embeddings_learn;
 	bool		kept_head;
 	bool		tied;			/* the decoder of MASK is the word embedding */
+	bool		kept;			/* params.best was filled */
 	int64_t		step;			/* done so far */
 };
 
@@ -164,6 +177,9 @@ extern DbertStatus dbert_params_load(DbertTrainer *trainer, const DbertPoll *pol
 /* hidden states and the objective's outputs */
 extern DbertStatus dbert_pass_forward(const DbertPass *pass);
 
+/* E_INVALID: the loss is not finite */
+extern DbertStatus dbert_pass_check_loss(const DbertPass *pass, double loss);
+
 /* gradients, from the derivative by the outputs, where the loss left it */
 extern DbertStatus dbert_pass_backward(const DbertPass *pass);
 
@@ -182,6 +198,22 @@ extern DbertDropout dbert_pass_dropout(const DbertPass *pass, DbertDropSite site
 /* y[M, C] = x dropped out, in place or not; its own backward. */
 extern DbertStatus dbert_pass_drop(const DbertPass *pass, DbertDropSite site, int layer, const float *x,
 								   int m, float *y);
+
+/* ---- classify.c, for objectives that go on from it ---- */
+
+extern void dbert_classify_place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows);
+
+/* acts.logits[rows, n_labels] from hidden[rows, C] */
+extern DbertStatus dbert_classify_forward(const DbertPass *pass, const float *hidden, int rows);
+
+/* dx[rows, C] from the derivative in acts.logits; it may lie in hidden's memory, not in acts.t */
+extern DbertStatus dbert_classify_backward(const DbertPass *pass, const float *hidden, int rows, float *dx);
+
+/* What the mean over so many rows is divided by. */
+extern double dbert_classify_weight(const DbertPass *pass, int rows);
+
+/* A row's loss by its label; x[n_labels], its logits, become share times the derivative. */
+extern double dbert_classify_loss(const DbertPass *pass, int row, float *x, double share, bool differentiate);
 
 /* ---- adamw.c ---- */
 

@@ -38,7 +38,7 @@ sub begin
 {
 	my ($sql) = @_;
 	my $session = $node->background_psql('other', on_error_stop => 0, extra_params => [ '-U', 'trainer' ]);
-	my $pid = $session->query('SET client_min_messages = fatal; SELECT pg_backend_pid()');
+	my $pid = $session->query('SET client_min_messages = error; SELECT pg_backend_pid()');
 
 	$session->query_until(qr/begun/, "\\echo begun\n$sql;\n\\echo ended\n");
 	return ($session, $pid);

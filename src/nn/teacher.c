@@ -1,0 +1,227 @@
+/*
+ * teacher.c -- what a model says to one that learns from it (dbert.h).
+ *
+ * The tokens are given, so that teacher and student see the same ones.  Layers
+ * whose states are kept are spread as in TinyBERT's uniform strategy: state i
+ * of n is that after layer (i + 1) L / n, rounded.
+ *
+ * Source: Jiao et al. 2020 (arXiv:1909.10351), section 4.2.
+ */
+#include "dbert.h"
+
+#include "nn/encoder.h"
+#include "nn/head.h"
+#include "nn/pool.h"
+
+#include <string.h>
+
+struct DbertTeacher
+{
+	const DbertModel *model;
+	DbertTeacherOptions options;
+	const DbertAllocator *alloc;
+	const DbertTrainBatch *batch;	/* of the run */
+	void	   *memory;
+	float	   *hidden;			/* [N, C] */
+	float	   *states;			/* [n_states - 1, N, C]: all but the last, which is hidden */
+	float	   *outputs;		/* [B or N, columns] */
+	float	   *vectors;		/* [2, C or E]: pooled, finished */
+	uint8_t    *types;			/* [N] of 0 */
+	float	   *workspace;
+};
+
+/* Columns of outputs. */
+static int
+columns(const DbertModel *model)
+{
+	return model->config.head == DBERT_HEAD_NONE ? model->config.embedding : dbert_head_columns(model);
+}
+
+static size_t
+vector_floats(const DbertModel *model)
+{
+	int			widest = model->config.embedding > model->config.hidden ? model->config.embedding : model->config.hidden;
+
+	return ((size_t) widest + 15) / 16 * 16;
+}
+
+static int
+layer_of_state(const DbertTeacher *t, int i)
+{
+	int			layers = t->model->config.layers,
+				n = t->options.n_states;
+
+	return (2 * (i + 1) * layers + n) / (2 * n);
+}
+
+/* ---- memory ---- */
+
+static bool
+place(char *base, size_t *total, size_t rows, size_t columns, size_t size, void *out)
+{
+	size_t		bytes;
+	char	   *at = base != NULL ? base + *total : NULL;
+
+	memcpy(out, &at, sizeof(at));
+	return dbert_mul_size(rows, columns, &bytes) && dbert_mul_size(bytes, size, &bytes) &&
+		dbert_add_size(bytes, 63, &bytes) && dbert_add_size(*total, bytes & ~(size_t) 63, total);
+}
+
+static bool
+place_all(DbertTeacher *t, char *base, size_t *total)
+{
+	const DbertTeacherOptions *o = &t->options;
+	const DbertConfig *config = &t->model->config;
+	size_t		n = o->max_tokens,
+				c = config->hidden,
+				kept = o->n_states > 1 ? o->n_states - 1 : 0,
+				floats;
+
+	*total = 0;
+	return dbert_encoder_workspace(config, n, o->max_text_tokens, o->threads, &floats) &&
+		dbert_mul_size(kept, n, &kept) &&
+		place(base, total, n, c, sizeof(float), &t->hidden) &&
+		place(base, total, kept, c, sizeof(float), &t->states) &&
+		place(base, total, config->head == DBERT_HEAD_TOKEN ? n : (size_t) o->max_texts, columns(t->model),
+			  sizeof(float), &t->outputs) &&
+		place(base, total, 2, vector_floats(t->model), sizeof(float), &t->vectors) &&
+		place(base, total, n, 1, 1, &t->types) &&
+		place(base, total, floats, 1, sizeof(float), &t->workspace);
+}
+
+bool
+dbert_teacher_bytes(const DbertModel *model, const DbertTeacherOptions *options, size_t *bytes)
+{
+	DbertTeacher t = {.model = model,.options = *options};
+
+	return place_all(&t, NULL, bytes);
+}
+
+static DbertStatus
+fill(DbertTeacher *t, DbertError *err)
+{
+	size_t		bytes;
+
+	if (!place_all(t, NULL, &bytes))
+		return dbert_fail(err, DBERT_E_LIMIT, "the teacher needs more memory than can be addressed");
+	t->memory = dbert_alloc(t->alloc, bytes + 63);
+	if (t->memory == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory: the teacher needs %zu MB", bytes >> 20);
+	place_all(t, (char *) (((uintptr_t) t->memory + 63) & ~(uintptr_t) 63), &bytes);
+	memset(t->types, 0, t->options.max_tokens);
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_teacher_create(const DbertModel *model, const DbertTeacherOptions *options, const DbertAllocator *alloc,
+					 DbertTeacher **teacher, DbertError *err)
+{
+	DbertTeacher *t = dbert_alloc_zero(alloc, 1, sizeof(*t));
+	DbertStatus status;
+
+	*teacher = NULL;
+	if (t == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	t->model = model;
+	t->options = *options;
+	t->alloc = alloc;
+	status = fill(t, err);
+	if (status != DBERT_OK)
+	{
+		dbert_teacher_free(t);
+		return status;
+	}
+	*teacher = t;
+	return DBERT_OK;
+}
+
+void
+dbert_teacher_free(DbertTeacher *teacher)
+{
+	if (teacher == NULL)
+		return;
+	dbert_free(teacher->alloc, teacher->memory);
+	dbert_free(teacher->alloc, teacher);
+}
+
+/* ---- running ---- */
+
+static float *
+state_place(const DbertTeacher *t, int i)
+{
+	if (i == t->options.n_states - 1)
+		return t->hidden;
+	return t->states + (size_t) i * t->options.max_tokens * t->model->config.hidden;
+}
+
+static void
+keep_states(void *ctx, int layer, const float *hidden)
+{
+	DbertTeacher *t = ctx;
+	size_t		bytes = (size_t) t->batch->cu[t->batch->n_texts] * t->model->config.hidden * sizeof(float);
+
+	for (int i = 0; i < t->options.n_states - 1; i++)
+		if (layer_of_state(t, i) == layer)
+			memcpy(state_place(t, i), hidden, bytes);
+}
+
+/* The outputs of text b. */
+static DbertStatus
+finish_text(DbertTeacher *t, int b, const DbertPoll *poll, DbertError *err)
+{
+	const DbertConfig *config = &t->model->config;
+	int			first = t->batch->cu[b],
+				n = t->batch->cu[b + 1] - first;
+	const float *hidden = t->hidden + (size_t) first * config->hidden;
+	size_t		row = config->head == DBERT_HEAD_TOKEN ? first : b;
+	float	   *out = t->outputs + row * columns(t->model),
+			   *finished = t->vectors + vector_floats(t->model);
+
+	if (config->head != DBERT_HEAD_NONE)
+		return dbert_head_run(t->model, t->batch->ids + first, n, hidden, t->workspace, out, poll, err);
+	dbert_pool(config, hidden, n, 0, t->vectors);
+	DBERT_TRY(dbert_pool_finish(t->model, t->vectors, finished, poll, err));
+	memcpy(out, finished, config->embedding * sizeof(float));
+	return DBERT_OK;
+}
+
+static DbertStatus
+check_batch(const DbertTeacher *t, const DbertTrainBatch *batch, const DbertPool *pool, DbertError *err)
+{
+	const DbertTeacherOptions *o = &t->options;
+	bool		fits = batch->n_texts <= o->max_texts && batch->cu[batch->n_texts] <= o->max_tokens &&
+		dbert_pool_threads(pool) <= o->threads;
+
+	for (int b = 0; fits && b < batch->n_texts; b++)
+		fits = batch->cu[b + 1] - batch->cu[b] <= o->max_text_tokens;
+	return fits ? DBERT_OK : dbert_fail(err, DBERT_E_LIMIT, "a batch for the teacher is larger than there is room for");
+}
+
+DbertStatus
+dbert_teacher_run(DbertTeacher *teacher, const DbertTrainBatch *batch, DbertPool *pool, const DbertPoll *poll,
+				  DbertError *err)
+{
+	DbertRagged ragged = {
+		.n_texts = batch->n_texts,.cu = batch->cu,.ids = batch->ids,
+		.types = batch->types ? batch->types : teacher->types,.pool = pool
+	};
+
+	DBERT_TRY(check_batch(teacher, batch, pool, err));
+	teacher->batch = batch;
+	DBERT_TRY(dbert_encode(teacher->model, &ragged, teacher->hidden, teacher->workspace, poll, keep_states, teacher, err));
+	for (int b = 0; b < batch->n_texts; b++)
+		DBERT_TRY(finish_text(teacher, b, poll, err));
+	return DBERT_OK;
+}
+
+const float *
+dbert_teacher_outputs(const DbertTeacher *teacher)
+{
+	return teacher->outputs;
+}
+
+const float *
+dbert_teacher_states(const DbertTeacher *teacher, int i)
+{
+	return state_place(teacher, i);
+}

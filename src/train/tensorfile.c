@@ -1,0 +1,122 @@
+/* tensorfile.c -- see tensorfile.h. */
+#include "train/tensorfile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+DbertStatus
+dbert_json_dump(json_t *root, size_t flags, const DbertAllocator *alloc, char **out, size_t *len, DbertError *err)
+{
+	char	   *text = json_dumps(root, flags);
+
+	json_decref(root);
+	*len = text != NULL ? strlen(text) : 0;
+	*out = text != NULL ? dbert_alloc(alloc, *len) : NULL;
+	if (*out != NULL)
+		memcpy(*out, text, *len);
+	free(text);
+	if (*out == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_tensorfile_begin(DbertTensorFile *f, int pieces, const DbertAllocator *alloc, DbertError *err)
+{
+	*f = (DbertTensorFile)
+	{
+		.alloc = alloc,.pieces = dbert_alloc_array(alloc, pieces, sizeof(DbertPiece))
+	};
+	if (f->pieces == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	f->entries = dbert_json_object();
+	json_object_set_new(f->entries, "__metadata__", json_pack("{s:s}", "format", "pt"));
+	return DBERT_OK;
+}
+
+/* Offsets count from the end of the header until it is there. */
+void
+dbert_tensorfile_add(DbertTensorFile *f, const char *name, const DbertSlot *slot, int parts,
+					 const char *dtype, int element, const void *data)
+{
+	bool		matrix = dbert_slot_is_matrix(slot);
+	uint64_t	bytes = (uint64_t) slot->rows * slot->cols / parts * element,
+				end = f->size + bytes;
+	json_t	   *shape = json_array();
+
+	if (matrix)
+		json_array_append_new(shape, json_integer(slot->rows / parts));
+	json_array_append_new(shape, json_integer(matrix ? slot->cols : slot->cols / parts));
+	json_object_set_new(f->entries, name, json_pack("{s:s,s:o,s:[I,I]}", "dtype", dtype, "shape", shape, "data_offsets",
+													(json_int_t) f->size, (json_int_t) end));
+	f->pieces[f->n_pieces++] = (DbertPiece) {f->size, bytes, data};
+	f->size = end;
+}
+
+DbertStatus
+dbert_tensorfile_end(DbertTensorFile *f, DbertError *err)
+{
+	json_t	   *entries = f->entries;
+
+	f->entries = NULL;
+	DBERT_TRY(dbert_json_dump(entries, JSON_COMPACT, f->alloc, &f->header, &f->header_text, err));
+	f->header_size = (f->header_text + 7) / 8 * 8;
+	for (int i = 0; i < f->n_pieces; i++)
+		f->pieces[i].offset += 8 + f->header_size;
+	f->size += 8 + f->header_size;
+	return DBERT_OK;
+}
+
+void
+dbert_tensorfile_free(DbertTensorFile *f)
+{
+	json_decref(f->entries);
+	dbert_free(f->alloc, f->header);
+	dbert_free(f->alloc, f->pieces);
+}
+
+void
+dbert_copy_overlap(uint64_t from, void *buf, size_t len, uint64_t offset, const void *text, uint64_t size)
+{
+	uint64_t	first = from > offset ? from : offset,
+				end = from + len < offset + size ? from + len : offset + size;
+
+	if (first < end)
+		memcpy((char *) buf + (first - from), (const char *) text + (first - offset), (size_t) (end - first));
+}
+
+static DbertStatus
+fetch_overlap(const DbertTensorFile *f, int piece, uint64_t from, char *buf, size_t len, DbertFetch fetch, void *ctx,
+			  DbertError *err)
+{
+	const DbertPiece *p = &f->pieces[piece];
+	uint64_t	first = from > p->offset ? from : p->offset,
+				end = from + len < p->offset + p->bytes ? from + len : p->offset + p->bytes;
+
+	if (first >= end)
+		return DBERT_OK;
+	return fetch(ctx, piece, first - p->offset, buf + (first - from), (size_t) (end - first), err);
+}
+
+DbertStatus
+dbert_tensorfile_read(const DbertTensorFile *f, uint64_t from, void *buf, size_t len, DbertFetch fetch, void *ctx,
+					  DbertError *err)
+{
+	char		size[8];
+
+	for (int i = 0; i < 8; i++)
+		size[i] = (char) ((uint64_t) f->header_size >> (8 * i));
+	memset(buf, ' ', len);		/* pads the header */
+	dbert_copy_overlap(from, buf, len, 0, size, sizeof(size));
+	dbert_copy_overlap(from, buf, len, 8, f->header, f->header_text);
+	for (int i = 0; i < f->n_pieces; i++)
+	{
+		const DbertPiece *p = &f->pieces[i];
+
+		if (p->data != NULL)
+			dbert_copy_overlap(from, buf, len, p->offset, p->data, p->bytes);
+		else
+			DBERT_TRY(fetch_overlap(f, i, from, buf, len, fetch, ctx, err));
+	}
+	return DBERT_OK;
+}
