@@ -67,7 +67,8 @@ def similarity(words, to, removed=3):
     vectors -= vectors @ common.T @ common
     vectors -= vectors.mean(1, keepdims=True)
     fill = np.sqrt(np.maximum(1.02 - (vectors ** 2).sum(1), 0) / 2)[:, None]
-    tensors = start.weights(np.concatenate([vectors, fill, -fill], 1), quiet=0, **SHAPE)
+    words = 0.2 * np.concatenate([vectors, fill, -fill], 1)     # smaller: at one learning rate words move more than layers
+    tensors = start.weights(words, place=0.012, quiet=0, **SHAPE)
     tensors[f"distilbert.transformer.layer.{SHAPE['layers'] - 1}.output_layer_norm.weight"][kept:] = 0
     start.save(to, tensors, tok, **SHAPE)
 
@@ -78,4 +79,4 @@ def narrow(words, to, dim=128, layers=12):
     shape = dict(dim=dim, heads=4, layers=layers, hidden=4 * dim, places=512)
     vectors = unit(vectors[:, :dim - dim // 4])
     vectors *= 0.2 / vectors.std()
-    start.save(to, start.weights(vectors, place=0.24, quiet=0.3, **shape), tok, **shape)
+    start.save(to, start.weights(vectors, place=0.24, quiet=0.3, gather=0.5, **shape), tok, **shape)

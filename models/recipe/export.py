@@ -21,6 +21,7 @@ def export(name, to, drop=()):
             save_file(tensors, path, {"format": "pt"})
         elif f == "config.json":
             config = json.loads(body)
+            config.pop("dtype", None)
             config["torch_dtype"] = "float16"
             path.write_text(json.dumps(config, indent=2) + "\n")
         else:

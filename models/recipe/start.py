@@ -69,9 +69,11 @@ def shapes(pieces):
     return out
 
 
-def weights(words, dim, heads, layers, hidden, places, place=0.06, seed=1, gain=1.7, quiet=1.0):
+def weights(words, dim, heads, layers, hidden, places, place=0.06, seed=1, gain=1.7, quiet=1.0, gather=0.0):
     """All tensors of a DistilBERT by their Hugging Face names; words [vocab, n] are the words' columns, the dim - n others
-    hold the place.  `quiet` scales what layers add to the words: near 0 the encoder begins as the words themselves."""
+    hold the place.  `quiet` scales what layers add to the words: near 0 the encoder begins as the words themselves.
+    `gather`: layers above the first add so much of the mean of all tokens to each, [CLS] among them, which a deep network
+    would have to find out first."""
     rng = np.random.default_rng(seed)
     vocab, turned = words.shape
     wide, turned, w, e = dim // heads, dim - turned, {}, "distilbert.embeddings."
@@ -86,7 +88,7 @@ def weights(words, dim, heads, layers, hidden, places, place=0.06, seed=1, gain=
     w[e + "word_embeddings.weight"] = np.concatenate([words, np.zeros((vocab, turned), np.float32)], 1)
     speed = 1.6 * (0.02 / 1.6) ** (np.arange(turned // 2) / (turned // 2 - 1))
     angle = np.arange(places)[:, None] * speed
-    at = rng.normal(0, 0.002, (places, dim)).astype(np.float32)
+    at = rng.normal(0, place / 30, (places, dim)).astype(np.float32)
     at[:, -turned:] = place * np.concatenate([np.sin(angle), np.cos(angle)], 1)
     w[e + "position_embeddings.weight"] = at
     norm(e + "LayerNorm")
@@ -94,6 +96,9 @@ def weights(words, dim, heads, layers, hidden, places, place=0.06, seed=1, gain=
         l = f"distilbert.transformer.layer.{i}."
         for part in ("q_lin", "k_lin", "v_lin", "out_lin"):
             linear(l + "attention." + part, dim, dim, quiet if part == "out_lin" else 1.0)
+        if gather and i:
+            w[l + "attention.v_lin.weight"] = np.eye(dim, dtype=np.float32)
+            w[l + "attention.out_lin.weight"] = gather * np.eye(dim, dtype=np.float32)
         norm(l + "sa_layer_norm")
         linear(l + "ffn.lin1", hidden, dim)
         linear(l + "ffn.lin2", dim, hidden, quiet)
