@@ -68,7 +68,7 @@ def similarity(words, to, removed=3):
     vectors -= vectors.mean(1, keepdims=True)
     fill = np.sqrt(np.maximum(1.02 - (vectors ** 2).sum(1), 0) / 2)[:, None]
     words = 0.2 * np.concatenate([vectors, fill, -fill], 1)     # smaller: at one learning rate words move more than layers
-    tensors = start.weights(words, place=0.012, quiet=0, **SHAPE)
+    tensors = start.weights(words, place=0.012, quiet=0, gather=0.5, **SHAPE)
     tensors[f"distilbert.transformer.layer.{SHAPE['layers'] - 1}.output_layer_norm.weight"][kept:] = 0
     start.save(to, tensors, tok, **SHAPE)
 
