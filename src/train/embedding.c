@@ -342,4 +342,4 @@ loss_of_pairs(const DbertPass *pass, bool differentiate, double *loss, double *w
 	return DBERT_OK;
 }
 
-const DbertObjective dbert_embedding = {place, forward, loss_of_pairs, backward, NULL};
+const DbertObjective dbert_embedding = {place, forward, loss_of_pairs, backward, NULL, NULL};
