@@ -9,7 +9,8 @@
 
 Random weights, dropout 0.1, AdamW with clipping, one thread each.  Both train on the same batches of 32 texts, sorted by
 length, which is PyTorch's best: it pads a batch to its longest text, the core does not pad.  PyTorch runs eager attention
-with fused AdamW; sdpa is as fast without dropout, and with it no faster.
+with fused AdamW; measured besides: sdpa (no faster, with dropout or without), AdamW with foreach (slower), torch.compile
+(a minute for each length of texts, then no faster).
 
 Each is a process of its own that reads batches and tells the processor's seconds of each step, so that what others do
 on the machine is left out.  Memory is VmHWM of the whole process after the last step: for PyTorch with Python and its

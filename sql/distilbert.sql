@@ -700,7 +700,8 @@ CREATE FUNCTION @extschema@.distil_train(
 	epochs integer DEFAULT 3, learning_rate real DEFAULT 5e-5,
 	batch_size integer DEFAULT 16, batch_tokens integer DEFAULT 4096, max_tokens integer DEFAULT 256,
 	weight_decay real DEFAULT 0.01, warmup real DEFAULT 0.1, dropout real DEFAULT 0.1,
-	class_weights text DEFAULT NULL, head_only boolean DEFAULT false, freeze_embeddings boolean DEFAULT false,
+	class_weights text DEFAULT NULL, loss text DEFAULT NULL,
+	head_only boolean DEFAULT false, freeze_embeddings boolean DEFAULT false,
 	validation real DEFAULT 0.1, validation_query text DEFAULT NULL, early_stopping integer DEFAULT 0,
 	seed bigint DEFAULT 42, replace boolean DEFAULT false, resume boolean DEFAULT false)
 	RETURNS TABLE (
@@ -708,7 +709,7 @@ CREATE FUNCTION @extschema@.distil_train(
 	AS 'MODULE_PATHNAME', 'distil_train'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
 COMMENT ON FUNCTION @extschema@.distil_train(
-	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, boolean, boolean,
+	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, text, boolean, boolean,
 	real, text, integer, bigint, boolean, boolean) IS
 	'train a model on the texts and labels of a query, beginning with a base model; a row for each evaluation';
 
@@ -781,24 +782,25 @@ CREATE FUNCTION @extschema@.distil_distill(
 	name text, teacher text, query text,
 	layers integer DEFAULT NULL, hidden integer DEFAULT NULL, base text DEFAULT NULL,
 	temperature real DEFAULT 2, alpha_soft real DEFAULT 5, alpha_hard real DEFAULT 2,
-	alpha_cosine real DEFAULT NULL, alpha_hidden real DEFAULT 0,
+	alpha_cosine real DEFAULT NULL, alpha_hidden real DEFAULT 0, alpha_attention real DEFAULT 0,
 	epochs integer DEFAULT 3, learning_rate real DEFAULT 1e-4,
 	batch_size integer DEFAULT 16, batch_tokens integer DEFAULT 4096, max_tokens integer DEFAULT 256,
 	weight_decay real DEFAULT 0.01, warmup real DEFAULT 0.1, dropout real DEFAULT 0.1,
 	validation real DEFAULT 0.1, validation_query text DEFAULT NULL, early_stopping integer DEFAULT 0,
-	min_quality real DEFAULT NULL, seed bigint DEFAULT 42, replace boolean DEFAULT false)
+	min_quality real DEFAULT NULL, seed bigint DEFAULT 42, replace boolean DEFAULT false,
+	resume boolean DEFAULT false)
 	RETURNS TABLE (
 		epoch integer, step bigint, train_loss real, eval_loss real, metric text, value real, teacher_value real,
 		seconds real)
 	AS 'MODULE_PATHNAME', 'distil_distill'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
 COMMENT ON FUNCTION @extschema@.distil_distill(
-	text, text, text, integer, integer, text, real, real, real, real, real, integer, real, integer, integer, integer,
-	real, real, real, real, text, integer, real, bigint, boolean) IS
+	text, text, text, integer, integer, text, real, real, real, real, real, real, integer, real, integer, integer, integer,
+	real, real, real, real, text, integer, real, bigint, boolean, boolean) IS
 	'train a smaller model to answer the texts of a query as a teacher does; a row for each evaluation';
 REVOKE ALL ON FUNCTION @extschema@.distil_distill(
-	text, text, text, integer, integer, text, real, real, real, real, real, integer, real, integer, integer, integer,
-	real, real, real, real, text, integer, real, bigint, boolean) FROM PUBLIC;
+	text, text, text, integer, integer, text, real, real, real, real, real, real, integer, real, integer, integer, integer,
+	real, real, real, real, text, integer, real, bigint, boolean, boolean) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.distil_export_model(name text)
 	RETURNS TABLE (file text, data bytea)
@@ -808,7 +810,7 @@ COMMENT ON FUNCTION @extschema@.distil_export_model(text) IS
 	'files of a model: a Hugging Face directory';
 
 REVOKE ALL ON FUNCTION @extschema@.distil_train(
-	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, boolean, boolean,
+	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, text, boolean, boolean,
 	real, text, integer, bigint, boolean, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.distil_export_model(text) FROM PUBLIC;
 

@@ -51,6 +51,9 @@ SELECT count(*) FROM distil_distill('other', 'team', 'SELECT body FROM texts', b
 SELECT layers, labels, architecture FROM distil_models WHERE name = 'other';
 SELECT count(*) FROM distil_distill('x', 'team', 'SELECT body FROM tickets', alpha_hidden => 1, alpha_cosine => 0, epochs => 1, replace => true);
 SELECT distil_classify('warm soup', 'x') IS NOT NULL;
+SELECT count(*), (array_agg(train_loss ORDER BY epoch DESC))[1] < (array_agg(train_loss ORDER BY epoch))[1] AS learns
+FROM distil_distill('x', 'team', 'SELECT body FROM texts', layers => 2, hidden => 16, alpha_hidden => 1, alpha_attention => 1, epochs => 6,
+	learning_rate => 0.01, dropout => 0, replace => true);
 
 -- other teachers: several labels, a number, tokens, pairs of texts
 SELECT metric, count(*), bool_and(value BETWEEN 0 AND 1) FROM distil_distill('tags', 'distilbert-multilabel', 'SELECT body FROM texts', epochs => 2) GROUP BY 1;

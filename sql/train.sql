@@ -58,7 +58,7 @@ SELECT * FROM distil_evaluate('tags', 'SELECT body, tags FROM tickets');
 SELECT metric, min(value) < max(value) / 2 AS better FROM distil_train('rating', 'SELECT body, stars FROM tickets', 'distilbert-base',
 	task => 'regression', epochs => 60, learning_rate => 0.01, batch_size => 4, dropout => 0,
 	validation_query => 'SELECT body, stars::numeric FROM tickets') GROUP BY 1;
-SELECT corr(t.stars, s.score)::real = (SELECT value FROM distil_evaluate('rating', 'SELECT body, stars FROM tickets') WHERE label = '(pearson)') AS same FROM tickets t, distil_scores(t.body, 'rating') s;
+SELECT abs(corr(t.stars, s.score) - (SELECT value FROM distil_evaluate('rating', 'SELECT body, stars FROM tickets') WHERE label = '(pearson)')) < 1e-6 AS same FROM tickets t, distil_scores(t.body, 'rating') s;
 SELECT label, value > 0.9 AS high, value < 0.5 AS low, support FROM distil_evaluate('rating', 'SELECT body, stars FROM tickets');
 
 -- pairs of texts, where it matters which is which
@@ -103,7 +103,7 @@ SELECT distil_train('x', 'SELECT body, team FROM tickets', 'distilbert-base', ta
 SELECT distil_train('team', 'SELECT body, team FROM tickets', 'distilbert-base');
 SELECT distil_train('a b', 'SELECT body, team FROM tickets', 'distilbert-base');
 SELECT distil_train('x', 'SELECT body, team FROM tickets', 'distilbert-bse');
-SELECT distil_train('x', 'SELECT body, team FROM tickets', 'distilbert-base', task => 'embed');
+SELECT distil_train('x', 'SELECT body, team FROM tickets', 'distilbert-base', task => 'summarize');
 
 -- refused: rows
 SELECT distil_train('x', 'SELECT body, team FROM tickets WHERE false', 'distilbert-base');

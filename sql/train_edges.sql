@@ -1,6 +1,6 @@
 -- Training and evaluating at the edges: few rows, odd types, texts and queries that are not as they should be.
 \getenv abs_srcdir PG_ABS_SRCDIR
-\set models 'distilbert-base distilbert-sentiment distilbert-multilabel'
+\set models 'distilbert-base distilbert-mlm distilbert-multilabel'
 \set setup :abs_srcdir '/test/setup.sql'
 \set ECHO none
 \i :setup
@@ -11,6 +11,7 @@ CREATE TEMP TABLE tickets AS SELECT i AS id, CASE i % 2 WHEN 0 THEN 'warm soup '
 
 -- no row can be held back where each class has one; one row is trained on, whatever validation says
 SELECT distil_train('x', 'SELECT body, team FROM tickets WHERE id < 3', 'distilbert-base', early_stopping => 1);
+SELECT distil_pretrain('x', $$SELECT 'warm soup'$$, 'distilbert-mlm', early_stopping => 1);
 SELECT max(step) AS steps, bool_and(value IS NOT NULL) AS validated FROM distil_train('most', 'SELECT body, stars FROM tickets', 'distilbert-base',
 	task => 'regression', validation => 0.99, epochs => 2);
 

@@ -267,6 +267,7 @@ typedef struct DbertTeacherOptions
 	int			max_text_tokens;
 	int			threads;		/* of the pool that runs will have */
 	int			n_states;		/* 0 .. L; evenly, the last layer's among them */
+	bool		attention;		/* of these layers queries and keys, too */
 } DbertTeacherOptions;
 
 /* false: more than a size_t */
@@ -287,6 +288,9 @@ extern const float *dbert_teacher_outputs(const DbertTeacher *teacher);
 
 /* States [N, C] number i of n_states. */
 extern const float *dbert_teacher_states(const DbertTeacher *teacher, int i);
+
+/* Queries and keys [N, 2C] of the layer after which states i are. */
+extern const float *dbert_teacher_queries_keys(const DbertTeacher *teacher, int i);
 
 /* Bytes of the combining marks (category Mn) with which a text begins. */
 extern size_t dbert_leading_marks(const char *text, size_t len);

@@ -22,6 +22,7 @@ typedef struct Ref
 {
 	DbertPass	pass;
 	double	   *v;				/* the parameters, laid out like params.values */
+	double	   *scores;			/* grows by the squared differences of a teacher's scores; or NULL */
 } Ref;
 
 static const double *
@@ -139,9 +140,37 @@ ref_row(const Ref *r, int layer, int text, int i)
 
 	if (layer < tr->config.layers - 1 || r->pass.picked == NULL)
 		return token;
+	if (tr->options.head == DBERT_HEAD_NONE)
+		return text;
 	if (tr->options.head == DBERT_HEAD_SEQUENCE)
 		return text;
 	return ref_masked(r->pass.batch, token) < 0 ? 0 : ref_masked(r->pass.batch, token);
+}
+
+/* Scores of all heads against the teacher's. */
+static void
+ref_match_scores(const Ref *r, int layer, int first, int t, double qkv[MAX_T][3 * MEM_C])
+{
+	int			heads = r->pass.trainer->config.heads,
+				wide = r->pass.trainer->options.distill->teacher_hidden,
+				d = MEM_C / heads,
+				e = wide / heads;
+
+	for (int h = 0; h < heads; h++)
+		for (int i = 0; i < t; i++)
+			for (int j = 0; j < t; j++)
+			{
+				const float *q = r->pass.batch->queries_keys[layer] + (first + i) * 2 * wide + h * e,
+						   *k = r->pass.batch->queries_keys[layer] + (first + j) * 2 * wide + wide + h * e;
+				double		own = 0,
+							other = 0;
+
+				for (int c = 0; c < d; c++)
+					own += qkv[i][h * d + c] * qkv[j][MEM_C + h * d + c];
+				for (int c = 0; c < e; c++)
+					other += (double) q[c] * k[c];
+				*r->scores += pow(own / sqrt(d) - other / sqrt(e), 2);
+			}
 }
 
 static void
@@ -158,6 +187,8 @@ ref_layer(const Ref *r, int layer, int text, int t, double x[MAX_T][MEM_C])
 
 	for (int i = 0; i < t; i++)
 		ref_linear(r, &w->qkv, x[i], qkv[i]);
+	if (r->scores != NULL)
+		ref_match_scores(r, layer, first, t, qkv);
 	ref_attention(r, layer, first, t, qkv, ctx);
 	for (int i = 0; i < t; i++)
 	{
@@ -244,6 +275,95 @@ ref_row_loss(const Ref *r, int row, const double *x, double *weight)
 		*weight += 1;
 	}
 	return loss;
+}
+
+/* ---- embeddings ---- */
+
+#define MAX_TEXTS 8
+
+/* The mean of t rows, or the first, at length 1. */
+static void
+ref_pool(const Ref *r, int t, double x[MAX_T][MEM_C], double *u)
+{
+	double		square = 0;
+
+	if (r->pass.trainer->config.pooling == DBERT_POOL_CLS)
+		t = 1;
+	for (int j = 0; j < MEM_C; j++)
+	{
+		u[j] = 0;
+		for (int i = 0; i < t; i++)
+			u[j] += x[i][j] / t;
+		square += u[j] * u[j];
+	}
+	for (int j = 0; j < MEM_C; j++)
+		u[j] /= sqrt(square);
+}
+
+static double
+ref_cosine(const double *u, const double *v)
+{
+	double		sum = 0;
+
+	for (int j = 0; j < MEM_C; j++)
+		sum += u[j] * v[j];
+	return sum;
+}
+
+/* Of the test's batch, pairs 0 and 2 share a text. */
+static double
+ref_contrastive(double u[MAX_TEXTS][MEM_C], int n)
+{
+	double		loss = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		double		sum = 0;
+
+		for (int j = 0; j < n; j++)
+			if (i == j || i + j != 2)
+				sum += exp(20 * ref_cosine(u[2 * i], u[2 * j + 1]));
+		loss += log(sum) - 20 * ref_cosine(u[2 * i], u[2 * i + 1]);
+	}
+	return loss / n;
+}
+
+static double
+ref_similarity(const Ref *r, double u[MAX_TEXTS][MEM_C], int n)
+{
+	const float *y = r->pass.batch->targets;
+	double		cosine[MAX_TEXTS],
+				squares = 0,
+				sum = 1;
+
+	for (int i = 0; i < n; i++)
+	{
+		cosine[i] = ref_cosine(u[2 * i], u[2 * i + 1]);
+		squares += (cosine[i] - y[i]) * (cosine[i] - y[i]) / n;
+	}
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < n; j++)
+			sum += y[i] > y[j] ? exp(20 * (cosine[j] - cosine[i])) : 0;
+	return r->pass.trainer->options.embedding_loss == DBERT_LOSS_COSINE ? squares : log(sum);
+}
+
+static double
+ref_pairs_loss(const Ref *r)
+{
+	const DbertTrainBatch *b = r->pass.batch;
+	double		u[MAX_TEXTS][MEM_C];
+
+	for (int text = 0; text < b->n_texts; text++)
+	{
+		int			t = b->cu[text + 1] - b->cu[text];
+		double		x[MAX_T][MEM_C];
+
+		ref_embed(r, b->cu[text], t, x);
+		for (int l = 0; l < r->pass.trainer->config.layers; l++)
+			ref_layer(r, l, text, t, x);
+		ref_pool(r, t, x, u[text]);
+	}
+	return b->targets != NULL ? ref_similarity(r, u, b->n_texts / 2) : ref_contrastive(u, b->n_texts / 2);
 }
 
 /* ---- a teacher's part in it ---- */
@@ -365,15 +485,26 @@ ref_distill_text(const Ref *r, int text, RefParts *sum)
 }
 
 static double
-ref_distill_loss(const Ref *r)
+ref_distill_loss(const Ref *ref)
 {
-	const DbertDistill *d = r->pass.trainer->options.distill;
+	const DbertDistill *d = ref->pass.trainer->options.distill;
+	const DbertConfig *config = &ref->pass.trainer->config;
 	RefParts	sum = {0};
+	double		squares = 0,
+				scores = 0,
+				attention;
+	Ref			with = *ref,
+			   *r = &with;
 
+	r->scores = d->attention > 0 ? &squares : NULL;
 	for (int text = 0; text < r->pass.batch->n_texts; text++)
+	{
 		ref_distill_text(r, text, &sum);
-	return (d->soft * sum.soft / sum.soft_weight + (d->hard > 0 ? d->hard * sum.hard / sum.hard_weight : 0) +
-			d->cosine * sum.cosine + d->hidden * sum.hidden) / (d->soft + d->hard + d->cosine + d->hidden);
+		scores += pow(r->pass.batch->cu[text + 1] - r->pass.batch->cu[text], 2) * config->heads * config->layers;
+	}
+	attention = d->attention * squares / scores;
+	return (attention + d->soft * sum.soft / sum.soft_weight + (d->hard > 0 ? d->hard * sum.hard / sum.hard_weight : 0) +
+			d->cosine * sum.cosine + d->hidden * sum.hidden) / (d->soft + d->hard + d->cosine + d->hidden + d->attention);
 }
 
 static double
@@ -385,6 +516,8 @@ ref_loss(const Ref *r)
 				weight = 0,
 				logits[MEM_V];
 
+	if (tr->options.head == DBERT_HEAD_NONE)
+		return ref_pairs_loss(r);
 	if (tr->options.distill != NULL)
 		return ref_distill_loss(r);
 	for (int text = 0; text < b->n_texts; text++)
@@ -424,6 +557,10 @@ static const int32_t masked[] = {1, 4, 5, 7};	/* none of the second text */
 static const int32_t masked_ids[] = {6, 13, 2, 9};
 static const float targets[] = {0, 1, 1, 1, 0, 0, 0, 1, 0};
 
+/* Four pairs of texts; the first text of all is the sixth, too. */
+static const int32_t pair_cu[] = {0, 3, 4, 9, 12, 14, 17, 20, 22};
+static const int32_t pair_ids[] = {2, 5, 3, 7, 2, 9, 9, 10, 3, 2, 11, 3, 6, 8, 2, 5, 3, 12, 2, 4, 5, 3};
+static const float pair_numbers[] = {0.2f, 0.9f, 0.9f, 0.5f};
 /* What a teacher says of them; the second text has no label. */
 #define TEACHER_C 12			/* where its states are wider */
 static const int32_t some_classes[] = {1, -1, 1};
@@ -431,6 +568,8 @@ static const float some_targets[] = {0, 1, 1, NAN, 0, 0, 0, 1, 0};
 static float soft[9 * 3];
 static float states[MEM_L][9 * TEACHER_C];
 static const float *state_rows[MEM_L];
+static float queries_keys[MEM_L][9 * 2 * TEACHER_C];
+static const float *queries_keys_rows[MEM_L];
 
 /* only_last: of the states */
 static void
@@ -443,6 +582,9 @@ fill_teacher(bool only_last)
 		for (int i = 0; i < 9 * TEACHER_C; i++)
 			states[l][i] = (float) sin(i * 0.9 + l);
 		state_rows[l] = only_last && l < MEM_L - 1 ? NULL : states[l];
+		for (int i = 0; i < 9 * 2 * TEACHER_C; i++)
+			queries_keys[l][i] = (float) cos(i * 1.3 + l);
+		queries_keys_rows[l] = queries_keys[l];
 	}
 }
 
@@ -452,7 +594,7 @@ options_for(DbertHead head, DbertProblem problem)
 	DbertTrainOptions o = {
 		.head = head,.problem = problem,.n_labels = 3,.labels = abc,.dropout = 0.25f,.seed = 7,
 		.learning_rate = 0.01f,.weight_decay = 0.1f,.max_grad_norm = 1,.steps = 10,
-		.max_texts = 4,.max_batch_tokens = 16,.max_text_tokens = MAX_T,.threads = 1,
+		.max_texts = 8,.max_batch_tokens = 24,.max_text_tokens = MAX_T,.threads = 1,
 		.kernels = &dbert_kernels_scalar
 	};
 
@@ -464,6 +606,8 @@ batch_for(const DbertTrainOptions *o)
 {
 	DbertTrainBatch b = {.n_texts = 3,.cu = cu,.ids = ids,.types = types};
 
+	if (o->head == DBERT_HEAD_NONE)
+		return (DbertTrainBatch) {.n_texts = 8,.cu = pair_cu,.ids = pair_ids};
 	if (o->head == DBERT_HEAD_MASK)
 	{
 		b.classes = masked_ids;
@@ -482,6 +626,7 @@ batch_for(const DbertTrainOptions *o)
 	b.targets = b.targets == targets ? some_targets : NULL;
 	b.soft = soft;
 	b.states = state_rows;
+	b.queries_keys = queries_keys_rows;
 	return b;
 }
 
@@ -569,12 +714,11 @@ soften(DbertTrainer *t)
 }
 
 static void
-check_gradients(MemModel *model, const DbertTrainOptions *o)
+check_batch_gradients(MemModel *model, const DbertTrainOptions *o, DbertTrainBatch batch)
 {
 	Rig			rig = {.model = *model};
 	DbertError	err = {0};
-	DbertTrainBatch batch = batch_for(o);
-	Ref			r;
+	Ref			r = {.scores = NULL};
 	double		loss,
 				weight;
 
@@ -593,6 +737,12 @@ check_gradients(MemModel *model, const DbertTrainOptions *o)
 		check_slot(&r, i);
 	free(r.v);
 	end_rig(&rig);
+}
+
+static void
+check_gradients(MemModel *model, const DbertTrainOptions *o)
+{
+	check_batch_gradients(model, o, batch_for(o));
 }
 
 static void
@@ -683,7 +833,7 @@ widen_vocabulary(MemModel *m)
 }
 
 /* A batch so many times over. */
-#define COPIES 90
+#define COPIES 110
 
 static DbertTrainBatch
 repeat_batch(const DbertTrainBatch *b)
@@ -815,6 +965,39 @@ test_gradients_frozen(void)
 	check_gradients(&m, &o);
 }
 
+/* Pooling of a model that is sentence-transformers'. */
+static void
+put_modules(MemModel *m, bool cls, bool normalize)
+{
+	mem_put(m, "modules.json", normalize ?
+			"[{\"type\":\"m.Transformer\",\"path\":\"\"},{\"type\":\"m.Pooling\",\"path\":\"1_Pooling\"},"
+			"{\"type\":\"m.Normalize\",\"path\":\"2_Normalize\"}]" :
+			"[{\"type\":\"m.Transformer\",\"path\":\"\"},{\"type\":\"m.Pooling\",\"path\":\"1_Pooling\"}]");
+	mem_put(m, "1_Pooling/config.json", cls ? "{\"pooling_mode_cls_token\":true}" : "{\"pooling_mode_mean_tokens\":true}");
+}
+
+/* Both families, both poolings, all losses. */
+static void
+test_gradients_embedding(void)
+{
+	for (int kind = 0; kind < 12; kind++)
+	{
+		DbertTrainOptions o = options_for(DBERT_HEAD_NONE, DBERT_PROBLEM_SINGLE);
+		DbertTrainBatch batch = batch_for(&o);
+		MemModel	m;
+
+		o.embedding_loss = kind / 4 == 2 ? DBERT_LOSS_COSINE : DBERT_LOSS_COSENT;
+		batch.targets = kind / 4 > 0 ? pair_numbers : NULL;
+		if (kind & 1)
+			mem_model_bert(&m, "Model", "", 0);
+		else
+			mem_model_distilbert(&m, "ForSequenceClassification", 3);
+		if (kind & 2)
+			put_modules(&m, true, kind & 1);
+		check_batch_gradients(&m, &o, batch);
+	}
+}
+
 /* ---- learning from a teacher ---- */
 
 static void
@@ -848,17 +1031,19 @@ test_gradients_states(void)
 {
 	static const DbertDistill parts[] = {
 		{.temperature = 1,.soft = 1,.cosine = 2},
-		{.temperature = 3,.soft = 1,.hard = 1,.cosine = 2,.hidden = 0.5f}
+		{.temperature = 3,.soft = 1,.hard = 1,.cosine = 2,.hidden = 0.5f},
+		{.temperature = 1,.soft = 1,.attention = 0.5f},
+		{.temperature = 1,.soft = 1,.hidden = 1,.attention = 0.5f}
 	};
 
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 8; i++)
 	{
-		DbertDistill d = parts[i % 2];
+		DbertDistill d = parts[i % 4];
 		DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
 		MemModel	m;
 
 		fill_teacher(d.hidden == 0);
-		d.teacher_hidden = i < 2 ? MEM_C : TEACHER_C;
+		d.teacher_hidden = i < 4 ? MEM_C : TEACHER_C;
 		o.distill = &d;
 		mem_model_distilbert(&m, "ForSequenceClassification", 3);
 		check_gradients(&m, &o);
@@ -1111,13 +1296,14 @@ static void
 test_threads(void)
 {
 	static const DbertDistill distill = {
-		.temperature = 2,.soft = 1,.hard = 1,.cosine = 1,.hidden = 1,.teacher_hidden = TEACHER_C
+		.temperature = 2,.soft = 1,.hard = 1,.cosine = 1,.hidden = 1,.attention = 1,.teacher_hidden = TEACHER_C
 	};
 
 	check_threads(DBERT_HEAD_TOKEN, NULL);
 	check_threads(DBERT_HEAD_MASK, NULL);
 	fill_teacher(false);
 	check_threads(DBERT_HEAD_TOKEN, &distill);
+	check_threads(DBERT_HEAD_NONE, NULL);
 }
 
 /* The files open as a model that answers as the trainer did. */
@@ -1242,6 +1428,134 @@ test_masked_files(void)
 	check_masked_files(&m, "BertForMaskedLM", "cls.predictions.decoder.weight", false);
 }
 
+/* A sentence encoder that gives the vectors of which training saw the cosines. */
+static void
+check_embedding_files(MemModel *m, const char *architecture, int pooling, int normalize)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_NONE, DBERT_PROBLEM_SINGLE);
+	DbertTrainBatch batch = batch_for(&o);
+	DbertTrainedFiles *files;
+	DbertError	err = {0};
+	Rig			rig = {.model = *m},
+				second = {0};
+	Built		b;
+	double		losses[2],
+				weight;
+	const float *cosines;
+
+	if (!begin_rig(&rig, &o))
+		return;
+	run_steps(rig.trainer, 3);
+	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &cosines, &losses[0], &weight, &err) == DBERT_OK);
+	CHECK(weight == 4);
+	CHECK(dbert_trainer_files(rig.trainer, &dbert_malloc_allocator, NULL, &files, &err) == DBERT_OK);
+	CHECK_MSG(build(dbert_trained_source(files), NULL, &dbert_kernels_scalar, &b, &err) == DBERT_OK, "%s", err.msg);
+	CHECK_STR(b.model->config.architecture, architecture);
+	CHECK(b.model->config.head == DBERT_HEAD_NONE && b.model->config.n_labels == 0);
+	CHECK(b.model->config.pooling == pooling && b.model->config.normalize == normalize);
+	CHECK(b.model->config.max_tokens == dbert_trainbase_config(rig.base)->max_tokens);
+
+	CHECK(dbert_trainbase_open(dbert_trained_source(files), &dbert_malloc_allocator, NULL, &second.base, &err) == DBERT_OK);
+	CHECK(dbert_trainer_create(second.base, &o, &dbert_malloc_allocator, NULL, &second.trainer, &err) == DBERT_OK);
+	CHECK(dbert_trainer_evaluate(second.trainer, &batch, NULL, &cosines, &losses[1], &weight, &err) == DBERT_OK);
+	CHECK(losses[0] == losses[1]);
+	end_rig(&second);
+	release(&b);
+	dbert_trained_free(files);
+	end_rig(&rig);
+}
+
+static void
+test_embedding_files(void)
+{
+	MemModel	m;
+
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	check_embedding_files(&m, "DistilBertModel", DBERT_POOL_MEAN, 1);
+	mem_model_bert(&m, "Model", "", 0);
+	put_modules(&m, true, false);
+	mem_put(&m, "sentence_bert_config.json", "{\"max_seq_length\":9}");
+	check_embedding_files(&m, "BertModel", DBERT_POOL_CLS, 0);
+	mem_model_bert(&m, "ForMaskedLM", "bert.", 0);
+	put_modules(&m, false, true);
+	check_embedding_files(&m, "BertModel", DBERT_POOL_MEAN, 1);
+}
+
+/* Margins: 0 where the partner is nearest.  Pairs 0 and 2 share a text, so one cannot be nearer to the other. */
+static void
+test_embedding_margins(void)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_NONE, DBERT_PROBLEM_SINGLE);
+	static const int32_t twice_cu[] = {0, 3, 4, 7, 8};
+	static const int32_t twice_ids[] = {2, 5, 3, 7, 2, 5, 3, 9};
+	DbertTrainBatch batch = batch_for(&o);
+	DbertError	err = {0};
+	double		loss,
+				weight;
+	const float *margins;
+	Rig			rig;
+
+	mem_model_bert(&rig.model, "Model", "", 0);
+	if (!begin_rig(&rig, &o))
+		return;
+	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &margins, &loss, &weight, &err) == DBERT_OK);
+	for (int i = 0; i < 4; i++)
+		CHECK(margins[i] <= 0);
+
+	/* one text with two partners: both are right, nothing is wrong */
+	batch = (DbertTrainBatch) {.n_texts = 4,.cu = twice_cu,.ids = twice_ids};
+	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &margins, &loss, &weight, &err) == DBERT_OK);
+	CHECK(loss == 0 && margins[0] == 0 && margins[1] == 0);
+	end_rig(&rig);
+}
+
+static void
+check_no_embedding(MemModel *m, const DbertTrainOptions *o, const char *why)
+{
+	DbertSource source;
+	DbertTrainBase *base = NULL;
+	DbertTrainer *t;
+	DbertError	err = {0};
+
+	mem_model_save(m);
+	source = mem_source(m);
+	CHECK(dbert_trainbase_open(&source, &dbert_malloc_allocator, NULL, &base, &err) == DBERT_OK);
+	CHECK(dbert_trainer_create(base, o, &dbert_malloc_allocator, NULL, &t, &err) != DBERT_OK && t == NULL);
+	CHECK_MSG(strstr(err.msg, why) != NULL, "%s", err.msg);
+	dbert_trainbase_close(base);
+	mem_free(m);
+}
+
+static void
+test_embedding_failures(void)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_NONE, DBERT_PROBLEM_SINGLE);
+	DbertTrainBatch batch = batch_for(&o);
+	DbertError	err = {0};
+	double		loss;
+	MemModel	m;
+	Rig			rig;
+
+	mem_model_bert(&m, "Model", "", 0);
+	put_modules(&m, false, true);
+	mem_put(&m, "1_Pooling/config.json", "{\"pooling_mode_max_tokens\":true}");
+	check_no_embedding(&m, &o, "mean and cls");
+	o.max_texts = 1;
+	mem_model_bert(&m, "Model", "", 0);
+	check_no_embedding(&m, &o, "pairs");
+	o.max_texts = 8;
+	o.head_only = true;
+	mem_model_bert(&m, "Model", "", 0);
+	check_no_embedding(&m, &o, "no head");
+	o.head_only = false;
+	mem_model_bert(&rig.model, "Model", "", 0);
+	if (!begin_rig(&rig, &o))
+		return;
+	batch.n_texts = 7;
+	CHECK(dbert_trainer_step(rig.trainer, &batch, NULL, &loss, &err) == DBERT_E_INVALID);
+	end_rig(&rig);
+}
+
 /* ---- students ---- */
 
 static void
@@ -1327,7 +1641,7 @@ static void
 check_teacher(MemModel *model, const DbertTrainOptions *o)
 {
 	Rig			rig = {.model = *model};
-	DbertTeacherOptions options = {.max_texts = 3,.max_tokens = 9,.max_text_tokens = 5,.threads = 1,.n_states = 2};
+	DbertTeacherOptions options = {.max_texts = 3,.max_tokens = 9,.max_text_tokens = 5,.threads = 1,.n_states = 2,.attention = true};
 	DbertTeacher *teacher;
 	DbertTrainBatch batch = batch_for(o);
 	DbertError	err = {0};
@@ -1349,6 +1663,10 @@ check_teacher(MemModel *model, const DbertTrainOptions *o)
 		CHECK_NEAR(dbert_teacher_states(teacher, 0)[i], rig.trainer->acts.layers[1].x[i], 1e-4);
 		CHECK_NEAR(dbert_teacher_states(teacher, 1)[i], rig.trainer->acts.hidden[i], 1e-4);
 	}
+	for (int l = 0; l < MEM_L; l++)
+		for (int i = 0; i < 9 * 2 * MEM_C; i++)
+			CHECK_NEAR(dbert_teacher_queries_keys(teacher, l)[i],
+					   rig.trainer->acts.layers[l].qkv[i / (2 * MEM_C) * 3 * MEM_C + i % (2 * MEM_C)], 1e-4);
 	batch.n_texts = 4;
 	CHECK(dbert_teacher_run(teacher, &batch, NULL, NULL, &err) == DBERT_E_LIMIT);
 	dbert_teacher_free(teacher);
@@ -1482,6 +1800,7 @@ stop_soon(void *ctx)
 static void
 test_failures(void)
 {
+	static const DbertDistill distill = {.temperature = 1,.soft = 1};
 	DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
 	DbertTrainBatch batch = batch_for(&o);
 	DbertError	err = {0};
@@ -1497,7 +1816,7 @@ test_failures(void)
 		return;
 	CHECK(dbert_trainer_bytes(rig.base, &o, &bytes, &err) == DBERT_OK && bytes > 4 * rig.trainer->params.slots.bytes);
 	CHECK(dbert_trainer_step(rig.trainer, &batch, &poll, &loss, &err) == DBERT_E_CANCELLED);
-	batch.n_texts = 5;
+	batch.n_texts = 9;
 	CHECK(dbert_trainer_step(rig.trainer, &batch, NULL, &loss, &err) == DBERT_E_LIMIT);
 	o.head = DBERT_HEAD_MASK;
 	o.head_only = true;
@@ -1505,11 +1824,42 @@ test_failures(void)
 	o.head = DBERT_HEAD_SPAN;
 	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
 	o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	o.distill = &distill;
+	o.head_only = true;
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
+	o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
 	o.max_text_tokens = MEM_P + 1;
 	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_INVALID && t == NULL);
 	o = options_for(DBERT_HEAD_TOKEN, DBERT_PROBLEM_SINGLE);
 	o.max_batch_tokens = INT32_MAX;
 	CHECK(dbert_trainer_bytes(rig.base, &o, &bytes, &err) == DBERT_OK && bytes > (uint64_t) INT32_MAX * MEM_C);
+	end_rig(&rig);
+}
+
+/* A large head that begins at random asks in between. */
+static void
+test_stopped_creation(void)
+{
+	static const char *labels[DBERT_MAX_LABELS];
+	DbertTrainOptions o = options_for(DBERT_HEAD_TOKEN, DBERT_PROBLEM_SINGLE);
+	DbertError	err = {0};
+	DbertTrainer *t;
+	int			before = 1000000,
+				left = before;
+	DbertPoll	poll = {stop_soon, &left};
+	Rig			rig;
+
+	mem_model_distilbert(&rig.model, "ForQuestionAnswering", 0);
+	if (!begin_rig(&rig, &o))
+		return;
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, &poll, &t, &err) == DBERT_OK);
+	dbert_trainer_free(t);
+	for (int i = 0; i < DBERT_MAX_LABELS; i++)
+		labels[i] = "x";
+	o.labels = labels;
+	o.n_labels = DBERT_MAX_LABELS;
+	left = before - left + 10;
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, &poll, &t, &err) == DBERT_E_CANCELLED && t == NULL);
 	end_rig(&rig);
 }
 
@@ -1563,6 +1913,7 @@ main(void)
 	RUN(test_gradients_regression);
 	RUN(test_gradients_tokens);
 	RUN(test_gradients_masked);
+	RUN(test_gradients_embedding);
 	RUN(test_masked_blocks);
 	RUN(test_gradients_frozen);
 	RUN(test_gradients_soft);
@@ -1576,9 +1927,13 @@ main(void)
 	RUN(test_teacher);
 	RUN(test_f16);
 	RUN(test_masked_files);
+	RUN(test_embedding_files);
+	RUN(test_embedding_margins);
+	RUN(test_embedding_failures);
 	RUN(test_keep_restore);
 	RUN(test_continue);
 	RUN(test_failures);
+	RUN(test_stopped_creation);
 	RUN(test_masked_failures);
 	return tests_end();
 }

@@ -101,7 +101,6 @@ panel_along(float *dst, const float *src, size_t ld, int lanes, int k, const int
 	int			p = 0;
 
 	for (; lanes == width && p + 4 <= k; p += 4)
-		UNROLL
 		for (int j = 0; j < width; j += 4)
 			transpose_4(dst + p * width + j, src + j * ld + p, ld, width, width - j < 4 ? 2 : 4);
 	for (; p < k; p++)

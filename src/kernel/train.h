@@ -3,7 +3,7 @@
  * from step to step, what works on rows, the optimizer.
  *
  * A table of kernels has them as its train; train_scalar.c is the definition,
- * against which test/test_train_kernels.c holds the others.  A row of
+ * against which test/test_train_ops.c holds the others.  A row of
  * any result depends on that row's inputs alone, an element of a product on
  * its row and column, where the table's rows_matter is false.
  */

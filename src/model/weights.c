@@ -480,6 +480,7 @@ dbert_slot_tensor_name(const DbertSlot *slot, int part, const DbertConfig *confi
 					   char name[DBERT_TENSOR_NAME_MAX + 1])
 {
 	full_name(name, slot, rule_names(slot->rule, config)[part], config,
+			  config->head == DBERT_HEAD_NONE ? "" :
 			  config->family == DBERT_FAMILY_DISTILBERT ? "distilbert." : "bert.");
 }
 

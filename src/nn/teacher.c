@@ -11,6 +11,7 @@
 
 #include "nn/encoder.h"
 #include "nn/head.h"
+#include "nn/layers.h"
 #include "nn/pool.h"
 
 #include <string.h>
@@ -24,6 +25,8 @@ struct DbertTeacher
 	void	   *memory;
 	float	   *hidden;			/* [N, C] */
 	float	   *states;			/* [n_states - 1, N, C]: all but the last, which is hidden */
+	float	   *inputs;			/* [n_states, N, C] of their layers, for queries and keys */
+	float	   *queries_keys;	/* [n_states, N, 2C] */
 	float	   *outputs;		/* [B or N, columns] */
 	float	   *vectors;		/* [2, C or E]: pooled, finished */
 	uint8_t    *types;			/* [N] of 0 */
@@ -75,13 +78,16 @@ place_all(DbertTeacher *t, char *base, size_t *total)
 	size_t		n = o->max_tokens,
 				c = config->hidden,
 				kept = o->n_states > 1 ? o->n_states - 1 : 0,
+				attended = o->attention ? o->n_states : 0,
 				floats;
 
 	*total = 0;
 	return dbert_encoder_workspace(config, n, o->max_text_tokens, o->threads, &floats) &&
-		dbert_mul_size(kept, n, &kept) &&
+		dbert_mul_size(kept, n, &kept) && dbert_mul_size(attended, n, &attended) &&
 		place(base, total, n, c, sizeof(float), &t->hidden) &&
 		place(base, total, kept, c, sizeof(float), &t->states) &&
+		place(base, total, attended, c, sizeof(float), &t->inputs) &&
+		place(base, total, attended, 2 * c, sizeof(float), &t->queries_keys) &&
 		place(base, total, config->head == DBERT_HEAD_TOKEN ? n : (size_t) o->max_texts, columns(t->model),
 			  sizeof(float), &t->outputs) &&
 		place(base, total, 2, vector_floats(t->model), sizeof(float), &t->vectors) &&
@@ -163,6 +169,33 @@ keep_states(void *ctx, int layer, const float *hidden)
 	for (int i = 0; i < t->options.n_states - 1; i++)
 		if (layer_of_state(t, i) == layer)
 			memcpy(state_place(t, i), hidden, bytes);
+	for (int i = 0; t->options.attention && i < t->options.n_states; i++)
+		if (layer_of_state(t, i) == layer + 1)
+			memcpy(t->inputs + (size_t) i * t->options.max_tokens * t->model->config.hidden, hidden, bytes);
+}
+
+/* The first 2C outputs of the layer's product, once more, in blocks of rows. */
+static DbertStatus
+compute_queries_keys(DbertTeacher *t, int i, const DbertPoll *poll, DbertError *err)
+{
+	const DbertModel *model = t->model;
+	int			c = model->config.hidden,
+				n = t->batch->cu[t->batch->n_texts],
+				block = dbert_block_rows(model, 1, n, 2 * c, c);
+	size_t		first = (size_t) i * t->options.max_tokens;
+	DbertLinear qk = dbert_linear_columns(model->kernels, &model->weights.layers[layer_of_state(t, i) - 1].qkv, 0, 2 * c);
+	DbertRun	run = {.model = model,.poll = poll,.err = err};
+
+	dbert_scratch_place(&model->config, t->options.max_tokens, t->options.max_text_tokens, t->workspace, &run.scratch);
+	for (int row = 0; row < n; row += block)
+	{
+		int			m = n - row < block ? n - row : block;
+		const float *x = dbert_block_input(&run, t->inputs + (first + row) * c, m);
+
+		DBERT_TRY(dbert_run_poll(&run));
+		dbert_linear(&run, &qk, t->queries_keys + (first + row) * 2 * c, 2 * (size_t) c, x, c, m, DBERT_ACT_NONE);
+	}
+	return DBERT_OK;
 }
 
 /* The outputs of text b. */
@@ -211,6 +244,8 @@ dbert_teacher_run(DbertTeacher *teacher, const DbertTrainBatch *batch, DbertPool
 	DBERT_TRY(dbert_encode(teacher->model, &ragged, teacher->hidden, teacher->workspace, poll, keep_states, teacher, err));
 	for (int b = 0; b < batch->n_texts; b++)
 		DBERT_TRY(finish_text(teacher, b, poll, err));
+	for (int i = 0; teacher->options.attention && i < teacher->options.n_states; i++)
+		DBERT_TRY(compute_queries_keys(teacher, i, poll, err));
 	return DBERT_OK;
 }
 
@@ -224,4 +259,10 @@ const float *
 dbert_teacher_states(const DbertTeacher *teacher, int i)
 {
 	return state_place(teacher, i);
+}
+
+const float *
+dbert_teacher_queries_keys(const DbertTeacher *teacher, int i)
+{
+	return teacher->queries_keys + (size_t) i * teacher->options.max_tokens * 2 * teacher->model->config.hidden;
 }

@@ -36,9 +36,8 @@ distil_find_entities(const DbertBatch *batch, int i, DbertAggregation aggregatio
 	return result;
 }
 
-/* Of a tag; NULL: it stands for no entity. */
-static const char *
-label_of(const char *tag)
+const char *
+distil_entity_label(const char *tag)
 {
 	const char *dash = strchr(tag, '-');
 
@@ -55,7 +54,7 @@ distil_model_labels(const DistilModel *model, const char **labels)
 
 	for (int i = 0; i < core->config.n_labels; i++)
 	{
-		const char *label = core->config.head == DBERT_HEAD_TOKEN ? label_of(core->labels[i]) : core->labels[i];
+		const char *label = core->config.head == DBERT_HEAD_TOKEN ? distil_entity_label(core->labels[i]) : core->labels[i];
 		bool		known = label == NULL;
 
 		for (int j = 0; j < n && !known; j++)

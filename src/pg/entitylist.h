@@ -10,6 +10,9 @@
 extern DbertEntity *distil_find_entities(const DbertBatch *batch, int i, DbertAggregation aggregation,
 										 float min_score, int *count);
 
+/* The label of a tag's entities, "PER" of "B-PER"; NULL: of none. */
+extern const char *distil_entity_label(const char *tag);
+
 /*
  * labels [n_labels of the model]: its labels, each once; of a model of entities
  * their types.  Returns how many.

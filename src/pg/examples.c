@@ -12,6 +12,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "lib/stringinfo.h"
 #include "lib/qunique.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -42,6 +43,8 @@ typedef struct Reader
 	bool		by_value;
 	char		align;
 	bool		pair;			/* two columns of texts */
+	bool		labelled;		/* and one more */
+	bool		words;			/* arrays of words and of their tags */
 	Oid			text_types[2];
 	FmgrInfo	text_outputs[2];	/* of types that are not text inside */
 	DistilExample *rows;
@@ -66,6 +69,14 @@ is_integer(Oid type)
 }
 
 static bool
+is_text_array(Oid type)
+{
+	Oid			element = get_element_type(getBaseType(type));
+
+	return element == TEXTOID || element == VARCHAROID;
+}
+
+static bool
 is_number(Oid type)
 {
 	return is_integer(type) || type == FLOAT4OID || type == FLOAT8OID || type == NUMERICOID;
@@ -87,6 +98,7 @@ raise_columns(const Reader *r, const char *argument, const char *detail, const c
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
 			 r->want == DISTIL_WANT_TEXTS ? errmsg("argument \"%s\" must be a query that gives texts", argument) :
+			 r->want == DISTIL_WANT_PAIRS ? errmsg("argument \"%s\" must be a query that gives pairs of texts", argument) :
 			 errmsg("argument \"%s\" must be a query that gives texts and labels", argument),
 			 errdetail_internal("%s", detail), errhint("%s", hint)));
 }
@@ -96,7 +108,10 @@ how_to_write(const Reader *r)
 {
 	if (r->optional)
 		return "Write it as SELECT text FROM ..., or SELECT text, label FROM ...; for pairs of texts as SELECT text, text, label FROM ..., where the label may be NULL.";
-	return r->want == DISTIL_WANT_TEXTS ? "Write it as SELECT text FROM ..." :
+	if (r->want == DISTIL_WANT_TEXTS)
+		return "Write it as SELECT text FROM ...";
+	return r->want == DISTIL_WANT_PAIRS ?
+		"Write it as SELECT text, text FROM ... for texts that belong together, or SELECT text, text, number FROM ... for a number that says how near they are." :
 		"Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... for pairs of texts.";
 }
 
@@ -112,17 +127,17 @@ begin_label(Reader *r, Oid declared, const char *argument)
 	r->integers = is_integer(type);
 	if (r->want == DISTIL_WANT_SPANS)
 	{
-		if (type != JSONBOID && type != JSONOID)
+		if (type != JSONBOID && type != JSONOID && !r->words)
 			raise_columns(r, argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
-						  "Entities are a jsonb array of objects, such as [{\"start\": 0, \"end\": 6, \"label\": \"LOC\"}].");
+						  "Entities are a jsonb array of objects, such as [{\"start\": 0, \"end\": 6, \"label\": \"LOC\"}], or tags of words: SELECT words, tags FROM ..., both of type text[].");
 		r->kind = DISTIL_LABEL_SPANS;
 	}
-	else if (r->want == DISTIL_WANT_NUMBERS || (r->want == DISTIL_WANT_MANY_OR_NUMBERS && !OidIsValid(r->element)))
+	else if (r->want == DISTIL_WANT_NUMBERS || r->want == DISTIL_WANT_PAIRS || (r->want == DISTIL_WANT_MANY_OR_NUMBERS && !OidIsValid(r->element)))
 	{
 		if (!is_number(type))
 			raise_columns(r, argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
 						  "Numbers are needed here: give a column of type real, numeric or integer.");
-		r->kind = DISTIL_LABEL_NUMBER;
+		r->kind = r->want == DISTIL_WANT_PAIRS ? DISTIL_LABEL_PAIR : DISTIL_LABEL_NUMBER;
 	}
 	else if (OidIsValid(r->element) && names_classes(r->element))
 	{
@@ -165,6 +180,8 @@ kind_without_column(const Reader *r)
 			return DISTIL_LABEL_SPANS;
 		case DISTIL_WANT_TEXTS:
 			return DISTIL_LABEL_NONE;
+		case DISTIL_WANT_PAIRS:
+			return DISTIL_LABEL_PAIR;
 		default:
 			return DISTIL_LABEL_ONE;
 	}
@@ -177,10 +194,13 @@ begin_reader(Reader *r, TupleDesc desc, const char *argument)
 
 	if (!only_text && (r->want == DISTIL_WANT_TEXTS || (desc->natts != 2 && desc->natts != 3)))
 		raise_columns(r, argument, psprintf("The number of its columns is %d.", desc->natts), how_to_write(r));
-	r->pair = desc->natts == 3;
-	for (int i = 0; i <= r->pair; i++)
+	r->pair = desc->natts == 3 || r->want == DISTIL_WANT_PAIRS;
+	r->labelled = desc->natts == r->pair + 2;
+	r->words = r->want == DISTIL_WANT_SPANS && desc->natts == 2 &&
+		is_text_array(SPI_gettypeid(desc, 1)) && is_text_array(SPI_gettypeid(desc, 2));
+	for (int i = 0; i <= r->pair && !r->words; i++)
 		begin_text(r, i, SPI_gettypeid(desc, i + 1), argument);
-	if (only_text)
+	if (!r->labelled)
 		r->kind = kind_without_column(r);
 	else
 		begin_label(r, SPI_gettypeid(desc, desc->natts), argument);
@@ -270,6 +290,69 @@ read_number(Reader *r, Datum value)
 	return number;
 }
 
+/* The elements of a text[] as strings. */
+static char **
+read_strings(Datum array, int *n)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	char	  **strings;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, n);
+	strings = palloc(sizeof(char *) * Max(*n, 1));
+	for (int i = 0; i < *n; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("words and their tags must not be NULL")));
+		strings[i] = TextDatumGetCString(elements[i]);
+	}
+	return strings;
+}
+
+/* Characters as the core counts them. */
+static int32
+count_chars(const char *s)
+{
+	int			encoding = GetDatabaseEncoding() == PG_SQL_ASCII ? PG_UTF8 : GetDatabaseEncoding();
+	const char *end = s + strlen(s);
+	int32		n = 0;
+
+	for (; s < end; s += Min(pg_encoding_mblen(encoding, s), end - s))
+		n++;
+	return n;
+}
+
+/* The text is its words with blanks between them. */
+static void
+read_words(Datum words, Datum tags, DistilExample *row)
+{
+	int			n_tags;
+	char	  **word = read_strings(words, &row->n_words);
+	char	  **tag = read_strings(tags, &n_tags);
+	int32		at = 0;
+	StringInfoData text;
+
+	if (row->n_words != n_tags)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("a text of %d words has %d tags", row->n_words, n_tags)));
+	initStringInfo(&text);
+	row->words = palloc(sizeof(DistilWord) * Max(row->n_words, 1));
+	for (int i = 0; i < row->n_words; i++)
+	{
+		int32		length = count_chars(word[i]);
+
+		appendStringInfo(&text, "%s%s", i > 0 ? " " : "", word[i]);
+		row->words[i] = (DistilWord) {at, at + length};
+		at += length + 1;
+		tag[i] = pg_server_to_any(tag[i], strlen(tag[i]), PG_UTF8);
+	}
+	row->texts[0] = distil_text_get(PointerGetDatum(cstring_to_text_with_len(text.data, text.len)));
+	distil_spans_of_tags((const char *const *) tag, row);
+}
+
 static void
 read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
 {
@@ -293,6 +376,12 @@ read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
 		return;
 	}
 	memset(row, 0, sizeof(*row));
+	if (r->words)
+	{
+		read_words(text, label, row);
+		r->n++;
+		return;
+	}
 	row->texts[0] = read_text(r, 0, text);
 	row->pair = r->pair;
 	if (r->pair)
@@ -300,8 +389,8 @@ read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
 	row->unlabelled = unlabelled;
 	if (unlabelled)
 		 /* that was all */ ;
-	else if (r->kind == DISTIL_LABEL_NUMBER)
-		row->number = read_number(r, label);
+	else if (r->kind == DISTIL_LABEL_NUMBER || r->kind == DISTIL_LABEL_PAIR)
+		row->number = r->labelled ? read_number(r, label) : NAN;
 	else if (r->kind == DISTIL_LABEL_SPANS)
 		distil_spans_read(OutputFunctionCall(&r->output, label), row);
 	else if (r->kind == DISTIL_LABEL_MANY)
@@ -351,7 +440,7 @@ distil_examples_visit(const char *query, const char *argument, DistilExampleWant
 {
 	Reader		r = {
 		.want = want & ~DISTIL_WANT_OPTIONAL,.optional = want & DISTIL_WANT_OPTIONAL,
-		.counts = {.only_texts = want == DISTIL_WANT_TEXTS,.optional = want & DISTIL_WANT_OPTIONAL}
+		.counts.optional = want & DISTIL_WANT_OPTIONAL
 	};
 	MemoryContext scratch;
 	Portal		cursor;
@@ -362,6 +451,7 @@ distil_examples_visit(const char *query, const char *argument, DistilExampleWant
 	scratch = AllocSetContextCreate(CurrentMemoryContext, "distilbert examples", ALLOCSET_DEFAULT_SIZES);
 	cursor = SPI_cursor_open_with_args(NULL, query, 0, NULL, NULL, NULL, false, CURSOR_OPT_NO_SCROLL);
 	begin_reader(&r, cursor->tupDesc, argument);
+	r.counts.only_texts = !r.labelled && !r.optional;
 	for (;;)
 	{
 		Size		bytes;

@@ -14,7 +14,8 @@ typedef enum DistilLabelKind
 	DISTIL_LABEL_MANY,			/* text[]: any number of classes */
 	DISTIL_LABEL_NUMBER,
 	DISTIL_LABEL_SPANS,			/* jsonb: entities with their places */
-	DISTIL_LABEL_NONE			/* there is no such column: one text is all */
+	DISTIL_LABEL_NONE,			/* there is no such column: one text is all */
+	DISTIL_LABEL_PAIR			/* two texts, each for itself; perhaps a number behind them */
 } DistilLabelKind;
 
 /* What the last column is to be read as. */
@@ -25,6 +26,7 @@ typedef enum DistilExampleWant
 	DISTIL_WANT_MANY_OR_NUMBERS,	/* of which arrays are MANY */
 	DISTIL_WANT_SPANS,
 	DISTIL_WANT_TEXTS,			/* NONE */
+	DISTIL_WANT_PAIRS,			/* PAIR */
 	DISTIL_WANT_OPTIONAL = 0x10 /* with one of the others: the label may be NULL, or no column be there */
 } DistilExampleWant;
 
@@ -36,6 +38,13 @@ typedef struct DistilSpan
 	const char *label;			/* UTF-8 */
 } DistilSpan;
 
+/* A word of a text that is given in words. */
+typedef struct DistilWord
+{
+	int32		start;			/* characters from 0 */
+	int32		end;			/* exclusive */
+} DistilWord;
+
 typedef struct DistilExample
 {
 	DistilText	texts[2];		/* the second one of pairs alone */
@@ -43,9 +52,11 @@ typedef struct DistilExample
 	const char **labels;		/* [n_labels], UTF-8: 1 for ONE, none for NUMBER */
 	int			n_labels;
 	bool		unlabelled;		/* where labels are optional */
-	float		number;			/* of NUMBER */
+	float		number;			/* of NUMBER; of PAIR, NaN where there is no such column */
 	DistilSpan *spans;			/* [n_spans] of SPANS, as they stand in the array */
 	int			n_spans;
+	DistilWord *words;			/* [n_words] of SPANS given as tags of words, apart by one blank each; else NULL */
+	int			n_words;
 } DistilExample;
 
 typedef struct DistilExampleCounts
@@ -54,7 +65,7 @@ typedef struct DistilExampleCounts
 	int64		null_texts;
 	int64		null_labels;	/* of rows with a text */
 	bool		optional;		/* labels were; then there are none of the last */
-	bool		only_texts;		/* NONE */
+	bool		only_texts;		/* NONE, and PAIR without numbers */
 	int64		null_answers;	/* of the others, as distilbert.on_error allows; counted by the visitor's owner */
 } DistilExampleCounts;
 
@@ -66,7 +77,7 @@ typedef void (*DistilExampleVisitor) (void *ctx, DistilLabelKind kind, bool inte
  * Run query with the caller's rights, through a cursor, and visit its rows;
  * rows where a text or the label is NULL are only counted.  argument names
  * the SQL argument in errors.  Raises unless there are two columns, or three
- * for pairs, of fitting types; for NONE one.
+ * for pairs, of fitting types; for NONE one; for PAIR two, or three.
  */
 extern DistilExampleCounts distil_examples_visit(const char *query, const char *argument, DistilExampleWant want,
 												 DistilExampleVisitor visitor, void *ctx);

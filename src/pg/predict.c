@@ -13,6 +13,7 @@
 #include "pg/entitylist.h"
 #include "pg/modelmemory.h"
 #include "pg/predict.h"
+#include "pg/spans.h"
 #include "pg/textfunc.h"
 
 /* ---- models and their labels ---- */
@@ -196,9 +197,53 @@ entities_of(const DistilPredictor *p, const DbertBatch *batch, int i)
 	return said;
 }
 
-/* The answer for the row whose texts begin with text i of the batch. */
+/* The tags of the row's words: each is that of its first token, O if the text was cut before. */
+static const char **
+tags_of_words(const DistilPredictor *p, const DbertBatch *batch, int i, const DistilExample *row)
+{
+	const DbertModel *core = p->model->core;
+	const char **tags = palloc_array(const char *, Max(row->n_words, 1));
+	int			n,
+				t = 0;
+	const float *logits = dbert_batch_logits(batch, i, &n);
+	const DbertToken *tokens = dbert_batch_text_tokens(batch, i, &n);
+
+	for (int w = 0; w < row->n_words; w++)
+	{
+		while (t < n && (tokens[t].special || tokens[t].start < row->words[w].start))
+			t++;
+		tags[w] = "O";
+		if (t < n && tokens[t].start < row->words[w].end)
+			tags[w] = core->labels[dbert_classify_best(core, logits + (Size) t * core->config.n_labels)];
+	}
+	return tags;
+}
+
+/* The entities in the tags of words. */
 static DistilPrediction
-answer(const DistilPredictor *p, const DbertBatch *batch, int i)
+entities_in_words(const DistilPredictor *p, const DbertBatch *batch, int i, const DistilExample *row)
+{
+	DistilPrediction said = {.there = true};
+	const char **tags = tags_of_words(p, batch, i, row);
+	DistilChunk *chunks = palloc_array(DistilChunk, Max(row->n_words, 1));
+
+	said.n_entities = distil_find_chunks(tags, row->n_words, chunks);
+	said.entities = palloc_array(DistilTyped, Max(said.n_entities, 1));
+	for (int e = 0; e < said.n_entities; e++)
+	{
+		const char *label = distil_entity_label(tags[chunks[e].first]);
+
+		said.entities[e] = (DistilTyped) {row->words[chunks[e].first].start, row->words[chunks[e].last].end,
+			p->numbers[find_label(&p->own, label, strlen(label))]};
+	}
+	pfree(chunks);
+	pfree(tags);
+	return said;
+}
+
+/* The answer for the row, whose texts begin with text i of the batch. */
+static DistilPrediction
+answer(const DistilPredictor *p, const DbertBatch *batch, int i, const DistilExample *row)
 {
 	int			rows;
 
@@ -217,7 +262,7 @@ answer(const DistilPredictor *p, const DbertBatch *batch, int i)
 		case DISTIL_ANSWER_ENTITIES:
 			break;
 	}
-	return entities_of(p, batch, i);
+	return row->words == NULL ? entities_of(p, batch, i) : entities_in_words(p, batch, i, row);
 }
 
 /* Put a row's texts into the batch; false: one of them cannot be evaluated. */
@@ -235,14 +280,15 @@ add_row(const DistilPredictor *p, DbertBatch *batch, const DistilExample *row)
 	return true;
 }
 
-/* Run what is in the batch: rows whose texts begin at places[n], or -1. */
+/* Run what is in the batch: rows [n], whose texts begin at places[n], or -1. */
 static void
-run_rows(const DistilPredictor *p, DbertBatch *batch, const int *places, int n, DistilPrediction *said)
+run_rows(const DistilPredictor *p, DbertBatch *batch, const DistilExample *rows, const int *places, int n,
+		 DistilPrediction *said)
 {
 	if (dbert_batch_count(batch) > 0)
 		distil_batch_run(batch);
 	for (int i = 0; i < n; i++)
-		said[i] = places[i] < 0 ? (DistilPrediction) {0} : answer(p, batch, places[i]);
+		said[i] = places[i] < 0 ? (DistilPrediction) {0} : answer(p, batch, places[i], &rows[i]);
 	dbert_batch_reset(batch);
 }
 
@@ -265,7 +311,7 @@ distil_predict(DistilPredictor *p, DistilLabelKind kind, const DistilExample *ro
 		places[i] = add_row(p, batch, &rows[i]) ? place : -1;
 		if (i < n - 1 && dbert_batch_tokens(batch) < tokens)
 			continue;
-		run_rows(p, batch, places + first, i + 1 - first, said + first);
+		run_rows(p, batch, rows + first, places + first, i + 1 - first, said + first);
 		first = i + 1;
 	}
 	pfree(places);
@@ -322,22 +368,11 @@ count_entities(const DistilPredictor *p, const DistilExample *row, const DistilP
 	{
 		const DistilTyped *e = &said->entities[i];
 
+		CHECK_FOR_INTERRUPTS();
 		counts[e->label].said++;
 		counts[e->label].hits += among(e, row->spans, types, row->n_spans);
 	}
 	pfree(types);
-}
-
-/* Was label i there before? */
-static bool
-repeated(const char *const *labels, int i)
-{
-	for (int j = 0; j < i; j++)
-	{
-		if (strcmp(labels[j], labels[i]) == 0)
-			return true;
-	}
-	return false;
 }
 
 void
@@ -352,8 +387,6 @@ distil_count_prediction(const DistilPredictor *p, const DistilExample *row, cons
 	{
 		int			label = distil_true_label(p, row->labels[i]);
 
-		if (repeated(row->labels, i))
-			continue;
 		counts[label].support++;
 		counts[label].hits += holds(said->labels, said->n_labels, label);
 	}
@@ -375,5 +408,6 @@ distil_examples_end(const DistilExampleCounts *counts, int64 used)
 	if (used == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 counts->null_answers > 0 ? errmsg("no row of argument \"query\" could be evaluated") :
 				 errmsg("argument \"query\" gives no row with both a text and a label")));
 }

@@ -16,7 +16,7 @@ typedef enum DistilAnswerKind
 	DISTIL_ANSWER_LABELS,		/* those with a score above a half */
 	DISTIL_ANSWER_NUMBER,		/* distil_score's, of a cross-encoder distil_rerank's */
 	DISTIL_ANSWER_SIMILARITY,	/* of two texts: the cosine of their embeddings */
-	DISTIL_ANSWER_ENTITIES		/* as distil_entities finds them */
+	DISTIL_ANSWER_ENTITIES		/* as distil_entities finds them; in words, those of their tags */
 } DistilAnswerKind;
 
 /* Labels, each once, in order of appearance; of models of entities their types. */

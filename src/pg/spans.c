@@ -146,55 +146,70 @@ distil_spans_tag(const DbertToken *tokens, size_t n, const DistilSpan *spans, co
 	}
 }
 
-const char *
-distil_tag_type(const char *label)
+/* The letter before a tag's dash, if it is one of the schemes'; 'I' of a plain type. */
+static char
+tag_part(const char *tag)
 {
-	if (strcmp(label, "O") == 0)
+	return tag[0] != '\0' && strchr("BIESLU", tag[0]) != NULL && tag[1] == '-' ? tag[0] : 'I';
+}
+
+/* NULL: it is O */
+static const char *
+tag_type(const char *tag)
+{
+	if (strcmp(tag, "O") == 0)
 		return NULL;
-	if (label[0] != '\0' && strchr("BIES", label[0]) != NULL && label[1] == '-')
-		return label + 2;
-	return label;
+	return tag[0] == tag_part(tag) && tag[1] == '-' ? tag + 2 : tag;
+}
+
+int
+distil_find_chunks(const char *const *tags, int n, DistilChunk *chunks)
+{
+	int			count = 0;
+	bool		open = false;	/* may the last one go on? */
+
+	for (int i = 0; i < n; i++)
+	{
+		const char *type = tag_type(tags[i]);
+		char		part = tag_part(tags[i]);
+
+		if (type != NULL && open && strchr("BSU", part) == NULL && strcmp(chunks[count - 1].type, type) == 0)
+			chunks[count - 1].last = i;
+		else if (type != NULL)
+			chunks[count++] = (DistilChunk) {i, i, type};
+		open = type != NULL && strchr("ESLU", part) == NULL;
+	}
+	return count;
+}
+
+void
+distil_spans_of_tags(const char *const *tags, DistilExample *row)
+{
+	DistilChunk *chunks = palloc(sizeof(DistilChunk) * Max(row->n_words, 1));
+
+	row->n_spans = distil_find_chunks(tags, row->n_words, chunks);
+	row->spans = palloc(sizeof(DistilSpan) * Max(row->n_spans, 1));
+	for (int i = 0; i < row->n_spans; i++)
+		row->spans[i] = (DistilSpan) {row->words[chunks[i].first].start, row->words[chunks[i].last].end, chunks[i].type};
+	pfree(chunks);
 }
 
 /* ---- comparing ---- */
 
-typedef struct Chunk
-{
-	int			start;
-	int			end;
-	const char *type;
-} Chunk;
-
-/* Does an entity of this type go on with that label?  B- and S- begin a new one. */
-static bool
-goes_on(const Chunk *chunk, const char *label, const char *type)
-{
-	return type != NULL && strcmp(chunk->type, type) == 0 &&
-		!(type == label + 2 && (label[0] == 'B' || label[0] == 'S'));
-}
-
 /* The entities in the tags of the tokens that count, in order. */
 static int
-find_chunks(const char *const *labels, const int32 *truth, const int32 *tags, int n, Chunk *chunks)
+chunks_of(const char *const *labels, const int32 *truth, const int32 *tags, int n, DistilChunk *chunks)
 {
+	const char **names = palloc(sizeof(char *) * Max(n, 1));
 	int			count = 0;
-	bool		open = false;
 
 	for (int i = 0; i < n; i++)
 	{
-		const char *label,
-				   *type;
-
-		if (truth[i] == DISTIL_TAG_NONE)
-			continue;
-		label = labels[tags[i]];
-		type = distil_tag_type(label);
-		if (open && goes_on(&chunks[count - 1], label, type))
-			chunks[count - 1].end = i;
-		else if (type != NULL)
-			chunks[count++] = (Chunk) {i, i, type};
-		open = type != NULL;
+		if (truth[i] != DISTIL_TAG_NONE)
+			names[count++] = labels[tags[i]];
 	}
+	count = distil_find_chunks(names, count, chunks);
+	pfree(names);
 	return count;
 }
 
@@ -202,18 +217,18 @@ void
 distil_count_entities(const char *const *labels, const int32 *truth, const int32 *said, int n,
 					  DistilClassCount *count)
 {
-	Chunk	   *a = palloc(sizeof(Chunk) * Max(n, 1)),
-			   *b = palloc(sizeof(Chunk) * Max(n, 1));
-	int			na = find_chunks(labels, truth, truth, n, a),
-				nb = find_chunks(labels, truth, said, n, b);
+	DistilChunk *a = palloc(sizeof(DistilChunk) * Max(n, 1)),
+			   *b = palloc(sizeof(DistilChunk) * Max(n, 1));
+	int			na = chunks_of(labels, truth, truth, n, a),
+				nb = chunks_of(labels, truth, said, n, b);
 
 	count->support += na;
 	count->said += nb;
 	for (int i = 0, j = 0; i < na && j < nb;)
 	{
-		if (a[i].start == b[j].start)
-			count->hits += a[i].end == b[j].end && strcmp(a[i].type, b[j].type) == 0;
-		if (a[i].start <= b[j].start)
+		if (a[i].first == b[j].first)
+			count->hits += a[i].last == b[j].last && strcmp(a[i].type, b[j].type) == 0;
+		if (a[i].first <= b[j].first)
 			i++;
 		else
 			j++;

@@ -1,5 +1,5 @@
 /*
- * spans.h -- entities in texts: from JSON, to tags of tokens, compared.
+ * spans.h -- entities in texts: from JSON or tags of words, to tags of tokens, compared.
  */
 #ifndef DISTILBERT_PG_SPANS_H
 #define DISTILBERT_PG_SPANS_H
@@ -33,7 +33,23 @@ extern void distil_spans_tag(const DbertToken *tokens, size_t n, const DistilSpa
 extern void distil_count_entities(const char *const *labels, const int32 *truth, const int32 *said, int n,
 								  DistilClassCount *count);
 
-/* The type of a tag without its prefix B-, I-, E- or S-; NULL for O. */
-extern const char *distil_tag_type(const char *label);
+/* An entity in tags. */
+typedef struct DistilChunk
+{
+	int			first;			/* tag */
+	int			last;
+	const char *type;			/* without the prefix */
+} DistilChunk;
+
+/*
+ * The entities in tags [n] of words, into chunks [at most n]; returns how many.
+ * The rule is seqeval's in its default mode, which is conlleval's: B- and S-
+ * begin one, E- and S- end it, I- or another type begins one, too, where none
+ * of its type goes on.  L- and U- (BILOU) are E- and S-; plain types are I-.
+ */
+extern int	distil_find_chunks(const char *const *tags, int n, DistilChunk *chunks);
+
+/* row's spans from the tags [n_words] of its words. */
+extern void distil_spans_of_tags(const char *const *tags, DistilExample *row);
 
 #endif

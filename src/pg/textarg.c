@@ -45,11 +45,14 @@ convert_what_can_be(const char *s, int len)
 	int			encoding = GetDatabaseEncoding();
 	Oid			conversion = FindDefaultConversionProc(encoding, PG_UTF8);
 	int			room = (len + 1) * MAX_CONVERSION_GROWTH + 1;
-	char	   *to = MemoryContextAllocHuge(CurrentMemoryContext, (Size) room + 1);
-	int			done = pg_do_encoding_conversion_buf(conversion, encoding, PG_UTF8,
-													 (unsigned char *) unconstify(char *, s), len,
-													 (unsigned char *) to, room, true);
+	char	   *to;
+	int			done;
 
+	if (!OidIsValid(conversion))
+		return pg_server_to_any(s, len, PG_UTF8);	/* raises */
+	to = MemoryContextAllocHuge(CurrentMemoryContext, (Size) room + 1);
+	done = pg_do_encoding_conversion_buf(conversion, encoding, PG_UTF8, (unsigned char *) unconstify(char *, s), len,
+										 (unsigned char *) to, room, true);
 	if (done < len)
 		strcat(to, "\xff");
 	return to;

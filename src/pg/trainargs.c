@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
@@ -15,7 +16,7 @@
 /* In the order of the SQL declarations. */
 static const char *const train_names[] = {
 	"name", "query", "base", "task", "epochs", "learning_rate", "batch_size", "batch_tokens", "max_tokens",
-	"weight_decay", "warmup", "dropout", "class_weights", "head_only", "freeze_embeddings", "validation",
+	"weight_decay", "warmup", "dropout", "class_weights", "loss", "head_only", "freeze_embeddings", "validation",
 	"validation_query", "early_stopping", "seed", "replace", "resume"
 };
 
@@ -27,8 +28,8 @@ static const char *const pretrain_names[] = {
 
 static const char *const distill_names[] = {
 	"name", "teacher", "query", "layers", "hidden", "base", "temperature", "alpha_soft", "alpha_hard", "alpha_cosine",
-	"alpha_hidden", "epochs", "learning_rate", "batch_size", "batch_tokens", "max_tokens", "weight_decay", "warmup",
-	"dropout", "validation", "validation_query", "early_stopping", "min_quality", "seed", "replace"
+	"alpha_hidden", "alpha_attention", "epochs", "learning_rate", "batch_size", "batch_tokens", "max_tokens", "weight_decay", "warmup",
+	"dropout", "validation", "validation_query", "early_stopping", "min_quality", "seed", "replace", "resume"
 };
 
 /* The arguments are read one after the other. */
@@ -113,11 +114,28 @@ static void
 check_task(const char *task)
 {
 	if (strcmp(task, "classify") != 0 && strcmp(task, "sentiment") != 0 && strcmp(task, "regression") != 0 &&
-		strcmp(task, "entities") != 0)
+		strcmp(task, "entities") != 0 && strcmp(task, "embed") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("cannot train for the task \"%s\"", task),
-				 errhint("Tasks are classify, sentiment, regression and entities.")));
+				 errhint("Tasks are classify, sentiment, regression, entities and embed.")));
+}
+
+static void
+check_loss(const DistilTrainArgs *a)
+{
+	if (a->loss == NULL)
+		return;
+	if (strcmp(a->task, "embed") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the task \"%s\" has no choice of losses", a->task),
+				 errhint("Leave argument \"loss\" out; it is for the task embed.")));
+	if (strcmp(a->loss, "contrastive") != 0 && strcmp(a->loss, "cosent") != 0 && strcmp(a->loss, "cosine") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("there is no loss \"%s\"", a->loss),
+				 errhint("Losses are contrastive for pairs without numbers, cosent and cosine for pairs with numbers.")));
 }
 
 /* A validation query takes the place of the default share. */
@@ -152,6 +170,7 @@ distil_train_args(FunctionCallInfo fcinfo)
 	a.warmup = next_real(&r, 0, 1, true);
 	a.dropout = next_real(&r, 0, 1, true);
 	a.class_weights = next_text_or_null(&r);
+	a.loss = next_text_or_null(&r);
 	a.head_only = next_bool(&r);
 	a.freeze_embeddings = next_bool(&r);
 	a.validation = next_real(&r, 0, 1, true);
@@ -161,6 +180,7 @@ distil_train_args(FunctionCallInfo fcinfo)
 	a.replace = next_bool(&r);
 	a.resume = next_bool(&r);
 	check_task(a.task);
+	check_loss(&a);
 	check_validation(&a);
 	return a;
 }
@@ -199,10 +219,10 @@ check_distill(const DistilTrainArgs *a)
 {
 	const DbertDistill *d = &a->distill;
 
-	if (d->soft == 0 && d->hard == 0 && d->cosine == 0 && d->hidden == 0)
+	if (d->soft == 0 && d->hard == 0 && d->cosine == 0 && d->hidden == 0 && d->attention == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("there is nothing to learn: all of alpha_soft, alpha_hard, alpha_cosine and alpha_hidden are 0")));
+				 errmsg("there is nothing to learn: all its weights, alpha_soft and others, are 0")));
 	if (a->hidden > 0 && a->base != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -232,6 +252,7 @@ distil_distill_args(FunctionCallInfo fcinfo)
 	a.distill.hard = next_real(&r, 0, 1e6, false);
 	a.distill.cosine = next_is_null(&r) ? -1 : next_real(&r, 0, 1e6, false);
 	a.distill.hidden = next_real(&r, 0, 1e6, false);
+	a.distill.attention = next_real(&r, 0, 1e6, false);
 	a.epochs = next_int(&r, 1, 10000);
 	a.learning_rate = next_real(&r, 0, 1, false);
 	a.batch_size = next_int(&r, 1, 4096);
@@ -246,6 +267,7 @@ distil_distill_args(FunctionCallInfo fcinfo)
 	a.min_quality = next_is_null(&r) ? 0 : next_real(&r, 0, 1, false);
 	a.seed = DatumGetInt64(next_datum(&r));
 	a.replace = next_bool(&r);
+	a.resume = next_bool(&r);
 	check_validation(&a);
 	check_distill(&a);
 	return a;
@@ -314,6 +336,7 @@ read_object(Jsonb *object, float *weights, const char *const *labels, int n_labe
 
 	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (token == WJB_KEY)
 		{
 			label = pnstrdup(v.val.string.val, v.val.string.len);

@@ -14,7 +14,7 @@ typedef struct DistilTrainArgs
 	const char *name;
 	const char *query;
 	const char *base;			/* NULL: a student made of the teacher */
-	const char *task;			/* "classify", "sentiment", "regression", "entities"; "fill_mask" of distil_pretrain */
+	const char *task;			/* "classify", "sentiment", "regression", "entities", "embed"; "fill_mask" of distil_pretrain */
 	int			epochs;
 	float		learning_rate;
 	int			batch_size;
@@ -24,6 +24,7 @@ typedef struct DistilTrainArgs
 	float		warmup;
 	float		dropout;
 	const char *class_weights;	/* or NULL */
+	const char *loss;			/* of embed, or NULL */
 	bool		head_only;
 	bool		freeze_embeddings;
 	float		mask_share;		/* of fill_mask */
@@ -54,6 +55,8 @@ distil_train_wants(const DistilTrainArgs *args)
 		return DISTIL_WANT_NUMBERS;
 	if (strcmp(args->task, "fill_mask") == 0)
 		return DISTIL_WANT_TEXTS;
+	if (strcmp(args->task, "embed") == 0)
+		return DISTIL_WANT_PAIRS;
 	return strcmp(args->task, "entities") == 0 ? DISTIL_WANT_SPANS : DISTIL_WANT_CLASSES;
 }
 

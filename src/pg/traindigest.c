@@ -63,7 +63,38 @@ digest_base(const DistilTrainJob *job, uint8 *digest)
 	pg_cryptohash_ctx *ctx = begin();
 
 	add(ctx, job->source.sha256, DISTIL_SHA256_BYTES);
+	if (job->teacher != NULL)
+		add(ctx, job->teacher->model->sha256, DISTIL_SHA256_BYTES);
 	end(ctx, digest);
+}
+
+/* Of a distillation; its trainer's part of the weights is as it was made of these. */
+static void
+add_distill(pg_cryptohash_ctx *ctx, const DistilTrainArgs *a)
+{
+	ADD(ctx, a->layers);
+	ADD(ctx, a->hidden);
+	ADD(ctx, a->distill.temperature);
+	ADD(ctx, a->distill.soft);
+	ADD(ctx, a->distill.hard);
+	ADD(ctx, a->distill.cosine);
+	ADD(ctx, a->distill.hidden);
+}
+
+static void
+add_teacher(pg_cryptohash_ctx *ctx, const DistilTrainJob *job)
+{
+	const DistilTeacher *t = job->teacher;
+
+	add(ctx, t->model->sha256, DISTIL_SHA256_BYTES);
+	ADD(ctx, dbert_trainbase_config(job->base)->layers);
+	ADD(ctx, dbert_trainbase_config(job->base)->hidden);
+	ADD(ctx, t->distill.temperature);
+	ADD(ctx, t->distill.soft);
+	ADD(ctx, t->distill.hard);
+	ADD(ctx, t->distill.cosine);
+	ADD(ctx, t->distill.hidden);
+	ADD(ctx, t->distill.attention);
 }
 
 static void
@@ -82,8 +113,11 @@ digest_options(const DistilTrainJob *job, uint8 *digest)
 	ADD(ctx, a->seed);
 	ADD(ctx, a->mask_share);
 	ADD(ctx, a->whole_word);
+	add_distill(ctx, a);
 	ADD(ctx, o->head);
 	ADD(ctx, o->problem);
+	ADD(ctx, o->embedding_loss);
+	ADD(ctx, o->embedding_loss);
 	ADD(ctx, weighted);
 	if (weighted)
 		add(ctx, o->class_weights, sizeof(float) * o->n_labels);
@@ -97,6 +131,8 @@ digest_options(const DistilTrainJob *job, uint8 *digest)
 	ADD(ctx, a->batch_size);
 	ADD(ctx, a->batch_tokens);
 	ADD(ctx, a->max_tokens);
+	if (job->teacher != NULL)
+		add_teacher(ctx, job);
 	end(ctx, digest);
 }
 
@@ -111,9 +147,13 @@ add_texts(pg_cryptohash_ctx *ctx, const DistilTrainSet *set)
 		if (i % BLOCK_TEXTS == 0)
 			CHECK_FOR_INTERRUPTS();
 		ADD(ctx, t->n_tokens);
+		ADD(ctx, t->n_first);
+		ADD(ctx, t->n_first);
 		ADD(ctx, t->n_labels);
 		ADD(ctx, label);
 		ADD(ctx, t->number);
+		ADD(ctx, t->unlabelled);
+		ADD(ctx, t->unlabelled);
 	}
 }
 
@@ -134,7 +174,7 @@ digest_rows(const DistilTrainJob *job, uint8 *digest)
 	add(ctx, set->ids, sizeof(int32) * set->n_ids);
 	if (set->pairs)
 		add(ctx, set->types, set->n_ids);
-	if (set->kind == DISTIL_LABEL_SPANS)
+	if (set->tags != NULL)
 		add(ctx, set->tags, sizeof(int32) * set->n_ids);
 	add(ctx, set->labels, sizeof(int32) * set->n_label_refs);
 	end(ctx, digest);

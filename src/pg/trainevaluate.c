@@ -5,9 +5,11 @@
 
 #include <math.h>
 
+#include "utils/memutils.h"
 #include "miscadmin.h"
 
 #include "pg/alloc.h"
+#include "pg/correlation.h"
 #include "pg/spans.h"
 #include "pg/trainjob.h"
 
@@ -18,7 +20,16 @@ typedef struct Tally
 	double		sum;			/* of the true ones, */
 	double		sum_squares;	/* their squares, */
 	double		errors;			/* the squares of their differences */
+	DistilNumbers cosines;		/* of pairs with numbers */
+	DistilNumbers numbers;
 } Tally;
+
+/* Pairs with numbers are held back, and there are some. */
+static bool
+have_numbers(const DistilTrainJob *job)
+{
+	return job->n_validation > 0 && !isnan(job->set->texts[job->validation[0]].number);
+}
 
 /* A teacher's answers stand for labels that are not there. */
 static bool
@@ -40,6 +51,8 @@ distil_train_metric(const DistilTrainJob *job)
 		case DISTIL_LABEL_MANY:
 		case DISTIL_LABEL_SPANS:
 			return "f1";
+		case DISTIL_LABEL_PAIR:
+			return have_numbers(job) ? "spearman" : "accuracy";
 		case DISTIL_LABEL_NUMBER:
 			break;
 	}
@@ -80,6 +93,38 @@ count_masked(const DistilTrainJob *job, const float *margins)
 	job->counts[0].support += n;
 	for (int i = 0; i < n; i++)
 		job->counts[0].hits += margins[i] == 0;
+}
+
+/*
+ * Cosines of pairs with numbers; margins of others, 0 where no other pair's
+ * text is nearer than the partner.
+ */
+static void
+count_pairs(const DistilTrainJob *job, const float *values, Tally *tally)
+{
+	const DbertTrainBatch *batch = &job->batch->core;
+	int			n = batch->n_texts / 2;
+
+	job->counts[0].support += n;
+	for (int i = 0; i < n; i++)
+	{
+		job->counts[0].hits += values[i] == 0;
+		if (batch->targets == NULL)
+			continue;
+		distil_numbers_add(&tally->cosines, values[i]);
+		distil_numbers_add(&tally->numbers, batch->targets[i]);
+	}
+}
+
+static double
+spearman(const Tally *tally)
+{
+	MemoryContext old = MemoryContextSwitchTo(tally->cosines.context);
+	DistilRanking said = distil_ranking(&tally->cosines),
+				truth = distil_ranking(&tally->numbers);
+
+	MemoryContextSwitchTo(old);
+	return distil_spearman(&said, &truth, NULL);
 }
 
 static void
@@ -146,6 +191,11 @@ count_batch(const DistilTrainJob *job, const float *logits, int n, Tally *tally)
 		count_masked(job, logits);
 		return;
 	}
+	if (job->head == DBERT_HEAD_NONE)
+	{
+		count_pairs(job, logits, tally);
+		return;
+	}
 	if (answers_are_truth(job))
 		distil_teacher_answer(job);
 	for (int i = 0; i < n; i++)
@@ -166,15 +216,19 @@ metric_value(const DistilTrainJob *job, const Tally *t)
 	if (job->problem == DBERT_PROBLEM_REGRESSION)
 		return answers_are_truth(job) ? 1 - t->errors / (t->sum_squares - t->sum * t->sum / (double) t->n) :
 			sqrt(t->errors / (double) t->n);
-	return job->set->kind == DISTIL_LABEL_ONE || job->head == DBERT_HEAD_MASK ? distil_recall_of(&all) : distil_f1_of(&all);
+	if (job->head == DBERT_HEAD_NONE && have_numbers(job))
+		return spearman(t);
+	return job->set->kind == DISTIL_LABEL_MANY || job->set->kind == DISTIL_LABEL_SPANS ? distil_f1_of(&all) : distil_recall_of(&all);
 }
 
 DistilEvaluation
 distil_train_evaluate(DistilTrainJob *job)
 {
-	Tally		tally = {0};
 	double		sum = 0,
 				weights = 0;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "distilbert evaluation", ALLOCSET_DEFAULT_SIZES);
+	Tally		tally = {.cosines.context = context,.numbers.context = context};
+	DistilEvaluation result;
 
 	memset(job->counts, 0, sizeof(DistilClassCount) * Max(job->n_labels, 1));
 	for (int first = 0; first < job->n_validation;)
@@ -191,7 +245,9 @@ distil_train_evaluate(DistilTrainJob *job)
 		weights += weight;
 		first += n;
 	}
-	return (DistilEvaluation) {.loss = weights > 0 ? sum / weights : 0,.value = metric_value(job, &tally)};
+	result = (DistilEvaluation) {.loss = weights > 0 ? sum / weights : 0,.value = metric_value(job, &tally)};
+	MemoryContextDelete(context);
+	return result;
 }
 
 double

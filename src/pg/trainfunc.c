@@ -82,7 +82,8 @@ read_rows(DistilTrainJob *job)
 	}
 	if (job->set->truncated > 0)
 		ereport(NOTICE,
-				(errmsg("%d of %d texts are cut at %d tokens", job->set->truncated, job->set->n, job->set->max_tokens)));
+				(errmsg("%d of %d texts are cut at %d tokens", job->set->truncated,
+						job->set->n * distil_trainset_texts_each(job->set), job->set->max_tokens)));
 }
 
 /* Rows of each class among those. */
@@ -92,19 +93,26 @@ count_classes(const DistilTrainJob *job, const int32 *texts, int n)
 	int64	   *counts = palloc0(sizeof(int64) * Max(job->n_labels, 1));
 
 	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		counts[distil_trainset_class(job->set, texts[i])]++;
+	}
 	return counts;
 }
 
-/* How many of n rows are held back: never all of them. */
+/*
+ * How many of n rows are held back: never all of them.  Pairs are judged by
+ * others, so of those there are two on both sides.
+ */
 static int
 validation_rows(const DistilTrainJob *job, int n)
 {
-	int			wanted = (int) rint((double) n * job->args.validation);
+	int			least = job->set->kind == DISTIL_LABEL_PAIR ? 2 : 1,
+				wanted = (int) rint((double) n * job->args.validation);
 
-	if (wanted == 0 && job->args.validation > 0)
-		wanted = 1;
-	return Min(wanted, n - 1);
+	if (job->args.validation > 0)
+		wanted = Max(wanted, least);
+	return Max(Min(wanted, n - least), 0);
 }
 
 /*
@@ -129,6 +137,7 @@ split_pieces(DistilTrainJob *job)
 	job->n_training = 0;
 	for (int i = 0; i < job->set->n; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (i >= n || held[texts[i].label])
 			job->validation[job->n_validation++] = i;
 		else
@@ -160,6 +169,7 @@ split_rows(DistilTrainJob *job)
 	{
 		bool		can = left == NULL || left[distil_trainset_class(job->set, order[i])] > 1;
 
+		CHECK_FOR_INTERRUPTS();
 		if (job->n_validation < wanted && can)
 		{
 			job->validation[job->n_validation++] = order[i];
@@ -171,12 +181,17 @@ split_rows(DistilTrainJob *job)
 	}
 	for (int i = 0; i < rest; i++)
 		job->validation[job->n_validation++] = n + i;
+	pfree(order);
+}
+
+static void
+check_validation(const DistilTrainJob *job)
+{
 	if (job->n_validation == 0 && job->args.early_stopping > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("early_stopping needs validation, but there is no row to hold back"),
 				 errhint("Give more rows, or a validation_query.")));
-	pfree(order);
 }
 
 
@@ -216,16 +231,17 @@ static void
 plan_options(DistilTrainJob *job)
 {
 	const DistilTrainArgs *args = &job->args;
-	int64		longest = distil_trainset_longest(job->set);
+	int			longest_text = distil_trainset_longest(job->set);
+	int64		longest = (int64) longest_text * distil_trainset_texts_each(job->set);
 	int			max_texts = Min(args->batch_size, job->set->n);
 
 	job->options = (DbertTrainOptions)
 	{
-		.head = job->head,.problem = job->problem,.n_labels = job->n_labels,.labels = job->labels,
+		.head = job->head,.problem = job->problem,.embedding_loss = job->embedding_loss,.n_labels = job->n_labels,.labels = job->labels,
 			.class_weights = class_weights(job),.head_only = args->head_only,
 			.freeze_embeddings = args->freeze_embeddings,.dropout = args->dropout,.seed = (uint64) args->seed,
 			.learning_rate = args->learning_rate,.weight_decay = args->weight_decay,.warmup = args->warmup,
-			.max_grad_norm = 1,.max_texts = max_texts,.max_text_tokens = (int) longest,
+			.max_grad_norm = 1,.max_texts = max_texts * distil_trainset_texts_each(job->set),.max_text_tokens = longest_text,
 			.max_batch_tokens = (int) Max(longest, Min(args->batch_tokens, longest * max_texts)),
 			.keep_best = args->early_stopping > 0,.threads = dbert_pool_threads(distil_pool()),
 			.kernels = distil_kernels()
@@ -254,11 +270,11 @@ check_memory(DistilTrainJob *job)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("training \"%s\" needs %llu MB of memory", job->args.base, (unsigned long long) (bytes >> 20)),
 				 errdetail("The limit, distilbert.train_memory, is %d MB.", distil_guc_train_memory),
-				 job->masker != NULL ? errhint("Make batch_size, batch_tokens or max_tokens smaller, or raise the limit.") :
+				 job->masker != NULL || job->head == DBERT_HEAD_NONE ? errhint("Make batch_size, batch_tokens or max_tokens smaller, or raise the limit.") :
 				 errhint("Make batch_size, batch_tokens or max_tokens smaller, set freeze_embeddings or head_only, or raise the limit.")));
 	ereport(NOTICE,
 			(errmsg("training on %d %s, validating on %d: %lld steps, %llu MB of memory",
-					job->n_training, job->masker != NULL ? "pieces of texts" : "texts", job->n_validation,
+					job->n_training, job->masker != NULL ? "pieces of texts" : job->head == DBERT_HEAD_NONE ? "pairs" : "texts", job->n_validation,
 					(long long) job->options.steps,
 					(unsigned long long) ((bytes >> 20) + 1))));
 	if (teacher.disk > 0)
@@ -406,6 +422,9 @@ train(DistilTrainJob *job, MemoryContext context)
 		split_pieces(job);
 	else
 		split_rows(job);
+	check_validation(job);
+	if (job->set->kind == DISTIL_LABEL_PAIR)
+		distil_train_begin_pairs(job);
 	plan_options(job);
 	check_memory(job);
 	if (job->teacher != NULL)

@@ -29,6 +29,7 @@ typedef struct DistilTrainJob
 	DistilTrainSet *set;
 	DbertHead	head;
 	DbertProblem problem;
+	DbertEmbeddingLoss embedding_loss;	/* of embed */
 	const int32 *tag_labels;	/* of entities: the label of each tag, if not the tag itself */
 	const char *const *labels;	/* [n_labels] UTF-8 */
 	int			n_labels;
@@ -85,13 +86,16 @@ distil_train_fill(const DistilTrainJob *job, int epoch, const int32 *order, int 
 /* trainevaluate.c: the rows held back, without dropout; there is one at least. */
 extern DistilEvaluation distil_train_evaluate(DistilTrainJob *job);
 
+/* trainpairs.c: the loss of pairs of texts, and their numbers as it takes them; after they are split. */
+extern void distil_train_begin_pairs(DistilTrainJob *job);
+
 /* The metric's value for what the teacher says of them. */
 extern double distil_train_measure_teacher(DistilTrainJob *job);
 
 /* The number of the largest of n logits. */
 extern int	distil_best_label(const float *logits, int n);
 
-/* "accuracy", "f1", "rmse" or "agreement" */
+/* "accuracy", "f1", "rmse", "spearman" or "agreement" */
 extern const char *distil_train_metric(const DistilTrainJob *job);
 
 #endif

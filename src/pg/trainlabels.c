@@ -123,6 +123,11 @@ distil_train_choose_labels(DistilTrainJob *job)
 		job->problem = DBERT_PROBLEM_SINGLE;
 		return;
 	}
+	if (set->kind == DISTIL_LABEL_PAIR)
+	{
+		job->head = DBERT_HEAD_NONE;
+		return;
+	}
 	job->head = DBERT_HEAD_SEQUENCE;
 	if (set->kind == DISTIL_LABEL_NUMBER)
 	{

@@ -40,7 +40,10 @@ void
 distil_train_permute(int32 *order, int n, uint64 key)
 {
 	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		order[i] = i;
+	}
 	for (int first = n - 1; first > 0; first -= SHUFFLE_PART)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -53,7 +56,10 @@ distil_train_shuffle(int64 seed, int epoch, const int32 *examples, int n, int32 
 {
 	distil_train_permute(order, n, dbert_random_key(seed, STREAM_ORDER, epoch));
 	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		order[i] = examples[order[i]];
+	}
 }
 
 /* ---- telling ---- */

@@ -76,7 +76,11 @@ distil_trainset_longest(const DistilTrainSet *set)
 	int			longest = 1;
 
 	for (int i = 0; i < set->n; i++)
-		longest = Max(longest, set->texts[i].n_tokens);
+	{
+		const DistilTrainText *t = &set->texts[i];
+
+		longest = Max(longest, set->kind == DISTIL_LABEL_PAIR ? Max(t->n_first, t->n_tokens - t->n_first) : t->n_tokens);
+	}
 	return longest;
 }
 
@@ -145,27 +149,26 @@ add_tags(DistilTrainSet *set, const DistilExample *row, const DbertTokenList *li
 	pfree(types);
 }
 
+/* text[0], or both in one sequence. */
 static void
-add_tokens(DistilTrainSet *set, const DistilExample *row, DistilTrainText *into)
+add_tokens(DistilTrainSet *set, const DistilExample *row, const DistilText *text, bool pair, DistilTrainText *into)
 {
-	const DistilText *text = row->texts;
 	DbertAllocator alloc = distil_allocator(CurrentMemoryContext);
 	DbertTokenList list = {0};
 	DbertError	err = {0};
 	bool		truncated;
 
-	if (dbert_tokenize(set->tokenizer, text[0].data, text[0].len, row->pair ? text[1].data : NULL, text[1].len,
+	if (dbert_tokenize(set->tokenizer, text[0].data, text[0].len, pair ? text[1].data : NULL, pair ? text[1].len : 0,
 					   set->max_tokens, &alloc, distil_poll(), &list, &truncated, &err) != DBERT_OK)
 		distil_raise(&err, NULL);
 	if (set->kind == DISTIL_LABEL_SPANS)
 		add_tags(set, row, &list);
-	if (row->pair)
+	if (pair)
 		set->types = grow(set, set->types, &set->types_capacity, set->n_ids + list.count, sizeof(uint8));
-	for (size_t i = 0; row->pair && i < list.count; i++)
+	for (size_t i = 0; pair && i < list.count; i++)
 		set->types[set->n_ids + i] = list.items[i].type;
 	set->ids = grow(set, set->ids, &set->ids_capacity, set->n_ids + list.count, sizeof(int32));
-	into->token = set->n_ids;
-	into->n_tokens = (int32) list.count;
+	into->n_tokens += (int32) list.count;
 	for (size_t i = 0; i < list.count; i++)
 		set->ids[set->n_ids++] = list.items[i].id;
 	set->truncated += truncated;
@@ -254,11 +257,15 @@ add_example(DistilTrainSet *set, const DistilExample *row)
 {
 	DistilTrainText *text = next_text(set);
 
-	add_tokens(set, row, text);
+	*text = (DistilTrainText)
+	{
+		.token = set->n_ids,.label = set->n_label_refs,.n_labels = row->n_labels,.number = row->number
+	};
+	add_tokens(set, row, row->texts, set->pairs, text);
+	text->n_first = text->n_tokens;
+	if (set->kind == DISTIL_LABEL_PAIR)
+		add_tokens(set, row, &row->texts[1], false, text);
 	set->labels = grow(set, set->labels, &set->labels_capacity, set->n_label_refs + row->n_labels, sizeof(int32));
-	text->label = set->n_label_refs;
-	text->n_labels = row->n_labels;
-	text->number = row->number;
 	text->unlabelled = row->unlabelled;
 	set->n_unlabelled += row->unlabelled;
 	for (int i = 0; i < row->n_labels; i++)
@@ -268,13 +275,13 @@ add_example(DistilTrainSet *set, const DistilExample *row)
 
 /* The kind is that of the labels there are; where there are none so far, that of the rows to come. */
 static void
-check_kind(DistilTrainSet *set, DistilLabelKind kind, const DistilExample *rows, int n)
+check_kind(DistilTrainSet *set, DistilLabelKind kind, bool pairs, const DistilExample *rows, int n)
 {
 	bool		labels = false;
 
 	for (int i = 0; i < n && !labels; i++)
 		labels = !rows[i].unlabelled;
-	if (set->n > 0 && (set->pairs != rows[0].pair || (labels && set->n > set->n_unlabelled && set->kind != kind)))
+	if (set->n > 0 && (set->pairs != pairs || (labels && set->n > set->n_unlabelled && set->kind != kind)))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("the columns of validation_query are of another kind than those of query")));
@@ -286,13 +293,14 @@ static void
 visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows, int n)
 {
 	DistilTrainSet *set = ctx;
+	bool		pairs = rows[0].pair && kind != DISTIL_LABEL_PAIR;
 
-	check_kind(set, kind, rows, n);
-	if (rows[0].pair && !set->takes_pairs)
+	check_kind(set, kind, pairs, rows, n);
+	if (pairs && !set->takes_pairs)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("the base model does not take pairs of texts")));
-	set->pairs = rows[0].pair;
+	set->pairs = pairs;
 	set->integers = integers;
 	for (int i = 0; i < n; i++)
 	{
@@ -391,9 +399,13 @@ distil_trainset_renumber(DistilTrainSet *set, const char *const *labels, int n_l
 			number[entry->number] = i;
 	}
 	for (size_t i = 0; i < set->n_label_refs; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		set->labels[i] = number[set->labels[i]];
+	}
 	for (size_t i = 0; set->kind == DISTIL_LABEL_SPANS && set->tags != NULL && i < set->n_ids; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (set->tags[i] > DISTIL_TAG_O)
 			set->tags[i] = (set->tags[i] - 1) % 2 + DISTIL_TAG_B(number[(set->tags[i] - 1) / 2]);
 	}
@@ -417,17 +429,17 @@ DistilTrainBatch *
 distil_trainbatch_create(const DistilTrainSet *set, int max_texts, int max_tokens, int n_labels)
 {
 	DistilTrainBatch *b = palloc0(sizeof(DistilTrainBatch));
-	Size		targets = sizeof(float) * (Size) max_texts * n_labels;
+	Size		targets = sizeof(float) * (Size) max_texts * Max(n_labels, 1);
 
 	b->max_texts = max_texts;
 	b->max_tokens = max_tokens;
 	b->n_labels = n_labels;
-	b->cu = palloc(sizeof(int32) * ((Size) max_texts + 1));
+	b->cu = palloc(sizeof(int32) * ((Size) max_texts * distil_trainset_texts_each(set) + 1));
 	b->ids = palloc(sizeof(int32) * (Size) max_tokens);
 	b->types = set->pairs ? palloc(max_tokens) : NULL;
 	b->classes = palloc(sizeof(int32) * (Size) Max(max_tokens, max_texts));
 	b->masked = set->kind == DISTIL_LABEL_NONE ? palloc(sizeof(int32) * (Size) max_tokens) : NULL;
-	if (set->kind != DISTIL_LABEL_MANY && set->kind != DISTIL_LABEL_NUMBER)
+	if (set->kind != DISTIL_LABEL_MANY && set->kind != DISTIL_LABEL_NUMBER && set->kind != DISTIL_LABEL_PAIR)
 		return b;
 	check_limit(set, targets);
 	b->targets = MemoryContextAllocHuge(CurrentMemoryContext, targets);
@@ -483,6 +495,11 @@ fill_targets(DistilTrainBatch *b, const DistilTrainSet *set, int row, const Dist
 		fill_tags(b, set, row, text);
 		return;
 	}
+	if (set->kind == DISTIL_LABEL_PAIR)
+	{
+		b->targets[row] = text->number;
+		return;
+	}
 	targets = b->targets + (Size) row * b->n_labels;
 	memset(targets, 0, sizeof(float) * b->n_labels);
 	if (set->kind == DISTIL_LABEL_NUMBER)
@@ -491,30 +508,45 @@ fill_targets(DistilTrainBatch *b, const DistilTrainSet *set, int row, const Dist
 		targets[set->labels[text->label + i]] = 1;
 }
 
+/* Where the example's texts end. */
+static void
+add_ends(DistilTrainBatch *b, const DistilTrainSet *set, int row, const DistilTrainText *text)
+{
+	int			each = distil_trainset_texts_each(set);
+	int32	   *cu = b->cu + (Size) row * each;
+
+	if (each == 2)
+		cu[1] = cu[0] + text->n_first;
+	cu[each] = cu[0] + text->n_tokens;
+}
+
 int
 distil_trainbatch_fill(DistilTrainBatch *batch, const DistilTrainSet *set, const int32 *order,
 					   int first, int end)
 {
-	int			texts = 0;
+	int			each = distil_trainset_texts_each(set);
+	int			rows = 0,
+				at = 0;
 
 	batch->cu[0] = 0;
-	while (first + texts < end && fits(batch, set, texts, batch->cu[texts], order[first + texts]))
+	for (; first + rows < end && fits(batch, set, rows, at, order[first + rows]); rows++)
 	{
-		const DistilTrainText *text = &set->texts[order[first + texts]];
+		const DistilTrainText *text = &set->texts[order[first + rows]];
 
-		memcpy(batch->ids + batch->cu[texts], set->ids + text->token, sizeof(int32) * text->n_tokens);
+		memcpy(batch->ids + at, set->ids + text->token, sizeof(int32) * text->n_tokens);
 		if (set->pairs)
-			memcpy(batch->types + batch->cu[texts], set->types + text->token, text->n_tokens);
+			memcpy(batch->types + at, set->types + text->token, text->n_tokens);
 		if (set->kind != DISTIL_LABEL_NONE)
-			fill_targets(batch, set, texts, text);
-		batch->cu[texts + 1] = batch->cu[texts] + text->n_tokens;
-		texts++;
+			fill_targets(batch, set, rows, text);
+		add_ends(batch, set, rows, text);
+		at += text->n_tokens;
 	}
 	batch->core = (DbertTrainBatch)
 	{
-		.n_texts = texts,.cu = batch->cu,.ids = batch->ids,.types = batch->types,.classes = batch->classes,.targets = batch->targets
+		.n_texts = rows * each,.cu = batch->cu,.ids = batch->ids,.types = batch->types,.classes = batch->classes,
+		.targets = set->kind == DISTIL_LABEL_PAIR && isnan(batch->targets[0]) ? NULL : batch->targets
 	};
-	return texts;
+	return rows;
 }
 
 int64
@@ -526,6 +558,7 @@ distil_trainbatch_count(const DistilTrainBatch *batch, const DistilTrainSet *set
 
 	for (int i = 0; i < n; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (!fits(batch, set, texts, tokens, order[i]))
 			texts = tokens = 0;
 		count += texts == 0;

@@ -3,7 +3,7 @@
  *
  * Where texts have labels an example is a text, cut at max_tokens; where they
  * have none it is a piece of up to max_tokens, and all of a text is in its
- * pieces.
+ * pieces.  Two texts for an embedding are an example, each cut for itself.
  */
 #ifndef DISTILBERT_PG_TRAINSET_H
 #define DISTILBERT_PG_TRAINSET_H
@@ -16,6 +16,7 @@ typedef struct DistilTrainText
 {
 	size_t		token;			/* its first one in ids */
 	int32		n_tokens;
+	int32		n_first;		/* of PAIR: of which so many are the first text */
 	int32		n_labels;
 	size_t		label;			/* its first one in labels; of NONE the row that it is a piece of */
 	float		number;
@@ -92,7 +93,7 @@ extern int64 distil_trainset_bytes(const DistilTrainSet *set);
 
 /*
  * Memory for one batch of examples, and filling it: texts order[first ..] as
- * many as fit max_tokens tokens and max_texts texts, at least one.
+ * many as fit max_tokens tokens and max_texts examples, at least one.
  */
 typedef struct DistilTrainBatch
 {
@@ -113,6 +114,13 @@ extern DistilTrainBatch *distil_trainbatch_create(const DistilTrainSet *set, int
 												  int n_labels);
 extern int	distil_trainbatch_fill(DistilTrainBatch *batch, const DistilTrainSet *set,
 								   const int32 *order, int first, int end);
+
+/* Texts that an example is to the core. */
+static inline int
+distil_trainset_texts_each(const DistilTrainSet *set)
+{
+	return set->kind == DISTIL_LABEL_PAIR ? 2 : 1;
+}
 
 /* How many batches that makes. */
 extern int64 distil_trainbatch_count(const DistilTrainBatch *batch, const DistilTrainSet *set,

@@ -213,28 +213,35 @@ distil_teacher_plan(DistilTrainJob *job)
 
 	*d = job->args.distill;
 	d->teacher_hidden = config_of(t)->hidden;
-	if (!same_tokens(job) && (d->cosine > 0 || d->hidden > 0 || job->head == DBERT_HEAD_TOKEN))
+	if (!same_tokens(job) && (d->cosine > 0 || d->hidden > 0 || d->attention > 0 || job->head == DBERT_HEAD_TOKEN))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the tokens of \"%s\" are not those of \"%s\"", job->args.base, job->args.teacher),
 				 errdetail("Their vocabularies differ, so there is nothing to compare token by token."),
 				 job->head == DBERT_HEAD_TOKEN ? errhint("Take a base model with the teacher's vocabulary, or none.") :
-				 errhint("Set alpha_cosine and alpha_hidden to 0; the answers for whole texts can be learnt.")));
+				 errhint("Set alpha_cosine, alpha_hidden and alpha_attention to 0; the answers for whole texts can be learnt.")));
 	if (d->cosine < 0)
 		d->cosine = same_tokens(job) ? 1 : 0;
 	if (job->set->n_unlabelled == job->set->n)
 		d->hard = 0;
-	if (d->soft + d->hard + d->cosine + d->hidden == 0)
+	if (d->soft + d->hard + d->cosine + d->hidden + d->attention == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there is nothing to learn from rows without labels"),
 				 errhint("Give alpha_soft a positive number.")));
-	t->n_states = d->hidden > 0 ? dbert_trainbase_config(job->base)->layers : d->cosine > 0 ? 1 : 0;
+	t->n_states = d->hidden > 0 || d->attention > 0 ? dbert_trainbase_config(job->base)->layers : d->cosine > 0 ? 1 : 0;
 	if (t->n_states > config_of(t)->layers)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the student has %d layers, more than the teacher's %d", t->n_states, config_of(t)->layers),
-				 errhint("With alpha_hidden each layer of the student needs one of the teacher's: give layers, or leave alpha_hidden 0.")));
+				 errhint("With alpha_hidden or alpha_attention each layer of the student needs one of the teacher's: give layers, or leave them 0.")));
+	if (d->attention > 0 && dbert_trainbase_config(job->base)->heads != config_of(t)->heads)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the student's layers have %d heads, the teacher's %d", dbert_trainbase_config(job->base)->heads,
+						config_of(t)->heads),
+				 errhint("With alpha_attention they must be as many: give \"hidden\" a multiple of %d, or leave alpha_attention 0.",
+						 config_of(t)->heads)));
 	t->by_labels = validation_has_labels(job);
 	job->options.distill = d;
 }
@@ -244,12 +251,20 @@ reading_options(const DistilTrainJob *job)
 {
 	DbertTeacherOptions o = {
 		.max_texts = job->options.max_texts,.max_tokens = job->options.max_batch_tokens,
-		.threads = dbert_pool_threads(distil_pool()),.n_states = job->teacher->n_states
+		.threads = dbert_pool_threads(distil_pool()),.n_states = job->teacher->n_states,
+		.attention = job->teacher->distill.attention > 0
 	};
 
 	o.max_text_tokens = distil_trainset_longest(job->teacher->set);
 	o.max_tokens = Max(o.max_tokens, o.max_text_tokens);
 	return o;
+}
+
+/* Numbers of a token that are kept of each layer. */
+static size_t
+kept_columns(const DistilTeacher *t)
+{
+	return (size_t) config_of(t)->hidden * (t->distill.attention > 0 ? 3 : 1);
 }
 
 /* Rows of logits, of all texts. */
@@ -265,7 +280,7 @@ distil_teacher_bytes(DistilTrainJob *job)
 	const DistilTeacher *t = job->teacher;
 	DbertTeacherOptions o = reading_options(job);
 	DistilTeacherBytes b = {0};
-	uint64		wide = config_of(t)->hidden;
+	uint64		wide = kept_columns(t);
 	size_t		bytes;
 
 	if (!dbert_teacher_bytes(t->model->core, &o, &bytes))
@@ -305,17 +320,29 @@ begin_outputs(DistilTrainJob *job)
 		return;
 	PrepareTempTablespaces();
 	t->file = BufFileCreateTemp(false);
-	t->halves = huge_array(job->options.max_text_tokens, wide, sizeof(uint16));
+	t->halves = huge_array(job->options.max_text_tokens, 2 * (size_t) wide, sizeof(uint16));
 	t->states = palloc(sizeof(float *) * t->n_states);
+	t->queries_keys = t->distill.attention > 0 ? palloc(sizeof(float *) * t->n_states) : NULL;
 	t->by_layer = palloc0(sizeof(float *) * layers);
 	for (int i = 0; i < t->n_states; i++)
 	{
 		t->states[i] = huge_array(job->options.max_batch_tokens, wide, sizeof(float));
+		if (t->queries_keys != NULL)
+			t->queries_keys[i] = huge_array(job->options.max_batch_tokens, 2 * (size_t) wide, sizeof(float));
 		t->by_layer[layers - t->n_states + i] = t->states[i];
 	}
 }
 
-/* The states of the batch's texts, one text after the other. */
+static void
+write_floats(DistilTeacher *t, const float *x, size_t count)
+{
+	CHECK_FOR_INTERRUPTS();
+	for (size_t j = 0; j < count; j++)
+		t->halves[j] = dbert_f16_of_float(x[j]);
+	BufFileWrite(t->file, t->halves, count * sizeof(uint16));
+}
+
+/* What is kept of the batch's tokens, one text after the other. */
 static void
 write_states(DistilTeacher *t, const DbertTeacher *core, const DbertTrainBatch *batch)
 {
@@ -324,13 +351,12 @@ write_states(DistilTeacher *t, const DbertTeacher *core, const DbertTrainBatch *
 	for (int b = 0; b < batch->n_texts; b++)
 		for (int i = 0; i < t->n_states; i++)
 		{
-			const float *x = dbert_teacher_states(core, i) + batch->cu[b] * wide;
-			size_t		count = (batch->cu[b + 1] - batch->cu[b]) * wide;
+			size_t		first = batch->cu[b] * wide,
+						count = (batch->cu[b + 1] - batch->cu[b]) * wide;
 
-			CHECK_FOR_INTERRUPTS();
-			for (size_t j = 0; j < count; j++)
-				t->halves[j] = dbert_f16_of_float(x[j]);
-			BufFileWrite(t->file, t->halves, count * sizeof(uint16));
+			write_floats(t, dbert_teacher_states(core, i) + first, count);
+			if (t->queries_keys != NULL)
+				write_floats(t, dbert_teacher_queries_keys(core, i) + 2 * first, 2 * count);
 		}
 }
 
@@ -408,24 +434,31 @@ read_exactly(BufFile *file, void *buf, size_t len)
 #endif
 }
 
+static void
+read_floats(const DistilTeacher *t, float *x, size_t count)
+{
+	CHECK_FOR_INTERRUPTS();
+	read_exactly(t->file, t->halves, count * sizeof(uint16));
+	for (size_t j = 0; j < count; j++)
+		x[j] = dbert_float_of_f16(t->halves[j]);
+}
+
 /* Of one text, which is row b of the batch. */
 static void
 read_states(const DistilTrainJob *job, const DistilTrainText *text, int b)
 {
 	const DistilTeacher *t = job->teacher;
 	size_t		wide = config_of(t)->hidden,
-				count = text->n_tokens * wide;
+				count = text->n_tokens * wide,
+				first = job->batch->cu[b] * wide;
 
-	if (BufFileSeek(t->file, 0, (off_t) (text->token * t->n_states * wide * sizeof(uint16)), SEEK_SET) != 0)
+	if (BufFileSeek(t->file, 0, (off_t) (text->token * t->n_states * kept_columns(t) * sizeof(uint16)), SEEK_SET) != 0)
 		elog(ERROR, "could not seek in a temporary file");
 	for (int i = 0; i < t->n_states; i++)
 	{
-		float	   *into = t->states[i] + job->batch->cu[b] * wide;
-
-		CHECK_FOR_INTERRUPTS();
-		read_exactly(t->file, t->halves, count * sizeof(uint16));
-		for (size_t j = 0; j < count; j++)
-			into[j] = dbert_float_of_f16(t->halves[j]);
+		read_floats(t, t->states[i] + first, count);
+		if (t->queries_keys != NULL)
+			read_floats(t, t->queries_keys[i] + 2 * first, 2 * count);
 	}
 }
 
@@ -448,6 +481,7 @@ distil_teacher_fill(const DistilTrainJob *job, const int32 *order, int n)
 	}
 	job->batch->core.soft = t->soft;
 	job->batch->core.states = t->by_layer;
+	job->batch->core.queries_keys = (const float *const *) t->queries_keys;
 }
 
 void

@@ -27,13 +27,14 @@ typedef struct DistilTeacher
 	double		value;			/* the teacher's own, of the metric */
 	int			n_states;		/* after how many layers */
 	float	   *outputs;		/* [rows of logits, n_labels] of all texts */
-	BufFile    *file;			/* of each text, states [n_states, T, C'] */
-	uint16	   *halves;			/* [longest text, C'] */
+	BufFile    *file;			/* of each text and layer, states [T, C'] and, if attention counts, queries and keys [T, 2C'] */
+	uint16	   *halves;			/* [longest text, 2C'] */
 
 	/* of a batch */
 	float	   *soft;
 	float	  **states;			/* [n_states] of [N, C'] */
 	const float **by_layer;		/* [L], see DbertTrainBatch */
+	float	  **queries_keys;	/* [n_states] of [N, 2C'], or NULL */
 } DistilTeacher;
 
 /* Bytes that a teacher takes. */

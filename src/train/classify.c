@@ -196,4 +196,4 @@ loss_of_logits(const DbertPass *pass, bool differentiate, double *loss, double *
 	return dbert_pass_check_loss(pass, *loss);
 }
 
-const DbertObjective dbert_classify = {dbert_classify_place, forward, loss_of_logits, backward, NULL};
+const DbertObjective dbert_classify = {dbert_classify_place, forward, loss_of_logits, backward, NULL, NULL};

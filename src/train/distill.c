@@ -2,9 +2,9 @@
  * distill.c -- an objective: what a teacher says, beside or instead of labels.
  *
  * The head and the hard loss are classify.c's.  The loss is a weighted mean of
- * up to four (train.h, DbertDistill): soft, hard, cosine, hidden.  Where states
- * are compared all rows of the last layer go on, and the head takes the first
- * of each text out of them.
+ * up to five (train.h, DbertDistill): soft, hard, cosine, hidden, attention.
+ * Where tokens are compared all rows of the last layer go on, and the head takes
+ * the first of each text out of them.
  *
  * With S the student's logits, Q the teacher's and T the temperature, of a row:
  * soft = T^2 sum q (log q - log p), q = softmax(Q / T), p = softmax(S / T), and
@@ -44,9 +44,10 @@ place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
 
 	dbert_classify_place(t, l, a, rows);
 	a->row = dbert_layout_floats(l, t->options.n_labels, 1);
-	if (!dbert_distill_reads_states(d))
+	if (!dbert_distill_reads_tokens(d))
 		return;
 	a->first = dbert_layout_floats(l, rows, t->config.hidden);
+	a->head_sums = dbert_layout_place(l, t->options.max_texts, t->config.heads, sizeof(double));
 	a->row_sums = dbert_layout_place(l, n, sizeof(double), 1);
 	a->dprojected = dbert_layout_floats(l, n, wide);
 	a->projected = t->config.dense ? dbert_layout_floats(l, n, wide) : NULL;
@@ -188,7 +189,7 @@ is_inner(const DbertPass *pass, int i, int *b)
 static double
 share_of(const DbertDistill *d, double part, double weight)
 {
-	return weight > 0 ? part / (d->soft + d->hard + d->cosine + d->hidden) / weight : 0;
+	return weight > 0 ? part / (d->soft + d->hard + d->cosine + d->hidden + d->attention) / weight : 0;
 }
 
 /* soft and hard loss; the logits become the derivative */
@@ -311,6 +312,13 @@ states_loss(const DbertPass *pass, double *loss)
 	return DBERT_OK;
 }
 
+static void
+add(float *sum, const float *x, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		sum[i] += x[i];
+}
+
 /*
  * The derivative of compare_states by x in dx, beta times what is there
  * added; so with the matrix's gradient, which the last layer, the first to come, begins.
@@ -334,10 +342,59 @@ states_backward(const DbertPass *pass, int layers, const float *x, float *dx, fl
 		DBERT_TRY(dbert_product(&pass->run, &dw));
 		return dbert_linear_backward(&pass->run, w, NULL, x, dy, pass->n, dx, beta);
 	}
-	if (beta != 0)
-		return dbert_add_rows(&pass->run, dx, dy, pass->n, t->config.hidden);
-	memcpy(dx, dy, (size_t) pass->n * t->config.hidden * sizeof(float));
+	if (beta == 0)
+		memcpy(dx, dy, (size_t) pass->n * t->config.hidden * sizeof(float));
+	else
+		add(dx, dy, (size_t) pass->n * t->config.hidden);
 	return DBERT_OK;
+}
+
+/* ---- attention ---- */
+
+/* All scores of all heads of a layer. */
+static double
+count_scores(const DbertPass *pass)
+{
+	double		scores = 0;
+
+	for (int b = 0; b < pass->batch->n_texts; b++)
+		scores += pow(pass->batch->cu[b + 1] - pass->batch->cu[b], 2);
+	return scores * pass->trainer->config.heads;
+}
+
+/* The layer's loss is added to *loss, its derivative to dq and dkv, unless they are NULL. */
+static DbertStatus
+compare_attention(const DbertPass *pass, int layer, double *loss, float *dq, float *dkv)
+{
+	const DbertDistill *d = distill_of(pass);
+	const DbertTrainer *t = pass->trainer;
+	DbertSelfAttention s = dbert_pass_attention(pass, layer);
+	DbertScoreMatch match = {
+		.queries_keys = pass->batch->queries_keys[layer],.hidden = d->teacher_hidden,
+		.share = share_of(d, d->attention, count_scores(pass) * t->config.layers),.sums = t->acts.head_sums,
+		.dq = dq,.dkv = dkv
+	};
+
+	DBERT_TRY(dbert_self_attention_match(&pass->run, &s, &match));
+	for (int i = 0; i < s.n_texts * s.heads; i++)
+		*loss += match.sums[i];
+	return DBERT_OK;
+}
+
+static DbertStatus
+attention_loss(const DbertPass *pass, double *loss)
+{
+	for (int l = 0; distill_of(pass)->attention > 0 && l < pass->trainer->config.layers; l++)
+		DBERT_TRY(compare_attention(pass, l, loss, NULL, NULL));
+	return DBERT_OK;
+}
+
+static DbertStatus
+attention_backward(const DbertPass *pass, int layer, float *dq, float *dkv)
+{
+	double		unused = 0;
+
+	return distill_of(pass)->attention > 0 ? compare_attention(pass, layer, &unused, dq, dkv) : DBERT_OK;
 }
 
 /* ---- the whole ---- */
@@ -349,6 +406,7 @@ loss_of_pass(const DbertPass *pass, bool differentiate, double *loss, double *we
 	*weight = pass->trainer->options.head == DBERT_HEAD_TOKEN ? soft_weight(pass) : pass->batch->n_texts;
 	DBERT_TRY(logits_loss(pass, differentiate, loss));
 	DBERT_TRY(states_loss(pass, loss));
+	DBERT_TRY(attention_loss(pass, loss));
 	return dbert_pass_check_loss(pass, *loss);
 }
 
@@ -360,15 +418,18 @@ backward(const DbertPass *pass, float *dx)
 	const DbertActs *a = &t->acts;
 	size_t		c = t->config.hidden;
 
-	if (!dbert_distill_reads_states(distill_of(pass)))
+	if (!dbert_distill_reads_tokens(distill_of(pass)))
 		return dbert_classify_backward(pass, a->hidden, pass->rows, dx);
 	DBERT_TRY(dbert_classify_backward(pass, takes_first_rows(pass) ? a->first : a->hidden, head_rows(pass), a->t2));
-	DBERT_TRY(states_backward(pass, t->config.layers, a->hidden, dx, 0));
+	if (dbert_distill_reads_states(distill_of(pass)))
+		DBERT_TRY(states_backward(pass, t->config.layers, a->hidden, dx, 0));
+	else
+		memset(dx, 0, pass->n * c * sizeof(float));
 	if (!takes_first_rows(pass))
-		return dbert_add_rows(&pass->run, dx, a->t2, pass->n, (int) c);
-	for (int b = 0; b < pass->batch->n_texts; b++)
-		for (size_t j = 0; j < c; j++)
-			dx[pass->batch->cu[b] * c + j] += a->t2[b * c + j];
+		add(dx, a->t2, pass->n * c);
+	else
+		for (int b = 0; b < pass->batch->n_texts; b++)
+			add(dx + pass->batch->cu[b] * c, a->t2 + b * c, c);
 	return DBERT_OK;
 }
 
@@ -380,4 +441,4 @@ between(const DbertPass *pass, int layers, float *dx)
 	return states_backward(pass, layers, pass->trainer->acts.layers[layers].x, dx, 1);
 }
 
-const DbertObjective dbert_distill = {place, forward, loss_of_pass, backward, between};
+const DbertObjective dbert_distill = {place, forward, loss_of_pass, backward, between, attention_backward};

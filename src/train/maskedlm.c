@@ -20,15 +20,14 @@
 #include <math.h>
 #include <string.h>
 
-/* Masked rows of a block. */
-#define BLOCK 256
+/* Masked rows of a block at most; each block packs the decoder anew for its products. */
+#define BLOCK 384
 
 /* Columns of a block that a part takes: four cache lines of each row. */
 #define PART_COLUMNS 64
 
-/* Rows of the vocabulary: of a part, and of a product in which they are summed over. */
+/* Rows of the vocabulary that a part takes. */
 #define PART_ROWS 1024
-#define PRODUCT_ROWS 8192
 
 static void
 place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
@@ -213,22 +212,16 @@ decoder_gradient(const Block *b, const float *scaled)
 	return dbert_train_loop(b->run, dbert_train_parts(b->vocab, PART_ROWS), 4, bias_part, (void *) b);
 }
 
-/* dd[m, C] = dlogits' W, the scale afterwards; the sum over the vocabulary in pieces, or products would have few rows */
+/* dd[m, C] = dlogits' W, the scale afterwards */
 static DbertStatus
 input_gradient(const Block *b, float *dd)
 {
 	const DbertLinear *w = &b->trainer->params.w.head_out;
+	DbertProduct p = {
+		.ta = true,.m = b->m,.n = w->k,.k = b->vocab,.a = b->x,.lda = b->m,.b = w->w,.ldb = w->k,.c = dd,.ldc = w->k
+	};
 
-	for (int first = 0; first < b->vocab; first += PRODUCT_ROWS)
-	{
-		DbertProduct p = {
-			.ta = true,.m = b->m,.n = w->k,.k = b->vocab - first < PRODUCT_ROWS ? b->vocab - first : PRODUCT_ROWS,
-			.a = b->x + (size_t) first * b->m,.lda = b->m,.b = w->w + (size_t) first * w->k,.ldb = w->k,
-			.beta = first > 0 ? 1 : 0,.c = dd,.ldc = w->k
-		};
-
-		DBERT_TRY(dbert_product(b->run, &p));
-	}
+	DBERT_TRY(dbert_product(b->run, &p));
 	scale_rows(dd, b->scale, b->m, w->k, dd);
 	return DBERT_OK;
 }
@@ -262,11 +255,13 @@ loss_of_blocks(const DbertPass *pass, bool differentiate, double *loss, double *
 		.trainer = t,.run = &pass->run,.vocab = t->config.vocab,.x = t->acts.block,.bias = t->params.w.head_out.b,
 		.differentiate = differentiate,.share = 1.0 / pass->rows,.dbias = (float *) t->params.g.head_out.b
 	};
+	int			blocks = dbert_train_parts(pass->rows, BLOCK),
+				size = dbert_train_parts(pass->rows, blocks);
 	double		sum = 0;
 
-	for (b.first = 0; b.first < pass->rows; b.first += BLOCK)
+	for (b.first = 0; b.first < pass->rows; b.first += size)
 	{
-		b.m = pass->rows - b.first < BLOCK ? pass->rows - b.first : BLOCK;
+		b.m = pass->rows - b.first < size ? pass->rows - b.first : size;
 		b.classes = pass->batch->classes + b.first;
 		b.margins = t->acts.logits + b.first;
 		b.more = b.first > 0;
@@ -276,9 +271,7 @@ loss_of_blocks(const DbertPass *pass, bool differentiate, double *loss, double *
 	}
 	*weight = pass->rows;
 	*loss = sum * b.share;
-	if (!isfinite(*loss))
-		return dbert_fail(pass->run.err, DBERT_E_INVALID, "the loss is no longer finite: training has diverged");
-	return DBERT_OK;
+	return dbert_pass_check_loss(pass, *loss);
 }
 
-const DbertObjective dbert_masked_lm = {place, forward, loss_of_blocks, backward, NULL};
+const DbertObjective dbert_masked_lm = {place, forward, loss_of_blocks, backward, NULL, NULL};

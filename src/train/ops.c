@@ -138,7 +138,6 @@ pack_part(void *ctx, int part, int worker)
 	size_t		first = (size_t) number * PART_LANES,
 				ld = left ? b->p->lda : b->p->ldb;
 	const float *src = (left ? b->a : b->b) + (across ? first : first * ld);
-
 	int			lanes = part_lanes(left ? b->m : b->n, number, PART_LANES);
 
 	if (left)

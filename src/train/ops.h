@@ -141,7 +141,7 @@ dbert_exp_negative(float x)
 				r = at - n * 0.693359375f + n * 2.12194440e-4f,
 				p = 1.9875691500e-4f,
 				power;
-	int32_t		bits = ((int32_t) n + 127) * (1 << 23);
+	uint32_t	bits = ((uint32_t) (int32_t) n + 127) << 23;	/* of NaN any: p is NaN */
 
 	p = p * r + 1.3981999507e-3f;
 	p = p * r + 8.3334519073e-3f;
@@ -190,6 +190,21 @@ extern DbertStatus dbert_self_attention_forward(const DbertTrainRun *run, const 
 /* dq and dkv, laid out like q and kv, from dcontext[R, C] */
 extern DbertStatus dbert_self_attention_backward(const DbertTrainRun *run, const DbertSelfAttention *s,
 												 const float *dcontext, float *dq, float *dkv);
+
+/* Scores q k' / sqrt(D) against a teacher's, of all heads of all tokens. */
+typedef struct DbertScoreMatch
+{
+	const float *queries_keys;	/* [N, 2C'] the teacher's, of as many heads */
+	int			hidden;			/* C' */
+	double		share;			/* of a squared difference in the loss */
+	double	   *sums;			/* [B, H] the loss of each text's heads */
+	float	   *dq,				/* to which derivatives are added, or NULL: not wanted */
+			   *dkv;
+} DbertScoreMatch;
+
+/* All tokens look (s->queries NULL); the scratch is for heads as wide as the wider ones. */
+extern DbertStatus dbert_self_attention_match(const DbertTrainRun *run, const DbertSelfAttention *s,
+											  const DbertScoreMatch *match);
 
 /*
  * The place in the mask of the probability with which token i (counted over

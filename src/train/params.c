@@ -13,6 +13,9 @@
 /* transformers' initializer_range */
 #define INIT_STD 0.02
 
+/* Random numbers of a millisecond or less. */
+#define POLL_NUMBERS 16384
+
 /* purposes of random streams; dropout has the others (pass.c) */
 #define STREAM_INIT 1
 
@@ -73,15 +76,21 @@ same_labels(const DbertTrainer *trainer)
 }
 
 /* Matrices at random, norms 1, biases 0. */
-static void
-begin_slot(const DbertTrainer *trainer, const DbertSlot *slot, int number, float *out)
+static DbertStatus
+begin_slot(const DbertTrainer *trainer, const DbertSlot *slot, int number, float *out, const DbertPoll *poll,
+		   DbertError *err)
 {
 	size_t		count = (size_t) slot->rows * slot->cols;
 	uint64_t	key = dbert_random_key(trainer->options.seed, STREAM_INIT, number);
 	float		vector = dbert_slot_is_norm(slot) ? 1 : 0;
 
 	for (size_t i = 0; i < count; i++)
+	{
+		if (i % POLL_NUMBERS == 0 && dbert_stopped(poll))
+			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
 		out[i] = dbert_slot_is_matrix(slot) ? (float) (INIT_STD * dbert_random_normal(key, i)) : vector;
+	}
+	return DBERT_OK;
 }
 
 static DbertStatus
@@ -93,10 +102,7 @@ load_slot(DbertTrainer *trainer, const DbertSlot *slot, int number, void *block,
 	if (slot->kind == DBERT_SLOT_TIED)
 		return DBERT_OK;
 	if (slot->n_parts == 0 || (dbert_slot_role(slot) == DBERT_ROLE_OUTPUT && !trainer->kept_head))
-	{
-		begin_slot(trainer, slot, number, out);
-		return DBERT_OK;
-	}
+		return begin_slot(trainer, slot, number, out, poll, err);
 	for (int part = 0; part < slot->n_parts; part++)
 	{
 		DBERT_TRY(dbert_tensor_read(&trainer->base->pack->source, slot->parts[part], out, block, poll, err));

@@ -89,7 +89,7 @@ spread_rows(const DbertPass *pass, float *x)
 /* ---- embeddings ---- */
 
 /* Token i of the batch is token position_of(i) of its text. */
-static void
+static DbertStatus
 add_embeddings(const DbertPass *pass, float *x)
 {
 	const DbertWeights *w = &pass->trainer->params.w;
@@ -97,6 +97,8 @@ add_embeddings(const DbertPass *pass, float *x)
 	size_t		c = pass->trainer->config.hidden;
 
 	for (int b = 0; b < batch->n_texts; b++)
+	{
+		DBERT_TRY(dbert_train_poll(&pass->run));
 		for (int i = batch->cu[b]; i < batch->cu[b + 1]; i++)
 		{
 			const float *word = w->word + batch->ids[i] * c,
@@ -106,6 +108,8 @@ add_embeddings(const DbertPass *pass, float *x)
 			for (size_t j = 0; j < c; j++)
 				x[i * c + j] = (type ? word[j] + type[j] : word[j]) + position[j];
 		}
+	}
+	return DBERT_OK;
 }
 
 /* x0 = drop(norm(word + position + type)) */
@@ -115,7 +119,7 @@ embed_forward(const DbertPass *pass)
 	DbertTrainer *t = pass->trainer;
 	DbertActs  *a = &t->acts;
 
-	add_embeddings(pass, a->xhat0);
+	DBERT_TRY(add_embeddings(pass, a->xhat0));
 	DBERT_TRY(dbert_norm_forward(&pass->run, &t->params.w.embed_norm, a->xhat0, pass->n, t->config.hidden,
 								 t->config.norm_eps, a->xhat0, a->rstd0, a->layers[0].x));
 	return dbert_pass_drop(pass, DBERT_DROP_EMBEDDING, 0, a->layers[0].x, pass->n, a->layers[0].x);
@@ -146,6 +150,8 @@ embed_backward(const DbertPass *pass, float *dx)
 	if (g->type != NULL)
 		DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->type, t->config.types, (int) c));
 	for (int b = 0; b < batch->n_texts; b++)
+	{
+		DBERT_TRY(dbert_train_poll(&pass->run));
 		for (int i = batch->cu[b]; i < batch->cu[b + 1]; i++)
 		{
 			add_row((float *) g->word + batch->ids[i] * c, dx + i * c, c);
@@ -153,6 +159,7 @@ embed_backward(const DbertPass *pass, float *dx)
 			if (g->type != NULL)
 				add_row((float *) g->type + (batch->types ? batch->types[i] : 0) * c, dx + i * c, c);
 		}
+	}
 	return DBERT_OK;
 }
 
@@ -162,8 +169,8 @@ embed_backward(const DbertPass *pass, float *dx)
  * qkv holds a row of queries, keys and values for each token; where some rows
  * go on alone, keys and values of all and then the queries of these.
  */
-static DbertSelfAttention
-attention_of(const DbertPass *pass, int layer)
+DbertSelfAttention
+dbert_pass_attention(const DbertPass *pass, int layer)
 {
 	DbertTrainer *t = pass->trainer;
 	const float *qkv = t->acts.layers[layer].qkv;
@@ -176,7 +183,7 @@ attention_of(const DbertPass *pass, int layer)
 		.kv = alone ? qkv : qkv + c,.ldkv = alone ? 2 * c : 3 * c,
 		.dropout = dbert_pass_dropout(pass, DBERT_DROP_PROBABILITIES, layer),
 		.scratch = t->acts.attention,
-		.scratch_floats = dbert_self_attention_scratch(t->options.max_text_tokens, c / t->config.heads)
+		.scratch_floats = dbert_self_attention_scratch(t->options.max_text_tokens, dbert_head_columns_most(t))
 	};
 
 	return s;
@@ -191,7 +198,7 @@ some_outputs(const DbertLinear *w, int first, int n)
 	return some;
 }
 
-/* As attention_of says; picked[R, C] are the rows of x that go on alone. */
+/* As dbert_pass_attention says; picked[R, C] are the rows of x that go on alone. */
 static DbertStatus
 project_forward(const DbertPass *pass, int layer, const DbertSelfAttention *s, const float *picked)
 {
@@ -236,7 +243,7 @@ attention_forward(const DbertPass *pass, int layer)
 	const DbertLayer *w = &t->params.w.layers[layer];
 	const DbertLayerActs *a = &t->acts.layers[layer];
 	const DbertTrainRun *run = &pass->run;
-	DbertSelfAttention s = attention_of(pass, layer);
+	DbertSelfAttention s = dbert_pass_attention(pass, layer);
 	DbertDropout drop = dbert_pass_dropout(pass, DBERT_DROP_ATTENTION, layer);
 	int			c = t->config.hidden,
 				m = rows_behind_attention(pass, layer);
@@ -264,7 +271,7 @@ attention_backward(const DbertPass *pass, int layer, float *dx)
 			   *g = &t->params.g.layers[layer];
 	const DbertLayerActs *a = &t->acts.layers[layer];
 	const DbertTrainRun *run = &pass->run;
-	DbertSelfAttention s = attention_of(pass, layer);
+	DbertSelfAttention s = dbert_pass_attention(pass, layer);
 	DbertDropout drop = dbert_pass_dropout(pass, DBERT_DROP_ATTENTION, layer);
 	bool		drops = is_bert(pass) && drop.threshold != 0;
 	float	   *dout = drops ? t->acts.t : dx;
@@ -276,6 +283,8 @@ attention_backward(const DbertPass *pass, int layer, float *dx)
 										   t->config.hidden, dx, drops ? dout : NULL));
 	DBERT_TRY(dbert_linear_backward(run, &w->attn_out, &g->attn_out, a->context, dout, m, dcontext, 0));
 	DBERT_TRY(dbert_self_attention_backward(run, &s, dcontext, dqkv + (s.q - a->qkv), dqkv + (s.kv - a->qkv)));
+	if (t->objective->attention != NULL)
+		DBERT_TRY(t->objective->attention(pass, layer, dqkv + (s.q - a->qkv), dqkv + (s.kv - a->qkv)));
 	if (goes_on_alone(pass, layer))
 		pick_rows(pass, a->x, t->acts.t2);
 	return project_backward(pass, layer, &s, dqkv, t->acts.t2, dx);

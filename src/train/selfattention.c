@@ -107,16 +107,16 @@ typedef struct Operand
 	bool		transposed;
 } Operand;
 
-/* c[M, N] = a[M, K] b'[N, K] */
+/* c[M, N] = a[M, K] b'[N, K], plus c if add is set */
 static void
 head_product(const DbertTrainRun *run, const Head *h, Operand a, Operand b, int m, int n, int k, float *c,
-			 size_t ldc)
+			 size_t ldc, bool add)
 {
 	const DbertTrainKernels *kernels = run->kernels->train;
 
 	kernels->pack_left(h->left, a.x, a.ld, a.transposed, m, k);
 	kernels->pack_right(h->right, b.x, b.ld, b.transposed, n, k);
-	kernels->multiply(c, ldc, h->left, h->right, NULL, false, m, n, k);
+	kernels->multiply(c, ldc, h->left, h->right, NULL, add, m, n, k);
 }
 
 /* The mask of query i, or NULL. */
@@ -140,7 +140,7 @@ probabilities(const DbertTrainRun *run, const DbertSelfAttention *s, const Head 
 	Operand		q = {h->q, s->ldq, false},
 				k = {h->k, s->ldkv, false};
 
-	head_product(run, h, q, k, h->m, h->t, h->d, h->p, h->t);
+	head_product(run, h, q, k, h->m, h->t, h->d, h->p, h->t, false);
 	for (int i = 0; i < h->m; i++)
 	{
 		size_t		at = (size_t) i * h->t;
@@ -178,7 +178,7 @@ forward_part(void *ctx, int part, int worker)
 		return DBERT_OK;
 	probabilities(loop->run, s, &h);
 	head_product(loop->run, &h, left_over(s, &h, false), v, h.m, h.d, h.t, loop->context + at_context(s, &h),
-				 s->hidden);
+				 s->hidden, false);
 	return DBERT_OK;
 }
 
@@ -256,11 +256,11 @@ backward_part(void *ctx, int part, int worker)
 		return DBERT_OK;
 	}
 	probabilities(run, s, &h);
-	head_product(run, &h, left_over(s, &h, true), out_columns, h.t, h.d, h.m, dv, s->ldkv);
-	head_product(run, &h, out_rows, v, h.m, h.t, h.d, h.dp, h.t);
+	head_product(run, &h, left_over(s, &h, true), out_columns, h.t, h.d, h.m, dv, s->ldkv, false);
+	head_product(run, &h, out_rows, v, h.m, h.t, h.d, h.dp, h.t, false);
 	softmax_backward(run, s, &h);
-	head_product(run, &h, dx, k, h.m, h.d, h.t, loop->dq + h.at_q, s->ldq);
-	head_product(run, &h, dx_transposed, q, h.t, h.d, h.m, dk, s->ldkv);
+	head_product(run, &h, dx, k, h.m, h.d, h.t, loop->dq + h.at_q, s->ldq, false);
+	head_product(run, &h, dx_transposed, q, h.t, h.d, h.m, dk, s->ldkv, false);
 	return DBERT_OK;
 }
 
@@ -271,4 +271,71 @@ dbert_self_attention_backward(const DbertTrainRun *run, const DbertSelfAttention
 	HeadLoop	loop = {.run = run,.s = s,.dcontext = dcontext,.dq = dq,.dkv = dkv};
 
 	return dbert_train_loop(run, s->n_texts * s->heads, heads_between(s), backward_part, &loop);
+}
+
+/* ---- a teacher's scores ---- */
+
+typedef struct MatchLoop
+{
+	const DbertTrainRun *run;
+	const DbertSelfAttention *s;
+	const DbertScoreMatch *match;
+} MatchLoop;
+
+/* h->p = q k', and h->dropped = the teacher's, whose heads have d columns */
+static void
+both_scores(const MatchLoop *loop, const Head *h, int first, int d)
+{
+	const DbertSelfAttention *s = loop->s;
+	size_t		ld = 2 * (size_t) loop->match->hidden;
+	const float *teacher = loop->match->queries_keys + first * ld + (size_t) h->number * d;
+	Operand		q = {h->q, s->ldq, false},
+				k = {h->k, s->ldkv, false},
+				tq = {teacher, ld, false},
+				tk = {teacher + loop->match->hidden, ld, false};
+	Head		wide = *h;
+
+	head_product(loop->run, h, q, k, h->t, h->t, h->d, h->p, h->t, false);
+	wide.right = wide.left + (size_t) (h->t + d + 64) * (h->t > d ? h->t : d);
+	head_product(loop->run, &wide, tq, tk, h->t, h->t, d, h->dropped, h->t, false);
+}
+
+/* of x = q k' / sqrt(D): share (x - y)^2 summed up; with dx = 2 share (x - y) / sqrt(D), dq += dx k, dk += dx' q */
+static DbertStatus
+match_part(void *ctx, int part, int worker)
+{
+	const MatchLoop *loop = ctx;
+	const DbertSelfAttention *s = loop->s;
+	const DbertScoreMatch *match = loop->match;
+	Head		h = head_of_part(s, part, worker);
+	int			d = match->hidden / s->heads;
+	double		sum = 0,
+				other = 1 / sqrt((double) d);
+	Operand		k = {h.k, s->ldkv, true},
+				q = {h.q, s->ldq, true},
+				dx = {h.dp, h.t, false},
+				dx_transposed = {h.dp, h.t, true};
+
+	both_scores(loop, &h, s->cu[part / s->heads], d);
+	for (size_t i = 0; i < (size_t) h.t * h.t; i++)
+	{
+		double		e = (double) h.p[i] * scale(&h) - h.dropped[i] * other;
+
+		sum += match->share * e * e;
+		h.dp[i] = (float) (2 * match->share * e * scale(&h));
+	}
+	match->sums[part] = sum;
+	if (match->dq == NULL)
+		return DBERT_OK;
+	head_product(loop->run, &h, dx, k, h.t, h.d, h.t, match->dq + h.at_q, s->ldq, true);
+	head_product(loop->run, &h, dx_transposed, q, h.t, h.d, h.t, match->dkv + h.at_k, s->ldkv, true);
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_self_attention_match(const DbertTrainRun *run, const DbertSelfAttention *s, const DbertScoreMatch *match)
+{
+	MatchLoop	loop = {.run = run,.s = s,.match = match};
+
+	return dbert_train_loop(run, s->n_texts * s->heads, heads_between(s), match_part, &loop);
 }

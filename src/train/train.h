@@ -69,6 +69,12 @@ extern void dbert_student_free(DbertStudent *student);
 
 /* ---- training ---- */
 
+/* What NONE learns from pairs of texts with numbers (embedding.c). */
+typedef enum DbertEmbeddingLoss
+{
+	DBERT_LOSS_COSENT,			/* the order of the numbers */
+	DBERT_LOSS_COSINE			/* the numbers, as cosines */
+} DbertEmbeddingLoss;
 /*
  * Learning from a teacher: how much each part of the loss counts; 0: not at
  * all.  The loss is the mean weighted by these, so only their ratio matters.
@@ -77,9 +83,10 @@ extern void dbert_student_free(DbertStudent *student);
  * its square (SINGLE and TOKEN: Kullback and Leibler's, of MULTI of each label;
  * REGRESSION: squared error).  hard: the task's own loss, over the rows that
  * have a label.  cosine: 1 - cosine of the last hidden states, over all tokens.
- * hidden: squared error of the hidden states after each layer.  States that
- * are not as wide as the teacher's go through a matrix, which is learnt with the
- * others and forgotten at the end.
+ * hidden: squared error of the hidden states after each layer.  attention: that
+ * of the scores q k' / sqrt(D) of each layer's heads, as many as the teacher's.
+ * States that are not as wide as the teacher's go through a matrix, which is
+ * learnt with the others and forgotten at the end.
  *
  * Source: Hinton, Vinyals and Dean 2015 (arXiv:1503.02531); Sanh et al. 2019
  * (arXiv:1910.01108), section 2; Jiao et al. 2020 (arXiv:1909.10351), section 3.
@@ -90,27 +97,36 @@ typedef struct DbertDistill
 	float		soft,
 				hard,
 				cosine,
-				hidden;
+				hidden,
+				attention;
 	int			teacher_hidden; /* C' */
 } DbertDistill;
 
-/* Does it need the teacher's hidden states, and those of all layers? */
+/* Does it compare hidden states? */
 static inline bool
 dbert_distill_reads_states(const DbertDistill *d)
 {
 	return d->cosine > 0 || d->hidden > 0;
 }
 
+/* Does it compare anything of all tokens? */
+static inline bool
+dbert_distill_reads_tokens(const DbertDistill *d)
+{
+	return dbert_distill_reads_states(d) || d->attention > 0;
+}
+
 typedef struct DbertTrainOptions
 {
-	DbertHead	head;			/* SEQUENCE, TOKEN or MASK */
+	DbertHead	head;			/* SEQUENCE, TOKEN, MASK or NONE */
 	DbertProblem problem;		/* of SEQUENCE; TOKEN is SINGLE */
-	int			n_labels;		/* 0 for MASK */
+	DbertEmbeddingLoss embedding_loss;
+	int			n_labels;		/* 0 for MASK and NONE */
 	const char *const *labels;	/* [n_labels], UTF-8; must outlive the trainer */
 	const float *class_weights; /* [n_labels] of SINGLE, or NULL; must outlive the trainer */
 	const DbertDistill *distill;	/* or NULL: no teacher; must outlive the trainer */
 
-	bool		head_only;		/* the encoder stays as it is; neither this nor the next for MASK */
+	bool		head_only;		/* the encoder stays as it is; not for NONE, and neither this nor the next for MASK */
 	bool		freeze_embeddings;
 	float		dropout;		/* 0 <= p < 1: embeddings, probabilities, layers' outputs, head */
 	uint64_t	seed;			/* of a new head and of dropout */
@@ -121,7 +137,7 @@ typedef struct DbertTrainOptions
 	float		max_grad_norm;	/* 0: no clipping */
 	int64_t		steps;			/* of the whole training */
 
-	int			max_texts;		/* of a batch */
+	int			max_texts;		/* of a batch; of NONE two for each pair */
 	int			max_batch_tokens;	/* N of a batch */
 	int			max_text_tokens;	/* of a text: at most config.positions */
 	bool		keep_best;		/* room for dbert_trainer_keep */
@@ -140,13 +156,14 @@ typedef struct DbertTrainBatch
 	/* What is to be learnt: the one that head and problem ask for. */
 	const int32_t *classes;		/* SINGLE: [B]; TOKEN: [N]; -1 for those that do not count; MASK: [n_masked] ids */
 	const float *targets;		/* MULTI: [B, n_labels] of 0 and 1; REGRESSION: [B, n_labels]; NaN in a row
-								 * that has no label */
+								 * that has no label; NONE: [B / 2], or NULL */
 	const int32_t *masked;		/* MASK: [n_masked] the tokens, of N, whose ids were others, rising */
 	int			n_masked;		/* at least 1 */
 
 	/* What the teacher says, as far as options.distill asks for it. */
 	const float *soft;			/* [B, n_labels]; TOKEN: [N, n_labels]: logits */
 	const float *const *states; /* [L]: after each layer, the last or all of them, [N, C'] */
+	const float *const *queries_keys;	/* [L]: of each layer, [N, 2C'] */
 } DbertTrainBatch;
 
 typedef struct DbertTrainer DbertTrainer;
@@ -189,8 +206,10 @@ extern DbertStatus dbert_trainer_step(DbertTrainer *trainer, const DbertTrainBat
 /*
  * Logits without dropout, [B, n_labels] or [N, n_labels], valid until the next
  * call; of MASK [n_masked], the logit of the class less the greatest one, so
- * that 0 means: the most likely token is the right one.  *loss as above, and *weight what it is the mean of, so that means
- * over several batches can be made.
+ * that 0 means: the most likely token is the right one; of NONE [B / 2],
+ * cosines of pairs with numbers, of others the partner's cosine less the
+ * greatest one.  *loss as above, and *weight what it is the mean of, so that
+ * means over several batches can be made.
  */
 extern DbertStatus dbert_trainer_evaluate(DbertTrainer *trainer, const DbertTrainBatch *batch,
 										  const DbertPoll *poll, const float **logits,

@@ -25,6 +25,8 @@ open_base(DbertTrainBase *b, const DbertSource *source, const DbertPoll *poll, D
 	DBERT_TRY(status);
 	DBERT_TRY(dbert_sentence_read(source, &b->pack->pool, poll, &sentence, &list, err));
 	memcpy(b->dir, sentence.dir, sizeof(b->dir));
+	b->sentence = sentence.present;
+	b->lowercases = sentence.lowercases;
 	return dbert_tokenizer_open(b->pack->tokenizer.image, b->pack->tokenizer.image_size, &b->tokenizer, err);
 }
 

@@ -11,6 +11,8 @@ struct DbertTrainBase
 	DbertPack  *pack;			/* begun, never written: files, config, tensors, tokenizer */
 	DbertTokenizer tokenizer;
 	char		dir[DBERT_FILE_NAME_MAX];	/* folder of config.json */
+	bool		sentence;		/* it has sentence-transformers' files */
+	bool		lowercases;		/* they say so */
 };
 
 #endif

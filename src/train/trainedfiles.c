@@ -5,8 +5,9 @@
  * problem.  model.safetensors is a header made here and the parameters where
  * they lie: reading goes through the tensors' places, nothing is copied.  The
  * tokenizer's files are the base's, out of whatever folder they lie in there.
+ * Embeddings have sentence-transformers' files besides (sentencefiles.c).
  */
-#include "train/trainer.h"
+#include "train/trainedfiles.h"
 
 #include "train/tensorfile.h"
 #include "train/trainbase.h"
@@ -17,15 +18,34 @@
 #define CONFIG_FILE "config.json"
 #define WEIGHTS_FILE "model.safetensors"
 
+#define MAX_MADE 4
+
+/* A file of JSON. */
+typedef struct Made
+{
+	const char *name;
+	char	   *data;
+	size_t		size;
+} Made;
+
 struct DbertTrainedFiles
 {
 	const DbertAllocator *alloc;
 	DbertSource source;
 	const DbertTrainBase *base;
-	char	   *config;
-	size_t		config_size;
+	Made		made[MAX_MADE];
+	int			n_made;
 	DbertTensorFile weights;
 };
+
+DbertStatus
+dbert_trained_add(DbertTrainedFiles *f, const char *name, json_t *root, DbertError *err)
+{
+	Made	   *made = &f->made[f->n_made++];
+
+	made->name = name;
+	return dbert_json_dump(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15), f->alloc, &made->data, &made->size, err);
+}
 
 /* ---- config.json ---- */
 
@@ -53,7 +73,8 @@ set_no_labels(json_t *root, const DbertTrainer *t)
 	json_object_del(root, "id2label");
 	json_object_del(root, "label2id");
 	json_object_del(root, "num_labels");
-	json_object_set_new(root, "tie_word_embeddings", json_boolean(t->tied));
+	if (t->options.head == DBERT_HEAD_MASK)
+		json_object_set_new(root, "tie_word_embeddings", json_boolean(t->tied));
 }
 
 static void
@@ -84,14 +105,14 @@ make_config(const DbertTrainer *t, DbertTrainedFiles *f, const DbertPoll *poll, 
 	architectures = json_array();
 	json_array_append_new(architectures, json_string(t->config.architecture));
 	json_object_set_new(root, "architectures", architectures);
-	if (t->options.head == DBERT_HEAD_MASK)
+	if (t->config.n_labels == 0)
 		set_no_labels(root, t);
 	else
 		set_labels(root, &t->options);
 	set_problem(root, &t->options);
 	json_object_del(root, "torch_dtype");
 	json_object_set_new(root, "dtype", json_string("float32"));
-	return dbert_json_dump(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15), f->alloc, &f->config, &f->config_size, err);
+	return dbert_trained_add(f, CONFIG_FILE, root, err);
 }
 
 /* ---- model.safetensors ---- */
@@ -147,16 +168,27 @@ base_name(const DbertTrainedFiles *f, const char *name, char out[DBERT_FILE_NAME
 	return false;
 }
 
+/* NULL: it is none of those. */
+static const Made *
+find_made(const DbertTrainedFiles *f, const char *name)
+{
+	for (int i = 0; i < f->n_made; i++)
+		if (strcmp(f->made[i].name, name) == 0)
+			return &f->made[i];
+	return NULL;
+}
+
 static DbertStatus
 trained_size(void *ctx, const char *name, int64_t *size, DbertError *err)
 {
 	const DbertTrainedFiles *f = ctx;
 	const DbertSource *base = &f->base->pack->source;
+	const Made *made = find_made(f, name);
 	char		there[DBERT_FILE_NAME_MAX];
 
 	*size = -1;
-	if (strcmp(name, CONFIG_FILE) == 0)
-		*size = (int64_t) f->config_size;
+	if (made != NULL)
+		*size = (int64_t) made->size;
 	else if (strcmp(name, WEIGHTS_FILE) == 0)
 		*size = (int64_t) f->weights.size;
 	else if (base_name(f, name, there))
@@ -169,10 +201,11 @@ trained_read(void *ctx, const char *name, uint64_t offset, void *buf, size_t len
 {
 	const DbertTrainedFiles *f = ctx;
 	const DbertSource *base = &f->base->pack->source;
+	const Made *made = find_made(f, name);
 	char		there[DBERT_FILE_NAME_MAX];
 
-	if (strcmp(name, CONFIG_FILE) == 0)
-		dbert_copy_overlap(offset, buf, len, 0, f->config, f->config_size);
+	if (made != NULL)
+		dbert_copy_overlap(offset, buf, len, 0, made->data, made->size);
 	else if (strcmp(name, WEIGHTS_FILE) == 0)
 		return dbert_tensorfile_read(&f->weights, offset, buf, len, NULL, NULL, err);
 	else if (base_name(f, name, there))
@@ -198,6 +231,8 @@ dbert_trainer_files(const DbertTrainer *trainer, const DbertAllocator *alloc, co
 	f->base = trainer->base;
 	f->source = (DbertSource) {trained_size, trained_read, f};
 	status = make_config(trainer, f, poll, err);
+	if (status == DBERT_OK && trainer->options.head == DBERT_HEAD_NONE)
+		status = dbert_sentence_files(trainer, f, err);
 	if (status == DBERT_OK)
 		status = make_weights(trainer, f, err);
 	if (status != DBERT_OK)
@@ -220,7 +255,8 @@ dbert_trained_free(DbertTrainedFiles *files)
 {
 	if (files == NULL)
 		return;
-	dbert_free(files->alloc, files->config);
+	for (int i = 0; i < files->n_made; i++)
+		dbert_free(files->alloc, files->made[i].data);
 	dbert_tensorfile_free(&files->weights);
 	dbert_free(files->alloc, files);
 }

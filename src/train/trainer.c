@@ -10,9 +10,12 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* Bytes that are copied in a few milliseconds, their pages being new. */
 #define COPY_BLOCK ((size_t) 8 << 20)
+
+#define HUGE_PAGE ((size_t) 2 << 20)
 
 /* ---- memory ---- */
 
@@ -77,6 +80,16 @@ place_layers(const DbertTrainer *t, DbertLayout *l, DbertActs *a)
 	}
 }
 
+size_t
+dbert_head_columns_most(const DbertTrainer *t)
+{
+	const DbertDistill *d = t->options.distill;
+	int			widest = d != NULL && d->attention > 0 && d->teacher_hidden > t->config.hidden ? d->teacher_hidden :
+		t->config.hidden;
+
+	return widest / t->config.heads;
+}
+
 static void
 place_acts(DbertTrainer *t, DbertLayout *l, DbertActs *a)
 {
@@ -96,7 +109,7 @@ place_acts(DbertTrainer *t, DbertLayout *l, DbertActs *a)
 	a->t2 = dbert_layout_floats(l, n, c);
 	a->packed = dbert_layout_floats(l, DBERT_PRODUCT_SCRATCH, 1);
 	a->attention = dbert_layout_floats(l, o->threads,
-									   dbert_self_attention_scratch(o->max_text_tokens, c / t->config.heads));
+									   dbert_self_attention_scratch(o->max_text_tokens, dbert_head_columns_most(t)));
 	a->sums = dbert_layout_place(l, dbert_adamw_parts(&t->params), sizeof(double), 1);
 }
 
@@ -113,17 +126,43 @@ place_all(DbertTrainer *t, DbertLayout *l, DbertError *err)
 
 /* ---- making ---- */
 
+static bool
+has_labels(const DbertTrainOptions *o)
+{
+	return o->head == DBERT_HEAD_SEQUENCE || o->head == DBERT_HEAD_TOKEN;
+}
+
+static DbertStatus
+check_embedding(const DbertConfig *config, const DbertTrainOptions *o, DbertError *err)
+{
+	if (o->head_only)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "embeddings have no head that could learn alone");
+	if (config->dense)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "embeddings of a model with a Dense module cannot be trained");
+	if (config->pooling != DBERT_POOL_MEAN && config->pooling != DBERT_POOL_CLS)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "embeddings can be trained with mean and cls pooling only");
+	if (o->max_texts < 2)
+		return dbert_fail(err, DBERT_E_INVALID, "embeddings are learnt from pairs of texts");
+	return DBERT_OK;
+}
+
 static DbertStatus
 check_options(const DbertTrainBase *base, const DbertTrainOptions *o, DbertError *err)
 {
 	const DbertConfig *config = dbert_trainbase_config(base);
 
-	if (o->head != DBERT_HEAD_SEQUENCE && o->head != DBERT_HEAD_TOKEN && o->head != DBERT_HEAD_MASK)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "only heads that classify texts or tokens or fill masks can be trained");
+	if (o->head == DBERT_HEAD_SPAN)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "heads that find answers cannot be trained");
 	if (o->head == DBERT_HEAD_MASK && (o->head_only || o->freeze_embeddings))
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "masked tokens are learnt by the whole model");
-	if (o->head != DBERT_HEAD_MASK && (o->n_labels < 1 || o->n_labels > DBERT_MAX_LABELS))
+	if (o->head == DBERT_HEAD_NONE)
+		DBERT_TRY(check_embedding(config, o, err));
+	if (o->distill != NULL && (!has_labels(o) || o->head_only))
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "from a teacher a whole model learns to classify texts or tokens");
+	if (o->distill != NULL && o->distill->attention > 0 && o->distill->teacher_hidden % config->heads != 0)
+		return dbert_fail(err, DBERT_E_INVALID, "the teacher's width of %d is not shared by %d heads",
+						  o->distill->teacher_hidden, (int) config->heads);
+	if (has_labels(o) && (o->n_labels < 1 || o->n_labels > DBERT_MAX_LABELS))
 		return dbert_fail(err, DBERT_E_LIMIT, "%d labels, 1 to %d are allowed", o->n_labels, DBERT_MAX_LABELS);
 	if (o->max_text_tokens < 1 || o->max_text_tokens > config->positions ||
 		o->max_batch_tokens < o->max_text_tokens || o->max_texts < 1 || o->steps < 1 ||
@@ -137,6 +176,8 @@ choose_objective(const DbertTrainOptions *o)
 {
 	if (o->head == DBERT_HEAD_MASK)
 		return &dbert_masked_lm;
+	if (o->head == DBERT_HEAD_NONE)
+		return &dbert_embedding;
 	return o->distill != NULL ? &dbert_distill : &dbert_classify;
 }
 
@@ -154,7 +195,9 @@ plan(DbertTrainer *t, const DbertTrainBase *base, const DbertTrainOptions *optio
 	t->config = *dbert_trainbase_config(base);
 	t->config.head = options->head;
 	t->config.problem = options->head == DBERT_HEAD_SEQUENCE ? options->problem : DBERT_PROBLEM_SINGLE;
-	t->config.n_labels = options->head == DBERT_HEAD_MASK ? 0 : options->n_labels;
+	t->config.n_labels = has_labels(options) ? options->n_labels : 0;
+	if (options->head == DBERT_HEAD_NONE && !base->sentence)
+		t->config.normalize = 1;
 	t->config.dense = 0;		/* a sentence encoder's, which classes have no use for */
 	t->config.embedding = t->config.hidden;
 	if (options->distill != NULL && dbert_distill_reads_states(options->distill) &&
@@ -164,10 +207,10 @@ plan(DbertTrainer *t, const DbertTrainBase *base, const DbertTrainOptions *optio
 		t->config.dense_bias = 0;
 		t->config.embedding = options->distill->teacher_hidden;
 	}
-	snprintf(t->config.architecture, sizeof(t->config.architecture), "%sBertFor%s",
+	snprintf(t->config.architecture, sizeof(t->config.architecture), "%sBert%s",
 			 t->config.family == DBERT_FAMILY_DISTILBERT ? "Distil" : "",
-			 options->head == DBERT_HEAD_MASK ? "MaskedLM" :
-			 options->head == DBERT_HEAD_SEQUENCE ? "SequenceClassification" : "TokenClassification");
+			 options->head == DBERT_HEAD_NONE ? "Model" : options->head == DBERT_HEAD_MASK ? "ForMaskedLM" :
+			 options->head == DBERT_HEAD_SEQUENCE ? "ForSequenceClassification" : "ForTokenClassification");
 	t->tied = options->head == DBERT_HEAD_MASK &&
 		(dbert_trainbase_config(base)->head != DBERT_HEAD_MASK ||
 		 dbert_slots_tied(&t->config, &base->pack->tensors));
@@ -216,6 +259,21 @@ copy(void *to, const void *from, size_t bytes, const DbertPoll *poll, DbertError
 	return DBERT_OK;
 }
 
+/*
+ * A gigabyte in pages of 4 kB takes a tenth of a second to release, which is
+ * when somebody waits for a training that he cancelled.  A wish: it may fail.
+ */
+static void
+prefer_huge_pages(char *memory, size_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+	char	   *first = (char *) (((uintptr_t) memory + HUGE_PAGE - 1) & ~(uintptr_t) (HUGE_PAGE - 1));
+
+	if (bytes > 2 * HUGE_PAGE)
+		(void) madvise(first, (bytes - (size_t) (first - memory)) & ~(HUGE_PAGE - 1), MADV_HUGEPAGE);
+#endif
+}
+
 static DbertStatus
 fill(DbertTrainer *t, const DbertPoll *poll, DbertError *err)
 {
@@ -228,6 +286,7 @@ fill(DbertTrainer *t, const DbertPoll *poll, DbertError *err)
 	t->memory = dbert_alloc(t->alloc, l.total + 63);
 	if (t->memory == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory: training needs %zu MB", l.total >> 20);
+	prefer_huge_pages(t->memory, l.total);
 	l.base = (char *) (((uintptr_t) t->memory + 63) & ~(uintptr_t) 63);
 	DBERT_TRY(place_all(t, &l, err));
 
@@ -323,6 +382,8 @@ check_batch(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *err
 		if (batch->cu[b + 1] - batch->cu[b] < 1 || batch->cu[b + 1] - batch->cu[b] > o->max_text_tokens)
 			return dbert_fail(err, DBERT_E_LIMIT, "a text of %d tokens, but room is for 1 to %d",
 							  (int) (batch->cu[b + 1] - batch->cu[b]), o->max_text_tokens);
+	if (o->head == DBERT_HEAD_NONE && batch->n_texts % 2 != 0)
+		return dbert_fail(err, DBERT_E_INVALID, "a text without a partner");
 	return o->head == DBERT_HEAD_MASK ? check_masked(t, batch, err) : DBERT_OK;
 }
 
@@ -332,7 +393,7 @@ pick_rows(const DbertTrainer *t, DbertPass *pass)
 {
 	const DbertTrainBatch *batch = pass->batch;
 
-	if (t->options.distill != NULL && dbert_distill_reads_states(t->options.distill))
+	if (t->options.distill != NULL && dbert_distill_reads_tokens(t->options.distill))
 	{
 		pass->rows = pass->n;	/* all are compared */
 		return;
@@ -342,6 +403,10 @@ pick_rows(const DbertTrainer *t, DbertPass *pass)
 		case DBERT_HEAD_MASK:
 			pass->rows = batch->n_masked;
 			pass->picked = batch->masked;
+			break;
+		case DBERT_HEAD_NONE:
+			pass->rows = t->config.pooling == DBERT_POOL_CLS ? batch->n_texts : pass->n;
+			pass->picked = t->config.pooling == DBERT_POOL_CLS ? batch->cu : NULL;
 			break;
 		case DBERT_HEAD_TOKEN:
 			pass->rows = pass->n;

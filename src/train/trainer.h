@@ -60,12 +60,14 @@ typedef struct DbertActs
 	float	   *head_xhat;		/* [R, C] of the head's norm */
 	float	   *head_rstd;		/* [R] */
 	float	   *dd;				/* [R, C] the derivative by d */
-	float	   *block;			/* logits of some rows, see maskedlm.c */
+	float	   *block;			/* logits of some rows, see maskedlm.c; cosines, see embedding.c */
+	double	   *terms;			/* of pairs, see embedding.c */
 	float	   *first;			/* [R, C] the first rows of texts, where all rows go on */
 	float	   *row;			/* [n_labels] */
 	float	   *projected;		/* [N, C'] states as wide as the teacher's */
 	float	   *dprojected;		/* [N, C'] */
 	double	   *row_sums;		/* [N] */
+	double	   *head_sums;		/* [B, H] */
 
 	/* scratch */
 	float	   *wide;			/* [N, F] */
@@ -120,11 +122,18 @@ typedef struct DbertObjective
 	 * is added to dx[N, C]; NULL: nothing.
 	 */
 	DbertStatus (*between) (const DbertPass *pass, int layers, float *dx);
+
+	/*
+	 * What it has to say about a layer's queries and keys is added to dq and
+	 * dkv, laid out as dbert_pass_attention says; NULL: nothing.
+	 */
+	DbertStatus (*attention) (const DbertPass *pass, int layer, float *dq, float *dkv);
 } DbertObjective;
 
 extern const DbertObjective dbert_classify;		/* SEQUENCE, TOKEN */
 extern const DbertObjective dbert_distill;		/* the same, and a teacher */
 extern const DbertObjective dbert_masked_lm;	/* MASK */
+extern const DbertObjective dbert_embedding;	/* NONE */
 
 struct DbertTrainer
 {
@@ -176,6 +185,12 @@ extern DbertStatus dbert_params_load(DbertTrainer *trainer, const DbertPoll *pol
 
 /* hidden states and the objective's outputs */
 extern DbertStatus dbert_pass_forward(const DbertPass *pass);
+
+/* A layer's attention, after the forward. */
+extern DbertSelfAttention dbert_pass_attention(const DbertPass *pass, int layer);
+
+/* Columns of the widest heads that are looked at. */
+extern size_t dbert_head_columns_most(const DbertTrainer *t);
 
 /* E_INVALID: the loss is not finite */
 extern DbertStatus dbert_pass_check_loss(const DbertPass *pass, double loss);

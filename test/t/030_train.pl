@@ -27,6 +27,10 @@ my %statement = (
 	'steps' => qq{SELECT count(*) FROM distil_train('m', $query, 'sentiment-en-v1', epochs => 10000)},
 	'small steps' => qq{SELECT count(*) FROM distil_train('m', $query, 'distilbert-base', epochs => 10000, batch_size => 1)},
 	'evaluation' => q{SELECT count(*) FROM distil_train('m', 'SELECT body, label FROM rows LIMIT 2', 'distilbert-base', epochs => 10000, learning_rate => 0, validation_query => 'SELECT body, label FROM rows, generate_series(1, 100)')},
+	'compare' => q{SELECT count(*) FROM distil_compare('sentiment-en-v1', 'sentiment-en-v1', 'SELECT ''soup'' || i, ''NEGATIVE'' FROM generate_series(1, 100000000) i')},
+	'confusion' => q{SELECT count(*) FROM distil_confusion('sentiment-en-v1', 'SELECT ''soup'' || i, ''NEGATIVE'' FROM generate_series(1, 100000000) i')},
+	'pretraining' => q{SELECT count(*) FROM distil_pretrain('m', 'SELECT body FROM rows', 'sentiment-en-v1', epochs => 10000)},
+	'reading a long text' => q{SELECT count(*) FROM distil_pretrain('m', 'SELECT repeat(''soup '', 10000000)', 'distilbert-base')},
 	'evaluate' => q{SELECT count(*) FROM distil_evaluate('sentiment-en-v1', 'SELECT ''soup'' || i, ''NEGATIVE'' FROM generate_series(1, 100000000) i')});
 my $session = $node->background_psql('postgres', on_error_stop => 0);
 my $pid = $session->query('SELECT pg_backend_pid()');

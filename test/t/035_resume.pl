@@ -13,11 +13,11 @@ my $node = new_node('main', conf => "restart_after_crash = on\nclient_min_messag
 my $rows = 'SELECT body, label FROM rows ORDER BY id';
 my $folder = $node->data_dir . '/distilbert/pgsql_tmp_training';
 
-load_model($node, $_) for qw(distilbert-base bert-base-cased distilbert-mlm);
+load_model($node, $_) for qw(distilbert-base bert-base-cased distilbert-mlm distilbert-sentiment);
 $node->safe_psql('postgres', <<'SQL');
 CREATE ROLE trainer LOGIN;
 CREATE ROLE stranger LOGIN;
-GRANT EXECUTE ON FUNCTION distil_train, distil_pretrain, distil_export_model TO trainer, stranger;
+GRANT EXECUTE ON FUNCTION distil_train, distil_pretrain, distil_distill, distil_export_model TO trainer, stranger;
 CREATE TABLE rows AS SELECT i AS id, CASE i % 2 WHEN 0 THEN 'warm soup ' ELSE 'a long film ' END || i AS body,
 	CASE i % 2 WHEN 0 THEN 'food' ELSE 'film' END AS label FROM generate_series(1, 40) i;
 GRANT ALL ON rows TO PUBLIC;
@@ -48,6 +48,7 @@ sub call
 	my $function = $o{function} // 'distil_train';
 	my $base = $o{base} // 'distilbert-base';
 
+	return "$function('$name', '$base', \$q\$$query\$q\$, epochs => 40, batch_size => 4 $options)" if $function eq 'distil_distill';
 	return "$function('$name', \$q\$$query\$q\$, '$base', epochs => 40, batch_size => 4 $options)";
 }
 
@@ -105,6 +106,8 @@ my %training = (
 	plain => [ '' ],
 	stopping => [ ', early_stopping => 200, learning_rate => 0.01', query => "SELECT body, CASE WHEN id % 7 = 0 THEN 'film' ELSE label END FROM rows ORDER BY id" ],
 	frozen => [ ', freeze_embeddings => true, early_stopping => 200, validation_query => $v$SELECT body, label FROM rows ORDER BY id LIMIT 10$v$' ],
+	student => [ ', layers => 1, alpha_cosine => 1, alpha_hidden => 1, early_stopping => 200', function => 'distil_distill',
+		base => 'distilbert-sentiment', query => 'SELECT body FROM rows ORDER BY id' ],
 	masked => [ '', function => 'distil_pretrain', base => 'distilbert-mlm', query => 'SELECT body FROM rows ORDER BY id' ]);
 
 for my $name (sort keys %training)
@@ -208,7 +211,7 @@ $node->append_conf('postgresql.conf', 'distilbert.checkpoint_space = 1GB');
 $node->reload;
 
 # By default a short training writes none; 0 turns them off.
-is(ask(q{SHOW distilbert.checkpoint_interval}), '5min', 'the default');
+is(ask(q{SELECT count(*) FROM distil_checkpoints; SHOW distilbert.checkpoint_interval}), "0\n5min", 'the default');
 ask(q{SET distilbert.checkpoint_interval = 0; SELECT count(*) FROM distil_train('m', 'SELECT body, label FROM rows ORDER BY id', 'distilbert-base', epochs => 2, replace => true, resume => true)});
 is_deeply([ training_files($node) ], [], 'no files');
 done_testing();

@@ -1,0 +1,105 @@
+# Distillation beside other sessions: cancelled at any moment; with threads; in a
+# read-only transaction; resumed; what is exported is opened by transformers.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
+use Distil;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = new_node('main');
+load_model($node, $_) for qw(distilbert-sentiment bert-sentiment3 distilbert-base);
+$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE rows AS SELECT i AS id, CASE i % 2 WHEN 0 THEN 'warm soup ' ELSE 'a long film ' END || i AS body FROM generate_series(1, 300) i;
+SQL
+my $count = 'SELECT (SELECT count(*) FROM distilbert.model), (SELECT count(*) FROM distilbert.model_chunk)';
+my $files = q{SELECT count(*) FROM pg_ls_tmpdir()};
+my $rows = $node->safe_psql('postgres', $count);
+my $query = q{'SELECT body FROM rows ORDER BY id'};
+
+# Cancelled while the teacher reads, while the student learns; no model, file or memory remains.
+my %statement = (
+	'teacher' => q{SELECT count(*) FROM distil_distill('m', 'sentiment-en-v1', 'SELECT repeat(''soup and film '', 60) || i FROM generate_series(1, 20000) i')},
+	'student' => qq{SELECT count(*) FROM distil_distill('m', 'sentiment-en-v1', $query, epochs => 10000)},
+	'small steps' => qq{SELECT count(*) FROM distil_distill('m', 'distilbert-sentiment', $query, epochs => 10000, batch_size => 1, alpha_hidden => 1)});
+my $session = $node->background_psql('postgres', on_error_stop => 0);
+my $pid = $session->query('SELECT pg_backend_pid()');
+for my $name (sort keys %statement)
+{
+	for my $threads (1, 2)
+	{
+		my ($rc, $out, $err) = $node->psql('postgres',
+			"SET client_min_messages = error; SET distilbert.threads = $threads; SET statement_timeout = '900ms'; $statement{$name};");
+
+		like($err, qr/canceling statement due to statement timeout/, "$name, $threads threads: timeout");
+	}
+	$session->query("SET client_min_messages = fatal; SET statement_timeout = '900ms'");
+	$session->query($statement{$name});
+	$session->query('RESET statement_timeout');
+	is($session->query('SELECT pg_backend_pid()'), $pid, "$name: the session goes on");
+}
+is($session->query(q{SELECT count(*) FROM pg_backend_memory_contexts WHERE name LIKE 'distilbert t%'}), '0', 'and holds no memory');
+$session->quit;
+is($node->safe_psql('postgres', $count), $rows, 'cancelled distillations leave no rows');
+is($node->safe_psql('postgres', $files), '0', 'and no temporary files');
+
+# The same bits with any number of threads.
+sub sha256_of
+{
+	my ($threads, $options) = @_;
+
+	return $node->safe_psql('postgres', <<"SQL");
+SET client_min_messages = warning;
+SET distilbert.threads = $threads;
+DO \$\$ BEGIN PERFORM distil_distill('m', 'distilbert-sentiment', $query, epochs => 2, alpha_hidden => 1, replace => true $options); END \$\$;
+SELECT sha256 FROM distil_models WHERE name = 'm';
+SQL
+}
+my $one = sha256_of(1, '');
+is(sha256_of(2, ''), $one, 'two threads give the same student');
+isnt(sha256_of(1, ', temperature => 5'), $one, 'another temperature another');
+is($node->safe_psql('postgres', $files), '0', 'no temporary file remains');
+is(sha256_of(1, ', hidden => 16, alpha_attention => 1'), sha256_of(2, ', hidden => 16, alpha_attention => 1'), 'a narrow one, too');
+
+like(($node->psql('postgres', "SET default_transaction_read_only = on; SELECT distil_distill('r', 'distilbert-sentiment', $query)"))[2],
+	qr/cannot execute distil_distill\(\) in a read-only transaction/, 'read-only transaction');
+like(($node->psql('postgres', "SET temp_file_limit = 0; SELECT distil_distill('r', 'distilbert-sentiment', $query)"))[2],
+	qr/temporary file size exceeds temp_file_limit/, 'temp_file_limit holds');
+
+# A directory of the exported files, opened by transformers.
+my @python = split / /, $ENV{HF_PYTHON} // 'python3';
+SKIP:
+{
+	skip 'there is no python with transformers', 3
+	  if system("@python -c 'import torch, transformers' >/dev/null 2>&1") != 0;
+	for my $options ('layers => 1', 'hidden => 16', q{base => 'distilbert-base', layers => 1})
+	{
+		my $dir = PostgreSQL::Test::Utils::tempdir;
+
+		$node->safe_psql('postgres', qq{SET client_min_messages = warning; SELECT count(*) FROM distil_distill('x', 'bert-sentiment3', $query, $options, epochs => 2, learning_rate => 0.01, replace => true)});
+		for my $line (split /\n/, $node->safe_psql('postgres', q{SELECT file, encode(data, 'hex') FROM distil_export_model('x')}))
+		{
+			my ($file, $hex) = split /\|/, $line;
+
+			open(my $f, '>:raw', "$dir/$file") or die $!;
+			print $f pack('H*', $hex);
+			close($f) or die $!;
+		}
+		my $ours = $node->safe_psql('postgres', q{SELECT label || ' ' || score FROM distil_scores('warm soup and a film', 'x') ORDER BY label});
+		my $script = <<'PY';
+import os, sys
+os.environ["HF_HUB_OFFLINE"] = "1"
+from transformers import pipeline
+ours = dict(line.split(" ") for line in sys.argv[2].splitlines())
+theirs = pipeline("text-classification", model=sys.argv[1], top_k=None, device="cpu")(["warm soup and a film"])[0]
+print("same" if set(ours) == {s["label"] for s in theirs} and
+      all(abs(float(ours[s["label"]]) - s["score"]) < 1e-4 for s in theirs) else (ours, theirs))
+PY
+		my ($said, $noise) = ('', '');
+		IPC::Run::run([ @python, '-c', $script, $dir, $ours ], '>', \$said, '2>', \$noise);
+		is($said, "same\n", "transformers opens a student ($options) and says the same") or diag $noise;
+	}
+}
+alive($node);
+done_testing();
