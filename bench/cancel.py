@@ -25,17 +25,17 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 ROWS = "SELECT 'the film number ' || i || ' was ' || repeat('very ', i %% 60) || 'long', i %% 2 FROM generate_series(1, %d) i"
 CASES = {
     "start": (ROWS % 64, "epochs => 1000", "", 2.0),
-    "steps": (ROWS % 64, "epochs => 1000, batch_size => 32", "", 12.0),
+    "steps": (ROWS % 64, "epochs => 1000, batch_size => 32", "", 5.0),
     "long texts": ("SELECT repeat('the film was long ', 200), i % 2 FROM generate_series(1, 64) i",
-                   "epochs => 1000, max_tokens => 512, batch_tokens => 8192", "", 12.0),
-    "evaluation": (ROWS % 200, "epochs => 1000, batch_size => 1, validation => 0.99", "", 12.0),
-    "early stopping": (ROWS % 8, "epochs => 1000, early_stopping => 1000, validation => 0.5", "", 8.0),
+                   "epochs => 1000, max_tokens => 512, batch_tokens => 8192", "", 6.0),
+    "evaluation": (ROWS % 200, "epochs => 1000, batch_size => 1, validation => 0.99", "", 5.0),
+    "early stopping": (ROWS % 8, "epochs => 1000, early_stopping => 1000, validation => 0.5", "", 5.0),
     "checkpoints": (ROWS % 8, "epochs => 1000, early_stopping => 1000, validation => 0.5",
-                    "SET distilbert.checkpoint_interval = '1ms'", 10.0),
-    "storing": (ROWS % 4, "epochs => 1, head_only => true, validation => 0", "", 8.0),
-    "many rows": (ROWS % 3000000, "epochs => 1", "", 10.0),
-    "a huge text": ("SELECT repeat('unbelievable words ', 20000000), i % 2 FROM generate_series(1, 10) i", "epochs => 1", "", 6.0),
-    "planning": ("SELECT 'x', i % 2 FROM generate_series(1, 300000) i", "epochs => 10000", "", 8.0),
+                    "SET distilbert.checkpoint_interval = '1ms'", 6.0),
+    "storing": (ROWS % 4, "epochs => 1, head_only => true, validation => 0", "", 7.0),
+    "many rows": (ROWS % 3000000, "epochs => 1", "", 4.0),
+    "huge texts": ("SELECT repeat('unbelievable words ', 1000000), i % 2 FROM generate_series(1, 10) i", "epochs => 1", "", 3.0),
+    "planning": ("SELECT 'x', i % 2 FROM generate_series(1, 300000) i", "epochs => 10000", "", 5.0),
 }
 
 

@@ -43,5 +43,14 @@ SELECT distil_sentiment('a film');
 SET distilbert.sentiment_model = 'sentiment-en-v2';
 SELECT distil_sentiment('a film');
 RESET distilbert.sentiment_model;
-SELECT distil_embed('a film');
-SELECT distil_entities('a film');
+
+-- the installed models are the defaults of their tasks
+SELECT name, task, builtin, dimensions, labels, bytes BETWEEN 1000000 AND 16000000 AS small
+FROM distil_models WHERE name IN ('entities-en-v1', 'embeddings-en-v1') ORDER BY name;
+SELECT entity, label FROM distil_entities('Angela Merkel met the president of France in Berlin.');
+SELECT entity, label FROM distil_entities('Sony opened an office in Paris.', 'entities-en-v1');
+SELECT distil_mask('Yesterday Peter Schmidt moved to Hamburg.');
+SELECT distil_similarity('A man is playing a guitar.', 'Someone plays the guitar.')
+	> distil_similarity('A man is playing a guitar.', 'The stock market fell on Monday.') AS nearer,
+	distil_similarity('A dog runs on the beach.', 'A dog is running along the shore.') > 0.5 AS near,
+	distil_embed('a film') = distil_embed('a film', 'embeddings-en-v1') AS same;

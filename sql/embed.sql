@@ -31,7 +31,8 @@ SELECT count(*), bool_and(embedding = distil_embed(body, 'bert-sentence')) AS sa
 -- a model with a head can embed, too
 SELECT cardinality(distil_embed('good', 'distilbert-sentiment'));
 
--- the default model is a setting; none is set at first
+-- the default model is a setting
+SET distilbert.embed_model = '';
 SELECT distil_embed('good');
 SET distilbert.embed_model = 'bert-sentence';
 SELECT distil_embed('good') = distil_embed('good', 'bert-sentence') AS same;

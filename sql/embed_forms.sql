@@ -77,6 +77,7 @@ SET distilbert.long_text = truncate;
 -- NULL and the default model
 SELECT distil_embed(NULL, 'bert-cls', true) IS NULL AS text, distil_embed('x', NULL, true) IS NULL AS model,
 	distil_embed_query(NULL::text[], 'bert-cls') IS NULL AS texts;
+SET distilbert.embed_model = '';
 SELECT distil_embed_passage('good');
 SET distilbert.embed_model = 'distilbert-dense';
 SELECT distil_embed_query('good') = distil_embed_query('good', 'distilbert-dense') AS query,

@@ -107,6 +107,7 @@ SELECT count(*) FROM distil_entities(:body, NULL);
 SELECT count(*) FROM distil_entities(:body, 'bert-ner', NULL);
 
 -- errors
+SET distilbert.entities_model = '';
 SELECT * FROM distil_entities(:body);
 SELECT * FROM distil_entities(:body, 'bert-ner', 'maximal');
 SELECT * FROM distil_entities(:body, 'bert-ner', min_score => 1.5);

@@ -140,10 +140,10 @@ distil_guc_init(void)
 						 &distil_guc_sentiment_model, "sentiment-en-v1");
 	define_default_model("distilbert.entities_model",
 						 "Model of distil_entities when none is named.",
-						 &distil_guc_entities_model, "");
+						 &distil_guc_entities_model, "entities-en-v1");
 	define_default_model("distilbert.embed_model",
 						 "Model of distil_embed when none is named.",
-						 &distil_guc_embed_model, "");
+						 &distil_guc_embed_model, "embeddings-en-v1");
 	define_default_model("distilbert.answer_model",
 						 "Model of distil_answer and distil_answer_text when none is named.",
 						 &distil_guc_answer_model, "");

@@ -231,8 +231,25 @@ typedef struct Writer
 {
 	int			fd;
 	pg_crc32c	crc;
-	uint64		unsynced;
+	off_t		at;				/* written so far */
+	off_t		synced;			/* of which so much is on the disk */
 } Writer;
+
+/*
+ * To the disk, and out of the system's cache: nobody will read it soon, and to
+ * throw away a gigabyte at once, with the file, takes long.
+ */
+static bool
+sync_written(Writer *w)
+{
+	if (pg_fdatasync(w->fd) != 0)
+		return false;
+#if defined(USE_POSIX_FADVISE) && defined(POSIX_FADV_DONTNEED)
+	(void) posix_fadvise(w->fd, w->synced, w->at - w->synced, POSIX_FADV_DONTNEED);
+#endif
+	w->synced = w->at;
+	return true;
+}
 
 /* false and errno */
 static bool
@@ -248,11 +265,8 @@ put_piece(Writer *w, const void *data, size_t len)
 		errno = errno != 0 ? errno : ENOSPC;
 		return false;
 	}
-	w->unsynced += len;
-	if (w->unsynced < SYNC_BYTES)
-		return true;
-	w->unsynced = 0;
-	return pg_fdatasync(w->fd) == 0;
+	w->at += len;
+	return w->at - w->synced < SYNC_BYTES || sync_written(w);
 }
 
 static bool

@@ -117,6 +117,7 @@ digest_options(const DistilTrainJob *job, uint8 *digest)
 	ADD(ctx, o->head);
 	ADD(ctx, o->problem);
 	ADD(ctx, o->embedding_loss);
+	ADD(ctx, o->embedding_loss);
 	ADD(ctx, weighted);
 	if (weighted)
 		add(ctx, o->class_weights, sizeof(float) * o->n_labels);
@@ -147,9 +148,11 @@ add_texts(pg_cryptohash_ctx *ctx, const DistilTrainSet *set)
 			CHECK_FOR_INTERRUPTS();
 		ADD(ctx, t->n_tokens);
 		ADD(ctx, t->n_first);
+		ADD(ctx, t->n_first);
 		ADD(ctx, t->n_labels);
 		ADD(ctx, label);
 		ADD(ctx, t->number);
+		ADD(ctx, t->unlabelled);
 		ADD(ctx, t->unlabelled);
 	}
 }

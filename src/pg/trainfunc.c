@@ -100,15 +100,19 @@ count_classes(const DistilTrainJob *job, const int32 *texts, int n)
 	return counts;
 }
 
-/* How many of n rows are held back: never all of them. */
+/*
+ * How many of n rows are held back: never all of them.  Pairs are judged by
+ * others, so of those there are two on both sides.
+ */
 static int
 validation_rows(const DistilTrainJob *job, int n)
 {
-	int			wanted = (int) rint((double) n * job->args.validation);
+	int			least = job->set->kind == DISTIL_LABEL_PAIR ? 2 : 1,
+				wanted = (int) rint((double) n * job->args.validation);
 
-	if (wanted == 0 && job->args.validation > 0)
-		wanted = 1;
-	return Min(wanted, n - 1);
+	if (job->args.validation > 0)
+		wanted = Max(wanted, least);
+	return Max(Min(wanted, n - least), 0);
 }
 
 /*
@@ -266,7 +270,7 @@ check_memory(DistilTrainJob *job)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("training \"%s\" needs %llu MB of memory", job->args.base, (unsigned long long) (bytes >> 20)),
 				 errdetail("The limit, distilbert.train_memory, is %d MB.", distil_guc_train_memory),
-				 job->masker != NULL ? errhint("Make batch_size, batch_tokens or max_tokens smaller, or raise the limit.") :
+				 job->masker != NULL || job->head == DBERT_HEAD_NONE ? errhint("Make batch_size, batch_tokens or max_tokens smaller, or raise the limit.") :
 				 errhint("Make batch_size, batch_tokens or max_tokens smaller, set freeze_embeddings or head_only, or raise the limit.")));
 	ereport(NOTICE,
 			(errmsg("training on %d %s, validating on %d: %lld steps, %llu MB of memory",

@@ -71,8 +71,13 @@ distil_train_begin_pairs(DistilTrainJob *job)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there is only one pair of texts to learn from"),
 				 errdetail("What a model learns of a pair is how it differs from others."),
-				 errhint("Give more rows, or validation => 0.")));
+				 errhint("Give more rows.")));
 	choose_loss(job);
+	if (job->args.batch_size < 2 && job->embedding_loss != DBERT_LOSS_COSINE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"batch_size\" must be 2 or more"),
+				 errdetail("A pair is compared with the others of its batch.")));
 	if (!have_numbers(job))
 		return;
 	find_range(job, &least, &greatest);

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""Make the models that ship, with the extension's own training.
+
+    python models/make.py [entities] [embeddings] [banking] [claim]     # all of them without a word
+
+Everything is learnt in the server, by distil_pretrain, distil_train and distil_distill.  Python prepares: tables of
+texts, vocabularies, first weights (recipe/); and writes what comes out to models/<name>.  No published weights go in.
+
+Needs a server with the extension, found as psql finds it (PGHOST, PGDATABASE, ...), by a superuser, that can read the
+folder --work; numpy, tokenizers and safetensors, for banking scikit-learn.  The data are read where they are (--data).
+Scores are printed by distil_evaluate as the models are made; models/README.md has them, and what each step took.
+"""
+import argparse, functools, random, sys, time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "models/recipe"))
+
+import banking, claim, encoders, entities, similar
+from export import export
+from server import quote, sql, table
+
+BEGUN = time.time()
+
+
+def show(query):
+    """Run a statement and print its rows, and the minutes since the beginning."""
+    print(f"[{(time.time() - BEGUN) / 60:.1f} min] {query}")
+    for row in sql(query):
+        print("    ", *row, flush=True)
+
+
+def call(function, name, query, base, **options):
+    options = ", ".join(f"{k} => {v if isinstance(v, (int, float)) else quote(v)}" for k, v in options.items())
+    show(f"SELECT * FROM {function}({quote(name)}, {quote(query)}, {quote(base)}, {options}, replace => true)")
+
+
+def load(name, path):
+    sql(f"SELECT distil_load_model({quote(name)}, {quote(path)}, replace => true)")
+
+
+def make_entities(a):
+    rng = random.Random(5)
+    wiki, wnut = (list(entities.sentences(a.data / f"{part}-train.conll")) for part in ("wikiann-en", "wnut17"))
+    plain = [[entities.row(w, entities.spans(w, t)) for w, t in part] for part in (wiki, wnut)]
+    rows = plain[0] + plain[1] * 2
+    for part in (wiki, wnut, wnut):
+        rows += entities.exchanged(part, rng)
+    rng.shuffle(rows)
+    table("entities_train", "body text, spans jsonb", rows)
+    for part in ("wikiann-en", "wnut17"):
+        table(f"entities_dev_{part[:4]}", "body text, spans jsonb", entities.rows(a.data, f"{part}-dev.conll"))
+    table("masked_texts", "body text", encoders.masked_texts(a.data))
+
+    encoders.cased(a.data, a.work / "cased")
+    load("cased", a.work / "cased")
+    call("distil_pretrain", "cased-read", "SELECT body FROM masked_texts ORDER BY id", "cased", learning_rate=1e-3,
+         max_tokens=96, mask_share=0.2, dropout=0, validation=0.01)
+    call("distil_train", "entities", "SELECT body, spans FROM entities_train ORDER BY id", "cased-read", task="entities",
+         epochs=3, learning_rate=1e-3, batch_size=32, max_tokens=128,
+         validation_query="SELECT body, spans FROM entities_dev_wiki WHERE id <= 2000")
+    for part in ("wiki", "wnut"):
+        show(f"SELECT * FROM distil_evaluate('entities', 'SELECT body, spans FROM entities_dev_{part}')")
+    export("entities", ROOT / "models/entities-en-v1")
+
+
+def make_embeddings(a):
+    table("pairs_train", "a text, b text, likeness real", [(x, y, d / 5) for x, y, d in similar.pairs(a.data)])
+    table("pairs_dev", "a text, b text, likeness real", [(x, y, d / 5) for x, y, d in similar.sts_b(a.data, "dev")])
+    encoders.similarity(a.words(), a.work / "similar")
+    load("similar", a.work / "similar")
+    call("distil_train", "embeddings", "SELECT a, b, likeness FROM pairs_train ORDER BY id", "similar", task="embed")
+    show("SELECT * FROM distil_evaluate('embeddings', 'SELECT a, b, likeness FROM pairs_dev')")
+    export("embeddings", ROOT / "models/embeddings-en-v1")
+
+
+def make_banking(a):
+    """Not shipped: what fine-tuning an encoder that ships is worth, beside a linear classifier."""
+    train, held = banking.split(a.data)
+    table("banking_train", "body text, intent text", train)
+    table("banking_held", "body text, intent text", held)
+    print(f"TF-IDF and logistic regression: {banking.linear(a.data)}")
+    call("distil_train", "banking", "SELECT body, intent FROM banking_train ORDER BY id", "sentiment-en-v1", epochs=8,
+         learning_rate=5e-4, batch_size=32, max_tokens=64, validation_query="SELECT body, intent FROM banking_held")
+
+
+def make_claim(a):
+    """Not shipped: a teacher of 12 layers, its student of 6."""
+    table("claim_train", "body text, label text", claim.rows(a.data))
+    table("claim_dev", "body text, label text", claim.dev(a.data))
+    encoders.narrow(a.words(), a.work / "narrow")
+    load("narrow", a.work / "narrow")
+    call("distil_train", "teacher", "SELECT body, label FROM claim_train ORDER BY id", "narrow", epochs=2, learning_rate=5e-4,
+         batch_size=32, max_tokens=64, validation_query="SELECT body, label FROM claim_dev")
+    call("distil_distill", "student", "SELECT body FROM claim_train ORDER BY id", "teacher")
+    for name in ("teacher", "student"):
+        show(f"SELECT * FROM distil_evaluate('{name}', 'SELECT body, label FROM claim_dev')")
+
+
+def main():
+    makers = {"entities": make_entities, "embeddings": make_embeddings, "banking": make_banking, "claim": make_claim}
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("what", nargs="*", choices=[[], *makers], help="all without")
+    ask.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")
+    ask.add_argument("--work", type=Path, default=Path("/tmp/distilbert-models"), help="folder for first weights")
+    a = ask.parse_args()
+    a.work.mkdir(parents=True, exist_ok=True)
+    a.words = functools.cache(lambda: encoders.lower_case(a.data))
+    for what in a.what or makers:
+        makers[what](a)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Rows for the entities model: WikiANN and WNUT-17, as texts with spans of PER, ORG, LOC and MISC."""
+TYPES = {"PER": "PER", "ORG": "ORG", "LOC": "LOC", "person": "PER", "location": "LOC", "corporation": "ORG", "group": "ORG",
+         "creative-work": "MISC", "product": "MISC"}
+
+
+def sentences(path):
+    """(words, tags) of each sentence of a file in CoNLL's format."""
+    words, tags = [], []
+    for line in open(path, encoding="utf-8"):
+        parts = line.rstrip("\n").split("\t")
+        if len(parts) < 2 or not parts[0]:
+            if words:
+                yield words, tags
+            words, tags = [], []
+            continue
+        words.append(parts[0].removeprefix("en:") if "wikiann" in str(path) else parts[0])
+        tags.append(parts[-1])
+    if words:
+        yield words, tags
+
+
+def spans(words, tags):
+    """(first word, word after the last, type) of each entity."""
+    out, begin = [], None
+    for i, tag in enumerate(list(tags) + ["O"]):
+        if begin is not None and (tag[0] != "I" or tag[2:] != tags[begin][2:]):
+            out.append((begin, i, TYPES[tags[begin][2:]]))
+            begin = None
+        if begin is None and tag != "O":
+            begin = i
+    return out
+
+
+def row(words, entities):
+    """The text, and its spans as distil_train reads them."""
+    starts, at = [], 0
+    for w in words:
+        starts.append(at)
+        at += len(w) + 1
+    return " ".join(words), [{"start": starts[a], "end": starts[b - 1] + len(words[b - 1]), "label": t}
+                             for a, b, t in entities]
+
+
+def rows(data, name):
+    return [row(words, spans(words, tags)) for words, tags in sentences(data / name)]
+
+
+def exchanged(sents, rng, share=0.6):
+    """The sentences once more, each mention with `share` replaced by one of its type from another sentence: names in
+    sentences where they never stood.  Sentences without an entity are left out."""
+    pool = {}
+    for words, tags in sents:
+        for a, b, t in spans(words, tags):
+            pool.setdefault(t, []).append(words[a:b])
+    out = []
+    for words, tags in sents:
+        here, new, marks, at = spans(words, tags), [], [], 0
+        if not here:
+            continue
+        for a, b, t in here:
+            new += words[at:a]
+            name = rng.choice(pool[t]) if rng.random() < share else words[a:b]
+            marks.append((len(new), len(new) + len(name), t))
+            new += name
+            at = b
+        out.append(row(new + words[at:], marks))
+    return out
