@@ -1,7 +1,7 @@
 -- Distillation: what a student is, what it learns, what is refused.  Figures depend on the
 -- processor's last bits, so they are compared, not shown.
 \getenv abs_srcdir PG_ABS_SRCDIR
-\set models 'distilbert-base distilbert-sentiment bert-sentiment3 distilbert-multilabel distilbert-regression bert-ner bert-base-cased distilbert-qa distilbert-mlm'
+\set models 'distilbert-base distilbert-sentiment bert-sentiment3 distilbert-multilabel distilbert-regression bert-ner bert-base-cased distilbert-qa distilbert-mlm bert-sentence bert-cls distilbert-dense'
 \set setup :abs_srcdir '/test/setup.sql'
 \set ECHO none
 \i :setup
@@ -65,6 +65,19 @@ SELECT architecture, layers FROM distil_models WHERE name = 'ner';
 SELECT count(*) FROM distil_distill('x', 'bert-sentiment3', 'SELECT a.body, b.body, NULL FROM tickets a, tickets b', epochs => 1, replace => true);
 SELECT task, labels FROM distil_models WHERE name = 'x';
 
+-- embeddings: vectors near the teacher's
+SELECT metric, count(*), (array_agg(value ORDER BY epoch DESC))[1] > 0.9 AS near, min(teacher_value) FROM distil_distill('vectors', 'bert-sentence', 'SELECT body FROM texts',
+	epochs => 6, learning_rate => 0.005, dropout => 0) GROUP BY 1;
+SELECT task, layers, dimensions FROM distil_models WHERE name = 'vectors';
+SELECT avg(distilbert.cosine(distil_embed(body, 'vectors'), distil_embed(body, 'bert-sentence'))) > 0.9 AS near FROM texts;
+SELECT count(*) FROM distil_distill('x', 'bert-sentence', 'SELECT body FROM texts', base => 'bert-cls', alpha_cosine => 0, epochs => 1, replace => true);
+SELECT task, layers, dimensions FROM distil_models WHERE name = 'x';
+SELECT count(*) FROM distil_distill('x', 'bert-cls', 'SELECT body FROM texts', alpha_hidden => 1, alpha_attention => 1, epochs => 1, replace => true);
+SELECT task, layers, dimensions FROM distil_models WHERE name = 'x';
+SELECT distil_distill('x1', 'distilbert-dense', 'SELECT body FROM texts');
+SELECT distil_distill('x1', 'bert-cls', 'SELECT body FROM texts', hidden => 8);
+SELECT distil_distill('x1', 'bert-cls', 'SELECT body, team FROM tickets');
+
 -- the gate: no model but an error
 SELECT distil_distill('x1', 'team', 'SELECT body FROM texts', layers => 1, hidden => 8, epochs => 1, learning_rate => 0, min_quality => 1,
 	validation_query => $$SELECT body, team FROM tickets$$);
@@ -112,5 +125,5 @@ SELECT count(*) FROM distil_distill('x', 'team', 'SELECT body FROM tickets', epo
 SET client_min_messages = warning;
 
 SELECT distil_drop_model(name) FROM distil_models
-WHERE name IN ('team', 'small', 'small2', 'same', 'x', 'narrow', 'other', 'tags', 'number', 'ner', 'odd') ORDER BY name;
+WHERE name IN ('team', 'small', 'small2', 'same', 'x', 'narrow', 'other', 'tags', 'number', 'ner', 'odd', 'vectors') ORDER BY name;
 SELECT bool_and(distil_drop_model(m)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;

@@ -470,6 +470,18 @@ ref_distill_text(const Ref *r, int text, RefParts *sum)
 			sum->hidden += square / r->pass.n / tr->config.layers;
 		}
 	}
+	if (o->head == DBERT_HEAD_NONE)
+	{
+		double		vector[MEM_C],
+					cosine,
+					square;
+
+		ref_pool(r, t, x, vector);
+		ref_compare_state(r, vector, b->soft + text * tr->config.embedding, &cosine, &square);
+		sum->soft += cosine;
+		sum->soft_weight++;
+		return;
+	}
 	for (int i = 0; i < (tokens ? t : 1); i++)
 	{
 		int			row = tokens ? first + i : text;
@@ -516,10 +528,10 @@ ref_loss(const Ref *r)
 				weight = 0,
 				logits[MEM_V];
 
-	if (tr->options.head == DBERT_HEAD_NONE)
-		return ref_pairs_loss(r);
 	if (tr->options.distill != NULL)
 		return ref_distill_loss(r);
+	if (tr->options.head == DBERT_HEAD_NONE)
+		return ref_pairs_loss(r);
 	for (int text = 0; text < b->n_texts; text++)
 	{
 		int			first = b->cu[text],
@@ -565,7 +577,7 @@ static const float pair_numbers[] = {0.2f, 0.9f, 0.9f, 0.5f};
 #define TEACHER_C 12			/* where its states are wider */
 static const int32_t some_classes[] = {1, -1, 1};
 static const float some_targets[] = {0, 1, 1, NAN, 0, 0, 0, 1, 0};
-static float soft[9 * 3];
+static float soft[9 * TEACHER_C];
 static float states[MEM_L][9 * TEACHER_C];
 static const float *state_rows[MEM_L];
 static float queries_keys[MEM_L][9 * 2 * TEACHER_C];
@@ -575,7 +587,7 @@ static const float *queries_keys_rows[MEM_L];
 static void
 fill_teacher(bool only_last)
 {
-	for (int i = 0; i < 9 * 3; i++)
+	for (int i = 0; i < 9 * TEACHER_C; i++)
 		soft[i] = (float) sin(i * 1.7 + 0.3) * 2;
 	for (int l = 0; l < MEM_L; l++)
 	{
@@ -1050,6 +1062,34 @@ test_gradients_states(void)
 		o.head = DBERT_HEAD_TOKEN;
 		mem_model_bert(&m, "ForTokenClassification", "bert.", 3);
 		check_gradients(&m, &o);
+	}
+}
+
+/* Texts' vectors, of both poolings, alone and with states and attention, as wide as the teacher's and less. */
+static void
+test_gradients_vectors(void)
+{
+	static const DbertDistill parts[] = {
+		{.temperature = 1,.soft = 1},
+		{.temperature = 1,.soft = 1,.cosine = 1,.hidden = 1},
+		{.temperature = 1,.soft = 1,.attention = 1}
+	};
+
+	for (int i = 0; i < 12; i++)
+	{
+		DbertDistill d = parts[i % 3];
+		DbertTrainOptions o = options_for(DBERT_HEAD_NONE, DBERT_PROBLEM_SINGLE);
+		DbertTrainBatch batch = {
+			.n_texts = 3,.cu = cu,.ids = ids,.types = types,.soft = soft,.states = state_rows,.queries_keys = queries_keys_rows
+		};
+		MemModel	m;
+
+		fill_teacher(false);
+		d.teacher_hidden = i < 6 ? MEM_C : TEACHER_C;
+		o.distill = &d;
+		mem_model_bert(&m, "Model", "", 0);
+		put_modules(&m, i / 3 % 2, false);
+		check_batch_gradients(&m, &o, batch);
 	}
 }
 
@@ -1918,6 +1958,7 @@ main(void)
 	RUN(test_gradients_frozen);
 	RUN(test_gradients_soft);
 	RUN(test_gradients_states);
+	RUN(test_gradients_vectors);
 	RUN(test_adamw);
 	RUN(test_learns);
 	RUN(test_threads);

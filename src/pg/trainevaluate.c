@@ -17,6 +17,7 @@
 typedef struct Tally
 {
 	int64		n;				/* numbers */
+	double		said;			/* the sum of those said, */
 	double		sum;			/* of the true ones, */
 	double		sum_squares;	/* their squares, */
 	double		errors;			/* the squares of their differences */
@@ -131,6 +132,7 @@ static void
 count_number(double said, double true_, Tally *t)
 {
 	t->n++;
+	t->said += said;
 	t->sum += true_;
 	t->sum_squares += true_ * true_;
 	t->errors += pow(said - true_, 2);
@@ -193,7 +195,10 @@ count_batch(const DistilTrainJob *job, const float *logits, int n, Tally *tally)
 	}
 	if (job->head == DBERT_HEAD_NONE)
 	{
-		count_pairs(job, logits, tally);
+		if (job->teacher == NULL)
+			count_pairs(job, logits, tally);
+		for (int i = 0; job->teacher != NULL && i < n; i++)
+			count_number(logits[i], 0, tally);
 		return;
 	}
 	if (answers_are_truth(job))
@@ -207,7 +212,7 @@ count_batch(const DistilTrainJob *job, const float *logits, int n, Tally *tally)
 	}
 }
 
-/* Agreement of numbers is R^2, their coefficient of determination. */
+/* Agreement of numbers is R^2, their coefficient of determination; of embeddings their mean cosine. */
 static double
 metric_value(const DistilTrainJob *job, const Tally *t)
 {
@@ -216,6 +221,8 @@ metric_value(const DistilTrainJob *job, const Tally *t)
 	if (job->problem == DBERT_PROBLEM_REGRESSION)
 		return answers_are_truth(job) ? 1 - t->errors / (t->sum_squares - t->sum * t->sum / (double) t->n) :
 			sqrt(t->errors / (double) t->n);
+	if (job->head == DBERT_HEAD_NONE && job->teacher != NULL)
+		return t->said / (double) t->n;
 	if (job->head == DBERT_HEAD_NONE && have_numbers(job))
 		return spearman(t);
 	return job->set->kind == DISTIL_LABEL_MANY || job->set->kind == DISTIL_LABEL_SPANS ? distil_f1_of(&all) : distil_recall_of(&all);
@@ -255,6 +262,8 @@ distil_train_measure_teacher(DistilTrainJob *job)
 {
 	Tally		tally = {0};
 
+	if (job->head == DBERT_HEAD_NONE)
+		return 1;
 	memset(job->counts, 0, sizeof(DistilClassCount) * Max(job->n_labels, 1));
 	for (int first = 0, n; first < job->n_validation; first += n)
 	{

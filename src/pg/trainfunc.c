@@ -274,7 +274,7 @@ check_memory(DistilTrainJob *job)
 				 errhint("Make batch_size, batch_tokens or max_tokens smaller, set freeze_embeddings or head_only, or raise the limit.")));
 	ereport(NOTICE,
 			(errmsg("training on %d %s, validating on %d: %lld steps, %llu MB of memory",
-					job->n_training, job->masker != NULL ? "pieces of texts" : job->head == DBERT_HEAD_NONE ? "pairs" : "texts", job->n_validation,
+					job->n_training, job->masker != NULL ? "pieces of texts" : job->head == DBERT_HEAD_NONE && job->teacher == NULL ? "pairs" : "texts", job->n_validation,
 					(long long) job->options.steps,
 					(unsigned long long) ((bytes >> 20) + 1))));
 	if (teacher.disk > 0)

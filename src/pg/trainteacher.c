@@ -45,12 +45,18 @@ distil_teacher_for_call(FmgrInfo *flinfo, const char *name)
 	DistilTeacher *t = palloc0(sizeof(DistilTeacher));
 
 	t->model = distil_model_for_call(flinfo, name);
-	if (config_of(t)->head != DBERT_HEAD_SEQUENCE && config_of(t)->head != DBERT_HEAD_TOKEN)
+	if (config_of(t)->head == DBERT_HEAD_SPAN || config_of(t)->head == DBERT_HEAD_MASK)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("model \"%s\" cannot teach", name),
 				 errdetail("Its architecture is %s.", config_of(t)->architecture),
-				 errhint("Teachers classify texts or tokens, or give a number for a text.")));
+				 errhint("Teachers classify texts or tokens, give a number for a text, or its embedding.")));
+	if (config_of(t)->head == DBERT_HEAD_NONE && config_of(t)->dense)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("model \"%s\" cannot teach", name),
+				 errdetail("Its embeddings go through a Dense module.")));
+	t->columns = config_of(t)->head == DBERT_HEAD_NONE ? config_of(t)->embedding : config_of(t)->n_labels;
 	return t;
 }
 
@@ -86,6 +92,11 @@ check_width(const DistilTrainJob *job)
 	const DbertConfig *c = dbert_trainbase_config(job->teacher->from);
 	int			hidden = job->args.hidden;
 
+	if (hidden > 0 && c->head == DBERT_HEAD_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("students of embeddings are as wide as their teacher"),
+				 errhint("Leave out \"hidden\", or begin with a narrower model: base => ...")));
 	if (hidden > c->hidden || (hidden % c->heads != 0 && hidden % (c->hidden / c->heads) != 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -189,6 +200,11 @@ distil_teacher_choose_labels(DistilTrainJob *job)
 		job->set->kind = kind;
 		return;
 	}
+	if (job->head == DBERT_HEAD_NONE)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the rows have labels, but the teacher gives embeddings"),
+				 errhint("Write the query as SELECT text FROM ...")));
 	check_labels(job, kind);
 	distil_train_place_labels(job);
 }
@@ -288,7 +304,7 @@ distil_teacher_bytes(DistilTrainJob *job)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the teacher needs more memory than can be addressed")));
 	b.reading = bytes + (same_tokens(job) ? 0 : distil_trainset_bytes(t->set));
-	b.kept = (output_rows(job) + (uint64) job->options.max_batch_tokens) * job->n_labels * sizeof(float);
+	b.kept = (output_rows(job) + (uint64) job->options.max_batch_tokens) * t->columns * sizeof(float);
 	if (t->n_states > 0)
 	{
 		b.kept += (uint64) job->options.max_batch_tokens * t->n_states * wide * sizeof(float) +
@@ -313,9 +329,9 @@ begin_outputs(DistilTrainJob *job)
 	int			layers = dbert_trainbase_config(job->base)->layers,
 				wide = config_of(t)->hidden;
 
-	t->outputs = huge_array(output_rows(job), job->n_labels, sizeof(float));
+	t->outputs = huge_array(output_rows(job), t->columns, sizeof(float));
 	t->soft = huge_array(job->head == DBERT_HEAD_TOKEN ? job->options.max_batch_tokens : job->options.max_texts,
-						 job->n_labels, sizeof(float));
+						 t->columns, sizeof(float));
 	if (t->n_states == 0)
 		return;
 	PrepareTempTablespaces();
@@ -368,7 +384,7 @@ keep_outputs(DistilTrainJob *job, const DbertTeacher *core, const DistilTrainBat
 	size_t		row = tokens ? t->set->texts[first].token : first,
 				rows = tokens ? batch->cu[n] : n;
 
-	memcpy(t->outputs + row * job->n_labels, dbert_teacher_outputs(core), rows * job->n_labels * sizeof(float));
+	memcpy(t->outputs + row * t->columns, dbert_teacher_outputs(core), rows * t->columns * sizeof(float));
 	write_states(t, core, &batch->core);
 }
 
@@ -475,7 +491,7 @@ distil_teacher_fill(const DistilTrainJob *job, const int32 *order, int n)
 					to = tokens ? job->batch->cu[b] : b,
 					rows = tokens ? text->n_tokens : 1;
 
-		memcpy(t->soft + to * job->n_labels, t->outputs + from * job->n_labels, rows * job->n_labels * sizeof(float));
+		memcpy(t->soft + to * t->columns, t->outputs + from * t->columns, rows * t->columns * sizeof(float));
 		if (t->n_states > 0)
 			read_states(job, text, b);
 	}

@@ -26,7 +26,8 @@ typedef struct DistilTeacher
 	bool		by_labels;		/* the metric: labels, if validation has any; else the teacher's answers */
 	double		value;			/* the teacher's own, of the metric */
 	int			n_states;		/* after how many layers */
-	float	   *outputs;		/* [rows of logits, n_labels] of all texts */
+	int			columns;		/* of its outputs: labels, or numbers of an embedding */
+	float	   *outputs;		/* [rows of logits or vectors, columns] of all texts */
 	BufFile    *file;			/* of each text and layer, states [T, C'] and, if attention counts, queries and keys [T, 2C'] */
 	uint16	   *halves;			/* [longest text, 2C'] */
 

@@ -22,6 +22,12 @@ distill_of(const DbertPass *pass)
 	return pass->trainer->options.distill;
 }
 
+static bool
+is_embedding(const DbertPass *pass)
+{
+	return pass->trainer->options.head == DBERT_HEAD_NONE;
+}
+
 /* Rows of logits. */
 static int
 head_rows(const DbertPass *pass)
@@ -36,17 +42,33 @@ takes_first_rows(const DbertPass *pass)
 }
 
 static void
+place_vectors(DbertTrainer *t, DbertLayout *l, DbertActs *a)
+{
+	size_t		texts = t->options.max_texts;
+
+	a->d = dbert_layout_floats(l, texts, t->config.hidden);
+	a->dd = dbert_layout_floats(l, texts, t->config.hidden);
+	a->head_rstd = dbert_layout_floats(l, texts, 1);
+	a->logits = dbert_layout_floats(l, texts, 1);
+}
+
+static void
 place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
 {
 	const DbertDistill *d = t->options.distill;
 	size_t		n = t->options.max_batch_tokens,
 				wide = t->config.embedding;
 
-	dbert_classify_place(t, l, a, rows);
-	a->row = dbert_layout_floats(l, t->options.n_labels, 1);
-	if (!dbert_distill_reads_tokens(d))
+	if (t->options.head == DBERT_HEAD_NONE)
+		place_vectors(t, l, a);
+	else
+	{
+		dbert_classify_place(t, l, a, rows);
+		a->row = dbert_layout_floats(l, t->options.n_labels, 1);
+		a->first = dbert_layout_floats(l, dbert_distill_reads_tokens(d) ? rows : 0, t->config.hidden);
+	}
+	if (!dbert_distill_reads_tokens(d) && t->options.head != DBERT_HEAD_NONE)
 		return;
-	a->first = dbert_layout_floats(l, rows, t->config.hidden);
 	a->head_sums = dbert_layout_place(l, t->options.max_texts, t->config.heads, sizeof(double));
 	a->row_sums = dbert_layout_place(l, n, sizeof(double), 1);
 	a->dprojected = dbert_layout_floats(l, n, wide);
@@ -59,6 +81,8 @@ forward(const DbertPass *pass)
 	const DbertActs *a = &pass->trainer->acts;
 	size_t		c = pass->trainer->config.hidden;
 
+	if (is_embedding(pass))
+		return dbert_embedding_forward(pass);
 	if (!takes_first_rows(pass))
 		return dbert_classify_forward(pass, a->hidden, pass->rows);
 	for (int b = 0; b < pass->batch->n_texts; b++)
@@ -265,16 +289,16 @@ state_row(void *ctx, int row, int worker)
 	return DBERT_OK;
 }
 
-/* x, or as wide as the teacher's states */
+/* x[rows, C], or as wide as the teacher's */
 static DbertStatus
-project(const DbertPass *pass, const float *x, const float **projected)
+project(const DbertPass *pass, const float *x, int rows, const float **projected)
 {
 	const DbertTrainer *t = pass->trainer;
 
 	*projected = t->config.dense ? t->acts.projected : x;
 	if (!t->config.dense)
 		return DBERT_OK;
-	return dbert_linear_forward(&pass->run, &t->params.w.dense, x, pass->n, t->acts.projected);
+	return dbert_linear_forward(&pass->run, &t->params.w.dense, x, rows, t->acts.projected);
 }
 
 /* Rows that take a few milliseconds. */
@@ -293,7 +317,7 @@ compare_states(const DbertPass *pass, int layers, const float *x, double *loss, 
 		.squares = share_of(d, d->hidden, (double) pass->n * t->config.layers * t->config.embedding)
 	};
 
-	DBERT_TRY(project(pass, x, &s.x));
+	DBERT_TRY(project(pass, x, pass->n, &s.x));
 	DBERT_TRY(dbert_train_loop(&pass->run, pass->n, ROWS_WORK / s.c + 1, state_row, &s));
 	for (int i = 0; i < pass->n; i++)
 		*loss += s.sums[i];
@@ -321,7 +345,7 @@ add(float *sum, const float *x, size_t n)
 
 /*
  * The derivative of compare_states by x in dx, beta times what is there
- * added; so with the matrix's gradient, which the last layer, the first to come, begins.
+ * added; so with the matrix's gradient, which the vectors of texts begin, or the last layer, the first to come.
  */
 static DbertStatus
 states_backward(const DbertPass *pass, int layers, const float *x, float *dx, float beta)
@@ -333,7 +357,7 @@ states_backward(const DbertPass *pass, int layers, const float *x, float *dx, fl
 	double		unused = 0;
 	DbertProduct dw = {
 		.ta = true,.m = w->n,.n = w->k,.k = pass->n,.a = dy,.lda = w->n,.b = x,.ldb = w->k,
-		.beta = layers == t->config.layers ? 0 : 1,.c = (float *) g->w,.ldc = w->k
+		.beta = layers == t->config.layers && !is_embedding(pass) ? 0 : 1,.c = (float *) g->w,.ldc = w->k
 	};
 
 	DBERT_TRY(compare_states(pass, layers, x, &unused, dy));
@@ -347,6 +371,55 @@ states_backward(const DbertPass *pass, int layers, const float *x, float *dx, fl
 	else
 		add(dx, dy, (size_t) pass->n * t->config.hidden);
 	return DBERT_OK;
+}
+
+/* ---- embeddings ---- */
+
+/* logits[B] = cosines of the vectors with the teacher's; dy[B, C'] the derivative of the loss, or NULL */
+static DbertStatus
+compare_vectors(const DbertPass *pass, double *loss, float *dy)
+{
+	const DbertDistill *d = distill_of(pass);
+	const DbertActs *a = &pass->trainer->acts;
+	int			n = pass->batch->n_texts;
+	double		share = share_of(d, d->soft, n);
+	StateLoop	s = {
+		.y = pass->batch->soft,.c = pass->trainer->config.embedding,.sums = a->row_sums,.dx = dy,
+		.cosine = dy != NULL ? share : 1
+	};
+
+	DBERT_TRY(project(pass, a->d, n, &s.x));
+	DBERT_TRY(dbert_train_loop(&pass->run, n, ROWS_WORK / s.c + 1, state_row, &s));
+	for (int i = 0; i < n && dy == NULL; i++)
+	{
+		a->logits[i] = (float) (1 - s.sums[i]);
+		*loss += share * s.sums[i];
+	}
+	return DBERT_OK;
+}
+
+/* dd by the vectors, the matrix's gradient with it, and what both make of the rows. */
+static DbertStatus
+vectors_backward(const DbertPass *pass, float *dx)
+{
+	const DbertTrainer *t = pass->trainer;
+	const DbertActs *a = &t->acts;
+	const DbertLinear *w = &t->params.w.dense;
+	int			n = pass->batch->n_texts;
+	float	   *dy = t->config.dense ? a->dprojected : a->dd;
+	double		unused;
+	DbertProduct dw = {
+		.ta = true,.m = w->n,.n = w->k,.k = n,.a = dy,.lda = w->n,.b = a->d,.ldb = w->k,
+		.c = (float *) t->params.g.dense.w,.ldc = w->k
+	};
+
+	DBERT_TRY(compare_vectors(pass, &unused, dy));
+	if (t->config.dense)
+	{
+		DBERT_TRY(dbert_product(&pass->run, &dw));
+		DBERT_TRY(dbert_linear_backward(&pass->run, w, NULL, a->d, dy, n, a->dd, 0));
+	}
+	return dbert_embedding_backward(pass, dx);
 }
 
 /* ---- attention ---- */
@@ -404,13 +477,26 @@ loss_of_pass(const DbertPass *pass, bool differentiate, double *loss, double *we
 {
 	*loss = 0;
 	*weight = pass->trainer->options.head == DBERT_HEAD_TOKEN ? soft_weight(pass) : pass->batch->n_texts;
-	DBERT_TRY(logits_loss(pass, differentiate, loss));
+	DBERT_TRY(is_embedding(pass) ? compare_vectors(pass, loss, NULL) : logits_loss(pass, differentiate, loss));
 	DBERT_TRY(states_loss(pass, loss));
 	DBERT_TRY(attention_loss(pass, loss));
 	return dbert_pass_check_loss(pass, *loss);
 }
 
-/* The head's derivative waits in t2 until that by all rows is there. */
+/* The derivative by what the head takes, one row or more of each text. */
+static DbertStatus
+head_backward(const DbertPass *pass, float *dx)
+{
+	const DbertActs *a = &pass->trainer->acts;
+
+	if (!is_embedding(pass))
+		return dbert_classify_backward(pass, takes_first_rows(pass) ? a->first : a->hidden, head_rows(pass), dx);
+	if (pass->picked == NULL)	/* not all rows may be pooled */
+		memset(dx, 0, (size_t) pass->n * pass->trainer->config.hidden * sizeof(float));
+	return vectors_backward(pass, dx);
+}
+
+/* That waits in t2 until the derivative by all rows is there. */
 static DbertStatus
 backward(const DbertPass *pass, float *dx)
 {
@@ -419,13 +505,13 @@ backward(const DbertPass *pass, float *dx)
 	size_t		c = t->config.hidden;
 
 	if (!dbert_distill_reads_tokens(distill_of(pass)))
-		return dbert_classify_backward(pass, a->hidden, pass->rows, dx);
-	DBERT_TRY(dbert_classify_backward(pass, takes_first_rows(pass) ? a->first : a->hidden, head_rows(pass), a->t2));
+		return is_embedding(pass) ? vectors_backward(pass, dx) : dbert_classify_backward(pass, a->hidden, pass->rows, dx);
+	DBERT_TRY(head_backward(pass, a->t2));
 	if (dbert_distill_reads_states(distill_of(pass)))
 		DBERT_TRY(states_backward(pass, t->config.layers, a->hidden, dx, 0));
 	else
 		memset(dx, 0, pass->n * c * sizeof(float));
-	if (!takes_first_rows(pass))
+	if (is_embedding(pass) || !takes_first_rows(pass))
 		add(dx, a->t2, pass->n * c);
 	else
 		for (int b = 0; b < pass->batch->n_texts; b++)

@@ -55,7 +55,7 @@ pooled_rows(const DbertPass *pass, int text, const float **first)
 	const int32_t *cu = pass->batch->cu;
 	bool		cls = t->config.pooling == DBERT_POOL_CLS;
 
-	*first = t->acts.hidden + (size_t) (cls ? text : cu[text]) * t->config.hidden;
+	*first = t->acts.hidden + (size_t) (pass->picked != NULL ? text : cu[text]) * t->config.hidden;
 	return cls ? 1 : cu[text + 1] - cu[text];
 }
 
@@ -94,8 +94,8 @@ pool_part(void *ctx, int part, int worker)
 	return DBERT_OK;
 }
 
-static DbertStatus
-forward(const DbertPass *pass)
+DbertStatus
+dbert_embedding_forward(const DbertPass *pass)
 {
 	return dbert_train_loop(&pass->run, dbert_train_parts(pass->batch->n_texts, PART_TEXTS), 1, pool_part,
 							(void *) pass);
@@ -140,8 +140,8 @@ spread_part(void *ctx, int part, int worker)
 	return DBERT_OK;
 }
 
-static DbertStatus
-backward(const DbertPass *pass, float *dx)
+DbertStatus
+dbert_embedding_backward(const DbertPass *pass, float *dx)
 {
 	Spread		s = {pass, dx};
 
@@ -342,4 +342,4 @@ loss_of_pairs(const DbertPass *pass, bool differentiate, double *loss, double *w
 	return DBERT_OK;
 }
 
-const DbertObjective dbert_embedding = {place, forward, loss_of_pairs, backward, NULL, NULL};
+const DbertObjective dbert_embedding = {place, dbert_embedding_forward, loss_of_pairs, dbert_embedding_backward, NULL, NULL};

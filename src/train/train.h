@@ -81,7 +81,7 @@ typedef enum DbertEmbeddingLoss
  *
  * soft: divergence of the answers from the teacher's at the temperature, times
  * its square (SINGLE and TOKEN: Kullback and Leibler's, of MULTI of each label;
- * REGRESSION: squared error).  hard: the task's own loss, over the rows that
+ * REGRESSION: squared error; of embeddings 1 - cosine).  hard: the task's own loss, over the rows that
  * have a label.  cosine: 1 - cosine of the last hidden states, over all tokens.
  * hidden: squared error of the hidden states after each layer.  attention: that
  * of the scores q k' / sqrt(D) of each layer's heads, as many as the teacher's.
@@ -161,7 +161,7 @@ typedef struct DbertTrainBatch
 	int			n_masked;		/* at least 1 */
 
 	/* What the teacher says, as far as options.distill asks for it. */
-	const float *soft;			/* [B, n_labels]; TOKEN: [N, n_labels]: logits */
+	const float *soft;			/* [B, n_labels]; TOKEN: [N, n_labels]: logits; NONE: [B, C'] embeddings */
 	const float *const *states; /* [L]: after each layer, the last or all of them, [N, C'] */
 	const float *const *queries_keys;	/* [L]: of each layer, [N, 2C'] */
 } DbertTrainBatch;

@@ -141,7 +141,7 @@ check_embedding(const DbertConfig *config, const DbertTrainOptions *o, DbertErro
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "embeddings of a model with a Dense module cannot be trained");
 	if (config->pooling != DBERT_POOL_MEAN && config->pooling != DBERT_POOL_CLS)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "embeddings can be trained with mean and cls pooling only");
-	if (o->max_texts < 2)
+	if (o->max_texts < 2 && o->distill == NULL)
 		return dbert_fail(err, DBERT_E_INVALID, "embeddings are learnt from pairs of texts");
 	return DBERT_OK;
 }
@@ -157,8 +157,8 @@ check_options(const DbertTrainBase *base, const DbertTrainOptions *o, DbertError
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "masked tokens are learnt by the whole model");
 	if (o->head == DBERT_HEAD_NONE)
 		DBERT_TRY(check_embedding(config, o, err));
-	if (o->distill != NULL && (!has_labels(o) || o->head_only))
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "from a teacher a whole model learns to classify texts or tokens");
+	if (o->distill != NULL && (o->head == DBERT_HEAD_MASK || o->head_only))
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "from a teacher a whole model learns classes or embeddings");
 	if (o->distill != NULL && o->distill->attention > 0 && o->distill->teacher_hidden % config->heads != 0)
 		return dbert_fail(err, DBERT_E_INVALID, "the teacher's width of %d is not shared by %d heads",
 						  o->distill->teacher_hidden, (int) config->heads);
@@ -174,11 +174,11 @@ check_options(const DbertTrainBase *base, const DbertTrainOptions *o, DbertError
 static const DbertObjective *
 choose_objective(const DbertTrainOptions *o)
 {
+	if (o->distill != NULL)
+		return &dbert_distill;
 	if (o->head == DBERT_HEAD_MASK)
 		return &dbert_masked_lm;
-	if (o->head == DBERT_HEAD_NONE)
-		return &dbert_embedding;
-	return o->distill != NULL ? &dbert_distill : &dbert_classify;
+	return o->head == DBERT_HEAD_NONE ? &dbert_embedding : &dbert_classify;
 }
 
 /* Everything that sizes follow from; the slots are allocated. */
@@ -200,7 +200,7 @@ plan(DbertTrainer *t, const DbertTrainBase *base, const DbertTrainOptions *optio
 		t->config.normalize = 1;
 	t->config.dense = 0;		/* a sentence encoder's, which classes have no use for */
 	t->config.embedding = t->config.hidden;
-	if (options->distill != NULL && dbert_distill_reads_states(options->distill) &&
+	if (options->distill != NULL && (dbert_distill_reads_states(options->distill) || !has_labels(options)) &&
 		options->distill->teacher_hidden != t->config.hidden)
 	{
 		t->config.dense = 1;	/* but states have, to become as wide as the teacher's */
@@ -382,7 +382,7 @@ check_batch(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *err
 		if (batch->cu[b + 1] - batch->cu[b] < 1 || batch->cu[b + 1] - batch->cu[b] > o->max_text_tokens)
 			return dbert_fail(err, DBERT_E_LIMIT, "a text of %d tokens, but room is for 1 to %d",
 							  (int) (batch->cu[b + 1] - batch->cu[b]), o->max_text_tokens);
-	if (o->head == DBERT_HEAD_NONE && batch->n_texts % 2 != 0)
+	if (o->head == DBERT_HEAD_NONE && o->distill == NULL && batch->n_texts % 2 != 0)
 		return dbert_fail(err, DBERT_E_INVALID, "a text without a partner");
 	return o->head == DBERT_HEAD_MASK ? check_masked(t, batch, err) : DBERT_OK;
 }

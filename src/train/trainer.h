@@ -230,6 +230,14 @@ extern double dbert_classify_weight(const DbertPass *pass, int rows);
 /* A row's loss by its label; x[n_labels], its logits, become share times the derivative. */
 extern double dbert_classify_loss(const DbertPass *pass, int row, float *x, double share, bool differentiate);
 
+/* ---- embedding.c, likewise ---- */
+
+/* acts.d[B, C], the texts' vectors at length 1; acts.head_rstd[B] is for the backward */
+extern DbertStatus dbert_embedding_forward(const DbertPass *pass);
+
+/* dx in the rows that were pooled, from the derivative by d in acts.dd */
+extern DbertStatus dbert_embedding_backward(const DbertPass *pass, float *dx);
+
 /* ---- adamw.c ---- */
 
 /* Clip the gradients, move the parameters; trainer->step is the number of steps before. */
