@@ -31,8 +31,10 @@ def show(query):
 
 
 def call(function, name, query, base, **options):
+    """One of the training functions; base is the teacher of distil_distill."""
     options = ", ".join(f"{k} => {v if isinstance(v, (int, float)) else quote(v)}" for k, v in options.items())
-    show(f"SELECT * FROM {function}({quote(name)}, {quote(query)}, {quote(base)}, {options}, replace => true)")
+    base_as = "teacher" if function == "distil_distill" else "base"
+    show(f"SELECT * FROM {function}({quote(name)}, query => {quote(query)}, {base_as} => {quote(base)}, {options}, replace => true)")
 
 
 def load(name, path):
@@ -69,7 +71,9 @@ def make_embeddings(a):
     table("pairs_dev", "a text, b text, likeness real", [(x, y, d / 5) for x, y, d in similar.sts_b(a.data, "dev")])
     encoders.similarity(a.words(), a.work / "similar")
     load("similar", a.work / "similar")
-    call("distil_train", "embeddings", "SELECT a, b, likeness FROM pairs_train ORDER BY id", "similar", task="embed")
+    call("distil_train", "embeddings", "SELECT a, b, likeness FROM pairs_train ORDER BY id", "similar", task="embed", loss="cosine",
+         epochs=2, learning_rate=1e-4, batch_size=32, max_tokens=128, dropout=0.05,
+         validation_query="SELECT a, b, likeness FROM pairs_dev")
     show("SELECT * FROM distil_evaluate('embeddings', 'SELECT a, b, likeness FROM pairs_dev')")
     export("embeddings", ROOT / "models/embeddings-en-v1")
 
@@ -80,8 +84,9 @@ def make_banking(a):
     table("banking_train", "body text, intent text", train)
     table("banking_held", "body text, intent text", held)
     print(f"TF-IDF and logistic regression: {banking.linear(a.data)}")
-    call("distil_train", "banking", "SELECT body, intent FROM banking_train ORDER BY id", "sentiment-en-v1", epochs=8,
-         learning_rate=5e-4, batch_size=32, max_tokens=64, validation_query="SELECT body, intent FROM banking_held")
+    call("distil_train", "banking", "SELECT body, intent FROM banking_train ORDER BY id", "embeddings-en-v1",
+         epochs=10, learning_rate=2.5e-4, batch_size=32, max_tokens=64, dropout=0.2,
+         validation_query="SELECT body, intent FROM banking_held")
 
 
 def make_claim(a):
@@ -90,9 +95,11 @@ def make_claim(a):
     table("claim_dev", "body text, label text", claim.dev(a.data))
     encoders.narrow(a.words(), a.work / "narrow")
     load("narrow", a.work / "narrow")
-    call("distil_train", "teacher", "SELECT body, label FROM claim_train ORDER BY id", "narrow", epochs=2, learning_rate=5e-4,
-         batch_size=32, max_tokens=64, validation_query="SELECT body, label FROM claim_dev")
-    call("distil_distill", "student", "SELECT body FROM claim_train ORDER BY id", "teacher")
+    call("distil_train", "teacher", "SELECT body, label FROM claim_train ORDER BY id", "narrow", epochs=2,
+         learning_rate=1.5e-4, warmup=0.2, batch_size=32, max_tokens=64,
+         validation_query="SELECT body, label FROM claim_dev")
+    call("distil_distill", "student", "SELECT body, label FROM claim_train ORDER BY id", "teacher", layers=6, epochs=2,
+         learning_rate=3e-4, batch_size=32, max_tokens=64, validation_query="SELECT body, label FROM claim_dev")
     for name in ("teacher", "student"):
         show(f"SELECT * FROM distil_evaluate('{name}', 'SELECT body, label FROM claim_dev')")
 
@@ -100,10 +107,12 @@ def make_claim(a):
 def main():
     makers = {"entities": make_entities, "embeddings": make_embeddings, "banking": make_banking, "claim": make_claim}
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("what", nargs="*", choices=[[], *makers], help="all without")
+    ask.add_argument("what", nargs="*", help=f"of {', '.join(makers)}; all without")
     ask.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")
     ask.add_argument("--work", type=Path, default=Path("/tmp/distilbert-models"), help="folder for first weights")
     a = ask.parse_args()
+    if not set(a.what) <= set(makers):
+        ask.error(f"there are {', '.join(makers)}")
     a.work.mkdir(parents=True, exist_ok=True)
     a.words = functools.cache(lambda: encoders.lower_case(a.data))
     for what in a.what or makers:
