@@ -5,9 +5,11 @@ Two sets are never trained on, in any form: the SST-2 development sentences and 
 `Guard` enforces it by content, not by file name, because the sources overlap: the SST phrase list carries the
 phrases of the development sentences too, and the UCI sentences were cut out of IMDb reviews.
 """
-import csv, hashlib, io, lzma, random, re, tarfile
+import csv, hashlib, io, lzma, random, re
 from dataclasses import dataclass
 from pathlib import Path
+
+from corpora import members
 
 IMDB_HELD_OUT = 2000
 PHRASE_TARGET = {"0": 0.03, "1": 0.12, "2": 0.5, "3": 0.88, "4": 0.97}   # SST's five degrees
@@ -76,14 +78,6 @@ def tsv(lines):
         text, _, label = line.rstrip("\n").rpartition("\t")
         if text:
             yield text, label
-
-
-def members(path, wanted):
-    """The text files of an archive whose names end in one of `wanted`, as (name, text)."""
-    with tarfile.open(path) as tar:
-        for m in tar:
-            if m.isfile() and m.name.endswith(tuple(wanted)):
-                yield m.name, tar.extractfile(m).read().decode("utf-8", "replace")
 
 
 def imdb(data):
