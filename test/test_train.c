@@ -433,6 +433,33 @@ ref_compare_state(const Ref *r, const double *x, const float *y, double *cosine,
 	*cosine = 1 - xy / sqrt(xx * yy);
 }
 
+/* The same over the top of teacher row i and all others together, from all logits. */
+static double
+ref_top_loss(const Ref *r, int i, const double *x)
+{
+	const DbertDistill *d = r->pass.trainer->options.distill;
+	const int32_t *ids = r->pass.batch->soft_ids + i * d->top;
+	const float *log_q = r->pass.batch->soft + i * (d->top + 1);
+	int			n = r->pass.trainer->config.vocab;
+	double		t = d->temperature,
+				sum = 0,
+				rest = 1,
+				loss = 0;
+
+	for (int v = 0; v < n; v++)
+		sum += exp(x[v] / t);
+	for (int k = 0; k < d->top; k++)
+	{
+		double		p = exp(x[ids[k]] / t) / sum;
+
+		rest -= p;
+		loss += t * t * exp(log_q[k]) * (log_q[k] - log(p));
+	}
+	if (d->top < n)
+		loss += t * t * exp(log_q[d->top]) * (log_q[d->top] - log(rest));
+	return loss;
+}
+
 /* Sums over the rows; what they are divided by */
 typedef struct RefParts
 {
@@ -443,6 +470,25 @@ typedef struct RefParts
 				cosine,
 				hidden;
 } RefParts;
+
+static void
+ref_distill_masked(const Ref *r, int first, int t, double x[MAX_T][MEM_C], RefParts *sum)
+{
+	const DbertTrainBatch *b = r->pass.batch;
+	double		logits[MEM_V];
+
+	for (int i = 0; i < t; i++)
+	{
+		int			row = ref_masked(b, first + i);
+
+		if (row < 0)
+			continue;
+		ref_head(r, row, x[i], logits);
+		sum->hard += ref_row_loss(r, row, logits, &sum->hard_weight);
+		sum->soft += ref_top_loss(r, row, logits);
+		sum->soft_weight++;
+	}
+}
 
 static void
 ref_distill_text(const Ref *r, int text, RefParts *sum)
@@ -469,6 +515,11 @@ ref_distill_text(const Ref *r, int text, RefParts *sum)
 			sum->cosine += l == tr->config.layers - 1 ? cosine / r->pass.n : 0;
 			sum->hidden += square / r->pass.n / tr->config.layers;
 		}
+	}
+	if (o->head == DBERT_HEAD_MASK)
+	{
+		ref_distill_masked(r, first, t, x, sum);
+		return;
 	}
 	if (o->head == DBERT_HEAD_NONE)
 	{
@@ -600,6 +651,29 @@ fill_teacher(bool only_last)
 	}
 }
 
+static int32_t top_ids[4 * MEM_V];
+static float top_soft[4 * (MEM_V + 1)];
+
+/* A teacher's likeliest tokens of each row, and what is left for all others: none where they are all. */
+static void
+fill_top(int top, int rows)
+{
+	for (int i = 0; i < rows; i++)
+	{
+		float	   *log_q = top_soft + i * (top + 1);
+		double		sum = top < MEM_V ? 1.5 : 0;
+
+		for (int k = 0; k < top; k++)
+			sum += exp(-0.6 * k);
+		for (int k = 0; k < top; k++)
+		{
+			top_ids[i * top + k] = (3 * k + 5 * i) % MEM_V;
+			log_q[k] = (float) (-0.6 * k - log(sum));
+		}
+		log_q[top] = top < MEM_V ? (float) log(1.5 / sum) : -INFINITY;
+	}
+}
+
 static DbertTrainOptions
 options_for(DbertHead head, DbertProblem problem)
 {
@@ -639,6 +713,11 @@ batch_for(const DbertTrainOptions *o)
 	b.soft = soft;
 	b.states = state_rows;
 	b.queries_keys = queries_keys_rows;
+	if (o->head != DBERT_HEAD_MASK)
+		return b;
+	fill_top(o->distill->top, b.n_masked);
+	b.soft = top_soft;
+	b.soft_ids = top_ids;
 	return b;
 }
 
@@ -1093,6 +1172,41 @@ test_gradients_vectors(void)
 	}
 }
 
+/*
+ * Masked tokens: the top and the rest, the top being all, the true ones; with
+ * states and attention; decoders of their own and not, students less wide.
+ */
+static void
+test_gradients_masked_soft(void)
+{
+	static const DbertDistill parts[] = {
+		{.temperature = 2,.soft = 5,.hard = 2,.top = 5},
+		{.temperature = 2,.soft = 5,.top = 1},
+		{.temperature = 3,.soft = 1,.hard = 1,.top = MEM_V},
+		{.temperature = 2,.soft = 5,.hard = 2,.cosine = 1,.top = 5},
+		{.temperature = 2,.soft = 1,.hard = 1,.cosine = 1,.hidden = 1,.attention = 1,.top = 5},
+		{.temperature = 1,.hard = 1,.cosine = 1,.top = 5},
+		{.temperature = 1,.cosine = 1,.top = 5}
+	};
+
+	for (int i = 0; i < 14; i++)
+	{
+		DbertDistill d = parts[i % 7];
+		DbertTrainOptions o = options_for(DBERT_HEAD_MASK, DBERT_PROBLEM_SINGLE);
+		MemModel	m;
+
+		o.n_labels = 0;
+		fill_teacher(false);
+		d.teacher_hidden = i < 7 ? MEM_C : TEACHER_C;
+		o.distill = &d;
+		mem_model_distilbert(&m, "ForMaskedLM", 0);
+		check_gradients(&m, &o);
+		mem_model_bert(&m, "ForMaskedLM", "bert.", 0);
+		mem_add_tensor(&m, MEM_V, MEM_C, "cls.predictions.decoder.weight");
+		check_gradients(&m, &o);
+	}
+}
+
 /* ---- activations ---- */
 
 static void
@@ -1336,13 +1450,14 @@ static void
 test_threads(void)
 {
 	static const DbertDistill distill = {
-		.temperature = 2,.soft = 1,.hard = 1,.cosine = 1,.hidden = 1,.attention = 1,.teacher_hidden = TEACHER_C
+		.temperature = 2,.soft = 1,.hard = 1,.cosine = 1,.hidden = 1,.attention = 1,.teacher_hidden = TEACHER_C,.top = 5
 	};
 
 	check_threads(DBERT_HEAD_TOKEN, NULL);
 	check_threads(DBERT_HEAD_MASK, NULL);
 	fill_teacher(false);
 	check_threads(DBERT_HEAD_TOKEN, &distill);
+	check_threads(DBERT_HEAD_MASK, &distill);
 	check_threads(DBERT_HEAD_NONE, NULL);
 }
 
@@ -1957,6 +2072,7 @@ main(void)
 	RUN(test_masked_blocks);
 	RUN(test_gradients_frozen);
 	RUN(test_gradients_soft);
+	RUN(test_gradients_masked_soft);
 	RUN(test_gradients_states);
 	RUN(test_gradients_vectors);
 	RUN(test_adamw);
