@@ -31,7 +31,10 @@ SELECT distil_train('m', 'SELECT body, label FROM tickets ORDER BY id', 'distilb
 -- settings
 SHOW distilbert.checkpoint_interval;
 SHOW distilbert.checkpoint_space;
+\set VERBOSITY sqlstate
+-- the message differs by version
 SET distilbert.checkpoint_interval = '-1';
+\set VERBOSITY default
 SET distilbert.checkpoint_interval = '10 min';
 SHOW distilbert.checkpoint_interval;
 SET distilbert.checkpoint_interval = 0;
