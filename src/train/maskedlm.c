@@ -176,18 +176,21 @@ columns_part(void *ctx, int part, int worker)
 
 /* ---- a block with a teacher ---- */
 
+/* As PART_COLUMNS, where an element has four exponentials instead of one. */
+#define SOFT_COLUMNS 16
+
 /* Columns of a block, n of them from first. */
 typedef struct Columns
 {
 	Block	   *block;
 	int			first;
 	int			n;
-	float		max[PART_COLUMNS];
-	float		top[PART_COLUMNS][DBERT_DISTILL_TOP];	/* their logits less max */
-	double		sum[PART_COLUMNS];	/* of exp(logit - max), */
-	double		soft_sum[PART_COLUMNS]; /* exp((logit - max) / T) */
-	double		rest[PART_COLUMNS]; /* and the same without the top */
-	float		rest_share[PART_COLUMNS];	/* of the latter's exponentials in the derivative */
+	float		max[SOFT_COLUMNS];
+	float		top[SOFT_COLUMNS][DBERT_DISTILL_TOP];	/* their logits less max */
+	double		sum[SOFT_COLUMNS];	/* of exp(logit - max), */
+	double		soft_sum[SOFT_COLUMNS]; /* exp((logit - max) / T) */
+	double		rest[SOFT_COLUMNS]; /* and the same without the top */
+	float		rest_share[SOFT_COLUMNS];	/* of the latter's exponentials in the derivative */
 } Columns;
 
 /* A logit that counts for nothing. */
@@ -264,7 +267,7 @@ rest_derivative(const Columns *c)
 {
 	const Block *b = c->block;
 	float		cold = (float) (1 / b->temperature),
-				share[PART_COLUMNS];
+				share[SOFT_COLUMNS];
 
 	for (int j = 0; j < c->n; j++)
 		share[j] = (float) (b->hard / c->sum[j]);
@@ -296,9 +299,9 @@ static DbertStatus
 soft_columns_part(void *ctx, int part, int worker)
 {
 	Block	   *b = ctx;
-	Columns		c = {.block = b,.first = part * PART_COLUMNS};
+	Columns		c = {.block = b,.first = part * SOFT_COLUMNS};
 
-	c.n = b->m - c.first < PART_COLUMNS ? b->m - c.first : PART_COLUMNS;
+	c.n = b->m - c.first < SOFT_COLUMNS ? b->m - c.first : SOFT_COLUMNS;
 	add_bias(b, c.first, c.n, c.max);
 	for (int j = 0; j < c.n; j++)
 	{
@@ -405,8 +408,9 @@ run_block(Block *b)
 	};
 
 	DBERT_TRY(dbert_product(b->run, &p));
-	DBERT_TRY(dbert_train_loop(b->run, dbert_train_parts(b->m, PART_COLUMNS), 1,
-							   b->soft > 0 ? soft_columns_part : columns_part, b));
+	DBERT_TRY(b->soft > 0 ?
+			  dbert_train_loop(b->run, dbert_train_parts(b->m, SOFT_COLUMNS), 1, soft_columns_part, b) :
+			  dbert_train_loop(b->run, dbert_train_parts(b->m, PART_COLUMNS), 1, columns_part, b));
 	if (!b->differentiate)
 		return DBERT_OK;
 	scale_rows(d, b->scale, b->m, w->k, scaled);
