@@ -268,6 +268,8 @@ typedef struct DbertTeacherOptions
 	int			threads;		/* of the pool that runs will have */
 	int			n_states;		/* 0 .. L; evenly, the last layer's among them */
 	bool		attention;		/* of these layers queries and keys, too */
+	int			top;			/* of MASK: 1 .. V */
+	float		temperature;	/* of MASK */
 } DbertTeacherOptions;
 
 /* false: more than a size_t */
@@ -276,15 +278,19 @@ extern DbertStatus dbert_teacher_create(const DbertModel *model, const DbertTeac
 										const DbertAllocator *alloc, DbertTeacher **teacher, DbertError *err);
 extern void dbert_teacher_free(DbertTeacher *teacher);
 
-/* Of batch the tokens are read, not what is to be learnt.  E_LIMIT for one larger than promised. */
+/* Of batch the tokens are read and which are masked, not what is to be learnt.  E_LIMIT for one larger than promised. */
 extern DbertStatus dbert_teacher_run(DbertTeacher *teacher, const DbertTrainBatch *batch, DbertPool *pool,
 									 const DbertPoll *poll, DbertError *err);
 
 /*
  * After a run, until the next: logits [B, n_labels] (SEQUENCE) or [N, n_labels]
- * (TOKEN), embeddings [B, E] of a model without a head.
+ * (TOKEN), embeddings [B, E] of a model without a head; MASK: [n_masked, top + 1]
+ * log q at the temperature of the likeliest tokens, these first, and of all others.
  */
 extern const float *dbert_teacher_outputs(const DbertTeacher *teacher);
+
+/* MASK: these tokens [n_masked, top]. */
+extern const int32_t *dbert_teacher_ids(const DbertTeacher *teacher);
 
 /* States [N, C] number i of n_states. */
 extern const float *dbert_teacher_states(const DbertTeacher *teacher, int i);

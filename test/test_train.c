@@ -433,6 +433,33 @@ ref_compare_state(const Ref *r, const double *x, const float *y, double *cosine,
 	*cosine = 1 - xy / sqrt(xx * yy);
 }
 
+/* The same over the top of teacher row i and all others together, from all logits. */
+static double
+ref_top_loss(const Ref *r, int i, const double *x)
+{
+	const DbertDistill *d = r->pass.trainer->options.distill;
+	const int32_t *ids = r->pass.batch->soft_ids + i * d->top;
+	const float *log_q = r->pass.batch->soft + i * (d->top + 1);
+	int			n = r->pass.trainer->config.vocab;
+	double		t = d->temperature,
+				sum = 0,
+				rest = 1,
+				loss = 0;
+
+	for (int v = 0; v < n; v++)
+		sum += exp(x[v] / t);
+	for (int k = 0; k < d->top; k++)
+	{
+		double		p = exp(x[ids[k]] / t) / sum;
+
+		rest -= p;
+		loss += t * t * exp(log_q[k]) * (log_q[k] - log(p));
+	}
+	if (d->top < n)
+		loss += t * t * exp(log_q[d->top]) * (log_q[d->top] - log(rest));
+	return loss;
+}
+
 /* Sums over the rows; what they are divided by */
 typedef struct RefParts
 {
@@ -443,6 +470,25 @@ typedef struct RefParts
 				cosine,
 				hidden;
 } RefParts;
+
+static void
+ref_distill_masked(const Ref *r, int first, int t, double x[MAX_T][MEM_C], RefParts *sum)
+{
+	const DbertTrainBatch *b = r->pass.batch;
+	double		logits[MEM_V];
+
+	for (int i = 0; i < t; i++)
+	{
+		int			row = ref_masked(b, first + i);
+
+		if (row < 0)
+			continue;
+		ref_head(r, row, x[i], logits);
+		sum->hard += ref_row_loss(r, row, logits, &sum->hard_weight);
+		sum->soft += ref_top_loss(r, row, logits);
+		sum->soft_weight++;
+	}
+}
 
 static void
 ref_distill_text(const Ref *r, int text, RefParts *sum)
@@ -469,6 +515,11 @@ ref_distill_text(const Ref *r, int text, RefParts *sum)
 			sum->cosine += l == tr->config.layers - 1 ? cosine / r->pass.n : 0;
 			sum->hidden += square / r->pass.n / tr->config.layers;
 		}
+	}
+	if (o->head == DBERT_HEAD_MASK)
+	{
+		ref_distill_masked(r, first, t, x, sum);
+		return;
 	}
 	if (o->head == DBERT_HEAD_NONE)
 	{
@@ -600,6 +651,29 @@ fill_teacher(bool only_last)
 	}
 }
 
+static int32_t top_ids[4 * MEM_V];
+static float top_soft[4 * (MEM_V + 1)];
+
+/* A teacher's likeliest tokens of each row, and what is left for all others: none where they are all. */
+static void
+fill_top(int top, int rows)
+{
+	for (int i = 0; i < rows; i++)
+	{
+		float	   *log_q = top_soft + i * (top + 1);
+		double		sum = top < MEM_V ? 1.5 : 0;
+
+		for (int k = 0; k < top; k++)
+			sum += exp(-0.6 * k);
+		for (int k = 0; k < top; k++)
+		{
+			top_ids[i * top + k] = (3 * k + 5 * i) % MEM_V;
+			log_q[k] = (float) (-0.6 * k - log(sum));
+		}
+		log_q[top] = top < MEM_V ? (float) log(1.5 / sum) : -INFINITY;
+	}
+}
+
 static DbertTrainOptions
 options_for(DbertHead head, DbertProblem problem)
 {
@@ -639,6 +713,11 @@ batch_for(const DbertTrainOptions *o)
 	b.soft = soft;
 	b.states = state_rows;
 	b.queries_keys = queries_keys_rows;
+	if (o->head != DBERT_HEAD_MASK)
+		return b;
+	fill_top(o->distill->top, b.n_masked);
+	b.soft = top_soft;
+	b.soft_ids = top_ids;
 	return b;
 }
 
@@ -848,16 +927,18 @@ widen_vocabulary(MemModel *m)
 #define COPIES 110
 
 static DbertTrainBatch
-repeat_batch(const DbertTrainBatch *b)
+repeat_batch(const DbertTrainBatch *b, int top)
 {
 	static int32_t many_cu[3 * COPIES + 1],
 				many_ids[9 * COPIES],
 				many_masked[4 * COPIES],
-				many_classes[4 * COPIES];
+				many_classes[4 * COPIES],
+				many_soft_ids[4 * COPIES * MEM_V];
+	static float many_soft[4 * COPIES * (MEM_V + 1)];
 	static uint8_t many_types[9 * COPIES];
 	DbertTrainBatch many = {
 		.n_texts = b->n_texts * COPIES,.cu = many_cu,.ids = many_ids,.types = many_types,.classes = many_classes,
-		.masked = many_masked,.n_masked = b->n_masked * COPIES
+		.masked = many_masked,.n_masked = b->n_masked * COPIES,.soft = many_soft,.soft_ids = many_soft_ids
 	};
 
 	for (int i = 0; i < COPIES; i++)
@@ -868,6 +949,11 @@ repeat_batch(const DbertTrainBatch *b)
 		{
 			many_masked[i * b->n_masked + j] = 9 * i + b->masked[j];
 			many_classes[i * b->n_masked + j] = b->classes[j];
+		}
+		if (top > 0)
+		{
+			memcpy(many_soft + i * 4 * (top + 1), b->soft, 4 * (top + 1) * sizeof(float));
+			memcpy(many_soft_ids + i * 4 * top, b->soft_ids, 4 * top * sizeof(int32_t));
 		}
 		memcpy(many_ids + 9 * i, b->ids, sizeof(ids));
 		memcpy(many_types + 9 * i, b->types, sizeof(types));
@@ -918,16 +1004,19 @@ compare_gradients(const Rig *narrow, const Rig *wide, int number)
  * and batch, which finite differences have checked.
  */
 static void
-check_blocks(const char *decoder)
+check_blocks(const char *decoder, const DbertDistill *distill)
 {
 	DbertTrainOptions o = options_for(DBERT_HEAD_MASK, DBERT_PROBLEM_SINGLE);
-	DbertTrainBatch batch = batch_for(&o),
-				many = repeat_batch(&batch);
+	DbertTrainBatch batch,
+				many;
 	Rig			narrow,
 				wide;
 	double		loss[2];
 
 	o.dropout = 0;
+	o.distill = distill;
+	batch = batch_for(&o);
+	many = repeat_batch(&batch, distill != NULL ? distill->top : 0);
 	o.max_texts = many.n_texts;
 	o.max_batch_tokens = many.cu[many.n_texts];
 	mem_model_distilbert(&narrow.model, "ForMaskedLM", 0);
@@ -958,8 +1047,12 @@ check_blocks(const char *decoder)
 static void
 test_masked_blocks(void)
 {
-	check_blocks(NULL);
-	check_blocks("vocab_projector.weight");
+	static const DbertDistill soft_part = {.temperature = 2,.soft = 5,.hard = 2,.teacher_hidden = MEM_C,.top = 5};
+
+	check_blocks(NULL, NULL);
+	check_blocks("vocab_projector.weight", NULL);
+	check_blocks(NULL, &soft_part);
+	check_blocks("vocab_projector.weight", &soft_part);
 }
 
 /* What learns has the same gradients; what does not has none. */
@@ -1090,6 +1183,41 @@ test_gradients_vectors(void)
 		mem_model_bert(&m, "Model", "", 0);
 		put_modules(&m, i / 3 % 2, false);
 		check_batch_gradients(&m, &o, batch);
+	}
+}
+
+/*
+ * Masked tokens: the top and the rest, the top being all, the true ones; with
+ * states and attention; decoders of their own and not, students less wide.
+ */
+static void
+test_gradients_masked_soft(void)
+{
+	static const DbertDistill parts[] = {
+		{.temperature = 2,.soft = 5,.hard = 2,.top = 5},
+		{.temperature = 2,.soft = 5,.top = 1},
+		{.temperature = 3,.soft = 1,.hard = 1,.top = MEM_V},
+		{.temperature = 2,.soft = 5,.hard = 2,.cosine = 1,.top = 5},
+		{.temperature = 2,.soft = 1,.hard = 1,.cosine = 1,.hidden = 1,.attention = 1,.top = 5},
+		{.temperature = 1,.hard = 1,.cosine = 1,.top = 5},
+		{.temperature = 1,.cosine = 1,.top = 5}
+	};
+
+	for (int i = 0; i < 14; i++)
+	{
+		DbertDistill d = parts[i % 7];
+		DbertTrainOptions o = options_for(DBERT_HEAD_MASK, DBERT_PROBLEM_SINGLE);
+		MemModel	m;
+
+		o.n_labels = 0;
+		fill_teacher(false);
+		d.teacher_hidden = i < 7 ? MEM_C : TEACHER_C;
+		o.distill = &d;
+		mem_model_distilbert(&m, "ForMaskedLM", 0);
+		check_gradients(&m, &o);
+		mem_model_bert(&m, "ForMaskedLM", "bert.", 0);
+		mem_add_tensor(&m, MEM_V, MEM_C, "cls.predictions.decoder.weight");
+		check_gradients(&m, &o);
 	}
 }
 
@@ -1336,13 +1464,14 @@ static void
 test_threads(void)
 {
 	static const DbertDistill distill = {
-		.temperature = 2,.soft = 1,.hard = 1,.cosine = 1,.hidden = 1,.attention = 1,.teacher_hidden = TEACHER_C
+		.temperature = 2,.soft = 1,.hard = 1,.cosine = 1,.hidden = 1,.attention = 1,.teacher_hidden = TEACHER_C,.top = 5
 	};
 
 	check_threads(DBERT_HEAD_TOKEN, NULL);
 	check_threads(DBERT_HEAD_MASK, NULL);
 	fill_teacher(false);
 	check_threads(DBERT_HEAD_TOKEN, &distill);
+	check_threads(DBERT_HEAD_MASK, &distill);
 	check_threads(DBERT_HEAD_NONE, NULL);
 }
 
@@ -1730,6 +1859,90 @@ test_teacher(void)
 	check_teacher(&m, &o);
 }
 
+/* log q of the likeliest tokens by the definition, these first, and of the rest. */
+static void
+check_answers(const DbertTeacher *teacher, const Ref *r, int top, double temperature)
+{
+	for (int row = 0, text = 0; row < r->pass.batch->n_masked; row++)
+	{
+		const float *log_q = dbert_teacher_outputs(teacher) + row * (top + 1);
+		const int32_t *named = dbert_teacher_ids(teacher) + row * top;
+		int			token = r->pass.batch->masked[row],
+					first;
+		double		x[MAX_T][MEM_C],
+					logits[MEM_V],
+					sum = 0,
+					rest = 0;
+
+		while (cu[text + 1] <= token)
+			text++;
+		first = cu[text];
+		ref_embed(r, first, cu[text + 1] - first, x);
+		for (int l = 0; l < MEM_L; l++)
+			ref_layer(r, l, text, cu[text + 1] - first, x);
+		ref_head(r, row, x[token - first], logits);
+		for (int v = 0; v < MEM_V; v++)
+			sum += exp(logits[v] / temperature);
+		for (int v = 0; v < MEM_V; v++)
+		{
+			int			k = 0;
+
+			while (k < top && named[k] != v)
+				k++;
+			if (k < top)
+				CHECK_NEAR(log_q[k], logits[v] / temperature - log(sum), 1e-4);
+			else
+			{
+				CHECK(logits[v] <= logits[named[top - 1]]);
+				rest += exp(logits[v] / temperature) / sum;
+			}
+			CHECK(k >= top || k == 0 || logits[v] <= logits[named[k - 1]]);
+		}
+		CHECK(top < MEM_V ? fabs(log_q[top] - log(rest)) < 1e-4 : log_q[top] == -INFINITY);
+	}
+}
+
+static void
+check_masked_teacher(MemModel *model, int top, double temperature)
+{
+	DbertTrainOptions o = options_for(DBERT_HEAD_MASK, DBERT_PROBLEM_SINGLE);
+	DbertTeacherOptions options = {
+		.max_texts = 3,.max_tokens = 9,.max_text_tokens = 5,.threads = 1,.top = top,.temperature = (float) temperature
+	};
+	Rig			rig = {.model = *model};
+	Ref			r = {.scores = NULL};
+	DbertTrainBatch batch = batch_for(&o);
+	DbertTeacher *teacher;
+	DbertError	err = {0};
+	Built		b;
+
+	if (!begin_rig(&rig, &o))
+		return;
+	CHECK(build(&rig.source, NULL, &dbert_kernels_scalar, &b, &err) == DBERT_OK);
+	CHECK(dbert_teacher_create(b.model, &options, &dbert_malloc_allocator, &teacher, &err) == DBERT_OK);
+	CHECK_MSG(dbert_teacher_run(teacher, &batch, NULL, NULL, &err) == DBERT_OK, "%s", err.msg);
+	r.pass = pass_of(rig.trainer, &batch, false, &err);
+	r.v = malloc(rig.trainer->params.slots.bytes / sizeof(float) * sizeof(double));
+	for (size_t i = 0; i < rig.trainer->params.slots.bytes / sizeof(float); i++)
+		r.v[i] = rig.trainer->params.values[i];
+	check_answers(teacher, &r, top, temperature);
+	free(r.v);
+	dbert_teacher_free(teacher);
+	release(&b);
+	end_rig(&rig);
+}
+
+static void
+test_masked_teacher(void)
+{
+	MemModel	m;
+
+	mem_model_distilbert(&m, "ForMaskedLM", 0);
+	check_masked_teacher(&m, 5, 2);
+	mem_model_bert(&m, "ForMaskedLM", "bert.", 0);
+	check_masked_teacher(&m, MEM_V, 1);
+}
+
 static void
 test_f16(void)
 {
@@ -1873,6 +2086,9 @@ test_failures(void)
 	o = options_for(DBERT_HEAD_TOKEN, DBERT_PROBLEM_SINGLE);
 	o.max_batch_tokens = INT32_MAX;
 	CHECK(dbert_trainer_bytes(rig.base, &o, &bytes, &err) == DBERT_OK && bytes > (uint64_t) INT32_MAX * MEM_C);
+	o = options_for(DBERT_HEAD_MASK, DBERT_PROBLEM_SINGLE);
+	o.distill = &distill;		/* that names no tokens */
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_INVALID && t == NULL);
 	end_rig(&rig);
 }
 
@@ -1909,7 +2125,9 @@ test_masked_failures(void)
 {
 	static const int32_t same[] = {1, 1},
 				beyond[] = {1, 9},
-				no_id[] = {5, MEM_V};
+				no_id[] = {5, MEM_V},
+				no_ids[4] = {5, 6, 7, -1};
+	static const DbertDistill distill = {.temperature = 1,.soft = 1,.top = 1};
 	DbertTrainOptions o = options_for(DBERT_HEAD_MASK, DBERT_PROBLEM_SINGLE);
 	DbertTrainBatch batch = batch_for(&o);
 	DbertError	err = {0};
@@ -1940,6 +2158,17 @@ test_masked_failures(void)
 	((float *) rig.trainer->params.w.head_out.b)[3] = NAN;
 	CHECK(dbert_trainer_step(rig.trainer, &batch, NULL, &loss, &err) == DBERT_E_INVALID);
 	end_rig(&rig);
+	o.distill = &distill;
+	mem_model_distilbert(&rig.model, "ForMaskedLM", 0);
+	if (!begin_rig(&rig, &o))
+		return;
+	batch = batch_for(&o);
+	batch.soft_ids = no_ids;
+	CHECK(dbert_trainer_step(rig.trainer, &batch, NULL, &loss, &err) == DBERT_E_INVALID);
+	batch = batch_for(&o);
+	top_soft[2] = NAN;
+	CHECK(dbert_trainer_step(rig.trainer, &batch, NULL, &loss, &err) == DBERT_E_INVALID);
+	end_rig(&rig);
 }
 
 int
@@ -1957,6 +2186,7 @@ main(void)
 	RUN(test_masked_blocks);
 	RUN(test_gradients_frozen);
 	RUN(test_gradients_soft);
+	RUN(test_gradients_masked_soft);
 	RUN(test_gradients_states);
 	RUN(test_gradients_vectors);
 	RUN(test_adamw);
@@ -1966,6 +2196,7 @@ main(void)
 	RUN(test_student_layers);
 	RUN(test_student);
 	RUN(test_teacher);
+	RUN(test_masked_teacher);
 	RUN(test_f16);
 	RUN(test_masked_files);
 	RUN(test_embedding_files);

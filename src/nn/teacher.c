@@ -5,6 +5,9 @@
  * whose states are kept are spread as in TinyBERT's uniform strategy: state i
  * of n is that after layer (i + 1) L / n, rounded.
  *
+ * Of masked tokens the head's logits are computed in blocks, as there are as
+ * many as the vocabulary has tokens, and the likeliest of each row stay.
+ *
  * Source: Jiao et al. 2020 (arXiv:1909.10351), section 4.2.
  */
 #include "dbert.h"
@@ -14,7 +17,11 @@
 #include "nn/layers.h"
 #include "nn/pool.h"
 
+#include <math.h>
 #include <string.h>
+
+/* Masked tokens of a block at most. */
+#define BLOCK 64
 
 struct DbertTeacher
 {
@@ -28,6 +35,10 @@ struct DbertTeacher
 	float	   *inputs;			/* [n_states, N, C] of their layers, for queries and keys */
 	float	   *queries_keys;	/* [n_states, N, 2C] */
 	float	   *outputs;		/* [B or N, columns] */
+	int32_t    *ids;			/* MASK: [N, top] */
+	float	   *logits;			/* MASK: [block, V] */
+	float	   *picked;			/* MASK: [block, C] */
+	int32_t    *masks;			/* MASK: [block] the mask's id */
 	float	   *vectors;		/* [2, C or E]: pooled, finished */
 	uint8_t    *types;			/* [N] of 0 */
 	float	   *workspace;
@@ -38,6 +49,19 @@ static int
 columns(const DbertModel *model)
 {
 	return model->config.head == DBERT_HEAD_NONE ? model->config.embedding : dbert_head_columns(model);
+}
+
+static bool
+is_masked(const DbertTeacher *t)
+{
+	return t->model->config.head == DBERT_HEAD_MASK;
+}
+
+/* Masked tokens of a block: the head takes no more rows than a text's. */
+static int
+block_rows(const DbertTeacher *t)
+{
+	return t->options.max_text_tokens < BLOCK ? t->options.max_text_tokens : BLOCK;
 }
 
 static size_t
@@ -71,6 +95,21 @@ place(char *base, size_t *total, size_t rows, size_t columns, size_t size, void 
 }
 
 static bool
+place_outputs(DbertTeacher *t, char *base, size_t *total)
+{
+	const DbertTeacherOptions *o = &t->options;
+	size_t		rows = t->model->config.head == DBERT_HEAD_TOKEN ? o->max_tokens : o->max_texts;
+
+	if (!is_masked(t))
+		return place(base, total, rows, columns(t->model), sizeof(float), &t->outputs);
+	return place(base, total, o->max_tokens, (size_t) o->top + 1, sizeof(float), &t->outputs) &&
+		place(base, total, o->max_tokens, o->top, sizeof(int32_t), &t->ids) &&
+		place(base, total, block_rows(t), columns(t->model), sizeof(float), &t->logits) &&
+		place(base, total, block_rows(t), t->model->config.hidden, sizeof(float), &t->picked) &&
+		place(base, total, block_rows(t), 1, sizeof(int32_t), &t->masks);
+}
+
+static bool
 place_all(DbertTeacher *t, char *base, size_t *total)
 {
 	const DbertTeacherOptions *o = &t->options;
@@ -88,8 +127,7 @@ place_all(DbertTeacher *t, char *base, size_t *total)
 		place(base, total, kept, c, sizeof(float), &t->states) &&
 		place(base, total, attended, c, sizeof(float), &t->inputs) &&
 		place(base, total, attended, 2 * c, sizeof(float), &t->queries_keys) &&
-		place(base, total, config->head == DBERT_HEAD_TOKEN ? n : (size_t) o->max_texts, columns(t->model),
-			  sizeof(float), &t->outputs) &&
+		place_outputs(t, base, total) &&
 		place(base, total, 2, vector_floats(t->model), sizeof(float), &t->vectors) &&
 		place(base, total, n, 1, 1, &t->types) &&
 		place(base, total, floats, 1, sizeof(float), &t->workspace);
@@ -115,6 +153,8 @@ fill(DbertTeacher *t, DbertError *err)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory: the teacher needs %zu MB", bytes >> 20);
 	place_all(t, (char *) (((uintptr_t) t->memory + 63) & ~(uintptr_t) 63), &bytes);
 	memset(t->types, 0, t->options.max_tokens);
+	for (int i = 0; is_masked(t) && i < block_rows(t); i++)
+		t->masks[i] = t->model->tokenizer.mask_id;
 	return DBERT_OK;
 }
 
@@ -218,6 +258,92 @@ finish_text(DbertTeacher *t, int b, const DbertPoll *poll, DbertError *err)
 	return DBERT_OK;
 }
 
+/* ids[top]: the likeliest tokens, of equals the first, likeliest first; whatever the logits[V] are, each another one. */
+static void
+find_top(const float *logits, int vocab, int top, int32_t *ids)
+{
+	int			n = 0;
+
+	for (int v = 0; v < vocab; v++)
+	{
+		int			at = n < top ? n++ : top;
+
+		if (at == top && !(logits[v] > logits[ids[top - 1]]))
+			continue;
+		at = at == top ? top - 1 : at;
+		for (; at > 0 && logits[v] > logits[ids[at - 1]]; at--)
+			ids[at] = ids[at - 1];
+		ids[at] = v;
+	}
+}
+
+/* log_q[top + 1] of these tokens and of all others together; the logits of the tokens are lost. */
+static void
+log_shares(float *logits, int vocab, const int32_t *ids, int top, double temperature, float *log_q)
+{
+	double		max = logits[ids[0]],
+				rest = 0,
+				all = 0;
+
+	for (int k = 0; k < top; k++)
+	{
+		log_q[k] = (float) ((logits[ids[k]] - max) / temperature);
+		all += exp((logits[ids[k]] - max) / temperature);
+		logits[ids[k]] = -INFINITY;
+	}
+	for (int v = 0; v < vocab; v++)
+		rest += exp((logits[v] - max) / temperature);
+	all = log(all + rest);
+	for (int k = 0; k < top; k++)
+		log_q[k] -= (float) all;
+	log_q[top] = (float) (log(rest) - all);
+}
+
+/* m masked tokens from the first on */
+static DbertStatus
+answer_block(DbertTeacher *t, int first, int m, const DbertPoll *poll, DbertError *err)
+{
+	int			c = t->model->config.hidden,
+				vocab = columns(t->model),
+				top = t->options.top;
+
+	for (int i = 0; i < m; i++)
+		memcpy(t->picked + (size_t) i * c, t->hidden + (size_t) t->batch->masked[first + i] * c, c * sizeof(float));
+	DBERT_TRY(dbert_head_run(t->model, t->masks, m, t->picked, t->workspace, t->logits, poll, err));
+	for (int i = 0; i < m; i++)
+	{
+		float	   *logits = t->logits + (size_t) i * vocab;
+		int32_t    *ids = t->ids + (size_t) (first + i) * top;
+
+		if (dbert_stopped(poll))
+			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
+		find_top(logits, vocab, top, ids);
+		log_shares(logits, vocab, ids, top, t->options.temperature, t->outputs + (size_t) (first + i) * (top + 1));
+	}
+	return DBERT_OK;
+}
+
+static DbertStatus
+answer_masked(DbertTeacher *t, const DbertPoll *poll, DbertError *err)
+{
+	int			block = block_rows(t),
+				n = t->batch->n_masked;
+
+	for (int first = 0; first < n; first += block)
+		DBERT_TRY(answer_block(t, first, n - first < block ? n - first : block, poll, err));
+	return DBERT_OK;
+}
+
+static DbertStatus
+answer(DbertTeacher *t, const DbertPoll *poll, DbertError *err)
+{
+	if (is_masked(t))
+		return answer_masked(t, poll, err);
+	for (int b = 0; b < t->batch->n_texts; b++)
+		DBERT_TRY(finish_text(t, b, poll, err));
+	return DBERT_OK;
+}
+
 static DbertStatus
 check_batch(const DbertTeacher *t, const DbertTrainBatch *batch, const DbertPool *pool, DbertError *err)
 {
@@ -242,8 +368,7 @@ dbert_teacher_run(DbertTeacher *teacher, const DbertTrainBatch *batch, DbertPool
 	DBERT_TRY(check_batch(teacher, batch, pool, err));
 	teacher->batch = batch;
 	DBERT_TRY(dbert_encode(teacher->model, &ragged, teacher->hidden, teacher->workspace, poll, keep_states, teacher, err));
-	for (int b = 0; b < batch->n_texts; b++)
-		DBERT_TRY(finish_text(teacher, b, poll, err));
+	DBERT_TRY(answer(teacher, poll, err));
 	for (int i = 0; teacher->options.attention && i < teacher->options.n_states; i++)
 		DBERT_TRY(compute_queries_keys(teacher, i, poll, err));
 	return DBERT_OK;
@@ -253,6 +378,12 @@ const float *
 dbert_teacher_outputs(const DbertTeacher *teacher)
 {
 	return teacher->outputs;
+}
+
+const int32_t *
+dbert_teacher_ids(const DbertTeacher *teacher)
+{
+	return teacher->ids;
 }
 
 const float *

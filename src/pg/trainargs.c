@@ -239,7 +239,7 @@ DistilTrainArgs
 distil_distill_args(FunctionCallInfo fcinfo)
 {
 	ArgReader	r = {fcinfo, distill_names, lengthof(distill_names), 0};
-	DistilTrainArgs a = {.task = "classify"};
+	DistilTrainArgs a = {.task = "classify",.mask_share = 0.15f};	/* for teachers that fill masks */
 
 	a.name = next_text(&r);
 	a.teacher = next_text(&r);

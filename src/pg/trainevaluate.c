@@ -96,6 +96,17 @@ count_masked(const DistilTrainJob *job, const float *margins)
 		job->counts[0].hits += margins[i] == 0;
 }
 
+/* The teacher's likeliest tokens, which it named first. */
+static void
+count_teacher_masked(const DistilTrainJob *job)
+{
+	const DbertTrainBatch *batch = &job->batch->core;
+
+	job->counts[0].support += batch->n_masked;
+	for (int i = 0; i < batch->n_masked; i++)
+		job->counts[0].hits += batch->soft_ids[(Size) i * job->teacher->distill.top] == batch->classes[i];
+}
+
 /*
  * Cosines of pairs with numbers; margins of others, 0 where no other pair's
  * text is nearer than the partner.
@@ -269,7 +280,10 @@ distil_train_measure_teacher(DistilTrainJob *job)
 	{
 		CHECK_FOR_INTERRUPTS();
 		n = distil_train_fill(job, 0, job->validation, first, job->n_validation);
-		count_batch(job, job->batch->core.soft, n, &tally);
+		if (job->head == DBERT_HEAD_MASK)
+			count_teacher_masked(job);
+		else
+			count_batch(job, job->batch->core.soft, n, &tally);
 	}
 	return metric_value(job, &tally);
 }

@@ -279,7 +279,7 @@ check_memory(DistilTrainJob *job)
 					(unsigned long long) ((bytes >> 20) + 1))));
 	if (teacher.disk > 0)
 		ereport(NOTICE,
-				(errmsg("the teacher's hidden states take %llu MB of temporary files",
+				(errmsg("the teacher's %shidden states take %llu MB of temporary files", job->masker != NULL ? "answers and " : "",
 						(unsigned long long) ((teacher.disk >> 20) + 1))));
 }
 

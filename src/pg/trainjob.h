@@ -69,7 +69,7 @@ extern void distil_train_place_labels(DistilTrainJob *job);
 
 /*
  * distil_trainbatch_fill, and tokens are masked if they are what is learnt, in
- * every epoch (from 1) others; 0: those of evaluations.
+ * every epoch (from 1) others; 0: those of evaluations, and of a teacher, who reads them once.
  */
 static inline int
 distil_train_fill(const DistilTrainJob *job, int epoch, const int32 *order, int first, int end)
@@ -77,7 +77,7 @@ distil_train_fill(const DistilTrainJob *job, int epoch, const int32 *order, int 
 	int			n = distil_trainbatch_fill(job->batch, job->set, order, first, end);
 
 	if (job->masker != NULL)
-		distil_mask_batch(job->masker, job->batch, order + first, epoch);
+		distil_mask_batch(job->masker, job->batch, order + first, job->teacher != NULL ? 0 : epoch);
 	if (job->teacher != NULL)
 		distil_teacher_fill(job, order + first, n);
 	return n;

@@ -37,6 +37,12 @@ config_of(const DistilTeacher *t)
 	return &t->model->core->config;
 }
 
+static bool
+fills_masks(const DistilTeacher *t)
+{
+	return config_of(t)->head == DBERT_HEAD_MASK;
+}
+
 /* ---- opening ---- */
 
 DistilTeacher *
@@ -45,12 +51,12 @@ distil_teacher_for_call(FmgrInfo *flinfo, const char *name)
 	DistilTeacher *t = palloc0(sizeof(DistilTeacher));
 
 	t->model = distil_model_for_call(flinfo, name);
-	if (config_of(t)->head == DBERT_HEAD_SPAN || config_of(t)->head == DBERT_HEAD_MASK)
+	if (config_of(t)->head == DBERT_HEAD_SPAN)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("model \"%s\" cannot teach", name),
 				 errdetail("Its architecture is %s.", config_of(t)->architecture),
-				 errhint("Teachers classify texts or tokens, give a number for a text, or its embedding.")));
+				 errhint("Teachers classify texts or tokens, give a number for a text, or its embedding, or fill masks.")));
 	if (config_of(t)->head == DBERT_HEAD_NONE && config_of(t)->dense)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -132,6 +138,8 @@ distil_teacher_wants(const DistilTeacher *teacher)
 {
 	const DbertConfig *config = config_of(teacher);
 
+	if (config->head == DBERT_HEAD_MASK)
+		return DISTIL_WANT_TEXTS;
 	if (config->head == DBERT_HEAD_TOKEN)
 		return DISTIL_WANT_SPANS | DISTIL_WANT_OPTIONAL;
 	return (config->problem == DBERT_PROBLEM_REGRESSION ? DISTIL_WANT_NUMBERS : DISTIL_WANT_CLASSES) | DISTIL_WANT_OPTIONAL;
@@ -195,6 +203,8 @@ distil_teacher_choose_labels(DistilTrainJob *job)
 	job->problem = job->head == DBERT_HEAD_SEQUENCE ? core->config.problem : DBERT_PROBLEM_SINGLE;
 	job->labels = core->labels;
 	job->n_labels = core->config.n_labels;
+	if (job->head == DBERT_HEAD_MASK)
+		return;
 	if (job->set->n_unlabelled == job->set->n)
 	{
 		job->set->kind = kind;
@@ -221,6 +231,28 @@ validation_has_labels(const DistilTrainJob *job)
 	return false;
 }
 
+/* Whether student and teacher answer for the same tokens: of a MASK head its columns, too. */
+static bool
+same_answers(const DistilTrainJob *job)
+{
+	return same_tokens(job) &&
+		(!fills_masks(job->teacher) || dbert_trainbase_config(job->base)->vocab == config_of(job->teacher)->vocab);
+}
+
+static void
+check_tokens(const DistilTrainJob *job, const DbertDistill *d)
+{
+	bool		by_token = job->head == DBERT_HEAD_TOKEN || job->head == DBERT_HEAD_MASK;
+
+	if (!same_answers(job) && (d->cosine > 0 || d->hidden > 0 || d->attention > 0 || by_token))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the tokens of \"%s\" are not those of \"%s\"", job->args.base, job->args.teacher),
+				 errdetail("Their vocabularies differ, so there is nothing to compare token by token."),
+				 by_token ? errhint("Take a base model with the teacher's vocabulary, or none.") :
+				 errhint("Set alpha_cosine, alpha_hidden and alpha_attention to 0; the answers for whole texts can be learnt.")));
+}
+
 void
 distil_teacher_plan(DistilTrainJob *job)
 {
@@ -229,13 +261,8 @@ distil_teacher_plan(DistilTrainJob *job)
 
 	*d = job->args.distill;
 	d->teacher_hidden = config_of(t)->hidden;
-	if (!same_tokens(job) && (d->cosine > 0 || d->hidden > 0 || d->attention > 0 || job->head == DBERT_HEAD_TOKEN))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the tokens of \"%s\" are not those of \"%s\"", job->args.base, job->args.teacher),
-				 errdetail("Their vocabularies differ, so there is nothing to compare token by token."),
-				 job->head == DBERT_HEAD_TOKEN ? errhint("Take a base model with the teacher's vocabulary, or none.") :
-				 errhint("Set alpha_cosine, alpha_hidden and alpha_attention to 0; the answers for whole texts can be learnt.")));
+	d->top = Min(DBERT_DISTILL_TOP, config_of(t)->vocab);
+	check_tokens(job, d);
 	if (d->cosine < 0)
 		d->cosine = same_tokens(job) ? 1 : 0;
 	if (job->set->n_unlabelled == job->set->n)
@@ -268,7 +295,8 @@ reading_options(const DistilTrainJob *job)
 	DbertTeacherOptions o = {
 		.max_texts = job->options.max_texts,.max_tokens = job->options.max_batch_tokens,
 		.threads = dbert_pool_threads(distil_pool()),.n_states = job->teacher->n_states,
-		.attention = job->teacher->distill.attention > 0
+		.attention = job->teacher->distill.attention > 0,.top = job->teacher->distill.top,
+		.temperature = job->teacher->distill.temperature
 	};
 
 	o.max_text_tokens = distil_trainset_longest(job->teacher->set);
@@ -281,6 +309,20 @@ static size_t
 kept_columns(const DistilTeacher *t)
 {
 	return (size_t) config_of(t)->hidden * (t->distill.attention > 0 ? 3 : 1);
+}
+
+/* Numbers of an answer for a masked token. */
+static size_t
+answer_columns(const DistilTeacher *t)
+{
+	return 2 * (size_t) t->distill.top + 1;
+}
+
+/* Masked tokens of all texts, about. */
+static uint64
+expected_answers(const DistilTrainJob *job)
+{
+	return (uint64) ceil((double) job->set->n_ids * job->args.mask_share);
 }
 
 /* Rows of logits, of all texts. */
@@ -305,11 +347,17 @@ distil_teacher_bytes(DistilTrainJob *job)
 				 errmsg("the teacher needs more memory than can be addressed")));
 	b.reading = bytes + (same_tokens(job) ? 0 : distil_trainset_bytes(t->set));
 	b.kept = (output_rows(job) + (uint64) job->options.max_batch_tokens) * t->columns * sizeof(float);
+	if (fills_masks(t))
+	{
+		b.kept = (uint64) job->options.max_batch_tokens * answer_columns(t) * sizeof(float) +
+			((uint64) job->set->n + 1) * sizeof(int64);
+		b.disk = expected_answers(job) * answer_columns(t) * sizeof(float);
+	}
 	if (t->n_states > 0)
 	{
 		b.kept += (uint64) job->options.max_batch_tokens * t->n_states * wide * sizeof(float) +
 			job->options.max_text_tokens * wide * sizeof(uint16);
-		b.disk = (uint64) job->set->n_ids * t->n_states * wide * sizeof(uint16);
+		b.disk += (uint64) job->set->n_ids * t->n_states * wide * sizeof(uint16);
 	}
 	return b;
 }
@@ -323,18 +371,35 @@ huge_array(size_t rows, size_t columns, size_t size)
 }
 
 static void
+begin_answers(DistilTrainJob *job)
+{
+	DistilTeacher *t = job->teacher;
+
+	t->answers = BufFileCreateTemp(false);
+	t->first_answer = huge_array((size_t) job->set->n + 1, 1, sizeof(int64));
+	t->first_answer[0] = 0;
+	t->soft = huge_array(job->options.max_batch_tokens, (size_t) t->distill.top + 1, sizeof(float));
+	t->soft_ids = huge_array(job->options.max_batch_tokens, t->distill.top, sizeof(int32));
+}
+
+static void
 begin_outputs(DistilTrainJob *job)
 {
 	DistilTeacher *t = job->teacher;
 	int			layers = dbert_trainbase_config(job->base)->layers,
 				wide = config_of(t)->hidden;
 
-	t->outputs = huge_array(output_rows(job), t->columns, sizeof(float));
-	t->soft = huge_array(job->head == DBERT_HEAD_TOKEN ? job->options.max_batch_tokens : job->options.max_texts,
-						 t->columns, sizeof(float));
+	PrepareTempTablespaces();
+	if (fills_masks(t))
+		begin_answers(job);
+	else
+	{
+		t->outputs = huge_array(output_rows(job), t->columns, sizeof(float));
+		t->soft = huge_array(job->head == DBERT_HEAD_TOKEN ? job->options.max_batch_tokens : job->options.max_texts,
+							 t->columns, sizeof(float));
+	}
 	if (t->n_states == 0)
 		return;
-	PrepareTempTablespaces();
 	t->file = BufFileCreateTemp(false);
 	t->halves = huge_array(job->options.max_text_tokens, 2 * (size_t) wide, sizeof(uint16));
 	t->states = palloc(sizeof(float *) * t->n_states);
@@ -376,6 +441,26 @@ write_states(DistilTeacher *t, const DbertTeacher *core, const DbertTrainBatch *
 		}
 }
 
+/* What is said of the masked tokens of the n texts from the first on. */
+static void
+write_answers(DistilTeacher *t, const DbertTeacher *core, const DbertTrainBatch *batch, int first)
+{
+	size_t		top = t->distill.top;
+	int			row = 0;
+
+	for (int b = 0; b < batch->n_texts; b++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		t->first_answer[first + b + 1] = t->first_answer[first + b];
+		for (; row < batch->n_masked && batch->masked[row] < batch->cu[b + 1]; row++)
+		{
+			BufFileWrite(t->answers, (void *) (dbert_teacher_ids(core) + row * top), top * sizeof(int32));
+			BufFileWrite(t->answers, (void *) (dbert_teacher_outputs(core) + row * (top + 1)), (top + 1) * sizeof(float));
+			t->first_answer[first + b + 1]++;
+		}
+	}
+}
+
 static void
 keep_outputs(DistilTrainJob *job, const DbertTeacher *core, const DistilTrainBatch *batch, int first, int n)
 {
@@ -384,7 +469,10 @@ keep_outputs(DistilTrainJob *job, const DbertTeacher *core, const DistilTrainBat
 	size_t		row = tokens ? t->set->texts[first].token : first,
 				rows = tokens ? batch->cu[n] : n;
 
-	memcpy(t->outputs + row * t->columns, dbert_teacher_outputs(core), rows * t->columns * sizeof(float));
+	if (fills_masks(t))
+		write_answers(t, core, &batch->core, first);
+	else
+		memcpy(t->outputs + row * t->columns, dbert_teacher_outputs(core), rows * t->columns * sizeof(float));
 	write_states(t, core, &batch->core);
 }
 
@@ -401,6 +489,8 @@ read_texts(DistilTrainJob *job, DbertTeacher *core, const DbertTeacherOptions *o
 	for (int first = 0, n; first < set->n; first += n)
 	{
 		n = distil_trainbatch_fill(batch, set, order, first, set->n);
+		if (job->masker != NULL)
+			distil_mask_batch(job->masker, batch, order + first, 0);
 		distil_train_must(job, dbert_teacher_run(core, &batch->core, distil_pool(), distil_poll(), &job->err));
 		keep_outputs(job, core, batch, first, n);
 	}
@@ -446,7 +536,7 @@ read_exactly(BufFile *file, void *buf, size_t len)
 	if (BufFileRead(file, buf, len) != len)
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not read the teacher's hidden states from a temporary file")));
+				 errmsg("could not read what the teacher said from a temporary file")));
 #endif
 }
 
@@ -457,6 +547,22 @@ read_floats(const DistilTeacher *t, float *x, size_t count)
 	read_exactly(t->file, t->halves, count * sizeof(uint16));
 	for (size_t j = 0; j < count; j++)
 		x[j] = dbert_float_of_f16(t->halves[j]);
+}
+
+/* Of one text, whose masked tokens follow the batch's first *row ones. */
+static void
+read_answers(const DistilTeacher *t, int text, int *row)
+{
+	size_t		top = t->distill.top;
+
+	if (BufFileSeek(t->answers, 0, (off_t) (t->first_answer[text] * answer_columns(t) * sizeof(float)), SEEK_SET) != 0)
+		elog(ERROR, "could not seek in a temporary file");
+	CHECK_FOR_INTERRUPTS();
+	for (int64 i = t->first_answer[text]; i < t->first_answer[text + 1]; i++, ++*row)
+	{
+		read_exactly(t->answers, t->soft_ids + *row * top, top * sizeof(int32));
+		read_exactly(t->answers, t->soft + *row * (top + 1), (top + 1) * sizeof(float));
+	}
 }
 
 /* Of one text, which is row b of the batch. */
@@ -483,6 +589,7 @@ distil_teacher_fill(const DistilTrainJob *job, const int32 *order, int n)
 {
 	const DistilTeacher *t = job->teacher;
 	bool		tokens = job->head == DBERT_HEAD_TOKEN;
+	int			answers = 0;
 
 	for (int b = 0; b < n; b++)
 	{
@@ -491,11 +598,15 @@ distil_teacher_fill(const DistilTrainJob *job, const int32 *order, int n)
 					to = tokens ? job->batch->cu[b] : b,
 					rows = tokens ? text->n_tokens : 1;
 
-		memcpy(t->soft + to * t->columns, t->outputs + from * t->columns, rows * t->columns * sizeof(float));
+		if (fills_masks(t))
+			read_answers(t, order[b], &answers);
+		else
+			memcpy(t->soft + to * t->columns, t->outputs + from * t->columns, rows * t->columns * sizeof(float));
 		if (t->n_states > 0)
 			read_states(job, text, b);
 	}
 	job->batch->core.soft = t->soft;
+	job->batch->core.soft_ids = t->soft_ids;
 	job->batch->core.states = t->by_layer;
 	job->batch->core.queries_keys = (const float *const *) t->queries_keys;
 }
@@ -560,4 +671,6 @@ distil_teacher_end(DistilTeacher *teacher)
 {
 	if (teacher->file != NULL)
 		BufFileClose(teacher->file);
+	if (teacher->answers != NULL)
+		BufFileClose(teacher->answers);
 }

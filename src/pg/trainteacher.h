@@ -4,7 +4,8 @@
  *
  * The teacher reads each text once, before the first epoch.  Its answers are
  * kept in memory; its hidden states, in 16 bits, in a temporary file, from
- * which each batch takes its own.
+ * which each batch takes its own.  Texts without labels are read with their
+ * masks, the same in all epochs, and answers for masked tokens are in a file, too.
  */
 #ifndef DISTILBERT_PG_TRAINTEACHER_H
 #define DISTILBERT_PG_TRAINTEACHER_H
@@ -30,9 +31,12 @@ typedef struct DistilTeacher
 	float	   *outputs;		/* [rows of logits or vectors, columns] of all texts */
 	BufFile    *file;			/* of each text and layer, states [T, C'] and, if attention counts, queries and keys [T, 2C'] */
 	uint16	   *halves;			/* [longest text, 2C'] */
+	BufFile    *answers;		/* MASK: of each masked token ids [top] and log q [top + 1], see DbertTrainBatch */
+	int64	   *first_answer;	/* MASK: [texts + 1] of a text */
 
 	/* of a batch */
 	float	   *soft;
+	int32	   *soft_ids;		/* MASK */
 	float	  **states;			/* [n_states] of [N, C'] */
 	const float **by_layer;		/* [L], see DbertTrainBatch */
 	float	  **queries_keys;	/* [n_states] of [N, 2C'], or NULL */

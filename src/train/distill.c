@@ -1,10 +1,10 @@
 /*
  * distill.c -- an objective: what a teacher says, beside or instead of labels.
  *
- * The head and the hard loss are classify.c's.  The loss is a weighted mean of
+ * The head and the hard loss are classify.c's or, with the soft one, maskedlm.c's.  The loss is a weighted mean of
  * up to five (train.h, DbertDistill): soft, hard, cosine, hidden, attention.
  * Where tokens are compared all rows of the last layer go on, and the head takes
- * the first of each text out of them.
+ * the first of each text, or the masked ones, out of them.
  *
  * With S the student's logits, Q the teacher's and T the temperature, of a row:
  * soft = T^2 sum q (log q - log p), q = softmax(Q / T), p = softmax(S / T), and
@@ -28,17 +28,32 @@ is_embedding(const DbertPass *pass)
 	return pass->trainer->options.head == DBERT_HEAD_NONE;
 }
 
+static bool
+is_masked(const DbertPass *pass)
+{
+	return pass->trainer->options.head == DBERT_HEAD_MASK;
+}
+
 /* Rows of logits. */
 static int
 head_rows(const DbertPass *pass)
 {
+	if (is_masked(pass))
+		return pass->batch->n_masked;
 	return pass->trainer->options.head == DBERT_HEAD_TOKEN ? pass->n : pass->batch->n_texts;
 }
 
 static bool
-takes_first_rows(const DbertPass *pass)
+takes_some_rows(const DbertPass *pass)
 {
 	return head_rows(pass) != pass->rows;
+}
+
+/* Which of N: the head's row i. */
+static int
+head_row(const DbertPass *pass, int i)
+{
+	return is_masked(pass) ? pass->batch->masked[i] : pass->batch->cu[i];
 }
 
 static void
@@ -61,18 +76,28 @@ place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
 
 	if (t->options.head == DBERT_HEAD_NONE)
 		place_vectors(t, l, a);
+	else if (t->options.head == DBERT_HEAD_MASK)
+		dbert_masked_place(t, l, a, rows);
 	else
-	{
 		dbert_classify_place(t, l, a, rows);
-		a->row = dbert_layout_floats(l, t->options.n_labels, 1);
-		a->first = dbert_layout_floats(l, dbert_distill_reads_tokens(d) ? rows : 0, t->config.hidden);
-	}
+	a->row = dbert_layout_floats(l, t->options.n_labels, 1);
+	if (dbert_distill_reads_tokens(d) && t->options.head != DBERT_HEAD_NONE)
+		a->first = dbert_layout_floats(l, rows, t->config.hidden);
 	if (!dbert_distill_reads_tokens(d) && t->options.head != DBERT_HEAD_NONE)
 		return;
 	a->head_sums = dbert_layout_place(l, t->options.max_texts, t->config.heads, sizeof(double));
 	a->row_sums = dbert_layout_place(l, n, sizeof(double), 1);
 	a->dprojected = dbert_layout_floats(l, n, wide);
 	a->projected = t->config.dense ? dbert_layout_floats(l, n, wide) : NULL;
+}
+
+/* The rows that the head takes. */
+static const float *
+head_input(const DbertPass *pass)
+{
+	const DbertActs *a = &pass->trainer->acts;
+
+	return takes_some_rows(pass) ? a->first : a->hidden;
 }
 
 static DbertStatus
@@ -83,11 +108,10 @@ forward(const DbertPass *pass)
 
 	if (is_embedding(pass))
 		return dbert_embedding_forward(pass);
-	if (!takes_first_rows(pass))
-		return dbert_classify_forward(pass, a->hidden, pass->rows);
-	for (int b = 0; b < pass->batch->n_texts; b++)
-		memcpy(a->first + b * c, a->hidden + pass->batch->cu[b] * c, c * sizeof(float));
-	return dbert_classify_forward(pass, a->first, pass->batch->n_texts);
+	for (int i = 0; takes_some_rows(pass) && i < head_rows(pass); i++)
+		memcpy(a->first + i * c, a->hidden + head_row(pass, i) * c, c * sizeof(float));
+	return is_masked(pass) ? dbert_masked_forward(pass, head_input(pass)) :
+		dbert_classify_forward(pass, head_input(pass), head_rows(pass));
 }
 
 /* ---- soft targets ---- */
@@ -473,25 +497,39 @@ attention_backward(const DbertPass *pass, int layer, float *dq, float *dkv)
 /* ---- the whole ---- */
 
 static DbertStatus
+head_loss(const DbertPass *pass, bool differentiate, double *loss)
+{
+	const DbertDistill *d = distill_of(pass);
+	int			masked = pass->batch->n_masked;
+
+	if (is_embedding(pass))
+		return compare_vectors(pass, loss, NULL);
+	if (is_masked(pass))
+		return dbert_masked_loss(pass, share_of(d, d->soft, masked), share_of(d, d->hard, masked), differentiate, loss);
+	return logits_loss(pass, differentiate, loss);
+}
+
+static DbertStatus
 loss_of_pass(const DbertPass *pass, bool differentiate, double *loss, double *weight)
 {
 	*loss = 0;
-	*weight = pass->trainer->options.head == DBERT_HEAD_TOKEN ? soft_weight(pass) : pass->batch->n_texts;
-	DBERT_TRY(is_embedding(pass) ? compare_vectors(pass, loss, NULL) : logits_loss(pass, differentiate, loss));
+	*weight = pass->trainer->options.head == DBERT_HEAD_TOKEN ? soft_weight(pass) :
+		is_masked(pass) ? pass->batch->n_masked : pass->batch->n_texts;
+	DBERT_TRY(head_loss(pass, differentiate, loss));
 	DBERT_TRY(states_loss(pass, loss));
 	DBERT_TRY(attention_loss(pass, loss));
 	return dbert_pass_check_loss(pass, *loss);
 }
 
-/* The derivative by what the head takes, one row or more of each text. */
+/* The derivative by what the head takes, some rows or all. */
 static DbertStatus
 head_backward(const DbertPass *pass, float *dx)
 {
-	const DbertActs *a = &pass->trainer->acts;
-
+	if (is_masked(pass))
+		return dbert_masked_backward(pass, head_input(pass), dx);
 	if (!is_embedding(pass))
-		return dbert_classify_backward(pass, takes_first_rows(pass) ? a->first : a->hidden, head_rows(pass), dx);
-	if (pass->picked == NULL)	/* not all rows may be pooled */
+		return dbert_classify_backward(pass, head_input(pass), head_rows(pass), dx);
+	if (dbert_distill_reads_tokens(distill_of(pass)))	/* not all rows may be pooled */
 		memset(dx, 0, (size_t) pass->n * pass->trainer->config.hidden * sizeof(float));
 	return vectors_backward(pass, dx);
 }
@@ -505,17 +543,17 @@ backward(const DbertPass *pass, float *dx)
 	size_t		c = t->config.hidden;
 
 	if (!dbert_distill_reads_tokens(distill_of(pass)))
-		return is_embedding(pass) ? vectors_backward(pass, dx) : dbert_classify_backward(pass, a->hidden, pass->rows, dx);
+		return head_backward(pass, dx);
 	DBERT_TRY(head_backward(pass, a->t2));
 	if (dbert_distill_reads_states(distill_of(pass)))
 		DBERT_TRY(states_backward(pass, t->config.layers, a->hidden, dx, 0));
 	else
 		memset(dx, 0, pass->n * c * sizeof(float));
-	if (is_embedding(pass) || !takes_first_rows(pass))
+	if (is_embedding(pass) || !takes_some_rows(pass))
 		add(dx, a->t2, pass->n * c);
 	else
-		for (int b = 0; b < pass->batch->n_texts; b++)
-			add(dx + pass->batch->cu[b] * c, a->t2 + b * c, c);
+		for (int i = 0; i < head_rows(pass); i++)
+			add(dx + head_row(pass, i) * c, a->t2 + i * c, c);
 	return DBERT_OK;
 }
 

@@ -12,6 +12,16 @@
  * columns at once, and its parts are ranges of columns.  The softmax is not
  * divided by its sum there: that factor is put on the smaller matrices.
  *
+ * A teacher's answer for a row is log q of some tokens, the top, and of all
+ * others together, the rest.  With p the softmax of the logits at the
+ * temperature T, and p_r its sum over the rest:
+ *
+ * soft = T^2 (sum over the top q (log q - log p) + q_r (log q_r - log p_r)),
+ * its derivative T (p - q) in the top, T p (1 - q_r / p_r) in the rest.
+ *
+ * p_r is summed without the top, which is taken out of the block for that: as
+ * a difference it would be nothing but rounding where it is small.
+ *
  * Source: Devlin et al. 2018 (arXiv:1810.04805), section 3.1, task 1;
  * transformers' BertLMPredictionHead.
  */
@@ -29,8 +39,8 @@
 /* Rows of the vocabulary that a part takes. */
 #define PART_ROWS 1024
 
-static void
-place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
+void
+dbert_masked_place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
 {
 	size_t		c = t->config.hidden;
 
@@ -44,37 +54,38 @@ place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
 }
 
 /* d = norm(act(dense(hidden))) */
-static DbertStatus
-forward(const DbertPass *pass)
+DbertStatus
+dbert_masked_forward(const DbertPass *pass, const float *hidden)
 {
 	DbertTrainer *t = pass->trainer;
 	const DbertWeights *w = &t->params.w;
 	const DbertActs *a = &t->acts;
 	const DbertTrainRun *run = &pass->run;
-	int			c = t->config.hidden;
+	int			c = t->config.hidden,
+				rows = pass->batch->n_masked;
 
-	DBERT_TRY(dbert_linear_forward(run, &w->head_dense, a->hidden, pass->rows, a->z));
-	DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, pass->rows, c, a->head_xhat));
-	return dbert_norm_forward(run, &w->head_norm, a->head_xhat, pass->rows, c, t->config.norm_eps, a->head_xhat,
+	DBERT_TRY(dbert_linear_forward(run, &w->head_dense, hidden, rows, a->z));
+	DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, rows, c, a->head_xhat));
+	return dbert_norm_forward(run, &w->head_norm, a->head_xhat, rows, c, t->config.norm_eps, a->head_xhat,
 							  a->head_rstd, a->d);
 }
 
-/* dx from dd; hidden, in whose memory it may lie, is read before */
-static DbertStatus
-backward(const DbertPass *pass, float *dx)
+DbertStatus
+dbert_masked_backward(const DbertPass *pass, const float *hidden, float *dx)
 {
 	DbertTrainer *t = pass->trainer;
 	const DbertWeights *w = &t->params.w,
 			   *g = &t->params.g;
 	const DbertActs *a = &t->acts;
 	const DbertTrainRun *run = &pass->run;
-	int			c = t->config.hidden;
+	int			c = t->config.hidden,
+				rows = pass->batch->n_masked;
 
-	DBERT_TRY(dbert_norm_backward(run, &w->head_norm, &g->head_norm, a->head_xhat, a->head_rstd, a->dd, pass->rows, c,
+	DBERT_TRY(dbert_norm_backward(run, &w->head_norm, &g->head_norm, a->head_xhat, a->head_rstd, a->dd, rows, c,
 								  a->dd));
-	DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, pass->rows, c, a->head_xhat));
-	DBERT_TRY(dbert_act_backward(run, w->head_act, a->z, a->head_xhat, a->dd, pass->rows, c, a->z));
-	return dbert_linear_backward(run, &w->head_dense, &g->head_dense, a->hidden, a->z, pass->rows, dx, 0);
+	DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, rows, c, a->head_xhat));
+	DBERT_TRY(dbert_act_backward(run, w->head_act, a->z, a->head_xhat, a->dd, rows, c, a->z));
+	return dbert_linear_backward(run, &w->head_dense, &g->head_dense, hidden, a->z, rows, dx, 0);
 }
 
 /* ---- a block ---- */
@@ -90,9 +101,14 @@ typedef struct Block
 	float	   *x;				/* [V, m] logits; then exp(logit - greatest), less the sum at the class */
 	const float *bias;			/* [V] */
 	bool		differentiate;
-	double		share;			/* 1 / R */
+	double		hard;			/* shares of a row's losses in the whole */
+	double		soft;
+	const float *answers;		/* [m, top + 1] of the teacher, if soft > 0 */
+	const int32_t *answer_ids;	/* [m, top] */
+	int			top;
+	double		temperature;
 	double		losses[BLOCK];
-	float		scale[BLOCK];	/* share / sum: by this x is the derivative */
+	float		scale[BLOCK];	/* by this x is the derivative */
 	float	   *margins;		/* [m] */
 	float	   *dbias;			/* [V] */
 	bool		more;			/* gradients of the blocks before are there */
@@ -151,12 +167,165 @@ columns_part(void *ctx, int part, int worker)
 	exponentials(b, first, n, max, sum);
 	for (int j = 0; j < n; j++)
 	{
-		b->losses[first + j] = log(sum[j]) - b->margins[first + j];
-		b->scale[first + j] = (float) (b->share / sum[j]);
+		b->losses[first + j] = b->hard * (log(sum[j]) - b->margins[first + j]);
+		b->scale[first + j] = (float) (b->hard / sum[j]);
 		b->x[(size_t) b->classes[first + j] * b->m + first + j] -= (float) sum[j];
 	}
 	return DBERT_OK;
 }
+
+/* ---- a block with a teacher ---- */
+
+/* As PART_COLUMNS, where an element has four exponentials instead of one. */
+#define SOFT_COLUMNS 16
+
+/* Columns of a block, n of them from first. */
+typedef struct Columns
+{
+	Block	   *block;
+	int			first;
+	int			n;
+	float		max[SOFT_COLUMNS];
+	float		top[SOFT_COLUMNS][DBERT_DISTILL_TOP];	/* their logits less max */
+	double		sum[SOFT_COLUMNS];	/* of exp(logit - max), */
+	double		soft_sum[SOFT_COLUMNS]; /* exp((logit - max) / T) */
+	double		rest[SOFT_COLUMNS]; /* and the same without the top */
+	float		rest_share[SOFT_COLUMNS];	/* of the latter's exponentials in the derivative */
+} Columns;
+
+/* A logit that counts for nothing. */
+#define TAKEN_OUT -1e30f
+
+static float *
+logit_of(const Columns *c, int j, int32_t id)
+{
+	return c->block->x + (size_t) id * c->block->m + c->first + j;
+}
+
+static void
+take_out_top(Columns *c, int j)
+{
+	const Block *b = c->block;
+	const int32_t *ids = b->answer_ids + (size_t) (c->first + j) * b->top;
+
+	for (int k = 0; k < b->top; k++)
+	{
+		float	   *x = logit_of(c, j, ids[k]);
+
+		c->top[j][k] = *x - c->max[j];
+		*x = TAKEN_OUT;
+	}
+}
+
+/* Sums over the rest at both temperatures, and with the top, in double. */
+static void
+sum_columns(Columns *c)
+{
+	const Block *b = c->block;
+	float		cold = (float) (1 / b->temperature);
+
+	for (int v = 0; v < b->vocab; v++)
+	{
+		const float *x = b->x + (size_t) v * b->m + c->first;
+
+		for (int j = 0; j < c->n; j++)
+			c->sum[j] += dbert_exp_negative(x[j] - c->max[j]);
+		for (int j = 0; j < c->n; j++)
+			c->rest[j] += dbert_exp_negative((x[j] - c->max[j]) * cold);
+	}
+	for (int j = 0; j < c->n; j++)
+	{
+		c->soft_sum[j] = c->rest[j];
+		for (int k = 0; k < b->top; k++)
+		{
+			c->sum[j] += exp(c->top[j][k]);
+			c->soft_sum[j] += exp(c->top[j][k] / b->temperature);
+		}
+	}
+}
+
+/* Of column j; a rest that is too small to be a float counts as that. */
+static double
+soft_loss(Columns *c, int j)
+{
+	const Block *b = c->block;
+	const float *log_q = b->answers + (size_t) (c->first + j) * (b->top + 1);
+	double		log_sum = log(c->soft_sum[j]),
+				rest = fmax(c->rest[j] / c->soft_sum[j], 1e-37),
+				q_rest = exp(log_q[b->top]),
+				loss = q_rest > 0 ? q_rest * (log_q[b->top] - log(rest)) : 0;
+
+	for (int k = 0; k < b->top; k++)
+		loss += exp(log_q[k]) * (log_q[k] - (c->top[j][k] / b->temperature - log_sum));
+	c->rest_share[j] = (float) (b->soft * b->temperature * (1 - q_rest / rest) / c->soft_sum[j]);
+	return b->temperature * b->temperature * loss;
+}
+
+/* The logits of the rest become the derivative. */
+static void
+rest_derivative(const Columns *c)
+{
+	const Block *b = c->block;
+	float		cold = (float) (1 / b->temperature),
+				share[SOFT_COLUMNS];
+
+	for (int j = 0; j < c->n; j++)
+		share[j] = (float) (b->hard / c->sum[j]);
+	for (int v = 0; v < b->vocab; v++)
+	{
+		float	   *x = b->x + (size_t) v * b->m + c->first;
+
+		for (int j = 0; j < c->n; j++)
+			x[j] = share[j] * dbert_exp_negative(x[j] - c->max[j]) +
+				c->rest_share[j] * dbert_exp_negative((x[j] - c->max[j]) * cold);
+	}
+}
+
+/* And those of the top of column j. */
+static void
+top_derivative(const Columns *c, int j)
+{
+	const Block *b = c->block;
+	const int32_t *ids = b->answer_ids + (size_t) (c->first + j) * b->top;
+	const float *log_q = b->answers + (size_t) (c->first + j) * (b->top + 1);
+
+	for (int k = 0; k < b->top; k++)
+		*logit_of(c, j, ids[k]) = (float) (b->hard * exp(c->top[j][k]) / c->sum[j] + b->soft * b->temperature *
+										   (exp(c->top[j][k] / b->temperature) / c->soft_sum[j] - exp(log_q[k])));
+}
+
+/* As columns_part, but with the soft loss; x becomes the derivative as it is. */
+static DbertStatus
+soft_columns_part(void *ctx, int part, int worker)
+{
+	Block	   *b = ctx;
+	Columns		c = {.block = b,.first = part * SOFT_COLUMNS};
+
+	c.n = b->m - c.first < SOFT_COLUMNS ? b->m - c.first : SOFT_COLUMNS;
+	add_bias(b, c.first, c.n, c.max);
+	for (int j = 0; j < c.n; j++)
+	{
+		b->margins[c.first + j] = *logit_of(&c, j, b->classes[c.first + j]) - c.max[j];
+		take_out_top(&c, j);
+	}
+	sum_columns(&c);
+	for (int j = 0; j < c.n; j++)
+	{
+		b->losses[c.first + j] = b->soft * soft_loss(&c, j) + b->hard * (log(c.sum[j]) - b->margins[c.first + j]);
+		b->scale[c.first + j] = 1;
+	}
+	if (!b->differentiate)
+		return DBERT_OK;
+	rest_derivative(&c);
+	for (int j = 0; j < c.n; j++)
+	{
+		top_derivative(&c, j);
+		*logit_of(&c, j, b->classes[c.first + j]) -= (float) b->hard;
+	}
+	return DBERT_OK;
+}
+
+/* ---- all blocks ---- */
 
 /* sum of x[n] scale[n], in 16 sums that make vectors */
 static float
@@ -239,7 +408,9 @@ run_block(Block *b)
 	};
 
 	DBERT_TRY(dbert_product(b->run, &p));
-	DBERT_TRY(dbert_train_loop(b->run, dbert_train_parts(b->m, PART_COLUMNS), 1, columns_part, b));
+	DBERT_TRY(b->soft > 0 ?
+			  dbert_train_loop(b->run, dbert_train_parts(b->m, SOFT_COLUMNS), 1, soft_columns_part, b) :
+			  dbert_train_loop(b->run, dbert_train_parts(b->m, PART_COLUMNS), 1, columns_part, b));
 	if (!b->differentiate)
 		return DBERT_OK;
 	scale_rows(d, b->scale, b->m, w->k, scaled);
@@ -247,31 +418,68 @@ run_block(Block *b)
 	return input_gradient(b, a->dd + (size_t) b->first * w->k);
 }
 
-static DbertStatus
-loss_of_blocks(const DbertPass *pass, bool differentiate, double *loss, double *weight)
+/* What block b has of the batch, its m rows from first. */
+static void
+begin_block(Block *b, const DbertPass *pass)
+{
+	const DbertTrainBatch *batch = pass->batch;
+
+	b->classes = batch->classes + b->first;
+	b->margins = pass->trainer->acts.logits + b->first;
+	b->more = b->first > 0;
+	if (b->soft <= 0)
+		return;
+	b->answers = batch->soft + (size_t) b->first * (b->top + 1);
+	b->answer_ids = batch->soft_ids + (size_t) b->first * b->top;
+}
+
+DbertStatus
+dbert_masked_loss(const DbertPass *pass, double soft, double hard, bool differentiate, double *loss)
 {
 	const DbertTrainer *t = pass->trainer;
+	const DbertDistill *d = t->options.distill;
 	Block		b = {
 		.trainer = t,.run = &pass->run,.vocab = t->config.vocab,.x = t->acts.block,.bias = t->params.w.head_out.b,
-		.differentiate = differentiate,.share = 1.0 / pass->rows,.dbias = (float *) t->params.g.head_out.b
+		.differentiate = differentiate,.hard = hard,.soft = soft,.dbias = (float *) t->params.g.head_out.b,
+		.top = d != NULL ? d->top : 0,.temperature = d != NULL ? d->temperature : 1
 	};
-	int			blocks = dbert_train_parts(pass->rows, BLOCK),
-				size = dbert_train_parts(pass->rows, blocks);
-	double		sum = 0;
+	int			rows = pass->batch->n_masked,
+				blocks = dbert_train_parts(rows, BLOCK),
+				size = dbert_train_parts(rows, blocks);
 
-	for (b.first = 0; b.first < pass->rows; b.first += size)
+	for (b.first = 0; b.first < rows; b.first += size)
 	{
-		b.m = pass->rows - b.first < size ? pass->rows - b.first : size;
-		b.classes = pass->batch->classes + b.first;
-		b.margins = t->acts.logits + b.first;
-		b.more = b.first > 0;
+		b.m = rows - b.first < size ? rows - b.first : size;
+		begin_block(&b, pass);
 		DBERT_TRY(run_block(&b));
 		for (int i = 0; i < b.m; i++)
-			sum += b.losses[i];
+			*loss += b.losses[i];
 	}
+	return DBERT_OK;
+}
+
+/* ---- the objective ---- */
+
+static DbertStatus
+forward(const DbertPass *pass)
+{
+	return dbert_masked_forward(pass, pass->trainer->acts.hidden);
+}
+
+static DbertStatus
+loss_of_pass(const DbertPass *pass, bool differentiate, double *loss, double *weight)
+{
+	*loss = 0;
 	*weight = pass->rows;
-	*loss = sum * b.share;
+	DBERT_TRY(dbert_masked_loss(pass, 0, 1.0 / pass->rows, differentiate, loss));
 	return dbert_pass_check_loss(pass, *loss);
 }
 
-const DbertObjective dbert_masked_lm = {place, forward, loss_of_blocks, backward, NULL, NULL};
+/* hidden, in whose memory dx may lie, is read before */
+static DbertStatus
+backward(const DbertPass *pass, float *dx)
+{
+	return dbert_masked_backward(pass, pass->trainer->acts.hidden, dx);
+}
+
+const DbertObjective dbert_masked_lm = {dbert_masked_place, forward, loss_of_pass, backward, NULL, NULL};

@@ -81,8 +81,8 @@ typedef enum DbertEmbeddingLoss
  *
  * soft: divergence of the answers from the teacher's at the temperature, times
  * its square (SINGLE and TOKEN: Kullback and Leibler's, of MULTI of each label;
- * REGRESSION: squared error; of embeddings 1 - cosine).  hard: the task's own loss, over the rows that
- * have a label.  cosine: 1 - cosine of the last hidden states, over all tokens.
+ * REGRESSION: squared error; of embeddings 1 - cosine; MASK: Kullback and Leibler's over the teacher's likeliest
+ * top tokens and one class of all others).  hard: the task's own loss, over the rows that have a label.  cosine: 1 - cosine of the last hidden states, over all tokens.
  * hidden: squared error of the hidden states after each layer.  attention: that
  * of the scores q k' / sqrt(D) of each layer's heads, as many as the teacher's.
  * States that are not as wide as the teacher's go through a matrix, which is
@@ -100,7 +100,11 @@ typedef struct DbertDistill
 				hidden,
 				attention;
 	int			teacher_hidden; /* C' */
+	int			top;			/* of MASK: 1 .. DBERT_DISTILL_TOP, at most the vocabulary */
 } DbertDistill;
+
+/* Tokens that a teacher names for a masked one, at most. */
+#define DBERT_DISTILL_TOP 64
 
 /* Does it compare hidden states? */
 static inline bool
@@ -161,7 +165,9 @@ typedef struct DbertTrainBatch
 	int			n_masked;		/* at least 1 */
 
 	/* What the teacher says, as far as options.distill asks for it. */
-	const float *soft;			/* [B, n_labels]; TOKEN: [N, n_labels]: logits; NONE: [B, C'] embeddings */
+	const float *soft;			/* [B, n_labels]; TOKEN: [N, n_labels]: logits; NONE: [B, C'] embeddings; MASK:
+								 * [n_masked, top + 1] log q at the temperature, of soft_ids and of all others */
+	const int32_t *soft_ids;	/* MASK: [n_masked, top], of a row all different */
 	const float *const *states; /* [L]: after each layer, the last or all of them, [N, C'] */
 	const float *const *queries_keys;	/* [L]: of each layer, [N, 2C'] */
 } DbertTrainBatch;

@@ -157,8 +157,11 @@ check_options(const DbertTrainBase *base, const DbertTrainOptions *o, DbertError
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "masked tokens are learnt by the whole model");
 	if (o->head == DBERT_HEAD_NONE)
 		DBERT_TRY(check_embedding(config, o, err));
-	if (o->distill != NULL && (o->head == DBERT_HEAD_MASK || o->head_only))
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "from a teacher a whole model learns classes or embeddings");
+	if (o->distill != NULL && o->head_only)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "from a teacher a whole model learns");
+	if (o->distill != NULL && o->head == DBERT_HEAD_MASK &&
+		(o->distill->top < 1 || o->distill->top > DBERT_DISTILL_TOP || o->distill->top > config->vocab))
+		return dbert_fail(err, DBERT_E_INVALID, "a teacher that names %d tokens", o->distill->top);
 	if (o->distill != NULL && o->distill->attention > 0 && o->distill->teacher_hidden % config->heads != 0)
 		return dbert_fail(err, DBERT_E_INVALID, "the teacher's width of %d is not shared by %d heads",
 						  o->distill->teacher_hidden, (int) config->heads);
@@ -200,7 +203,7 @@ plan(DbertTrainer *t, const DbertTrainBase *base, const DbertTrainOptions *optio
 		t->config.normalize = 1;
 	t->config.dense = 0;		/* a sentence encoder's, which classes have no use for */
 	t->config.embedding = t->config.hidden;
-	if (options->distill != NULL && (dbert_distill_reads_states(options->distill) || !has_labels(options)) &&
+	if (options->distill != NULL && (dbert_distill_reads_states(options->distill) || options->head == DBERT_HEAD_NONE) &&
 		options->distill->teacher_hidden != t->config.hidden)
 	{
 		t->config.dense = 1;	/* but states have, to become as wide as the teacher's */
@@ -349,6 +352,20 @@ dbert_trainer_kept_head(const DbertTrainer *trainer)
 
 /* ---- running ---- */
 
+/* The tokens that a teacher names. */
+static DbertStatus
+check_named(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *err)
+{
+	const DbertDistill *d = t->options.distill;
+
+	if (d == NULL || d->soft <= 0)
+		return DBERT_OK;
+	for (size_t i = 0; i < (size_t) batch->n_masked * d->top; i++)
+		if (batch->soft_ids[i] < 0 || batch->soft_ids[i] >= t->config.vocab)
+			return dbert_fail(err, DBERT_E_INVALID, "the teacher names a token that is not in the vocabulary");
+	return DBERT_OK;
+}
+
 /* Places and classes of masked tokens. */
 static DbertStatus
 check_masked(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *err)
@@ -364,7 +381,7 @@ check_masked(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *er
 			return dbert_fail(err, DBERT_E_INVALID, "masked tokens are out of order or out of range");
 		before = batch->masked[i];
 	}
-	return DBERT_OK;
+	return check_named(t, batch, err);
 }
 
 static DbertStatus

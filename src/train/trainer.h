@@ -131,7 +131,7 @@ typedef struct DbertObjective
 } DbertObjective;
 
 extern const DbertObjective dbert_classify;		/* SEQUENCE, TOKEN */
-extern const DbertObjective dbert_distill;		/* the same, and a teacher */
+extern const DbertObjective dbert_distill;		/* all but pairs, and a teacher */
 extern const DbertObjective dbert_masked_lm;	/* MASK */
 extern const DbertObjective dbert_embedding;	/* NONE */
 
@@ -229,6 +229,22 @@ extern double dbert_classify_weight(const DbertPass *pass, int rows);
 
 /* A row's loss by its label; x[n_labels], its logits, become share times the derivative. */
 extern double dbert_classify_loss(const DbertPass *pass, int row, float *x, double share, bool differentiate);
+
+/* ---- maskedlm.c, likewise ---- */
+
+extern void dbert_masked_place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows);
+
+/* acts.d[n_masked, C] from hidden[n_masked, C] */
+extern DbertStatus dbert_masked_forward(const DbertPass *pass, const float *hidden);
+
+/*
+ * soft and hard times the sums of the masked tokens' losses are added to *loss;
+ * acts.logits as dbert_trainer_evaluate says; acts.dd and the decoder's gradients.
+ */
+extern DbertStatus dbert_masked_loss(const DbertPass *pass, double soft, double hard, bool differentiate, double *loss);
+
+/* dx[n_masked, C] from acts.dd; it may lie in hidden's memory */
+extern DbertStatus dbert_masked_backward(const DbertPass *pass, const float *hidden, float *dx);
 
 /* ---- embedding.c, likewise ---- */
 

@@ -108,6 +108,7 @@ my %training = (
 	frozen => [ ', freeze_embeddings => true, early_stopping => 200, validation_query => $v$SELECT body, label FROM rows ORDER BY id LIMIT 10$v$' ],
 	student => [ ', layers => 1, alpha_cosine => 1, alpha_hidden => 1, early_stopping => 200', function => 'distil_distill',
 		base => 'distilbert-sentiment', query => 'SELECT body FROM rows ORDER BY id' ],
+	'masked-student' => [ ', early_stopping => 200', function => 'distil_distill', base => 'distilbert-mlm', query => 'SELECT body FROM rows ORDER BY id' ],
 	masked => [ '', function => 'distil_pretrain', base => 'distilbert-mlm', query => 'SELECT body FROM rows ORDER BY id' ]);
 
 for my $name (sort keys %training)

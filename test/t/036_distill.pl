@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = new_node('main');
-load_model($node, $_) for qw(distilbert-sentiment bert-sentiment3 distilbert-base);
+load_model($node, $_) for qw(distilbert-sentiment bert-sentiment3 distilbert-base distilbert-mlm);
 $node->safe_psql('postgres', <<'SQL');
 CREATE TABLE rows AS SELECT i AS id, CASE i % 2 WHEN 0 THEN 'warm soup ' ELSE 'a long film ' END || i AS body FROM generate_series(1, 300) i;
 SQL
@@ -22,7 +22,9 @@ my $query = q{'SELECT body FROM rows ORDER BY id'};
 my %statement = (
 	'teacher' => q{SELECT count(*) FROM distil_distill('m', 'sentiment-en-v1', 'SELECT repeat(''soup and film '', 60) || i FROM generate_series(1, 20000) i')},
 	'student' => qq{SELECT count(*) FROM distil_distill('m', 'sentiment-en-v1', $query, epochs => 10000)},
-	'small steps' => qq{SELECT count(*) FROM distil_distill('m', 'distilbert-sentiment', $query, epochs => 10000, batch_size => 1, alpha_hidden => 1)});
+	'small steps' => qq{SELECT count(*) FROM distil_distill('m', 'distilbert-sentiment', $query, epochs => 10000, batch_size => 1, alpha_hidden => 1)},
+	'masks' => qq{SELECT count(*) FROM distil_distill('m', 'distilbert-mlm', $query, epochs => 10000)},
+	'masks, teacher' => q{SELECT count(*) FROM distil_distill('m', 'distilbert-mlm', 'SELECT repeat(''soup and film '', 60) || i FROM generate_series(1, 30000) i')});
 my $session = $node->background_psql('postgres', on_error_stop => 0);
 my $pid = $session->query('SELECT pg_backend_pid()');
 for my $name (sort keys %statement)
@@ -47,12 +49,14 @@ is($node->safe_psql('postgres', $files), '0', 'and no temporary files');
 # The same bits with any number of threads.
 sub sha256_of
 {
-	my ($threads, $options) = @_;
+	my ($threads, $options, $teacher) = @_;
+
+	$teacher //= 'distilbert-sentiment';
 
 	return $node->safe_psql('postgres', <<"SQL");
 SET client_min_messages = warning;
 SET distilbert.threads = $threads;
-DO \$\$ BEGIN PERFORM distil_distill('m', 'distilbert-sentiment', $query, epochs => 2, alpha_hidden => 1, replace => true $options); END \$\$;
+DO \$\$ BEGIN PERFORM distil_distill('m', '$teacher', $query, epochs => 2, alpha_hidden => 1, replace => true $options); END \$\$;
 SELECT sha256 FROM distil_models WHERE name = 'm';
 SQL
 }
@@ -61,6 +65,7 @@ is(sha256_of(2, ''), $one, 'two threads give the same student');
 isnt(sha256_of(1, ', temperature => 5'), $one, 'another temperature another');
 is($node->safe_psql('postgres', $files), '0', 'no temporary file remains');
 is(sha256_of(1, ', hidden => 16, alpha_attention => 1'), sha256_of(2, ', hidden => 16, alpha_attention => 1'), 'a narrow one, too');
+is(sha256_of(1, '', 'distilbert-mlm'), sha256_of(2, '', 'distilbert-mlm'), 'and one that fills masks');
 
 like(($node->psql('postgres', "SET default_transaction_read_only = on; SELECT distil_distill('r', 'distilbert-sentiment', $query)"))[2],
 	qr/cannot execute distil_distill\(\) in a read-only transaction/, 'read-only transaction');
