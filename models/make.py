@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make the models that ship, with the extension's own training.
 
-    python models/make.py [entities] [embeddings] [banking] [claim]     # all of them without a word
+    python models/make.py [entities] [embeddings] [sentiment] [banking] [claim]     # all of them without a word
 
 Everything is learnt in the server, by distil_pretrain, distil_train and distil_distill.  Python prepares: tables of
 texts, vocabularies, first weights (recipe/); and writes what comes out to models/<name>.  No published weights go in.
@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "models/recipe"))
 
-import banking, claim, encoders, entities, similar
+import banking, claim, encoders, entities, sentiment, similar
 from export import export
 from server import quote, sql, table
 
@@ -78,6 +78,21 @@ def make_embeddings(a):
     export("embeddings", ROOT / "models/embeddings-en-v1")
 
 
+def make_sentiment(a):
+    """sentiment-en-v1 (recipe/train_sentiment.py) carried on: whole reviews, sentences and phrases, once."""
+    rows = sentiment.rows(a.data)
+    random.Random(4).shuffle(rows)
+    table("sentiment_train", "body text, label text", rows)
+    for name, held in zip(("reviews", "sentences"), sentiment.held_out(a.data)):
+        table(f"sentiment_{name}", "body text, label text", held)
+    call("distil_train", "sentiment", "SELECT body, label FROM sentiment_train ORDER BY id", "sentiment-en-v1", task="sentiment",
+         epochs=1, learning_rate=2e-4, batch_size=32, batch_tokens=6144, max_tokens=400, warmup=0.05,
+         validation_query="SELECT body, label FROM sentiment_sentences")
+    for name in ("sentences", "reviews"):
+        show(f"SELECT * FROM distil_evaluate('sentiment', 'SELECT body, label FROM sentiment_{name}')")
+    export("sentiment", ROOT / "models/sentiment-en-v2")
+
+
 def make_banking(a):
     """Not shipped: what fine-tuning an encoder that ships is worth, beside a linear classifier."""
     train, held = banking.split(a.data)
@@ -105,7 +120,8 @@ def make_claim(a):
 
 
 def main():
-    makers = {"entities": make_entities, "embeddings": make_embeddings, "banking": make_banking, "claim": make_claim}
+    makers = {"entities": make_entities, "embeddings": make_embeddings, "sentiment": make_sentiment,
+              "banking": make_banking, "claim": make_claim}
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("what", nargs="*", help=f"of {', '.join(makers)}; all without")
     ask.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")
