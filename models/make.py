@@ -79,18 +79,21 @@ def make_embeddings(a):
 
 
 def make_sentiment(a):
-    """sentiment-en-v1 (recipe/train_sentiment.py) carried on: whole reviews, sentences and phrases, once."""
+    """What recipe/train_sentiment.py made, carried on: whole reviews, sentences and phrases, once; then between both."""
     rows = sentiment.rows(a.data)
     random.Random(4).shuffle(rows)
     table("sentiment_train", "body text, label text", rows)
     for name, held in zip(("reviews", "sentences"), sentiment.held_out(a.data)):
         table(f"sentiment_{name}", "body text, label text", held)
-    call("distil_train", "sentiment", "SELECT body, label FROM sentiment_train ORDER BY id", "sentiment-en-v1", task="sentiment",
-         epochs=1, learning_rate=2e-4, batch_size=32, batch_tokens=6144, max_tokens=400, warmup=0.05,
+    load("sentiment-base", a.sentiment_base)
+    call("distil_train", "sentiment-on", "SELECT body, label FROM sentiment_train ORDER BY id", "sentiment-base",
+         task="sentiment", epochs=1, learning_rate=2e-4, batch_size=32, batch_tokens=6144, max_tokens=400, warmup=0.05,
          validation_query="SELECT body, label FROM sentiment_sentences")
+    export("sentiment-on", a.work / "sentiment-on")
+    sentiment.between(a.sentiment_base, a.work / "sentiment-on", ROOT / "models/sentiment-en-v1")
+    load("sentiment", ROOT / "models/sentiment-en-v1")
     for name in ("sentences", "reviews"):
         show(f"SELECT * FROM distil_evaluate('sentiment', 'SELECT body, label FROM sentiment_{name}')")
-    export("sentiment", ROOT / "models/sentiment-en-v2")
 
 
 def make_banking(a):
@@ -125,6 +128,8 @@ def main():
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("what", nargs="*", help=f"of {', '.join(makers)}; all without")
     ask.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")
+    ask.add_argument("--sentiment-base", type=Path, default=ROOT / "build/sentiment-base",
+                     help="what recipe/train_sentiment.py wrote (--to)")
     ask.add_argument("--work", type=Path, default=Path("/tmp/distilbert-models"), help="folder for first weights")
     a = ask.parse_args()
     if not set(a.what) <= set(makers):
