@@ -68,19 +68,7 @@ digest_base(const DistilTrainJob *job, uint8 *digest)
 	end(ctx, digest);
 }
 
-/* Of a distillation; its trainer's part of the weights is as it was made of these. */
-static void
-add_distill(pg_cryptohash_ctx *ctx, const DistilTrainArgs *a)
-{
-	ADD(ctx, a->layers);
-	ADD(ctx, a->hidden);
-	ADD(ctx, a->distill.temperature);
-	ADD(ctx, a->distill.soft);
-	ADD(ctx, a->distill.hard);
-	ADD(ctx, a->distill.cosine);
-	ADD(ctx, a->distill.hidden);
-}
-
+/* Of a distillation: the student as it begins, and what it is told. */
 static void
 add_teacher(pg_cryptohash_ctx *ctx, const DistilTrainJob *job)
 {
@@ -113,10 +101,8 @@ digest_options(const DistilTrainJob *job, uint8 *digest)
 	ADD(ctx, a->seed);
 	ADD(ctx, a->mask_share);
 	ADD(ctx, a->whole_word);
-	add_distill(ctx, a);
 	ADD(ctx, o->head);
 	ADD(ctx, o->problem);
-	ADD(ctx, o->embedding_loss);
 	ADD(ctx, o->embedding_loss);
 	ADD(ctx, weighted);
 	if (weighted)
