@@ -77,23 +77,11 @@ FROM reviews ORDER BY distil_sentiment(body) LIMIT 5;
 
 SELECT distil_sentiment_label(body) AS label, count(*), min(created_at) AS first, max(created_at) AS last
 FROM reviews WHERE body IS NOT NULL GROUP BY label ORDER BY label;
-\timing off
 
-\set ECHO none
-SELECT (SELECT name FROM distil_models WHERE task = 'entities' ORDER BY name LIMIT 1) AS entities_model,
-       (SELECT name FROM distil_models WHERE task = 'embed' ORDER BY name LIMIT 1) AS embed_model \gset
-\if :{?entities_model}
-\timing on
-\set ECHO queries
-SELECT e.* FROM reviews, distil_entities(body, :'entities_model') AS e LIMIT 10;
-\set ECHO none
+SELECT note, entity, label, start_pos, end_pos
+FROM (VALUES ('Anna Keller and John Smith met in Berlin.'), ('Bill Gates founded Microsoft in Albuquerque.')) AS notes (note),
+	distil_entities(note);
+
+SELECT round(distil_similarity(body, 'the sound of the phone call')::numeric, 2) AS similarity, product, body
+FROM reviews ORDER BY distil_similarity(body, 'the sound of the phone call') DESC NULLS LAST LIMIT 3;
 \timing off
-\endif
-\if :{?embed_model}
-\timing on
-\set ECHO queries
-SELECT id, array_length(distil_embed(body, :'embed_model'), 1) AS dimensions
-FROM reviews WHERE body IS NOT NULL LIMIT 3;
-\set ECHO none
-\timing off
-\endif
