@@ -151,6 +151,40 @@ check_validation(DistilTrainArgs *a)
 				 errhint("Give validation a share of the rows, or a validation_query.")));
 }
 
+/* ---- what all three take, in the same order ---- */
+
+/* epochs to dropout */
+static void
+read_steps(ArgReader *r, DistilTrainArgs *a)
+{
+	a->epochs = next_int(r, 1, 10000);
+	a->learning_rate = next_real(r, 0, 1, false);
+	a->batch_size = next_int(r, 1, 4096);
+	a->batch_tokens = next_int(r, 1, 1024 * 1024);
+	a->max_tokens = next_int(r, 4, 1024 * 1024);
+	a->weight_decay = next_real(r, 0, 1, false);
+	a->warmup = next_real(r, 0, 1, true);
+	a->dropout = next_real(r, 0, 1, true);
+}
+
+/* validation to early_stopping */
+static void
+read_validation(ArgReader *r, DistilTrainArgs *a)
+{
+	a->validation = next_real(r, 0, 1, true);
+	a->validation_query = next_text_or_null(r);
+	a->early_stopping = next_int(r, 0, 10000);
+}
+
+/* seed to resume */
+static void
+read_result(ArgReader *r, DistilTrainArgs *a)
+{
+	a->seed = DatumGetInt64(next_datum(r));
+	a->replace = next_bool(r);
+	a->resume = next_bool(r);
+}
+
 DistilTrainArgs
 distil_train_args(FunctionCallInfo fcinfo)
 {
@@ -161,24 +195,13 @@ distil_train_args(FunctionCallInfo fcinfo)
 	a.query = next_text(&r);
 	a.base = next_text(&r);
 	a.task = next_text(&r);
-	a.epochs = next_int(&r, 1, 10000);
-	a.learning_rate = next_real(&r, 0, 1, false);
-	a.batch_size = next_int(&r, 1, 4096);
-	a.batch_tokens = next_int(&r, 1, 1024 * 1024);
-	a.max_tokens = next_int(&r, 4, 1024 * 1024);
-	a.weight_decay = next_real(&r, 0, 1, false);
-	a.warmup = next_real(&r, 0, 1, true);
-	a.dropout = next_real(&r, 0, 1, true);
+	read_steps(&r, &a);
 	a.class_weights = next_text_or_null(&r);
 	a.loss = next_text_or_null(&r);
 	a.head_only = next_bool(&r);
 	a.freeze_embeddings = next_bool(&r);
-	a.validation = next_real(&r, 0, 1, true);
-	a.validation_query = next_text_or_null(&r);
-	a.early_stopping = next_int(&r, 0, 10000);
-	a.seed = DatumGetInt64(next_datum(&r));
-	a.replace = next_bool(&r);
-	a.resume = next_bool(&r);
+	read_validation(&r, &a);
+	read_result(&r, &a);
 	check_task(a.task);
 	check_loss(&a);
 	check_validation(&a);
@@ -194,22 +217,11 @@ distil_pretrain_args(FunctionCallInfo fcinfo)
 	a.name = next_text(&r);
 	a.query = next_text(&r);
 	a.base = next_text(&r);
-	a.epochs = next_int(&r, 1, 10000);
-	a.learning_rate = next_real(&r, 0, 1, false);
-	a.batch_size = next_int(&r, 1, 4096);
-	a.batch_tokens = next_int(&r, 1, 1024 * 1024);
-	a.max_tokens = next_int(&r, 4, 1024 * 1024);
-	a.weight_decay = next_real(&r, 0, 1, false);
-	a.warmup = next_real(&r, 0, 1, true);
-	a.dropout = next_real(&r, 0, 1, true);
+	read_steps(&r, &a);
 	a.mask_share = next_real(&r, 0, 1, true);
 	a.whole_word = next_bool(&r);
-	a.validation = next_real(&r, 0, 1, true);
-	a.validation_query = next_text_or_null(&r);
-	a.early_stopping = next_int(&r, 0, 10000);
-	a.seed = DatumGetInt64(next_datum(&r));
-	a.replace = next_bool(&r);
-	a.resume = next_bool(&r);
+	read_validation(&r, &a);
+	read_result(&r, &a);
 	check_validation(&a);
 	return a;
 }
@@ -253,21 +265,10 @@ distil_distill_args(FunctionCallInfo fcinfo)
 	a.distill.cosine = next_is_null(&r) ? -1 : next_real(&r, 0, 1e6, false);
 	a.distill.hidden = next_real(&r, 0, 1e6, false);
 	a.distill.attention = next_real(&r, 0, 1e6, false);
-	a.epochs = next_int(&r, 1, 10000);
-	a.learning_rate = next_real(&r, 0, 1, false);
-	a.batch_size = next_int(&r, 1, 4096);
-	a.batch_tokens = next_int(&r, 1, 1024 * 1024);
-	a.max_tokens = next_int(&r, 4, 1024 * 1024);
-	a.weight_decay = next_real(&r, 0, 1, false);
-	a.warmup = next_real(&r, 0, 1, true);
-	a.dropout = next_real(&r, 0, 1, true);
-	a.validation = next_real(&r, 0, 1, true);
-	a.validation_query = next_text_or_null(&r);
-	a.early_stopping = next_int(&r, 0, 10000);
+	read_steps(&r, &a);
+	read_validation(&r, &a);
 	a.min_quality = next_is_null(&r) ? 0 : next_real(&r, 0, 1, false);
-	a.seed = DatumGetInt64(next_datum(&r));
-	a.replace = next_bool(&r);
-	a.resume = next_bool(&r);
+	read_result(&r, &a);
 	check_validation(&a);
 	check_distill(&a);
 	return a;

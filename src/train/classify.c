@@ -144,9 +144,8 @@ binary_cross_entropy(float *x, const float *y, int n, double share, bool differe
 	return loss;
 }
 
-/* (x - y)^2; derivative 2 (x - y) */
-static double
-squared_error(float *x, const float *y, int n, double share, bool differentiate)
+double
+dbert_squared_error(float *x, const float *y, int n, double share, bool differentiate)
 {
 	double		loss = 0;
 
@@ -178,7 +177,7 @@ dbert_classify_loss(const DbertPass *pass, int row, float *x, double share, bool
 	}
 	if (o->problem == DBERT_PROBLEM_MULTI)
 		return binary_cross_entropy(x, batch->targets + (size_t) row * n, n, share, differentiate);
-	return squared_error(x, batch->targets + (size_t) row * n, n, share, differentiate);
+	return dbert_squared_error(x, batch->targets + (size_t) row * n, n, share, differentiate);
 }
 
 static DbertStatus

@@ -175,22 +175,6 @@ soft_labels(float *x, const float *y, int n, double t, double share, bool differ
 	return loss;
 }
 
-static double
-soft_numbers(float *x, const float *y, int n, double share, bool differentiate)
-{
-	double		loss = 0;
-
-	for (int j = 0; j < n; j++)
-	{
-		double		e = (double) x[j] - y[j];
-
-		loss += e * e;
-		if (differentiate)
-			x[j] = (float) (share * 2 * e);
-	}
-	return loss;
-}
-
 /* The row's loss; x, the student's logits, becomes share times the derivative. */
 static double
 soft_row(const DbertPass *pass, int row, float *x, double share, bool differentiate)
@@ -203,7 +187,7 @@ soft_row(const DbertPass *pass, int row, float *x, double share, bool differenti
 		return soft_classes(x, y, o->n_labels, t, share, differentiate);
 	if (o->problem == DBERT_PROBLEM_MULTI)
 		return soft_labels(x, y, o->n_labels, t, share, differentiate);
-	return soft_numbers(x, y, o->n_labels, share, differentiate);
+	return dbert_squared_error(x, y, o->n_labels, share, differentiate);
 }
 
 /* What the mean of the soft loss is divided by: as the hard loss', of tokens all but [CLS] and the last [SEP]. */

@@ -230,6 +230,9 @@ extern double dbert_classify_weight(const DbertPass *pass, int rows);
 /* A row's loss by its label; x[n_labels], its logits, become share times the derivative. */
 extern double dbert_classify_loss(const DbertPass *pass, int row, float *x, double share, bool differentiate);
 
+/* sum of (x - y)^2 over n; when differentiate is set, x becomes share times the derivative, 2 (x - y) */
+extern double dbert_squared_error(float *x, const float *y, int n, double share, bool differentiate);
+
 /* ---- maskedlm.c, likewise ---- */
 
 extern void dbert_masked_place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows);
