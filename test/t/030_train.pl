@@ -127,39 +127,15 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM distil_models WHERE name 
 $second->quit;
 $first->quit;
 
-# A directory of the exported files, opened by transformers.  HF_PYTHON: a python that has it, with words
-# before the script; it runs as the user who runs the servers.
-my @python = split / /, $ENV{HF_PYTHON} // 'python3';
+# A directory of the exported files, opened by transformers.
 SKIP:
 {
 	skip 'there is no python with transformers', 2
-	  if system("@python -c 'import torch, transformers' >/dev/null 2>&1") != 0;
+	  if !hf_python();
 	for my $base ('distilbert-base', 'bert-base-cased')
 	{
-		my $dir = PostgreSQL::Test::Utils::tempdir;
-
 		$node->safe_psql('postgres', qq{SET client_min_messages = warning; SELECT count(*) FROM distil_train('x', $query, '$base', epochs => 2, learning_rate => 0.01, replace => true)});
-		for my $line (split /\n/, $node->safe_psql('postgres', q{SELECT file, encode(data, 'hex') FROM distil_export_model('x')}))
-		{
-			my ($file, $hex) = split /\|/, $line;
-
-			open(my $f, '>:raw', "$dir/$file") or die $!;
-			print $f pack('H*', $hex);
-			close($f) or die $!;
-		}
-		my $ours = $node->safe_psql('postgres', q{SELECT label || ' ' || score FROM distil_scores('warm soup and a film', 'x') ORDER BY label});
-		my $script = <<'PY';
-import os, sys
-os.environ["HF_HUB_OFFLINE"] = "1"
-from transformers import pipeline
-ours = dict(line.split(" ") for line in sys.argv[2].splitlines())
-theirs = pipeline("text-classification", model=sys.argv[1], top_k=None, device="cpu")(["warm soup and a film"])[0]
-print("same" if set(ours) == {s["label"] for s in theirs} and
-      all(abs(float(ours[s["label"]]) - s["score"]) < 1e-4 for s in theirs) else (ours, theirs))
-PY
-		my ($said, $noise) = ('', '');
-		IPC::Run::run([ @python, '-c', $script, $dir, $ours ], '>', \$said, '2>', \$noise);
-		is($said, "same\n", "transformers opens a model trained from $base and says the same") or diag $noise;
+		same_in_transformers($node, 'x', "transformers opens a model trained from $base and says the same");
 	}
 }
 alive($node);

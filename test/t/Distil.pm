@@ -12,7 +12,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(fixtures new_node load_model big_model answers packs training_files wait_until ready_again alive);
+our @EXPORT = qw(fixtures new_node load_model big_model answers packs training_files wait_until ready_again alive hf_python same_in_transformers);
 
 sub fixtures { return $ENV{FIXTURES} || die "FIXTURES is not set" }
 
@@ -141,6 +141,44 @@ sub alive
 	my $log = slurp_file($node->logfile);
 
 	unlike($log, qr/terminated by signal|PANIC:/, $name // 'no backend died');
+	return;
+}
+
+# A python that has transformers, or nothing: HF_PYTHON, with words before the script; it runs as the user who runs the servers.
+sub hf_python
+{
+	my @python = split / /, $ENV{HF_PYTHON} // 'python3';
+
+	return system("@python -c 'import torch, transformers' >/dev/null 2>&1") == 0 ? @python : ();
+}
+
+# transformers opens the exported directory of a classifier and gives a text the same scores.
+sub same_in_transformers
+{
+	my ($node, $model, $name) = @_;
+	my $dir = PostgreSQL::Test::Utils::tempdir;
+
+	for my $line (split /\n/, $node->safe_psql('postgres', qq{SELECT file, encode(data, 'hex') FROM distil_export_model('$model')}))
+	{
+		my ($file, $hex) = split /\|/, $line;
+
+		open(my $f, '>:raw', "$dir/$file") or die $!;
+		print $f pack('H*', $hex);
+		close($f) or die $!;
+	}
+	my $ours = $node->safe_psql('postgres', qq{SELECT label || ' ' || score FROM distil_scores('warm soup and a film', '$model') ORDER BY label});
+	my $script = <<'PY';
+import os, sys
+os.environ["HF_HUB_OFFLINE"] = "1"
+from transformers import pipeline
+ours = dict(line.split(" ") for line in sys.argv[2].splitlines())
+theirs = pipeline("text-classification", model=sys.argv[1], top_k=None, device="cpu")(["warm soup and a film"])[0]
+print("same" if set(ours) == {s["label"] for s in theirs} and
+      all(abs(float(ours[s["label"]]) - s["score"]) < 1e-4 for s in theirs) else (ours, theirs))
+PY
+	my ($said, $noise) = ('', '');
+	IPC::Run::run([ hf_python(), '-c', $script, $dir, $ours ], '>', \$said, '2>', \$noise);
+	is($said, "same\n", $name) or diag $noise;
 	return;
 }
 
