@@ -49,7 +49,8 @@ missing_packages()
 	version=${version:-15}
 	[ -x "/usr/lib/postgresql/$version/bin/postgres" ] ||
 		[ -x "$(pg_config --bindir 2>/dev/null)/postgres" ] || echo "postgresql-$version"
-	[ -f "$(pg_config --pgxs 2>/dev/null)" ] || echo "postgresql-server-dev-$version"
+	# not pgxs.mk: Debian's client package carries it
+	[ -f "$(pg_config --includedir-server 2>/dev/null)/postgres.h" ] || echo "postgresql-server-dev-$version"
 }
 
 clusters() { pg_lsclusters -h 2>/dev/null | sed 's/^\([^ ]*\)  *\([^ ]*\).*/\1 \2/'; }
@@ -92,7 +93,8 @@ find_server()
 	export PG_CONFIG=${PG_CONFIG:-pg_config}
 	BINDIR=$("$PG_CONFIG" --bindir) || die "$PG_CONFIG does not run"
 	[ -x "$BINDIR/initdb" ] || die "no server in $BINDIR"
-	[ -f "$("$PG_CONFIG" --pgxs)" ] || die "$PG_CONFIG has no PGXS: the server's development package is missing"
+	[ -f "$("$PG_CONFIG" --pgxs)" ] && [ -f "$("$PG_CONFIG" --includedir-server)/postgres.h" ] ||
+		die "$PG_CONFIG has no PGXS or no headers: the server's development package is missing"
 }
 
 # ---------------------------------------------------------------- building
