@@ -29,6 +29,7 @@
 
 #include "pg/alloc.h"
 #include "pg/errors.h"
+#include "pg/filesync.h"
 #include "pg/guc.h"
 #include "pg/packfile.h"
 
@@ -279,14 +280,17 @@ create_in(MemoryContext context, const char *path, DbertPack *pack, const char *
 	mapping = map_file(context, fd, size, PROT_READ | PROT_WRITE);
 	if (dbert_pack_write(pack, mapping->image, distil_poll(), &err) != DBERT_OK)
 		distil_raise(&err, subject);
-	if (enableFsync && msync(mapping->image, size, MS_SYNC) != 0)
+	distil_pack_unmap(mapping);
+	if (distil_fsync(fd) != 0)
 		ereport(ERROR,
 				(errcode_for_file_access(), errmsg("could not write file \"%s\": %m", temp->path)));
-	distil_pack_unmap(mapping);
-	CloseTransientFile(fd);
-
-	durable_rename(temp->path, path, ERROR);	/* fsyncs the file before */
+	if (rename(temp->path, path) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(), errmsg("could not rename file \"%s\" to \"%s\": %m", temp->path, path)));
 	temp->exists = false;
+	if (distil_fsync_renamed(fd, path) != 0)
+		ereport(ERROR, (errcode_for_file_access(), errmsg("could not fsync file \"%s\": %m", path)));
+	CloseTransientFile(fd);
 }
 
 void

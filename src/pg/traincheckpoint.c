@@ -3,8 +3,8 @@
  *
  * A file: header, a row for each epoch done, the trainer's blocks, their
  * CRC-32C.  It is written under a temporary name, in pieces that go to the disk
- * one by one, so that no system call takes long and interrupts are served in
- * between; then it takes the place of its predecessor by rename.
+ * one by one (filesync.h: interrupts are served while the disk is waited for);
+ * then it takes the place of its predecessor by rename.
  *
  * A file may be anybody's work: nothing of it is believed before sizes, ranges
  * and checksums were looked at, and it holds nothing but numbers.  What it was
@@ -35,6 +35,7 @@
 
 #include "pg/alloc.h"
 #include "pg/errors.h"
+#include "pg/filesync.h"
 #include "pg/guc.h"
 #include "pg/packfile.h"
 #include "pg/traincheckpoint.h"
@@ -46,7 +47,7 @@
 
 /* Written at once, and brought to the disk at once. */
 #define PIECE_BYTES (1024 * 1024)
-#define SYNC_BYTES (4 * 1024 * 1024)
+#define SYNC_BYTES (16 * 1024 * 1024)
 
 typedef struct Header
 {
@@ -242,7 +243,7 @@ typedef struct Writer
 static bool
 sync_written(Writer *w)
 {
-	if (pg_fdatasync(w->fd) != 0)
+	if (distil_fsync(w->fd) != 0)
 		return false;
 #if defined(USE_POSIX_FADVISE) && defined(POSIX_FADV_DONTNEED)
 	(void) posix_fadvise(w->fd, w->synced, w->at - w->synced, POSIX_FADV_DONTNEED);
@@ -329,12 +330,22 @@ put_all(Writer *w, const Header *h, const DistilTrainLoop *loop)
 	}
 	crc = w->crc;
 	FIN_CRC32C(crc);
-	return put(w, &crc, sizeof(crc)) && pg_fsync(w->fd) == 0;
+	return put(w, &crc, sizeof(crc)) && distil_fsync(w->fd) == 0;
+}
+
+/* It takes the place of its predecessor. */
+static bool
+rename_temp(DistilTrainCheckpoint *c, int fd)
+{
+	if (rename(c->temp, c->path) != 0)
+		return false;
+	c->temp[0] = '\0';
+	return distil_fsync_renamed(fd, c->path) == 0;
 }
 
 /* false and errno; the temporary file is there then, perhaps. */
 static bool
-write_temp(DistilTrainCheckpoint *c, const Header *h, const DistilTrainLoop *loop)
+write_file(DistilTrainCheckpoint *c, const Header *h, const DistilTrainLoop *loop)
 {
 	Writer		w = {.fd = -1};
 	bool		good;
@@ -346,7 +357,7 @@ write_temp(DistilTrainCheckpoint *c, const Header *h, const DistilTrainLoop *loo
 	w.fd = OpenTransientFile(c->temp, O_WRONLY | O_CREAT | O_TRUNC | PG_BINARY);
 	if (w.fd < 0)
 		return false;
-	good = put_all(&w, h, loop);
+	good = put_all(&w, h, loop) && rename_temp(c, w.fd);
 	saved_errno = errno;
 	CloseTransientFile(w.fd);
 	errno = saved_errno;
@@ -376,7 +387,7 @@ distil_checkpoint_save(DistilTrainCheckpoint *c, DistilTrainLoop *loop)
 						 (unsigned long long) (h.size >> 20), distil_guc_checkpoint_space));
 		return;
 	}
-	if (!write_temp(c, &h, loop) || durable_rename(c->temp, c->path, LOG) != 0)
+	if (!write_file(c, &h, loop))
 	{
 		int			saved_errno = errno;
 
@@ -384,7 +395,6 @@ distil_checkpoint_save(DistilTrainCheckpoint *c, DistilTrainLoop *loop)
 		warn(c, psprintf("Writing file \"%s\": %s.", c->path, strerror(saved_errno)));
 		return;
 	}
-	c->temp[0] = '\0';
 	loop->progress->fields.saved = h.saved;
 }
 
