@@ -1,6 +1,7 @@
 /*
  * gemm_template.h -- products with a packed operand, written once over a
- * vec_*.h; the including file sets MR and NV.
+ * vec_*.h; the including file sets MR, NV and FETCH_NEAR(rows): whether a tile
+ * of so many rows fetches the next panel into L1 rather than L2.
  *
  *   y[M,N] = act(x[M,K] W^T + b)
  *
@@ -14,7 +15,7 @@
  *
  * so that a tile of up to MR rows and NR columns of y stays in registers and
  * reads its panel as one stream.  Meanwhile the tiles of one panel fetch the
- * next one into L2, each its share: with few rows the product is bound by
+ * next one, each its share: with few rows the product is bound by
  * memory, and this keeps the memory busy all the time.  (Goto and van de Geijn 2008, "Anatomy of
  * high-performance matrix multiplication"; the names MR, NR, KC, MC are
  * theirs.)  x is read in place: it is reused N / NR times from L2, and rows
@@ -49,7 +50,7 @@ typedef struct Tile
 	bool		resume;			/* y starts from its own content, not from b */
 	int			columns;		/* 1 .. NR */
 	int			k;
-	const float *fetch;			/* what to bring into L2 meanwhile, */
+	const float *fetch;			/* what to bring into the caches meanwhile: */
 	int			fetch_step;		/* NR floats from here, then on by so many per line */
 } Tile;
 
@@ -207,7 +208,9 @@ tile_compute(const Tile *t, const int rows)
 		for (int j = 0; j < NV; j++)
 		{
 			column[j] = v_load(w + j * VL);
-			if (j * VL % 16 == 0)
+			if (j * VL % 16 == 0 && FETCH_NEAR(rows))
+				_mm_prefetch((const char *) (fetch + j * VL), _MM_HINT_T0);
+			else if (j * VL % 16 == 0)
 				_mm_prefetch((const char *) (fetch + j * VL), _MM_HINT_T1);
 		}
 		UNROLL

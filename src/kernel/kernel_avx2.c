@@ -11,6 +11,7 @@
 #define MR 6
 #define NV 2
 #define QUERIES 24
+#define FETCH_NEAR(rows) false
 
 #include "kernel/attention_template.h"
 #include "kernel/gemm_template.h"

@@ -5,6 +5,9 @@
  * give the broadcasts room; 14 loads for 24 multiply-adds keep the load ports
  * out of the way.  14 x 32 and 8 x 48 were measured: no faster, and heads of
  * 32 and 64 columns fit 32 without padding.
+ *
+ * The next panel is fetched into L1 by high tiles, into L2 by those that wait
+ * for memory: src/kernel/README.md.
  */
 #if defined(__x86_64__)
 
@@ -13,6 +16,7 @@
 #define MR 12
 #define NV 2
 #define QUERIES 12
+#define FETCH_NEAR(rows) ((rows) > 8)
 
 #include "kernel/attention_template.h"
 #include "kernel/gemm_template.h"
