@@ -109,6 +109,7 @@ my %training = (
 	student => [ ', layers => 1, alpha_cosine => 1, alpha_hidden => 1, early_stopping => 200', function => 'distil_distill',
 		base => 'distilbert-sentiment', query => 'SELECT body FROM rows ORDER BY id' ],
 	'masked-student' => [ ', early_stopping => 200', function => 'distil_distill', base => 'distilbert-mlm', query => 'SELECT body FROM rows ORDER BY id' ],
+	pairs => [ q{, task => 'embed', early_stopping => 200}, query => q{SELECT body, 'some ' || body FROM rows ORDER BY id} ],
 	masked => [ '', function => 'distil_pretrain', base => 'distilbert-mlm', query => 'SELECT body FROM rows ORDER BY id' ]);
 
 for my $name (sort keys %training)
