@@ -1,6 +1,6 @@
 #!/bin/bash
 # query.sh -- "make bench": SQL on a private server against the engine and others
-# (query.py has what is measured).  QUICK=1: fewer rows and rounds.
+# (query.py has what is measured).  QUICK=1: fewer rows; ROUNDS: how often, 3.
 
 . "$(dirname "$0")/../test/lib.sh"
 
@@ -24,5 +24,5 @@ start_server "distilbert.model_path = '$ROOM'
 	distilbert.long_text = truncate
 	max_parallel_workers_per_gather = 0
 	shared_buffers = 256MB"
-env PYTHONDONTWRITEBYTECODE=1 PATH="$BINDIR:$PATH" QUICK="${QUICK:-}" ROOM="$ROOM" \
+env PYTHONDONTWRITEBYTECODE=1 PATH="$BINDIR:$PATH" QUICK="${QUICK:-}" ROUNDS="${ROUNDS:-}" ROOM="$ROOM" \
 	CLIENT_PYTHON="${CLIENT_PYTHON:-$ROOT/build/peers/venv/bin/python}" python3 "$ROOM/query.py" "$@"
