@@ -31,6 +31,19 @@ typedef struct Sync
 	bool		abandoned;		/* by the backend */
 } Sync;
 
+/* Waits are measured by a clock that nobody sets. */
+static void
+init_lock(Sync *sync)
+{
+	pthread_condattr_t attributes;
+
+	pthread_mutex_init(&sync->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&sync->finished, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
 static void
 free_sync(Sync *sync)
 {
@@ -90,8 +103,7 @@ start_sync(int fd)
 
 	if (sync == NULL)
 		return NULL;
-	pthread_mutex_init(&sync->lock, NULL);
-	pthread_cond_init(&sync->finished, NULL);
+	init_lock(sync);
 	sync->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (sync->fd >= 0 && start_thread(sync))
 		return sync;
@@ -109,7 +121,7 @@ wait_a_little(Sync *sync)
 	struct timespec until;
 	bool		done;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += POLL_NANOSECONDS;
 	until.tv_sec += until.tv_nsec / 1000000000L;
 	until.tv_nsec %= 1000000000L;
