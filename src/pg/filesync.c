@@ -1,7 +1,7 @@
 /*
  * filesync.c -- see filesync.h.
  *
- * The thread and the backend share one Sync, from malloc, which the last of
+ * A thread that syncs and the backend share one Sync, from malloc, which the last of
  * them frees: a backend that was interrupted does not wait for the other.
  */
 #include "postgres.h"
@@ -52,7 +52,28 @@ free_sync(Sync *sync)
 	free(sync);
 }
 
-/* ---- the thread ---- */
+/* ---- threads ---- */
+
+/* With all signals blocked: they are the backend's. */
+static bool
+start_thread(void *(*run) (void *), void *arg)
+{
+	pthread_attr_t attributes;
+	pthread_t	thread;
+	sigset_t	all,
+				before;
+	bool		started;
+
+	if (pthread_attr_init(&attributes) != 0)
+		return false;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	started = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0 &&
+		pthread_create(&thread, &attributes, run, arg) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	return started;
+}
 
 static void *
 sync_main(void *arg)
@@ -74,26 +95,14 @@ sync_main(void *arg)
 	return NULL;
 }
 
-/* With all signals blocked: they are the backend's. */
-static bool
-start_thread(Sync *sync)
+static void *
+close_main(void *arg)
 {
-	pthread_attr_t attributes;
-	pthread_t	thread;
-	sigset_t	all,
-				before;
-	bool		started;
-
-	if (pthread_attr_init(&attributes) != 0)
-		return false;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	started = pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED) == 0 &&
-		pthread_create(&thread, &attributes, sync_main, sync) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	return started;
+	close((int) (intptr_t) arg);
+	return NULL;
 }
+
+/* ---- syncing ---- */
 
 /* NULL: no thread, or no descriptor, was to be had. */
 static Sync *
@@ -105,15 +114,13 @@ start_sync(int fd)
 		return NULL;
 	init_lock(sync);
 	sync->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (sync->fd >= 0 && start_thread(sync))
+	if (sync->fd >= 0 && start_thread(sync_main, sync))
 		return sync;
 	if (sync->fd >= 0)
 		close(sync->fd);
 	free_sync(sync);
 	return NULL;
 }
-
-/* ---- the backend ---- */
 
 static bool
 wait_a_little(Sync *sync)
@@ -201,4 +208,43 @@ int
 distil_fsync_renamed(int fd, const char *path)
 {
 	return distil_fsync(fd) != 0 ? -1 : sync_parent(path);
+}
+
+/* ---- giving up blocks ---- */
+
+static int
+open_to_close(const char *path)
+{
+	return open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+}
+
+/* fd may be -1; errno stays. */
+static void
+close_aside(int fd)
+{
+	int			saved_errno = errno;
+
+	if (fd >= 0 && !start_thread(close_main, (void *) (intptr_t) fd))
+		close(fd);
+	errno = saved_errno;
+}
+
+int
+distil_unlink_aside(const char *path)
+{
+	int			fd = open_to_close(path);
+	int			rc = unlink(path);
+
+	close_aside(fd);
+	return rc;
+}
+
+int
+distil_rename_aside(const char *from, const char *to)
+{
+	int			fd = open_to_close(to);
+	int			rc = rename(from, to);
+
+	close_aside(fd);
+	return rc;
 }

@@ -116,7 +116,7 @@ remove_temp(void *arg)
 	DistilTrainCheckpoint *c = arg;
 
 	if (c->temp[0] != '\0')
-		(void) unlink(c->temp);
+		(void) distil_unlink_aside(c->temp);
 	c->temp[0] = '\0';
 }
 
@@ -196,7 +196,7 @@ sweep_temp(void *ctx, const char *path)
 	const char *at = strstr(path, SUFFIX ".");
 
 	if (at == NULL || BackendPidGetProc(atoi(at + strlen(SUFFIX "."))) == NULL)
-		(void) unlink(path);
+		(void) distil_unlink_aside(path);
 }
 
 static void
@@ -210,7 +210,7 @@ sweep_checkpoint(void *ctx, const char *path)
 		return;
 	if (read_header(path, &h) &&
 		(get_database_name(h.database) == NULL || !SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(h.role))))
-		(void) unlink(path);
+		(void) distil_unlink_aside(path);
 	else
 		sweep->bytes += st.st_size;
 }
@@ -337,19 +337,22 @@ put_all(Writer *w, const Header *h, const DistilTrainLoop *loop)
 static bool
 rename_temp(DistilTrainCheckpoint *c, int fd)
 {
-	if (rename(c->temp, c->path) != 0)
+	if (distil_rename_aside(c->temp, c->path) != 0)
 		return false;
 	c->temp[0] = '\0';
 	return distil_fsync_renamed(fd, c->path) == 0;
 }
 
-/* false and errno; the temporary file is there then, perhaps. */
+/*
+ * false and errno; the temporary file is there then, perhaps.  Closed before it
+ * is unlinked, also by a cancel: the last one to have it open waits for the disk.
+ */
 static bool
 write_file(DistilTrainCheckpoint *c, const Header *h, const DistilTrainLoop *loop)
 {
 	Writer		w = {.fd = -1};
-	bool		good;
-	int			saved_errno;
+	volatile bool good = false;
+	volatile int saved_errno = 0;
 
 	if (distil_trainfolder_make() != 0)
 		return false;
@@ -357,9 +360,16 @@ write_file(DistilTrainCheckpoint *c, const Header *h, const DistilTrainLoop *loo
 	w.fd = OpenTransientFile(c->temp, O_WRONLY | O_CREAT | O_TRUNC | PG_BINARY);
 	if (w.fd < 0)
 		return false;
-	good = put_all(&w, h, loop) && rename_temp(c, w.fd);
-	saved_errno = errno;
-	CloseTransientFile(w.fd);
+	PG_TRY();
+	{
+		good = put_all(&w, h, loop) && rename_temp(c, w.fd);
+		saved_errno = errno;
+	}
+	PG_FINALLY();
+	{
+		CloseTransientFile(w.fd);
+	}
+	PG_END_TRY();
 	errno = saved_errno;
 	return good;
 }
@@ -579,7 +589,7 @@ drop_file(void *ctx, const char *path)
 
 	if (!read_header(path, &h) || strcmp(h.model, drop->model) != 0 || !may_see(&h, InvalidOid))
 		return;
-	drop->found |= unlink(path) == 0;
+	drop->found |= distil_unlink_aside(path) == 0;
 }
 
 Datum
