@@ -234,10 +234,11 @@ def against_engine_and_rows(table):
     return statistics.median(samples["batches"]) / len(lengths)
 
 
-def against_client(table):
+def against_client(texts):
     if not client_can_run():
-        show(f"{table}: a client with ONNX Runtime", "skipped", "make bench-peers makes what it needs")
+        show(f"{texts}: a client with ONNX Runtime", "skipped", "make bench-peers makes what it needs")
         return
+    table = f"{texts}_client"
     session = Session()
     update = f"UPDATE {table} SET score = distil_sentiment(body)"
     sides = {"ours": lambda: session.processor_seconds(update)}
@@ -245,7 +246,7 @@ def against_client(table):
         sides[way] = lambda way=way: client_seconds(table, way)
     samples = take_turns(sides)
     best = min(("sorted", "one"), key=lambda way: statistics.median(samples[way]))
-    rows = f"{CLIENT_TEXTS[table.removesuffix('_client')]} of {table.removesuffix('_client')}"
+    rows = f"{CLIENT_TEXTS[texts]} of {texts}"
     show(f"{rows}: UPDATE against a client, batches of 32 in arrival order",
          f"{ratio(samples, 'arrival', 'ours'):.2f} x", ">= 2.5")
     show(f"{rows}: the same, at its best ({best})", f"{ratio(samples, best, 'ours'):.2f} x", ">= 1.5")
@@ -357,7 +358,7 @@ def main():
     growth()
     for table in ("sst", "imdb"):
         against_engine_and_rows(table)
-        against_client(f"{table}_client")
+        against_client(table)
     workers("sst")
 
 

@@ -1,8 +1,9 @@
 /*
  * filesync.c -- see filesync.h.
  *
- * A thread that syncs and the backend share one Sync, from malloc, which the last of
- * them frees: a backend that was interrupted does not wait for the other.
+ * A thread that syncs and the backend share one Sync, from malloc, which the
+ * last of them frees: a backend that was interrupted does not wait for the
+ * other.
  */
 #include "postgres.h"
 
@@ -189,8 +190,9 @@ static int
 sync_parent(const char *path)
 {
 	char		folder[MAXPGPATH];
-	int			fd;
-	int			rc;
+	int			fd,
+				rc,
+				saved_errno;
 
 	strlcpy(folder, path, sizeof(folder));
 	get_parent_directory(folder);
@@ -200,7 +202,9 @@ sync_parent(const char *path)
 	rc = distil_fsync(fd);
 	if (rc != 0 && (errno == EBADF || errno == EINVAL))
 		rc = 0;
+	saved_errno = errno;
 	CloseTransientFile(fd);
+	errno = saved_errno;
 	return rc;
 }
 
