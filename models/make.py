@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make the models that ship, with the extension's own training.
 
-    python models/make.py [entities] [embeddings] [sentiment] [banking] [claim]     # all of them without a word
+    python models/make.py [entities] [embeddings] [sentiment] [fill-mask] [banking] [claim]     # all of them without a word
 
 Everything is learnt in the server, by distil_pretrain, distil_train and distil_distill.  Python prepares: tables of
 texts, vocabularies, first weights (recipe/); and writes what comes out to models/<name>.  No published weights go in.
@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "models/recipe"))
 
-import banking, claim, encoders, entities, sentiment, similar
+import banking, claim, encoders, entities, reading, sentiment, similar
 from export import export
 from server import quote, sql, table
 
@@ -96,6 +96,16 @@ def make_sentiment(a):
         show(f"SELECT * FROM distil_evaluate('sentiment', 'SELECT body, label FROM sentiment_{name}')")
 
 
+def make_fill_mask(a):
+    """The encoder of sentiment-en-v1 reads on: a base for fine-tuning."""
+    load("read-0", ROOT / "models/sentiment-en-v1")
+    for i, texts, rate in ((1, reading.texts, 1e-3), (2, reading.more, 8e-4)):
+        table(f"texts_{i}", "body text", [(t,) for t in texts(a.data)])
+        call("distil_pretrain", f"read-{i}", f"SELECT body FROM texts_{i} ORDER BY id", f"read-{i - 1}", learning_rate=rate,
+             batch_size=64, max_tokens=96, mask_share=0.2, dropout=0, validation=0.003)
+    export("read-2", ROOT / "models/fill-mask-en-v1")
+
+
 def make_banking(a):
     """Not shipped: what fine-tuning an encoder that ships is worth, beside a linear classifier."""
     train, held = banking.split(a.data)
@@ -103,10 +113,11 @@ def make_banking(a):
     table("banking_train", "body text, intent text", banking.passes(train, seed=2))
     table("banking_held", "body text, intent text", held)
     print(f"TF-IDF and logistic regression: {banking.linear(a.data)}")
-    call("distil_train", "intents", "SELECT body, intent FROM intents_train ORDER BY id", "embeddings-en-v1",
-         epochs=1, learning_rate=5e-4, batch_size=32, max_tokens=64, dropout=0.2, validation=0.005)
+    load("fill-mask", ROOT / "models/fill-mask-en-v1")
+    call("distil_train", "intents", "SELECT body, intent FROM intents_train ORDER BY id", "fill-mask",
+         epochs=1, learning_rate=3e-4, batch_size=32, max_tokens=64, validation=0.005)
     call("distil_train", "banking", "SELECT body, intent FROM banking_train ORDER BY id", "intents",
-         epochs=2, learning_rate=1e-4, batch_size=32, max_tokens=64, dropout=0.3,
+         epochs=4, learning_rate=3e-4, batch_size=32, max_tokens=64, dropout=0.2,
          validation_query="SELECT body, intent FROM banking_held")
     show("SELECT * FROM distil_evaluate('banking', 'SELECT body, intent FROM banking_held') WHERE value IS NOT NULL")
 
@@ -128,7 +139,7 @@ def make_claim(a):
 
 def main():
     makers = {"entities": make_entities, "embeddings": make_embeddings, "sentiment": make_sentiment,
-              "banking": make_banking, "claim": make_claim}
+              "fill-mask": make_fill_mask, "banking": make_banking, "claim": make_claim}
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("what", nargs="*", help=f"of {', '.join(makers)}; all without")
     ask.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")

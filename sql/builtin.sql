@@ -46,7 +46,7 @@ RESET distilbert.sentiment_model;
 
 -- the installed models are the defaults of their tasks
 SELECT name, task, builtin, dimensions, labels, bytes BETWEEN 1000000 AND 16000000 AS small
-FROM distil_models WHERE name IN ('entities-en-v1', 'embeddings-en-v1') ORDER BY name;
+FROM distil_models WHERE name IN ('entities-en-v1', 'embeddings-en-v1', 'fill-mask-en-v1') ORDER BY name;
 SELECT entity, label FROM distil_entities('Anna Keller and John Smith met in Berlin.');
 SELECT entity, label FROM distil_entities('Bill Gates founded Microsoft in Albuquerque.', 'entities-en-v1');
 SELECT distil_mask('Peter Schmidt moved to Hamburg.');
@@ -54,3 +54,6 @@ SELECT distil_similarity('A man is playing a guitar.', 'Someone plays the guitar
 	> distil_similarity('A man is playing a guitar.', 'The stock market fell on Monday.') AS nearer,
 	distil_similarity('A dog runs on the beach.', 'A dog is running along the shore.') > 0.5 AS near,
 	distil_embed('a film') = distil_embed('a film', 'embeddings-en-v1') AS same;
+SELECT token, sequence FROM distil_fill_mask('I lost my [MASK] yesterday.', top_k => 1);
+SELECT max(f.score) = max(g.score) AS same
+FROM distil_fill_mask('a [MASK]') AS f, distil_fill_mask('a [MASK]', 'fill-mask-en-v1') AS g;

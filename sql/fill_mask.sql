@@ -25,6 +25,7 @@ FROM compared;
 SELECT * FROM compared WHERE wanted IS DISTINCT FROM found OR wanted_sequence IS DISTINCT FROM sequence OR coalesce(difference, 1) > 1e-5 ORDER BY n, mask, i LIMIT 10;
 
 -- the defaults, several masks
+SET distilbert.fill_mask_model = '';
 SELECT * FROM distil_fill_mask('The capital of [MASK] is [MASK].');
 SET distilbert.fill_mask_model = 'bert-mlm';
 SELECT mask, count(*), bool_and(starts_with(sequence, '[CLS] ')) AS special FROM distil_fill_mask('The capital of [MASK] is [MASK].') GROUP BY mask ORDER BY mask;

@@ -155,7 +155,7 @@ distil_guc_init(void)
 						 &distil_guc_rerank_model, "");
 	define_default_model("distilbert.fill_mask_model",
 						 "Model of distil_fill_mask when none is named.",
-						 &distil_guc_fill_mask_model, "");
+						 &distil_guc_fill_mask_model, "fill-mask-en-v1");
 
 	DefineCustomBoolVariable("distilbert.enable_batching",
 							 "Computes calls of model functions for many rows at a time.",
