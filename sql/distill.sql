@@ -1,7 +1,7 @@
 -- Distillation: what a student is, what it learns, what is refused.  Figures depend on the
 -- processor's last bits, so they are compared, not shown.
 \getenv abs_srcdir PG_ABS_SRCDIR
-\set models 'distilbert-base distilbert-sentiment bert-sentiment3 distilbert-multilabel distilbert-regression bert-ner bert-base-cased distilbert-qa distilbert-mlm bert-sentence bert-cls distilbert-dense'
+\set models 'distilbert-base distilbert-sentiment bert-sentiment3 distilbert-multilabel distilbert-regression bert-ner bert-base-cased distilbert-mlm bert-sentence bert-cls distilbert-dense'
 \set setup :abs_srcdir '/test/setup.sql'
 \set ECHO none
 \i :setup
@@ -87,7 +87,6 @@ SELECT distil_distill('x1', 'team', 'SELECT body FROM texts', min_quality => 97)
 
 -- refused
 SELECT distil_distill('x1', 'teem', 'SELECT body FROM texts');
-SELECT distil_distill('x1', 'distilbert-qa', 'SELECT body FROM texts');
 SELECT distil_distill('small', 'team', 'SELECT body FROM texts');
 SELECT distil_distill('x1', 'team', 'SELECT body FROM texts', layers => 3);
 SELECT distil_distill('x1', 'team', 'SELECT body FROM texts', layers => 0);

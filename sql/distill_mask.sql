@@ -1,7 +1,7 @@
 -- Distillation of models that fill masks, as DistilBERT came about.  Figures depend on the
 -- processor's last bits, so they are compared, not shown.
 \getenv abs_srcdir PG_ABS_SRCDIR
-\set models 'distilbert-mlm bert-mlm-untied distilbert-base bert-ner distilbert-qa'
+\set models 'distilbert-mlm bert-mlm-untied distilbert-base bert-ner'
 \set setup :abs_srcdir '/test/setup.sql'
 \set ECHO none
 \i :setup
@@ -62,7 +62,6 @@ DO $$ BEGIN PERFORM distil_distill('long', 'distilbert-mlm', $q$SELECT b FROM (V
 SET client_min_messages = warning;
 
 -- refused
-SELECT distil_distill('x1', 'distilbert-qa', 'SELECT body FROM notes');
 SELECT distil_distill('x1', 'distilbert-mlm', 'SELECT body, id FROM notes');
 SELECT distil_distill('x1', 'distilbert-mlm', 'SELECT id FROM notes');
 SELECT distil_distill('x1', 'distilbert-mlm', 'SELECT body FROM notes LIMIT 0');

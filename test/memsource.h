@@ -350,6 +350,15 @@ static const char *const mem_tokenizer_json =
 "\"max_input_chars_per_word\":100,\"vocab\":{\"[PAD]\":0,\"[UNK]\":1,\"[CLS]\":2,\"[SEP]\":3,\"[MASK]\":4,"
 "\"hello\":5,\"world\":6,\"!\":7,\"##ly\":8,\"fine\":9,\"a\":10,\"b\":11,\"##b\":12}}}";
 
+static inline void
+mem_add_span_head(MemModel *m, const char *suffix)
+{
+	if (strcmp(suffix, "ForQuestionAnswering") != 0)
+		return;
+	mem_add_tensor(m, 2, MEM_C, "qa_outputs.weight");
+	mem_add_tensor(m, 0, 2, "qa_outputs.bias");
+}
+
 /* Architecture "DistilBert..." of that suffix; n_labels 0 for heads without labels. */
 static inline void
 mem_model_distilbert(MemModel *m, const char *suffix, int n_labels)
@@ -401,11 +410,7 @@ mem_model_distilbert(MemModel *m, const char *suffix, int n_labels)
 		mem_add_tensor(m, n_labels, MEM_C, "classifier.weight");
 		mem_add_tensor(m, 0, n_labels, "classifier.bias");
 	}
-	if (strcmp(suffix, "ForQuestionAnswering") == 0)
-	{
-		mem_add_tensor(m, 2, MEM_C, "qa_outputs.weight");
-		mem_add_tensor(m, 0, 2, "qa_outputs.bias");
-	}
+	mem_add_span_head(m, suffix);
 	if (strcmp(suffix, "ForMaskedLM") == 0)
 	{
 		mem_add_tensor(m, MEM_C, MEM_C, "vocab_transform.weight");
@@ -466,6 +471,7 @@ mem_model_bert(MemModel *m, const char *suffix, const char *prefix, int n_labels
 		mem_add_tensor(m, n_labels, MEM_C, "classifier.weight");
 		mem_add_tensor(m, 0, n_labels, "classifier.bias");
 	}
+	mem_add_span_head(m, suffix);
 	if (strcmp(suffix, "ForMaskedLM") == 0)
 	{
 		mem_add_tensor(m, MEM_C, MEM_C, "cls.predictions.transform.dense.weight");

@@ -490,6 +490,36 @@ ref_distill_masked(const Ref *r, int first, int t, double x[MAX_T][MEM_C], RefPa
 	}
 }
 
+/* The same of where an answer starts and ends among the t tokens of a text. */
+static void
+ref_distill_span(const Ref *r, int first, int t, double x[MAX_T][MEM_C], RefParts *sum)
+{
+	double		temperature = r->pass.trainer->options.distill->temperature,
+				logits[MAX_T][2];
+
+	for (int i = 0; i < t; i++)
+		ref_head(r, first + i, x[i], logits[i]);
+	for (int column = 0; column < 2; column++)
+	{
+		float		teacher[MAX_T];
+		double		total = 0;
+
+		for (int i = 0; i < t; i++)
+		{
+			teacher[i] = r->pass.batch->soft[(first + i) * 2 + column];
+			total += exp(logits[i][column] / temperature);
+		}
+		for (int i = 0; i < t; i++)
+		{
+			double		p = exp(logits[i][column] / temperature) / total,
+						q = ref_softmax(teacher, t, i, temperature);
+
+			sum->soft += temperature * temperature * q * log(q / p) / 2;
+		}
+	}
+	sum->soft_weight++;
+}
+
 static void
 ref_distill_text(const Ref *r, int text, RefParts *sum)
 {
@@ -519,6 +549,11 @@ ref_distill_text(const Ref *r, int text, RefParts *sum)
 	if (o->head == DBERT_HEAD_MASK)
 	{
 		ref_distill_masked(r, first, t, x, sum);
+		return;
+	}
+	if (o->head == DBERT_HEAD_SPAN)
+	{
+		ref_distill_span(r, first, t, x, sum);
 		return;
 	}
 	if (o->head == DBERT_HEAD_NONE)
@@ -694,7 +729,9 @@ batch_for(const DbertTrainOptions *o)
 
 	if (o->head == DBERT_HEAD_NONE)
 		return (DbertTrainBatch) {.n_texts = 8,.cu = pair_cu,.ids = pair_ids};
-	if (o->head == DBERT_HEAD_MASK)
+	if (o->head == DBERT_HEAD_SPAN)
+		 /* nothing but a teacher's answers */ ;
+	else if (o->head == DBERT_HEAD_MASK)
 	{
 		b.classes = masked_ids;
 		b.masked = masked;
@@ -1158,6 +1195,34 @@ test_gradients_states(void)
 	}
 }
 
+/* Starts and ends of answers; with states, attention, and without the answers; students less wide. */
+static void
+test_gradients_spans(void)
+{
+	static const DbertDistill parts[] = {
+		{.temperature = 2,.soft = 3},
+		{.temperature = 2,.soft = 3,.cosine = 1},
+		{.temperature = 1,.soft = 1,.cosine = 1,.hidden = 1,.attention = 0.5f},
+		{.temperature = 1,.cosine = 1}
+	};
+
+	for (int i = 0; i < 8; i++)
+	{
+		DbertDistill d = parts[i % 4];
+		DbertTrainOptions o = options_for(DBERT_HEAD_SPAN, DBERT_PROBLEM_SINGLE);
+		MemModel	m;
+
+		o.n_labels = 2;
+		fill_teacher(d.hidden == 0);
+		d.teacher_hidden = i < 4 ? MEM_C : TEACHER_C;
+		o.distill = &d;
+		mem_model_distilbert(&m, "ForQuestionAnswering", 0);
+		check_gradients(&m, &o);
+		mem_model_bert(&m, "ForQuestionAnswering", "bert.", 0);
+		check_gradients(&m, &o);
+	}
+}
+
 /* Texts' vectors, of both poolings, alone and with states and attention, as wide as the teacher's and less. */
 static void
 test_gradients_vectors(void)
@@ -1475,48 +1540,71 @@ test_threads(void)
 	check_threads(DBERT_HEAD_NONE, NULL);
 }
 
+/* A trainer after some steps, the files it gives, and what they make: a model, and a base of the same loss. */
+typedef struct Written
+{
+	Rig			rig;
+	DbertTrainBatch batch;
+	const float *logits;
+	double		weight;
+	DbertTrainedFiles *files;
+	Built		b;
+	Rig			second;
+} Written;
+
+static bool
+begin_written(Written *w, const MemModel *model, const DbertTrainOptions *o, const char *architecture)
+{
+	DbertError	err = {0};
+	const float *logits;
+	double		losses[2],
+				weight;
+
+	*w = (Written) {.rig.model = *model,.batch = batch_for(o)};
+	if (!begin_rig(&w->rig, o))
+		return false;
+	run_steps(w->rig.trainer, 3);
+	CHECK(dbert_trainer_evaluate(w->rig.trainer, &w->batch, NULL, &w->logits, &losses[0], &w->weight, &err) == DBERT_OK);
+	CHECK(dbert_trainer_files(w->rig.trainer, &dbert_malloc_allocator, NULL, &w->files, &err) == DBERT_OK);
+	CHECK_MSG(build(dbert_trained_source(w->files), NULL, &dbert_kernels_scalar, &w->b, &err) == DBERT_OK, "%s", err.msg);
+	CHECK_STR(w->b.model->config.architecture, architecture);
+	CHECK(w->b.model->config.head == (int32_t) o->head && w->b.model->config.n_labels == o->n_labels);
+
+	CHECK(dbert_trainbase_open(dbert_trained_source(w->files), &dbert_malloc_allocator, NULL, &w->second.base, &err) == DBERT_OK);
+	CHECK(dbert_trainer_create(w->second.base, o, &dbert_malloc_allocator, NULL, &w->second.trainer, &err) == DBERT_OK);
+	CHECK(dbert_trainer_kept_head(w->second.trainer));
+	CHECK(dbert_trainer_evaluate(w->second.trainer, &w->batch, NULL, &logits, &losses[1], &weight, &err) == DBERT_OK);
+	CHECK(losses[0] == losses[1]);
+	return true;
+}
+
+static void
+end_written(Written *w)
+{
+	end_rig(&w->second);
+	release(&w->b);
+	dbert_trained_free(w->files);
+	end_rig(&w->rig);
+}
+
 /* The files open as a model that answers as the trainer did. */
 static void
 test_files(void)
 {
 	static const char *const labels[] = {"yes", "no \"\xc3\xa9\"", "x"};
 	DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_MULTI);
-	DbertTrainBatch batch;
-	DbertTrainedFiles *files;
-	DbertError	err = {0};
-	Rig			rig,
-				second;
-	Built		b;
-	double		losses[2],
-				weight;
-	const float *logits;
+	MemModel	m;
+	Written		w;
 
 	o.labels = labels;
-	mem_model_bert(&rig.model, "ForTokenClassification", "bert.", 3);
-	if (!begin_rig(&rig, &o))
+	mem_model_bert(&m, "ForTokenClassification", "bert.", 3);
+	if (!begin_written(&w, &m, &o, "BertForSequenceClassification"))
 		return;
-	batch = batch_for(&o);
-	run_steps(rig.trainer, 3);
-	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &logits, &losses[0], &weight, &err) == DBERT_OK);
-	CHECK(dbert_trainer_files(rig.trainer, &dbert_malloc_allocator, NULL, &files, &err) == DBERT_OK);
-	CHECK_MSG(build(dbert_trained_source(files), NULL, &dbert_kernels_scalar, &b, &err) == DBERT_OK, "%s", err.msg);
-	CHECK_STR(b.model->config.architecture, "BertForSequenceClassification");
-	CHECK(b.model->config.problem == DBERT_PROBLEM_MULTI && b.model->config.n_labels == 3);
+	CHECK(w.b.model->config.problem == DBERT_PROBLEM_MULTI);
 	for (int i = 0; i < 3; i++)
-		CHECK_STR(b.model->labels[i], labels[i]);
-	CHECK(memcmp(b.model->weights.head_out.w, rig.trainer->params.w.head_out.w, 3 * MEM_C * sizeof(float)) == 0);
-
-	/* trained on, with the head kept */
-	memset(&second, 0, sizeof(second));
-	CHECK(dbert_trainbase_open(dbert_trained_source(files), &dbert_malloc_allocator, NULL, &second.base, &err) == DBERT_OK);
-	CHECK(dbert_trainer_create(second.base, &o, &dbert_malloc_allocator, NULL, &second.trainer, &err) == DBERT_OK);
-	CHECK(dbert_trainer_kept_head(second.trainer));
-	CHECK(dbert_trainer_evaluate(second.trainer, &batch, NULL, &logits, &losses[1], &weight, &err) == DBERT_OK);
-	CHECK(losses[0] == losses[1]);
-	end_rig(&second);
-	release(&b);
-	dbert_trained_free(files);
-	end_rig(&rig);
+		CHECK_STR(w.b.model->labels[i], labels[i]);
+	CHECK(memcmp(w.b.model->weights.head_out.w, w.rig.trainer->params.w.head_out.w, 3 * MEM_C * sizeof(float)) == 0);
+	end_written(&w);
 }
 
 /* Logits of masked tokens, as the model that the files give computes them. */
@@ -1540,44 +1628,52 @@ model_margin(const DbertModel *model, const DbertTrainer *t, int row)
 	return right - max;
 }
 
+/* A student that finds answers, of a base that does and of one that does not. */
+static void
+check_span_files(const MemModel *model, const char *architecture)
+{
+	static const DbertDistill distill = {.temperature = 2,.soft = 1};
+	DbertTrainOptions o = options_for(DBERT_HEAD_SPAN, DBERT_PROBLEM_SINGLE);
+	Written		w;
+
+	o.n_labels = 2;
+	o.distill = &distill;
+	fill_teacher(false);
+	if (!begin_written(&w, model, &o, architecture))
+		return;
+	CHECK(w.weight == 3);
+	CHECK(dbert_trainer_kept_head(w.rig.trainer) == (dbert_trainbase_config(w.rig.base)->head == DBERT_HEAD_SPAN));
+	CHECK(memcmp(w.b.model->weights.head_out.w, w.rig.trainer->params.w.head_out.w, 2 * MEM_C * sizeof(float)) == 0);
+	end_written(&w);
+}
+
+static void
+test_span_files(void)
+{
+	MemModel	m;
+
+	mem_model_distilbert(&m, "ForQuestionAnswering", 0);
+	check_span_files(&m, "DistilBertForQuestionAnswering");
+	mem_model_bert(&m, "ForSequenceClassification", "bert.", 3);
+	check_span_files(&m, "BertForQuestionAnswering");
+}
+
 /* The head's tensors, and a decoder only where there is one; the files are a base that has the same loss. */
 static void
-check_masked_files(MemModel *model, const char *architecture, const char *decoder, bool tied)
+check_masked_files(const MemModel *model, const char *architecture, const char *decoder, bool tied)
 {
 	DbertTrainOptions o = options_for(DBERT_HEAD_MASK, DBERT_PROBLEM_SINGLE);
-	DbertTrainBatch batch = batch_for(&o);
-	DbertTrainedFiles *files;
-	DbertError	err = {0};
-	Rig			rig = {.model = *model},
-				second = {0};
-	Built		b;
-	double		losses[2],
-				weight;
-	const float *margins;
+	Written		w;
 
-	if (!begin_rig(&rig, &o))
+	o.n_labels = 0;
+	if (!begin_written(&w, model, &o, architecture))
 		return;
-	CHECK(rig.trainer->tied == tied);
-	run_steps(rig.trainer, 3);
-	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &margins, &losses[0], &weight, &err) == DBERT_OK);
-	CHECK(weight == 4);
-	CHECK(dbert_trainer_files(rig.trainer, &dbert_malloc_allocator, NULL, &files, &err) == DBERT_OK);
-	CHECK_MSG(build(dbert_trained_source(files), NULL, &dbert_kernels_scalar, &b, &err) == DBERT_OK, "%s", err.msg);
-	CHECK_STR(b.model->config.architecture, architecture);
-	CHECK(b.model->config.head == DBERT_HEAD_MASK && b.model->config.n_labels == 0);
+	CHECK(w.rig.trainer->tied == tied);
+	CHECK(w.weight == 4);
 	for (int i = 0; i < 4; i++)
-		CHECK_NEAR(margins[i], model_margin(b.model, rig.trainer, i), 1e-5);
-
-	CHECK(dbert_trainbase_open(dbert_trained_source(files), &dbert_malloc_allocator, NULL, &second.base, &err) == DBERT_OK);
-	CHECK((dbert_tensors_find(&second.base->pack->tensors, decoder) == NULL) == tied);
-	CHECK(dbert_trainer_create(second.base, &o, &dbert_malloc_allocator, NULL, &second.trainer, &err) == DBERT_OK);
-	CHECK(dbert_trainer_kept_head(second.trainer));
-	CHECK(dbert_trainer_evaluate(second.trainer, &batch, NULL, &margins, &losses[1], &weight, &err) == DBERT_OK);
-	CHECK(losses[0] == losses[1]);
-	end_rig(&second);
-	release(&b);
-	dbert_trained_free(files);
-	end_rig(&rig);
+		CHECK_NEAR(w.logits[i], model_margin(w.b.model, w.rig.trainer, i), 1e-5);
+	CHECK((dbert_tensors_find(&w.second.base->pack->tensors, decoder) == NULL) == tied);
+	end_written(&w);
 }
 
 static void
@@ -1599,39 +1695,18 @@ test_masked_files(void)
 
 /* A sentence encoder that gives the vectors of which training saw the cosines. */
 static void
-check_embedding_files(MemModel *m, const char *architecture, int pooling, int normalize)
+check_embedding_files(const MemModel *m, const char *architecture, int pooling, int normalize)
 {
 	DbertTrainOptions o = options_for(DBERT_HEAD_NONE, DBERT_PROBLEM_SINGLE);
-	DbertTrainBatch batch = batch_for(&o);
-	DbertTrainedFiles *files;
-	DbertError	err = {0};
-	Rig			rig = {.model = *m},
-				second = {0};
-	Built		b;
-	double		losses[2],
-				weight;
-	const float *cosines;
+	Written		w;
 
-	if (!begin_rig(&rig, &o))
+	o.n_labels = 0;
+	if (!begin_written(&w, m, &o, architecture))
 		return;
-	run_steps(rig.trainer, 3);
-	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &cosines, &losses[0], &weight, &err) == DBERT_OK);
-	CHECK(weight == 4);
-	CHECK(dbert_trainer_files(rig.trainer, &dbert_malloc_allocator, NULL, &files, &err) == DBERT_OK);
-	CHECK_MSG(build(dbert_trained_source(files), NULL, &dbert_kernels_scalar, &b, &err) == DBERT_OK, "%s", err.msg);
-	CHECK_STR(b.model->config.architecture, architecture);
-	CHECK(b.model->config.head == DBERT_HEAD_NONE && b.model->config.n_labels == 0);
-	CHECK(b.model->config.pooling == pooling && b.model->config.normalize == normalize);
-	CHECK(b.model->config.max_tokens == dbert_trainbase_config(rig.base)->max_tokens);
-
-	CHECK(dbert_trainbase_open(dbert_trained_source(files), &dbert_malloc_allocator, NULL, &second.base, &err) == DBERT_OK);
-	CHECK(dbert_trainer_create(second.base, &o, &dbert_malloc_allocator, NULL, &second.trainer, &err) == DBERT_OK);
-	CHECK(dbert_trainer_evaluate(second.trainer, &batch, NULL, &cosines, &losses[1], &weight, &err) == DBERT_OK);
-	CHECK(losses[0] == losses[1]);
-	end_rig(&second);
-	release(&b);
-	dbert_trained_free(files);
-	end_rig(&rig);
+	CHECK(w.weight == 4);
+	CHECK(w.b.model->config.pooling == pooling && w.b.model->config.normalize == normalize);
+	CHECK(w.b.model->config.max_tokens == dbert_trainbase_config(w.rig.base)->max_tokens);
+	end_written(&w);
 }
 
 static void
@@ -1825,7 +1900,7 @@ check_teacher(MemModel *model, const DbertTrainOptions *o)
 	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &logits, &loss, &weight, &err) == DBERT_OK);
 	CHECK(dbert_teacher_create(b.model, &options, &dbert_malloc_allocator, &teacher, &err) == DBERT_OK);
 	CHECK_MSG(dbert_teacher_run(teacher, &batch, NULL, NULL, &err) == DBERT_OK, "%s", err.msg);
-	for (int i = 0; i < (o->head == DBERT_HEAD_TOKEN ? 9 : 3) * 3; i++)
+	for (int i = 0; i < (dbert_head_of_tokens(o->head) ? 9 : 3) * o->n_labels; i++)
 		CHECK_NEAR(dbert_teacher_outputs(teacher)[i], logits[i], 1e-4);
 	for (int i = 0; i < 9 * MEM_C; i++)
 	{
@@ -1856,6 +1931,10 @@ test_teacher(void)
 	check_teacher(&m, &o);
 	o.head = DBERT_HEAD_TOKEN;
 	mem_model_bert(&m, "ForTokenClassification", "bert.", 3);
+	check_teacher(&m, &o);
+	o.head = DBERT_HEAD_SPAN;
+	o.n_labels = 2;
+	mem_model_distilbert(&m, "ForQuestionAnswering", 0);
 	check_teacher(&m, &o);
 }
 
@@ -2076,6 +2155,10 @@ test_failures(void)
 	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
 	o.head = DBERT_HEAD_SPAN;
 	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
+	o = options_for(DBERT_HEAD_SPAN, DBERT_PROBLEM_SINGLE);	/* without a teacher; three columns */
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
+	o.distill = &distill;
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
 	o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
 	o.distill = &distill;
 	o.head_only = true;
@@ -2187,6 +2270,7 @@ main(void)
 	RUN(test_gradients_frozen);
 	RUN(test_gradients_soft);
 	RUN(test_gradients_masked_soft);
+	RUN(test_gradients_spans);
 	RUN(test_gradients_states);
 	RUN(test_gradients_vectors);
 	RUN(test_adamw);
@@ -2199,6 +2283,7 @@ main(void)
 	RUN(test_masked_teacher);
 	RUN(test_f16);
 	RUN(test_masked_files);
+	RUN(test_span_files);
 	RUN(test_embedding_files);
 	RUN(test_embedding_margins);
 	RUN(test_embedding_failures);

@@ -27,6 +27,13 @@ typedef enum DbertHead
 	DBERT_HEAD_MASK				/* logits over the vocabulary at [MASK] positions */
 } DbertHead;
 
+/* Does it give a row of logits for each token? */
+static inline bool
+dbert_head_of_tokens(int head)
+{
+	return head == DBERT_HEAD_TOKEN || head == DBERT_HEAD_SPAN;
+}
+
 typedef enum DbertAct
 {
 	DBERT_ACT_NONE,

@@ -98,7 +98,7 @@ static bool
 place_outputs(DbertTeacher *t, char *base, size_t *total)
 {
 	const DbertTeacherOptions *o = &t->options;
-	size_t		rows = t->model->config.head == DBERT_HEAD_TOKEN ? o->max_tokens : o->max_texts;
+	size_t		rows = dbert_head_of_tokens(t->model->config.head) ? o->max_tokens : o->max_texts;
 
 	if (!is_masked(t))
 		return place(base, total, rows, columns(t->model), sizeof(float), &t->outputs);
@@ -246,7 +246,7 @@ finish_text(DbertTeacher *t, int b, const DbertPoll *poll, DbertError *err)
 	int			first = t->batch->cu[b],
 				n = t->batch->cu[b + 1] - first;
 	const float *hidden = t->hidden + (size_t) first * config->hidden;
-	size_t		row = config->head == DBERT_HEAD_TOKEN ? first : b;
+	size_t		row = dbert_head_of_tokens(config->head) ? first : b;
 	float	   *out = t->outputs + row * columns(t->model),
 			   *finished = t->vectors + vector_floats(t->model);
 

@@ -99,6 +99,7 @@ raise_columns(const Reader *r, const char *argument, const char *detail, const c
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
 			 r->want == DISTIL_WANT_TEXTS ? errmsg("argument \"%s\" must be a query that gives texts", argument) :
 			 r->want == DISTIL_WANT_PAIRS ? errmsg("argument \"%s\" must be a query that gives pairs of texts", argument) :
+			 r->want == DISTIL_WANT_QUESTIONS ? errmsg("argument \"%s\" must be a query that gives questions and texts", argument) :
 			 errmsg("argument \"%s\" must be a query that gives texts and labels", argument),
 			 errdetail_internal("%s", detail), errhint("%s", hint)));
 }
@@ -110,6 +111,8 @@ how_to_write(const Reader *r)
 		return "Write it as SELECT text FROM ..., or SELECT text, label FROM ...; for pairs of texts as SELECT text, text, label FROM ..., where the label may be NULL.";
 	if (r->want == DISTIL_WANT_TEXTS)
 		return "Write it as SELECT text FROM ...";
+	if (r->want == DISTIL_WANT_QUESTIONS)
+		return "Write it as SELECT question, text FROM ..., where the text is what the question is answered from.";
 	return r->want == DISTIL_WANT_PAIRS ?
 		"Write it as SELECT text, text FROM ... for texts that belong together, or SELECT text, text, number FROM ... for a number that says how near they are." :
 		"Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... for pairs of texts.";
@@ -182,6 +185,8 @@ kind_without_column(const Reader *r)
 			return DISTIL_LABEL_NONE;
 		case DISTIL_WANT_PAIRS:
 			return DISTIL_LABEL_PAIR;
+		case DISTIL_WANT_QUESTIONS:
+			return DISTIL_LABEL_QUESTION;
 		default:
 			return DISTIL_LABEL_ONE;
 	}
@@ -192,9 +197,9 @@ begin_reader(Reader *r, TupleDesc desc, const char *argument)
 {
 	bool		only_text = desc->natts == 1 && (r->optional || r->want == DISTIL_WANT_TEXTS);
 
-	if (!only_text && (r->want == DISTIL_WANT_TEXTS || (desc->natts != 2 && desc->natts != 3)))
+	if (!only_text && (r->want == DISTIL_WANT_TEXTS || (desc->natts != 2 && (desc->natts != 3 || r->want == DISTIL_WANT_QUESTIONS))))
 		raise_columns(r, argument, psprintf("The number of its columns is %d.", desc->natts), how_to_write(r));
-	r->pair = desc->natts == 3 || r->want == DISTIL_WANT_PAIRS;
+	r->pair = desc->natts == 3 || r->want == DISTIL_WANT_PAIRS || r->want == DISTIL_WANT_QUESTIONS;
 	r->labelled = desc->natts == r->pair + 2;
 	r->words = r->want == DISTIL_WANT_SPANS && desc->natts == 2 &&
 		is_text_array(SPI_gettypeid(desc, 1)) && is_text_array(SPI_gettypeid(desc, 2));
@@ -367,7 +372,7 @@ read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
 
 	r->counts.rows++;
 	null_text |= null_pair;
-	unlabelled = r->optional && (null_label || desc->natts == 1);
+	unlabelled = r->kind == DISTIL_LABEL_QUESTION || (r->optional && (null_label || desc->natts == 1));
 	null_label &= !unlabelled;
 	if (null_text || null_label)
 	{

@@ -15,7 +15,8 @@ typedef enum DistilLabelKind
 	DISTIL_LABEL_NUMBER,
 	DISTIL_LABEL_SPANS,			/* jsonb: entities with their places */
 	DISTIL_LABEL_NONE,			/* there is no such column: one text is all */
-	DISTIL_LABEL_PAIR			/* two texts, each for itself; perhaps a number behind them */
+	DISTIL_LABEL_PAIR,			/* two texts, each for itself; perhaps a number behind them */
+	DISTIL_LABEL_QUESTION		/* a question and the text to answer it from, without an answer */
 } DistilLabelKind;
 
 /* What the last column is to be read as. */
@@ -27,6 +28,7 @@ typedef enum DistilExampleWant
 	DISTIL_WANT_SPANS,
 	DISTIL_WANT_TEXTS,			/* NONE */
 	DISTIL_WANT_PAIRS,			/* PAIR */
+	DISTIL_WANT_QUESTIONS,		/* QUESTION */
 	DISTIL_WANT_OPTIONAL = 0x10 /* with one of the others: the label may be NULL, or no column be there */
 } DistilExampleWant;
 
@@ -65,7 +67,7 @@ typedef struct DistilExampleCounts
 	int64		null_texts;
 	int64		null_labels;	/* of rows with a text */
 	bool		optional;		/* labels were; then there are none of the last */
-	bool		only_texts;		/* NONE, and PAIR without numbers */
+	bool		only_texts;		/* NONE, QUESTION, and PAIR without numbers */
 	int64		null_answers;	/* of the others, as distilbert.on_error allows; counted by the visitor's owner */
 } DistilExampleCounts;
 
@@ -77,7 +79,7 @@ typedef void (*DistilExampleVisitor) (void *ctx, DistilLabelKind kind, bool inte
  * Run query with the caller's rights, through a cursor, and visit its rows;
  * rows where a text or the label is NULL are only counted.  argument names
  * the SQL argument in errors.  Raises unless there are two columns, or three
- * for pairs, of fitting types; for NONE one; for PAIR two, or three.
+ * for pairs, of fitting types; for NONE one; for QUESTION two; for PAIR two, or three.
  */
 extern DistilExampleCounts distil_examples_visit(const char *query, const char *argument, DistilExampleWant want,
 												 DistilExampleVisitor visitor, void *ctx);

@@ -55,6 +55,7 @@ distil_train_metric(const DistilTrainJob *job)
 		case DISTIL_LABEL_PAIR:
 			return have_numbers(job) ? "spearman" : "accuracy";
 		case DISTIL_LABEL_NUMBER:
+		case DISTIL_LABEL_QUESTION:	/* nobody but a teacher knows */
 			break;
 	}
 	return "rmse";
@@ -105,6 +106,36 @@ count_teacher_masked(const DistilTrainJob *job)
 	job->counts[0].support += batch->n_masked;
 	for (int i = 0; i < batch->n_masked; i++)
 		job->counts[0].hits += batch->soft_ids[(Size) i * job->teacher->distill.top] == batch->classes[i];
+}
+
+/* Of n tokens the likeliest for column 0, the answer's start, or 1, its end. */
+static int
+best_token(const float *logits, int n, int column)
+{
+	int			best = 0;
+
+	for (int i = 1; i < n; i++)
+		best = logits[2 * i + column] > logits[2 * best + column] ? i : best;
+	return best;
+}
+
+/* Answers that start and end where the teacher's do; all are counted as of one class. */
+static void
+count_answers(const DistilTrainJob *job, const float *logits)
+{
+	const DbertTrainBatch *batch = &job->batch->core;
+
+	job->counts[0].support += batch->n_texts;
+	for (int b = 0; b < batch->n_texts; b++)
+	{
+		Size		first = 2 * (Size) batch->cu[b];
+		int			n = batch->cu[b + 1] - batch->cu[b];
+		bool		same = true;
+
+		for (int column = 0; column < 2; column++)
+			same &= best_token(logits + first, n, column) == best_token(batch->soft + first, n, column);
+		job->counts[0].hits += same;
+	}
 }
 
 /*
@@ -202,6 +233,11 @@ count_batch(const DistilTrainJob *job, const float *logits, int n, Tally *tally)
 	if (job->head == DBERT_HEAD_MASK)
 	{
 		count_masked(job, logits);
+		return;
+	}
+	if (job->head == DBERT_HEAD_SPAN)
+	{
+		count_answers(job, logits);
 		return;
 	}
 	if (job->head == DBERT_HEAD_NONE)

@@ -51,12 +51,6 @@ distil_teacher_for_call(FmgrInfo *flinfo, const char *name)
 	DistilTeacher *t = palloc0(sizeof(DistilTeacher));
 
 	t->model = distil_model_for_call(flinfo, name);
-	if (config_of(t)->head == DBERT_HEAD_SPAN)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("model \"%s\" cannot teach", name),
-				 errdetail("Its architecture is %s.", config_of(t)->architecture),
-				 errhint("Teachers classify texts or tokens, give a number for a text, or its embedding, or fill masks.")));
 	if (config_of(t)->head == DBERT_HEAD_NONE && config_of(t)->dense)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -140,6 +134,8 @@ distil_teacher_wants(const DistilTeacher *teacher)
 
 	if (config->head == DBERT_HEAD_MASK)
 		return DISTIL_WANT_TEXTS;
+	if (config->head == DBERT_HEAD_SPAN)
+		return DISTIL_WANT_QUESTIONS;
 	if (config->head == DBERT_HEAD_TOKEN)
 		return DISTIL_WANT_SPANS | DISTIL_WANT_OPTIONAL;
 	return (config->problem == DBERT_PROBLEM_REGRESSION ? DISTIL_WANT_NUMBERS : DISTIL_WANT_CLASSES) | DISTIL_WANT_OPTIONAL;
@@ -203,7 +199,7 @@ distil_teacher_choose_labels(DistilTrainJob *job)
 	job->problem = job->head == DBERT_HEAD_SEQUENCE ? core->config.problem : DBERT_PROBLEM_SINGLE;
 	job->labels = core->labels;
 	job->n_labels = core->config.n_labels;
-	if (job->head == DBERT_HEAD_MASK)
+	if (job->head == DBERT_HEAD_MASK || job->head == DBERT_HEAD_SPAN)
 		return;
 	if (job->set->n_unlabelled == job->set->n)
 	{
@@ -242,7 +238,7 @@ same_answers(const DistilTrainJob *job)
 static void
 check_tokens(const DistilTrainJob *job, const DbertDistill *d)
 {
-	bool		by_token = job->head == DBERT_HEAD_TOKEN || job->head == DBERT_HEAD_MASK;
+	bool		by_token = dbert_head_of_tokens(job->head) || job->head == DBERT_HEAD_MASK;
 
 	if (!same_answers(job) && (d->cosine > 0 || d->hidden > 0 || d->attention > 0 || by_token))
 		ereport(ERROR,
@@ -329,7 +325,7 @@ expected_answers(const DistilTrainJob *job)
 static size_t
 output_rows(const DistilTrainJob *job)
 {
-	return job->head == DBERT_HEAD_TOKEN ? job->set->n_ids : job->set->n;
+	return dbert_head_of_tokens(job->head) ? job->set->n_ids : job->set->n;
 }
 
 DistilTeacherBytes
@@ -395,7 +391,7 @@ begin_outputs(DistilTrainJob *job)
 	else
 	{
 		t->outputs = huge_array(output_rows(job), t->columns, sizeof(float));
-		t->soft = huge_array(job->head == DBERT_HEAD_TOKEN ? job->options.max_batch_tokens : job->options.max_texts,
+		t->soft = huge_array(dbert_head_of_tokens(job->head) ? job->options.max_batch_tokens : job->options.max_texts,
 							 t->columns, sizeof(float));
 	}
 	if (t->n_states == 0)
@@ -465,7 +461,7 @@ static void
 keep_outputs(DistilTrainJob *job, const DbertTeacher *core, const DistilTrainBatch *batch, int first, int n)
 {
 	DistilTeacher *t = job->teacher;
-	bool		tokens = job->head == DBERT_HEAD_TOKEN;
+	bool		tokens = dbert_head_of_tokens(job->head);
 	size_t		row = tokens ? t->set->texts[first].token : first,
 				rows = tokens ? batch->cu[n] : n;
 
@@ -588,7 +584,7 @@ void
 distil_teacher_fill(const DistilTrainJob *job, const int32 *order, int n)
 {
 	const DistilTeacher *t = job->teacher;
-	bool		tokens = job->head == DBERT_HEAD_TOKEN;
+	bool		tokens = dbert_head_of_tokens(job->head);
 	int			answers = 0;
 
 	for (int b = 0; b < n; b++)

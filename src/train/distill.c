@@ -9,7 +9,7 @@
  * With S the student's logits, Q the teacher's and T the temperature, of a row:
  * soft = T^2 sum q (log q - log p), q = softmax(Q / T), p = softmax(S / T), and
  * its derivative by S is T (p - q).  Of MULTI the same for each label and its
- * opposite, with a sigmoid.
+ * opposite, with a sigmoid; of SPAN the softmax is over the tokens of a text, once for starts and once for ends.
  */
 #include "train/trainer.h"
 
@@ -40,7 +40,7 @@ head_rows(const DbertPass *pass)
 {
 	if (is_masked(pass))
 		return pass->batch->n_masked;
-	return pass->trainer->options.head == DBERT_HEAD_TOKEN ? pass->n : pass->batch->n_texts;
+	return dbert_head_of_tokens(pass->trainer->options.head) ? pass->n : pass->batch->n_texts;
 }
 
 static bool
@@ -80,7 +80,7 @@ place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
 		dbert_masked_place(t, l, a, rows);
 	else
 		dbert_classify_place(t, l, a, rows);
-	a->row = dbert_layout_floats(l, t->options.n_labels, 1);
+	a->row = dbert_layout_floats(l, t->options.n_labels, t->options.head == DBERT_HEAD_SPAN ? t->options.max_text_tokens : 1);
 	if (dbert_distill_reads_tokens(d) && t->options.head != DBERT_HEAD_NONE)
 		a->first = dbert_layout_floats(l, rows, t->config.hidden);
 	if (!dbert_distill_reads_tokens(d) && t->options.head != DBERT_HEAD_NONE)
@@ -252,6 +252,52 @@ logits_loss(const DbertPass *pass, bool differentiate, double *loss)
 			x[j] = counts ? x[j] + a->row[j] : a->row[j];
 	}
 	return dbert_train_poll(&pass->run);
+}
+
+/* Of one text's starts (column 0) or ends: the student's logits become the derivative. */
+static double
+span_loss(const DbertPass *pass, int text, int column, double share, bool differentiate)
+{
+	const DbertActs *a = &pass->trainer->acts;
+	int			first = pass->batch->cu[text],
+				n = pass->batch->cu[text + 1] - first;
+	float	   *x = a->row,
+			   *y = a->row + n,
+			   *logits = a->logits + (size_t) first * 2 + column;
+	const float *soft = pass->batch->soft + (size_t) first * 2 + column;
+	double		loss;
+
+	for (int i = 0; i < n; i++)
+	{
+		x[i] = logits[2 * i];
+		y[i] = soft[2 * i];
+	}
+	loss = soft_classes(x, y, n, distill_of(pass)->temperature, share, differentiate);
+	for (int i = 0; differentiate && i < n; i++)
+		logits[2 * i] = x[i];
+	return loss;
+}
+
+/* The mean over texts, starts and ends. */
+static DbertStatus
+spans_loss(const DbertPass *pass, bool differentiate, double *loss)
+{
+	const DbertDistill *d = distill_of(pass);
+	int			texts = pass->batch->n_texts;
+	double		share = share_of(d, d->soft, 2.0 * texts);
+
+	if (d->soft == 0)
+	{
+		memset(pass->trainer->acts.logits, 0, differentiate ? (size_t) pass->n * 2 * sizeof(float) : 0);
+		return DBERT_OK;
+	}
+	for (int b = 0; b < texts; b++)
+	{
+		DBERT_TRY(dbert_train_poll(&pass->run));
+		for (int column = 0; column < 2; column++)
+			*loss += share * span_loss(pass, b, column, share, differentiate);
+	}
+	return DBERT_OK;
 }
 
 /* ---- states ---- */
@@ -490,7 +536,8 @@ head_loss(const DbertPass *pass, bool differentiate, double *loss)
 		return compare_vectors(pass, loss, NULL);
 	if (is_masked(pass))
 		return dbert_masked_loss(pass, share_of(d, d->soft, masked), share_of(d, d->hard, masked), differentiate, loss);
-	return logits_loss(pass, differentiate, loss);
+	return pass->trainer->options.head == DBERT_HEAD_SPAN ? spans_loss(pass, differentiate, loss) :
+		logits_loss(pass, differentiate, loss);
 }
 
 static DbertStatus

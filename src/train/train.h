@@ -80,8 +80,8 @@ typedef enum DbertEmbeddingLoss
  * all.  The loss is the mean weighted by these, so only their ratio matters.
  *
  * soft: divergence of the answers from the teacher's at the temperature, times
- * its square (SINGLE and TOKEN: Kullback and Leibler's, of MULTI of each label;
- * REGRESSION: squared error; of embeddings 1 - cosine; MASK: Kullback and Leibler's over the teacher's likeliest
+ * its square (SINGLE and TOKEN: Kullback and Leibler's, of MULTI of each label; SPAN: that of where the answer starts
+ * and of where it ends, over all tokens of a text; REGRESSION: squared error; of embeddings 1 - cosine; MASK: Kullback and Leibler's over the teacher's likeliest
  * top tokens and one class of all others).  hard: the task's own loss, over the rows that have a label.  cosine: 1 - cosine of the last hidden states, over all tokens.
  * hidden: squared error of the hidden states after each layer.  attention: that
  * of the scores q k' / sqrt(D) of each layer's heads, as many as the teacher's.
@@ -122,10 +122,10 @@ dbert_distill_reads_tokens(const DbertDistill *d)
 
 typedef struct DbertTrainOptions
 {
-	DbertHead	head;			/* SEQUENCE, TOKEN, MASK or NONE */
+	DbertHead	head;			/* SEQUENCE, TOKEN, MASK or NONE; SPAN from a teacher's answers alone */
 	DbertProblem problem;		/* of SEQUENCE; TOKEN is SINGLE */
 	DbertEmbeddingLoss embedding_loss;
-	int			n_labels;		/* 0 for MASK and NONE */
+	int			n_labels;		/* 0 for MASK and NONE; 2 for SPAN: start, end */
 	const char *const *labels;	/* [n_labels], UTF-8; must outlive the trainer */
 	const float *class_weights; /* [n_labels] of SINGLE, or NULL; must outlive the trainer */
 	const DbertDistill *distill;	/* or NULL: no teacher; must outlive the trainer */
@@ -165,7 +165,7 @@ typedef struct DbertTrainBatch
 	int			n_masked;		/* at least 1 */
 
 	/* What the teacher says, as far as options.distill asks for it. */
-	const float *soft;			/* [B, n_labels]; TOKEN: [N, n_labels]: logits; NONE: [B, C'] embeddings; MASK:
+	const float *soft;			/* [B, n_labels]; TOKEN and SPAN: [N, n_labels]: logits; NONE: [B, C'] embeddings; MASK:
 								 * [n_masked, top + 1] log q at the temperature, of soft_ids and of all others */
 	const int32_t *soft_ids;	/* MASK: [n_masked, top], of a row all different */
 	const float *const *states; /* [L]: after each layer, the last or all of them, [N, C'] */

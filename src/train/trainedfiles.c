@@ -105,7 +105,7 @@ make_config(const DbertTrainer *t, DbertTrainedFiles *f, const DbertPoll *poll, 
 	architectures = json_array();
 	json_array_append_new(architectures, json_string(t->config.architecture));
 	json_object_set_new(root, "architectures", architectures);
-	if (t->config.n_labels == 0)
+	if (t->config.n_labels == 0 || t->config.head == DBERT_HEAD_SPAN)
 		set_no_labels(root, t);
 	else
 		set_labels(root, &t->options);

@@ -129,7 +129,7 @@ place_all(DbertTrainer *t, DbertLayout *l, DbertError *err)
 static bool
 has_labels(const DbertTrainOptions *o)
 {
-	return o->head == DBERT_HEAD_SEQUENCE || o->head == DBERT_HEAD_TOKEN;
+	return o->head == DBERT_HEAD_SEQUENCE || dbert_head_of_tokens(o->head);
 }
 
 static DbertStatus
@@ -151,8 +151,8 @@ check_options(const DbertTrainBase *base, const DbertTrainOptions *o, DbertError
 {
 	const DbertConfig *config = dbert_trainbase_config(base);
 
-	if (o->head == DBERT_HEAD_SPAN)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "heads that find answers cannot be trained");
+	if (o->head == DBERT_HEAD_SPAN && (o->distill == NULL || o->distill->hard > 0 || o->n_labels != 2))
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "heads that find answers learn from a teacher alone");
 	if (o->head == DBERT_HEAD_MASK && (o->head_only || o->freeze_embeddings))
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "masked tokens are learnt by the whole model");
 	if (o->head == DBERT_HEAD_NONE)
@@ -213,6 +213,7 @@ plan(DbertTrainer *t, const DbertTrainBase *base, const DbertTrainOptions *optio
 	snprintf(t->config.architecture, sizeof(t->config.architecture), "%sBert%s",
 			 t->config.family == DBERT_FAMILY_DISTILBERT ? "Distil" : "",
 			 options->head == DBERT_HEAD_NONE ? "Model" : options->head == DBERT_HEAD_MASK ? "ForMaskedLM" :
+			 options->head == DBERT_HEAD_SPAN ? "ForQuestionAnswering" :
 			 options->head == DBERT_HEAD_SEQUENCE ? "ForSequenceClassification" : "ForTokenClassification");
 	t->tied = options->head == DBERT_HEAD_MASK &&
 		(dbert_trainbase_config(base)->head != DBERT_HEAD_MASK ||
@@ -426,6 +427,7 @@ pick_rows(const DbertTrainer *t, DbertPass *pass)
 			pass->picked = t->config.pooling == DBERT_POOL_CLS ? batch->cu : NULL;
 			break;
 		case DBERT_HEAD_TOKEN:
+		case DBERT_HEAD_SPAN:
 			pass->rows = pass->n;
 			break;
 		default:

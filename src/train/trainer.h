@@ -63,7 +63,7 @@ typedef struct DbertActs
 	float	   *block;			/* logits of some rows, see maskedlm.c; cosines, see embedding.c */
 	double	   *terms;			/* of pairs, see embedding.c */
 	float	   *first;			/* [R, C] the first rows of texts, where all rows go on */
-	float	   *row;			/* [n_labels] */
+	float	   *row;			/* [n_labels]; of SPAN [2, max_text_tokens] */
 	float	   *projected;		/* [N, C'] states as wide as the teacher's */
 	float	   *dprojected;		/* [N, C'] */
 	double	   *row_sums;		/* [N] */
