@@ -712,8 +712,10 @@ fill_top(int top, int rows)
 static DbertTrainOptions
 options_for(DbertHead head, DbertProblem problem)
 {
+	static const char *const span[] = {"start", "end"};
 	DbertTrainOptions o = {
-		.head = head,.problem = problem,.n_labels = 3,.labels = abc,.dropout = 0.25f,.seed = 7,
+		.head = head,.problem = problem,.n_labels = head == DBERT_HEAD_SPAN ? 2 : 3,
+		.labels = head == DBERT_HEAD_SPAN ? span : abc,.dropout = 0.25f,.seed = 7,
 		.learning_rate = 0.01f,.weight_decay = 0.1f,.max_grad_norm = 1,.steps = 10,
 		.max_texts = 8,.max_batch_tokens = 24,.max_text_tokens = MAX_T,.threads = 1,
 		.kernels = &dbert_kernels_scalar
@@ -1212,7 +1214,6 @@ test_gradients_spans(void)
 		DbertTrainOptions o = options_for(DBERT_HEAD_SPAN, DBERT_PROBLEM_SINGLE);
 		MemModel	m;
 
-		o.n_labels = 2;
 		fill_teacher(d.hidden == 0);
 		d.teacher_hidden = i < 4 ? MEM_C : TEACHER_C;
 		o.distill = &d;
@@ -1544,7 +1545,6 @@ test_threads(void)
 typedef struct Written
 {
 	Rig			rig;
-	DbertTrainBatch batch;
 	const float *logits;
 	double		weight;
 	DbertTrainedFiles *files;
@@ -1555,25 +1555,26 @@ typedef struct Written
 static bool
 begin_written(Written *w, const MemModel *model, const DbertTrainOptions *o, const char *architecture)
 {
+	DbertTrainBatch batch = batch_for(o);
 	DbertError	err = {0};
 	const float *logits;
 	double		losses[2],
 				weight;
 
-	*w = (Written) {.rig.model = *model,.batch = batch_for(o)};
+	*w = (Written) {.rig.model = *model};
 	if (!begin_rig(&w->rig, o))
 		return false;
 	run_steps(w->rig.trainer, 3);
-	CHECK(dbert_trainer_evaluate(w->rig.trainer, &w->batch, NULL, &w->logits, &losses[0], &w->weight, &err) == DBERT_OK);
+	CHECK(dbert_trainer_evaluate(w->rig.trainer, &batch, NULL, &w->logits, &losses[0], &w->weight, &err) == DBERT_OK);
 	CHECK(dbert_trainer_files(w->rig.trainer, &dbert_malloc_allocator, NULL, &w->files, &err) == DBERT_OK);
 	CHECK_MSG(build(dbert_trained_source(w->files), NULL, &dbert_kernels_scalar, &w->b, &err) == DBERT_OK, "%s", err.msg);
 	CHECK_STR(w->b.model->config.architecture, architecture);
-	CHECK(w->b.model->config.head == (int32_t) o->head && w->b.model->config.n_labels == o->n_labels);
+	CHECK(w->b.model->config.head == (int32_t) o->head);
 
 	CHECK(dbert_trainbase_open(dbert_trained_source(w->files), &dbert_malloc_allocator, NULL, &w->second.base, &err) == DBERT_OK);
 	CHECK(dbert_trainer_create(w->second.base, o, &dbert_malloc_allocator, NULL, &w->second.trainer, &err) == DBERT_OK);
 	CHECK(dbert_trainer_kept_head(w->second.trainer));
-	CHECK(dbert_trainer_evaluate(w->second.trainer, &w->batch, NULL, &logits, &losses[1], &weight, &err) == DBERT_OK);
+	CHECK(dbert_trainer_evaluate(w->second.trainer, &batch, NULL, &logits, &losses[1], &weight, &err) == DBERT_OK);
 	CHECK(losses[0] == losses[1]);
 	return true;
 }
@@ -1600,7 +1601,7 @@ test_files(void)
 	mem_model_bert(&m, "ForTokenClassification", "bert.", 3);
 	if (!begin_written(&w, &m, &o, "BertForSequenceClassification"))
 		return;
-	CHECK(w.b.model->config.problem == DBERT_PROBLEM_MULTI);
+	CHECK(w.b.model->config.problem == DBERT_PROBLEM_MULTI && w.b.model->config.n_labels == 3);
 	for (int i = 0; i < 3; i++)
 		CHECK_STR(w.b.model->labels[i], labels[i]);
 	CHECK(memcmp(w.b.model->weights.head_out.w, w.rig.trainer->params.w.head_out.w, 3 * MEM_C * sizeof(float)) == 0);
@@ -1636,12 +1637,11 @@ check_span_files(const MemModel *model, const char *architecture)
 	DbertTrainOptions o = options_for(DBERT_HEAD_SPAN, DBERT_PROBLEM_SINGLE);
 	Written		w;
 
-	o.n_labels = 2;
 	o.distill = &distill;
 	fill_teacher(false);
 	if (!begin_written(&w, model, &o, architecture))
 		return;
-	CHECK(w.weight == 3);
+	CHECK(w.weight == 3 && w.b.model->config.n_labels == 2);
 	CHECK(dbert_trainer_kept_head(w.rig.trainer) == (dbert_trainbase_config(w.rig.base)->head == DBERT_HEAD_SPAN));
 	CHECK(memcmp(w.b.model->weights.head_out.w, w.rig.trainer->params.w.head_out.w, 2 * MEM_C * sizeof(float)) == 0);
 	end_written(&w);
@@ -1665,9 +1665,9 @@ check_masked_files(const MemModel *model, const char *architecture, const char *
 	DbertTrainOptions o = options_for(DBERT_HEAD_MASK, DBERT_PROBLEM_SINGLE);
 	Written		w;
 
-	o.n_labels = 0;
 	if (!begin_written(&w, model, &o, architecture))
 		return;
+	CHECK(w.b.model->config.n_labels == 0);
 	CHECK(w.rig.trainer->tied == tied);
 	CHECK(w.weight == 4);
 	for (int i = 0; i < 4; i++)
@@ -1700,9 +1700,9 @@ check_embedding_files(const MemModel *m, const char *architecture, int pooling, 
 	DbertTrainOptions o = options_for(DBERT_HEAD_NONE, DBERT_PROBLEM_SINGLE);
 	Written		w;
 
-	o.n_labels = 0;
 	if (!begin_written(&w, m, &o, architecture))
 		return;
+	CHECK(w.b.model->config.n_labels == 0);
 	CHECK(w.weight == 4);
 	CHECK(w.b.model->config.pooling == pooling && w.b.model->config.normalize == normalize);
 	CHECK(w.b.model->config.max_tokens == dbert_trainbase_config(w.rig.base)->max_tokens);
@@ -1932,8 +1932,8 @@ test_teacher(void)
 	o.head = DBERT_HEAD_TOKEN;
 	mem_model_bert(&m, "ForTokenClassification", "bert.", 3);
 	check_teacher(&m, &o);
-	o.head = DBERT_HEAD_SPAN;
-	o.n_labels = 2;
+	o = options_for(DBERT_HEAD_SPAN, DBERT_PROBLEM_SINGLE);
+	o.distill = &all_rows;
 	mem_model_distilbert(&m, "ForQuestionAnswering", 0);
 	check_teacher(&m, &o);
 }
@@ -2158,6 +2158,7 @@ test_failures(void)
 	o = options_for(DBERT_HEAD_SPAN, DBERT_PROBLEM_SINGLE);	/* without a teacher; three columns */
 	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
 	o.distill = &distill;
+	o.n_labels = 3;
 	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
 	o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
 	o.distill = &distill;

@@ -192,12 +192,25 @@ kind_without_column(const Reader *r)
 	}
 }
 
+/* May the query give so many columns? */
+static bool
+columns_fit(const Reader *r, int n)
+{
+	switch (r->want)
+	{
+		case DISTIL_WANT_TEXTS:
+			return n == 1;
+		case DISTIL_WANT_QUESTIONS:
+			return n == 2;
+		default:
+			return n == 2 || n == 3 || (n == 1 && r->optional);
+	}
+}
+
 static void
 begin_reader(Reader *r, TupleDesc desc, const char *argument)
 {
-	bool		only_text = desc->natts == 1 && (r->optional || r->want == DISTIL_WANT_TEXTS);
-
-	if (!only_text && (r->want == DISTIL_WANT_TEXTS || (desc->natts != 2 && (desc->natts != 3 || r->want == DISTIL_WANT_QUESTIONS))))
+	if (!columns_fit(r, desc->natts))
 		raise_columns(r, argument, psprintf("The number of its columns is %d.", desc->natts), how_to_write(r));
 	r->pair = desc->natts == 3 || r->want == DISTIL_WANT_PAIRS || r->want == DISTIL_WANT_QUESTIONS;
 	r->labelled = desc->natts == r->pair + 2;

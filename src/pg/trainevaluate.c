@@ -61,14 +61,21 @@ distil_train_metric(const DistilTrainJob *job)
 	return "rmse";
 }
 
-int
-distil_best_label(const float *logits, int n)
+/* The number of the largest of n logits, step apart; of equals the first. */
+static int
+find_best(const float *logits, int n, int step)
 {
 	int			best = 0;
 
-	for (int j = 1; j < n; j++)
-		best = logits[j] > logits[best] ? j : best;
+	for (int i = 1; i < n; i++)
+		best = logits[(Size) step * i] > logits[(Size) step * best] ? i : best;
 	return best;
+}
+
+int
+distil_best_label(const float *logits, int n)
+{
+	return find_best(logits, n, 1);
 }
 
 /* The entities of one text of the batch; logits are those of its tokens. */
@@ -108,17 +115,6 @@ count_teacher_masked(const DistilTrainJob *job)
 		job->counts[0].hits += batch->soft_ids[(Size) i * job->teacher->distill.top] == batch->classes[i];
 }
 
-/* Of n tokens the likeliest for column 0, the answer's start, or 1, its end. */
-static int
-best_token(const float *logits, int n, int column)
-{
-	int			best = 0;
-
-	for (int i = 1; i < n; i++)
-		best = logits[2 * i + column] > logits[2 * best + column] ? i : best;
-	return best;
-}
-
 /* Answers that start and end where the teacher's do; all are counted as of one class. */
 static void
 count_answers(const DistilTrainJob *job, const float *logits)
@@ -133,7 +129,7 @@ count_answers(const DistilTrainJob *job, const float *logits)
 		bool		same = true;
 
 		for (int column = 0; column < 2; column++)
-			same &= best_token(logits + first, n, column) == best_token(batch->soft + first, n, column);
+			same &= find_best(logits + first + column, n, 2) == find_best(batch->soft + first + column, n, 2);
 		job->counts[0].hits += same;
 	}
 }

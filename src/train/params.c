@@ -59,7 +59,7 @@ dbert_params_plan(const DbertTrainer *trainer, const DbertAllocator *alloc, Dber
 	return DBERT_OK;
 }
 
-/* The base's output layer is for these labels, in this order; those of SPAN are always start and end. */
+/* The base's output layer is for these labels, in this order. */
 static bool
 same_labels(const DbertTrainer *trainer)
 {
@@ -69,7 +69,7 @@ same_labels(const DbertTrainer *trainer)
 	if (base->head != (int32_t) o->head || base->n_labels != trainer->config.n_labels ||
 		(o->head == DBERT_HEAD_SEQUENCE && base->problem != (int32_t) o->problem))
 		return false;
-	for (int i = 0; i < base->n_labels && o->head != DBERT_HEAD_SPAN; i++)
+	for (int i = 0; i < base->n_labels; i++)
 		if (strcmp(dbert_trainbase_label(trainer->base, i), o->labels[i]) != 0)
 			return false;
 	return true;

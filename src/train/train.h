@@ -125,7 +125,7 @@ typedef struct DbertTrainOptions
 	DbertHead	head;			/* SEQUENCE, TOKEN, MASK or NONE; SPAN from a teacher's answers alone */
 	DbertProblem problem;		/* of SEQUENCE; TOKEN is SINGLE */
 	DbertEmbeddingLoss embedding_loss;
-	int			n_labels;		/* 0 for MASK and NONE; 2 for SPAN: start, end */
+	int			n_labels;		/* 0 for MASK and NONE; 2 for SPAN: "start", "end" */
 	const char *const *labels;	/* [n_labels], UTF-8; must outlive the trainer */
 	const float *class_weights; /* [n_labels] of SINGLE, or NULL; must outlive the trainer */
 	const DbertDistill *distill;	/* or NULL: no teacher; must outlive the trainer */
