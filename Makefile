@@ -33,7 +33,9 @@ REGRESS_OPTS = --encoding=UTF8
 
 ROOMS     = base kernel text model nn task train
 CORE_SRC := $(foreach room,$(ROOMS),$(patsubst $(here)%,%,$(sort $(wildcard $(here)src/$(room)/*.c))))
-PG_SRC   := $(patsubst $(here)%,%,$(sort $(wildcard $(here)src/pg/*.c)))
+PG_ROOMS  = bridge stats store run func scan eval train
+PG_SRC   := $(patsubst $(here)%,%,$(sort $(wildcard $(here)src/pg/*.c)) \
+              $(foreach room,$(PG_ROOMS),$(sort $(wildcard $(here)src/pg/$(room)/*.c))))
 CORE      = $(CORE_SRC:.c=.o)
 OBJS      = $(CORE) $(PG_SRC:.c=.o)
 
@@ -80,7 +82,7 @@ $(DATA_built): sql/$(EXTENSION).sql
 	cp $< $@
 
 # Models that ship: the folders of models/ that are Hugging Face directories.
-# The server finds them by name; see src/pg/builtin.h.
+# The server finds them by name; see src/pg/store/builtin.h.
 MODELS     := $(patsubst $(here)models/%/config.json,%,$(sort $(wildcard $(here)models/*/config.json)))
 modelsdir   = $(datadir)/$(EXTENSION)/models
 

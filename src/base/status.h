@@ -4,7 +4,7 @@
  * Every fallible function of the core returns a DbertStatus and, when that is
  * not DBERT_OK, has filled the caller's DbertError with one sentence in
  * PostgreSQL's message style (lower case, no full stop).  The core never
- * prints, exits or jumps.  src/pg/errors.c alone turns a DbertError into
+ * prints, exits or jumps.  src/pg/bridge/errors.c alone turns a DbertError into
  * ereport().
  */
 #ifndef DBERT_BASE_STATUS_H

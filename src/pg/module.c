@@ -9,13 +9,13 @@
 
 #include "fmgr.h"
 
-#include "pg/batchscan.h"
-#include "pg/compat.h"
-#include "pg/guc.h"
-#include "pg/modelcache.h"
-#include "pg/packfile.h"
-#include "pg/preload.h"
-#include "pg/usage.h"
+#include "pg/scan/batchscan.h"
+#include "pg/bridge/compat.h"
+#include "pg/bridge/guc.h"
+#include "pg/run/modelcache.h"
+#include "pg/store/packfile.h"
+#include "pg/bridge/preload.h"
+#include "pg/stats/usage.h"
 
 DISTIL_MODULE_MAGIC;
 

@@ -1,0 +1,118 @@
+/*
+ * alloc.c -- what the core gets from the server: memory, and a way to hear
+ * that it should stop.
+ *
+ * The core's frames must never be jumped over.  So its allocator returns NULL
+ * instead of raising, and an error raised on its behalf (by serving an
+ * interrupt, by reading a table) is caught where it happens, kept here, and
+ * thrown again once the core has returned.  One such error can be kept at a
+ * time: the core stops at the first.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "pg/bridge/alloc.h"
+
+/* lives in kept_context; NULL: nothing is kept */
+static ErrorData *kept_error = NULL;
+static MemoryContext kept_context = NULL;
+
+static void *
+context_alloc(void *ctx, size_t size)
+{
+	if (!AllocHugeSizeIsValid(size))
+		return NULL;
+	return MemoryContextAllocExtended((MemoryContext) ctx, size,
+									  MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
+}
+
+static void
+context_free(void *ctx, void *ptr)
+{
+	pfree(ptr);
+}
+
+DbertAllocator
+distil_allocator(MemoryContext context)
+{
+	DbertAllocator allocator = {context_alloc, context_free, context};
+
+	return allocator;
+}
+
+static void
+ensure_kept_context(void)
+{
+	if (kept_context == NULL)
+		kept_context = AllocSetContextCreate(TopMemoryContext, "distilbert kept error",
+											 ALLOCSET_SMALL_SIZES);
+}
+
+void
+distil_keep_error(void)
+{
+	MemoryContext old;
+	ErrorData  *edata;
+
+	ensure_kept_context();
+	old = MemoryContextSwitchTo(kept_context);
+	edata = CopyErrorData();
+	MemoryContextSwitchTo(old);
+	FlushErrorState();
+	if (kept_error == NULL)
+		kept_error = edata;
+}
+
+/*
+ * An interrupt that raises FATAL ends the process from within and never
+ * returns here; one that raises ERROR has already cleared its flag, so the
+ * kept copy is all there is of it.
+ */
+static bool
+poll_stop(void *ctx)
+{
+	MemoryContext context;
+
+	if (kept_error != NULL)
+		return true;
+	if (likely(!INTERRUPTS_PENDING_CONDITION()))
+		return false;
+
+	context = CurrentMemoryContext;
+	PG_TRY();
+	{
+		CHECK_FOR_INTERRUPTS();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		distil_keep_error();
+	}
+	PG_END_TRY();
+	return kept_error != NULL;
+}
+
+/* Whatever an earlier call left behind belongs to a statement that is over. */
+const DbertPoll *
+distil_poll(void)
+{
+	static const DbertPoll poll = {poll_stop, NULL};
+
+	if (kept_context != NULL)
+		MemoryContextReset(kept_context);
+	kept_error = NULL;
+	return &poll;
+}
+
+void
+distil_poll_rethrow(void)
+{
+	ErrorData  *edata = kept_error;
+
+	if (edata == NULL)
+		return;
+	kept_error = NULL;
+	ReThrowError(edata);
+}

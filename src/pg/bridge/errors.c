@@ -1,0 +1,127 @@
+/*
+ * errors.c -- the core's failures as PostgreSQL errors.
+ *
+ * The core's sentence may quote names from a user's files: valid UTF-8 or cut
+ * in the middle of a character, and the database may have another encoding.
+ * What cannot be shown as it is, is shown as '?'.
+ */
+#include "postgres.h"
+
+#include "mb/pg_wchar.h"
+
+#include "pg/bridge/alloc.h"
+#include "pg/bridge/errors.h"
+#include "pg/bridge/guc.h"
+#include "pg/run/modelmemory.h"
+
+static int
+sqlstate_of(DbertStatus code)
+{
+	switch (code)
+	{
+		case DBERT_E_NOMEM:
+			return ERRCODE_OUT_OF_MEMORY;
+		case DBERT_E_IO:
+			return ERRCODE_IO_ERROR;
+		case DBERT_E_FORMAT:
+		case DBERT_E_SHAPE:
+		case DBERT_E_INVALID:
+			return ERRCODE_INVALID_PARAMETER_VALUE;
+		case DBERT_E_UNSUPPORTED:
+			return ERRCODE_FEATURE_NOT_SUPPORTED;
+		case DBERT_E_ENCODING:
+			return ERRCODE_CHARACTER_NOT_IN_REPERTOIRE;
+		case DBERT_E_LIMIT:
+		case DBERT_E_TOO_LONG:
+			return ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+		case DBERT_E_CANCELLED:
+			return ERRCODE_QUERY_CANCELED;
+		case DBERT_E_CORRUPT:
+			return ERRCODE_DATA_CORRUPTED;
+		case DBERT_OK:
+		case DBERT_E_INTERNAL:
+			break;
+	}
+	return ERRCODE_INTERNAL_ERROR;
+}
+
+static char *
+showable(const DbertError *err)
+{
+	char	   *msg = pstrdup(err->msg[0] != '\0' ? err->msg : dbert_status_text(err->code));
+
+	if (GetDatabaseEncoding() == PG_UTF8 &&
+		pg_verify_mbstr(PG_UTF8, msg, strlen(msg), true))
+		return msg;
+	for (char *p = msg; *p != '\0'; p++)
+	{
+		if (IS_HIGHBIT_SET(*p))
+			*p = '?';
+	}
+	return msg;
+}
+
+/*
+ * A detail is a sentence, so its first word takes a capital; a first word that
+ * is no plain word (a file's, a tensor's name) stays as it is.
+ */
+static char *
+sentence(char *msg)
+{
+	size_t		word = strspn(msg, "abcdefghijklmnopqrstuvwxyz");
+
+	if (word > 0 && msg[word] == ' ')
+		msg[0] = pg_toupper((unsigned char) msg[0]);
+	return msg;
+}
+
+void
+distil_raise(const DbertError *err, const char *subject)
+{
+	char	   *msg;
+
+	distil_poll_rethrow();
+	if (err->code == DBERT_E_NOMEM)
+		distil_raise_memory_limit();
+
+	msg = showable(err);
+	if (subject == NULL)
+		ereport(ERROR, (errcode(sqlstate_of(err->code)), errmsg("%s", msg)));
+	ereport(ERROR,
+			(errcode(sqlstate_of(err->code)),
+			 errmsg("%s", subject), errdetail_internal("%s.", sentence(msg))));
+}
+
+/* The core knows nothing of other encodings than its own. */
+static char *
+text_message(const DbertError *err)
+{
+	bool		converted = GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII;
+
+	return err->code == DBERT_E_ENCODING && converted ?
+		pstrdup("text has a character that has no equivalent in encoding \"UTF8\"") : showable(err);
+}
+
+static int
+hint_for_long_text(const DbertError *err)
+{
+	if (err->code != DBERT_E_TOO_LONG)
+		return 0;
+	if (distil_guc_long_text == DBERT_LONG_WINDOW)
+		errhint("The function distil_chunk cuts a text into parts.");
+	if (distil_guc_long_text == DBERT_LONG_ERROR)
+		errhint("Set \"distilbert.long_text\" to \"window\" to have long texts read in parts, or to \"truncate\" to have only their beginning read.");
+	return 0;
+}
+
+bool
+distil_answer_null(const DbertError *err)
+{
+	bool		is_texts = err->code == DBERT_E_TOO_LONG || err->code == DBERT_E_LIMIT || err->code == DBERT_E_ENCODING;
+
+	if (!is_texts)
+		distil_raise(err, NULL);
+	ereport(distil_guc_on_error == DISTIL_ERROR_NULL ? WARNING : ERROR,
+			(errcode(sqlstate_of(err->code)), errmsg("%s", text_message(err)), hint_for_long_text(err)));
+	return true;
+}

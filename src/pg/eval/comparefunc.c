@@ -1,0 +1,357 @@
+/*
+ * comparefunc.c -- distil_compare.
+ *
+ * Both models see each block of rows, so the query runs once and rows that one
+ * of them cannot evaluate are left out for both.  What is kept of a row is what
+ * its metrics are made of, for the bootstrap draws rows anew: of labels and
+ * entities a RowCount for each label concerned, of numbers the three of them.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "pg/bridge/compat.h"
+#include "pg/eval/correlation.h"
+#include "pg/bridge/growing.h"
+#include "pg/eval/predict.h"
+#include "pg/eval/significance.h"
+
+#define MAX_METRICS 3
+
+/* What was said of a row, and is true, of one label. */
+typedef struct RowCount
+{
+	int32		label;
+	int32		support;
+	int32		hits[2];		/* by model */
+	int32		said[2];
+} RowCount;
+
+typedef struct CompareJob
+{
+	DistilPredictor predictors[2];
+	DistilLabels labels;
+	MemoryContext context;
+	int32		n;				/* rows */
+	int64		null_answers;
+
+	/* of labels and entities */
+	RowCount   *counts;			/* [n_counts], row by row */
+	Size		n_counts;
+	Size		counts_capacity;
+	Size	   *ends;			/* [n]: of each row's among them */
+	Size		ends_capacity;
+	DistilClassCount *sums[2];	/* [labels.n]: work */
+	int64		right[2][2];	/* rows by whether model a and b are right */
+	int64		same;
+
+	/* of numbers */
+	DistilNumbers truth;
+	DistilNumbers said[2];
+	DistilRanking truth_ranking;
+	DistilRanking said_ranking[2];
+} CompareJob;
+
+/* ---- rows ---- */
+
+static bool
+is_right(const DistilClassCount *counts, int n)
+{
+	DistilClassCount all = distil_sum_counts(counts, n);
+
+	return all.hits == all.said && all.hits == all.support;
+}
+
+/* sums, which are a row's alone, go to its RowCounts and are zeros again. */
+static void
+keep_sums(CompareJob *job)
+{
+	for (int label = 0; label < job->labels.n; label++)
+	{
+		DistilClassCount *a = &job->sums[0][label];
+		DistilClassCount *b = &job->sums[1][label];
+
+		if (a->support + a->said + b->said == 0)
+			continue;
+		job->counts = distil_grown(job->context, job->counts, job->n_counts, &job->counts_capacity, sizeof(RowCount));
+		job->counts[job->n_counts++] = (RowCount) {label, a->support, {a->hits, b->hits}, {a->said, b->said}};
+		*a = *b = (DistilClassCount) {0};
+	}
+}
+
+static void
+add_labels(CompareJob *job, const DistilExample *row, const DistilPrediction *a, const DistilPrediction *b)
+{
+	distil_check_rows(job->n);
+	distil_count_prediction(&job->predictors[0], row, a, job->sums[0]);
+	distil_count_prediction(&job->predictors[1], row, b, job->sums[1]);
+	job->right[is_right(job->sums[0], job->labels.n)][is_right(job->sums[1], job->labels.n)]++;
+	job->same += distil_same_prediction(a, b);
+	keep_sums(job);
+	job->ends = distil_grown(job->context, job->ends, job->n, &job->ends_capacity, sizeof(Size));
+	job->ends[job->n++] = job->n_counts;
+}
+
+static void
+add_numbers(CompareJob *job, const DistilExample *row, const DistilPrediction *a, const DistilPrediction *b)
+{
+	distil_numbers_add(&job->truth, row->number);
+	distil_numbers_add(&job->said[0], a->number);
+	distil_numbers_add(&job->said[1], b->number);
+	job->n++;
+}
+
+static void
+visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows, int n)
+{
+	CompareJob *job = ctx;
+	DistilPrediction *a = distil_predict(&job->predictors[0], kind, rows, n);
+	DistilPrediction *b = distil_predict(&job->predictors[1], kind, rows, n);
+
+	for (int i = 0; i < n; i++)
+	{
+		if (!a[i].there || !b[i].there)
+			job->null_answers++;
+		else if (kind == DISTIL_LABEL_NUMBER)
+			add_numbers(job, &rows[i], &a[i], &b[i]);
+		else
+			add_labels(job, &rows[i], &a[i], &b[i]);
+	}
+}
+
+/* ---- metrics ---- */
+
+static const char *const f1_metrics[] = {"micro f1", "macro f1"};
+static const char *const number_metrics[] = {"pearson", "spearman", "rmse"};
+
+static bool
+is_numbers(const CompareJob *job)
+{
+	return job->truth.n > 0;
+}
+
+static int
+count_metrics(const CompareJob *job)
+{
+	if (!is_numbers(job))
+		return lengthof(f1_metrics);
+	/* a similarity is on no scale but its own */
+	return lengthof(number_metrics) - (job->predictors[0].kind == DISTIL_ANSWER_SIMILARITY ||
+									   job->predictors[1].kind == DISTIL_ANSWER_SIMILARITY);
+}
+
+static void
+sum_rows(CompareJob *job, const int32 *weights)
+{
+	for (int m = 0; m < 2; m++)
+		memset(job->sums[m], 0, sizeof(DistilClassCount) * job->labels.n);
+	for (int32 i = 0; i < job->n; i++)
+	{
+		int32		w = weights == NULL ? 1 : weights[i];
+
+		if ((i & 0xffff) == 0)
+			CHECK_FOR_INTERRUPTS();
+		for (Size c = i == 0 ? 0 : job->ends[i - 1]; w > 0 && c < job->ends[i]; c++)
+		{
+			const RowCount *count = &job->counts[c];
+
+			for (int m = 0; m < 2; m++)
+			{
+				DistilClassCount *sum = &job->sums[m][count->label];
+
+				sum->support += (int64) w * count->support;
+				sum->hits += (int64) w * count->hits[m];
+				sum->said += (int64) w * count->said[m];
+			}
+		}
+	}
+}
+
+/* The metrics of model m, in the order of their names. */
+static void
+f1_of(const CompareJob *job, int m, double *values)
+{
+	DistilClassCount all = distil_sum_counts(job->sums[m], job->labels.n);
+
+	values[0] = distil_f1_of(&all);
+	values[1] = distil_means(job->sums[m], job->labels.n, false).f1;
+}
+
+static void
+correlations_of(CompareJob *job, int m, const int32 *weights, double *values)
+{
+	const double *truth = job->truth.values;
+	const double *said = job->said[m].values;
+
+	values[0] = distil_pearson(truth, said, weights, job->n);
+	values[1] = distil_spearman(&job->truth_ranking, &job->said_ranking[m], weights);
+	values[2] = distil_rmse(truth, said, weights, job->n);
+}
+
+static void
+measure(CompareJob *job, const int32 *weights, double values[2][MAX_METRICS])
+{
+	if (!is_numbers(job))
+		sum_rows(job, weights);
+	for (int m = 0; m < 2; m++)
+	{
+		if (is_numbers(job))
+			correlations_of(job, m, weights, values[m]);
+		else
+			f1_of(job, m, values[m]);
+	}
+}
+
+static void
+differences(void *ctx, const int32 *weights, double *d)
+{
+	CompareJob *job = ctx;
+	double		values[2][MAX_METRICS];
+
+	measure(job, weights, values);
+	for (int k = 0; k < count_metrics(job); k++)
+		d[k] = values[1][k] - values[0][k];
+}
+
+/* ---- rows of the result ---- */
+
+/* NaN: NULL, as is the p value where there is no difference. */
+static void
+put_metric(ReturnSetInfo *rsinfo, const char *metric, double a, double b, double p, const char *test, int64 rows)
+{
+	Datum		values[7] = {CStringGetTextDatum(metric), Float4GetDatum((float4) a), Float4GetDatum((float4) b),
+		Float4GetDatum((float4) (b - a)), Float4GetDatum((float4) p), 0, Int64GetDatum(rows)};
+	bool		nulls[7] = {false, isnan(a), isnan(b), isnan(b - a), isnan(b - a), isnan(b - a), false};
+
+	if (!nulls[5])
+		values[5] = CStringGetTextDatum(test);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+static void
+put_rows(ReturnSetInfo *rsinfo, const char *which, int64 rows)
+{
+	put_metric(rsinfo, which, NAN, NAN, NAN, NULL, rows);
+}
+
+static void
+put_accuracy(ReturnSetInfo *rsinfo, const CompareJob *job)
+{
+	int64		both = job->right[1][1],
+				only_a = job->right[1][0],
+				only_b = job->right[0][1];
+
+	put_metric(rsinfo, "accuracy", (double) (both + only_a) / job->n, (double) (both + only_b) / job->n,
+			   distil_mcnemar(only_a, only_b), "exact McNemar", job->n);
+}
+
+static void
+put_bootstrapped(ReturnSetInfo *rsinfo, CompareJob *job, int64 seed)
+{
+	const char *const *names = is_numbers(job) ? number_metrics : f1_metrics;
+	double		values[2][MAX_METRICS],
+				p[MAX_METRICS];
+
+	measure(job, NULL, values);
+	distil_bootstrap(job->n, seed, differences, job, count_metrics(job), p);
+	for (int k = 0; k < count_metrics(job); k++)
+	{
+		/* of one label for each text it is the accuracy */
+		if (job->predictors[0].kind == DISTIL_ANSWER_LABEL && names[k] == f1_metrics[0])
+			continue;
+		put_metric(rsinfo, names[k], values[0][k], values[1][k], p[k], "paired bootstrap", job->n);
+	}
+}
+
+static void
+put_agreement(ReturnSetInfo *rsinfo, const CompareJob *job)
+{
+	put_rows(rsinfo, "both right", job->right[1][1]);
+	put_rows(rsinfo, "only a right", job->right[1][0]);
+	put_rows(rsinfo, "only b right", job->right[0][1]);
+	put_rows(rsinfo, "neither right", job->right[0][0]);
+	put_rows(rsinfo, "same answer", job->same);
+}
+
+/* ---- the function ---- */
+
+/* Both must read the last column as the same. */
+static DistilExampleWant
+common_want(const DistilPredictor *a, const DistilPredictor *b)
+{
+	DistilExampleWant want_a = distil_predictor_want(a);
+	DistilExampleWant want_b = distil_predictor_want(b);
+
+	if (want_a == want_b && (want_a == DISTIL_WANT_NUMBERS || a->kind == b->kind))
+		return want_a;
+	if (want_a == DISTIL_WANT_MANY_OR_NUMBERS && (want_b == DISTIL_WANT_NUMBERS || a->kind == b->kind))
+		return want_b;
+	if (want_b == DISTIL_WANT_MANY_OR_NUMBERS && (want_a == DISTIL_WANT_NUMBERS || a->kind == b->kind))
+		return want_a;
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("models \"%s\" and \"%s\" cannot be compared", a->model->name, b->model->name),
+			 errdetail("\"%s\" gives %s, \"%s\" %s.", a->model->name, distil_answer_name(a), b->model->name, distil_answer_name(b))));
+}
+
+/* A call site has one model; the second one has a site of its own, as long as this call. */
+static DistilModel *
+second_model(const char *name)
+{
+	FmgrInfo   *site = palloc0(sizeof(FmgrInfo));
+	DistilModel *model;
+
+	site->fn_mcxt = CurrentMemoryContext;
+	model = distil_model_for_call(site, name);
+	distil_usage_count(model->usage, &(DistilUsage) {.calls = 1});
+	return model;
+}
+
+static void
+begin_job(CompareJob *job, FunctionCallInfo fcinfo)
+{
+	job->context = job->truth.context = job->said[0].context = job->said[1].context = CurrentMemoryContext;
+	job->predictors[0] = distil_predictor(distil_call_model(fcinfo, 0, NULL), "distil_compare", &job->labels);
+	job->predictors[1] = distil_predictor(second_model(text_to_cstring(PG_GETARG_TEXT_PP(1))), "distil_compare", &job->labels);
+	for (int m = 0; m < 2; m++)
+		job->sums[m] = palloc0_array(DistilClassCount, Max(job->labels.n, 1));
+}
+
+static void
+put_result(ReturnSetInfo *rsinfo, CompareJob *job, int64 seed)
+{
+	bool		labels = job->predictors[0].kind == DISTIL_ANSWER_LABEL || job->predictors[0].kind == DISTIL_ANSWER_LABELS;
+
+	if (is_numbers(job))
+	{
+		job->truth_ranking = distil_ranking(&job->truth);
+		for (int m = 0; m < 2; m++)
+			job->said_ranking[m] = distil_ranking(&job->said[m]);
+	}
+	if (labels)
+		put_accuracy(rsinfo, job);
+	put_bootstrapped(rsinfo, job, seed);
+	if (!is_numbers(job))
+		put_agreement(rsinfo, job);
+}
+
+PG_FUNCTION_INFO_V1(distil_compare);
+Datum
+distil_compare(PG_FUNCTION_ARGS)
+{
+	CompareJob	job = {0};
+	DistilExampleCounts counts;
+
+	begin_job(&job, fcinfo);
+	InitMaterializedSRF(fcinfo, 0);
+	counts = distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(2)), "query",
+								   common_want(&job.predictors[0], &job.predictors[1]), visit, &job);
+	counts.null_answers = job.null_answers;
+	distil_examples_end(&counts, job.n);
+	put_result((ReturnSetInfo *) fcinfo->resultinfo, &job, PG_GETARG_INT64(3));
+	return (Datum) 0;
+}

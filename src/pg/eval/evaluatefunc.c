@@ -1,0 +1,139 @@
+/*
+ * evaluatefunc.c -- distil_evaluate.
+ *
+ * Of labels and entities it is counted what was said, what is true and what is
+ * both; of entities right are type, beginning and end.  Of numbers and
+ * similarities the pairs are kept, 16 bytes for each row, for their order
+ * counts.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "funcapi.h"
+#include "utils/builtins.h"
+
+#include "pg/bridge/compat.h"
+#include "pg/eval/correlation.h"
+#include "pg/eval/predict.h"
+
+typedef struct EvaluateJob
+{
+	DistilPredictor predictor;
+	DistilLabels labels;
+	DistilClassCount *counts;	/* [labels.n] */
+	DistilNumbers truth;
+	DistilNumbers said;
+	int64		rows;
+	int64		null_answers;
+} EvaluateJob;
+
+static void
+visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows, int n)
+{
+	EvaluateJob *job = ctx;
+	DistilPrediction *said = distil_predict(&job->predictor, kind, rows, n);
+
+	for (int i = 0; i < n; i++)
+	{
+		if (!said[i].there)
+		{
+			job->null_answers++;
+			continue;
+		}
+		job->rows++;
+		distil_count_prediction(&job->predictor, &rows[i], &said[i], job->counts);
+		if (kind == DISTIL_LABEL_NUMBER)
+		{
+			distil_numbers_add(&job->truth, rows[i].number);
+			distil_numbers_add(&job->said, said[i].number);
+		}
+	}
+}
+
+/* ---- rows of the result ---- */
+
+/* NaN: NULL */
+static void
+put_row(ReturnSetInfo *rsinfo, const char *label, DistilMeans m, int64 support, double value)
+{
+	Datum		values[6];
+	bool		nulls[6] = {false};
+
+	values[0] = PointerGetDatum(distil_text_from_utf8(label, strlen(label)));
+	values[1] = Float4GetDatum((float4) m.precision);
+	values[2] = Float4GetDatum((float4) m.recall);
+	values[3] = Float4GetDatum((float4) m.f1);
+	values[4] = Int64GetDatum(support);
+	values[5] = Float4GetDatum((float4) value);
+	nulls[1] = isnan(m.precision);
+	nulls[2] = isnan(m.recall);
+	nulls[3] = isnan(m.f1);
+	nulls[5] = isnan(value);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
+static void
+put_value(ReturnSetInfo *rsinfo, const char *label, double value, int64 support)
+{
+	put_row(rsinfo, label, (DistilMeans) {NAN, NAN, NAN}, support, value);
+}
+
+static void
+put_counts(ReturnSetInfo *rsinfo, const char *label, const DistilClassCount *c)
+{
+	put_row(rsinfo, label, (DistilMeans) {distil_precision_of(c), distil_recall_of(c), distil_f1_of(c)}, c->support, NAN);
+}
+
+static void
+put_labels(ReturnSetInfo *rsinfo, const EvaluateJob *job)
+{
+	int			n = job->labels.n;
+	DistilClassCount all = distil_sum_counts(job->counts, n);
+
+	for (int i = 0; i < n; i++)
+		put_counts(rsinfo, job->labels.names[i], &job->counts[i]);
+	if (job->predictor.kind == DISTIL_ANSWER_LABEL)
+		put_value(rsinfo, "(accuracy)", distil_recall_of(&all), all.support);
+	else
+		put_counts(rsinfo, "(micro average)", &all);
+	put_row(rsinfo, "(macro average)", distil_means(job->counts, n, false), all.support, NAN);
+	put_row(rsinfo, "(weighted average)", distil_means(job->counts, n, true), all.support, NAN);
+}
+
+static void
+put_numbers(ReturnSetInfo *rsinfo, const EvaluateJob *job)
+{
+	const double *x = job->truth.values;
+	const double *y = job->said.values;
+	int32		n = job->truth.n;
+	DistilRanking truth = distil_ranking(&job->truth);
+	DistilRanking said = distil_ranking(&job->said);
+
+	put_value(rsinfo, "(pearson)", distil_pearson(x, y, NULL, n), n);
+	put_value(rsinfo, "(spearman)", distil_spearman(&truth, &said, NULL), n);
+	if (job->predictor.kind == DISTIL_ANSWER_NUMBER)
+		put_value(rsinfo, "(rmse)", distil_rmse(x, y, NULL, n), n);
+}
+
+PG_FUNCTION_INFO_V1(distil_evaluate);
+Datum
+distil_evaluate(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	EvaluateJob job = {.truth.context = CurrentMemoryContext,.said.context = CurrentMemoryContext};
+	DistilExampleCounts counts;
+
+	job.predictor = distil_predictor(distil_call_model(fcinfo, 0, NULL), "distil_evaluate", &job.labels);
+	job.counts = palloc0_array(DistilClassCount, Max(job.labels.n, 1));
+	InitMaterializedSRF(fcinfo, 0);
+	counts = distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(1)), "query",
+								   distil_predictor_want(&job.predictor), visit, &job);
+	counts.null_answers = job.null_answers;
+	distil_examples_end(&counts, job.rows);
+	if (job.truth.n > 0)
+		put_numbers(rsinfo, &job);
+	else
+		put_labels(rsinfo, &job);
+	return (Datum) 0;
+}

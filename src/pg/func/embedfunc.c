@@ -1,0 +1,181 @@
+/*
+ * embedfunc.c -- embeddings in SQL.
+ *
+ *	   distil_embed(text [, model], normalized, dimensions)			real[]
+ *	   distil_embed_query(...), distil_embed_passage(...)			the same
+ *	   distilbert.cosine(real[], real[])							real
+ *
+ * The three differ in the prompt that the model's files name, which the core
+ * puts before the text (dbert_prompt).  The options are those of
+ * sentence-transformers' encode: dimensions cuts a vector to its beginning,
+ * for models trained so that it can stand alone (Kusupati et al. 2022,
+ * arXiv:2205.13147); normalized scales what then is there to length 1.  NULL:
+ * all dimensions; scaled if the model does it.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+
+#include "pg/bridge/compat.h"
+#include "pg/func/textfunc.h"
+
+enum
+{
+	OPTION_NORMALIZED,
+	OPTION_DIMENSIONS,
+	N_OPTIONS
+};
+
+PG_FUNCTION_INFO_V1(distil_embed);
+PG_FUNCTION_INFO_V1(distil_embed_query);
+PG_FUNCTION_INFO_V1(distil_embed_passage);
+PG_FUNCTION_INFO_V1(distil_cosine);
+
+/* ---- the options ---- */
+
+/* Any model's hidden states can be pooled, whatever stands on top of them. */
+static void
+check_embed(const DistilTask *task, const DistilModel *model, const NullableDatum *options)
+{
+	int			width = model->core->config.embedding;
+	int			dimensions = distil_embedding_width(model, options);
+
+	if (dimensions < 1 || dimensions > width)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("dimensions must be between 1 and %d for model \"%s\"", width, model->name)));
+}
+
+int
+distil_embedding_width(const DistilModel *model, const NullableDatum *options)
+{
+	if (options[OPTION_DIMENSIONS].isnull)
+		return model->core->config.embedding;
+	return DatumGetInt32(options[OPTION_DIMENSIONS].value);
+}
+
+void
+distil_embedding_put(const DistilRun *run, int i, float4 *out)
+{
+	const DbertConfig *config = &run->model->core->config;
+	const NullableDatum *normalized = &run->options[OPTION_NORMALIZED];
+	int			width = distil_embedding_width(run->model, run->options);
+	bool		cut = width < config->embedding;
+
+	memcpy(out, dbert_batch_embedding(run->batch, i), width * sizeof(float4));
+	/* what has length 1 is left as it is, to the bit */
+	if (normalized->isnull ? config->normalize && cut
+		: DatumGetBool(normalized->value) && (cut || !config->normalize))
+		dbert_normalize(out, width);
+}
+
+/* ---- the tasks ---- */
+
+/* A real[] without NULLs is its header and the floats as they stand. */
+static ArrayType *
+new_vector(int n)
+{
+	Size		size = ARR_OVERHEAD_NONULLS(1) + n * sizeof(float4);
+	ArrayType  *array = palloc(size);
+
+	SET_VARSIZE(array, size);
+	array->ndim = 1;
+	array->dataoffset = 0;
+	array->elemtype = FLOAT4OID;
+	ARR_DIMS(array)[0] = n;
+	ARR_LBOUND(array)[0] = 1;
+	return array;
+}
+
+static bool
+answer_embedding(const DistilRun *run, int i, const DistilText *texts, Datum *answer)
+{
+	ArrayType  *array = new_vector(distil_embedding_width(run->model, run->options));
+
+	distil_embedding_put(run, i, (float4 *) ARR_DATA_PTR(array));
+	*answer = PointerGetDatum(array);
+	return true;
+}
+
+#define EMBED_TASK(name, what) \
+	{ \
+		.function = name, \
+		.setting = "embed", \
+		.want = DBERT_WANT_EMBEDDING | (what), \
+		.type = FLOAT4ARRAYOID, \
+		.n_options = N_OPTIONS, \
+		.check = check_embed, \
+		.answer = answer_embedding \
+	}
+
+const DistilTask distil_task_embed = EMBED_TASK("distil_embed", 0);
+const DistilTask distil_task_embed_query = EMBED_TASK("distil_embed_query", DBERT_WANT_QUERY);
+const DistilTask distil_task_embed_passage = EMBED_TASK("distil_embed_passage", DBERT_WANT_PASSAGE);
+
+Datum
+distil_embed(PG_FUNCTION_ARGS)
+{
+	return distil_task_evaluate(fcinfo, &distil_task_embed);
+}
+
+Datum
+distil_embed_query(PG_FUNCTION_ARGS)
+{
+	return distil_task_evaluate(fcinfo, &distil_task_embed_query);
+}
+
+Datum
+distil_embed_passage(PG_FUNCTION_ARGS)
+{
+	return distil_task_evaluate(fcinfo, &distil_task_embed_passage);
+}
+
+/* ---- cosine ---- */
+
+static const float4 *
+vector_floats(ArrayType *array, int *n)
+{
+	if (ARR_NDIM(array) != 1 || array_contains_nulls(array))
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("a vector must be an array of one dimension without nulls")));
+	*n = ARR_DIMS(array)[0];
+	return (float4 *) ARR_DATA_PTR(array);
+}
+
+static double
+dot(const float4 *a, const float4 *b, int n)
+{
+	double		sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += (double) a[i] * b[i];
+	return sum;
+}
+
+float4
+distil_vector_cosine(const float4 *a, const float4 *b, int n)
+{
+	double		lengths = sqrt(dot(a, a, n) * dot(b, b, n));
+	double		cosine = lengths > 0 ? dot(a, b, n) / lengths : 0;
+
+	return (float4) Max(-1.0, Min(1.0, cosine));
+}
+
+Datum
+distil_cosine(PG_FUNCTION_ARGS)
+{
+	int			n,
+				m;
+	const float4 *a = vector_floats(PG_GETARG_ARRAYTYPE_P(0), &n);
+	const float4 *b = vector_floats(PG_GETARG_ARRAYTYPE_P(1), &m);
+
+	if (n != m)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("different vector dimensions %d and %d", n, m)));
+	PG_RETURN_FLOAT4(distil_vector_cosine(a, b, n));
+}

@@ -1,0 +1,240 @@
+/*
+ * maskfunc.c -- distil_fill_mask(text [, model], top_k, targets).
+ *
+ * Rows token, score, sequence, mask: for each mask of the text, counted from 1,
+ * what it may stand for, best first.  sequence is the text as the tokenizer
+ * decodes it, with that mask filled.
+ *
+ * targets are tokens.  One that the vocabulary lacks is replaced by the first
+ * of its pieces, with a warning, as transformers' pipeline does.
+ */
+#include "postgres.h"
+
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "pg/bridge/alloc.h"
+#include "pg/bridge/compat.h"
+#include "pg/bridge/errors.h"
+#include "pg/func/textarray.h"
+#include "pg/run/textarg.h"
+
+PG_FUNCTION_INFO_V1(distil_fill_mask);
+
+/* ---- targets ---- */
+
+/* The first token of a target; -1: it has none. */
+static int32
+first_piece(const DistilModel *model, const DistilText *t)
+{
+	DbertAllocator alloc = distil_allocator(CurrentMemoryContext);
+	DbertTokenList tokens = {0};
+	bool		truncated;
+	int32		id = -1;
+	DbertError	err;
+
+	/* [CLS], one piece, [SEP] */
+	if (dbert_tokenize(&model->core->tokenizer, t->data, t->len, NULL, 0, 3, &alloc, distil_poll(),
+					   &tokens, &truncated, &err) != DBERT_OK)
+		distil_raise(&err, NULL);
+	if (tokens.count > 2)
+		id = tokens.items[1].id;
+	dbert_token_list_free(&tokens, &alloc);
+	return id;
+}
+
+static char *
+token_string(const DistilModel *model, int32 id)
+{
+	size_t		len;
+	const char *token = dbert_token_text(&model->core->tokenizer, id, &len);
+
+	return text_to_cstring(distil_text_from_utf8(token, len));
+}
+
+static int32
+target_id(const DistilModel *model, Datum target)
+{
+	DistilText	t = distil_text_get(target);
+	int32		id = dbert_token_id(&model->core->tokenizer, t.data, t.len);
+
+	if (id < 0)
+	{
+		id = first_piece(model, &t);
+		ereport(WARNING,
+				(errmsg("target \"%s\" is not in the vocabulary of model \"%s\"",
+						TextDatumGetCString(target), model->name),
+				 id < 0 ? errdetail("It is left out.") :
+				 errdetail("Its first piece \"%s\" is taken instead.", token_string(model, id))));
+	}
+	distil_text_free(&t);
+	return id;
+}
+
+static int
+compare_ids(const void *a, const void *b)
+{
+	int32		x = *(const int32 *) a;
+	int32		y = *(const int32 *) b;
+
+	return (x > y) - (x < y);
+}
+
+/* Ids in ascending order, each once. */
+static int32 *
+target_ids(const DistilModel *model, Datum targets, int *n)
+{
+	int			given;
+	Datum	   *texts = distil_text_elements(targets, "targets", &given);
+	int32	   *ids = palloc_array(int32, Max(given, 1));
+	int			found = 0;
+
+	for (int i = 0; i < given; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		ids[found] = target_id(model, texts[i]);
+		found += ids[found] >= 0;
+	}
+	qsort(ids, found, sizeof(int32), compare_ids);
+	*n = 0;
+	for (int i = 0; i < found; i++)
+	{
+		if (*n == 0 || ids[i] != ids[*n - 1])
+			ids[(*n)++] = ids[i];
+	}
+	return ids;
+}
+
+/* ---- rows ---- */
+
+/* The answers for one mask, copied: while the core's own are there nothing may raise. */
+static DbertFill *
+find_fills(const DbertBatch *batch, int mask, int top_k, const int32 *targets, int n_targets, int *count)
+{
+	DbertFill  *found;
+	DbertFill  *result;
+	DbertError	err;
+
+	if (dbert_batch_fills(batch, 0, mask, top_k, targets, n_targets, &found, count, &err) != DBERT_OK)
+		distil_raise(&err, NULL);
+	result = palloc_extended(Max(*count, 1) * sizeof(DbertFill), MCXT_ALLOC_NO_OOM);
+	if (result != NULL)
+		memcpy(result, found, *count * sizeof(DbertFill));
+	pfree(found);				/* distil_allocator's memory is palloc's */
+	if (result == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	return result;
+}
+
+static text *
+filled_text(const DbertBatch *batch, int mask, int32 id)
+{
+	char	   *s;
+	char	   *copy;
+	text	   *result;
+	size_t		len;
+	DbertError	err;
+
+	if (dbert_batch_filled(batch, 0, mask, id, &s, &len, &err) != DBERT_OK)
+		distil_raise(&err, NULL);
+	copy = palloc_extended(len + 1, MCXT_ALLOC_NO_OOM);
+	if (copy != NULL)
+		memcpy(copy, s, len);
+	pfree(s);
+	if (copy == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	result = distil_text_from_utf8(copy, len);
+	pfree(copy);
+	return result;
+}
+
+static void
+put_fill(ReturnSetInfo *rsinfo, const DistilModel *model, const DbertBatch *batch, int mask, const DbertFill *fill)
+{
+	size_t		len;
+	const char *token = dbert_token_text(&model->core->tokenizer, fill->id, &len);
+	Datum		values[4];
+	bool		nulls[4] = {false};
+
+	/* an id without a token: the weights have more rows than the vocabulary */
+	values[0] = PointerGetDatum(distil_text_from_utf8(token ? token : "", len));
+	values[1] = Float4GetDatum(fill->score);
+	values[2] = PointerGetDatum(filled_text(batch, mask, fill->id));
+	values[3] = Int32GetDatum(mask + 1);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	pfree(DatumGetPointer(values[0]));
+	pfree(DatumGetPointer(values[2]));
+}
+
+static void
+raise_no_mask(const DistilModel *model, bool truncated)
+{
+	int32		mask = model->core->tokenizer.mask_id;
+
+	if (mask < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("tokenizer of model \"%s\" has no mask token", model->name)));
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("text has no mask"),
+			 truncated ? errdetail("The model reads %d tokens of it.", model->core->config.max_tokens) : 0,
+			 errhint("Write %s in place of a word.", token_string(model, mask))));
+}
+
+static void
+put_fills(ReturnSetInfo *rsinfo, DistilModel *model, const DistilText *t, int top_k, const int32 *targets, int n_targets)
+{
+	DbertBatch *batch = distil_run_text(model, DBERT_WANT_LOGITS, t, false);
+	int			masks;
+
+	if (batch == NULL)
+		return;
+	(void) dbert_batch_logits(batch, 0, &masks);
+	if (masks == 0)
+		raise_no_mask(model, dbert_batch_truncated(batch, 0));
+	for (int mask = 0; mask < masks; mask++)
+	{
+		int			count;
+		DbertFill  *fills = find_fills(batch, mask, top_k, targets, n_targets, &count);
+
+		for (int i = 0; i < count; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			put_fill(rsinfo, model, batch, mask, &fills[i]);
+		}
+		pfree(fills);
+	}
+}
+
+/* (text [, model], top_k, targets); not strict, as targets may be NULL */
+Datum
+distil_fill_mask(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	int			option = PG_NARGS() - 2;
+	DistilModel *model;
+	DistilText	t;
+	int32	   *targets = NULL;
+	int			n_targets = 0;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i <= option; i++)
+	{
+		if (PG_ARGISNULL(i))
+			return (Datum) 0;
+	}
+	if (PG_GETARG_INT32(option) < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("top_k must be at least 1, not %d", PG_GETARG_INT32(option))));
+	model = distil_call_model(fcinfo, option == 2 ? 1 : -1, "fill_mask");
+	distil_require_head(model, DBERT_HEAD_MASK, "distil_fill_mask");
+	if (!PG_ARGISNULL(option + 1))
+		targets = target_ids(model, PG_GETARG_DATUM(option + 1), &n_targets);
+	t = distil_text_get(PG_GETARG_DATUM(0));
+	put_fills(rsinfo, model, &t, PG_GETARG_INT32(option), targets, n_targets);
+	distil_text_free(&t);
+	return (Datum) 0;
+}

@@ -1,0 +1,173 @@
+/*
+ * textcall.c -- a call of a task's SQL function, evaluated for one row.
+ *
+ * The forms with and without a model share one C function and are told apart by
+ * their number of arguments (textfunc.h).  A NULL among texts and model gives
+ * NULL; what a NULL option means is the task's affair, where its SQL function
+ * is not strict.
+ *
+ * A call whose text is a constant or a parameter is computed once for a
+ * statement: the call site keeps the last answer, and the text it answers.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "nodes/primnodes.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+
+#include "pg/bridge/compat.h"
+#include "pg/bridge/guc.h"
+#include "pg/func/textfunc.h"
+
+/* ---- arguments ---- */
+
+void
+distil_task_options(FunctionCallInfo fcinfo, const DistilTask *task, NullableDatum *options)
+{
+	int			first = PG_NARGS() - task->n_options;
+
+	Assert(task->n_options <= DISTIL_MAX_OPTIONS);
+	for (int i = 0; i < task->n_options; i++)
+		options[i] = fcinfo->args[first + i];
+}
+
+DistilModel *
+distil_task_model(FunctionCallInfo fcinfo, const DistilTask *task, const NullableDatum *options)
+{
+	DistilModel *model = distil_call_model(fcinfo, distil_task_model_arg(task, PG_NARGS()),
+										   task->setting);
+
+	if (task->check != NULL)
+		task->check(task, model, options);
+	return model;
+}
+
+bool
+distil_task_asks_nothing(FunctionCallInfo fcinfo, const DistilTask *task)
+{
+	for (int i = 0; i < PG_NARGS() - task->n_options; i++)
+	{
+		if (PG_ARGISNULL(i))
+			return true;
+	}
+	return false;
+}
+
+/* ---- the last answer ---- */
+
+static bool
+by_value(const DistilTask *task)
+{
+	return task->type == FLOAT4OID;
+}
+
+static Datum
+copy_answer(const DistilTask *task, Datum answer)
+{
+	return datumCopy(answer, by_value(task), by_value(task) ? sizeof(float4) : -1);
+}
+
+static bool
+options_are_constant(FmgrInfo *flinfo, const DistilTask *task, int nargs)
+{
+	if (task->n_options == 0)
+		return true;
+	if (flinfo->fn_expr == NULL || !IsA(flinfo->fn_expr, FuncExpr))
+		return false;
+	for (int i = nargs - task->n_options; i < nargs; i++)
+	{
+		if (!IsA(list_nth(((FuncExpr *) flinfo->fn_expr)->args, i), Const))
+			return false;
+	}
+	return true;
+}
+
+/* The call site's memo, if the next row may ask the same. */
+static DistilMemo *
+memo_of(FunctionCallInfo fcinfo, const DistilTask *task)
+{
+	if (task->pair || !get_fn_expr_arg_stable(fcinfo->flinfo, 0) ||
+		!options_are_constant(fcinfo->flinfo, task, PG_NARGS()))
+		return NULL;
+	return distil_call_memo(fcinfo->flinfo);
+}
+
+static bool
+memo_holds(const DistilMemo *memo, const DistilText *t)
+{
+	return memo->text != NULL &&
+		memo->long_text == distil_guc_long_text && memo->on_error == distil_guc_on_error &&
+		VARSIZE_ANY_EXHDR(memo->text) == VARSIZE_ANY_EXHDR(t->stored) &&
+		memcmp(VARDATA_ANY(memo->text), VARDATA_ANY(t->stored), VARSIZE_ANY_EXHDR(t->stored)) == 0;
+}
+
+/* The old answer goes only when all of the new one is there. */
+static void
+remember(DistilMemo *memo, MemoryContext context, const DistilTask *task,
+		 const DistilText *t, Datum answer, bool there)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	text	   *copy = cstring_to_text_with_len(VARDATA_ANY(t->stored), VARSIZE_ANY_EXHDR(t->stored));
+	Datum		kept = there ? copy_answer(task, answer) : 0;
+
+	MemoryContextSwitchTo(old);
+	if (memo->text != NULL)
+		pfree(memo->text);
+	if (!by_value(task) && memo->answer != 0)
+		pfree(DatumGetPointer(memo->answer));
+	memo->text = copy;
+	memo->long_text = distil_guc_long_text;
+	memo->on_error = distil_guc_on_error;
+	memo->there = there;
+	memo->answer = kept;
+}
+
+/* ---- calls ---- */
+
+static bool
+run_call(DistilModel *model, const DistilTask *task, const DistilText *texts,
+		 const NullableDatum *options, Datum *answer)
+{
+	DistilRun	run = {.model = model,.options = options};
+
+	run.batch = distil_run_text(model, task->want, texts, task->pair);
+	return run.batch != NULL && task->answer(&run, 0, texts, answer);
+}
+
+Datum
+distil_task_evaluate(FunctionCallInfo fcinfo, const DistilTask *task)
+{
+	NullableDatum options[DISTIL_MAX_OPTIONS];
+	DistilModel *model;
+	DistilText	texts[2];
+	DistilMemo *memo;
+	Datum		answer = 0;
+	bool		there;
+
+	if (distil_task_asks_nothing(fcinfo, task))
+		PG_RETURN_NULL();
+	distil_task_options(fcinfo, task, options);
+	model = distil_task_model(fcinfo, task, options);
+	for (int i = 0; i < distil_task_texts(task); i++)
+		texts[i] = distil_text_get(PG_GETARG_DATUM(i));
+
+	memo = memo_of(fcinfo, task);
+	if (memo != NULL && memo_holds(memo, &texts[0]))
+	{
+		there = memo->there;
+		answer = there ? copy_answer(task, memo->answer) : 0;
+	}
+	else
+	{
+		there = run_call(model, task, texts, options, &answer);
+		if (memo != NULL)
+			remember(memo, fcinfo->flinfo->fn_mcxt, task, &texts[0], answer, there);
+	}
+	for (int i = 0; i < distil_task_texts(task); i++)
+		distil_text_free(&texts[i]);
+	if (!there)
+		PG_RETURN_NULL();
+	return answer;
+}

@@ -1,0 +1,315 @@
+/*
+ * resultcache.c -- results of texts that were computed before.
+ *
+ * Each process keeps its own, up to distilbert.cache_size, the least recently
+ * used first to go; behind it may be one that all processes share
+ * (sharedcache.c).  No text is kept: an entry is found by a SHA-256 over the
+ * text and all that a result depends on, so that a model that is replaced, a
+ * setting that is changed or kernels that round otherwise find nothing of the
+ * others.  The role is part of it: a function with another's rights, or SET
+ * ROLE, tells nothing about the texts of that role by being fast.
+ *
+ * Memory: one chunk for an entry, in a context of its own, whose real size is
+ * held below one and a half of the setting: chunks of one size are no room for
+ * another, so a cache that goes over it begins anew.
+ */
+#include "postgres.h"
+
+#include "common/cryptohash.h"
+#include "lib/ilist.h"
+#include "miscadmin.h"
+#include "port/pg_bitutils.h"
+#include "utils/memutils.h"
+
+#include "pg/bridge/errors.h"
+#include "pg/bridge/guc.h"
+#include "pg/run/sharedcache.h"
+
+#define BLOCK_BYTES (64 * 1024)
+#define BYTES_PER_BUCKET 256
+#define MAX_BUCKETS (1024 * 1024 - 1)
+#define HASH_PIECE_BYTES (1024 * 1024)
+
+typedef struct CacheEntry
+{
+	struct CacheEntry *next;	/* in its bucket */
+	dlist_node	lru;
+	DistilResultKey key;
+	int			part;			/* a DBERT_WANT_ */
+	int			n;
+	float		values[FLEXIBLE_ARRAY_MEMBER];
+} CacheEntry;
+
+static MemoryContext context = NULL;	/* NULL: nothing is kept */
+static CacheEntry **buckets;
+static uint32 n_buckets;		/* a power of two */
+static dlist_head lru;			/* most recently used first */
+static Size bytes;				/* of entries */
+
+/* ---- what can be kept ---- */
+
+/* Floats of a part of the results; 0: not to be kept. */
+static int
+part_floats(const DistilModel *model, int part)
+{
+	const DbertConfig *config = &model->core->config;
+
+	if (part == DBERT_WANT_EMBEDDING)
+		return config->embedding;
+	if (part == DBERT_WANT_LOGITS && config->head == DBERT_HEAD_SEQUENCE)
+		return config->n_labels;
+	return 0;
+}
+
+bool
+distil_cache_holds(const DistilModel *model, int want)
+{
+	if (distil_guc_cache_size == 0 && !distil_shared_cache_exists())
+		return false;
+	for (int part = DBERT_WANT_LOGITS; part <= DBERT_WANT_HIDDEN; part <<= 1)
+	{
+		if ((want & part) && part_floats(model, part) == 0)
+			return false;
+	}
+	return true;
+}
+
+/* ---- keys ---- */
+
+/* In pieces, for texts may be long. */
+static void
+hash(pg_cryptohash_ctx *ctx, const void *data, size_t len)
+{
+	for (size_t at = 0; at < len; at += HASH_PIECE_BYTES)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (pg_cryptohash_update(ctx, (const uint8 *) data + at, Min(len - at, HASH_PIECE_BYTES)) < 0)
+			elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(ctx));
+	}
+}
+
+/* All that results depend on beside the text; no padding between the fields. */
+typedef struct KeyHead
+{
+	uint8		model[DISTIL_SHA256_BYTES];
+	char		kernels[32];	/* they round differently */
+	Oid			role;
+	int32		long_text;
+	int64		len[2];			/* -1: there is no second text */
+	int64		prompt_len;
+} KeyHead;
+
+static KeyHead
+key_head(const DistilModel *model, const char *prompt, const DistilText *texts, bool pair)
+{
+	KeyHead		head;
+
+	memset(&head, 0, sizeof(head));
+	memcpy(head.model, model->sha256, DISTIL_SHA256_BYTES);
+	strlcpy(head.kernels, model->core->kernels->name, sizeof(head.kernels));
+	head.role = GetUserId();
+	head.long_text = distil_guc_long_text;
+	head.len[0] = texts[0].len;
+	head.len[1] = pair ? (int64) texts[1].len : -1;
+	head.prompt_len = strlen(prompt);
+	return head;
+}
+
+DistilResultKey
+distil_cache_key(const DistilModel *model, int want, const DistilText *texts, bool pair)
+{
+	const char *prompt = dbert_prompt(model->core, want);
+	KeyHead		head = key_head(model, prompt, texts, pair);
+	DistilResultKey key;
+	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
+
+	if (pg_cryptohash_init(ctx) < 0)
+		elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(ctx));
+	hash(ctx, &head, sizeof(head));
+	hash(ctx, prompt, head.prompt_len);
+	hash(ctx, texts[0].data, texts[0].len);
+	if (pair)
+		hash(ctx, texts[1].data, texts[1].len);
+	if (pg_cryptohash_final(ctx, key.sha256, sizeof(key.sha256)) < 0)
+		elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(ctx));
+	pg_cryptohash_free(ctx);
+	return key;
+}
+
+/* ---- this process's entries ---- */
+
+static Size
+size_limit(void)
+{
+	return (Size) distil_guc_cache_size * 1024;
+}
+
+static void
+forget_all(void)
+{
+	if (context != NULL)
+		MemoryContextDelete(context);
+	context = NULL;
+}
+
+/* An empty cache, if there is memory for it. */
+static void
+begin(void)
+{
+	MemoryContext new = AllocSetContextCreate(TopMemoryContext, "distilbert result cache",
+											  0, ALLOCSET_SMALL_INITSIZE, BLOCK_BYTES);
+
+	n_buckets = pg_nextpower2_32(Min(size_limit() / BYTES_PER_BUCKET, MAX_BUCKETS) + 1);
+	buckets = MemoryContextAllocExtended(new, n_buckets * sizeof(CacheEntry *),
+										 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO | MCXT_ALLOC_NO_OOM);
+	dlist_init(&lru);
+	bytes = 0;
+	if (buckets != NULL)
+		context = new;
+	else
+		MemoryContextDelete(new);
+}
+
+static CacheEntry **
+bucket_of(const DistilResultKey *key)
+{
+	uint32		h;
+
+	memcpy(&h, key->sha256, sizeof(h));
+	return &buckets[h & (n_buckets - 1)];
+}
+
+static CacheEntry *
+find(const DistilResultKey *key, int part)
+{
+	if (context == NULL)
+		return NULL;
+	for (CacheEntry *e = *bucket_of(key); e != NULL; e = e->next)
+	{
+		if (e->part == part && memcmp(&e->key, key, sizeof(DistilResultKey)) == 0)
+		{
+			dlist_move_head(&lru, &e->lru);
+			return e;
+		}
+	}
+	return NULL;
+}
+
+static void
+forget_least_recently_used(void)
+{
+	CacheEntry *e = dlist_container(CacheEntry, lru, dlist_tail_node(&lru));
+	CacheEntry **link = bucket_of(&e->key);
+
+	while (*link != e)
+		link = &(*link)->next;
+	*link = e->next;
+	dlist_delete(&e->lru);
+	bytes -= GetMemoryChunkSpace(e);
+	pfree(e);
+}
+
+static void
+keep_to_limit(void)
+{
+	while (bytes > size_limit() && !dlist_is_empty(&lru))
+		forget_least_recently_used();
+	if (MemoryContextMemAllocated(context, false) > size_limit() + size_limit() / 2 + 2 * BLOCK_BYTES)
+		forget_all();
+}
+
+static void
+keep(const DistilResultKey *key, int part, const float *values, int n)
+{
+	CacheEntry *e;
+	CacheEntry **bucket;
+
+	/* one text shall not sweep out all others */
+	if (n * sizeof(float) > size_limit() / 8 || find(key, part) != NULL)
+		return;
+	if (context == NULL)
+		begin();
+	if (context == NULL)
+		return;
+	e = MemoryContextAllocExtended(context, offsetof(CacheEntry, values) + n * sizeof(float),
+								   MCXT_ALLOC_NO_OOM);
+	if (e == NULL)
+		return;
+	e->key = *key;
+	e->part = part;
+	e->n = n;
+	memcpy(e->values, values, n * sizeof(float));
+	bucket = bucket_of(key);
+	e->next = *bucket;
+	*bucket = e;
+	dlist_push_head(&lru, &e->lru);
+	bytes += GetMemoryChunkSpace(e);
+	keep_to_limit();
+}
+
+/* ---- both caches ---- */
+
+static void
+keep_part(const DistilResultKey *key, int part, const float *values, int n)
+{
+	if (distil_guc_cache_size > 0)
+		keep(key, part, values, n);
+	if (distil_shared_cache_exists())
+		distil_shared_cache_keep(key, part, values, n);
+}
+
+static bool
+find_part(const DistilResultKey *key, int part, float *values, int n)
+{
+	CacheEntry *e = find(key, part);
+
+	if (e != NULL && e->n == n)
+		memcpy(values, e->values, n * sizeof(float));
+	else if (!distil_shared_cache_exists() || !distil_shared_cache_find(key, part, values, n))
+		return false;
+	else if (distil_guc_cache_size > 0)
+		keep(key, part, values, n);
+	return true;
+}
+
+DbertBatch *
+distil_cache_find(DistilModel *model, int want, const DistilResultKey *key)
+{
+	DbertBatch *batch = distil_model_recalled(model, want);
+	float	   *logits,
+			   *embedding;
+	DbertError	err;
+
+	if (dbert_batch_recall(batch, &logits, &embedding, &err) != DBERT_OK)
+		distil_raise(&err, NULL);
+	if (logits != NULL &&
+		!find_part(key, DBERT_WANT_LOGITS, logits, part_floats(model, DBERT_WANT_LOGITS)))
+		return NULL;
+	if (embedding != NULL &&
+		!find_part(key, DBERT_WANT_EMBEDDING, embedding, part_floats(model, DBERT_WANT_EMBEDDING)))
+		return NULL;
+	distil_usage_count(model->usage, &(DistilUsage) {.cache_hits = 1});
+	return batch;
+}
+
+void
+distil_cache_keep(const DistilModel *model, int want, const DistilResultKey *key,
+				  const DbertBatch *batch, int i)
+{
+	int			rows;
+
+	if (want & DBERT_WANT_LOGITS)
+		keep_part(key, DBERT_WANT_LOGITS, dbert_batch_logits(batch, i, &rows),
+				  part_floats(model, DBERT_WANT_LOGITS));
+	if (want & DBERT_WANT_EMBEDDING)
+		keep_part(key, DBERT_WANT_EMBEDDING, dbert_batch_embedding(batch, i),
+				  part_floats(model, DBERT_WANT_EMBEDDING));
+}
+
+/* Buckets are as many as befit the size. */
+void
+distil_cache_resize(int kilobytes)
+{
+	if (kilobytes != distil_guc_cache_size)
+		forget_all();
+}

@@ -1,0 +1,68 @@
+/*
+ * textarg.h -- what every function on text does with its arguments and answers.
+ */
+#ifndef DISTILBERT_PG_TEXTARG_H
+#define DISTILBERT_PG_TEXTARG_H
+
+#include "fmgr.h"
+
+#include "dbert.h"
+#include "pg/run/modelcache.h"
+
+/*
+ * A text value in UTF-8, as the core takes it, beside the value as the server
+ * has it.  Where neither detoasting nor conversion was needed, nothing is
+ * copied.
+ */
+typedef struct DistilText
+{
+	const char *data;			/* UTF-8, len bytes, not terminated */
+	size_t		len;
+	text	   *stored;			/* detoasted, in the server's encoding */
+	Datum		given;
+} DistilText;
+
+/* Raises when the database is SQL_ASCII and the bytes are not UTF-8. */
+extern DistilText distil_text_get(Datum value);
+
+/* Releases the copies that distil_text_get made. */
+extern void distil_text_free(DistilText *t);
+
+/* A text value from UTF-8 of the core; raises when the database cannot spell it. */
+extern text *distil_text_from_utf8(const char *s, size_t len);
+
+/*
+ * The model of a call: the one that argument argno names or, when argno is
+ * negative, the default model of the task, which then must not be NULL.
+ */
+extern DistilModel *distil_call_model(FunctionCallInfo fcinfo, int argno, const char *task);
+
+/* Raise unless the model has this head; function is the caller's SQL name. */
+extern void distil_require_head(const DistilModel *model, DbertHead head, const char *function);
+
+/*
+ * dbert_batch_add as distilbert.long_text says, of one text or of a pair
+ * (pair: texts[0] and texts[1]).  The first leaves it to the caller to raise;
+ * false of the others: the text's answer is NULL, as distilbert.on_error says,
+ * and a warning has told why.
+ */
+extern DbertStatus distil_batch_try_add(DbertBatch *batch, const DistilText *texts, bool pair,
+										DbertError *err);
+extern bool distil_batch_add(DbertBatch *batch, const DistilText *texts, bool pair);
+
+/* The same for a pair of which truncation cuts the first text alone. */
+extern bool distil_batch_add_first_cut(DbertBatch *batch, const DistilText *texts);
+
+/* dbert_batch_run; the first leaves it to the caller to raise.  What they do is counted. */
+extern DbertStatus distil_batch_try_run(DbertBatch *batch, DbertError *err);
+extern void distil_batch_run(DbertBatch *batch);
+
+/*
+ * One text, or pair of texts, through the model, or its results from the result
+ * cache (of sequence heads and embeddings alone; then the batch has no tokens).
+ * The answer is text 0 of the returned batch, to be read at once: the batch
+ * belongs to the whole backend.  NULL as distil_batch_add's false.
+ */
+extern DbertBatch *distil_run_text(DistilModel *model, int want, const DistilText *texts, bool pair);
+
+#endif

@@ -1,0 +1,368 @@
+/*
+ * batchscan_calls.c -- which calls a batch node may evaluate, and in which places.
+ *
+ * A call is evaluated early, for rows that are not asked for yet, so it must
+ * stand where an executor would evaluate it for each row anyhow: not under a
+ * CASE, nor behind the first arm of AND, OR and COALESCE.  What stands in its
+ * arguments is evaluated early, too, and may be evaluated a second time, when
+ * the early attempt failed.
+ *
+ * The model's name and the options must not depend on the row: so finding the
+ * model, and whether it and the options fit, is a matter of the statement and
+ * not of a row that may never be asked for.  Nor are calls batched whose texts
+ * do not depend on the row: they have one answer.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+#include "pg/scan/batchscan.h"
+
+/* Their C functions are called as their SQL functions are. */
+static const DistilTask *const tasks[] = {
+	&distil_task_sentiment,
+	&distil_task_sentiment_label,
+	&distil_task_classify,
+	&distil_task_classify_above,
+	&distil_task_score,
+	&distil_task_mask,
+	&distil_task_embed,
+	&distil_task_embed_query,
+	&distil_task_embed_passage,
+	&distil_task_answer_text,
+	&distil_task_rerank_distance
+};
+
+typedef struct KnownFunction
+{
+	Oid			funcid;			/* key */
+	const DistilTask *task;		/* or NULL */
+} KnownFunction;
+
+/* What was asked for, until some function changes. */
+static HTAB *known = NULL;
+
+/* ---- functions ---- */
+
+static const DistilTask *
+task_named(const char *symbol)
+{
+	for (int i = 0; i < lengthof(tasks); i++)
+	{
+		if (strcmp(tasks[i]->function, symbol) == 0)
+			return tasks[i];
+	}
+	return NULL;
+}
+
+/* One value for texts, perhaps a model, and options, as textfunc.h says? */
+static bool
+takes_texts(Form_pg_proc proc, const DistilTask *task)
+{
+	int			texts = proc->pronargs - task->n_options;
+
+	if (proc->proretset || OidIsValid(proc->provariadic) ||
+		texts < distil_task_texts(task) || texts > distil_task_texts(task) + 1)
+		return false;
+	for (int i = 0; i < texts; i++)
+	{
+		if (proc->proargtypes.values[i] != TEXTOID)
+			return false;
+	}
+	return true;
+}
+
+static bool
+attribute_is_set(HeapTuple tuple, AttrNumber attribute)
+{
+	bool		isnull;
+
+	(void) SysCacheGetAttr(PROCOID, tuple, attribute, &isnull);
+	return !isnull;
+}
+
+/* The task that a function's C symbol names, if the function is called without ado. */
+static const DistilTask *
+task_of_symbol(HeapTuple tuple)
+{
+	Form_pg_proc proc = (Form_pg_proc) GETSTRUCT(tuple);
+	const DistilTask *task;
+	bool		isnull;
+	Datum		symbol;
+
+	if (proc->prolang != ClanguageId || proc->prosecdef ||
+		attribute_is_set(tuple, Anum_pg_proc_proconfig))
+		return NULL;
+	symbol = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
+	task = isnull ? NULL : task_named(TextDatumGetCString(symbol));
+	return task != NULL && takes_texts(proc, task) ? task : NULL;
+}
+
+static bool
+belongs_to_us(Oid funcid)
+{
+	Oid			extension = get_extension_oid("distilbert", true);
+
+	return OidIsValid(extension) &&
+		getExtensionOfObject(ProcedureRelationId, funcid) == extension;
+}
+
+static const DistilTask *
+look_up_task(Oid funcid)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(funcid));
+	const DistilTask *task;
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	task = task_of_symbol(tuple);
+	ReleaseSysCache(tuple);
+
+	/* somebody else's function may have the same symbol */
+	return task != NULL && belongs_to_us(funcid) ? task : NULL;
+}
+
+static void
+forget_functions(Datum arg, int cacheid, uint32 hashvalue)
+{
+	if (known != NULL)
+		hash_destroy(known);
+	known = NULL;
+}
+
+static void
+start_knowing(void)
+{
+	static bool registered = false;
+	HASHCTL		ctl = {.keysize = sizeof(Oid),.entrysize = sizeof(KnownFunction)};
+
+	if (!registered)
+		CacheRegisterSyscacheCallback(PROCOID, forget_functions, (Datum) 0);
+	registered = true;
+	ctl.hcxt = TopMemoryContext;
+	known = hash_create("distilbert functions", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+const DistilTask *
+distil_task_of(Oid funcid)
+{
+	KnownFunction *entry;
+	const DistilTask *task;
+
+	if (funcid < FirstNormalObjectId)
+		return NULL;
+	entry = known == NULL ? NULL : hash_search(known, &funcid, HASH_FIND, NULL);
+	if (entry != NULL)
+		return entry->task;
+
+	/* may read catalogs and so forget what is known */
+	task = look_up_task(funcid);
+	if (known == NULL)
+		start_knowing();
+	entry = hash_search(known, &funcid, HASH_ENTER, NULL);
+	entry->task = task;
+	return task;
+}
+
+/* ---- calls ---- */
+
+/* Anything that differs from row to row? */
+static bool
+depends_on_row(Node *node, void *ctx)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var) || IsA(node, Aggref) || IsA(node, WindowFunc) || IsA(node, GroupingFunc))
+		return true;
+	return expression_tree_walker(node, depends_on_row, ctx);
+}
+
+/* Anything that makes sense only where it stands, or runs a plan? */
+static bool
+bound_to_place(Node *node, void *ctx)
+{
+	if (node == NULL)
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_SubPlan:
+		case T_AlternativeSubPlan:
+		case T_CaseTestExpr:
+		case T_CoerceToDomainValue:
+		case T_SetToDefault:
+		case T_CurrentOfExpr:
+		case T_NextValueExpr:
+			return true;
+		case T_Aggref:
+		case T_WindowFunc:
+			return false;		/* a column to us */
+		default:
+			return expression_tree_walker(node, bound_to_place, ctx);
+	}
+}
+
+/* A text does, the model and the options do not. */
+static bool
+only_texts_depend_on_row(const DistilTask *task, List *args)
+{
+	bool		texts = false;
+	ListCell   *lc;
+
+	foreach(lc, args)
+	{
+		if (!depends_on_row(lfirst(lc), NULL))
+			continue;
+		if (foreach_current_index(lc) >= distil_task_texts(task))
+			return false;
+		texts = true;
+	}
+	return texts;
+}
+
+bool
+distil_call_fits(const DistilStatement *s, Node *node)
+{
+	FuncExpr   *call = (FuncExpr *) node;
+	const DistilTask *task = IsA(node, FuncExpr) ? distil_task_of(call->funcid) : NULL;
+
+	if (task == NULL || !only_texts_depend_on_row(task, call->args))
+		return false;
+	return !bound_to_place((Node *) call->args, NULL) &&
+		!expression_returns_set((Node *) call->args) &&
+		!contain_volatile_functions(node) &&
+		!(s->unruly && contain_mutable_functions(node));
+}
+
+static bool
+same_default_model(const DistilTask *a, const DistilTask *b)
+{
+	return a->setting == b->setting ||
+		(a->setting != NULL && b->setting != NULL && strcmp(a->setting, b->setting) == 0);
+}
+
+bool
+distil_are_siblings(const FuncExpr *a, const FuncExpr *b)
+{
+	const DistilTask *x = distil_task_of(a->funcid);
+	const DistilTask *y = distil_task_of(b->funcid);
+
+	return x->want == y->want && x->pair == y->pair && x->n_options == y->n_options &&
+		x->check == y->check && same_default_model(x, y) &&
+		func_strict(a->funcid) == func_strict(b->funcid) && equal(a->args, b->args);
+}
+
+/* ---- places ---- */
+
+static List *
+first_of(List *list)
+{
+	return list == NIL ? NIL : list_make1(linitial(list));
+}
+
+static List *
+always_of_case(CaseExpr *expr)
+{
+	if (expr->arg != NULL)
+		return list_make1(expr->arg);
+	return list_make1(linitial_node(CaseWhen, expr->args)->expr);
+}
+
+/* The parts of an expression that are evaluated whenever it is. */
+static List *
+always_evaluated(Node *node)
+{
+	switch (nodeTag(node))
+	{
+		case T_List:
+			return (List *) node;
+		case T_TargetEntry:
+			return list_make1(((TargetEntry *) node)->expr);
+		case T_FuncExpr:
+			return ((FuncExpr *) node)->args;
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+			return ((OpExpr *) node)->args;
+		case T_ScalarArrayOpExpr:
+			return ((ScalarArrayOpExpr *) node)->args;
+		case T_BoolExpr:
+			return first_of(((BoolExpr *) node)->args);
+		case T_CoalesceExpr:
+			return first_of(((CoalesceExpr *) node)->args);
+		case T_CaseExpr:
+			return always_of_case((CaseExpr *) node);
+		case T_MinMaxExpr:
+			return ((MinMaxExpr *) node)->args;
+		case T_RowExpr:
+			return ((RowExpr *) node)->args;
+		case T_ArrayExpr:
+			return ((ArrayExpr *) node)->elements;
+		case T_RelabelType:
+			return list_make1(((RelabelType *) node)->arg);
+		case T_CoerceViaIO:
+			return list_make1(((CoerceViaIO *) node)->arg);
+		case T_ArrayCoerceExpr:
+			return list_make1(((ArrayCoerceExpr *) node)->arg);
+		case T_CoerceToDomain:
+			return list_make1(((CoerceToDomain *) node)->arg);
+		case T_FieldSelect:
+			return list_make1(((FieldSelect *) node)->arg);
+		case T_NullTest:
+			return list_make1(((NullTest *) node)->arg);
+		case T_BooleanTest:
+			return list_make1(((BooleanTest *) node)->arg);
+		default:
+			return NIL;
+	}
+}
+
+/* Inner calls come before those around them. */
+FuncExpr *
+distil_next_call(const DistilStatement *s, Node *node, List *done)
+{
+	ListCell   *lc;
+
+	if (node == NULL)
+		return NULL;
+	foreach(lc, always_evaluated(node))
+	{
+		FuncExpr   *inner = distil_next_call(s, lfirst(lc), done);
+
+		if (inner != NULL)
+			return inner;
+	}
+	if (IsA(node, FuncExpr) && !list_member(done, node) && distil_call_fits(s, node))
+		return (FuncExpr *) node;
+	return NULL;
+}
+
+static bool
+has_task(Node *node, void *ctx)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, FuncExpr) && distil_task_of(((FuncExpr *) node)->funcid) != NULL)
+		return true;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, has_task, ctx, 0);
+	return expression_tree_walker(node, has_task, ctx);
+}
+
+bool
+distil_has_task(Node *node)
+{
+	return has_task(node, NULL);
+}

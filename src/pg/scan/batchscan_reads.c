@@ -1,0 +1,466 @@
+/*
+ * batchscan_reads.c -- what reading rows early could disturb.
+ *
+ * A batch node fetches rows before they are asked for, and some that never
+ * will be: below a LIMIT, for a cursor that is closed early.  Nobody can tell,
+ * unless fetching a row has effects (volatile functions below) or fails for
+ * it (1 / n > 0 in a condition below).  So all that is evaluated when a row is
+ * fetched is looked at.  What the first row makes the plan do at once (sorting,
+ * hashing, aggregating all of its input) does not count.
+ *
+ * Leakproof functions do not raise for any value; of the others a few that
+ * queries on text are full of are known not to.  For anything unknown the
+ * answer is that it does.
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "utils/lsyscache.h"
+
+#include "pg/scan/batchscan.h"
+
+/* ---- functions, by their names in pg_catalog ---- */
+
+/* Not marked leakproof, but they take any value. */
+static const char *const never_raise[] = {
+	"bpchar", "btrim", "btrim1", "bttextcmp", "date_part", "initcap",
+	"jsonb_array_element_text", "jsonb_object_field", "jsonb_object_field_text",
+	"json_object_field", "json_object_field_text", "left", "length", "lower", "ltrim",
+	"ltrim1", "md5", "octet_length", "replace", "reverse", "right", "rtrim", "rtrim1",
+	"starts_with", "strpos", "text", "text_starts_with", "textcat", "textlen", "textpos",
+	"upper", "varchar",
+	/* output and input of text, by CAST */
+	"textin", "varcharin", "textout", "varcharout", "bpcharout", "nameout", "boolout",
+	"int2out", "int4out", "int8out", "float4out", "float8out", "numeric_out", "uuid_out",
+	"date_out", "timestamp_out", "timestamptz_out"
+};
+
+/* They fail for some second arguments, not for a positive constant. */
+static const char *const divisions[] = {
+	"int2div", "int2mod", "int4div", "int4mod", "int8div", "int8mod"
+};
+
+/* Volatile, but they neither run other code nor change settings. */
+static const char *const tame[] = {
+	"clock_timestamp", "currval", "gen_random_uuid", "lastval", "nextval", "pg_sleep",
+	"random", "setseed", "timeofday"
+};
+
+static bool
+is_one_of(Oid funcid, const char *const *names, int n)
+{
+	char	   *name = funcid < FirstNormalObjectId ? get_func_name(funcid) : NULL;
+
+	for (int i = 0; i < n && name != NULL; i++)
+	{
+		if (strcmp(names[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* ---- expressions ---- */
+
+static bool
+function_may_raise(Oid funcid, void *ctx)
+{
+	return !get_func_leakproof(funcid) &&
+		!is_one_of(funcid, never_raise, lengthof(never_raise));
+}
+
+static bool
+is_positive(Node *node)
+{
+	Const	   *c = (Const *) node;
+
+	if (!IsA(node, Const) || c->constisnull)
+		return false;
+	switch (c->consttype)
+	{
+		case INT2OID:
+			return DatumGetInt16(c->constvalue) > 0;
+		case INT4OID:
+			return DatumGetInt32(c->constvalue) > 0;
+		case INT8OID:
+			return DatumGetInt64(c->constvalue) > 0;
+		default:
+			return false;
+	}
+}
+
+static bool
+is_safe_division(Node *node)
+{
+	OpExpr	   *op = (OpExpr *) node;
+
+	if (!IsA(node, OpExpr) || list_length(op->args) != 2 || !is_positive(lsecond(op->args)))
+		return false;
+	set_opfuncid(op);
+	return is_one_of(op->opfuncid, divisions, lengthof(divisions));
+}
+
+static bool
+may_raise(Node *node, void *ctx)
+{
+	if (node == NULL)
+		return false;
+	switch (nodeTag(node))
+	{
+		case T_OpExpr:
+		case T_DistinctExpr:
+		case T_NullIfExpr:
+		case T_FuncExpr:
+		case T_ScalarArrayOpExpr:
+		case T_CoerceViaIO:
+			if (!is_safe_division(node) &&
+				check_functions_in_node(node, function_may_raise, ctx))
+				return true;
+			break;
+		case T_RangeTblFunction:
+			return may_raise(((RangeTblFunction *) node)->funcexpr, ctx);
+		case T_Var:
+		case T_Const:
+		case T_Param:
+		case T_List:
+		case T_TargetEntry:
+		case T_BoolExpr:
+		case T_RelabelType:
+		case T_CaseExpr:
+		case T_CaseWhen:
+		case T_CaseTestExpr:
+		case T_CoalesceExpr:
+		case T_MinMaxExpr:
+		case T_RowExpr:
+		case T_FieldSelect:
+		case T_NullTest:
+		case T_BooleanTest:
+		case T_SQLValueFunction:
+			break;
+		default:
+			return true;
+	}
+	return expression_tree_walker(node, may_raise, ctx);
+}
+
+/* ---- plan nodes ---- */
+
+typedef struct Walker
+{
+	PlannedStmt *stmt;
+	DistilPlanVisitor visit;
+	void	   *ctx;
+	Bitmapset  *entered;		/* subplans; a CTE may be used many times */
+} Walker;
+
+static bool walk_plan(Walker *w, Plan *plan);
+
+static bool
+walk_subplan(Walker *w, int plan_id)
+{
+	if (bms_is_member(plan_id, w->entered))
+		return true;
+	w->entered = bms_add_member(w->entered, plan_id);
+	return walk_plan(w, list_nth(w->stmt->subplans, plan_id - 1));
+}
+
+/* True when it stops. */
+static bool
+walk_called_subplans(Node *node, void *ctx)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, SubPlan) && !walk_subplan(ctx, ((SubPlan *) node)->plan_id))
+		return true;
+	return expression_tree_walker(node, walk_called_subplans, ctx);
+}
+
+/* All expressions of a node; *known is false if there may be more. */
+static List *
+expressions_of(Plan *plan, bool *known)
+{
+	List	   *exprs = list_make3(plan->targetlist, plan->qual, plan->initPlan);
+
+#define ADD(expr) (exprs = lappend(exprs, (void *) (expr)))
+	*known = true;
+	switch (nodeTag(plan))
+	{
+		case T_Result:
+			ADD(((Result *) plan)->resconstantqual);
+			break;
+		case T_SampleScan:
+			ADD(((SampleScan *) plan)->tablesample->args);
+			*known = false;		/* the method's own code */
+			break;
+		case T_IndexScan:
+			ADD(((IndexScan *) plan)->indexqual);
+			ADD(((IndexScan *) plan)->indexqualorig);
+			ADD(((IndexScan *) plan)->indexorderby);
+			break;
+		case T_IndexOnlyScan:
+			ADD(((IndexOnlyScan *) plan)->indexqual);
+			ADD(((IndexOnlyScan *) plan)->indexorderby);
+			break;
+		case T_BitmapIndexScan:
+			ADD(((BitmapIndexScan *) plan)->indexqual);
+			break;
+		case T_BitmapHeapScan:
+			ADD(((BitmapHeapScan *) plan)->bitmapqualorig);
+			break;
+		case T_TidScan:
+			ADD(((TidScan *) plan)->tidquals);
+			break;
+		case T_TidRangeScan:
+			ADD(((TidRangeScan *) plan)->tidrangequals);
+			break;
+		case T_ValuesScan:
+			ADD(((ValuesScan *) plan)->values_lists);
+			break;
+		case T_FunctionScan:
+			ADD(((FunctionScan *) plan)->functions);
+			break;
+		case T_NestLoop:
+			ADD(((Join *) plan)->joinqual);
+			break;
+		case T_MergeJoin:
+			ADD(((Join *) plan)->joinqual);
+			ADD(((MergeJoin *) plan)->mergeclauses);
+			break;
+		case T_HashJoin:
+			ADD(((Join *) plan)->joinqual);
+			ADD(((HashJoin *) plan)->hashclauses);
+			break;
+		case T_CustomScan:
+			*known = distil_is_batch(plan);
+			ADD(((CustomScan *) plan)->custom_scan_tlist);
+			break;
+		case T_SeqScan:
+		case T_SubqueryScan:
+		case T_CteScan:
+		case T_NamedTuplestoreScan:
+		case T_WorkTableScan:
+		case T_Append:
+		case T_MergeAppend:
+		case T_BitmapAnd:
+		case T_BitmapOr:
+		case T_Agg:
+		case T_Group:
+		case T_Gather:
+		case T_GatherMerge:
+		case T_Hash:
+		case T_IncrementalSort:
+		case T_Limit:
+		case T_Material:
+		case T_RecursiveUnion:
+		case T_SetOp:
+		case T_Sort:
+		case T_Unique:
+		case T_WindowAgg:
+			break;
+		default:
+			*known = false;
+			break;
+	}
+#undef ADD
+	return exprs;
+}
+
+static List *
+children_of(Plan *plan)
+{
+	switch (nodeTag(plan))
+	{
+		case T_Append:
+			return ((Append *) plan)->appendplans;
+		case T_MergeAppend:
+			return ((MergeAppend *) plan)->mergeplans;
+		case T_BitmapAnd:
+			return ((BitmapAnd *) plan)->bitmapplans;
+		case T_BitmapOr:
+			return ((BitmapOr *) plan)->bitmapplans;
+		case T_SubqueryScan:
+			return list_make1(((SubqueryScan *) plan)->subplan);
+		case T_CustomScan:
+			return ((CustomScan *) plan)->custom_plans;
+		default:
+			return NIL;
+	}
+}
+
+static bool
+walk_children(Walker *w, Plan *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, children_of(plan))
+	{
+		if (!walk_plan(w, lfirst(lc)))
+			return false;
+	}
+	if (IsA(plan, CteScan) && !walk_subplan(w, ((CteScan *) plan)->ctePlanId))
+		return false;
+	return walk_plan(w, plan->lefttree) && walk_plan(w, plan->righttree);
+}
+
+/* False when it was stopped. */
+static bool
+walk_plan(Walker *w, Plan *plan)
+{
+	bool		known;
+	List	   *exprs;
+	DistilWalk	how;
+
+	if (plan == NULL)
+		return true;
+	check_stack_depth();
+	exprs = expressions_of(plan, &known);
+	how = w->visit(plan, exprs, known, w->ctx);
+	if (how != DISTIL_WALK_ON)
+		return how == DISTIL_WALK_SKIP;
+	return !walk_called_subplans((Node *) exprs, w) && walk_children(w, plan);
+}
+
+void
+distil_plan_walk(PlannedStmt *stmt, Plan *plan, DistilPlanVisitor visit, void *ctx)
+{
+	Walker		w = {.stmt = stmt,.visit = visit,.ctx = ctx};
+
+	(void) walk_plan(&w, plan);
+}
+
+/* ---- questions about plans ---- */
+
+/*
+ * Does it read all its input before it gives its first row, and only then?  As
+ * long as no parameter changes, it does not read it again.
+ */
+static bool
+reads_all_first(Plan *plan)
+{
+	if (!bms_is_empty(plan->extParam))
+		return false;
+	switch (nodeTag(plan))
+	{
+		case T_Sort:
+		case T_Hash:
+		case T_FunctionScan:
+			return true;
+		case T_Agg:
+			return ((Agg *) plan)->aggstrategy == AGG_PLAIN || ((Agg *) plan)->aggstrategy == AGG_HASHED;
+		default:
+			return false;
+	}
+}
+
+static DistilWalk
+inspect_node(Plan *plan, List *exprs, bool known, void *ctx)
+{
+	DistilReads *reads = ctx;
+
+	if (reads_all_first(plan))
+		exprs = list_make2(plan->targetlist, plan->qual);
+	reads->is_volatile |= !known || contain_volatile_functions((Node *) exprs);
+	reads->may_raise |= !known || may_raise((Node *) exprs, NULL);
+	return reads_all_first(plan) ? DISTIL_WALK_SKIP : DISTIL_WALK_ON;
+}
+
+bool
+distil_arguments_may_raise(const CustomScan *scan)
+{
+	ListCell   *lc;
+
+	foreach(lc, distil_batch_calls(scan))
+	{
+		if (may_raise((Node *) lfirst_node(FuncExpr, lc)->args, NULL))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Batch nodes directly on top of each other know which rows are read early
+ * (see batchscan_exec.c), so that their calls do not count.
+ */
+DistilReads
+distil_inspect_rows(PlannedStmt *stmt, Plan *plan)
+{
+	DistilReads reads = {0};
+
+	while (distil_is_batch(plan))
+	{
+		reads.may_raise |= distil_arguments_may_raise((CustomScan *) plan) ||
+			may_raise((Node *) plan->targetlist, NULL) || may_raise((Node *) plan->qual, NULL);
+		reads.is_volatile |= contain_volatile_functions((Node *) plan->targetlist) ||
+			contain_volatile_functions((Node *) plan->qual);
+		plan = outerPlan(plan);
+	}
+	distil_plan_walk(stmt, plan, inspect_node, &reads);
+	return reads;
+}
+
+static bool
+function_is_unruly(Oid funcid, void *ctx)
+{
+	return func_volatile(funcid) == PROVOLATILE_VOLATILE && !is_one_of(funcid, tame, lengthof(tame));
+}
+
+static bool
+is_unruly(Node *node, void *ctx)
+{
+	if (node == NULL)
+		return false;
+	return check_functions_in_node(node, function_is_unruly, ctx) ||
+		expression_tree_walker(node, is_unruly, ctx);
+}
+
+static DistilWalk
+find_unruly(Plan *plan, List *exprs, bool known, void *ctx)
+{
+	*(bool *) ctx |= is_unruly((Node *) exprs, NULL);
+	return *(bool *) ctx ? DISTIL_WALK_STOP : DISTIL_WALK_ON;
+}
+
+static DistilWalk
+find_task(Plan *plan, List *exprs, bool known, void *ctx)
+{
+	*(bool *) ctx |= distil_has_task((Node *) exprs);
+	return *(bool *) ctx ? DISTIL_WALK_STOP : DISTIL_WALK_ON;
+}
+
+static DistilWalk
+find_batch(Plan *plan, List *exprs, bool known, void *ctx)
+{
+	*(bool *) ctx |= distil_is_batch(plan);
+	return *(bool *) ctx ? DISTIL_WALK_STOP : DISTIL_WALK_ON;
+}
+
+static bool
+found_in(PlannedStmt *stmt, DistilPlanVisitor visit)
+{
+	bool		found = false;
+
+	distil_plan_walk(stmt, stmt->planTree, visit, &found);
+	return found;
+}
+
+bool
+distil_is_unruly(PlannedStmt *stmt)
+{
+	return found_in(stmt, find_unruly);
+}
+
+bool
+distil_statement_has_task(PlannedStmt *stmt)
+{
+	return found_in(stmt, find_task);
+}
+
+bool
+distil_statement_has_batch(PlannedStmt *stmt)
+{
+	return found_in(stmt, find_batch);
+}

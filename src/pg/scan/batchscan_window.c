@@ -1,0 +1,476 @@
+/*
+ * batchscan_window.c -- the texts of a window through their models.
+ *
+ * Calls on the same text (or pair of texts) and the same model share one pass of
+ * the encoder: a pass.  Equal texts count once; results that the result cache
+ * has are taken from there, other texts go into the model's batch until it has
+ * distilbert.batch_tokens; it runs, and its answers are kept until all texts
+ * are through; then each row gets its own.
+ *
+ * Nothing here fails for a row that may not be needed.  The model is opened
+ * only if the window's first row has been asked for and has a text, or if it
+ * was opened before; and a text or a batch that the core refuses leaves its
+ * rows to be computed later, one by one, by the function itself, whose error
+ * is then the one that counts.
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "common/hashfn.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "pg/bridge/alloc.h"
+#include "pg/scan/batchstate.h"
+#include "pg/bridge/compat.h"
+#include "pg/bridge/errors.h"
+#include "pg/bridge/guc.h"
+#include "pg/run/modelmemory.h"
+#include "pg/run/resultcache.h"
+
+/* ---- equal texts ---- */
+
+typedef struct TextEntry
+{
+	const DistilText *texts;	/* key: two, the second empty where there is none */
+	uint32		hash;
+	char		status;
+	int			number;			/* of the distinct text */
+} TextEntry;
+
+static inline uint32
+hash_texts(const DistilText *t)
+{
+	return hash_combine(hash_bytes((const unsigned char *) t[0].data, (int) t[0].len),
+						hash_bytes((const unsigned char *) t[1].data, (int) t[1].len));
+}
+
+static inline bool
+same_text(const DistilText *a, const DistilText *b)
+{
+	return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+}
+
+static inline bool
+same_texts(const DistilText *a, const DistilText *b)
+{
+	return same_text(&a[0], &b[0]) && same_text(&a[1], &b[1]);
+}
+
+#define SH_PREFIX texts
+#define SH_ELEMENT_TYPE TextEntry
+#define SH_KEY_TYPE const DistilText *
+#define SH_KEY texts
+#define SH_HASH_KEY(tb, key) hash_texts(key)
+#define SH_EQUAL(tb, a, b) same_texts(a, b)
+#define SH_STORE_HASH
+#define SH_GET_HASH(tb, entry) (entry)->hash
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/* ---- a pass ---- */
+
+typedef struct Distinct
+{
+	const DistilText *texts;
+	DistilResultKey key;		/* if there is a cache */
+	bool		refused;		/* no answers: the core failed */
+} Distinct;
+
+typedef struct Pass
+{
+	DistilBatchState *state;
+	DistilModel *model;
+	int			n_calls;
+	DistilCall **calls;
+	int			want;
+	size_t		batch_tokens;	/* a batch is full */
+	bool		cached;			/* results may be in the result cache, or go there */
+	DbertBatch *batch;
+	texts_hash *seen;
+	int			n_distinct;
+	int		   *number;			/* [rows] of its distinct text; -1: none */
+	Distinct   *distinct;		/* [n_distinct] */
+	int		   *in_batch;		/* numbers of the batch's texts */
+	NullableDatum *answers;		/* [n_distinct, n_calls] */
+} Pass;
+
+/* What remains of a failure: nothing but a cancelled query is an error yet. */
+static void
+put_off(const DbertError *err)
+{
+	if (err->code == DBERT_E_CANCELLED)
+		distil_raise(err, NULL);
+}
+
+/* The answers to the text of this number, which is the batch's text i. */
+static void
+answer_text(Pass *p, int number, DbertBatch *batch, int i)
+{
+	DistilRun	run = {.model = p->model,.batch = batch};
+
+	for (int c = 0; c < p->n_calls; c++)
+	{
+		DistilCall *call = p->calls[c];
+		NullableDatum *answer = &p->answers[number * p->n_calls + c];
+
+		run.options = &call->values[call->n_args - call->task->n_options];
+		answer->isnull = !call->task->answer(&run, i, p->distinct[number].texts, &answer->value);
+	}
+}
+
+static void
+take_answers(Pass *p)
+{
+	int			count = dbert_batch_count(p->batch);
+
+	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		answer_text(p, p->in_batch[i], p->batch, i);
+		if (p->cached)
+			distil_cache_keep(p->model, p->want, &p->distinct[p->in_batch[i]].key, p->batch, i);
+	}
+}
+
+static void
+run_batch(Pass *p)
+{
+	int			count = dbert_batch_count(p->batch);
+	DbertError	err;
+
+	if (count == 0)
+		return;
+	if (distil_batch_try_run(p->batch, &err) == DBERT_OK)
+	{
+		take_answers(p);
+		p->state->window_tokens += dbert_batch_tokens(p->batch);
+	}
+	else
+	{
+		put_off(&err);
+		for (int i = 0; i < count; i++)
+			p->distinct[p->in_batch[i]].refused = true;
+	}
+	dbert_batch_reset(p->batch);
+}
+
+/* Answer from the cache? */
+static bool
+recall(Pass *p, int number)
+{
+	Distinct   *d = &p->distinct[number];
+	DbertBatch *found;
+
+	if (!p->cached)
+		return false;
+	d->key = distil_cache_key(p->model, p->want, d->texts, p->calls[0]->task->pair);
+	found = distil_cache_find(p->model, p->want, &d->key);
+	if (found != NULL)
+		answer_text(p, number, found, 0);
+	return found != NULL;
+}
+
+/* Into the batch, which runs when it is full. */
+static void
+add_texts(Pass *p, int number)
+{
+	Distinct   *d = &p->distinct[number];
+	DbertError	err;
+
+	if (distil_batch_try_add(p->batch, d->texts, p->calls[0]->task->pair, &err) == DBERT_OK)
+	{
+		p->in_batch[dbert_batch_count(p->batch) - 1] = number;
+		return;
+	}
+	put_off(&err);
+	d->refused = true;
+}
+
+static DistilText *
+get_texts(const Pass *p, const DistilCell *cell)
+{
+	DistilText *t = palloc_array(DistilText, 2);
+
+	t[0] = distil_text_get(cell->texts[0]);
+	if (p->calls[0]->task->pair)
+		t[1] = distil_text_get(cell->texts[1]);
+	else
+		t[1] = (DistilText) {.data = ""};
+	return t;
+}
+
+static void
+free_texts(const Pass *p, DistilText *t)
+{
+	for (int i = 0; i < distil_task_texts(p->calls[0]->task); i++)
+		distil_text_free(&t[i]);
+	pfree(t);
+}
+
+/* The number of the row's texts among the distinct ones; -1: it has none. */
+static int
+number_of(Pass *p, const DistilCell *cell)
+{
+	DistilText *t;
+	TextEntry  *entry;
+	bool		found;
+	int			number;
+
+	if (cell->text_is_null)
+		return -1;
+	t = get_texts(p, cell);
+	entry = texts_insert(p->seen, t, &found);
+	if (found)
+	{
+		free_texts(p, t);
+		return entry->number;
+	}
+	number = p->n_distinct++;
+	entry->number = number;
+	p->distinct[number] = (Distinct) {.texts = t};
+	if (!recall(p, number))
+		add_texts(p, number);
+	return number;
+}
+
+static void
+give_answers(Pass *p, int row)
+{
+	int			number = p->number[row];
+
+	if (number < 0 || p->distinct[number].refused)
+		return;
+	for (int c = 0; c < p->n_calls; c++)
+	{
+		DistilCell *cell = &p->calls[c]->cells[row];
+		NullableDatum *answer = &p->answers[number * p->n_calls + c];
+
+		if (cell->state != DISTIL_ANSWER_LATER)
+			continue;
+		cell->state = answer->isnull ? DISTIL_ANSWER_NULL : DISTIL_ANSWER_READY;
+		cell->answer = answer->value;
+	}
+}
+
+/* Rows that are left for later are counted then. */
+static void
+count_pass(const Pass *p)
+{
+	int64		rows = 0;
+
+	for (int row = 0; row < p->state->count; row++)
+		rows += p->number[row] >= 0 && !p->distinct[p->number[row]].refused;
+	distil_usage_count(p->model->usage, &(DistilUsage) {.rows = rows,.calls = rows * p->n_calls});
+}
+
+static void
+run_pass(Pass *p)
+{
+	DistilBatchState *state = p->state;
+	DistilCell *cells = p->calls[0]->cells;
+
+	for (int c = 0; c < p->n_calls; c++)
+		p->want |= p->calls[c]->task->want;
+	p->cached = distil_cache_holds(p->model, p->want);
+	p->batch = distil_model_batch(p->model, p->want);
+	p->batch_tokens = distil_batch_tokens(p->model, p->want);
+	p->seen = texts_create(state->window, state->count, NULL);
+	p->number = palloc_array(int, state->count);
+	p->distinct = palloc_array(Distinct, state->count);
+	p->in_batch = palloc_array(int, state->count);
+	p->answers = palloc_array(NullableDatum, (Size) state->count * p->n_calls);
+
+	for (int row = 0; row < state->count; row++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		p->number[row] = number_of(p, &cells[row]);
+		if (dbert_batch_tokens(p->batch) >= p->batch_tokens)
+			run_batch(p);
+	}
+	run_batch(p);
+	for (int row = 0; row < state->count; row++)
+		give_answers(p, row);
+	count_pass(p);
+}
+
+/* ---- calls ---- */
+
+static Datum
+evaluate(DistilBatchState *state, ExprState *expr, bool *isnull)
+{
+	ExprContext *econtext = state->css.ss.ps.ps_ExprContext;
+
+	econtext->ecxt_outertuple = state->row;
+	return ExecEvalExpr(expr, econtext, isnull);
+}
+
+static void
+take_texts(DistilBatchState *state, DistilCall *call, DistilCell *cell)
+{
+	cell->text_is_null = false;
+	for (int i = 0; i < distil_task_texts(call->task); i++)
+	{
+		bool		isnull;
+
+		cell->texts[i] = evaluate(state, call->args[i], &isnull);
+		cell->text_is_null |= isnull;
+		if (!isnull)
+			state->text_bytes += toast_raw_datum_size(cell->texts[i]);
+	}
+}
+
+void
+distil_window_take_texts(DistilBatchState *state, int i)
+{
+	for (int c = 0; c < state->n_calls; c++)
+	{
+		DistilCall *call = &state->calls[c];
+
+		if (call->same_texts != c)
+			call->cells[i] = state->calls[call->same_texts].cells[i];
+		else
+			take_texts(state, call, &call->cells[i]);
+		call->cells[i].state = DISTIL_ANSWER_LATER;
+	}
+}
+
+/* The model's name and the options, which are the same for all rows of a window. */
+static void
+evaluate_values(DistilBatchState *state, DistilCall *call)
+{
+	call->is_null = false;
+	for (int i = distil_task_texts(call->task); i < call->n_args; i++)
+	{
+		NullableDatum *v = &call->values[i];
+
+		v->value = evaluate(state, call->args[i], &v->isnull);
+		call->is_null |= v->isnull && (i == call->model_arg || call->flinfo.fn_strict);
+	}
+}
+
+static const char *
+model_name(const DistilCall *call)
+{
+	if (call->model_arg >= 0)
+		return TextDatumGetCString(call->values[call->model_arg].value);
+	return distil_default_model(call->task->setting);
+}
+
+/* NULL while it may not fail. */
+static DistilModel *
+open_model(DistilCall *call, bool needed)
+{
+	DistilModel *model;
+
+	if (call->is_null || !(call->proven || (needed && !call->cells[0].text_is_null)))
+		return NULL;
+	model = distil_model_for_call(&call->flinfo, model_name(call));
+	if (call->task->check != NULL)
+		call->task->check(call->task, model, &call->values[call->n_args - call->task->n_options]);
+	call->proven = true;
+	return model;
+}
+
+static void
+mark_nulls(DistilBatchState *state, DistilCall *call)
+{
+	for (int row = 0; row < state->count; row++)
+	{
+		DistilCell *cell = &call->cells[row];
+
+		cell->state = call->is_null || cell->text_is_null ?
+			DISTIL_ANSWER_NULL : DISTIL_ANSWER_LATER;
+	}
+}
+
+/* Do both calls want the same to be put before their texts? */
+static bool
+same_prompt(const DistilModel *model, const DistilCall *a, const DistilCall *b)
+{
+	return strcmp(dbert_prompt(model->core, a->task->want), dbert_prompt(model->core, b->task->want)) == 0;
+}
+
+/* The calls that go with call c, and c. */
+static Pass
+collect_pass(DistilBatchState *state, int c)
+{
+	Pass		p = {.state = state,.model = state->calls[c].model};
+
+	p.calls = palloc_array(DistilCall *, state->n_calls);
+	for (int i = c; i < state->n_calls; i++)
+	{
+		DistilCall *call = &state->calls[i];
+
+		if (call->model != p.model || call->same_texts != state->calls[c].same_texts ||
+			!same_prompt(p.model, call, &state->calls[c]))
+			continue;
+		call->model = NULL;
+		p.calls[p.n_calls++] = call;
+	}
+	return p;
+}
+
+/* What the models did since total was before, for this node. */
+static void
+count_usage(DistilBatchState *state, const DistilUsage *before)
+{
+	DistilUsage done = distil_usage_since(&distil_usage_total, before);
+
+	distil_usage_add(&state->counts.usage, &done);
+}
+
+void
+distil_window_compute(DistilBatchState *state, bool needed)
+{
+	MemoryContext old = MemoryContextSwitchTo(state->window);
+	DistilUsage before = distil_usage_total;
+
+	state->counts.rows += state->count;
+	for (int c = 0; c < state->n_calls; c++)
+	{
+		DistilCall *call = &state->calls[c];
+
+		evaluate_values(state, call);
+		mark_nulls(state, call);
+		call->model = state->enabled ? open_model(call, needed) : NULL;
+	}
+	for (int c = 0; c < state->n_calls; c++)
+	{
+		if (state->calls[c].model != NULL)
+		{
+			Pass		p = collect_pass(state, c);
+
+			run_pass(&p);
+		}
+	}
+	count_usage(state, &before);
+	MemoryContextSwitchTo(old);
+}
+
+/* ---- one row ---- */
+
+Datum
+distil_call_now(DistilBatchState *state, DistilCall *call, const DistilCell *cell, bool *isnull)
+{
+	LOCAL_FCINFO(fcinfo, DISTIL_MAX_ARGS);
+	DistilUsage before = distil_usage_total;
+	Datum		result;
+
+	InitFunctionCallInfoData(*fcinfo, &call->flinfo, call->n_args, call->collation, NULL, NULL);
+	for (int i = 0; i < call->n_args; i++)
+	{
+		if (i < distil_task_texts(call->task))
+			fcinfo->args[i] = (NullableDatum) {.value = cell->texts[i]};
+		else
+			fcinfo->args[i] = call->values[i];
+	}
+	result = FunctionCallInvoke(fcinfo);
+	*isnull = fcinfo->isnull;
+	count_usage(state, &before);
+	call->proven = true;
+	return result;
+}

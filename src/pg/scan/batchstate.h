@@ -1,0 +1,134 @@
+/*
+ * batchstate.h -- a batch node at run time.
+ */
+#ifndef DISTILBERT_PG_BATCHSTATE_H
+#define DISTILBERT_PG_BATCHSTATE_H
+
+#include "nodes/execnodes.h"
+
+#include "pg/scan/batchscan.h"
+
+/* Where a call's answer for a row is. */
+typedef enum DistilAnswer
+{
+	DISTIL_ANSWER_NULL,
+	DISTIL_ANSWER_READY,
+	DISTIL_ANSWER_LATER			/* to be computed when the row is passed on */
+} DistilAnswer;
+
+typedef struct DistilCell
+{
+	Datum		texts[2];		/* arguments; live as long as the window */
+	bool		text_is_null;	/* one of them is */
+	DistilAnswer state;
+	Datum		answer;			/* as long as the window */
+} DistilCell;
+
+typedef struct DistilCall
+{
+	const DistilTask *task;
+	FmgrInfo	flinfo;
+	Oid			collation;
+	int			n_args;
+	ExprState  *args[DISTIL_MAX_ARGS];	/* texts, model, options: see textfunc.h */
+	int			model_arg;		/* -1: the setting says the model's name */
+	int			same_texts;		/* the first call with equal texts */
+	bool		proven;			/* the model has been opened for a row that was asked for */
+	DistilCell *cells;			/* [capacity] */
+
+	/* while a window is computed */
+	NullableDatum values[DISTIL_MAX_ARGS];	/* of the model and the options */
+	bool		is_null;		/* whatever the text */
+	DistilModel *model;			/* NULL: not to be opened yet */
+} DistilCall;
+
+/* What EXPLAIN ANALYZE counts; workers add theirs. */
+typedef struct DistilCounts
+{
+	int64		rows;
+	DistilUsage usage;			/* of the models, by the node */
+} DistilCounts;
+
+/* The counts of all processes, in a parallel query's shared memory. */
+typedef struct DistilSharedCounts
+{
+	int			n;
+	DistilCounts counts[FLEXIBLE_ARRAY_MEMBER];
+} DistilSharedCounts;
+
+typedef struct DistilBatchState
+{
+	CustomScanState css;		/* must be first field */
+	int			n_inputs;		/* columns of the child */
+	int			n_calls;
+	DistilCall *calls;
+	DistilAhead ahead;			/* how far we may read ahead */
+	TupleTableSlot *row;		/* one of the window's rows */
+	ScanState  *scan;			/* the scan whose rows ours are, for WHERE CURRENT OF; or NULL */
+	bool		enabled;		/* distilbert.enable_batching when the statement began */
+
+	/* the window: rows that have been read and not been passed on */
+	MemoryContext window;		/* everything of these rows */
+	int			capacity;
+	int			count;
+	int			next;			/* the one to be passed on */
+	MinimalTuple *tuples;		/* [capacity] */
+	ItemPointerData *tids;		/* [capacity], if there is a scan */
+	Oid		   *tableoids;		/* [capacity] */
+	int			target;			/* rows of the next window */
+	Size		bytes;			/* of rows and texts */
+	Size		text_bytes;		/* of texts */
+	int64		window_tokens;
+
+	/* the child */
+	bool		started;
+	bool		done;			/* it has no more rows, and must not be asked */
+	bool		ended;			/* so have we */
+	bool		by_row;			/* we were asked to go back: no windows any more */
+
+	/* between batch nodes on top of each other */
+	bool		early;			/* set by the one above: this row is not asked for yet */
+	bool		paused;			/* our answer to it: a row that may only be computed when it is */
+
+	DistilCounts counts;
+	DistilSharedCounts *shared;
+} DistilBatchState;
+
+/* The state as one of ours, or NULL. */
+extern DistilBatchState *distil_batch_state(PlanState *ps);
+
+/* ---- batchscan_window.c ---- */
+
+/* Evaluate the texts of row i, which is in state->row, and count their bytes. */
+extern void distil_window_take_texts(DistilBatchState *state, int i);
+
+/*
+ * Compute the calls of all rows of the window, in batches.  needed: the first
+ * row has been asked for, so that what fails for all rows may fail now.  What
+ * fails for one is left to be done later.
+ */
+extern void distil_window_compute(DistilBatchState *state, bool needed);
+
+/* The answer that was left for later; raises what there is to raise.  The
+ * result lives in the current context. */
+extern Datum distil_call_now(DistilBatchState *state, DistilCall *call, const DistilCell *cell,
+							 bool *isnull);
+
+/* ---- batchscan_counts.c: CustomExecMethods ---- */
+
+struct ParallelContext;
+struct shm_toc;
+extern Size distil_batch_estimate_dsm(CustomScanState *css, struct ParallelContext *pcxt);
+extern void distil_batch_initialize_dsm(CustomScanState *css, struct ParallelContext *pcxt,
+										void *coordinate);
+extern void distil_batch_reinitialize_dsm(CustomScanState *css, struct ParallelContext *pcxt,
+										  void *coordinate);
+extern void distil_batch_initialize_worker(CustomScanState *css, struct shm_toc *toc,
+										   void *coordinate);
+extern void distil_batch_shut_down(CustomScanState *css);
+
+/* ---- batchscan_explain.c ---- */
+
+extern void distil_batch_explain(CustomScanState *css, List *ancestors, struct ExplainState *es);
+
+#endif

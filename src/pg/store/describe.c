@@ -1,0 +1,216 @@
+/*
+ * describe.c -- what a model is for, and what there is to say about it.
+ *
+ * Users choose among six tasks; the core knows five, as sentiment is
+ * classification whose labels can be put on a scale from negative to positive.
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "utils/memutils.h"
+
+#include "pg/bridge/alloc.h"
+#include "pg/store/describe.h"
+#include "pg/bridge/errors.h"
+#include "pg/store/identity.h"
+#include "pg/store/packfile.h"
+
+static const struct
+{
+	const char *name;
+	const char *core;			/* as dbert_pack_begin has it */
+}			tasks[] = {
+	{"sentiment", "classify"},
+	{"classify", "classify"},
+	{"entities", "entities"},
+	{"answer", "answer"},
+	{"fill_mask", "fill_mask"},
+	{"embed", "embed"},
+};
+
+void
+distil_check_task(const char *task)
+{
+	for (int i = 0; i < lengthof(tasks); i++)
+	{
+		if (strcmp(task, tasks[i].name) == 0)
+			return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unknown task \"%s\"", task),
+			 errhint("Tasks are sentiment, classify, entities, answer, fill_mask and embed.")));
+}
+
+DbertPrecision
+distil_precision(const char *name)
+{
+	DbertPrecision precision;
+
+	if (!dbert_precision_parse(name, &precision))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown precision \"%s\"", name),
+				 errhint("Precisions are fp32 and int8.")));
+	return precision;
+}
+
+static const char *
+core_task(const char *task)
+{
+	for (int i = 0; task != NULL && i < lengthof(tasks); i++)
+	{
+		if (strcmp(task, tasks[i].name) == 0)
+			return tasks[i].core;
+	}
+	return NULL;
+}
+
+/* A pack that ends with its context. */
+typedef struct HeldPack
+{
+	DbertAllocator allocator;
+	DbertPack  *pack;
+	MemoryContextCallback callback;
+} HeldPack;
+
+static void
+end_pack(void *arg)
+{
+	HeldPack   *held = arg;
+
+	if (held->pack != NULL)
+		dbert_pack_end(held->pack);
+	held->pack = NULL;
+}
+
+DbertPack *
+distil_pack_begin(const DbertSource *source, const char *task, const char *precision,
+				  const char *subject, MemoryContext context)
+{
+	HeldPack   *held = MemoryContextAllocZero(context, sizeof(HeldPack));
+	DbertError	err = {0};
+
+	held->allocator = distil_allocator(context);
+	held->callback.func = end_pack;
+	held->callback.arg = held;
+	MemoryContextRegisterResetCallback(context, &held->callback);
+	if (dbert_pack_begin(source, core_task(task), distil_precision(precision), distil_kernels(), &held->allocator,
+						 distil_poll(), &held->pack, &err) != DBERT_OK)
+	{
+		held->pack = NULL;
+		distil_raise(&err, subject);
+	}
+	return held->pack;
+}
+
+const char *const *
+distil_pack_files(DbertPack *pack)
+{
+	const char **files;
+	int			n = 0;
+
+	while (dbert_pack_file(pack, n) != NULL)
+		n++;
+	files = palloc(sizeof(char *) * (n + 1));
+	for (int i = 0; i <= n; i++)
+		files[i] = dbert_pack_file(pack, i);
+	return files;
+}
+
+/*
+ * Labels name classes where a text or a token gets one; elsewhere the logits'
+ * columns are positions or words.  They become the database's encoding for the
+ * row; the pack keeps UTF-8.
+ */
+static void
+describe_labels(DbertPack *pack, const DbertConfig *config, DistilInfo *info)
+{
+	const char **labels;
+
+	info->labels = NULL;
+	info->n_labels = 0;
+	if (config->head != DBERT_HEAD_SEQUENCE && config->head != DBERT_HEAD_TOKEN)
+		return;
+	labels = palloc(sizeof(char *) * Max(config->n_labels, 1));
+	for (int i = 0; i < config->n_labels; i++)
+	{
+		const char *label = dbert_pack_label(pack, i);
+
+		labels[i] = pstrdup(pg_any_to_server(label, strlen(label), PG_UTF8));
+	}
+	info->labels = labels;
+	info->n_labels = config->n_labels;
+}
+
+static bool
+has_sentiment(DbertPack *pack, const DbertConfig *config)
+{
+	const char **labels;
+
+	if (config->head != DBERT_HEAD_SEQUENCE)
+		return false;
+	labels = palloc(sizeof(char *) * Max(config->n_labels, 1));
+	for (int i = 0; i < config->n_labels; i++)
+		labels[i] = dbert_pack_label(pack, i);
+	return dbert_labels_have_sentiment(labels, config->n_labels);
+}
+
+static void
+raise_no_sentiment(const DistilInfo *info)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < info->n_labels && i < 10; i++)
+		appendStringInfo(&list, "%s\"%s\"", i > 0 ? ", " : "", info->labels[i]);
+	if (info->n_labels > 10)
+		appendStringInfoString(&list, ", ...");
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("model \"%s\" has no sentiment labels", info->name),
+			 errdetail("Its labels are: %s.", list.data),
+			 errhint("Sentiment needs labels negative and positive (neutral may join them), or 1 star to 5 stars; other classifiers have the task classify.")));
+}
+
+static const char *
+natural_task(const DbertConfig *config, bool sentiment)
+{
+	switch ((DbertHead) config->head)
+	{
+		case DBERT_HEAD_NONE:
+			break;
+		case DBERT_HEAD_SEQUENCE:
+			return sentiment ? "sentiment" : "classify";
+		case DBERT_HEAD_TOKEN:
+			return "entities";
+		case DBERT_HEAD_SPAN:
+			return "answer";
+		case DBERT_HEAD_MASK:
+			return "fill_mask";
+	}
+	return "embed";
+}
+
+void
+distil_describe(DbertPack *pack, const char *name, const char *task, const char *precision,
+				DistilInfo *info)
+{
+	const DbertConfig *config = dbert_pack_config(pack);
+	bool		sentiment = has_sentiment(pack, config);
+
+	memset(info, 0, sizeof(*info));
+	info->name = name;
+	describe_labels(pack, config, info);
+	if (task != NULL && strcmp(task, "sentiment") == 0 && !sentiment)
+		raise_no_sentiment(info);
+	info->task = task != NULL ? task : natural_task(config, sentiment);
+	info->architecture = pstrdup(config->architecture);
+	info->layers = config->layers;
+	info->hidden_size = config->hidden;
+	info->dimensions = config->embedding;
+	info->parameters = (int64) config->parameters;
+	info->max_tokens = config->max_tokens;
+	info->precision = precision;
+}

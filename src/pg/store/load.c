@@ -1,0 +1,298 @@
+/*
+ * load.c -- distil_load_model and distil_drop_model.
+ *
+ * Loading reads the directory three times: to hash it (what is already there
+ * under this name need not be loaded again), to check every value, and to
+ * store it, hashing again: what was stored is what was checked, or an error.
+ * Nothing is written before everything was checked.  The model table is
+ * locked for other loads and drops only from the point where it is written,
+ * then until the end of the transaction.
+ *
+ * What is there already is looked up with a fresh snapshot, as for any object
+ * that is created, whatever the transaction's isolation level.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "pg/bridge/alloc.h"
+#include "pg/store/builtin.h"
+#include "pg/store/catalog.h"
+#include "pg/store/describe.h"
+#include "pg/store/dirsource.h"
+#include "pg/bridge/errors.h"
+#include "pg/store/identity.h"
+#include "pg/store/load.h"
+#include "pg/store/models.h"
+#include "pg/store/names.h"
+#include "pg/store/packfile.h"
+
+typedef struct LoadArgs
+{
+	const char *name;
+	const char *path;
+	const char *task;			/* or NULL */
+	bool		replace;
+	const char *precision;
+} LoadArgs;
+
+void
+distil_prevent_read_only(const char *function)
+{
+	PreventCommandIfReadOnly(function);
+	PreventCommandIfParallelMode(function);
+	PreventCommandDuringRecovery(function);
+}
+
+static bool
+find_latest(const char *name, DistilInfo *info)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	bool		found = distil_catalog_find(name, snapshot, info);
+
+	UnregisterSnapshot(snapshot);
+	return found;
+}
+
+/*
+ * May info be loaded under its name?  true: go on.  false: it is there
+ * already, and info becomes what is there.
+ */
+static bool
+check_existing(DistilInfo *info, bool replace)
+{
+	DistilInfo	row;
+
+	if (!find_latest(info->name, &row))
+		return true;
+	if (memcmp(row.sha256, info->sha256, DISTIL_SHA256_BYTES) == 0)
+	{
+		ereport(NOTICE,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("model \"%s\" is already loaded with the same content, skipping", info->name)));
+		*info = row;
+		return false;
+	}
+	if (!replace)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("model \"%s\" already exists with different content", info->name),
+				 errhint("Choose another name, or give replace => true; indexes and stored columns computed with the old content must then be computed again.")));
+	return true;
+}
+
+static void
+check_builtin(const char *name, bool replace)
+{
+	if (!replace && distil_builtin_path(name) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("model \"%s\" is installed with the server", name),
+				 errhint("Choose another name, or give replace => true for a model that takes its place in this database.")));
+}
+
+void
+distil_check_new_name(const char *name, bool replace)
+{
+	DistilInfo	row;
+
+	distil_check_name(name);
+	check_builtin(name, replace);
+	if (!replace && find_latest(name, &row))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+				 errmsg("model \"%s\" already exists", name),
+				 errhint("Choose another name, or give replace => true.")));
+}
+
+/* Remove a row that is there; its pack goes when the transaction commits. */
+static void
+delete_model(const char *name)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	DistilInfo	row;
+
+	if (distil_catalog_find(name, snapshot, &row))
+	{
+		if (!distil_catalog_shares(&row, snapshot))
+			distil_pack_remove_at_end(row.sha256, row.precision, true);
+		distil_catalog_delete(name, snapshot);
+	}
+	UnregisterSnapshot(snapshot);
+	CommandCounterIncrement();
+}
+
+static void
+store_chunk(void *ctx, const char *file, int32 seq, const void *data, size_t len)
+{
+	distil_chunks_add(ctx, file, seq, data, len);
+}
+
+/* A pack that is not there yet must not outlive the load if it is rolled back. */
+static void
+store_model(DistilInfo *info, const DbertSource *source, const char *const *files)
+{
+	uint8		stored[DISTIL_SHA256_BYTES];
+	int64		bytes;
+	DistilChunkWriter *writer;
+
+	delete_model(info->name);
+	if (!distil_pack_exists(distil_pack_path(info->sha256, info->precision)))
+		distil_pack_remove_at_end(info->sha256, info->precision, false);
+
+	distil_catalog_insert(info);
+	writer = distil_chunks_begin(info->name);
+	distil_identity(source, files, info->task, info->precision,
+					store_chunk, writer, stored, &bytes);
+	distil_chunks_end(writer);
+	if (memcmp(stored, info->sha256, DISTIL_SHA256_BYTES) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("files of the model changed while they were read")));
+
+	distil_catalog_changed();
+	CommandCounterIncrement();
+}
+
+void
+distil_check_model(const char *name, const DbertSource *source, const char *task, const char *precision,
+				   const char *subject)
+{
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "distilbert check", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(scratch);
+	DistilInfo	info;
+
+	distil_describe(distil_pack_begin(source, task, precision, subject, scratch), name, task, precision, &info);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
+}
+
+void
+distil_store_model(const char *name, const DbertSource *source, const char *task, const char *precision,
+				   bool replace, const char *subject, DistilInfo *info)
+{
+	DbertPack  *pack = distil_pack_begin(source, task, precision, subject, CurrentMemoryContext);
+	const char *const *files = distil_pack_files(pack);
+	DbertError	err = {0};
+
+	distil_describe(pack, name, task, precision, info);
+	distil_identity(source, files, info->task, info->precision,
+					NULL, NULL, info->sha256, &info->bytes);
+	if (!check_existing(info, replace))
+		return;
+	if (dbert_pack_write(pack, NULL, distil_poll(), &err) != DBERT_OK)
+		distil_raise(&err, subject);
+
+	distil_catalog_lock();
+	if (check_existing(info, replace))	/* somebody may have been faster */
+		store_model(info, source, files);
+}
+
+/* Everything but arguments and result; memory is of the current context. */
+static void
+load_model(const LoadArgs *args, DistilInfo *info)
+{
+	distil_store_model(args->name, distil_dirsource_open(args->path, CurrentMemoryContext),
+					   args->task, args->precision, args->replace,
+					   psprintf("could not load model \"%s\"", args->name), info);
+}
+
+static const char *
+text_argument(FunctionCallInfo fcinfo, int i, const char *what)
+{
+	if (PG_ARGISNULL(i))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", what)));
+	return text_to_cstring(PG_GETARG_TEXT_PP(i));
+}
+
+static TupleDesc
+result_desc(FunctionCallInfo fcinfo)
+{
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	return BlessTupleDesc(desc);
+}
+
+PG_FUNCTION_INFO_V1(distil_load_model);
+Datum
+distil_load_model(PG_FUNCTION_ARGS)
+{
+	TupleDesc	desc = result_desc(fcinfo);
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context;
+	LoadArgs	args;
+	DistilInfo	info;
+	HeapTuple	volatile tuple = NULL;
+
+	distil_prevent_read_only("distil_load_model()");
+	args.name = text_argument(fcinfo, 0, "name of the model");
+	args.path = text_argument(fcinfo, 1, "path of the model directory");
+	args.task = PG_ARGISNULL(2) ? NULL : text_argument(fcinfo, 2, "task");
+	args.replace = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
+	args.precision = PG_ARGISNULL(4) ? DISTIL_DEFAULT_PRECISION : text_argument(fcinfo, 4, "precision");
+	distil_check_name(args.name);
+	if (args.task != NULL)
+		distil_check_task(args.task);
+	(void) distil_precision(args.precision);
+	check_builtin(args.name, args.replace);
+
+	/* deleted on error, too: it holds open files */
+	context = AllocSetContextCreate(caller, "distilbert load", ALLOCSET_DEFAULT_SIZES);
+	PG_TRY();
+	{
+		MemoryContextSwitchTo(context);
+		load_model(&args, &info);
+		MemoryContextSwitchTo(caller);
+		tuple = distil_info_tuple(&info, desc);
+	}
+	PG_FINALLY();
+	{
+		MemoryContextSwitchTo(caller);
+		MemoryContextDelete(context);
+	}
+	PG_END_TRY();
+	PG_RETURN_DATUM(HeapTupleGetDatum(tuple));
+}
+
+/* There is no row of this name: return only if that is no error. */
+static void
+check_droppable(const char *name, bool if_exists)
+{
+	if (distil_builtin_path(name) != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("model \"%s\" is installed with the server and cannot be dropped", name)));
+	if (!if_exists)
+		distil_raise_unknown(name, RegisterSnapshot(GetLatestSnapshot()));
+}
+
+PG_FUNCTION_INFO_V1(distil_drop_model);
+Datum
+distil_drop_model(PG_FUNCTION_ARGS)
+{
+	const char *name = text_argument(fcinfo, 0, "name of the model");
+	bool		if_exists = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+	DistilInfo	row;
+
+	distil_prevent_read_only("distil_drop_model()");
+	distil_catalog_lock();
+	if (!find_latest(name, &row))
+	{
+		check_droppable(name, if_exists);
+		ereport(NOTICE, (errmsg("model \"%s\" does not exist, skipping", name)));
+		PG_RETURN_BOOL(false);
+	}
+	delete_model(name);
+	distil_catalog_changed();
+	CommandCounterIncrement();
+	PG_RETURN_BOOL(true);
+}

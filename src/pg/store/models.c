@@ -1,0 +1,118 @@
+/*
+ * models.c -- what the view distil_models shows: installed models, and the
+ * form of a row.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "pg/store/builtin.h"
+#include "pg/store/describe.h"
+#include "pg/store/dirsource.h"
+#include "pg/store/identity.h"
+#include "pg/store/models.h"
+
+/* The view's columns, in its order. */
+enum
+{
+	VIEW_NAME,
+	VIEW_TASK,
+	VIEW_ARCHITECTURE,
+	VIEW_LABELS,
+	VIEW_LAYERS,
+	VIEW_HIDDEN_SIZE,
+	VIEW_DIMENSIONS,
+	VIEW_PARAMETERS,
+	VIEW_MAX_TOKENS,
+	VIEW_PRECISION,
+	VIEW_BYTES,
+	VIEW_SHA256,
+	VIEW_BUILTIN,
+	VIEW_LOADED_AT,
+	VIEW_COLUMNS
+};
+
+static Datum
+hex_datum(const uint8 *sha256)
+{
+	char		hex[2 * DISTIL_SHA256_BYTES + 1];
+
+	for (int i = 0; i < DISTIL_SHA256_BYTES; i++)
+		sprintf(hex + 2 * i, "%02x", sha256[i]);
+	return CStringGetTextDatum(hex);
+}
+
+HeapTuple
+distil_info_tuple(const DistilInfo *info, TupleDesc desc)
+{
+	Datum		values[VIEW_COLUMNS] = {0};
+	bool		nulls[VIEW_COLUMNS] = {false};
+
+	if (desc->natts > VIEW_COLUMNS)
+		elog(ERROR, "a row of distil_models has more columns than the library knows");
+	values[VIEW_NAME] = CStringGetTextDatum(info->name);
+	values[VIEW_TASK] = CStringGetTextDatum(info->task);
+	values[VIEW_ARCHITECTURE] = CStringGetTextDatum(info->architecture);
+	nulls[VIEW_LABELS] = info->n_labels == 0;
+	if (info->n_labels > 0)
+		values[VIEW_LABELS] = distil_labels_datum(info);
+	values[VIEW_LAYERS] = Int32GetDatum(info->layers);
+	values[VIEW_HIDDEN_SIZE] = Int32GetDatum(info->hidden_size);
+	values[VIEW_DIMENSIONS] = Int32GetDatum(info->dimensions);
+	values[VIEW_PARAMETERS] = Int64GetDatum(info->parameters);
+	values[VIEW_MAX_TOKENS] = Int32GetDatum(info->max_tokens);
+	values[VIEW_PRECISION] = CStringGetTextDatum(info->precision);
+	values[VIEW_BYTES] = Int64GetDatum(info->bytes);
+	values[VIEW_SHA256] = hex_datum(info->sha256);
+	values[VIEW_BUILTIN] = BoolGetDatum(info->builtin);
+	nulls[VIEW_LOADED_AT] = info->builtin;
+	values[VIEW_LOADED_AT] = TimestampTzGetDatum(info->loaded_at);
+	return heap_form_tuple(desc, values, nulls);
+}
+
+static void
+describe_builtin(const char *name, DistilInfo *info, MemoryContext context)
+{
+	const char *path = distil_builtin_path(name);
+	const DbertSource *source = distil_dirsource_installed(path, context);
+	DbertPack  *pack;
+
+	pack = distil_pack_begin(source, NULL, DISTIL_DEFAULT_PRECISION,
+							 psprintf("could not read model \"%s\"", name), context);
+	distil_describe(pack, name, NULL, DISTIL_DEFAULT_PRECISION, info);
+	distil_identity(source, distil_pack_files(pack), info->task, info->precision,
+					NULL, NULL, info->sha256, &info->bytes);
+	info->builtin = true;
+}
+
+PG_FUNCTION_INFO_V1(distil_builtin_models);
+Datum
+distil_builtin_models(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext context;
+	List	   *names;
+	ListCell   *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+	names = distil_builtin_names();
+	context = AllocSetContextCreate(CurrentMemoryContext, "distilbert description",
+									ALLOCSET_DEFAULT_SIZES);
+	foreach(lc, names)
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+		DistilInfo	info;
+
+		CHECK_FOR_INTERRUPTS();
+		describe_builtin(lfirst(lc), &info, context);
+		tuplestore_puttuple(rsinfo->setResult, distil_info_tuple(&info, rsinfo->setDesc));
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+	}
+	MemoryContextDelete(context);
+	return (Datum) 0;
+}

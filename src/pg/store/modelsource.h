@@ -1,0 +1,30 @@
+/*
+ * modelsource.h -- a model's files by its name: stored rows, or installed files.
+ */
+#ifndef DISTILBERT_PG_MODELSOURCE_H
+#define DISTILBERT_PG_MODELSOURCE_H
+
+#include "utils/snapshot.h"
+
+#include "dbert.h"
+#include "pg/run/modelcache.h"
+
+typedef struct DistilModelSource
+{
+	const DbertSource *source;
+	const char *const *files;	/* NULL-terminated, sorted */
+	uint8		sha256[DISTIL_SHA256_BYTES];	/* tells whether its content is another */
+	Snapshot	snapshot;		/* registered, or NULL */
+} DistilModelSource;
+
+/*
+ * As the model is now, whatever snapshot the transaction has: for making and
+ * copying models, not for queries.  Memory is of the current context, which
+ * must be context; raises when there is no such model.
+ */
+extern DistilModelSource distil_model_source(const char *name, MemoryContext context);
+
+/* Forget the snapshot; memory goes with the context. */
+extern void distil_model_source_end(DistilModelSource *s);
+
+#endif

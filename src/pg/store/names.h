@@ -1,0 +1,24 @@
+/*
+ * names.h -- the names of models.
+ */
+#ifndef DISTILBERT_PG_NAMES_H
+#define DISTILBERT_PG_NAMES_H
+
+#include "utils/snapshot.h"
+
+#include "pg/bridge/compat.h"
+
+/*
+ * Is this a name that a model can have?  1 to 63 ASCII letters, digits and
+ * "._-/", the first a letter or a digit: what the Hub allows ("org/model")
+ * and what is the same in every encoding.
+ */
+extern bool distil_valid_name(const char *name);
+
+/* Raise unless it is. */
+extern void distil_check_name(const char *name);
+
+/* Raise that there is no such model, hinting at near names that snapshot sees. */
+pg_noreturn extern void distil_raise_unknown(const char *name, Snapshot snapshot);
+
+#endif
