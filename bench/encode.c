@@ -150,14 +150,14 @@ parse_line(char *line, Job *job)
 }
 
 /* The pool of so many threads; those asked for before stay, asleep. */
-static DbertPool *
+static DbertThreads *
 pool_of(int threads, DbertError *err)
 {
-	static DbertPool *pools[DBERT_MAX_THREADS + 1];
+	static DbertThreads *pools[DBERT_MAX_THREADS + 1];
 
 	if (threads < 2 || threads > DBERT_MAX_THREADS)
 		return NULL;
-	if (pools[threads] == NULL && dbert_pool_create(threads, &dbert_malloc_allocator, &pools[threads], err) != DBERT_OK)
+	if (pools[threads] == NULL && dbert_threads_create(threads, &dbert_malloc_allocator, &pools[threads], err) != DBERT_OK)
 		abort();
 	return pools[threads];
 }
@@ -182,7 +182,7 @@ time_batch(const DbertModel *model, const Job *job, DbertError *err)
 		ids[i] = (int32_t) ((i * 7919u + 5) % config.vocab);
 	for (int b = 0; b < n; b++)
 		longest = cu[b + 1] - cu[b] > longest ? cu[b + 1] - cu[b] : longest;
-	if (!dbert_encoder_workspace(&config, rows, longest, dbert_pool_threads(batch.pool), &size))
+	if (!dbert_encoder_workspace(&config, rows, longest, dbert_threads_count(batch.pool), &size))
 		abort();
 	workspace = floats(size);
 	memset(workspace, 0, size * sizeof(float));

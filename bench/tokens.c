@@ -80,7 +80,7 @@ main(int argc, char **argv)
 {
 	DbertSource source;
 	DbertTokenizerFiles files = {0};
-	DbertModelPool pool = {.alloc = &dbert_malloc_allocator};
+	DbertArena pool = {.alloc = &dbert_malloc_allocator};
 	DbertFileList used = {0};
 	DbertTokenizer tokenizer;
 	DbertTokenList list = {0};
@@ -107,7 +107,7 @@ main(int argc, char **argv)
 	}
 	dbert_token_list_free(&list, &dbert_malloc_allocator);
 	dbert_free(&dbert_malloc_allocator, files.image);
-	dbert_pool_end(&pool);
+	dbert_arena_end(&pool);
 	free(text);
 	return 0;
 }

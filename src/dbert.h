@@ -54,7 +54,7 @@ extern bool dbert_batch_memory(const DbertModel *model, int want, size_t tokens,
  * Runs to come share the work with the pool's threads (NULL, as at first: the
  * caller's alone); no result depends on it.  The pool must outlive the runs.
  */
-extern void dbert_batch_set_pool(DbertBatch *batch, DbertPool *pool);
+extern void dbert_batch_set_threads(DbertBatch *batch, DbertThreads *pool);
 
 /* Forget the texts, keep the memory. */
 extern void dbert_batch_reset(DbertBatch *batch);
@@ -279,7 +279,7 @@ extern DbertStatus dbert_teacher_create(const DbertModel *model, const DbertTeac
 extern void dbert_teacher_free(DbertTeacher *teacher);
 
 /* Of batch the tokens are read and which are masked, not what is to be learnt.  E_LIMIT for one larger than promised. */
-extern DbertStatus dbert_teacher_run(DbertTeacher *teacher, const DbertTrainBatch *batch, DbertPool *pool,
+extern DbertStatus dbert_teacher_run(DbertTeacher *teacher, const DbertTrainBatch *batch, DbertThreads *pool,
 									 const DbertPoll *poll, DbertError *err);
 
 /*

@@ -667,7 +667,7 @@ threads_case(const DbertKernels *kernels, const DbertConfig *config, int threads
 	const int	n = sizeof(lengths) / sizeof(lengths[0]);
 	Built		built;
 	Texts		all;
-	DbertPool  *pool = NULL;
+	DbertThreads  *pool = NULL;
 	size_t		floats,
 				count;
 	float	   *hidden,
@@ -681,7 +681,7 @@ threads_case(const DbertKernels *kernels, const DbertConfig *config, int threads
 	hidden = malloc(sizeof(float) * count);
 	CHECK(dbert_encoder_workspace(config, all.cu[n], 200, threads, &floats));
 	workspace = aligned_floats(floats);
-	CHECK(dbert_pool_create(threads, &dbert_malloc_allocator, &pool, NULL) == DBERT_OK);
+	CHECK(dbert_threads_create(threads, &dbert_malloc_allocator, &pool, NULL) == DBERT_OK);
 
 	CHECK(dbert_encode(&built.model, &all.ragged, all.hidden, all.workspace, NULL, NULL, NULL, NULL) == DBERT_OK);
 	all.ragged.pool = pool;
@@ -698,7 +698,7 @@ threads_case(const DbertKernels *kernels, const DbertConfig *config, int threads
 		CHECK(dbert_encode(&built.model, &all.ragged, hidden, workspace, NULL, NULL, NULL, NULL) == DBERT_OK);
 		CHECK(memcmp(hidden, all.hidden, sizeof(float) * count) == 0);
 	}
-	dbert_pool_free(pool);
+	dbert_threads_free(pool);
 	free(hidden);
 	free(workspace);
 	free_texts(&all);

@@ -11,7 +11,7 @@
 /* Open a file of a header, told to be as long as claimed (-1: as it is), and data bytes. */
 static DbertStatus
 open_header(const char *header, size_t header_len, int64_t claimed, size_t data,
-			DbertTensorSet *set, DbertModelPool *pool, DbertError *err)
+			DbertTensorSet *set, DbertArena *pool, DbertError *err)
 {
 	static MemModel m;
 	DbertSource source = mem_source(&m);
@@ -36,13 +36,13 @@ static void
 check_file(const char *header, int64_t claimed, size_t data, DbertStatus want, const char *words)
 {
 	DbertTensorSet set;
-	DbertModelPool	pool;
+	DbertArena	pool;
 	DbertError	err = {0};
 	DbertStatus status = open_header(header, strlen(header), claimed, data, &set, &pool, &err);
 
 	CHECK_MSG(status == want && strstr(err.msg, words) != NULL,
 			  "%.80s: expected %d \"%s\", got %d \"%s\"", header, want, words, status, err.msg);
-	dbert_pool_end(&pool);
+	dbert_arena_end(&pool);
 }
 
 #define OK(header, data) check_file(header, -1, data, DBERT_OK, "")
@@ -55,7 +55,7 @@ static void
 test_good(void)
 {
 	DbertTensorSet set;
-	DbertModelPool	pool;
+	DbertArena	pool;
 	DbertError	err = {0};
 	const char *header = "{\"__metadata__\":{\"format\":\"pt\"},"
 		"\"b\":{\"dtype\":\"BF16\",\"shape\":[3,2],\"data_offsets\":[8,20]},"
@@ -74,7 +74,7 @@ test_good(void)
 	CHECK(t != NULL && t->rank == 0 && t->count == 1);
 	CHECK(dbert_tensors_find(&set, "__metadata__") == NULL);
 	CHECK(dbert_tensors_find(&set, "c") == NULL);
-	dbert_pool_end(&pool);
+	dbert_arena_end(&pool);
 	OK("{}", 0);
 	OK("{\"a\":{\"dtype\":\"F4\",\"shape\":[4],\"data_offsets\":[0,2]}}", 2);
 }
@@ -101,14 +101,14 @@ test_short_file(void)
 		MemModel	m = {.n_files = 0};
 		DbertSource source = mem_source(&m);
 		DbertTensorSet set;
-		DbertModelPool	pool = {&dbert_malloc_allocator, NULL};
+		DbertArena	pool = {&dbert_malloc_allocator, NULL};
 		DbertFileList list = {0};
 		DbertError	err = {0};
 
 		mem_put_bytes(&m, "model.safetensors", "\2\0\0\0\0\0\0\0", n);
 		CHECK(dbert_tensors_open(&source, "", &pool, NULL, &set, &list, &err) == DBERT_E_FORMAT);
 		CHECK(strstr(err.msg, "too short") != NULL);
-		dbert_pool_end(&pool);
+		dbert_arena_end(&pool);
 		mem_free(&m);
 	}
 }
@@ -174,7 +174,7 @@ test_json(void)
 {
 	static const char zero[] = "{\"a\0b\":{" T "}}";
 	DbertTensorSet set;
-	DbertModelPool	pool;
+	DbertArena	pool;
 	DbertError	err = {0};
 	char		deep[3000],
 				name[1000];
@@ -187,7 +187,7 @@ test_json(void)
 	BAD("{\"a\":{" T "},}", 8, "line 1");
 	BAD("\xef\xbb\xbf{}", 0, "does not begin");
 	CHECK(open_header(zero, sizeof(zero) - 1, -1, 8, &set, &pool, &err) == DBERT_E_FORMAT);
-	dbert_pool_end(&pool);
+	dbert_arena_end(&pool);
 
 	memset(deep, '[', sizeof(deep) - 1);
 	memcpy(deep, "{\"a\":", 5);
@@ -213,14 +213,14 @@ test_flips(void)
 		for (int c = 1; c < 256; c += 3)
 		{
 			DbertTensorSet set;
-			DbertModelPool	pool;
+			DbertArena	pool;
 			DbertError	err = {0};
 			DbertStatus status;
 
 			header[i] = (char) c;
 			status = open_header(header, n, -1, 12, &set, &pool, &err);
 			CHECK(status == DBERT_OK || status == DBERT_E_FORMAT);
-			dbert_pool_end(&pool);
+			dbert_arena_end(&pool);
 		}
 		header[i] = good[i];
 	}
@@ -242,7 +242,7 @@ test_values(void)
 			MemModel	m = {.n_files = 0};
 			DbertSource source = mem_source(&m);
 			DbertTensorSet set;
-			DbertModelPool	pool = {&dbert_malloc_allocator, NULL};
+			DbertArena	pool = {&dbert_malloc_allocator, NULL};
 			DbertFileList list = {0};
 			DbertError	err = {0};
 			size_t		n = DBERT_READ_BLOCK / 2 + 77;
@@ -261,7 +261,7 @@ test_values(void)
 				wrong += out[i] != mem_value("t", i);
 			CHECK_MSG(wrong == 0, "%s: %d wrong values", dtypes[d], wrong);
 			free(out);
-			dbert_pool_end(&pool);
+			dbert_arena_end(&pool);
 			mem_free(&m);
 		}
 	}

@@ -31,15 +31,15 @@ mark(void *ctx, int i, int worker)
 	return i == marks->fail_at ? DBERT_E_INTERNAL : DBERT_OK;
 }
 
-static DbertPool *
+static DbertThreads *
 new_pool(int threads)
 {
-	DbertPool  *pool = NULL;
+	DbertThreads  *pool = NULL;
 	DbertError	err = {0};
 
 	if (threads > 1)
-		CHECK_MSG(dbert_pool_create(threads, &dbert_malloc_allocator, &pool, &err) == DBERT_OK, "%s", err.msg);
-	CHECK(dbert_pool_threads(pool) == threads);
+		CHECK_MSG(dbert_threads_create(threads, &dbert_malloc_allocator, &pool, &err) == DBERT_OK, "%s", err.msg);
+	CHECK(dbert_threads_count(pool) == threads);
 	return pool;
 }
 
@@ -49,7 +49,7 @@ test_parts(void)
 {
 	for (int threads = 1; threads <= 5; threads++)
 	{
-		DbertPool  *pool = new_pool(threads);
+		DbertThreads  *pool = new_pool(threads);
 
 		for (int n = 0; n <= PARTS; n = n * 3 + 1)
 		{
@@ -66,7 +66,7 @@ test_parts(void)
 			}
 			CHECK(sum == n - n / 3);
 		}
-		dbert_pool_free(pool);
+		dbert_threads_free(pool);
 	}
 }
 
@@ -74,7 +74,7 @@ test_parts(void)
 static void
 test_many_loops(void)
 {
-	DbertPool  *pool = new_pool(4);
+	DbertThreads  *pool = new_pool(4);
 
 	for (int i = 0; i < 2000; i++)
 	{
@@ -83,7 +83,7 @@ test_many_loops(void)
 		CHECK(dbert_parallel_for(pool, 0, 3, mark, &marks) == DBERT_OK);
 		CHECK(marks.count[0] == 1 && marks.count[1] == 1 && marks.count[2] == 1);
 	}
-	dbert_pool_free(pool);
+	dbert_threads_free(pool);
 }
 
 /* A failure comes back, ends the loop, and is forgotten by the next. */
@@ -92,7 +92,7 @@ test_failure(void)
 {
 	for (int threads = 1; threads <= 4; threads++)
 	{
-		DbertPool  *pool = new_pool(threads);
+		DbertThreads  *pool = new_pool(threads);
 		Marks		marks = {.fail_at = 5};
 
 		CHECK(dbert_parallel_for(pool, 0, PARTS, mark, &marks) == DBERT_E_INTERNAL);
@@ -100,7 +100,7 @@ test_failure(void)
 		CHECK(threads > 1 || marks.count[6] == 0);
 		marks.fail_at = -1;
 		CHECK(dbert_parallel_for(pool, 0, PARTS, mark, &marks) == DBERT_OK);
-		dbert_pool_free(pool);
+		dbert_threads_free(pool);
 	}
 }
 
@@ -120,21 +120,21 @@ look_at_mask(void *ctx, int i, int worker)
 static void
 test_signals(void)
 {
-	DbertPool  *pool = new_pool(3);
+	DbertThreads  *pool = new_pool(3);
 
 	CHECK(dbert_parallel_for(pool, 0, 100000, look_at_mask, NULL) == DBERT_OK);
-	dbert_pool_free(pool);
+	dbert_threads_free(pool);
 }
 
 static void
 test_refusals(void)
 {
-	DbertPool  *pool = NULL;
+	DbertThreads  *pool = NULL;
 	DbertError	err;
 
-	CHECK(dbert_pool_create(1, &dbert_malloc_allocator, &pool, &err) == DBERT_E_INVALID && pool == NULL);
-	CHECK(dbert_pool_create(DBERT_MAX_THREADS + 1, &dbert_malloc_allocator, &pool, &err) == DBERT_E_INVALID);
-	dbert_pool_free(NULL);
+	CHECK(dbert_threads_create(1, &dbert_malloc_allocator, &pool, &err) == DBERT_E_INVALID && pool == NULL);
+	CHECK(dbert_threads_create(DBERT_MAX_THREADS + 1, &dbert_malloc_allocator, &pool, &err) == DBERT_E_INVALID);
+	dbert_threads_free(NULL);
 }
 
 /* ---- models ---- */
@@ -179,12 +179,12 @@ static Answers
 ask(const DbertModel *model, int want, int keep_what, int threads)
 {
 	DbertBatch *batch = NULL;
-	DbertPool  *pool = new_pool(threads);
+	DbertThreads  *pool = new_pool(threads);
 	DbertError	err = {0};
 	Answers		answers = {0};
 
 	CHECK(dbert_batch_create(model, want, &dbert_malloc_allocator, &batch, &err) == DBERT_OK);
-	dbert_batch_set_pool(batch, pool);
+	dbert_batch_set_threads(batch, pool);
 	add_texts(batch);
 	CHECK_MSG(dbert_batch_run(batch, NULL, &err) == DBERT_OK, "%s", err.msg);
 	for (int i = 0; i < dbert_batch_count(batch); i++)
@@ -198,7 +198,7 @@ ask(const DbertModel *model, int want, int keep_what, int threads)
 			keep(&answers, logits, (size_t) rows * model->weights.head_out.n);
 	}
 	dbert_batch_free(batch);
-	dbert_pool_free(pool);
+	dbert_threads_free(pool);
 	return answers;
 }
 

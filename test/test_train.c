@@ -1486,7 +1486,7 @@ static void
 run_threads(DbertHead head, int threads, const DbertDistill *distill, float **values, size_t *bytes)
 {
 	DbertTrainOptions o = options_for(head, DBERT_PROBLEM_SINGLE);
-	DbertPool  *pool = NULL;
+	DbertThreads  *pool = NULL;
 	Rig			rig;
 
 	o.threads = threads;
@@ -1497,7 +1497,7 @@ run_threads(DbertHead head, int threads, const DbertDistill *distill, float **va
 	if (!begin_rig(&rig, &o))
 		return;
 	if (threads > 1)
-		CHECK(dbert_pool_create(threads, &dbert_malloc_allocator, &pool, NULL) == DBERT_OK);
+		CHECK(dbert_threads_create(threads, &dbert_malloc_allocator, &pool, NULL) == DBERT_OK);
 	dbert_trainer_set_pool(rig.trainer, pool);
 	run_steps(rig.trainer, 5);
 	*bytes = rig.trainer->params.slots.bytes;
@@ -1508,7 +1508,7 @@ run_threads(DbertHead head, int threads, const DbertDistill *distill, float **va
 
 		memcpy((char *) *values + slot->offset, (char *) rig.trainer->params.values + slot->offset, slot->bytes);
 	}
-	dbert_pool_free(pool);
+	dbert_threads_free(pool);
 	end_rig(&rig);
 }
 

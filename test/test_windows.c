@@ -122,13 +122,13 @@ make_text(int n)
 }
 
 static DbertBatch *
-run_texts(const DbertModel *model, int want, const char *const *texts, int n, DbertPool *pool)
+run_texts(const DbertModel *model, int want, const char *const *texts, int n, DbertThreads *pool)
 {
 	DbertBatch *batch;
 	DbertError	err = {0};
 
 	CHECK(dbert_batch_create(model, want, &dbert_malloc_allocator, &batch, &err) == DBERT_OK);
-	dbert_batch_set_pool(batch, pool);
+	dbert_batch_set_threads(batch, pool);
 	for (int i = 0; i < n; i++)
 		CHECK_MSG(dbert_batch_add(batch, texts[i], strlen(texts[i]), NULL, 0, DBERT_LONG_WINDOW, NULL, &err) == DBERT_OK,
 				  "%s", err.msg);
@@ -371,11 +371,11 @@ test_same_bits(void)
 	Built		b;
 	char	   *texts[TEXTS];
 	const int	want = DBERT_WANT_LOGITS | DBERT_WANT_EMBEDDING;
-	DbertPool  *pool;
+	DbertThreads  *pool;
 
 	mem_model_distilbert(&m, "ForTokenClassification", 3);
 	make_texts(texts);
-	CHECK(dbert_pool_create(3, &dbert_malloc_allocator, &pool, NULL) == DBERT_OK);
+	CHECK(dbert_threads_create(3, &dbert_malloc_allocator, &pool, NULL) == DBERT_OK);
 	if (built(&m, NULL, &b))
 	{
 		DbertBatch *all = run_texts(b.model, want, (const char *const *) texts, TEXTS, NULL);
@@ -393,7 +393,7 @@ test_same_bits(void)
 		dbert_batch_free(threads);
 		release(&b);
 	}
-	dbert_pool_free(pool);
+	dbert_threads_free(pool);
 	free_texts(texts);
 	mem_free(&m);
 }

@@ -14,12 +14,12 @@
 
 typedef struct Worker
 {
-	DbertPool  *pool;
+	DbertThreads  *pool;
 	int			number;			/* 1 .. threads-1 */
 	pthread_t	thread;
 } Worker;
 
-struct DbertPool
+struct DbertThreads
 {
 	const DbertAllocator *alloc;
 	int			threads;
@@ -34,7 +34,7 @@ struct DbertPool
 	bool		quit;
 
 	/* the loop; written while busy is 0 */
-	DbertTask	task;
+	DbertWork	work;
 	void	   *ctx;
 	int			end;
 	int			next;			/* atomic: the part to be drawn next */
@@ -44,7 +44,7 @@ struct DbertPool
 };
 
 static void
-draw_parts(DbertPool *pool, int worker)
+draw_parts(DbertThreads *pool, int worker)
 {
 	while (__atomic_load_n(&pool->status, __ATOMIC_RELAXED) == DBERT_OK)
 	{
@@ -54,7 +54,7 @@ draw_parts(DbertPool *pool, int worker)
 
 		if (i >= pool->end)
 			break;
-		status = pool->task(pool->ctx, i, worker);
+		status = pool->work(pool->ctx, i, worker);
 		if (status != DBERT_OK)
 			__atomic_compare_exchange_n(&pool->status, &ok, (int) status, false,
 										__ATOMIC_RELAXED, __ATOMIC_RELAXED);
@@ -65,7 +65,7 @@ static void *
 worker_main(void *arg)
 {
 	Worker	   *worker = arg;
-	DbertPool  *pool = worker->pool;
+	DbertThreads  *pool = worker->pool;
 	unsigned	seen = 0;
 
 	pthread_mutex_lock(&pool->lock);
@@ -90,7 +90,7 @@ worker_main(void *arg)
 
 /* Start the workers with all signals blocked; they inherit the mask. */
 static bool
-start_workers(DbertPool *pool)
+start_workers(DbertThreads *pool)
 {
 	sigset_t	all,
 				before;
@@ -112,9 +112,9 @@ start_workers(DbertPool *pool)
 }
 
 DbertStatus
-dbert_pool_create(int threads, const DbertAllocator *alloc, DbertPool **pool, DbertError *err)
+dbert_threads_create(int threads, const DbertAllocator *alloc, DbertThreads **pool, DbertError *err)
 {
-	DbertPool  *p;
+	DbertThreads  *p;
 
 	if (threads < 2 || threads > DBERT_MAX_THREADS)
 		return dbert_fail(err, DBERT_E_INVALID, "a pool cannot have %d threads", threads);
@@ -128,7 +128,7 @@ dbert_pool_create(int threads, const DbertAllocator *alloc, DbertPool **pool, Db
 	pthread_cond_init(&p->finished, NULL);
 	if (!start_workers(p))
 	{
-		dbert_pool_free(p);
+		dbert_threads_free(p);
 		return dbert_fail(err, DBERT_E_NOMEM, "could not start %d threads", threads - 1);
 	}
 	*pool = p;
@@ -136,7 +136,7 @@ dbert_pool_create(int threads, const DbertAllocator *alloc, DbertPool **pool, Db
 }
 
 void
-dbert_pool_free(DbertPool *pool)
+dbert_threads_free(DbertThreads *pool)
 {
 	if (pool == NULL)
 		return;
@@ -153,7 +153,7 @@ dbert_pool_free(DbertPool *pool)
 }
 
 int
-dbert_pool_threads(const DbertPool *pool)
+dbert_threads_count(const DbertThreads *pool)
 {
 	return pool == NULL ? 1 : pool->threads;
 }
@@ -161,17 +161,17 @@ dbert_pool_threads(const DbertPool *pool)
 /* ---- the loop ---- */
 
 DbertStatus
-dbert_parallel_for(DbertPool *pool, int first, int end, DbertTask task, void *ctx)
+dbert_parallel_for(DbertThreads *pool, int first, int end, DbertWork work, void *ctx)
 {
 	if (pool == NULL || end - first < 2)
 	{
 		for (int i = first; i < end; i++)
-			DBERT_TRY(task(ctx, i, 0));
+			DBERT_TRY(work(ctx, i, 0));
 		return DBERT_OK;
 	}
 
 	pthread_mutex_lock(&pool->lock);
-	pool->task = task;
+	pool->work = work;
 	pool->ctx = ctx;
 	pool->end = end;
 	pool->next = first;

@@ -28,30 +28,30 @@ compare_names(const void *a, const void *b)
 }
 
 static DbertStatus
-open_shard(const DbertSource *source, const char *dir, const char *name, DbertModelPool *pool,
+open_shard(const DbertSource *source, const char *dir, const char *name, DbertArena *arena,
 		   const DbertPoll *poll, Shard *shard, DbertFileList *list, DbertError *err)
 {
 	char		path[DBERT_FILE_NAME_MAX];
 
 	DBERT_TRY(dbert_file_join(path, dir, name, err));
-	shard->file = dbert_pool_strndup(pool, path, strlen(path));
+	shard->file = dbert_arena_strndup(arena, path, strlen(path));
 	if (shard->file == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
-	DBERT_TRY(dbert_file_list_add(list, pool, source, dir, name, err));
-	return dbert_safetensors_header(source, shard->file, pool, poll,
+	DBERT_TRY(dbert_file_list_add(list, arena, source, dir, name, err));
+	return dbert_safetensors_header(source, shard->file, arena, poll,
 									&shard->items, &shard->count, err);
 }
 
 /* Join the shards' tensors; two of one name are an error. */
 static DbertStatus
-join_shards(const Shard *shards, size_t n_shards, DbertModelPool *pool, DbertTensorSet *set,
+join_shards(const Shard *shards, size_t n_shards, DbertArena *arena, DbertTensorSet *set,
 			DbertError *err)
 {
 	size_t		total = 0;
 
 	for (size_t i = 0; i < n_shards; i++)
 		total += shards[i].count;
-	set->items = dbert_pool_alloc(pool, total, sizeof(*set->items));
+	set->items = dbert_arena_alloc(arena, total, sizeof(*set->items));
 	if (set->items == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	set->count = 0;
@@ -115,11 +115,11 @@ check_map(const json_t *map, const DbertTensorSet *set, const char *dir, DbertEr
 }
 
 static DbertStatus
-open_map(const DbertSource *source, const char *dir, const DbertJson *map, DbertModelPool *pool,
+open_map(const DbertSource *source, const char *dir, const DbertJson *map, DbertArena *arena,
 		 const DbertPoll *poll, DbertTensorSet *set, DbertFileList *list, DbertError *err)
 {
-	const char **names = dbert_pool_alloc(pool, SHARDS_MAX, sizeof(*names));
-	Shard	   *shards = dbert_pool_alloc(pool, SHARDS_MAX, sizeof(*shards));
+	const char **names = dbert_arena_alloc(arena, SHARDS_MAX, sizeof(*names));
+	Shard	   *shards = dbert_arena_alloc(arena, SHARDS_MAX, sizeof(*shards));
 	size_t		count = 0;
 	const char *tensor;
 	json_t	   *file;
@@ -133,13 +133,13 @@ open_map(const DbertSource *source, const char *dir, const DbertJson *map, Dbert
 		DBERT_TRY(add_shard_name(json_string_value(file), set->name, names, &count, err));
 	}
 	for (size_t i = 0; i < count; i++)
-		DBERT_TRY(open_shard(source, dir, names[i], pool, poll, &shards[i], list, err));
-	DBERT_TRY(join_shards(shards, count, pool, set, err));
+		DBERT_TRY(open_shard(source, dir, names[i], arena, poll, &shards[i], list, err));
+	DBERT_TRY(join_shards(shards, count, arena, set, err));
 	return check_map(map->value, set, dir, err);
 }
 
 static DbertStatus
-open_index(const DbertSource *source, const char *dir, DbertModelPool *pool, const DbertPoll *poll,
+open_index(const DbertSource *source, const char *dir, DbertArena *arena, const DbertPoll *poll,
 		   DbertTensorSet *set, DbertFileList *list, DbertError *err)
 {
 	json_t	   *root;
@@ -147,9 +147,9 @@ open_index(const DbertSource *source, const char *dir, DbertModelPool *pool, con
 				map;
 	DbertStatus status;
 
-	DBERT_TRY(dbert_file_list_add(list, pool, source, dir, INDEX_FILE, err));
+	DBERT_TRY(dbert_file_list_add(list, arena, source, dir, INDEX_FILE, err));
 	status = dbert_json_load(source, dir, INDEX_FILE, DBERT_JSON_MAX, 0, false,
-							 pool->alloc, poll, &root, &index, err);
+							 arena->alloc, poll, &root, &index, err);
 	if (status == DBERT_OK)
 		status = dbert_json_expect(&index, JSON_OBJECT, err);
 	if (status == DBERT_OK)
@@ -158,13 +158,13 @@ open_index(const DbertSource *source, const char *dir, DbertModelPool *pool, con
 		status = dbert_fail(err, DBERT_E_FORMAT, "%s: no \"weight_map\"", index.where);
 	set->name = INDEX_FILE;
 	if (status == DBERT_OK)
-		status = open_map(source, dir, &map, pool, poll, set, list, err);
+		status = open_map(source, dir, &map, arena, poll, set, list, err);
 	json_decref(root);
 	return status;
 }
 
 DbertStatus
-dbert_tensors_open(const DbertSource *source, const char *dir, DbertModelPool *pool,
+dbert_tensors_open(const DbertSource *source, const char *dir, DbertArena *arena,
 				   const DbertPoll *poll, DbertTensorSet *set, DbertFileList *list,
 				   DbertError *err)
 {
@@ -176,12 +176,12 @@ dbert_tensors_open(const DbertSource *source, const char *dir, DbertModelPool *p
 	if (exists)
 	{
 		set->name = SINGLE_FILE;
-		DBERT_TRY(open_shard(source, dir, SINGLE_FILE, pool, poll, &single, list, err));
-		return join_shards(&single, 1, pool, set, err);
+		DBERT_TRY(open_shard(source, dir, SINGLE_FILE, arena, poll, &single, list, err));
+		return join_shards(&single, 1, arena, set, err);
 	}
 	DBERT_TRY(dbert_file_exists(source, dir, INDEX_FILE, &exists, err));
 	if (exists)
-		return open_index(source, dir, pool, poll, set, list, err);
+		return open_index(source, dir, arena, poll, set, list, err);
 	DBERT_TRY(dbert_file_exists(source, dir, "pytorch_model.bin", &exists, err));
 	if (exists)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,

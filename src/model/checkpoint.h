@@ -6,10 +6,10 @@
 
 /*
  * The tensors of one file, sorted by offset; file must live as long as the
- * pool, which owns the rest.
+ * arena, which owns the rest.
  */
 extern DbertStatus dbert_safetensors_header(const DbertSource *source, const char *file,
-											DbertModelPool *pool, const DbertPoll *poll,
+											DbertArena *arena, const DbertPoll *poll,
 											DbertTensor **items, size_t *count,
 											DbertError *err);
 

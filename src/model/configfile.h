@@ -49,11 +49,11 @@ extern DbertStatus dbert_config_head(const DbertJson *root, DbertTask task,
 									 DbertError *err);
 
 /*
- * config->n_labels, config->problem and labels[n_labels] (from the pool), all
+ * config->n_labels, config->problem and labels[n_labels] (from the arena), all
  * 0 for heads without labels; checked against the rows of the head's weight.
  */
 extern DbertStatus dbert_config_labels(const DbertJson *root, const DbertTensorSet *tensors,
-									   DbertModelPool *pool, DbertConfig *config,
+									   DbertArena *arena, DbertConfig *config,
 									   const char ***labels, DbertError *err);
 
 /* Whether a config out of an image is within all limits. */

@@ -158,7 +158,7 @@ dbert_config_head(const DbertJson *root, DbertTask task, const DbertTensorSet *t
 
 /* labels[n] from id2label; every key from "0" to n-1 must be there. */
 static DbertStatus
-named_labels(const DbertJson *id2label, int n, const char **labels, DbertModelPool *pool,
+named_labels(const DbertJson *id2label, int n, const char **labels, DbertArena *arena,
 			 DbertError *err)
 {
 	for (int i = 0; i < n; i++)
@@ -171,7 +171,7 @@ named_labels(const DbertJson *id2label, int n, const char **labels, DbertModelPo
 		if (label == NULL)
 			return dbert_fail(err, DBERT_E_FORMAT, "%s: has %d labels, but none for \"%d\"",
 							  id2label->where, n, i);
-		labels[i] = dbert_pool_strndup(pool, label, strlen(label));
+		labels[i] = dbert_arena_strndup(arena, label, strlen(label));
 		if (labels[i] == NULL)
 			return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	}
@@ -180,14 +180,14 @@ named_labels(const DbertJson *id2label, int n, const char **labels, DbertModelPo
 
 /* transformers' names for labels without a name */
 static DbertStatus
-numbered_labels(int n, const char **labels, DbertModelPool *pool, DbertError *err)
+numbered_labels(int n, const char **labels, DbertArena *arena, DbertError *err)
 {
 	for (int i = 0; i < n; i++)
 	{
 		char		name[32];
 
 		snprintf(name, sizeof(name), "LABEL_%d", i);
-		labels[i] = dbert_pool_strndup(pool, name, strlen(name));
+		labels[i] = dbert_arena_strndup(arena, name, strlen(name));
 		if (labels[i] == NULL)
 			return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	}
@@ -260,7 +260,7 @@ check_rows(const DbertTensorSet *tensors, const char *name, int64_t n, const cha
 }
 
 static DbertStatus
-read_labels(const DbertJson *root, const DbertTensorSet *tensors, DbertModelPool *pool,
+read_labels(const DbertJson *root, const DbertTensorSet *tensors, DbertArena *arena,
 			DbertConfig *config, const char ***labels, DbertError *err)
 {
 	DbertJson	id2label;
@@ -280,16 +280,16 @@ read_labels(const DbertJson *root, const DbertTensorSet *tensors, DbertModelPool
 	DBERT_TRY(check_rows(tensors, "classifier.weight", n,
 						 id2label.value ? id2label.where : root->where, err));
 	config->n_labels = (int32_t) n;
-	*labels = dbert_pool_alloc(pool, (size_t) n, sizeof(**labels));
+	*labels = dbert_arena_alloc(arena, (size_t) n, sizeof(**labels));
 	if (*labels == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	if (id2label.value != NULL)
-		return named_labels(&id2label, (int) n, *labels, pool, err);
-	return numbered_labels((int) n, *labels, pool, err);
+		return named_labels(&id2label, (int) n, *labels, arena, err);
+	return numbered_labels((int) n, *labels, arena, err);
 }
 
 DbertStatus
-dbert_config_labels(const DbertJson *root, const DbertTensorSet *tensors, DbertModelPool *pool,
+dbert_config_labels(const DbertJson *root, const DbertTensorSet *tensors, DbertArena *arena,
 					DbertConfig *config, const char ***labels, DbertError *err)
 {
 	*labels = NULL;
@@ -297,7 +297,7 @@ dbert_config_labels(const DbertJson *root, const DbertTensorSet *tensors, DbertM
 	config->problem = DBERT_PROBLEM_SINGLE;
 	if (config->head == DBERT_HEAD_SEQUENCE || config->head == DBERT_HEAD_TOKEN)
 	{
-		DBERT_TRY(read_labels(root, tensors, pool, config, labels, err));
+		DBERT_TRY(read_labels(root, tensors, arena, config, labels, err));
 		if (config->head == DBERT_HEAD_SEQUENCE)
 			DBERT_TRY(read_problem(root, config, err));
 		if (config->head == DBERT_HEAD_SEQUENCE && config->n_labels == 1)
@@ -305,7 +305,7 @@ dbert_config_labels(const DbertJson *root, const DbertTensorSet *tensors, DbertM
 	}
 	else if (config->head == DBERT_HEAD_SPAN)
 	{
-		*labels = dbert_pool_alloc(pool, 2, sizeof(**labels));
+		*labels = dbert_arena_alloc(arena, 2, sizeof(**labels));
 		if (*labels == NULL)
 			return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 		(*labels)[0] = "start";

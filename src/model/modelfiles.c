@@ -87,7 +87,7 @@ dbert_file_load(const DbertSource *source, const char *name, size_t max,
 }
 
 DbertStatus
-dbert_file_list_add(DbertFileList *list, DbertModelPool *pool, const DbertSource *source,
+dbert_file_list_add(DbertFileList *list, DbertArena *arena, const DbertSource *source,
 					const char *dir, const char *name, DbertError *err)
 {
 	char		path[DBERT_FILE_NAME_MAX];
@@ -104,7 +104,7 @@ dbert_file_list_add(DbertFileList *list, DbertModelPool *pool, const DbertSource
 	if (list->count == list->capacity)
 	{
 		size_t		capacity = list->capacity ? 2 * list->capacity : 32;
-		const char **names = dbert_pool_alloc(pool, capacity, sizeof(*names));
+		const char **names = dbert_arena_alloc(arena, capacity, sizeof(*names));
 
 		if (names == NULL)
 			return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
@@ -113,7 +113,7 @@ dbert_file_list_add(DbertFileList *list, DbertModelPool *pool, const DbertSource
 		list->names = names;
 		list->capacity = capacity;
 	}
-	copy = dbert_pool_strndup(pool, path, strlen(path));
+	copy = dbert_arena_strndup(arena, path, strlen(path));
 	if (copy == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	list->names[list->count++] = copy;

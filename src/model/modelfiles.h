@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
-#include "model/modelpool.h"
+#include "base/arena.h"
 #include "model/source.h"
 
 /* Longest name of a file that is read, module folder included. */
@@ -52,7 +52,7 @@ typedef struct DbertFileList
 } DbertFileList;
 
 /* Add dir/name when it exists and is not yet there. */
-extern DbertStatus dbert_file_list_add(DbertFileList *list, DbertModelPool *pool,
+extern DbertStatus dbert_file_list_add(DbertFileList *list, DbertArena *arena,
 									   const DbertSource *source, const char *dir,
 									   const char *name, DbertError *err);
 

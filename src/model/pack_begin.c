@@ -5,7 +5,7 @@
  * The order: sentence-transformers' files (they may put the encoder into a
  * folder), config.json, the tensors' headers, head and labels (which need
  * both), the tokenizer, the plan of the weights.  A pack owns what it read
- * through its pool; one failure releases all of it.
+ * through its arena; one failure releases all of it.
  */
 #include "model/packbuild.h"
 
@@ -35,19 +35,19 @@ read_config(DbertPack *pack, const DbertSentence *sentence, DbertTask task,
 	/* a sentence encoder's head, if it has one, is a remnant of its training */
 	if (task == DBERT_TASK_AUTO && sentence->present)
 		task = DBERT_TASK_EMBED;
-	DBERT_TRY(dbert_file_list_add(&pack->files, &pack->pool, &pack->source, sentence->dir,
+	DBERT_TRY(dbert_file_list_add(&pack->files, &pack->arena, &pack->source, sentence->dir,
 								  "config.json", err));
 	status = dbert_json_load(&pack->source, sentence->dir, "config.json", DBERT_JSON_MAX, 0, false,
 							 pack->alloc, poll, &root, &at, err);
 	if (status == DBERT_OK)
 		status = dbert_config_read(&at, &pack->config, err);
 	if (status == DBERT_OK)
-		status = dbert_tensors_open(&pack->source, sentence->dir, &pack->pool, poll,
+		status = dbert_tensors_open(&pack->source, sentence->dir, &pack->arena, poll,
 									&pack->tensors, &pack->files, err);
 	if (status == DBERT_OK)
 		status = dbert_config_head(&at, task, &pack->tensors, &pack->config, err);
 	if (status == DBERT_OK)
-		status = dbert_config_labels(&at, &pack->tensors, &pack->pool, &pack->config,
+		status = dbert_config_labels(&at, &pack->tensors, &pack->arena, &pack->config,
 									 &pack->labels, err);
 	pack->config.precision = pack->precision;
 	json_decref(root);
@@ -159,10 +159,10 @@ read_model(DbertPack *pack, const char *task_name, const DbertPoll *poll, DbertE
 	DbertSentence sentence;
 
 	DBERT_TRY(dbert_task_parse(task_name, &task, err));
-	DBERT_TRY(dbert_sentence_read(&pack->source, &pack->pool, poll, &sentence, &pack->files, err));
+	DBERT_TRY(dbert_sentence_read(&pack->source, &pack->arena, poll, &sentence, &pack->files, err));
 	DBERT_TRY(read_config(pack, &sentence, task, poll, err));
 	DBERT_TRY(dbert_tokenizer_files_read(&pack->source, sentence.dir, pack->config.vocab,
-										 pack->alloc, &pack->pool, poll, &pack->tokenizer,
+										 pack->alloc, &pack->arena, poll, &pack->tokenizer,
 										 &pack->files, err));
 	if (pack->config.head == DBERT_HEAD_MASK && !pack->tokenizer.has_mask)
 		return dbert_fail(err, DBERT_E_FORMAT, "a %s needs a mask token, the vocabulary has none",
@@ -170,7 +170,7 @@ read_model(DbertPack *pack, const char *task_name, const DbertPoll *poll, DbertE
 	DBERT_TRY(limit_tokens(&pack->config, pack->tokenizer.max_tokens, "\"model_max_length\"", err));
 	DBERT_TRY(apply_sentence(&pack->config, &sentence, pack->tokenizer.lowercases, err));
 	if (sentence.dense)
-		DBERT_TRY(dbert_tensors_open(&pack->source, sentence.dense_dir, &pack->pool, poll,
+		DBERT_TRY(dbert_tensors_open(&pack->source, sentence.dense_dir, &pack->arena, poll,
 									 &pack->dense, &pack->files, err));
 	memcpy(pack->prompts, sentence.prompts, sizeof(pack->prompts));
 	DBERT_TRY(plan_weights(pack, err));
@@ -194,7 +194,7 @@ dbert_pack_begin(const DbertSource *source, const char *task,
 	p->precision = precision;
 	p->kernels = kernels;
 	p->alloc = alloc;
-	p->pool.alloc = alloc;
+	p->arena.alloc = alloc;
 	status = read_model(p, task, poll, err);
 	if (status != DBERT_OK)
 	{
@@ -212,7 +212,7 @@ dbert_pack_end(DbertPack *pack)
 		return;
 	dbert_free(pack->alloc, pack->slots.items);
 	dbert_free(pack->alloc, pack->tokenizer.image);
-	dbert_pool_end(&pack->pool);
+	dbert_arena_end(&pack->arena);
 	dbert_free(pack->alloc, pack);
 }
 

@@ -14,7 +14,7 @@ struct DbertPack
 	DbertPrecision precision;
 	const DbertKernels *kernels;
 	const DbertAllocator *alloc;
-	DbertModelPool	pool;			/* owns tensors, labels, file names */
+	DbertArena	arena;			/* owns tensors, labels, file names */
 	DbertConfig config;
 	const char **labels;		/* [config.n_labels] */
 	DbertTensorSet tensors;

@@ -147,7 +147,7 @@ measure(DbertTensor *t, int bits, uint64_t *bytes, DbertError *err)
 }
 
 static DbertStatus
-read_tensor(const DbertJson *header, const char *name, DbertModelPool *pool, DbertTensor *t,
+read_tensor(const DbertJson *header, const char *name, DbertArena *arena, DbertTensor *t,
 			DbertError *err)
 {
 	DbertJson	entry;
@@ -162,7 +162,7 @@ read_tensor(const DbertJson *header, const char *name, DbertModelPool *pool, Dbe
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: tensor name \"%s\" is longer than %d bytes",
 						  header->where, dbert_clip(name, clip), DBERT_TENSOR_NAME_MAX);
 	t->file = header->where;
-	t->name = dbert_pool_strndup(pool, name, strlen(name));
+	t->name = dbert_arena_strndup(arena, name, strlen(name));
 	if (t->name == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	entry.value = json_object_get(header->value, name);
@@ -223,7 +223,7 @@ check_tiling(DbertTensor *items, size_t count, const char *file, uint64_t buffer
 }
 
 static DbertStatus
-parse_header(const DbertJson *header, uint64_t data, uint64_t buffer, DbertModelPool *pool,
+parse_header(const DbertJson *header, uint64_t data, uint64_t buffer, DbertArena *arena,
 			 DbertTensor **items, size_t *count, DbertError *err)
 {
 	size_t		n = 0;
@@ -232,12 +232,12 @@ parse_header(const DbertJson *header, uint64_t data, uint64_t buffer, DbertModel
 
 	DBERT_TRY(dbert_json_expect(header, JSON_OBJECT, err));
 	DBERT_TRY(read_metadata(header, err));
-	*items = dbert_pool_alloc(pool, json_object_size(header->value), sizeof(DbertTensor));
+	*items = dbert_arena_alloc(arena, json_object_size(header->value), sizeof(DbertTensor));
 	if (*items == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	json_object_foreach((json_t *) header->value, name, value)
 		if (strcmp(name, "__metadata__") != 0)
-			DBERT_TRY(read_tensor(header, name, pool, &(*items)[n++], err));
+			DBERT_TRY(read_tensor(header, name, arena, &(*items)[n++], err));
 	DBERT_TRY(check_tiling(*items, n, header->where, buffer, err));
 	for (size_t i = 0; i < n; i++)
 		(*items)[i].offset += data;
@@ -272,7 +272,7 @@ read_header_length(const DbertSource *source, const char *file, uint64_t *header
 }
 
 DbertStatus
-dbert_safetensors_header(const DbertSource *source, const char *file, DbertModelPool *pool,
+dbert_safetensors_header(const DbertSource *source, const char *file, DbertArena *arena,
 						 const DbertPoll *poll, DbertTensor **items, size_t *count,
 						 DbertError *err)
 {
@@ -284,7 +284,7 @@ dbert_safetensors_header(const DbertSource *source, const char *file, DbertModel
 	DbertStatus status;
 
 	DBERT_TRY(read_header_length(source, file, &length, &size, err));
-	text = dbert_alloc(pool->alloc, (size_t) length);
+	text = dbert_alloc(arena->alloc, (size_t) length);
 	if (text == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory while reading \"%s\"", file);
 	status = dbert_file_read(source, file, 8, text, (size_t) length, poll, err);
@@ -292,12 +292,12 @@ dbert_safetensors_header(const DbertSource *source, const char *file, DbertModel
 		status = dbert_fail(err, DBERT_E_FORMAT, "%s: the header does not begin with \"{\"", file);
 	if (status == DBERT_OK)
 		status = dbert_json_parse(text, (size_t) length, file, 0, &root, err);
-	dbert_free(pool->alloc, text);
+	dbert_free(arena->alloc, text);
 	if (status != DBERT_OK)
 		return status;
 	header.value = root;
 	snprintf(header.where, sizeof(header.where), "%s", file);
-	status = parse_header(&header, 8 + length, size - 8 - length, pool, items, count, err);
+	status = parse_header(&header, 8 + length, size - 8 - length, arena, items, count, err);
 	json_decref(root);
 	for (size_t i = 0; status == DBERT_OK && i < *count; i++)
 		(*items)[i].file = file;

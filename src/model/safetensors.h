@@ -38,7 +38,7 @@ typedef struct DbertTensor
 	uint64_t	bytes;
 } DbertTensor;
 
-/* Sorted by name; everything belongs to the pool it was read with. */
+/* Sorted by name; everything belongs to the arena it was read with. */
 typedef struct DbertTensorSet
 {
 	DbertTensor *items;
@@ -50,7 +50,7 @@ typedef struct DbertTensorSet
  * Read the headers of the checkpoint in folder dir, and add its files to list.
  */
 extern DbertStatus dbert_tensors_open(const DbertSource *source, const char *dir,
-									  DbertModelPool *pool, const DbertPoll *poll,
+									  DbertArena *arena, const DbertPoll *poll,
 									  DbertTensorSet *set, DbertFileList *list,
 									  DbertError *err);
 

@@ -154,7 +154,7 @@ read_dense(const DbertJson *root, DbertSentence *out, DbertError *err)
 
 /* The config.json of a module, by its reader. */
 static DbertStatus
-read_module_file(const DbertSource *source, const char *dir, DbertModelPool *pool, const DbertPoll *poll,
+read_module_file(const DbertSource *source, const char *dir, DbertArena *arena, const DbertPoll *poll,
 				 DbertStatus (*reader) (const DbertJson *root, DbertSentence *out, DbertError *err),
 				 DbertSentence *out, DbertError *err)
 {
@@ -163,7 +163,7 @@ read_module_file(const DbertSource *source, const char *dir, DbertModelPool *poo
 	DbertStatus status;
 
 	status = dbert_json_load(source, dir, "config.json", DBERT_JSON_MAX, 0, false,
-							 pool->alloc, poll, &root, &at, err);
+							 arena->alloc, poll, &root, &at, err);
 	if (status == DBERT_OK)
 		status = reader(&at, out, err);
 	json_decref(root);
@@ -184,7 +184,7 @@ read_encoder_settings(const DbertJson *root, DbertSentence *out, DbertError *err
 }
 
 static DbertStatus
-read_encoder_file(const DbertSource *source, DbertModelPool *pool, const DbertPoll *poll,
+read_encoder_file(const DbertSource *source, DbertArena *arena, const DbertPoll *poll,
 				  DbertSentence *out, DbertFileList *list, DbertError *err)
 {
 	static const char *const names[] = {"sentence_bert_config.json", "sentence_distilbert_config.json"};
@@ -195,9 +195,9 @@ read_encoder_file(const DbertSource *source, DbertModelPool *pool, const DbertPo
 		DbertJson	at;
 		DbertStatus status;
 
-		DBERT_TRY(dbert_file_list_add(list, pool, source, out->dir, names[i], err));
+		DBERT_TRY(dbert_file_list_add(list, arena, source, out->dir, names[i], err));
 		status = dbert_json_load(source, out->dir, names[i], DBERT_JSON_MAX, DBERT_JSON_REALS,
-								 true, pool->alloc, poll, &root, &at, err);
+								 true, arena->alloc, poll, &root, &at, err);
 		if (status == DBERT_OK && root != NULL)
 			status = read_encoder_settings(&at, out, err);
 		json_decref(root);
@@ -211,7 +211,7 @@ read_encoder_file(const DbertSource *source, DbertModelPool *pool, const DbertPo
 
 /* *out = the prompt of that name, if there is one and it is not empty. */
 static DbertStatus
-read_prompt(const DbertJson *prompts, const char *name, DbertModelPool *pool, const char **out, DbertError *err)
+read_prompt(const DbertJson *prompts, const char *name, DbertArena *arena, const char **out, DbertError *err)
 {
 	const char *text = NULL;
 
@@ -219,7 +219,7 @@ read_prompt(const DbertJson *prompts, const char *name, DbertModelPool *pool, co
 		DBERT_TRY(dbert_json_string(prompts, name, &text, err));
 	if (text == NULL || *text == '\0')
 		return DBERT_OK;
-	*out = dbert_pool_strndup(pool, text, strlen(text));
+	*out = dbert_arena_strndup(arena, text, strlen(text));
 	return *out != NULL ? DBERT_OK : dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 }
 
@@ -230,7 +230,7 @@ read_prompt(const DbertJson *prompts, const char *name, DbertModelPool *pool, co
  * counts more.
  */
 static DbertStatus
-read_prompts(const DbertJson *root, DbertModelPool *pool, DbertSentence *out, DbertError *err)
+read_prompts(const DbertJson *root, DbertArena *arena, DbertSentence *out, DbertError *err)
 {
 	static const char *const passage[] = {"corpus", "passage", "document"};
 	DbertJson	prompts;
@@ -245,15 +245,15 @@ read_prompts(const DbertJson *root, DbertModelPool *pool, DbertSentence *out, Db
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: there is no prompt \"%s\", which is the default",
 						  root->where, dbert_clip(name, clip));
 	if (name != NULL)
-		DBERT_TRY(read_prompt(&prompts, name, pool, &out->prompts[DBERT_PROMPT_DEFAULT], err));
-	DBERT_TRY(read_prompt(&prompts, "query", pool, &out->prompts[DBERT_PROMPT_QUERY], err));
+		DBERT_TRY(read_prompt(&prompts, name, arena, &out->prompts[DBERT_PROMPT_DEFAULT], err));
+	DBERT_TRY(read_prompt(&prompts, "query", arena, &out->prompts[DBERT_PROMPT_QUERY], err));
 	for (int i = 0; i < 3; i++)
-		DBERT_TRY(read_prompt(&prompts, passage[i], pool, &out->prompts[DBERT_PROMPT_PASSAGE], err));
+		DBERT_TRY(read_prompt(&prompts, passage[i], arena, &out->prompts[DBERT_PROMPT_PASSAGE], err));
 	return DBERT_OK;
 }
 
 static DbertStatus
-read_prompts_file(const DbertSource *source, DbertModelPool *pool, const DbertPoll *poll,
+read_prompts_file(const DbertSource *source, DbertArena *arena, const DbertPoll *poll,
 				  DbertSentence *out, DbertError *err)
 {
 	json_t	   *root;
@@ -261,9 +261,9 @@ read_prompts_file(const DbertSource *source, DbertModelPool *pool, const DbertPo
 	DbertStatus status;
 
 	status = dbert_json_load(source, "", "config_sentence_transformers.json", DBERT_JSON_MAX,
-							 DBERT_JSON_REALS, true, pool->alloc, poll, &root, &at, err);
+							 DBERT_JSON_REALS, true, arena->alloc, poll, &root, &at, err);
 	if (status == DBERT_OK && root != NULL)
-		status = read_prompts(&at, pool, out, err);
+		status = read_prompts(&at, arena, out, err);
 	json_decref(root);
 	return status;
 }
@@ -295,18 +295,18 @@ read_module(const DbertJson *list, size_t i, const char **type, const char **pat
 
 /* The module's own files. */
 static DbertStatus
-read_known_module(const DbertSource *source, const char *type, const char *path, DbertModelPool *pool,
+read_known_module(const DbertSource *source, const char *type, const char *path, DbertArena *arena,
 				  const DbertPoll *poll, DbertSentence *out, DbertFileList *files, DbertError *err)
 {
-	DBERT_TRY(dbert_file_list_add(files, pool, source, path, "config.json", err));
+	DBERT_TRY(dbert_file_list_add(files, arena, source, path, "config.json", err));
 	if (strcmp(type, "Transformer") == 0)
 		snprintf(out->dir, sizeof(out->dir), "%s", path);
 	else if (strcmp(type, "Pooling") == 0)
-		return read_module_file(source, path, pool, poll, read_pooling, out, err);
+		return read_module_file(source, path, arena, poll, read_pooling, out, err);
 	else if (strcmp(type, "Dense") == 0)
 	{
 		snprintf(out->dense_dir, sizeof(out->dense_dir), "%s", path);
-		return read_module_file(source, path, pool, poll, read_dense, out, err);
+		return read_module_file(source, path, arena, poll, read_dense, out, err);
 	}
 	else
 		out->normalize = 1;
@@ -315,7 +315,7 @@ read_known_module(const DbertSource *source, const char *type, const char *path,
 
 /* The modules in their order, the last two may be missing; nothing else is supported. */
 static DbertStatus
-read_modules(const DbertSource *source, const DbertJson *list, DbertModelPool *pool,
+read_modules(const DbertSource *source, const DbertJson *list, DbertArena *arena,
 			 const DbertPoll *poll, DbertSentence *out, DbertFileList *files, DbertError *err)
 {
 	static const char *const order[] = {"Transformer", "Pooling", "Dense", "Normalize"};
@@ -335,7 +335,7 @@ read_modules(const DbertSource *source, const DbertJson *list, DbertModelPool *p
 			return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: module %zu, \"%s\", is not supported",
 							  list->where, i, dbert_clip(type, clip));
 		next++;
-		DBERT_TRY(read_known_module(source, type, path, pool, poll, out, files, err));
+		DBERT_TRY(read_known_module(source, type, path, arena, poll, out, files, err));
 	}
 	if (n < 2)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: no Transformer followed by a Pooling module",
@@ -344,7 +344,7 @@ read_modules(const DbertSource *source, const DbertJson *list, DbertModelPool *p
 }
 
 DbertStatus
-dbert_sentence_read(const DbertSource *source, DbertModelPool *pool, const DbertPoll *poll,
+dbert_sentence_read(const DbertSource *source, DbertArena *arena, const DbertPoll *poll,
 					DbertSentence *out, DbertFileList *list, DbertError *err)
 {
 	json_t	   *root;
@@ -355,18 +355,18 @@ dbert_sentence_read(const DbertSource *source, DbertModelPool *pool, const Dbert
 	out->pooling = DBERT_POOL_MEAN;
 	for (int i = 0; i < DBERT_PROMPTS; i++)
 		out->prompts[i] = "";
-	DBERT_TRY(dbert_file_list_add(list, pool, source, "", "modules.json", err));
-	DBERT_TRY(dbert_file_list_add(list, pool, source, "", "config_sentence_transformers.json", err));
+	DBERT_TRY(dbert_file_list_add(list, arena, source, "", "modules.json", err));
+	DBERT_TRY(dbert_file_list_add(list, arena, source, "", "config_sentence_transformers.json", err));
 	status = dbert_json_load(source, "", "modules.json", DBERT_JSON_MAX, 0, true,
-							 pool->alloc, poll, &root, &at, err);
+							 arena->alloc, poll, &root, &at, err);
 	if (status == DBERT_OK && root != NULL)
 		status = dbert_json_expect(&at, JSON_ARRAY, err);
 	if (status == DBERT_OK && root != NULL)
-		status = read_modules(source, &at, pool, poll, out, list, err);
+		status = read_modules(source, &at, arena, poll, out, list, err);
 	out->present = root != NULL;
 	json_decref(root);
 	if (status != DBERT_OK || !out->present)
 		return status;
-	DBERT_TRY(read_prompts_file(source, pool, poll, out, err));
-	return read_encoder_file(source, pool, poll, out, list, err);
+	DBERT_TRY(read_prompts_file(source, arena, poll, out, err));
+	return read_encoder_file(source, arena, poll, out, list, err);
 }

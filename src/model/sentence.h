@@ -20,7 +20,7 @@ typedef struct DbertSentence
 	int64_t		dense_out;		/* to that, */
 	bool		dense_bias;
 	int32_t		dense_act;		/* DbertAct */
-	const char *prompts[DBERT_PROMPTS]; /* "" for none; of the pool */
+	const char *prompts[DBERT_PROMPTS]; /* "" for none; of the arena */
 	int64_t		width;			/* of the pooled vectors, 0: not said */
 	int64_t		max_tokens;		/* 0: not said */
 	bool		lowercases;		/* texts are lower-cased before tokenising */
@@ -33,7 +33,7 @@ typedef struct DbertSentence
  * Module folders' files are added to list.  E_UNSUPPORTED names a module or
  * pooling mode there is no code for.
  */
-extern DbertStatus dbert_sentence_read(const DbertSource *source, DbertModelPool *pool,
+extern DbertStatus dbert_sentence_read(const DbertSource *source, DbertArena *arena,
 									   const DbertPoll *poll, DbertSentence *out,
 									   DbertFileList *list, DbertError *err);
 

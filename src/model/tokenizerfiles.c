@@ -31,48 +31,48 @@ typedef struct Files
 	size_t		vocab_len;
 } Files;
 
-static const char *const role_keys[DBERT_ROLES] = {
+static const char *const role_keys[DBERT_SPECIALS] = {
 	"unk_token", "cls_token", "sep_token", "pad_token", "mask_token", "bos_token", "eos_token"
 };
 
-static const char *const role_names[DBERT_ROLES] = {
+static const char *const role_names[DBERT_SPECIALS] = {
 	"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]", "", ""
 };
 
 static DbertStatus
 load_object(const DbertSource *source, const char *dir, const char *name, size_t max, int flags,
-			DbertModelPool *pool, const DbertPoll *poll, json_t **root, DbertJson *at, DbertError *err)
+			DbertArena *arena, const DbertPoll *poll, json_t **root, DbertJson *at, DbertError *err)
 {
-	DBERT_TRY(dbert_json_load(source, dir, name, max, flags, true, pool->alloc, poll, root, at, err));
+	DBERT_TRY(dbert_json_load(source, dir, name, max, flags, true, arena->alloc, poll, root, at, err));
 	return at->value != NULL ? dbert_json_expect(at, JSON_OBJECT, err) : DBERT_OK;
 }
 
 static DbertStatus
-load_files(const DbertSource *source, const char *dir, DbertModelPool *pool, const DbertPoll *poll,
+load_files(const DbertSource *source, const char *dir, DbertArena *arena, const DbertPoll *poll,
 		   Files *f, DbertError *err)
 {
 	char		path[DBERT_FILE_NAME_MAX];
 	bool		exists;
 
 	DBERT_TRY(load_object(source, dir, "tokenizer_config.json", DBERT_JSON_MAX, DBERT_JSON_REALS,
-						  pool, poll, &f->roots[0], &f->config, err));
+						  arena, poll, &f->roots[0], &f->config, err));
 	/* newer models say all of it in tokenizer_config.json */
 	if (json_object_get(f->config.value, "added_tokens_decoder") == NULL)
 	{
 		DBERT_TRY(load_object(source, dir, "special_tokens_map.json", DBERT_JSON_MAX,
-							  DBERT_JSON_REALS, pool, poll, &f->roots[1], &f->special_map, err));
+							  DBERT_JSON_REALS, arena, poll, &f->roots[1], &f->special_map, err));
 		DBERT_TRY(load_object(source, dir, "added_tokens.json", DBERT_JSON_MAX, 0,
-							  pool, poll, &f->roots[2], &f->added_map, err));
+							  arena, poll, &f->roots[2], &f->added_map, err));
 	}
 	DBERT_TRY(load_object(source, dir, "tokenizer.json", DBERT_VOCAB_MAX, 0,
-						  pool, poll, &f->roots[3], &f->tokenizer, err));
+						  arena, poll, &f->roots[3], &f->tokenizer, err));
 	if (f->tokenizer.value != NULL)
 		return DBERT_OK;
 	DBERT_TRY(dbert_file_exists(source, dir, "vocab.txt", &exists, err));
 	if (!exists)
 		return dbert_fail(err, DBERT_E_FORMAT, "the model has neither \"tokenizer.json\" nor \"vocab.txt\"");
 	DBERT_TRY(dbert_file_join(path, dir, "vocab.txt", err));
-	return dbert_file_load(source, path, DBERT_VOCAB_MAX, pool->alloc, poll,
+	return dbert_file_load(source, path, DBERT_VOCAB_MAX, arena->alloc, poll,
 						   &f->vocab, &f->vocab_len, err);
 }
 
@@ -101,9 +101,9 @@ read_token(const DbertJson *object, const char *key, DbertAddedToken *token, Dbe
 
 /* The tokens with a role, as tokenizer_config.json and the older map name them. */
 static DbertStatus
-read_roles(const Files *f, DbertAddedToken roles[DBERT_ROLES], DbertError *err)
+read_roles(const Files *f, DbertAddedToken roles[DBERT_SPECIALS], DbertError *err)
 {
-	for (int i = 0; i < DBERT_ROLES; i++)
+	for (int i = 0; i < DBERT_SPECIALS; i++)
 	{
 		roles[i] = (DbertAddedToken) {.id = -1,.special = true};
 		DBERT_TRY(read_token(&f->config, role_keys[i], &roles[i], err));
@@ -166,7 +166,7 @@ add_decoder(const DbertJson *config, DbertTokenSpec *t, DbertError *err)
 	DBERT_TRY(dbert_json_child(config, "added_tokens_decoder", JSON_OBJECT, &map, err));
 	if (map.value == NULL)
 		return DBERT_OK;
-	tokens = dbert_pool_alloc(t->pool, json_object_size(map.value), sizeof(*tokens));
+	tokens = dbert_arena_alloc(t->arena, json_object_size(map.value), sizeof(*tokens));
 	if (tokens == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	json_object_foreach((json_t *) map.value, key, value)
@@ -193,7 +193,7 @@ add_map(const DbertJson *map, DbertTokenSpec *t, DbertError *err)
 
 	if (map->value == NULL)
 		return DBERT_OK;
-	tokens = dbert_pool_alloc(t->pool, json_object_size(map->value), sizeof(*tokens));
+	tokens = dbert_arena_alloc(t->arena, json_object_size(map->value), sizeof(*tokens));
 	if (tokens == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	json_object_foreach((json_t *) map->value, text, id)
@@ -326,21 +326,21 @@ read_vocabulary(Files *f, DbertTokenSpec *t, DbertError *err)
 
 /* Resolve the tokens with a role and add those that are in the vocabulary. */
 static DbertStatus
-resolve_roles(DbertAddedToken roles[DBERT_ROLES], DbertTokenSpec *t, DbertError *err)
+resolve_roles(DbertAddedToken roles[DBERT_SPECIALS], DbertTokenSpec *t, DbertError *err)
 {
 	int32_t		unused;
-	int32_t    *ids[DBERT_ROLES] = {
+	int32_t    *ids[DBERT_SPECIALS] = {
 		&t->spec.unk_id, &t->spec.cls_id, &t->spec.sep_id, &t->spec.pad_id, &t->spec.mask_id,
 		&unused, &unused
 	};
 	char		clip[DBERT_CLIP];
 
-	for (int i = 0; i < DBERT_ROLES; i++)
+	for (int i = 0; i < DBERT_SPECIALS; i++)
 	{
 		const char *name = t->role[i] != NULL ? t->role[i] : roles[i].text;
 
 		*ids[i] = dbert_token_spec_find(t, name);
-		if (*ids[i] < 0 && i <= DBERT_ROLE_SEP)
+		if (*ids[i] < 0 && i <= DBERT_SPECIAL_SEP)
 			return dbert_fail(err, DBERT_E_FORMAT, "%s: the vocabulary has no token \"%s\"",
 							  t->file, dbert_clip(name, clip));
 		if (*ids[i] < 0)
@@ -355,14 +355,14 @@ resolve_roles(DbertAddedToken roles[DBERT_ROLES], DbertTokenSpec *t, DbertError 
 }
 
 static DbertStatus
-begin_spec(DbertTokenSpec *t, DbertModelPool *pool, int32_t vocab, DbertError *err)
+begin_spec(DbertTokenSpec *t, DbertArena *arena, int32_t vocab, DbertError *err)
 {
 	memset(t, 0, sizeof(*t));
-	t->pool = pool;
+	t->arena = arena;
 	t->limit = vocab;
-	t->tokens = dbert_pool_alloc(pool, (size_t) vocab, sizeof(*t->tokens));
-	t->lens = dbert_pool_alloc(pool, (size_t) vocab, sizeof(*t->lens));
-	t->added = dbert_pool_alloc(pool, DBERT_MAX_ADDED, sizeof(*t->added));
+	t->tokens = dbert_arena_alloc(arena, (size_t) vocab, sizeof(*t->tokens));
+	t->lens = dbert_arena_alloc(arena, (size_t) vocab, sizeof(*t->lens));
+	t->added = dbert_arena_alloc(arena, DBERT_MAX_ADDED, sizeof(*t->added));
 	if (t->tokens == NULL || t->lens == NULL || t->added == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	t->spec.tokens = t->tokens;
@@ -379,7 +379,7 @@ begin_spec(DbertTokenSpec *t, DbertModelPool *pool, int32_t vocab, DbertError *e
 static DbertStatus
 build_spec(Files *f, DbertTokenSpec *t, int64_t *max_tokens, DbertError *err)
 {
-	DbertAddedToken roles[DBERT_ROLES];
+	DbertAddedToken roles[DBERT_SPECIALS];
 	double		length = 0;
 
 	DBERT_TRY(read_roles(f, roles, err));
@@ -393,7 +393,7 @@ build_spec(Files *f, DbertTokenSpec *t, int64_t *max_tokens, DbertError *err)
 }
 
 static DbertStatus
-add_file_names(const DbertSource *source, const char *dir, DbertModelPool *pool, DbertFileList *list,
+add_file_names(const DbertSource *source, const char *dir, DbertArena *arena, DbertFileList *list,
 			   DbertError *err)
 {
 	static const char *const names[] = {
@@ -402,25 +402,25 @@ add_file_names(const DbertSource *source, const char *dir, DbertModelPool *pool,
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		DBERT_TRY(dbert_file_list_add(list, pool, source, dir, names[i], err));
+		DBERT_TRY(dbert_file_list_add(list, arena, source, dir, names[i], err));
 	return DBERT_OK;
 }
 
 DbertStatus
 dbert_tokenizer_files_read(const DbertSource *source, const char *dir, int32_t vocab,
-						   const DbertAllocator *alloc, DbertModelPool *pool,
+						   const DbertAllocator *alloc, DbertArena *arena,
 						   const DbertPoll *poll, DbertTokenizerFiles *out,
 						   DbertFileList *list, DbertError *err)
 {
 	Files		f;
 	DbertTokenSpec t;
-	DbertModelPool	scratch = {alloc, NULL};
+	DbertArena	scratch = {alloc, NULL};
 	DbertError	inner;
 	DbertStatus status;
 
 	memset(&f, 0, sizeof(f));
 	memset(out, 0, sizeof(*out));
-	DBERT_TRY(add_file_names(source, dir, pool, list, err));
+	DBERT_TRY(add_file_names(source, dir, arena, list, err));
 	status = load_files(source, dir, &scratch, poll, &f, err);
 	if (status == DBERT_OK)
 		status = begin_spec(&t, &scratch, vocab, err);
@@ -437,6 +437,6 @@ dbert_tokenizer_files_read(const DbertSource *source, const char *dir, int32_t v
 	for (size_t i = 0; i < sizeof(f.roots) / sizeof(f.roots[0]); i++)
 		json_decref(f.roots[i]);
 	dbert_free(alloc, f.vocab);
-	dbert_pool_end(&scratch);
+	dbert_arena_end(&scratch);
 	return status;
 }

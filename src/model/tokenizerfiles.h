@@ -25,7 +25,7 @@ typedef struct DbertTokenizerFiles
  */
 extern DbertStatus dbert_tokenizer_files_read(const DbertSource *source, const char *dir,
 											  int32_t vocab, const DbertAllocator *alloc,
-											  DbertModelPool *pool, const DbertPoll *poll,
+											  DbertArena *arena, const DbertPoll *poll,
 											  DbertTokenizerFiles *out, DbertFileList *list,
 											  DbertError *err);
 

@@ -86,7 +86,7 @@ read_model(const DbertJson *root, DbertTokenSpec *t, DbertError *err)
 		type = "WordPiece";
 	if (strcmp(type, "WordPiece") != 0)
 		return unsupported(&model, type, "WordPiece", err);
-	DBERT_TRY(dbert_json_string(&model, "unk_token", &t->role[DBERT_ROLE_UNK], err));
+	DBERT_TRY(dbert_json_string(&model, "unk_token", &t->role[DBERT_SPECIAL_UNK], err));
 	DBERT_TRY(dbert_json_string(&model, "continuing_subword_prefix", &t->spec.prefix, err));
 	DBERT_TRY(dbert_json_int(&model, "max_input_chars_per_word", 1, 1000000, &max_chars, err));
 	t->spec.max_word_chars = (int32_t) max_chars;
@@ -140,7 +140,7 @@ read_pre_tokenizer(const DbertJson *root, DbertError *err)
 
 /* BertProcessing: "cls": ["[CLS]", 101] */
 static DbertStatus
-read_pair(const DbertJson *object, const char *key, DbertRole role, DbertTokenSpec *t,
+read_pair(const DbertJson *object, const char *key, DbertSpecialToken role, DbertTokenSpec *t,
 		  DbertError *err)
 {
 	DbertJson	pair;
@@ -205,8 +205,8 @@ read_template(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 		!piece_is(pair.value, 4, "SpecialToken", sep, 1, NULL))
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
 						  "%s: only BERT's template \"[CLS] A [SEP] B [SEP]\" is supported", object->where);
-	t->role[DBERT_ROLE_CLS] = cls;
-	t->role[DBERT_ROLE_SEP] = sep;
+	t->role[DBERT_SPECIAL_CLS] = cls;
+	t->role[DBERT_SPECIAL_SEP] = sep;
 	return DBERT_OK;
 }
 
@@ -225,8 +225,8 @@ read_post_processor(const DbertJson *root, DbertTokenSpec *t, DbertError *err)
 		return read_template(&object, t, err);
 	if (strcmp(type, "BertProcessing") != 0)
 		return unsupported(&object, type, "BertProcessing", err);
-	DBERT_TRY(read_pair(&object, "cls", DBERT_ROLE_CLS, t, err));
-	return read_pair(&object, "sep", DBERT_ROLE_SEP, t, err);
+	DBERT_TRY(read_pair(&object, "cls", DBERT_SPECIAL_CLS, t, err));
+	return read_pair(&object, "sep", DBERT_SPECIAL_SEP, t, err);
 }
 
 static DbertStatus

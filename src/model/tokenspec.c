@@ -53,7 +53,7 @@ dbert_token_spec_index(DbertTokenSpec *t, DbertError *err)
 	size_t		n = 0,
 				kept = 0;
 
-	t->sorted = dbert_pool_alloc(t->pool, (size_t) t->spec.n_tokens, sizeof(*t->sorted));
+	t->sorted = dbert_arena_alloc(t->arena, (size_t) t->spec.n_tokens, sizeof(*t->sorted));
 	if (t->sorted == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	for (int32_t id = 0; id < t->spec.n_tokens; id++)

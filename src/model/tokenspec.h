@@ -15,21 +15,21 @@
 #define DBERT_MAX_ADDED 4096
 
 /* The tokens with a role. */
-typedef enum DbertRole
+typedef enum DbertSpecialToken
 {
-	DBERT_ROLE_UNK,
-	DBERT_ROLE_CLS,
-	DBERT_ROLE_SEP,
-	DBERT_ROLE_PAD,
-	DBERT_ROLE_MASK,
-	DBERT_ROLE_BOS,				/* of no use in BERT, but matched when named */
-	DBERT_ROLE_EOS,
-	DBERT_ROLES
-} DbertRole;
+	DBERT_SPECIAL_UNK,
+	DBERT_SPECIAL_CLS,
+	DBERT_SPECIAL_SEP,
+	DBERT_SPECIAL_PAD,
+	DBERT_SPECIAL_MASK,
+	DBERT_SPECIAL_BOS,				/* of no use in BERT, but matched when named */
+	DBERT_SPECIAL_EOS,
+	DBERT_SPECIALS
+} DbertSpecialToken;
 
 typedef struct DbertTokenSpec
 {
-	DbertModelPool  *pool;
+	DbertArena  *arena;
 	DbertTokenizerSpec spec;
 	const char **tokens;		/* [limit], spec.tokens */
 	size_t	   *lens;
@@ -37,7 +37,7 @@ typedef struct DbertTokenSpec
 	int32_t		limit;			/* rows of the word embedding */
 	struct DbertVocabEntry *sorted; /* [n_sorted] by text: the vocabulary without the added */
 	size_t		n_sorted;
-	const char *role[DBERT_ROLES];	/* names of the tokens with a role */
+	const char *role[DBERT_SPECIALS];	/* names of the tokens with a role */
 	int			strip_accents;	/* -1: as lowercase */
 	const char *file;			/* that the vocabulary came from, for messages */
 } DbertTokenSpec;

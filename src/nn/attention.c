@@ -43,12 +43,12 @@ typedef struct Projection
 } Projection;
 
 static DbertStatus
-run_blocks(Projection *p, DbertTask task)
+run_blocks(Projection *p, DbertWork work)
 {
-	p->block = dbert_block_rows(p->run->model, dbert_pool_threads(p->run->pool),
+	p->block = dbert_block_rows(p->run->model, dbert_threads_count(p->run->pool),
 								p->rows, p->linear.n, p->linear.k);
 	return dbert_run_loop(p->run, dbert_blocks(p->rows, p->block),
-						  (size_t) p->block * p->linear.n * p->linear.k, task, p);
+						  (size_t) p->block * p->linear.n * p->linear.k, work, p);
 }
 
 static DbertStatus

@@ -78,7 +78,7 @@ dbert_batch_free(DbertBatch *batch)
 }
 
 void
-dbert_batch_set_pool(DbertBatch *batch, DbertPool *pool)
+dbert_batch_set_threads(DbertBatch *batch, DbertThreads *pool)
 {
 	batch->pool = pool;
 }
@@ -571,7 +571,7 @@ measure_groups(const DbertBatch *batch, Group *max, size_t *workspace)
 		size_t		floats;
 
 		if (!dbert_encoder_workspace(&batch->model->config, g.tokens, g.longest,
-									 dbert_pool_threads(batch->pool), &floats))
+									 dbert_threads_count(batch->pool), &floats))
 			return false;
 		*workspace = floats > *workspace ? floats : *workspace;
 		max->count = g.count > max->count ? g.count : max->count;

@@ -23,7 +23,7 @@ struct DbertBatch
 	const DbertModel *model;
 	const DbertAllocator *alloc;
 	int			want;
-	DbertPool  *pool;			/* of the caller's, or NULL */
+	DbertThreads  *pool;			/* of the caller's, or NULL */
 	bool		has_run;		/* the results below are those of these texts */
 
 	/* The texts; arrays keep their memory when the batch is reset. */

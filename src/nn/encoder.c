@@ -116,20 +116,20 @@ dbert_worker_run(const DbertRun *run, int worker)
 }
 
 DbertStatus
-dbert_run_loop(const DbertRun *run, int n, size_t work, DbertTask task, void *ctx)
+dbert_run_loop(const DbertRun *run, int n, size_t madds, DbertWork work, void *ctx)
 {
 	size_t		share,			/* parts of a worker in a round */
 				round;
 
 	if (run->pool == NULL)
-		return dbert_parallel_for(NULL, 0, n, task, ctx);
-	share = ROUND_BLOCKS * block_work(run->model) / (work + 1) + 1;
-	round = share * dbert_pool_threads(run->pool);
+		return dbert_parallel_for(NULL, 0, n, work, ctx);
+	share = ROUND_BLOCKS * block_work(run->model) / (madds + 1) + 1;
+	round = share * dbert_threads_count(run->pool);
 	for (int first = 0, end; first < n; first = end)
 	{
 		end = first + (int) min_size(round, n - first);
 		DBERT_TRY(dbert_run_poll(run));
-		DBERT_TRY(dbert_parallel_for(run->pool, first, end, task, ctx));
+		DBERT_TRY(dbert_parallel_for(run->pool, first, end, work, ctx));
 	}
 	return DBERT_OK;
 }

@@ -32,7 +32,7 @@ typedef struct DbertRagged
 	const int32_t *wanted;		/* [n_wanted], each in 0 .. N-1 */
 	int32_t		n_wanted;
 
-	DbertPool  *pool;			/* threads to share the work; NULL: the caller's alone */
+	DbertThreads  *pool;			/* threads to share the work; NULL: the caller's alone */
 } DbertRagged;
 
 /*

@@ -46,7 +46,7 @@ dbert_feed_forward(const DbertRun *run, const DbertLayer *layer, float *x, int r
 {
 	FeedForward f = {.run = run, .layer = layer, .x = x, .rows = rows};
 
-	f.block = dbert_block_rows(run->model, dbert_pool_threads(run->pool),
+	f.block = dbert_block_rows(run->model, dbert_threads_count(run->pool),
 							   rows, layer->ffn_in.n, layer->ffn_in.k);
 	return dbert_run_loop(run, dbert_blocks(rows, f.block),
 						  2 * (size_t) f.block * layer->ffn_in.n * layer->ffn_in.k, run_block, &f);

@@ -61,7 +61,7 @@ typedef struct DbertRun
 {
 	const DbertModel *model;
 	DbertScratch scratch;
-	DbertPool  *pool;			/* NULL if the kernels' rows matter */
+	DbertThreads  *pool;			/* NULL if the kernels' rows matter */
 	const DbertPoll *poll;
 	DbertError *err;
 } DbertRun;
@@ -75,7 +75,7 @@ extern void dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size
  * With a pool it goes in rounds of some ten milliseconds, before each of which
  * the poll is asked: it may end the process, and must not while workers run.
  */
-extern DbertStatus dbert_run_loop(const DbertRun *run, int n, size_t work, DbertTask task, void *ctx);
+extern DbertStatus dbert_run_loop(const DbertRun *run, int n, size_t madds, DbertWork work, void *ctx);
 
 /* The run as a part of a loop sees it: scratch of its own, no poll if there is a pool. */
 extern DbertRun dbert_worker_run(const DbertRun *run, int worker);

@@ -345,11 +345,11 @@ answer(DbertTeacher *t, const DbertPoll *poll, DbertError *err)
 }
 
 static DbertStatus
-check_batch(const DbertTeacher *t, const DbertTrainBatch *batch, const DbertPool *pool, DbertError *err)
+check_batch(const DbertTeacher *t, const DbertTrainBatch *batch, const DbertThreads *pool, DbertError *err)
 {
 	const DbertTeacherOptions *o = &t->options;
 	bool		fits = batch->n_texts <= o->max_texts && batch->cu[batch->n_texts] <= o->max_tokens &&
-		dbert_pool_threads(pool) <= o->threads;
+		dbert_threads_count(pool) <= o->threads;
 
 	for (int b = 0; fits && b < batch->n_texts; b++)
 		fits = batch->cu[b + 1] - batch->cu[b] <= o->max_text_tokens;
@@ -357,7 +357,7 @@ check_batch(const DbertTeacher *t, const DbertTrainBatch *batch, const DbertPool
 }
 
 DbertStatus
-dbert_teacher_run(DbertTeacher *teacher, const DbertTrainBatch *batch, DbertPool *pool, const DbertPoll *poll,
+dbert_teacher_run(DbertTeacher *teacher, const DbertTrainBatch *batch, DbertThreads *pool, const DbertPoll *poll,
 				  DbertError *err)
 {
 	DbertRagged ragged = {

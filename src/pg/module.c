@@ -27,7 +27,7 @@ _PG_init(void)
 	distil_guc_init();
 	distil_modelcache_init();
 	distil_packfile_init();
-	distil_batch_init();
+	distil_scan_init();
 	distil_stats_init();
 	distil_preload_init();
 }

@@ -124,7 +124,7 @@ clip_factor(const DbertPass *pass, Update *u, int parts)
 	u->clip = 1;
 	if (max == 0)
 		return DBERT_OK;
-	DBERT_TRY(dbert_train_loop(&pass->run, parts, PARTS_BETWEEN, sum_part, u));
+	DBERT_TRY(dbert_train_parallel(&pass->run, parts, PARTS_BETWEEN, sum_part, u));
 	for (int i = 0; i < parts; i++)
 		sum += u->sums[i];
 	if (!isfinite(sum))
@@ -147,5 +147,5 @@ dbert_adamw_step(const DbertPass *pass)
 	};
 
 	DBERT_TRY(clip_factor(pass, &u, parts));
-	return dbert_train_loop(&pass->run, parts, PARTS_BETWEEN, update_part, &u);
+	return dbert_train_parallel(&pass->run, parts, PARTS_BETWEEN, update_part, &u);
 }

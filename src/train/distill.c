@@ -372,7 +372,7 @@ compare_states(const DbertPass *pass, int layers, const float *x, double *loss, 
 	};
 
 	DBERT_TRY(project(pass, x, pass->n, &s.x));
-	DBERT_TRY(dbert_train_loop(&pass->run, pass->n, ROWS_WORK / s.c + 1, state_row, &s));
+	DBERT_TRY(dbert_train_parallel(&pass->run, pass->n, ROWS_WORK / s.c + 1, state_row, &s));
 	for (int i = 0; i < pass->n; i++)
 		*loss += s.sums[i];
 	return DBERT_OK;
@@ -443,7 +443,7 @@ compare_vectors(const DbertPass *pass, double *loss, float *dy)
 	};
 
 	DBERT_TRY(project(pass, a->d, n, &s.x));
-	DBERT_TRY(dbert_train_loop(&pass->run, n, ROWS_WORK / s.c + 1, state_row, &s));
+	DBERT_TRY(dbert_train_parallel(&pass->run, n, ROWS_WORK / s.c + 1, state_row, &s));
 	for (int i = 0; i < n && dy == NULL; i++)
 	{
 		a->logits[i] = (float) (1 - s.sums[i]);

@@ -97,7 +97,7 @@ pool_part(void *ctx, int part, int worker)
 DbertStatus
 dbert_embedding_forward(const DbertPass *pass)
 {
-	return dbert_train_loop(&pass->run, dbert_train_parts(pass->batch->n_texts, PART_TEXTS), 1, pool_part,
+	return dbert_train_parallel(&pass->run, dbert_train_parts(pass->batch->n_texts, PART_TEXTS), 1, pool_part,
 							(void *) pass);
 }
 
@@ -145,7 +145,7 @@ dbert_embedding_backward(const DbertPass *pass, float *dx)
 {
 	Spread		s = {pass, dx};
 
-	return dbert_train_loop(&pass->run, dbert_train_parts(pass->batch->n_texts, PART_TEXTS), 1, spread_part, &s);
+	return dbert_train_parallel(&pass->run, dbert_train_parts(pass->batch->n_texts, PART_TEXTS), 1, spread_part, &s);
 }
 
 /* ---- losses ---- */
@@ -231,7 +231,7 @@ contrastive(Pairs *p, double *loss)
 	};
 
 	DBERT_TRY(dbert_product(run, &cosines));
-	DBERT_TRY(dbert_train_loop(run, dbert_train_parts(p->n, PART_PAIRS), 1, rank_part, p));
+	DBERT_TRY(dbert_train_parallel(run, dbert_train_parts(p->n, PART_PAIRS), 1, rank_part, p));
 	*loss = 0;
 	for (int i = 0; i < p->n; i++)
 		*loss += p->terms[i] / p->n;

@@ -378,7 +378,7 @@ decoder_gradient(const Block *b, const float *scaled)
 	};
 
 	DBERT_TRY(dbert_product(b->run, &p));
-	return dbert_train_loop(b->run, dbert_train_parts(b->vocab, PART_ROWS), 4, bias_part, (void *) b);
+	return dbert_train_parallel(b->run, dbert_train_parts(b->vocab, PART_ROWS), 4, bias_part, (void *) b);
 }
 
 /* dd[m, C] = dlogits' W, the scale afterwards */
@@ -409,8 +409,8 @@ run_block(Block *b)
 
 	DBERT_TRY(dbert_product(b->run, &p));
 	DBERT_TRY(b->soft > 0 ?
-			  dbert_train_loop(b->run, dbert_train_parts(b->m, SOFT_COLUMNS), 1, soft_columns_part, b) :
-			  dbert_train_loop(b->run, dbert_train_parts(b->m, PART_COLUMNS), 1, columns_part, b));
+			  dbert_train_parallel(b->run, dbert_train_parts(b->m, SOFT_COLUMNS), 1, soft_columns_part, b) :
+			  dbert_train_parallel(b->run, dbert_train_parts(b->m, PART_COLUMNS), 1, columns_part, b));
 	if (!b->differentiate)
 		return DBERT_OK;
 	scale_rows(d, b->scale, b->m, w->k, scaled);

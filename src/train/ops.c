@@ -35,14 +35,14 @@ min_int(int a, int b)
 
 /* The poll may end the process, so no worker may run while it is asked. */
 DbertStatus
-dbert_train_loop(const DbertTrainRun *run, int n, int between, DbertTask task, void *ctx)
+dbert_train_parallel(const DbertTrainRun *run, int n, int between, DbertWork work, void *ctx)
 {
-	int			round = between * dbert_pool_threads(run->pool);
+	int			round = between * dbert_threads_count(run->pool);
 
 	for (int first = 0; first < n; first += round)
 	{
 		DBERT_TRY(dbert_train_poll(run));
-		DBERT_TRY(dbert_parallel_for(run->pool, first, min_int(first + round, n), task, ctx));
+		DBERT_TRY(dbert_parallel_for(run->pool, first, min_int(first + round, n), work, ctx));
 	}
 	return DBERT_OK;
 }
@@ -70,10 +70,10 @@ typedef struct Rows
 } Rows;
 
 static DbertStatus
-loop_rows(Rows *rows, DbertTask task)
+loop_rows(Rows *rows, DbertWork work)
 {
 	rows->step = PART_ELEMENTS / rows->n + 1;
-	return dbert_train_loop(rows->run, dbert_train_parts(rows->m, rows->step), ROW_PARTS, task, rows);
+	return dbert_train_parallel(rows->run, dbert_train_parts(rows->m, rows->step), ROW_PARTS, work, rows);
 }
 
 /* First element and number of elements of a part. */
@@ -173,8 +173,8 @@ run_block(const DbertTrainRun *run, Block *b)
 	size_t		work = (size_t) min_int(b->m, PART_LANES) * min_int(b->n, PART_COLUMNS) * b->k,
 				between = run->kernels->block_work / work + 1;
 
-	DBERT_TRY(dbert_train_loop(run, packs, packs, pack_part, b));
-	return dbert_train_loop(run, parts, min_int(parts, (int) between), multiply_part, b);
+	DBERT_TRY(dbert_train_parallel(run, packs, packs, pack_part, b));
+	return dbert_train_parallel(run, parts, min_int(parts, (int) between), multiply_part, b);
 }
 
 /* The block at row i, column j and line l. */
@@ -275,7 +275,7 @@ sum_columns(const DbertTrainRun *run, const float *x, const float *y, int m, int
 {
 	Columns		s = {run->kernels->train, x, y, m, n, (float *) sum, (float *) dot};
 
-	return dbert_train_loop(run, dbert_train_parts(n, DBERT_SUM_COLUMNS), ROW_PARTS, columns_part, &s);
+	return dbert_train_parallel(run, dbert_train_parts(n, DBERT_SUM_COLUMNS), ROW_PARTS, columns_part, &s);
 }
 
 /* ---- layer norm ---- */

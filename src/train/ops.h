@@ -26,7 +26,7 @@ typedef struct DbertTrainRun
 {
 	const DbertKernels *kernels;
 	float	   *packed;			/* DBERT_PRODUCT_SCRATCH floats for products */
-	DbertPool  *pool;			/* or NULL */
+	DbertThreads  *pool;			/* or NULL */
 	const DbertPoll *poll;
 	DbertError *err;
 } DbertTrainRun;
@@ -34,10 +34,10 @@ typedef struct DbertTrainRun
 extern DbertStatus dbert_train_poll(const DbertTrainRun *run);
 
 /*
- * task(ctx, i, worker) for parts 0 .. n-1; each thread does so many of them, a
+ * work(ctx, i, worker) for parts 0 .. n-1; each thread does so many of them, a
  * few milliseconds' work, between two polls.
  */
-extern DbertStatus dbert_train_loop(const DbertTrainRun *run, int n, int between, DbertTask task, void *ctx);
+extern DbertStatus dbert_train_parallel(const DbertTrainRun *run, int n, int between, DbertWork work, void *ctx);
 
 /* How many parts of count make n. */
 static inline int

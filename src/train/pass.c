@@ -183,7 +183,7 @@ dbert_pass_attention(const DbertPass *pass, int layer)
 		.kv = alone ? qkv : qkv + c,.ldkv = alone ? 2 * c : 3 * c,
 		.dropout = dbert_pass_dropout(pass, DBERT_DROP_PROBABILITIES, layer),
 		.scratch = t->acts.attention,
-		.scratch_floats = dbert_self_attention_scratch(t->options.max_text_tokens, dbert_head_columns_most(t))
+		.scratch_floats = dbert_self_attention_scratch(t->options.max_text_tokens, dbert_attention_columns_most(t))
 	};
 
 	return s;

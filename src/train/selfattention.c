@@ -201,7 +201,7 @@ dbert_self_attention_forward(const DbertTrainRun *run, const DbertSelfAttention 
 {
 	HeadLoop	loop = {.run = run,.s = s,.context = context};
 
-	return dbert_train_loop(run, s->n_texts * s->heads, heads_between(s), forward_part, &loop);
+	return dbert_train_parallel(run, s->n_texts * s->heads, heads_between(s), forward_part, &loop);
 }
 
 /* h->dp holds the derivative by dropped, then that by q k' */
@@ -270,7 +270,7 @@ dbert_self_attention_backward(const DbertTrainRun *run, const DbertSelfAttention
 {
 	HeadLoop	loop = {.run = run,.s = s,.dcontext = dcontext,.dq = dq,.dkv = dkv};
 
-	return dbert_train_loop(run, s->n_texts * s->heads, heads_between(s), backward_part, &loop);
+	return dbert_train_parallel(run, s->n_texts * s->heads, heads_between(s), backward_part, &loop);
 }
 
 /* ---- a teacher's scores ---- */
@@ -337,5 +337,5 @@ dbert_self_attention_match(const DbertTrainRun *run, const DbertSelfAttention *s
 {
 	MatchLoop	loop = {.run = run,.s = s,.match = match};
 
-	return dbert_train_loop(run, s->n_texts * s->heads, heads_between(s), match_part, &loop);
+	return dbert_train_parallel(run, s->n_texts * s->heads, heads_between(s), match_part, &loop);
 }

@@ -194,7 +194,7 @@ extern DbertStatus dbert_trainer_create(DbertTrainBase *base, const DbertTrainOp
 extern void dbert_trainer_free(DbertTrainer *trainer);
 
 /* Threads for the runs to come, at most options.threads; NULL: the caller's alone. */
-extern void dbert_trainer_set_pool(DbertTrainer *trainer, DbertPool *pool);
+extern void dbert_trainer_set_pool(DbertTrainer *trainer, DbertThreads *pool);
 
 /* Whether the output layer is the base's. */
 extern bool dbert_trainer_kept_head(const DbertTrainer *trainer);

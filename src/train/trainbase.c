@@ -23,7 +23,7 @@ open_base(DbertTrainBase *b, const DbertSource *source, const DbertPoll *poll, D
 		status = dbert_pack_begin(source, "embed", DBERT_PRECISION_FP32, &dbert_kernels_scalar,
 								  b->alloc, poll, &b->pack, err);
 	DBERT_TRY(status);
-	DBERT_TRY(dbert_sentence_read(source, &b->pack->pool, poll, &sentence, &list, err));
+	DBERT_TRY(dbert_sentence_read(source, &b->pack->arena, poll, &sentence, &list, err));
 	memcpy(b->dir, sentence.dir, sizeof(b->dir));
 	b->sentence = sentence.present;
 	b->lowercases = sentence.lowercases;

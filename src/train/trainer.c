@@ -81,7 +81,7 @@ place_layers(const DbertTrainer *t, DbertLayout *l, DbertActs *a)
 }
 
 size_t
-dbert_head_columns_most(const DbertTrainer *t)
+dbert_attention_columns_most(const DbertTrainer *t)
 {
 	const DbertDistill *d = t->options.distill;
 	int			widest = d != NULL && d->attention > 0 && d->teacher_hidden > t->config.hidden ? d->teacher_hidden :
@@ -109,7 +109,7 @@ place_acts(DbertTrainer *t, DbertLayout *l, DbertActs *a)
 	a->t2 = dbert_layout_floats(l, n, c);
 	a->packed = dbert_layout_floats(l, DBERT_PRODUCT_SCRATCH, 1);
 	a->attention = dbert_layout_floats(l, o->threads,
-									   dbert_self_attention_scratch(o->max_text_tokens, dbert_head_columns_most(t)));
+									   dbert_self_attention_scratch(o->max_text_tokens, dbert_attention_columns_most(t)));
 	a->sums = dbert_layout_place(l, dbert_adamw_parts(&t->params), sizeof(double), 1);
 }
 
@@ -340,7 +340,7 @@ dbert_trainer_free(DbertTrainer *trainer)
 }
 
 void
-dbert_trainer_set_pool(DbertTrainer *trainer, DbertPool *pool)
+dbert_trainer_set_pool(DbertTrainer *trainer, DbertThreads *pool)
 {
 	trainer->pool = pool;
 }
@@ -441,8 +441,8 @@ dbert_pass_begin(DbertTrainer *t, const DbertTrainBatch *batch, bool training, c
 				 DbertError *err, DbertPass *pass)
 {
 	DBERT_TRY(check_batch(t, batch, err));
-	if (dbert_pool_threads(t->pool) > t->options.threads)
-		return dbert_fail(err, DBERT_E_LIMIT, "%d threads, but room is for %d", dbert_pool_threads(t->pool),
+	if (dbert_threads_count(t->pool) > t->options.threads)
+		return dbert_fail(err, DBERT_E_LIMIT, "%d threads, but room is for %d", dbert_threads_count(t->pool),
 						  t->options.threads);
 	*pass = (DbertPass)
 	{

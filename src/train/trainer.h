@@ -145,7 +145,7 @@ struct DbertTrainer
 	DbertParams params;
 	DbertActs	acts;
 	void	   *memory;			/* of all arrays */
-	DbertPool  *pool;
+	DbertThreads  *pool;
 	bool		layers_learn;
 	bool		embeddings_learn;
 	bool		kept_head;
@@ -190,7 +190,7 @@ extern DbertStatus dbert_pass_forward(const DbertPass *pass);
 extern DbertSelfAttention dbert_pass_attention(const DbertPass *pass, int layer);
 
 /* Columns of the widest heads that are looked at. */
-extern size_t dbert_head_columns_most(const DbertTrainer *t);
+extern size_t dbert_attention_columns_most(const DbertTrainer *t);
 
 /* E_INVALID: the loss is not finite */
 extern DbertStatus dbert_pass_check_loss(const DbertPass *pass, double loss);

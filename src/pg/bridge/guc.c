@@ -80,7 +80,7 @@ static void
 assign_threads(int newval, void *extra)
 {
 	if (newval != distil_guc_threads)
-		distil_pool_end();
+		distil_threads_end();
 }
 
 static void

@@ -18,23 +18,23 @@
 #include "pg/bridge/guc.h"
 #include "pg/bridge/threads.h"
 
-static DbertPool *pool = NULL;	/* of distil_guc_threads threads */
+static DbertThreads *pool = NULL;	/* of distil_guc_threads threads */
 
 void
-distil_pool_end(void)
+distil_threads_end(void)
 {
-	dbert_pool_free(pool);
+	dbert_threads_free(pool);
 	pool = NULL;
 }
 
 static void
 end_at_exit(int code, Datum arg)
 {
-	distil_pool_end();
+	distil_threads_end();
 }
 
-DbertPool *
-distil_pool(void)
+DbertThreads *
+distil_threads(void)
 {
 	static bool registered = false;
 	static DbertAllocator allocator;
@@ -50,7 +50,7 @@ distil_pool(void)
 		registered = true;
 	}
 	allocator = distil_allocator(TopMemoryContext);
-	if (dbert_pool_create(distil_guc_threads, &allocator, &pool, &err) != DBERT_OK)
+	if (dbert_threads_create(distil_guc_threads, &allocator, &pool, &err) != DBERT_OK)
 		distil_raise(&err, NULL);
 	return pool;
 }

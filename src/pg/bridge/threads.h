@@ -10,9 +10,9 @@
  * The backend's pool, NULL for a single thread; raises when the system gives
  * no more.  Valid until the setting changes: ask anew before each run.
  */
-extern DbertPool *distil_pool(void);
+extern DbertThreads *distil_threads(void);
 
-/* End the threads; the next distil_pool starts as many as are set then. */
-extern void distil_pool_end(void);
+/* End the threads; the next distil_threads starts as many as are set then. */
+extern void distil_threads_end(void);
 
 #endif

@@ -280,17 +280,17 @@ put_agreement(ReturnSetInfo *rsinfo, const CompareJob *job)
 /* ---- the function ---- */
 
 /* Both must read the last column as the same. */
-static DistilExampleWant
+static DistilLearn
 common_want(const DistilPredictor *a, const DistilPredictor *b)
 {
-	DistilExampleWant want_a = distil_predictor_want(a);
-	DistilExampleWant want_b = distil_predictor_want(b);
+	DistilLearn want_a = distil_predictor_want(a);
+	DistilLearn want_b = distil_predictor_want(b);
 
-	if (want_a == want_b && (want_a == DISTIL_WANT_NUMBERS || a->kind == b->kind))
+	if (want_a == want_b && (want_a == DISTIL_LEARN_NUMBERS || a->kind == b->kind))
 		return want_a;
-	if (want_a == DISTIL_WANT_MANY_OR_NUMBERS && (want_b == DISTIL_WANT_NUMBERS || a->kind == b->kind))
+	if (want_a == DISTIL_LEARN_MANY_OR_NUMBERS && (want_b == DISTIL_LEARN_NUMBERS || a->kind == b->kind))
 		return want_b;
-	if (want_b == DISTIL_WANT_MANY_OR_NUMBERS && (want_a == DISTIL_WANT_NUMBERS || a->kind == b->kind))
+	if (want_b == DISTIL_LEARN_MANY_OR_NUMBERS && (want_a == DISTIL_LEARN_NUMBERS || a->kind == b->kind))
 		return want_a;
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),

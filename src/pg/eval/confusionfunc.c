@@ -116,7 +116,7 @@ distil_confusion(PG_FUNCTION_ARGS)
 	job.occurs = palloc0_array(bool, Max(job.labels.n, 1));
 	job.pairs = hash_create("distilbert confusion", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	InitMaterializedSRF(fcinfo, 0);
-	counts = distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(1)), "query", DISTIL_WANT_CLASSES, visit, &job);
+	counts = distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(1)), "query", DISTIL_LEARN_CLASSES, visit, &job);
 	counts.null_answers = job.null_answers;
 	distil_examples_end(&counts, job.rows);
 	put_matrix((ReturnSetInfo *) fcinfo->resultinfo, &job);

@@ -34,7 +34,7 @@ typedef struct Reader
 {
 	DistilLabelKind kind;
 	bool		integers;
-	DistilExampleWant want;
+	DistilLearn want;
 	bool		optional;		/* is the label? */
 	Oid			label;			/* its type, below domains */
 	FmgrInfo	output;			/* of that type, or of its elements' */
@@ -97,9 +97,9 @@ raise_columns(const Reader *r, const char *argument, const char *detail, const c
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
-			 r->want == DISTIL_WANT_TEXTS ? errmsg("argument \"%s\" must be a query that gives texts", argument) :
-			 r->want == DISTIL_WANT_PAIRS ? errmsg("argument \"%s\" must be a query that gives pairs of texts", argument) :
-			 r->want == DISTIL_WANT_QUESTIONS ? errmsg("argument \"%s\" must be a query that gives questions and texts", argument) :
+			 r->want == DISTIL_LEARN_TEXTS ? errmsg("argument \"%s\" must be a query that gives texts", argument) :
+			 r->want == DISTIL_LEARN_PAIRS ? errmsg("argument \"%s\" must be a query that gives pairs of texts", argument) :
+			 r->want == DISTIL_LEARN_QUESTIONS ? errmsg("argument \"%s\" must be a query that gives questions and texts", argument) :
 			 errmsg("argument \"%s\" must be a query that gives texts and labels", argument),
 			 errdetail_internal("%s", detail), errhint("%s", hint)));
 }
@@ -109,11 +109,11 @@ how_to_write(const Reader *r)
 {
 	if (r->optional)
 		return "Write it as SELECT text FROM ..., or SELECT text, label FROM ...; for pairs of texts as SELECT text, text, label FROM ..., where the label may be NULL.";
-	if (r->want == DISTIL_WANT_TEXTS)
+	if (r->want == DISTIL_LEARN_TEXTS)
 		return "Write it as SELECT text FROM ...";
-	if (r->want == DISTIL_WANT_QUESTIONS)
+	if (r->want == DISTIL_LEARN_QUESTIONS)
 		return "Write it as SELECT question, text FROM ..., where the text is what the question is answered from.";
-	return r->want == DISTIL_WANT_PAIRS ?
+	return r->want == DISTIL_LEARN_PAIRS ?
 		"Write it as SELECT text, text FROM ... for texts that belong together, or SELECT text, text, number FROM ... for a number that says how near they are." :
 		"Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... for pairs of texts.";
 }
@@ -128,19 +128,19 @@ begin_label(Reader *r, Oid declared, const char *argument)
 	r->label = type;
 	r->element = get_element_type(type);
 	r->integers = is_integer(type);
-	if (r->want == DISTIL_WANT_SPANS)
+	if (r->want == DISTIL_LEARN_SPANS)
 	{
 		if (type != JSONBOID && type != JSONOID && !r->words)
 			raise_columns(r, argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
 						  "Entities are a jsonb array of objects, such as [{\"start\": 0, \"end\": 6, \"label\": \"LOC\"}], or tags of words: SELECT words, tags FROM ..., both of type text[].");
 		r->kind = DISTIL_LABEL_SPANS;
 	}
-	else if (r->want == DISTIL_WANT_NUMBERS || r->want == DISTIL_WANT_PAIRS || (r->want == DISTIL_WANT_MANY_OR_NUMBERS && !OidIsValid(r->element)))
+	else if (r->want == DISTIL_LEARN_NUMBERS || r->want == DISTIL_LEARN_PAIRS || (r->want == DISTIL_LEARN_MANY_OR_NUMBERS && !OidIsValid(r->element)))
 	{
 		if (!is_number(type))
 			raise_columns(r, argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
 						  "Numbers are needed here: give a column of type real, numeric or integer.");
-		r->kind = r->want == DISTIL_WANT_PAIRS ? DISTIL_LABEL_PAIR : DISTIL_LABEL_NUMBER;
+		r->kind = r->want == DISTIL_LEARN_PAIRS ? DISTIL_LABEL_PAIR : DISTIL_LABEL_NUMBER;
 	}
 	else if (OidIsValid(r->element) && names_classes(r->element))
 	{
@@ -177,15 +177,15 @@ kind_without_column(const Reader *r)
 {
 	switch (r->want)
 	{
-		case DISTIL_WANT_NUMBERS:
+		case DISTIL_LEARN_NUMBERS:
 			return DISTIL_LABEL_NUMBER;
-		case DISTIL_WANT_SPANS:
+		case DISTIL_LEARN_SPANS:
 			return DISTIL_LABEL_SPANS;
-		case DISTIL_WANT_TEXTS:
+		case DISTIL_LEARN_TEXTS:
 			return DISTIL_LABEL_NONE;
-		case DISTIL_WANT_PAIRS:
+		case DISTIL_LEARN_PAIRS:
 			return DISTIL_LABEL_PAIR;
-		case DISTIL_WANT_QUESTIONS:
+		case DISTIL_LEARN_QUESTIONS:
 			return DISTIL_LABEL_QUESTION;
 		default:
 			return DISTIL_LABEL_ONE;
@@ -198,9 +198,9 @@ columns_fit(const Reader *r, int n)
 {
 	switch (r->want)
 	{
-		case DISTIL_WANT_TEXTS:
+		case DISTIL_LEARN_TEXTS:
 			return n == 1;
-		case DISTIL_WANT_QUESTIONS:
+		case DISTIL_LEARN_QUESTIONS:
 			return n == 2;
 		default:
 			return n == 2 || n == 3 || (n == 1 && r->optional);
@@ -212,9 +212,9 @@ begin_reader(Reader *r, TupleDesc desc, const char *argument)
 {
 	if (!columns_fit(r, desc->natts))
 		raise_columns(r, argument, psprintf("The number of its columns is %d.", desc->natts), how_to_write(r));
-	r->pair = desc->natts == 3 || r->want == DISTIL_WANT_PAIRS || r->want == DISTIL_WANT_QUESTIONS;
+	r->pair = desc->natts == 3 || r->want == DISTIL_LEARN_PAIRS || r->want == DISTIL_LEARN_QUESTIONS;
 	r->labelled = desc->natts == r->pair + 2;
-	r->words = r->want == DISTIL_WANT_SPANS && desc->natts == 2 &&
+	r->words = r->want == DISTIL_LEARN_SPANS && desc->natts == 2 &&
 		is_text_array(SPI_gettypeid(desc, 1)) && is_text_array(SPI_gettypeid(desc, 2));
 	for (int i = 0; i <= r->pair && !r->words; i++)
 		begin_text(r, i, SPI_gettypeid(desc, i + 1), argument);
@@ -453,12 +453,12 @@ next_rows(uint64 rows, Size bytes)
 }
 
 DistilExampleCounts
-distil_examples_visit(const char *query, const char *argument, DistilExampleWant want,
+distil_examples_visit(const char *query, const char *argument, DistilLearn want,
 					  DistilExampleVisitor visitor, void *ctx)
 {
 	Reader		r = {
-		.want = want & ~DISTIL_WANT_OPTIONAL,.optional = want & DISTIL_WANT_OPTIONAL,
-		.counts.optional = want & DISTIL_WANT_OPTIONAL
+		.want = want & ~DISTIL_LEARN_OPTIONAL,.optional = want & DISTIL_LEARN_OPTIONAL,
+		.counts.optional = want & DISTIL_LEARN_OPTIONAL
 	};
 	MemoryContext scratch;
 	Portal		cursor;

@@ -20,17 +20,17 @@ typedef enum DistilLabelKind
 } DistilLabelKind;
 
 /* What the last column is to be read as. */
-typedef enum DistilExampleWant
+typedef enum DistilLearn
 {
-	DISTIL_WANT_CLASSES,		/* ONE or MANY, by its type */
-	DISTIL_WANT_NUMBERS,
-	DISTIL_WANT_MANY_OR_NUMBERS,	/* of which arrays are MANY */
-	DISTIL_WANT_SPANS,
-	DISTIL_WANT_TEXTS,			/* NONE */
-	DISTIL_WANT_PAIRS,			/* PAIR */
-	DISTIL_WANT_QUESTIONS,		/* QUESTION */
-	DISTIL_WANT_OPTIONAL = 0x10 /* with one of the others: the label may be NULL, or no column be there */
-} DistilExampleWant;
+	DISTIL_LEARN_CLASSES,		/* ONE or MANY, by its type */
+	DISTIL_LEARN_NUMBERS,
+	DISTIL_LEARN_MANY_OR_NUMBERS,	/* of which arrays are MANY */
+	DISTIL_LEARN_SPANS,
+	DISTIL_LEARN_TEXTS,			/* NONE */
+	DISTIL_LEARN_PAIRS,			/* PAIR */
+	DISTIL_LEARN_QUESTIONS,		/* QUESTION */
+	DISTIL_LEARN_OPTIONAL = 0x10 /* with one of the others: the label may be NULL, or no column be there */
+} DistilLearn;
 
 /* An entity in a text. */
 typedef struct DistilSpan
@@ -81,7 +81,7 @@ typedef void (*DistilExampleVisitor) (void *ctx, DistilLabelKind kind, bool inte
  * the SQL argument in errors.  Raises unless there are two columns, or three
  * for pairs, of fitting types; for NONE one; for QUESTION two; for PAIR two, or three.
  */
-extern DistilExampleCounts distil_examples_visit(const char *query, const char *argument, DistilExampleWant want,
+extern DistilExampleCounts distil_examples_visit(const char *query, const char *argument, DistilLearn want,
 												 DistilExampleVisitor visitor, void *ctx);
 
 /* A NULL-safe mention of what was left out, as NOTICE, if anything was. */

@@ -105,17 +105,17 @@ distil_answer_name(const DistilPredictor *p)
 	return names[p->kind];
 }
 
-DistilExampleWant
+DistilLearn
 distil_predictor_want(const DistilPredictor *p)
 {
 	if (p->kind == DISTIL_ANSWER_ENTITIES)
-		return DISTIL_WANT_SPANS;
+		return DISTIL_LEARN_SPANS;
 	if (p->kind == DISTIL_ANSWER_NUMBER || p->kind == DISTIL_ANSWER_SIMILARITY)
-		return DISTIL_WANT_NUMBERS;
+		return DISTIL_LEARN_NUMBERS;
 	/* one label: a tag that texts have or not, or a cross-encoder's score */
 	if (p->kind == DISTIL_ANSWER_LABELS && p->model->core->config.n_labels == 1)
-		return DISTIL_WANT_MANY_OR_NUMBERS;
-	return DISTIL_WANT_CLASSES;
+		return DISTIL_LEARN_MANY_OR_NUMBERS;
+	return DISTIL_LEARN_CLASSES;
 }
 
 static void
@@ -225,9 +225,9 @@ entities_in_words(const DistilPredictor *p, const DbertBatch *batch, int i, cons
 {
 	DistilPrediction said = {.there = true};
 	const char **tags = tags_of_words(p, batch, i, row);
-	DistilChunk *chunks = palloc_array(DistilChunk, Max(row->n_words, 1));
+	DistilTagRun *chunks = palloc_array(DistilTagRun, Max(row->n_words, 1));
 
-	said.n_entities = distil_find_chunks(tags, row->n_words, chunks);
+	said.n_entities = distil_find_tag_runs(tags, row->n_words, chunks);
 	said.entities = palloc_array(DistilTyped, Max(said.n_entities, 1));
 	for (int e = 0; e < said.n_entities; e++)
 	{

@@ -65,7 +65,7 @@ extern DistilPredictor distil_predictor(DistilModel *model, const char *function
 extern const char *distil_answer_name(const DistilPredictor *p);
 
 /* What the query's last column is to be read as. */
-extern DistilExampleWant distil_predictor_want(const DistilPredictor *p);
+extern DistilLearn distil_predictor_want(const DistilPredictor *p);
 
 /*
  * What the model says of rows [n], whose last column is of this kind; palloc'd.

@@ -163,7 +163,7 @@ tag_type(const char *tag)
 }
 
 int
-distil_find_chunks(const char *const *tags, int n, DistilChunk *chunks)
+distil_find_tag_runs(const char *const *tags, int n, DistilTagRun *chunks)
 {
 	int			count = 0;
 	bool		open = false;	/* may the last one go on? */
@@ -176,7 +176,7 @@ distil_find_chunks(const char *const *tags, int n, DistilChunk *chunks)
 		if (type != NULL && open && strchr("BSU", part) == NULL && strcmp(chunks[count - 1].type, type) == 0)
 			chunks[count - 1].last = i;
 		else if (type != NULL)
-			chunks[count++] = (DistilChunk) {i, i, type};
+			chunks[count++] = (DistilTagRun) {i, i, type};
 		open = type != NULL && strchr("ESLU", part) == NULL;
 	}
 	return count;
@@ -185,9 +185,9 @@ distil_find_chunks(const char *const *tags, int n, DistilChunk *chunks)
 void
 distil_spans_of_tags(const char *const *tags, DistilExample *row)
 {
-	DistilChunk *chunks = palloc(sizeof(DistilChunk) * Max(row->n_words, 1));
+	DistilTagRun *chunks = palloc(sizeof(DistilTagRun) * Max(row->n_words, 1));
 
-	row->n_spans = distil_find_chunks(tags, row->n_words, chunks);
+	row->n_spans = distil_find_tag_runs(tags, row->n_words, chunks);
 	row->spans = palloc(sizeof(DistilSpan) * Max(row->n_spans, 1));
 	for (int i = 0; i < row->n_spans; i++)
 		row->spans[i] = (DistilSpan) {row->words[chunks[i].first].start, row->words[chunks[i].last].end, chunks[i].type};
@@ -198,7 +198,7 @@ distil_spans_of_tags(const char *const *tags, DistilExample *row)
 
 /* The entities in the tags of the tokens that count, in order. */
 static int
-chunks_of(const char *const *labels, const int32 *truth, const int32 *tags, int n, DistilChunk *chunks)
+chunks_of(const char *const *labels, const int32 *truth, const int32 *tags, int n, DistilTagRun *chunks)
 {
 	const char **names = palloc(sizeof(char *) * Max(n, 1));
 	int			count = 0;
@@ -208,7 +208,7 @@ chunks_of(const char *const *labels, const int32 *truth, const int32 *tags, int 
 		if (truth[i] != DISTIL_TAG_NONE)
 			names[count++] = labels[tags[i]];
 	}
-	count = distil_find_chunks(names, count, chunks);
+	count = distil_find_tag_runs(names, count, chunks);
 	pfree(names);
 	return count;
 }
@@ -217,8 +217,8 @@ void
 distil_count_entities(const char *const *labels, const int32 *truth, const int32 *said, int n,
 					  DistilClassCount *count)
 {
-	DistilChunk *a = palloc(sizeof(DistilChunk) * Max(n, 1)),
-			   *b = palloc(sizeof(DistilChunk) * Max(n, 1));
+	DistilTagRun *a = palloc(sizeof(DistilTagRun) * Max(n, 1)),
+			   *b = palloc(sizeof(DistilTagRun) * Max(n, 1));
 	int			na = chunks_of(labels, truth, truth, n, a),
 				nb = chunks_of(labels, truth, said, n, b);
 

@@ -34,12 +34,12 @@ extern void distil_count_entities(const char *const *labels, const int32 *truth,
 								  DistilClassCount *count);
 
 /* An entity in tags. */
-typedef struct DistilChunk
+typedef struct DistilTagRun
 {
 	int			first;			/* tag */
 	int			last;
 	const char *type;			/* without the prefix */
-} DistilChunk;
+} DistilTagRun;
 
 /*
  * The entities in tags [n] of words, into chunks [at most n]; returns how many.
@@ -47,7 +47,7 @@ typedef struct DistilChunk
  * begin one, E- and S- end it, I- or another type begins one, too, where none
  * of its type goes on.  L- and U- (BILOU) are E- and S-; plain types are I-.
  */
-extern int	distil_find_chunks(const char *const *tags, int n, DistilChunk *chunks);
+extern int	distil_find_tag_runs(const char *const *tags, int n, DistilTagRun *chunks);
 
 /* row's spans from the tags [n_words] of its words. */
 extern void distil_spans_of_tags(const char *const *tags, DistilExample *row);

@@ -460,7 +460,7 @@ distil_model_batch(DistilModel *model, int want)
 	make_room();
 	batch = ensure_batch(model, want, &model->batches[want]);
 	dbert_batch_reset(batch);
-	dbert_batch_set_pool(batch, distil_pool());
+	dbert_batch_set_threads(batch, distil_threads());
 	return batch;
 }
 

@@ -76,7 +76,7 @@ fits(const DistilModel *model, int want, size_t tokens, Size room)
 	size_t		bytes;
 
 	return dbert_batch_memory(model->core, want, tokens + longest, longest,
-							  dbert_pool_threads(distil_pool()), &bytes) && bytes <= room;
+							  dbert_threads_count(distil_threads()), &bytes) && bytes <= room;
 }
 
 size_t

@@ -45,7 +45,7 @@
  * FuncExprs over Vars of OUTER_VAR.  targetlist and qual refer to it by
  * INDEX_VAR.  The child is the left one.  custom_private as below.
  */
-extern const CustomScanMethods distil_batch_methods;
+extern const CustomScanMethods distil_scan_methods;
 
 /* When a row may be read before it is asked for, and more often than it is. */
 typedef enum DistilAhead
@@ -55,14 +55,14 @@ typedef enum DistilAhead
 	DISTIL_AHEAD_NEVER
 } DistilAhead;
 
-extern bool distil_is_batch(const Plan *plan);
+extern bool distil_is_scan(const Plan *plan);
 
 /* custom_private, which workers get as text: one Integer */
-extern void distil_batch_set_ahead(CustomScan *scan, DistilAhead ahead);
-extern DistilAhead distil_batch_ahead(const CustomScan *scan);
+extern void distil_scan_set_ahead(CustomScan *scan, DistilAhead ahead);
+extern DistilAhead distil_scan_ahead(const CustomScan *scan);
 
 /* A List of FuncExprs: what custom_scan_tlist has after the child's columns. */
-extern List *distil_batch_calls(const CustomScan *scan);
+extern List *distil_scan_calls(const CustomScan *scan);
 
 /* ---- calls (batchscan_calls.c) ---- */
 
@@ -152,11 +152,11 @@ extern void distil_split_arguments(DistilRewrite *r, Plan *plan, DistilPlace at)
 extern List *distil_column_vars(List *tlist, int varno);
 
 /* Rewrites the statement in place; says whether there is a batch node now. */
-extern bool distil_batch_rewrite(PlannedStmt *stmt);
+extern bool distil_scan_rewrite(PlannedStmt *stmt);
 
 /* The same question about the calls of a statement, to be cheap. */
 extern bool distil_statement_has_task(PlannedStmt *stmt);
-extern bool distil_statement_has_batch(PlannedStmt *stmt);
+extern bool distil_statement_has_scan(PlannedStmt *stmt);
 
 /*
  * Call visit for the expressions and the node itself of all plan nodes of a
@@ -176,6 +176,6 @@ struct EState;
 extern bool distil_runs_to_end(struct EState *estate);
 
 /* Called once by _PG_init. */
-extern void distil_batch_init(void);
+extern void distil_scan_init(void);
 
 #endif

@@ -26,15 +26,15 @@ counts_size(int n)
 }
 
 Size
-distil_batch_estimate_dsm(CustomScanState *css, ParallelContext *pcxt)
+distil_scan_estimate_dsm(CustomScanState *css, ParallelContext *pcxt)
 {
 	return counts_size(pcxt->nworkers);
 }
 
 void
-distil_batch_initialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordinate)
+distil_scan_initialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordinate)
 {
-	DistilBatchState *state = (DistilBatchState *) css;
+	DistilScanState *state = (DistilScanState *) css;
 
 	state->shared = coordinate;
 	memset(state->shared, 0, counts_size(pcxt->nworkers));
@@ -43,20 +43,20 @@ distil_batch_initialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *c
 
 /* A rescan starts workers again: they go on counting. */
 void
-distil_batch_reinitialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordinate)
+distil_scan_reinitialize_dsm(CustomScanState *css, ParallelContext *pcxt, void *coordinate)
 {
 }
 
 void
-distil_batch_initialize_worker(CustomScanState *css, shm_toc *toc, void *coordinate)
+distil_scan_initialize_worker(CustomScanState *css, shm_toc *toc, void *coordinate)
 {
-	((DistilBatchState *) css)->shared = coordinate;
+	((DistilScanState *) css)->shared = coordinate;
 }
 
 void
-distil_batch_shut_down(CustomScanState *css)
+distil_scan_shut_down(CustomScanState *css)
 {
-	DistilBatchState *state = (DistilBatchState *) css;
+	DistilScanState *state = (DistilScanState *) css;
 	DistilSharedCounts *shared = state->shared;
 
 	if (shared == NULL)

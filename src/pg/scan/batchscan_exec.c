@@ -54,7 +54,7 @@ static TupleTableSlot *next_row(CustomScanState *css);
 static void end(CustomScanState *css);
 static void rescan(CustomScanState *css);
 
-const CustomScanMethods distil_batch_methods = {
+const CustomScanMethods distil_scan_methods = {
 	.CustomName = "DistilBatch",
 	.CreateCustomScanState = create_state
 };
@@ -65,37 +65,37 @@ static const CustomExecMethods exec_methods = {
 	.ExecCustomScan = next_row,
 	.EndCustomScan = end,
 	.ReScanCustomScan = rescan,
-	.EstimateDSMCustomScan = distil_batch_estimate_dsm,
-	.InitializeDSMCustomScan = distil_batch_initialize_dsm,
-	.ReInitializeDSMCustomScan = distil_batch_reinitialize_dsm,
-	.InitializeWorkerCustomScan = distil_batch_initialize_worker,
-	.ShutdownCustomScan = distil_batch_shut_down,
-	.ExplainCustomScan = distil_batch_explain
+	.EstimateDSMCustomScan = distil_scan_estimate_dsm,
+	.InitializeDSMCustomScan = distil_scan_initialize_dsm,
+	.ReInitializeDSMCustomScan = distil_scan_reinitialize_dsm,
+	.InitializeWorkerCustomScan = distil_scan_initialize_worker,
+	.ShutdownCustomScan = distil_scan_shut_down,
+	.ExplainCustomScan = distil_scan_explain
 };
 
 /* ---- the plan node ---- */
 
 bool
-distil_is_batch(const Plan *plan)
+distil_is_scan(const Plan *plan)
 {
 	return plan != NULL && IsA(plan, CustomScan) &&
-		((const CustomScan *) plan)->methods == &distil_batch_methods;
+		((const CustomScan *) plan)->methods == &distil_scan_methods;
 }
 
 void
-distil_batch_set_ahead(CustomScan *scan, DistilAhead ahead)
+distil_scan_set_ahead(CustomScan *scan, DistilAhead ahead)
 {
 	scan->custom_private = list_make1(makeInteger(ahead));
 }
 
 DistilAhead
-distil_batch_ahead(const CustomScan *scan)
+distil_scan_ahead(const CustomScan *scan)
 {
 	return (DistilAhead) intVal(linitial(scan->custom_private));
 }
 
 List *
-distil_batch_calls(const CustomScan *scan)
+distil_scan_calls(const CustomScan *scan)
 {
 	List	   *calls = NIL;
 
@@ -109,19 +109,19 @@ distil_batch_calls(const CustomScan *scan)
 static Node *
 create_state(CustomScan *scan)
 {
-	DistilBatchState *state = (DistilBatchState *) newNode(sizeof(DistilBatchState), T_CustomScanState);
+	DistilScanState *state = (DistilScanState *) newNode(sizeof(DistilScanState), T_CustomScanState);
 
 	state->css.methods = &exec_methods;
 	return (Node *) state;
 }
 
-DistilBatchState *
-distil_batch_state(PlanState *ps)
+DistilScanState *
+distil_scan_state(PlanState *ps)
 {
 	if (ps == NULL || !IsA(ps, CustomScanState) ||
 		((CustomScanState *) ps)->methods != &exec_methods)
 		return NULL;
-	return (DistilBatchState *) ps;
+	return (DistilScanState *) ps;
 }
 
 /* As ExecInitFunc does. */
@@ -136,7 +136,7 @@ check_privilege(Oid funcid)
 }
 
 static void
-begin_call(DistilBatchState *state, DistilCall *call, FuncExpr *expr)
+begin_call(DistilScanState *state, DistilCall *call, FuncExpr *expr)
 {
 	PlanState  *ps = &state->css.ss.ps;
 
@@ -170,10 +170,10 @@ same_texts(FuncExpr *a, FuncExpr *b)
 
 /* Texts are evaluated over the window's rows. */
 static void
-begin_calls(DistilBatchState *state)
+begin_calls(DistilScanState *state)
 {
 	CustomScan *plan = (CustomScan *) state->css.ss.ps.plan;
-	List	   *exprs = distil_batch_calls(plan);
+	List	   *exprs = distil_scan_calls(plan);
 	PlanState  *ps = &state->css.ss.ps;
 
 	ps->outerops = &TTSOpsMinimalTuple;
@@ -218,7 +218,7 @@ find_scan(PlanState *ps)
 		case T_TidRangeScanState:
 			return (ScanState *) ps;
 		case T_CustomScanState:
-			return distil_batch_state(ps) != NULL && ((ScanState *) ps)->ss_currentRelation != NULL ?
+			return distil_scan_state(ps) != NULL && ((ScanState *) ps)->ss_currentRelation != NULL ?
 				(ScanState *) ps : NULL;
 		default:
 			return NULL;
@@ -228,13 +228,13 @@ find_scan(PlanState *ps)
 static void
 begin(CustomScanState *css, EState *estate, int eflags)
 {
-	DistilBatchState *state = (DistilBatchState *) css;
+	DistilScanState *state = (DistilScanState *) css;
 	CustomScan *plan = (CustomScan *) css->ss.ps.plan;
 	PlanState  *child = ExecInitNode(outerPlan(plan), estate, eflags & ~EXEC_FLAG_MARK);
 
 	outerPlanState(css) = child;
 	state->n_inputs = list_length(outerPlan(plan)->targetlist);
-	state->ahead = distil_batch_ahead(plan);
+	state->ahead = distil_scan_ahead(plan);
 	state->enabled = distil_guc_enable_batching;
 	begin_calls(state);
 	if (eflags & EXEC_FLAG_EXPLAIN_ONLY)
@@ -256,7 +256,7 @@ end(CustomScanState *css)
 }
 
 static void
-forget_window(DistilBatchState *state)
+forget_window(DistilScanState *state)
 {
 	ExecClearTuple(state->row);
 	ExecClearTuple(state->css.ss.ss_ScanTupleSlot);
@@ -268,7 +268,7 @@ forget_window(DistilBatchState *state)
 static void
 rescan(CustomScanState *css)
 {
-	DistilBatchState *state = (DistilBatchState *) css;
+	DistilScanState *state = (DistilScanState *) css;
 	PlanState  *child = outerPlanState(css);
 
 	forget_window(state);
@@ -281,7 +281,7 @@ rescan(CustomScanState *css)
 /* ---- filling a window ---- */
 
 static void
-enlarge(DistilBatchState *state)
+enlarge(DistilScanState *state)
 {
 	MemoryContext context = state->css.ss.ps.state->es_query_cxt;
 	int			capacity = Max(state->capacity * 2, 8);
@@ -302,7 +302,7 @@ enlarge(DistilBatchState *state)
 }
 
 static void
-keep_row(DistilBatchState *state, TupleTableSlot *slot)
+keep_row(DistilScanState *state, TupleTableSlot *slot)
 {
 	MemoryContext old = MemoryContextSwitchTo(state->window);
 	int			i = state->count;
@@ -323,7 +323,7 @@ keep_row(DistilBatchState *state, TupleTableSlot *slot)
 }
 
 static bool
-is_full(const DistilBatchState *state)
+is_full(const DistilScanState *state)
 {
 	return state->count >= state->target ||
 		state->bytes + state->text_bytes >= work_mem * (Size) 1024 ||
@@ -331,7 +331,7 @@ is_full(const DistilBatchState *state)
 }
 
 static int
-window_rows(const DistilBatchState *state)
+window_rows(const DistilScanState *state)
 {
 	if (state->by_row || !state->enabled || state->ahead == DISTIL_AHEAD_NEVER)
 		return 1;
@@ -343,10 +343,10 @@ window_rows(const DistilBatchState *state)
 
 /* A child of ours hears whether the row is asked for. */
 static TupleTableSlot *
-fetch(DistilBatchState *state)
+fetch(DistilScanState *state)
 {
 	PlanState  *ps = outerPlanState(state);
-	DistilBatchState *child = distil_batch_state(ps);
+	DistilScanState *child = distil_scan_state(ps);
 
 	state->started = true;
 	if (child != NULL)
@@ -355,16 +355,16 @@ fetch(DistilBatchState *state)
 }
 
 static bool
-child_paused(DistilBatchState *state)
+child_paused(DistilScanState *state)
 {
-	DistilBatchState *child = distil_batch_state(outerPlanState(state));
+	DistilScanState *child = distil_scan_state(outerPlanState(state));
 
 	return child != NULL && child->paused;
 }
 
 /* Texts that fill a batch are enough; a window of fewer may be larger. */
 static void
-choose_next_target(DistilBatchState *state)
+choose_next_target(DistilScanState *state)
 {
 	if (state->count >= state->target && state->window_tokens < distil_guc_batch_tokens)
 		state->target = Min(state->target * 2, MAX_WINDOW_ROWS);
@@ -373,7 +373,7 @@ choose_next_target(DistilBatchState *state)
 }
 
 static void
-fill(DistilBatchState *state)
+fill(DistilScanState *state)
 {
 	int			rows = window_rows(state);
 	bool		paused = false;
@@ -403,25 +403,25 @@ fill(DistilBatchState *state)
 
 /* Is there an answer of this row that may not be computed yet? */
 static bool
-must_wait(const DistilBatchState *state, int row)
+must_wait(const DistilScanState *state, int row)
 {
 	for (int i = 0; i < state->n_calls && state->early; i++)
 	{
-		if (state->calls[i].cells[row].state == DISTIL_ANSWER_LATER)
+		if (state->calls[i].cells[row].state == DISTIL_CELL_LATER)
 			return true;
 	}
 	return false;
 }
 
 static Datum
-answer_of(DistilBatchState *state, DistilCall *call, int row, bool *isnull)
+answer_of(DistilScanState *state, DistilCall *call, int row, bool *isnull)
 {
 	DistilCell *cell = &call->cells[row];
 	MemoryContext old;
 	Datum		answer;
 
-	*isnull = cell->state == DISTIL_ANSWER_NULL;
-	if (cell->state != DISTIL_ANSWER_LATER)
+	*isnull = cell->state == DISTIL_CELL_NULL;
+	if (cell->state != DISTIL_CELL_LATER)
 		return *isnull ? (Datum) 0 : cell->answer;
 	old = MemoryContextSwitchTo(state->window);
 	answer = distil_call_now(state, call, cell, isnull);
@@ -431,7 +431,7 @@ answer_of(DistilBatchState *state, DistilCall *call, int row, bool *isnull)
 
 /* The child's columns and the answers become the scan tuple. */
 static void
-set_scan_tuple(DistilBatchState *state, int row)
+set_scan_tuple(DistilScanState *state, int row)
 {
 	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
 	int			n = state->n_inputs;
@@ -454,7 +454,7 @@ set_scan_tuple(DistilBatchState *state, int row)
 
 /* The next row of the window, projected; NULL if it does not pass. */
 static TupleTableSlot *
-pass_on(DistilBatchState *state)
+pass_on(DistilScanState *state)
 {
 	PlanState  *ps = &state->css.ss.ps;
 	ExprContext *econtext = ps->ps_ExprContext;
@@ -470,7 +470,7 @@ pass_on(DistilBatchState *state)
 }
 
 static TupleTableSlot *
-no_row(DistilBatchState *state)
+no_row(DistilScanState *state)
 {
 	ExecClearTuple(state->css.ss.ss_ScanTupleSlot);
 	if (state->css.ss.ps.ps_ProjInfo != NULL)
@@ -482,9 +482,9 @@ no_row(DistilBatchState *state)
 
 /* Bring the child back to the row that was passed on last. */
 static void
-give_back_rows(DistilBatchState *state)
+give_back_rows(DistilScanState *state)
 {
-	DistilBatchState *child = distil_batch_state(outerPlanState(state));
+	DistilScanState *child = distil_scan_state(outerPlanState(state));
 	int			rows = 0;
 
 	if (child != NULL)
@@ -503,7 +503,7 @@ give_back_rows(DistilBatchState *state)
 static TupleTableSlot *
 next_row(CustomScanState *css)
 {
-	DistilBatchState *state = (DistilBatchState *) css;
+	DistilScanState *state = (DistilScanState *) css;
 	TupleTableSlot *slot;
 
 	if (ScanDirectionIsBackward(css->ss.ps.state->es_direction) && !state->by_row)

@@ -31,7 +31,7 @@ explain_calls(CustomScan *scan, List *ancestors, ExplainState *es)
 	List	   *calls = NIL;
 	ListCell   *lc;
 
-	foreach(lc, distil_batch_calls(scan))
+	foreach(lc, distil_scan_calls(scan))
 		calls = lappend(calls, deparse_expression(lfirst(lc), context, prefix, false));
 	ExplainPropertyList("Calls", calls, es);
 }
@@ -73,7 +73,7 @@ explain_models(CustomScan *scan, ExplainState *es)
 	List	   *models = NIL;
 	ListCell   *lc;
 
-	foreach(lc, distil_batch_calls(scan))
+	foreach(lc, distil_scan_calls(scan))
 	{
 		const char *name = known_model(lfirst_node(FuncExpr, lc));
 
@@ -126,12 +126,12 @@ explain_counts(const DistilCounts *counts, ExplainState *es)
 }
 
 void
-distil_batch_explain(CustomScanState *css, List *ancestors, ExplainState *es)
+distil_scan_explain(CustomScanState *css, List *ancestors, ExplainState *es)
 {
 	CustomScan *scan = (CustomScan *) css->ss.ps.plan;
 
 	explain_calls(scan, ancestors, es);
 	explain_models(scan, es);
 	if (es->analyze)
-		explain_counts(&((DistilBatchState *) css)->counts, es);
+		explain_counts(&((DistilScanState *) css)->counts, es);
 }

@@ -68,7 +68,7 @@ plan_statement(Query *parse, const char *query_string, int cursor_options, Param
 	else
 		stmt = standard_planner(parse, query_string, cursor_options, params);
 	if (is_ours(stmt))
-		(void) distil_batch_rewrite(stmt);
+		(void) distil_scan_rewrite(stmt);
 	return stmt;
 }
 
@@ -76,11 +76,11 @@ static void
 start_statement(QueryDesc *desc, int eflags)
 {
 	if (!preloaded && !IsParallelWorker() && is_ours(desc->plannedstmt) &&
-		!distil_statement_has_batch(desc->plannedstmt))
+		!distil_statement_has_scan(desc->plannedstmt))
 	{
 		PlannedStmt *copy = copyObject(desc->plannedstmt);
 
-		if (distil_batch_rewrite(copy))
+		if (distil_scan_rewrite(copy))
 			desc->plannedstmt = copy;
 	}
 	if (prev_executor_start != NULL)
@@ -187,10 +187,10 @@ want_workers(PlannerInfo *root, Oid relid, bool inhparent, RelOptInfo *rel)
 }
 
 void
-distil_batch_init(void)
+distil_scan_init(void)
 {
 	preloaded = process_shared_preload_libraries_in_progress;
-	RegisterCustomScanMethods(&distil_batch_methods);
+	RegisterCustomScanMethods(&distil_scan_methods);
 
 	prev_planner = planner_hook;
 	planner_hook = plan_statement;

@@ -216,16 +216,16 @@ lower_limit(Plan *limit, DistilPlace at)
 
 	if (((Limit *) limit)->limitOption != LIMIT_OPTION_COUNT)
 		return limit;
-	for (Plan *p = top; distil_is_batch(p) && p->qual == NIL; p = outerPlan(p))
+	for (Plan *p = top; distil_is_scan(p) && p->qual == NIL; p = outerPlan(p))
 		last = p;
 	if (last == NULL)
 		return limit;
-	if (distil_is_batch(outerPlan(last)) && at.demand != DISTIL_DEMAND_END)
+	if (distil_is_scan(outerPlan(last)) && at.demand != DISTIL_DEMAND_END)
 	{
 		/* the limit parts them: they cannot tell each other what is read early */
 		if (at.demand == DISTIL_DEMAND_LESS)
 			return limit;
-		distil_batch_set_ahead((CustomScan *) last, DISTIL_AHEAD_RUN);
+		distil_scan_set_ahead((CustomScan *) last, DISTIL_AHEAD_RUN);
 	}
 
 	for (Plan *p = top;; p = outerPlan(p))
@@ -286,7 +286,7 @@ free_plan_node_id(PlannedStmt *stmt)
 }
 
 bool
-distil_batch_rewrite(PlannedStmt *stmt)
+distil_scan_rewrite(PlannedStmt *stmt)
 {
 	DistilRewrite r = {.s = {.stmt = stmt}};
 	DistilPlace top = {.demand = DISTIL_DEMAND_RUN};
@@ -296,7 +296,7 @@ distil_batch_rewrite(PlannedStmt *stmt)
 	r.next_id = free_plan_node_id(stmt);
 	rewrite_list(&r, stmt->subplans, sub);
 	stmt->planTree = rewrite_plan(&r, stmt->planTree, top);
-	if (!distil_statement_has_batch(stmt))
+	if (!distil_statement_has_scan(stmt))
 		return false;
 	stmt->jitFlags = PGJIT_NONE;
 	return true;

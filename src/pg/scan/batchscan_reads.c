@@ -235,7 +235,7 @@ expressions_of(Plan *plan, bool *known)
 			ADD(((HashJoin *) plan)->hashclauses);
 			break;
 		case T_CustomScan:
-			*known = distil_is_batch(plan);
+			*known = distil_is_scan(plan);
 			ADD(((CustomScan *) plan)->custom_scan_tlist);
 			break;
 		case T_SeqScan:
@@ -373,7 +373,7 @@ distil_arguments_may_raise(const CustomScan *scan)
 {
 	ListCell   *lc;
 
-	foreach(lc, distil_batch_calls(scan))
+	foreach(lc, distil_scan_calls(scan))
 	{
 		if (may_raise((Node *) lfirst_node(FuncExpr, lc)->args, NULL))
 			return true;
@@ -390,7 +390,7 @@ distil_inspect_rows(PlannedStmt *stmt, Plan *plan)
 {
 	DistilReads reads = {0};
 
-	while (distil_is_batch(plan))
+	while (distil_is_scan(plan))
 	{
 		reads.may_raise |= distil_arguments_may_raise((CustomScan *) plan) ||
 			may_raise((Node *) plan->targetlist, NULL) || may_raise((Node *) plan->qual, NULL);
@@ -434,7 +434,7 @@ find_task(Plan *plan, List *exprs, bool known, void *ctx)
 static DistilWalk
 find_batch(Plan *plan, List *exprs, bool known, void *ctx)
 {
-	*(bool *) ctx |= distil_is_batch(plan);
+	*(bool *) ctx |= distil_is_scan(plan);
 	return *(bool *) ctx ? DISTIL_WALK_STOP : DISTIL_WALK_ON;
 }
 
@@ -460,7 +460,7 @@ distil_statement_has_task(PlannedStmt *stmt)
 }
 
 bool
-distil_statement_has_batch(PlannedStmt *stmt)
+distil_statement_has_scan(PlannedStmt *stmt)
 {
 	return found_in(stmt, find_batch);
 }

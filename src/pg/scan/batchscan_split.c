@@ -123,7 +123,7 @@ make_batch(DistilRewrite *r, Plan *child, List *calls, bool shared)
 	Plan	   *plan = &scan->scan.plan;
 	ListCell   *lc;
 
-	scan->methods = &distil_batch_methods;
+	scan->methods = &distil_scan_methods;
 	scan->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	if (ExecSupportsBackwardScan(child))
 		scan->flags |= CUSTOMPATH_SUPPORT_BACKWARD_SCAN;
@@ -318,7 +318,7 @@ allow_ahead(DistilRewrite *r, Plan *top, Plan *plan, DistilPlace at)
 		ahead = ahead_of(r, stage, demand);
 		if (ahead == DISTIL_AHEAD_NEVER)
 			return false;
-		distil_batch_set_ahead(stage, ahead);
+		distil_scan_set_ahead(stage, ahead);
 	}
 	return true;
 }
@@ -496,16 +496,16 @@ batch_below(Plan *plan)
 {
 	while (IsA(plan, Sort))
 		plan = outerPlan(plan);
-	return distil_is_batch(plan) ? (CustomScan *) plan : NULL;
+	return distil_is_scan(plan) ? (CustomScan *) plan : NULL;
 }
 
 /* A column of the batch node below as the last one of plan. */
 static void
 pass_up(Plan *plan, Node *expr, int column)
 {
-	int			varno = distil_is_batch(plan) ? INDEX_VAR : OUTER_VAR;
+	int			varno = distil_is_scan(plan) ? INDEX_VAR : OUTER_VAR;
 
-	if (!distil_is_batch(plan))
+	if (!distil_is_scan(plan))
 	{
 		pass_up(outerPlan(plan), expr, column);
 		column = list_length(outerPlan(plan)->targetlist);
@@ -521,7 +521,7 @@ static int
 answering_call(CustomScan *below, Node *wanted)
 {
 	List	   *columns = distil_column_vars(below->custom_scan_tlist, INDEX_VAR);
-	List	   *calls = distil_batch_calls(below);
+	List	   *calls = distil_scan_calls(below);
 	ListCell   *lc;
 
 	foreach(lc, calls)

@@ -82,7 +82,7 @@ typedef struct Distinct
 
 typedef struct Pass
 {
-	DistilBatchState *state;
+	DistilScanState *state;
 	DistilModel *model;
 	int			n_calls;
 	DistilCall **calls;
@@ -249,9 +249,9 @@ give_answers(Pass *p, int row)
 		DistilCell *cell = &p->calls[c]->cells[row];
 		NullableDatum *answer = &p->answers[number * p->n_calls + c];
 
-		if (cell->state != DISTIL_ANSWER_LATER)
+		if (cell->state != DISTIL_CELL_LATER)
 			continue;
-		cell->state = answer->isnull ? DISTIL_ANSWER_NULL : DISTIL_ANSWER_READY;
+		cell->state = answer->isnull ? DISTIL_CELL_NULL : DISTIL_CELL_READY;
 		cell->answer = answer->value;
 	}
 }
@@ -270,7 +270,7 @@ count_pass(const Pass *p)
 static void
 run_pass(Pass *p)
 {
-	DistilBatchState *state = p->state;
+	DistilScanState *state = p->state;
 	DistilCell *cells = p->calls[0]->cells;
 
 	for (int c = 0; c < p->n_calls; c++)
@@ -300,7 +300,7 @@ run_pass(Pass *p)
 /* ---- calls ---- */
 
 static Datum
-evaluate(DistilBatchState *state, ExprState *expr, bool *isnull)
+evaluate(DistilScanState *state, ExprState *expr, bool *isnull)
 {
 	ExprContext *econtext = state->css.ss.ps.ps_ExprContext;
 
@@ -309,7 +309,7 @@ evaluate(DistilBatchState *state, ExprState *expr, bool *isnull)
 }
 
 static void
-take_texts(DistilBatchState *state, DistilCall *call, DistilCell *cell)
+take_texts(DistilScanState *state, DistilCall *call, DistilCell *cell)
 {
 	cell->text_is_null = false;
 	for (int i = 0; i < distil_task_texts(call->task); i++)
@@ -324,7 +324,7 @@ take_texts(DistilBatchState *state, DistilCall *call, DistilCell *cell)
 }
 
 void
-distil_window_take_texts(DistilBatchState *state, int i)
+distil_window_take_texts(DistilScanState *state, int i)
 {
 	for (int c = 0; c < state->n_calls; c++)
 	{
@@ -334,13 +334,13 @@ distil_window_take_texts(DistilBatchState *state, int i)
 			call->cells[i] = state->calls[call->same_texts].cells[i];
 		else
 			take_texts(state, call, &call->cells[i]);
-		call->cells[i].state = DISTIL_ANSWER_LATER;
+		call->cells[i].state = DISTIL_CELL_LATER;
 	}
 }
 
 /* The model's name and the options, which are the same for all rows of a window. */
 static void
-evaluate_values(DistilBatchState *state, DistilCall *call)
+evaluate_values(DistilScanState *state, DistilCall *call)
 {
 	call->is_null = false;
 	for (int i = distil_task_texts(call->task); i < call->n_args; i++)
@@ -376,14 +376,14 @@ open_model(DistilCall *call, bool needed)
 }
 
 static void
-mark_nulls(DistilBatchState *state, DistilCall *call)
+mark_nulls(DistilScanState *state, DistilCall *call)
 {
 	for (int row = 0; row < state->count; row++)
 	{
 		DistilCell *cell = &call->cells[row];
 
 		cell->state = call->is_null || cell->text_is_null ?
-			DISTIL_ANSWER_NULL : DISTIL_ANSWER_LATER;
+			DISTIL_CELL_NULL : DISTIL_CELL_LATER;
 	}
 }
 
@@ -396,7 +396,7 @@ same_prompt(const DistilModel *model, const DistilCall *a, const DistilCall *b)
 
 /* The calls that go with call c, and c. */
 static Pass
-collect_pass(DistilBatchState *state, int c)
+collect_pass(DistilScanState *state, int c)
 {
 	Pass		p = {.state = state,.model = state->calls[c].model};
 
@@ -416,7 +416,7 @@ collect_pass(DistilBatchState *state, int c)
 
 /* What the models did since total was before, for this node. */
 static void
-count_usage(DistilBatchState *state, const DistilUsage *before)
+count_usage(DistilScanState *state, const DistilUsage *before)
 {
 	DistilUsage done = distil_usage_since(&distil_usage_total, before);
 
@@ -424,7 +424,7 @@ count_usage(DistilBatchState *state, const DistilUsage *before)
 }
 
 void
-distil_window_compute(DistilBatchState *state, bool needed)
+distil_window_compute(DistilScanState *state, bool needed)
 {
 	MemoryContext old = MemoryContextSwitchTo(state->window);
 	DistilUsage before = distil_usage_total;
@@ -454,7 +454,7 @@ distil_window_compute(DistilBatchState *state, bool needed)
 /* ---- one row ---- */
 
 Datum
-distil_call_now(DistilBatchState *state, DistilCall *call, const DistilCell *cell, bool *isnull)
+distil_call_now(DistilScanState *state, DistilCall *call, const DistilCell *cell, bool *isnull)
 {
 	LOCAL_FCINFO(fcinfo, DISTIL_MAX_ARGS);
 	DistilUsage before = distil_usage_total;

@@ -9,18 +9,18 @@
 #include "pg/scan/batchscan.h"
 
 /* Where a call's answer for a row is. */
-typedef enum DistilAnswer
+typedef enum DistilCellState
 {
-	DISTIL_ANSWER_NULL,
-	DISTIL_ANSWER_READY,
-	DISTIL_ANSWER_LATER			/* to be computed when the row is passed on */
-} DistilAnswer;
+	DISTIL_CELL_NULL,
+	DISTIL_CELL_READY,
+	DISTIL_CELL_LATER			/* to be computed when the row is passed on */
+} DistilCellState;
 
 typedef struct DistilCell
 {
 	Datum		texts[2];		/* arguments; live as long as the window */
 	bool		text_is_null;	/* one of them is */
-	DistilAnswer state;
+	DistilCellState state;
 	Datum		answer;			/* as long as the window */
 } DistilCell;
 
@@ -56,7 +56,7 @@ typedef struct DistilSharedCounts
 	DistilCounts counts[FLEXIBLE_ARRAY_MEMBER];
 } DistilSharedCounts;
 
-typedef struct DistilBatchState
+typedef struct DistilScanState
 {
 	CustomScanState css;		/* must be first field */
 	int			n_inputs;		/* columns of the child */
@@ -92,43 +92,43 @@ typedef struct DistilBatchState
 
 	DistilCounts counts;
 	DistilSharedCounts *shared;
-} DistilBatchState;
+} DistilScanState;
 
 /* The state as one of ours, or NULL. */
-extern DistilBatchState *distil_batch_state(PlanState *ps);
+extern DistilScanState *distil_scan_state(PlanState *ps);
 
 /* ---- batchscan_window.c ---- */
 
 /* Evaluate the texts of row i, which is in state->row, and count their bytes. */
-extern void distil_window_take_texts(DistilBatchState *state, int i);
+extern void distil_window_take_texts(DistilScanState *state, int i);
 
 /*
  * Compute the calls of all rows of the window, in batches.  needed: the first
  * row has been asked for, so that what fails for all rows may fail now.  What
  * fails for one is left to be done later.
  */
-extern void distil_window_compute(DistilBatchState *state, bool needed);
+extern void distil_window_compute(DistilScanState *state, bool needed);
 
 /* The answer that was left for later; raises what there is to raise.  The
  * result lives in the current context. */
-extern Datum distil_call_now(DistilBatchState *state, DistilCall *call, const DistilCell *cell,
+extern Datum distil_call_now(DistilScanState *state, DistilCall *call, const DistilCell *cell,
 							 bool *isnull);
 
 /* ---- batchscan_counts.c: CustomExecMethods ---- */
 
 struct ParallelContext;
 struct shm_toc;
-extern Size distil_batch_estimate_dsm(CustomScanState *css, struct ParallelContext *pcxt);
-extern void distil_batch_initialize_dsm(CustomScanState *css, struct ParallelContext *pcxt,
+extern Size distil_scan_estimate_dsm(CustomScanState *css, struct ParallelContext *pcxt);
+extern void distil_scan_initialize_dsm(CustomScanState *css, struct ParallelContext *pcxt,
 										void *coordinate);
-extern void distil_batch_reinitialize_dsm(CustomScanState *css, struct ParallelContext *pcxt,
+extern void distil_scan_reinitialize_dsm(CustomScanState *css, struct ParallelContext *pcxt,
 										  void *coordinate);
-extern void distil_batch_initialize_worker(CustomScanState *css, struct shm_toc *toc,
+extern void distil_scan_initialize_worker(CustomScanState *css, struct shm_toc *toc,
 										   void *coordinate);
-extern void distil_batch_shut_down(CustomScanState *css);
+extern void distil_scan_shut_down(CustomScanState *css);
 
 /* ---- batchscan_explain.c ---- */
 
-extern void distil_batch_explain(CustomScanState *css, List *ancestors, struct ExplainState *es);
+extern void distil_scan_explain(CustomScanState *css, List *ancestors, struct ExplainState *es);
 
 #endif

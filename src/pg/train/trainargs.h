@@ -48,16 +48,16 @@ extern DistilTrainArgs distil_pretrain_args(FunctionCallInfo fcinfo);
 extern DistilTrainArgs distil_distill_args(FunctionCallInfo fcinfo);
 
 /* What the task learns from. */
-static inline DistilExampleWant
+static inline DistilLearn
 distil_train_wants(const DistilTrainArgs *args)
 {
 	if (strcmp(args->task, "regression") == 0)
-		return DISTIL_WANT_NUMBERS;
+		return DISTIL_LEARN_NUMBERS;
 	if (strcmp(args->task, "fill_mask") == 0)
-		return DISTIL_WANT_TEXTS;
+		return DISTIL_LEARN_TEXTS;
 	if (strcmp(args->task, "embed") == 0)
-		return DISTIL_WANT_PAIRS;
-	return strcmp(args->task, "entities") == 0 ? DISTIL_WANT_SPANS : DISTIL_WANT_CLASSES;
+		return DISTIL_LEARN_PAIRS;
+	return strcmp(args->task, "entities") == 0 ? DISTIL_LEARN_SPANS : DISTIL_LEARN_CLASSES;
 }
 
 /*

@@ -42,7 +42,7 @@ memory_limit(void)
 
 /* ---- the rows ---- */
 
-static DistilExampleWant
+static DistilLearn
 wants(const DistilTrainJob *job)
 {
 	return job->teacher != NULL ? distil_teacher_wants(job->teacher) : distil_train_wants(&job->args);
@@ -62,7 +62,7 @@ static void
 read_rows(DistilTrainJob *job)
 {
 	const DistilTrainArgs *args = &job->args;
-	DistilExampleWant want = wants(job);
+	DistilLearn want = wants(job);
 
 	distil_progress_phase(job->progress, DISTIL_PHASE_READING_ROWS);
 	begin_set(job);
@@ -243,7 +243,7 @@ plan_options(DistilTrainJob *job)
 			.learning_rate = args->learning_rate,.weight_decay = args->weight_decay,.warmup = args->warmup,
 			.max_grad_norm = 1,.max_texts = max_texts * distil_trainset_texts_each(job->set),.max_text_tokens = longest_text,
 			.max_batch_tokens = (int) Max(longest, Min(args->batch_tokens, longest * max_texts)),
-			.keep_best = args->early_stopping > 0,.threads = dbert_pool_threads(distil_pool()),
+			.keep_best = args->early_stopping > 0,.threads = dbert_threads_count(distil_threads()),
 			.kernels = distil_kernels()
 	};
 	job->batch = distil_trainbatch_create(job->set, max_texts, job->options.max_batch_tokens, job->n_labels);
@@ -328,7 +328,7 @@ run_loop(DistilTrainJob *job)
 		.teacher = job->teacher != NULL ? &job->teacher->value : NULL,.ctx = job
 	};
 
-	distil_train_loop(&job->loop);
+	distil_train_epochs(&job->loop);
 }
 
 static void
@@ -346,7 +346,7 @@ begin_masker(DistilTrainJob *job)
 	const DbertTokenizer *tokenizer = dbert_trainbase_tokenizer(job->base);
 	DistilMasker *masker;
 
-	if (wants(job) != DISTIL_WANT_TEXTS)
+	if (wants(job) != DISTIL_LEARN_TEXTS)
 		return;
 	if (tokenizer->mask_id < 0)
 		ereport(ERROR,
@@ -431,7 +431,7 @@ train(DistilTrainJob *job, MemoryContext context)
 		distil_teacher_read(job);
 	distil_train_must(job, dbert_trainer_create(job->base, &job->options, &job->allocator, distil_poll(), &job->trainer, &job->err));
 	check_result(job);
-	dbert_trainer_set_pool(job->trainer, distil_pool());
+	dbert_trainer_set_pool(job->trainer, distil_threads());
 	run_loop(job);
 	if (job->teacher != NULL)
 	{

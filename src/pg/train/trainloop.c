@@ -257,7 +257,7 @@ goes_on(const DistilTrainLoop *loop)
 }
 
 void
-distil_train_loop(DistilTrainLoop *loop)
+distil_train_epochs(DistilTrainLoop *loop)
 {
 	int32	   *order = palloc_extended(sizeof(int32) * loop->n_examples, MCXT_ALLOC_HUGE);
 	DbertError	err = {0};

@@ -2,7 +2,7 @@
  * trainloop.h -- epochs of steps, for every function that trains a model.
  *
  * A function says in a DistilTrainLoop what a step and an evaluation are, and
- * distil_train_loop runs them: order of the examples, rows of the result,
+ * distil_train_epochs runs them: order of the examples, rows of the result,
  * messages, early stopping.  Whatever a loop remembers from one step to the
  * next, the trainer's memory apart, is in its state.
  */
@@ -89,7 +89,7 @@ typedef struct DistilTrainLoop
  * evaluation are the trainer's then.  A training that is resumed gives the rows
  * of its earlier calls again.  Memory is of the current context.
  */
-extern void distil_train_loop(DistilTrainLoop *loop);
+extern void distil_train_epochs(DistilTrainLoop *loop);
 
 /* order[n]: 0 .. n-1 in random order */
 extern void distil_train_permute(int32 *order, int n, uint64 key);

@@ -343,7 +343,7 @@ raise_nothing(const DistilTrainSet *set, const char *argument, const DistilExamp
 }
 
 void
-distil_trainset_read(DistilTrainSet *set, const char *query, const char *argument, DistilExampleWant want)
+distil_trainset_read(DistilTrainSet *set, const char *query, const char *argument, DistilLearn want)
 {
 	int			before = set->n;
 	DistilExampleCounts counts;

@@ -70,7 +70,7 @@ extern DistilTrainSet *distil_trainset_create(const DbertTokenizer *tokenizer, c
  * Append the rows of a query.  Raises where there are none that are complete,
  * and where memory goes over the limit.
  */
-extern void distil_trainset_read(DistilTrainSet *set, const char *query, const char *argument, DistilExampleWant want);
+extern void distil_trainset_read(DistilTrainSet *set, const char *query, const char *argument, DistilLearn want);
 
 /* Number the classes anew, as labels[n_labels] has them: all that rows have must be among them. */
 extern void distil_trainset_renumber(DistilTrainSet *set, const char *const *labels, int n_labels);

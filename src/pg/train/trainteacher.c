@@ -127,18 +127,18 @@ distil_teacher_open_student(DistilTrainJob *job)
 
 /* ---- rows and labels ---- */
 
-DistilExampleWant
+DistilLearn
 distil_teacher_wants(const DistilTeacher *teacher)
 {
 	const DbertConfig *config = config_of(teacher);
 
 	if (config->head == DBERT_HEAD_MASK)
-		return DISTIL_WANT_TEXTS;
+		return DISTIL_LEARN_TEXTS;
 	if (config->head == DBERT_HEAD_SPAN)
-		return DISTIL_WANT_QUESTIONS;
+		return DISTIL_LEARN_QUESTIONS;
 	if (config->head == DBERT_HEAD_TOKEN)
-		return DISTIL_WANT_SPANS | DISTIL_WANT_OPTIONAL;
-	return (config->problem == DBERT_PROBLEM_REGRESSION ? DISTIL_WANT_NUMBERS : DISTIL_WANT_CLASSES) | DISTIL_WANT_OPTIONAL;
+		return DISTIL_LEARN_SPANS | DISTIL_LEARN_OPTIONAL;
+	return (config->problem == DBERT_PROBLEM_REGRESSION ? DISTIL_LEARN_NUMBERS : DISTIL_LEARN_CLASSES) | DISTIL_LEARN_OPTIONAL;
 }
 
 void
@@ -290,7 +290,7 @@ reading_options(const DistilTrainJob *job)
 {
 	DbertTeacherOptions o = {
 		.max_texts = job->options.max_texts,.max_tokens = job->options.max_batch_tokens,
-		.threads = dbert_pool_threads(distil_pool()),.n_states = job->teacher->n_states,
+		.threads = dbert_threads_count(distil_threads()),.n_states = job->teacher->n_states,
 		.attention = job->teacher->distill.attention > 0,.top = job->teacher->distill.top,
 		.temperature = job->teacher->distill.temperature
 	};
@@ -487,7 +487,7 @@ read_texts(DistilTrainJob *job, DbertTeacher *core, const DbertTeacherOptions *o
 		n = distil_trainbatch_fill(batch, set, order, first, set->n);
 		if (job->masker != NULL)
 			distil_mask_batch(job->masker, batch, order + first, 0);
-		distil_train_must(job, dbert_teacher_run(core, &batch->core, distil_pool(), distil_poll(), &job->err));
+		distil_train_must(job, dbert_teacher_run(core, &batch->core, distil_threads(), distil_poll(), &job->err));
 		keep_outputs(job, core, batch, first, n);
 	}
 	pfree(order);

@@ -57,7 +57,7 @@ extern DistilTeacher *distil_teacher_for_call(FmgrInfo *flinfo, const char *name
 extern void distil_teacher_open_student(struct DistilTrainJob *job);
 
 /* Labels are of its kind, if there are any. */
-extern DistilExampleWant distil_teacher_wants(const DistilTeacher *teacher);
+extern DistilLearn distil_teacher_wants(const DistilTeacher *teacher);
 
 /* job->set, empty. */
 extern void distil_teacher_begin_set(struct DistilTrainJob *job);
