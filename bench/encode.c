@@ -157,7 +157,8 @@ pool_of(int threads, DbertError *err)
 
 	if (threads < 2 || threads > DBERT_MAX_THREADS)
 		return NULL;
-	if (pools[threads] == NULL && dbert_threads_create(threads, &dbert_malloc_allocator, &pools[threads], err) != DBERT_OK)
+	if (pools[threads] == NULL &&
+		dbert_threads_create(threads, &dbert_malloc_allocator, &pools[threads], err) != DBERT_OK)
 		abort();
 	return pools[threads];
 }
@@ -198,8 +199,9 @@ time_batch(const DbertModel *model, const Job *job, DbertError *err)
 	if (dbert_encode(model, &batch, hidden, workspace, NULL, NULL, NULL, err) != DBERT_OK)
 		abort();
 	for (int b = 0; b < n; b++)
-		if (dbert_head_run(model, ids + cu[b], cu[b + 1] - cu[b], hidden + cu[b] * (size_t) config.hidden,
-						   workspace, logits, NULL, err) != DBERT_OK)
+		if (dbert_head_run(model, ids + cu[b], cu[b + 1] - cu[b],
+						   hidden + cu[b] * (size_t) config.hidden, workspace, logits, NULL,
+						   err) != DBERT_OK)
 			abort();
 	start = seconds(clock) - start;
 	free(ids);
@@ -220,7 +222,8 @@ main(int argc, char **argv)
 	DbertError	err = {0};
 
 	if (!dbert_precision_parse(argc > 2 ? argv[2] : "fp32", &precision) ||
-		dbert_kernels_choose(argc > 1 && strcmp(argv[1], "best") != 0 ? argv[1] : NULL, &kernels, &err) != DBERT_OK)
+		dbert_kernels_choose(argc > 1 && strcmp(argv[1], "best") != 0 ? argv[1] : NULL, &kernels,
+							 &err) != DBERT_OK)
 	{
 		fprintf(stderr, "%s\n", err.msg);
 		return 1;

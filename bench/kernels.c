@@ -94,7 +94,9 @@ multiply_add_256(void)
 
 static volatile float sink;
 
-/* GFLOP/s of multiply-adds in registers with 8 or 16 lanes; the best of some. */
+/*
+ * GFLOP/s of multiply-adds in registers with 8 or 16 lanes; the best of some.
+ */
 static double
 measure_peak(int lanes)
 {
@@ -130,7 +132,10 @@ multiply_add_widened(void)
 	for (int i = 0; i < ROUNDS; i++)
 #pragma GCC unroll 12
 		for (int j = 0; j < CHAINS; j++)
-			__asm__ volatile("vpmaddwd %1, %1, %%ymm15\n\tvpaddd %%ymm15, %0, %0" : "+x"(acc[j]) : "x"(a) : "xmm15");
+			__asm__ volatile("vpmaddwd %1, %1, %%ymm15\n\tvpaddd %%ymm15, %0, %0"
+							 : "+x"(acc[j])
+							 : "x"(a)
+							 : "xmm15");
 }
 
 static double
@@ -189,15 +194,17 @@ typedef struct Work
 static void
 call_linear(const Work *w, int which)
 {
-	w->table->linear(w->y, w->n, w->x, w->k, w->weights + which % w->weight_count * w->weight_floats,
-					 w->x, w->m, w->n, w->k, w->act);
+	w->table->linear(w->y, w->n, w->x, w->k,
+					 w->weights + which % w->weight_count * w->weight_floats, w->x, w->m, w->n,
+					 w->k, w->act);
 }
 
 static void
 call_int8(const Work *w, int which)
 {
-	w->table->int8->linear(w->y, w->n, w->x, w->k, w->weights + which % w->weight_count * w->weight_floats,
-						   w->x, w->m, w->n, w->k, w->act, w->scratch);
+	w->table->int8->linear(w->y, w->n, w->x, w->k,
+						   w->weights + which % w->weight_count * w->weight_floats, w->x, w->m,
+						   w->n, w->k, w->act, w->scratch);
 }
 
 static void
@@ -251,7 +258,8 @@ static double
 product_rate(const DbertKernels *table, bool int8, int m, int n, int k)
 {
 	Work		w = {.table = table, .m = m, .n = n, .k = k};
-	size_t		size = int8 ? table->int8->packed_size(n, k) : table->packed_linear_size(n, k) * sizeof(float);
+	size_t size =
+		int8 ? table->int8->packed_size(n, k) : table->packed_linear_size(n, k) * sizeof(float);
 	double		seconds;
 
 	w.weight_floats = (size + 63) / 64 * 16;
@@ -334,7 +342,8 @@ bench_rows(const DbertKernels *table)
 	printf("%s: row operations, elements/ns\n", table->name);
 	printf("  layer_norm_rows %.2f\n", 1e-9 * count / median_time(call_layer_norm, &w));
 	for (w.act = DBERT_ACT_NONE; w.act <= DBERT_ACT_TANH; w.act++)
-		printf("  product of depth 1, %s %.2f\n", names[w.act], 1e-9 * count / median_time(call_linear, &w));
+		printf("  product of depth 1, %s %.2f\n", names[w.act],
+			   1e-9 * count / median_time(call_linear, &w));
 	free(w.x);
 	free(w.y);
 	free(w.weights);

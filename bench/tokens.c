@@ -67,8 +67,8 @@ tokenize_lines(const DbertTokenizer *tokenizer, const char *text, size_t size, D
 
 		next = text + len + 1;
 		list->count = 0;
-		if (dbert_tokenize(tokenizer, text, len, NULL, 0, DBERT_NO_LIMIT, &dbert_malloc_allocator, NULL,
-						   list, &truncated, &err) != DBERT_OK)
+		if (dbert_tokenize(tokenizer, text, len, NULL, 0, DBERT_NO_LIMIT, &dbert_malloc_allocator,
+						   NULL, list, &truncated, &err) != DBERT_OK)
 			die(&err);
 		total += list->count;
 	}

@@ -32,7 +32,10 @@ typedef struct DbertBatch DbertBatch;
 #define DBERT_WANT_EMBEDDING	0x02
 #define DBERT_WANT_HIDDEN		0x04	/* of all tokens; no prompt is put before the text */
 
-/* The embedding is to be that of a query, or of a passage, of the model's prompts. */
+/*
+ * The embedding is to be that of a query, or of a passage, of the model's
+ * prompts.
+ */
 #define DBERT_WANT_QUERY		0x08
 #define DBERT_WANT_PASSAGE		0x10
 #define DBERT_WANT_END			0x20	/* one past all of them together */
@@ -64,7 +67,8 @@ typedef enum DbertLongText
 {
 	DBERT_LONG_ERROR,
 	DBERT_LONG_TRUNCATE,		/* only its beginning is read */
-	DBERT_LONG_TRUNCATE_FIRST,	/* the same; of a pair the first text alone gives way, as "only_first" */
+	/* the same; of a pair the first text alone gives way, as "only_first" */
+	DBERT_LONG_TRUNCATE_FIRST,
 	DBERT_LONG_WINDOW			/* it is read in overlapping windows */
 } DbertLongText;
 
@@ -73,12 +77,13 @@ typedef enum DbertLongText
 
 /*
  * Tokenise and append one text (and its pair, or NULL).  It is truncated as by
- * dbert_tokenize.  Windows have at most config.max_tokens tokens; those of a pair
- * for a SPAN head (question, context) at most 384, slices of the context that
- * overlap by 128, as in transformers' question-answering pipeline; of other pairs
- * the longer text is sliced.  E_TOO_LONG: for ERROR, the sentence telling both
- * numbers; or more than DBERT_MAX_TEXT_TOKENS.  E_LIMIT: a pair whose other text leaves
- * no room (in windows, or for TRUNCATE_FIRST).  On failure the batch is as it was.
+ * dbert_tokenize.  Windows have at most config.max_tokens tokens; those of a
+ * pair for a SPAN head (question, context) at most 384, slices of the context
+ * that overlap by 128, as in transformers' question-answering pipeline; of
+ * other pairs the longer text is sliced.  E_TOO_LONG: for ERROR, the sentence
+ * telling both numbers; or more than DBERT_MAX_TEXT_TOKENS.  E_LIMIT: a pair
+ * whose other text leaves no room (in windows, or for TRUNCATE_FIRST).  On
+ * failure the batch is as it was.
  */
 extern DbertStatus dbert_batch_add(DbertBatch *batch, const char *text, size_t len,
 								   const char *pair, size_t pair_len, DbertLongText long_text,
@@ -116,7 +121,10 @@ extern const float *dbert_batch_hidden(const DbertBatch *batch, int i);	/* [T, C
 /* What a batch that wants this puts before its texts; "" if nothing. */
 extern const char *dbert_prompt(const DbertModel *model, int want);
 
-/* Scale x[n] to length 1; zeros stay zeros, as in torch.nn.functional.normalize. */
+/*
+ * Scale x[n] to length 1; zeros stay zeros, as in
+ * torch.nn.functional.normalize.
+ */
 extern void dbert_normalize(float *x, int n);
 
 /* A sequence that the encoder read; most texts are one. */
@@ -126,16 +134,21 @@ typedef struct DbertWindow
 	int			first;			/* where the slice stands in the sequence */
 	int			count;
 	int			length;			/* of the sequence */
-	const float *logits;		/* [length, 2] (start, end) of a SPAN head, after a run; else NULL */
+	const float *logits; /* [length, 2] (start, end) of a SPAN head, after a run; else NULL */
 } DbertWindow;
 
-/* The windows of text i, in order; of a pair for a SPAN head, slices of the second text. */
+/*
+ * The windows of text i, in order; of a pair for a SPAN head, slices of the
+ * second text.
+ */
 extern int	dbert_batch_windows(const DbertBatch *batch, int i);
 extern DbertWindow dbert_batch_window(const DbertBatch *batch, int i, int number);
 
 /* ---- from logits to answers (src/task) ---- */
 
-/* scores[n_labels] by the model's problem; the rule of transformers' pipeline. */
+/*
+ * scores[n_labels] by the model's problem; the rule of transformers' pipeline.
+ */
 extern void dbert_classify_scores(const DbertModel *model, const float *logits, float *scores);
 
 /* Index of the best label. */
@@ -167,7 +180,7 @@ extern bool dbert_aggregation_parse(const char *name, DbertAggregation *out);
 
 typedef struct DbertEntity
 {
-	const char *label;			/* without its B-/I-/E-/S- prefix, except for NONE; label_len bytes */
+	const char *label; /* without its B-/I-/E-/S- prefix, except for NONE; label_len bytes */
 	size_t		label_len;
 	float		score;
 	int32_t		start;			/* characters of the text, 0-based */
@@ -186,7 +199,10 @@ extern DbertStatus dbert_batch_entities(const DbertBatch *batch, int i,
 
 /* ---- pairs of texts ---- */
 
-/* The label that says that the first text entails the second; -1: the model has none. */
+/*
+ * The label that says that the first text entails the second; -1: the model has
+ * none.
+ */
 extern int	dbert_entailment_label(const DbertModel *model);
 
 /*
@@ -197,7 +213,9 @@ extern int	dbert_entailment_label(const DbertModel *model);
 extern void dbert_zero_shot_scores(const DbertModel *model, const float *logits, int n,
 								   bool multi_label, float *scores);
 
-/* How well a document fits a query, by a model with one label; and 1 - score. */
+/*
+ * How well a document fits a query, by a model with one label; and 1 - score.
+ */
 extern float dbert_rerank_score(const DbertModel *model, const float *logits);
 extern float dbert_rerank_distance(const DbertModel *model, const float *logits);
 
@@ -248,9 +266,10 @@ typedef struct DbertAnswer
  * context.  None if the context has no tokens (unless no_answer).  *answers is
  * allocated from the batch's allocator, the caller frees it with dbert_free.
  */
-extern DbertStatus dbert_batch_answers(const DbertBatch *batch, int i, const char *context, size_t len,
-									   const DbertAnswerOptions *options, const DbertPoll *poll,
-									   DbertAnswer **answers, int *count, DbertError *err);
+extern DbertStatus dbert_batch_answers(const DbertBatch *batch, int i, const char *context,
+									   size_t len, const DbertAnswerOptions *options,
+									   const DbertPoll *poll, DbertAnswer **answers, int *count,
+									   DbertError *err);
 
 /* ---- teaching ---- */
 
@@ -273,19 +292,25 @@ typedef struct DbertTeacherOptions
 } DbertTeacherOptions;
 
 /* false: more than a size_t */
-extern bool dbert_teacher_bytes(const DbertModel *model, const DbertTeacherOptions *options, size_t *bytes);
+extern bool dbert_teacher_bytes(const DbertModel *model, const DbertTeacherOptions *options,
+								size_t *bytes);
 extern DbertStatus dbert_teacher_create(const DbertModel *model, const DbertTeacherOptions *options,
-										const DbertAllocator *alloc, DbertTeacher **teacher, DbertError *err);
+										const DbertAllocator *alloc, DbertTeacher **teacher,
+										DbertError *err);
 extern void dbert_teacher_free(DbertTeacher *teacher);
 
-/* Of batch the tokens are read and which are masked, not what is to be learnt.  E_LIMIT for one larger than promised. */
-extern DbertStatus dbert_teacher_run(DbertTeacher *teacher, const DbertTrainBatch *batch, DbertThreads *pool,
-									 const DbertPoll *poll, DbertError *err);
+/*
+ * Of batch the tokens are read and which are masked, not what is to be learnt.
+ * E_LIMIT for one larger than promised.
+ */
+extern DbertStatus dbert_teacher_run(DbertTeacher *teacher, const DbertTrainBatch *batch,
+									 DbertThreads *pool, const DbertPoll *poll, DbertError *err);
 
 /*
  * After a run, until the next: logits [B, n_labels] (SEQUENCE) or [N, n_labels]
- * (TOKEN), embeddings [B, E] of a model without a head; MASK: [n_masked, top + 1]
- * log q at the temperature of the likeliest tokens, these first, and of all others.
+ * (TOKEN), embeddings [B, E] of a model without a head; MASK: [n_masked, top +
+ * 1] log q at the temperature of the likeliest tokens, these first, and of all
+ * others.
  */
 extern const float *dbert_teacher_outputs(const DbertTeacher *teacher);
 

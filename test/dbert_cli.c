@@ -80,9 +80,9 @@ answer(const DbertModel *model, const DbertBatch *batch, int i, const char *what
 	if (dbert_batch_entities(batch, i, how, 0, &entities, &count, &err) != DBERT_OK)
 		die(&err);
 	for (int e = 0; e < count; e++)
-		json_array_append_new(list, json_pack("[s%,f,i,i]", entities[e].label, entities[e].label_len,
-											  (double) entities[e].score, (int) entities[e].start,
-											  (int) entities[e].end));
+		json_array_append_new(list, json_pack("[s%,f,i,i]", entities[e].label,
+											  entities[e].label_len, (double) entities[e].score,
+											  (int) entities[e].start, (int) entities[e].end));
 	dbert_free(&dbert_malloc_allocator, entities);
 	return list;
 }
@@ -99,7 +99,8 @@ main(int argc, char **argv)
 	if (argc < 3)
 		return 2;
 	model = open_model(argv[1], argv[3], argc > 4 ? argv[4] : NULL);
-	if (dbert_batch_create(model, strcmp(argv[2], "embed") == 0 ? DBERT_WANT_EMBEDDING : DBERT_WANT_LOGITS,
+	if (dbert_batch_create(model,
+						   strcmp(argv[2], "embed") == 0 ? DBERT_WANT_EMBEDDING : DBERT_WANT_LOGITS,
 						   &dbert_malloc_allocator, &batch, &err) != DBERT_OK)
 		die(&err);
 	while (getline(&line, &capacity, stdin) > 0)

@@ -3,7 +3,8 @@
  *
  *     DbertSource source = dir_source("test/fixtures/x");
  *
- * A file is opened and closed again by every call: slow, and nothing to release.
+ * A file is opened and closed again by every call: slow, and nothing to
+ * release.
  */
 #ifndef DBERT_DIRSOURCE_H
 #define DBERT_DIRSOURCE_H
@@ -56,7 +57,10 @@ dir_source(const char *dir)
 	return source;
 }
 
-/* The folder of the shared test data (DBERT_SHARED, else ../shared), or NULL when it is absent. */
+/*
+ * The folder of the shared test data (DBERT_SHARED, else ../shared), or NULL
+ * when it is absent.
+ */
 static inline const char *
 shared_dir(void)
 {

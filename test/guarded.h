@@ -25,7 +25,10 @@ random_float(void)
 	return (float) (seed >> 8) / 8388608.0f - 1;
 }
 
-/* count floats of -1 .. 1 between guards, 64-byte aligned; freed by guarded_free */
+/*
+ * count floats of -1 .. 1 between guards, 64-byte aligned; freed by
+ * guarded_free
+ */
 static float *
 guarded(size_t count)
 {
@@ -49,7 +52,8 @@ guarded_free(float *x, size_t count)
 
 	for (size_t i = 1; i <= GUARDS; i++)
 		broken += x[-(ptrdiff_t) i] != GUARD || x[count + i - 1] != GUARD;
-	CHECK_MSG(broken == 0, "%s: %d floats outside a buffer of %d overwritten", table->name, broken, (int) count);
+	CHECK_MSG(broken == 0, "%s: %d floats outside a buffer of %d overwritten", table->name, broken,
+			  (int) count);
 	free(x - GUARDS);
 }
 

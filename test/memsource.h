@@ -232,7 +232,8 @@ mem_half(float x)
 		return (uint16_t) (bits >> 16 & 0x8000) | 0x7c00 | (bits & 0x7fffff ? 0x200 : 0);
 	if (exponent == 0)
 		return 0;
-	return (uint16_t) ((bits >> 16 & 0x8000) | (uint32_t) (exponent - 112) << 10 | (bits >> 13 & 0x3ff));
+	return (uint16_t) ((bits >> 16 & 0x8000) | (uint32_t) (exponent - 112) << 10 |
+					   (bits >> 13 & 0x3ff));
 }
 
 static inline void
@@ -293,7 +294,8 @@ mem_save(MemModel *m, const char *file, int from, int to)
 		size_t		count = mem_count(t);
 
 		for (size_t j = 0; j < count; j++)
-			mem_store(t, j, j + 1 == count && t->bad != 0 ? t->bad : mem_value(t->name, j), out + n);
+			mem_store(t, j, j + 1 == count && t->bad != 0 ? t->bad : mem_value(t->name, j),
+					  out + n);
 		n += count * mem_width(t);
 	}
 	mem_put_bytes(m, file, out, n);
@@ -306,7 +308,10 @@ mem_model_save(MemModel *m)
 	mem_save(m, "model.safetensors", 0, m->n_tensors);
 }
 
-/* model.safetensors.index.json: the tensors up to split are in one shard, the others in another. */
+/*
+ * model.safetensors.index.json: the tensors up to split are in one shard, the
+ * others in another.
+ */
 static inline void
 mem_put_index(MemModel *m, int split, const char *first, const char *second)
 {
@@ -329,26 +334,39 @@ mem_put_index(MemModel *m, int split, const char *first, const char *second)
 #define MEM_L	2
 
 static const char *const mem_vocab =
-"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\nworld\n!\n##ly\nfine\na\nb\n##b\n";	/* 13: smaller is fine */
+	"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nhello\nworld\n!\n##ly\nfine\na\nb\n##b\n"; /* 13: smaller
+																					   is fine */
 
 static const char *const mem_tokenizer_json =
-"{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":["
-"{\"id\":0,\"content\":\"[PAD]\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":true},"
-"{\"id\":1,\"content\":\"[UNK]\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":true},"
-"{\"id\":2,\"content\":\"[CLS]\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":true},"
-"{\"id\":3,\"content\":\"[SEP]\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":true},"
-"{\"id\":4,\"content\":\"[MASK]\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,\"normalized\":false,\"special\":true}],"
-"\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":true,\"handle_chinese_chars\":true,\"strip_accents\":null,\"lowercase\":true},"
-"\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},"
-"\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"[CLS]\",\"type_id\":0}},"
-"{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":0}}],"
-"\"pair\":[{\"SpecialToken\":{\"id\":\"[CLS]\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},"
-"{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":0}},{\"Sequence\":{\"id\":\"B\",\"type_id\":1}},"
-"{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":1}}],\"special_tokens\":{}},"
-"\"decoder\":{\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true},"
-"\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##\","
-"\"max_input_chars_per_word\":100,\"vocab\":{\"[PAD]\":0,\"[UNK]\":1,\"[CLS]\":2,\"[SEP]\":3,\"[MASK]\":4,"
-"\"hello\":5,\"world\":6,\"!\":7,\"##ly\":8,\"fine\":9,\"a\":10,\"b\":11,\"##b\":12}}}";
+	"{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":["
+	"{\"id\":0,\"content\":\"[PAD]\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
+	"\"normalized\":false,\"special\":true},"
+	"{\"id\":1,\"content\":\"[UNK]\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
+	"\"normalized\":false,\"special\":true},"
+	"{\"id\":2,\"content\":\"[CLS]\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
+	"\"normalized\":false,\"special\":true},"
+	"{\"id\":3,\"content\":\"[SEP]\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
+	"\"normalized\":false,\"special\":true},"
+	"{\"id\":4,\"content\":\"[MASK]\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
+	"\"normalized\":false,\"special\":true}],"
+	"\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":true,\"handle_chinese_chars\":true,"
+	"\"strip_accents\":null,\"lowercase\":true},"
+	"\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},"
+	"\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"["
+	"CLS]\",\"type_id\":0}},"
+	"{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":0}"
+	"}],"
+	"\"pair\":[{\"SpecialToken\":{\"id\":\"[CLS]\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\","
+	"\"type_id\":0}},"
+	"{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":0}},{\"Sequence\":{\"id\":\"B\",\"type_id\":1}"
+	"},"
+	"{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":1}}],\"special_tokens\":{}},"
+	"\"decoder\":{\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true},"
+	"\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##"
+	"\","
+	"\"max_input_chars_per_word\":100,\"vocab\":{\"[PAD]\":0,\"[UNK]\":1,\"[CLS]\":2,\"[SEP]\":3,"
+	"\"[MASK]\":4,"
+	"\"hello\":5,\"world\":6,\"!\":7,\"##ly\":8,\"fine\":9,\"a\":10,\"b\":11,\"##b\":12}}}";
 
 static inline void
 mem_add_span_head(MemModel *m, const char *suffix)
@@ -359,7 +377,10 @@ mem_add_span_head(MemModel *m, const char *suffix)
 	mem_add_tensor(m, 0, 2, "qa_outputs.bias");
 }
 
-/* Architecture "DistilBert..." of that suffix; n_labels 0 for heads without labels. */
+/*
+ * Architecture "DistilBert..." of that suffix; n_labels 0 for heads without
+ * labels.
+ */
 static inline void
 mem_model_distilbert(MemModel *m, const char *suffix, int n_labels)
 {
@@ -387,7 +408,8 @@ mem_model_distilbert(MemModel *m, const char *suffix, int n_labels)
 
 		for (int i = 0; i < 4; i++)
 		{
-			mem_add_tensor(m, MEM_C, MEM_C, "%stransformer.layer.%d.attention.%s.weight", p, l, lin[i]);
+			mem_add_tensor(m, MEM_C, MEM_C, "%stransformer.layer.%d.attention.%s.weight", p, l,
+						   lin[i]);
 			mem_add_tensor(m, 0, MEM_C, "%stransformer.layer.%d.attention.%s.bias", p, l, lin[i]);
 		}
 		for (int i = 0; i < 2; i++)
@@ -449,11 +471,14 @@ mem_model_bert(MemModel *m, const char *suffix, const char *prefix, int n_labels
 
 		for (int i = 0; i < 4; i++)
 		{
-			mem_add_tensor(m, MEM_C, MEM_C, "%sencoder.layer.%d.attention.%s.weight", prefix, l, lin[i]);
+			mem_add_tensor(m, MEM_C, MEM_C, "%sencoder.layer.%d.attention.%s.weight", prefix, l,
+						   lin[i]);
 			mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.attention.%s.bias", prefix, l, lin[i]);
 		}
-		mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.attention.output.LayerNorm.weight", prefix, l);
-		mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.attention.output.LayerNorm.bias", prefix, l);
+		mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.attention.output.LayerNorm.weight", prefix,
+					   l);
+		mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.attention.output.LayerNorm.bias", prefix,
+					   l);
 		mem_add_tensor(m, MEM_F, MEM_C, "%sencoder.layer.%d.intermediate.dense.weight", prefix, l);
 		mem_add_tensor(m, 0, MEM_F, "%sencoder.layer.%d.intermediate.dense.bias", prefix, l);
 		mem_add_tensor(m, MEM_C, MEM_F, "%sencoder.layer.%d.output.dense.weight", prefix, l);

@@ -46,7 +46,8 @@ build_precision(const DbertSource *source, const char *task, DbertPrecision prec
 	DbertStatus status;
 
 	memset(b, 0, sizeof(*b));
-	DBERT_TRY(dbert_pack_begin(source, task, precision, kernels, &dbert_malloc_allocator, NULL, &pack, err));
+	DBERT_TRY(dbert_pack_begin(source, task, precision, kernels, &dbert_malloc_allocator, NULL,
+							   &pack, err));
 	b->size = dbert_pack_size(pack);
 	if (posix_memalign(&b->image, 64, b->size) != 0)
 		abort();

@@ -33,7 +33,10 @@ seen_activation(const DbertKernels *kernels, float *x, int n, int act)
 	free(pack);
 }
 
-/* x[n] = softmax(x): a query that reads the keys' first column, and values that tell the keys apart */
+/*
+ * x[n] = softmax(x): a query that reads the keys' first column, and values that
+ * tell the keys apart
+ */
 static inline void
 seen_softmax(const DbertKernels *kernels, float *x, int n)
 {

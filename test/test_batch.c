@@ -10,7 +10,8 @@
 #define MAX_TOKENS 12
 
 /* "a" .. "d", and "##b" so that "ab" is two tokens */
-static const char *const vocab[] = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "d", "##b"};
+static const char *const vocab[] = { "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]",
+									 "a",     "b",     "c",     "d",     "##b" };
 
 enum
 {
@@ -76,7 +77,8 @@ tiny_open(Tiny *t, DbertHead head)
 		lens[i] = strlen(vocab[i]);
 	spec.n_added = 1;
 	spec.added = &mask;
-	CHECK(dbert_tokenizer_compile(&spec, &dbert_malloc_allocator, &t->tokenizer, &size, NULL) == DBERT_OK);
+	CHECK(dbert_tokenizer_compile(&spec, &dbert_malloc_allocator, &t->tokenizer, &size, NULL) ==
+		  DBERT_OK);
 	CHECK(dbert_tokenizer_open(t->tokenizer, size, &t->model.tokenizer, NULL) == DBERT_OK);
 	for (int i = 0; i < VOCAB * HIDDEN; i++)
 	{
@@ -88,11 +90,17 @@ tiny_open(Tiny *t, DbertHead head)
 	for (int i = 0; i < HIDDEN; i++)
 		t->gamma[i] = 1;
 
-	t->model.config = (DbertConfig)
-	{
-		.family = DBERT_FAMILY_DISTILBERT,.head = head,.hidden = HIDDEN,.embedding = HIDDEN,.heads = 1,.ffn = 4,.vocab = VOCAB,
-			.positions = MAX_TOKENS,.max_tokens = MAX_TOKENS,.n_labels = 3,.norm_eps = 1e-12f
-	};
+	t->model.config = (DbertConfig){ .family = DBERT_FAMILY_DISTILBERT,
+									 .head = head,
+									 .hidden = HIDDEN,
+									 .embedding = HIDDEN,
+									 .heads = 1,
+									 .ffn = 4,
+									 .vocab = VOCAB,
+									 .positions = MAX_TOKENS,
+									 .max_tokens = MAX_TOKENS,
+									 .n_labels = 3,
+									 .norm_eps = 1e-12f };
 	for (int i = 0; i < DBERT_PROMPTS; i++)
 		t->model.prompts[i] = "";
 	t->model.kernels = &dbert_kernels_scalar;
@@ -104,7 +112,10 @@ tiny_open(Tiny *t, DbertHead head)
 	};
 }
 
-/* What the model gives for a token at a place, of the text or its pair: hidden[HIDDEN]. */
+/*
+ * What the model gives for a token at a place, of the text or its pair:
+ * hidden[HIDDEN].
+ */
 static void
 expected_hidden(const Tiny *t, int id, int place, int type, double *hidden)
 {
@@ -113,7 +124,8 @@ expected_hidden(const Tiny *t, int id, int place, int type, double *hidden)
 
 	for (int j = 0; j < HIDDEN; j++)
 	{
-		hidden[j] = t->word[id * HIDDEN + j] + t->position[place * HIDDEN + j] + t->type[type * HIDDEN + j];
+		hidden[j] =
+			t->word[id * HIDDEN + j] + t->position[place * HIDDEN + j] + t->type[type * HIDDEN + j];
 		mean += hidden[j] / HIDDEN;
 	}
 	for (int j = 0; j < HIDDEN; j++)
@@ -293,7 +305,8 @@ test_too_long(void)
 	CHECK(add(batch, exact, false, NULL) == DBERT_OK && !dbert_batch_truncated(batch, 0));
 	CHECK(add(batch, longer, false, &err) == DBERT_E_TOO_LONG);
 	CHECK_STR(err.msg, "text has 15 tokens, the model takes 12");
-	CHECK(dbert_batch_add(batch, exact, strlen(exact), "a ab", 4, false, NULL, &err) == DBERT_E_TOO_LONG);
+	CHECK(dbert_batch_add(batch, exact, strlen(exact), "a ab", 4, false, NULL, &err) ==
+		  DBERT_E_TOO_LONG);
 	CHECK_STR(err.msg, "text has 16 tokens, the model takes 12");
 	CHECK(dbert_batch_count(batch) == 1 && dbert_batch_tokens(batch) == MAX_TOKENS);
 
@@ -360,7 +373,8 @@ test_memory_is_kept(void)
 	int			live;
 
 	tiny_open(&tiny, DBERT_HEAD_TOKEN);
-	CHECK(dbert_batch_create(&tiny.model, DBERT_WANT_LOGITS | DBERT_WANT_EMBEDDING, &alloc, &batch, NULL) == DBERT_OK);
+	CHECK(dbert_batch_create(&tiny.model, DBERT_WANT_LOGITS | DBERT_WANT_EMBEDDING, &alloc, &batch,
+							 NULL) == DBERT_OK);
 	CHECK(fill_and_run(batch) == DBERT_OK);
 	live = counter.live;
 	for (int i = 0; i < 3; i++)
@@ -394,7 +408,8 @@ test_out_of_memory(void)
 		size_t		tokens;
 
 		counter = (Counter) {0, 0, tries++};
-		status = dbert_batch_create(&tiny.model, DBERT_WANT_LOGITS | DBERT_WANT_EMBEDDING, &alloc, &batch, NULL);
+		status = dbert_batch_create(&tiny.model, DBERT_WANT_LOGITS | DBERT_WANT_EMBEDDING, &alloc,
+									&batch, NULL);
 		if (status == DBERT_OK)
 			status = fill_and_run(batch);
 		CHECK(status == DBERT_OK || status == DBERT_E_NOMEM);

@@ -73,8 +73,9 @@ check_chunks(const char *text, int max_tokens, int overlap, const char *want)
 	DbertError	err = {0};
 	char		got[4096] = "";
 
-	CHECK_MSG(dbert_chunk(&tokenizer, text, strlen(text), max_tokens, overlap, &dbert_malloc_allocator, NULL,
-						  &chunks, &count, &err) == DBERT_OK, "%s", err.msg);
+	CHECK_MSG(dbert_chunk(&tokenizer, text, strlen(text), max_tokens, overlap,
+						  &dbert_malloc_allocator, NULL, &chunks, &count, &err) == DBERT_OK,
+			  "%s", err.msg);
 	for (int i = 0; i < count; i++)
 	{
 		size_t		len;
@@ -82,7 +83,8 @@ check_chunks(const char *text, int max_tokens, int overlap, const char *want)
 		int64_t		tokens;
 
 		snprintf(got + strlen(got), sizeof(got) - strlen(got), "|%.*s", (int) len, from);
-		CHECK(dbert_count_tokens(&tokenizer, from, len, &dbert_malloc_allocator, NULL, &tokens, NULL) == DBERT_OK);
+		CHECK(dbert_count_tokens(&tokenizer, from, len, &dbert_malloc_allocator, NULL, &tokens,
+								 NULL) == DBERT_OK);
 		CHECK_MSG(tokens <= max_tokens, "\"%.*s\" has %d tokens", (int) len, from, (int) tokens);
 	}
 	CHECK_STR(got, want);
@@ -143,7 +145,8 @@ test_characters(void)
 {
 	/* a mark that is no token stays with its letter */
 	check_chunks("cafe\xcc\x81 ab", 6, 0, "|cafe\xcc\x81|ab");
-	check_chunks("\xf0\x9f\x98\x80 \xf0\x9f\x98\x80 \xf0\x9f\x98\x80", 4, 0, "|\xf0\x9f\x98\x80 \xf0\x9f\x98\x80|\xf0\x9f\x98\x80");
+	check_chunks("\xf0\x9f\x98\x80 \xf0\x9f\x98\x80 \xf0\x9f\x98\x80", 4, 0,
+				 "|\xf0\x9f\x98\x80 \xf0\x9f\x98\x80|\xf0\x9f\x98\x80");
 	check_chunks("\xd7\xa9\xd7\x9c \xd7\xa2\xd7\x95", 3, 0, "|\xd7\xa9\xd7\x9c|\xd7\xa2\xd7\x95");
 }
 
@@ -163,22 +166,44 @@ test_refusals(void)
 	DbertChunk *chunks;
 	int			count;
 	DbertError	err;
-	const int	bad[][2] = {{2, 0}, {-1, 0}, {10, -1}, {10, 5}, {INT32_MAX, INT32_MAX}, {INT32_MIN, INT32_MIN}};
+	const int bad[][2] = { { 2, 0 },
+						   { -1, 0 },
+						   { 10, -1 },
+						   { 10, 5 },
+						   { INT32_MAX, INT32_MAX },
+						   { INT32_MIN, INT32_MIN } };
 
 	for (int i = 0; i < 6; i++)
 		CHECK(dbert_chunk(&tokenizer, "a", 1, bad[i][0], bad[i][1], &dbert_malloc_allocator, NULL,
-						  &chunks, &count, &err) == DBERT_E_INVALID && chunks == NULL && count == 0);
-	CHECK(dbert_chunk(&tokenizer, "\xff", 1, 10, 0, &dbert_malloc_allocator, NULL, &chunks, &count, &err) == DBERT_E_ENCODING);
-	CHECK(dbert_chunk(&tokenizer, "a", 1, INT32_MAX, 4, &dbert_malloc_allocator, NULL, &chunks, &count, &err) == DBERT_OK);
+						  &chunks, &count, &err) == DBERT_E_INVALID &&
+			  chunks == NULL && count == 0);
+	CHECK(dbert_chunk(&tokenizer, "\xff", 1, 10, 0, &dbert_malloc_allocator, NULL, &chunks, &count,
+					  &err) == DBERT_E_ENCODING);
+	CHECK(dbert_chunk(&tokenizer, "a", 1, INT32_MAX, 4, &dbert_malloc_allocator, NULL, &chunks,
+					  &count, &err) == DBERT_OK);
 	CHECK(count == 1);
 	dbert_free(&dbert_malloc_allocator, chunks);
 }
 
-/* Whatever the text: chunks fit, go forward, and leave out white space alone. */
+/*
+ * Whatever the text: chunks fit, go forward, and leave out white space alone.
+ */
 static void
 test_random(void)
 {
-	static const char *const pieces[] = {"a", "bc", "xyz", " ", ". ", "!", "\n", "\n\n", "'", "e\xcc\x81", "京", "。", "\xf0\x9f\x98\x80"};
+	static const char *const pieces[] = { "a",
+										  "bc",
+										  "xyz",
+										  " ",
+										  ". ",
+										  "!",
+										  "\n",
+										  "\n\n",
+										  "'",
+										  "e\xcc\x81",
+										  "京",
+										  "。",
+										  "\xf0\x9f\x98\x80" };
 	uint32_t	seed = 1;
 	char		text[600];
 
@@ -197,21 +222,24 @@ test_random(void)
 			seed = seed * 1664525 + 1013904223;
 			strcat(text, pieces[(seed >> 16) % 13]);
 		}
-		CHECK(dbert_chunk(&tokenizer, text, strlen(text), max_tokens, overlap, &dbert_malloc_allocator, NULL,
-						  &chunks, &count, NULL) == DBERT_OK);
+		CHECK(dbert_chunk(&tokenizer, text, strlen(text), max_tokens, overlap,
+						  &dbert_malloc_allocator, NULL, &chunks, &count, NULL) == DBERT_OK);
 		for (int i = 0; i < count; i++)
 		{
 			size_t		len;
 			const char *from = part(text, chunks[i].start, chunks[i].end, &len);
 			int64_t		tokens;
 
-			CHECK(dbert_count_tokens(&tokenizer, from, len, &dbert_malloc_allocator, NULL, &tokens, NULL) == DBERT_OK);
+			CHECK(dbert_count_tokens(&tokenizer, from, len, &dbert_malloc_allocator, NULL, &tokens,
+									 NULL) == DBERT_OK);
 			CHECK_MSG(tokens <= max_tokens, "\"%.*s\" of \"%s\"", (int) len, from, text);
-			CHECK(i == 0 || (chunks[i].start > chunks[i - 1].start && chunks[i].end > chunks[i - 1].end));
+			CHECK(i == 0 ||
+				  (chunks[i].start > chunks[i - 1].start && chunks[i].end > chunks[i - 1].end));
 			if (chunks[i].start > covered)
 			{
 				from = part(text, covered, chunks[i].start, &len);
-				CHECK_MSG(strspn(from, " \n") >= len, "\"%.*s\" is left out of \"%s\"", (int) len, from, text);
+				CHECK_MSG(strspn(from, " \n") >= len, "\"%.*s\" is left out of \"%s\"", (int) len,
+						  from, text);
 			}
 			covered = chunks[i].end;
 		}

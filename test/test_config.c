@@ -15,8 +15,8 @@ read_model(MemModel *m, const char *task, DbertConfig *config, char labels[256],
 	DbertSource source = mem_source(m);
 	DbertPack  *pack;
 
-	DBERT_TRY(dbert_pack_begin(&source, task, DBERT_PRECISION_FP32, &dbert_kernels_scalar, &dbert_malloc_allocator,
-							   NULL, &pack, err));
+	DBERT_TRY(dbert_pack_begin(&source, task, DBERT_PRECISION_FP32, &dbert_kernels_scalar,
+							   &dbert_malloc_allocator, NULL, &pack, err));
 	*config = *dbert_pack_config(pack);
 	if (labels != NULL)
 	{
@@ -24,7 +24,8 @@ read_model(MemModel *m, const char *task, DbertConfig *config, char labels[256],
 
 		labels[0] = '\0';
 		for (int i = 0; i < config->n_labels; i++)
-			n += (size_t) snprintf(labels + n, 256 - n, "%s%s", i ? "|" : "", dbert_pack_label(pack, i));
+			n += (size_t) snprintf(labels + n, 256 - n, "%s%s", i ? "|" : "",
+								   dbert_pack_label(pack, i));
 		CHECK(dbert_pack_label(pack, config->n_labels) == NULL);
 	}
 	dbert_pack_end(pack);
@@ -67,22 +68,34 @@ bend(const char *from, const char *to, DbertStatus want, const char *words)
 static void
 test_sizes(void)
 {
-	bend("\"hidden_size\":8", "\"hidden_size\":0", DBERT_E_FORMAT, "\"hidden_size\" must be between 1 and 16384, found 0");
+	bend("\"hidden_size\":8", "\"hidden_size\":0", DBERT_E_FORMAT,
+		 "\"hidden_size\" must be between 1 and 16384, found 0");
 	bend("\"hidden_size\":8", "\"hidden_size\":-8", DBERT_E_FORMAT, "found -8");
 	bend("\"hidden_size\":8", "\"hidden_size\":99999999", DBERT_E_FORMAT, "found 99999999");
-	bend("\"hidden_size\":8", "\"hidden_size\":8.0", DBERT_E_FORMAT, "\"hidden_size\" must be an integer, found a number");
-	bend("\"hidden_size\":8", "\"hidden_size\":\"8\"", DBERT_E_FORMAT, "must be an integer, found a string");
-	bend("\"hidden_size\":8", "\"hidden_size\":123456789012345678901234567890", DBERT_E_FORMAT, "config.json: line 1");
-	bend("\"hidden_size\":8", "\"hidden_size\":16", DBERT_E_SHAPE, "expected shape [14,16], found [14,8]");
-	bend("\"num_attention_heads\":2", "\"num_attention_heads\":3", DBERT_E_FORMAT, "3 heads do not divide the hidden size 8");
-	bend("\"num_hidden_layers\":2", "\"num_hidden_layers\":3", DBERT_E_FORMAT, "no tensor \"bert.encoder.layer.2.");
+	bend("\"hidden_size\":8", "\"hidden_size\":8.0", DBERT_E_FORMAT,
+		 "\"hidden_size\" must be an integer, found a number");
+	bend("\"hidden_size\":8", "\"hidden_size\":\"8\"", DBERT_E_FORMAT,
+		 "must be an integer, found a string");
+	bend("\"hidden_size\":8", "\"hidden_size\":123456789012345678901234567890", DBERT_E_FORMAT,
+		 "config.json: line 1");
+	bend("\"hidden_size\":8", "\"hidden_size\":16", DBERT_E_SHAPE,
+		 "expected shape [14,16], found [14,8]");
+	bend("\"num_attention_heads\":2", "\"num_attention_heads\":3", DBERT_E_FORMAT,
+		 "3 heads do not divide the hidden size 8");
+	bend("\"num_hidden_layers\":2", "\"num_hidden_layers\":3", DBERT_E_FORMAT,
+		 "no tensor \"bert.encoder.layer.2.");
 	bend("\"num_hidden_layers\":2", "\"num_hidden_layers\":257", DBERT_E_FORMAT, "found 257");
-	bend("\"vocab_size\":14", "\"vocab_size\":15", DBERT_E_SHAPE, "expected shape [15,8], found [14,8]");
-	bend("\"max_position_embeddings\":16", "\"max_position_embeddings\":3", DBERT_E_FORMAT, "found 3");
-	bend("\"type_vocab_size\":2", "\"type_vocab_size\":1", DBERT_E_FORMAT, "\"type_vocab_size\" must be between 2");
-	bend("\"type_vocab_size\":2", "\"type_vocab_size\":3", DBERT_E_SHAPE, "token_type_embeddings.weight\": expected shape [3,8], found [2,8]");
+	bend("\"vocab_size\":14", "\"vocab_size\":15", DBERT_E_SHAPE,
+		 "expected shape [15,8], found [14,8]");
+	bend("\"max_position_embeddings\":16", "\"max_position_embeddings\":3", DBERT_E_FORMAT,
+		 "found 3");
+	bend("\"type_vocab_size\":2", "\"type_vocab_size\":1", DBERT_E_FORMAT,
+		 "\"type_vocab_size\" must be between 2");
+	bend("\"type_vocab_size\":2", "\"type_vocab_size\":3", DBERT_E_SHAPE,
+		 "token_type_embeddings.weight\": expected shape [3,8], found [2,8]");
 	bend("\"layer_norm_eps\":1e-7", "\"layer_norm_eps\":0", DBERT_E_FORMAT, "layer_norm_eps");
-	bend("\"layer_norm_eps\":1e-7", "\"layer_norm_eps\":1e400", DBERT_E_FORMAT, "config.json: line 1");
+	bend("\"layer_norm_eps\":1e-7", "\"layer_norm_eps\":1e400", DBERT_E_FORMAT,
+		 "config.json: line 1");
 }
 
 static void
@@ -108,9 +121,12 @@ test_json_errors(void)
 static void
 test_unsupported(void)
 {
-	bend("\"model_type\":\"bert\"", "\"model_type\":\"roberta\"", DBERT_E_UNSUPPORTED, "model type \"roberta\"");
-	bend("\"hidden_act\":\"gelu\"", "\"hidden_act\":\"silu\"", DBERT_E_UNSUPPORTED, "activation \"silu\"");
-	bend("{", "{\"position_embedding_type\":\"relative_key\",", DBERT_E_UNSUPPORTED, "\"relative_key\"");
+	bend("\"model_type\":\"bert\"", "\"model_type\":\"roberta\"", DBERT_E_UNSUPPORTED,
+		 "model type \"roberta\"");
+	bend("\"hidden_act\":\"gelu\"", "\"hidden_act\":\"silu\"", DBERT_E_UNSUPPORTED,
+		 "activation \"silu\"");
+	bend("{", "{\"position_embedding_type\":\"relative_key\",", DBERT_E_UNSUPPORTED,
+		 "\"relative_key\"");
 	bend("{", "{\"is_decoder\":true,", DBERT_E_UNSUPPORTED, "is_decoder");
 	bend("{", "{\"add_cross_attention\":true,", DBERT_E_UNSUPPORTED, "add_cross_attention");
 	bend("{", "{\"quantization_config\":{},", DBERT_E_UNSUPPORTED, "quantized");
@@ -120,7 +136,8 @@ test_unsupported(void)
 	bend("[\"BertForSequenceClassification\"]", "[\"DistilBertForSequenceClassification\"]",
 		 DBERT_E_UNSUPPORTED, "architecture \"DistilBert");
 	bend("[\"BertForSequenceClassification\"]", "[1]", DBERT_E_FORMAT, "architectures");
-	bend("[\"BertForSequenceClassification\"]", "\"BertModel\"", DBERT_E_FORMAT, "\"architectures\" must be an array");
+	bend("[\"BertForSequenceClassification\"]", "\"BertModel\"", DBERT_E_FORMAT,
+		 "\"architectures\" must be an array");
 }
 
 static void
@@ -164,7 +181,8 @@ test_aliases(void)
 	/* and has 1e-12, whatever the file says */
 	mem_edit(&m, "config.json", "{", "{\"layer_norm_eps\":0.5,");
 	if (accepted(&m, NULL, &c))
-		CHECK(c.hidden == 8 && c.layers == 2 && c.heads == 2 && c.norm_eps == 1e-12f && c.types == 0);
+		CHECK(c.hidden == 8 && c.layers == 2 && c.heads == 2 && c.norm_eps == 1e-12f &&
+			  c.types == 0);
 	mem_edit(&m, "config.json", "{", "{\"dim\":16,");
 	check_refused(&m, NULL, DBERT_E_FORMAT, "\"dim\" is 16, but \"hidden_size\" is 8");
 	mem_free(&m);
@@ -231,17 +249,21 @@ test_guessed_heads(void)
 	DbertConfig c;
 
 	mem_model_distilbert(&m, "ForSequenceClassification", 3);
-	check_guess(&m, "DistilBertForSequenceClassification", DBERT_HEAD_SEQUENCE, "DistilBertForSequenceClassification");
+	check_guess(&m, "DistilBertForSequenceClassification", DBERT_HEAD_SEQUENCE,
+				"DistilBertForSequenceClassification");
 	mem_model_distilbert(&m, "ForTokenClassification", 3);
-	check_guess(&m, "DistilBertForTokenClassification", DBERT_HEAD_TOKEN, "DistilBertForTokenClassification");
+	check_guess(&m, "DistilBertForTokenClassification", DBERT_HEAD_TOKEN,
+				"DistilBertForTokenClassification");
 	mem_model_distilbert(&m, "ForQuestionAnswering", 0);
-	check_guess(&m, "DistilBertForQuestionAnswering", DBERT_HEAD_SPAN, "DistilBertForQuestionAnswering");
+	check_guess(&m, "DistilBertForQuestionAnswering", DBERT_HEAD_SPAN,
+				"DistilBertForQuestionAnswering");
 	mem_model_distilbert(&m, "ForMaskedLM", 0);
 	check_guess(&m, "DistilBertForMaskedLM", DBERT_HEAD_MASK, "DistilBertForMaskedLM");
 	mem_model_distilbert(&m, "Model", 0);
 	check_guess(&m, "DistilBertModel", DBERT_HEAD_NONE, "DistilBertModel");
 	mem_model_bert(&m, "ForSequenceClassification", "", 3);
-	check_guess(&m, "BertForSequenceClassification", DBERT_HEAD_SEQUENCE, "BertForSequenceClassification");
+	check_guess(&m, "BertForSequenceClassification", DBERT_HEAD_SEQUENCE,
+				"BertForSequenceClassification");
 	mem_model_bert(&m, "ForTokenClassification", "bert.", 3);
 	check_guess(&m, "BertForTokenClassification", DBERT_HEAD_TOKEN, "BertForTokenClassification");
 	/* the task goes first */
@@ -267,13 +289,15 @@ check_labels(const char *replacement, int rows, DbertStatus want, const char *wo
 	char		labels[256] = "";
 
 	mem_model_bert(&m, "ForSequenceClassification", "bert.", 3);
-	mem_edit(&m, "config.json", "\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}", replacement);
+	mem_edit(&m, "config.json", "\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}",
+			 replacement);
 	mem_tensor(&m, "classifier.weight")->shape[0] = rows;
 	mem_tensor(&m, "classifier.bias")->shape[0] = rows;
 	mem_model_save(&m);
 	status = read_model(&m, NULL, &c, labels, &err);
 	CHECK_MSG(status == want && strstr(status == DBERT_OK ? labels : err.msg, words) != NULL,
-			  "%s: expected %d \"%s\", got %d \"%s%s\"", replacement, want, words, status, err.msg, labels);
+			  "%s: expected %d \"%s\", got %d \"%s%s\"", replacement, want, words, status, err.msg,
+			  labels);
 	if (status == DBERT_OK)
 		CHECK_MSG(c.problem == problem, "%s: problem %d, want %d", replacement, c.problem, problem);
 	mem_free(&m);
@@ -282,16 +306,23 @@ check_labels(const char *replacement, int rows, DbertStatus want, const char *wo
 static void
 test_labels(void)
 {
-	check_labels("\"id2label\":{\"1\":\"b\",\"0\":\"a\"}", 2, DBERT_OK, "a|b", DBERT_PROBLEM_SINGLE);
-	check_labels("\"id2label\":{\"0\":\"z\\u00fc\\ud83d\\ude00\"}", 1, DBERT_OK, "z\xc3\xbc\xf0\x9f\x98\x80", DBERT_PROBLEM_MULTI);
+	check_labels("\"id2label\":{\"1\":\"b\",\"0\":\"a\"}", 2, DBERT_OK, "a|b",
+				 DBERT_PROBLEM_SINGLE);
+	check_labels("\"id2label\":{\"0\":\"z\\u00fc\\ud83d\\ude00\"}", 1, DBERT_OK,
+				 "z\xc3\xbc\xf0\x9f\x98\x80", DBERT_PROBLEM_MULTI);
 	check_labels("\"x\":0", 2, DBERT_OK, "LABEL_0|LABEL_1", DBERT_PROBLEM_SINGLE);
-	check_labels("\"num_labels\":4", 4, DBERT_OK, "LABEL_0|LABEL_1|LABEL_2|LABEL_3", DBERT_PROBLEM_SINGLE);
+	check_labels("\"num_labels\":4", 4, DBERT_OK, "LABEL_0|LABEL_1|LABEL_2|LABEL_3",
+				 DBERT_PROBLEM_SINGLE);
 	check_labels("\"num_labels\":0", 4, DBERT_E_FORMAT, "num_labels", 0);
-	check_labels("\"x\":0", 3, DBERT_E_SHAPE, "config.json says 2 labels, but tensor \"classifier.weight\" has 3 rows", 0);
-	check_labels("\"id2label\":{\"0\":\"a\",\"1\":\"b\"}", 3, DBERT_E_SHAPE, "id2label says 2 labels, but tensor \"classifier.weight\" has 3 rows", 0);
-	check_labels("\"id2label\":{\"0\":\"a\",\"2\":\"b\"}", 2, DBERT_E_FORMAT, "has 2 labels, but none for \"1\"", 0);
+	check_labels("\"x\":0", 3, DBERT_E_SHAPE,
+				 "config.json says 2 labels, but tensor \"classifier.weight\" has 3 rows", 0);
+	check_labels("\"id2label\":{\"0\":\"a\",\"1\":\"b\"}", 3, DBERT_E_SHAPE,
+				 "id2label says 2 labels, but tensor \"classifier.weight\" has 3 rows", 0);
+	check_labels("\"id2label\":{\"0\":\"a\",\"2\":\"b\"}", 2, DBERT_E_FORMAT,
+				 "has 2 labels, but none for \"1\"", 0);
 	check_labels("\"id2label\":{\"0\":\"a\",\"01\":\"b\"}", 2, DBERT_E_FORMAT, "none for \"1\"", 0);
-	check_labels("\"id2label\":{\"0\":\"a\",\"1\":7}", 2, DBERT_E_FORMAT, "\"1\" must be a string", 0);
+	check_labels("\"id2label\":{\"0\":\"a\",\"1\":7}", 2, DBERT_E_FORMAT, "\"1\" must be a string",
+				 0);
 	check_labels("\"id2label\":{}", 2, DBERT_E_FORMAT, "0 labels", 0);
 	check_labels("\"id2label\":[\"a\"]", 1, DBERT_E_FORMAT, "must be an object", 0);
 }
@@ -299,12 +330,18 @@ test_labels(void)
 static void
 test_problems(void)
 {
-	check_labels("\"problem_type\":\"multi_label_classification\",\"num_labels\":3", 3, DBERT_OK, "LABEL_2", DBERT_PROBLEM_MULTI);
-	check_labels("\"problem_type\":\"regression\",\"num_labels\":1", 1, DBERT_OK, "LABEL_0", DBERT_PROBLEM_REGRESSION);
-	check_labels("\"problem_type\":\"regression\",\"num_labels\":3", 3, DBERT_OK, "LABEL_2", DBERT_PROBLEM_REGRESSION);
-	check_labels("\"problem_type\":\"single_label_classification\",\"num_labels\":1", 1, DBERT_OK, "LABEL_0", DBERT_PROBLEM_MULTI);
-	check_labels("\"problem_type\":null,\"num_labels\":3", 3, DBERT_OK, "LABEL_2", DBERT_PROBLEM_SINGLE);
-	check_labels("\"problem_type\":\"guessing\",\"num_labels\":3", 3, DBERT_E_FORMAT, "guessing", 0);
+	check_labels("\"problem_type\":\"multi_label_classification\",\"num_labels\":3", 3, DBERT_OK,
+				 "LABEL_2", DBERT_PROBLEM_MULTI);
+	check_labels("\"problem_type\":\"regression\",\"num_labels\":1", 1, DBERT_OK, "LABEL_0",
+				 DBERT_PROBLEM_REGRESSION);
+	check_labels("\"problem_type\":\"regression\",\"num_labels\":3", 3, DBERT_OK, "LABEL_2",
+				 DBERT_PROBLEM_REGRESSION);
+	check_labels("\"problem_type\":\"single_label_classification\",\"num_labels\":1", 1, DBERT_OK,
+				 "LABEL_0", DBERT_PROBLEM_MULTI);
+	check_labels("\"problem_type\":null,\"num_labels\":3", 3, DBERT_OK, "LABEL_2",
+				 DBERT_PROBLEM_SINGLE);
+	check_labels("\"problem_type\":\"guessing\",\"num_labels\":3", 3, DBERT_E_FORMAT, "guessing",
+				 0);
 }
 
 /* ---- lengths ---- */
@@ -318,7 +355,8 @@ check_length(const char *tokenizer_config, int want)
 	mem_model_distilbert(&m, "Model", 0);
 	mem_put(&m, "tokenizer_config.json", tokenizer_config);
 	if (accepted(&m, NULL, &c))
-		CHECK_MSG(c.max_tokens == want, "%s: got %d, want %d", tokenizer_config, c.max_tokens, want);
+		CHECK_MSG(c.max_tokens == want, "%s: got %d, want %d", tokenizer_config, c.max_tokens,
+				  want);
 	mem_free(&m);
 }
 
@@ -344,7 +382,9 @@ test_lengths(void)
 
 /* ---- sentence-transformers ---- */
 
-#define MODULE(path, type) "{\"idx\":0,\"name\":\"0\",\"path\":\"" path "\",\"type\":\"sentence_transformers.models." type "\"}"
+#define MODULE(path, type)                                                                         \
+	"{\"idx\":0,\"name\":\"0\",\"path\":\"" path                                                   \
+	"\",\"type\":\"sentence_transformers.models." type "\"}"
 
 static void
 mem_model_sentence(MemModel *m, const char *pooling)
@@ -365,7 +405,8 @@ check_pooling(const char *pooling, DbertStatus want, const char *words, int mode
 
 	mem_model_sentence(&m, pooling);
 	status = read_model(&m, NULL, &c, NULL, &err);
-	CHECK_MSG(status == want && strstr(err.msg, words) != NULL, "%s: got %d \"%s\"", pooling, status, err.msg);
+	CHECK_MSG(status == want && strstr(err.msg, words) != NULL, "%s: got %d \"%s\"", pooling,
+			  status, err.msg);
 	if (status == DBERT_OK)
 		CHECK_MSG(c.pooling == mode && c.normalize == 1, "%s: pooling %d", pooling, c.pooling);
 	mem_free(&m);
@@ -375,18 +416,23 @@ static void
 test_pooling(void)
 {
 	check_pooling("{}", DBERT_OK, "", DBERT_POOL_MEAN);
-	check_pooling("{\"pooling_mode_cls_token\":true,\"pooling_mode_mean_tokens\":false}", DBERT_OK, "", DBERT_POOL_CLS);
+	check_pooling("{\"pooling_mode_cls_token\":true,\"pooling_mode_mean_tokens\":false}", DBERT_OK,
+				  "", DBERT_POOL_CLS);
 	check_pooling("{\"pooling_mode_max_tokens\":true}", DBERT_OK, "", DBERT_POOL_MAX);
 	check_pooling("{\"pooling_mode\":\"cls\"}", DBERT_OK, "", DBERT_POOL_CLS);
 	check_pooling("{\"pooling_mode\":[\"max\"]}", DBERT_OK, "", DBERT_POOL_MAX);
 	check_pooling("{\"pooling_mode\":[\"max\",\"cls\"]}", DBERT_E_UNSUPPORTED, "several", 0);
 	check_pooling("{\"pooling_mode\":\"lasttoken\"}", DBERT_OK, "", DBERT_POOL_LAST);
-	check_pooling("{\"pooling_mode_mean_sqrt_len_tokens\":true}", DBERT_OK, "", DBERT_POOL_MEAN_SQRT_LEN);
+	check_pooling("{\"pooling_mode_mean_sqrt_len_tokens\":true}", DBERT_OK, "",
+				  DBERT_POOL_MEAN_SQRT_LEN);
 	check_pooling("{\"pooling_mode\":\"attention\"}", DBERT_E_UNSUPPORTED, "attention", 0);
-	check_pooling("{\"pooling_mode_cls_token\":true,\"pooling_mode_mean_tokens\":true}", DBERT_E_UNSUPPORTED, "several", 0);
-	check_pooling("{\"pooling_mode_weightedmean_tokens\":true}", DBERT_OK, "", DBERT_POOL_WEIGHTED_MEAN);
+	check_pooling("{\"pooling_mode_cls_token\":true,\"pooling_mode_mean_tokens\":true}",
+				  DBERT_E_UNSUPPORTED, "several", 0);
+	check_pooling("{\"pooling_mode_weightedmean_tokens\":true}", DBERT_OK, "",
+				  DBERT_POOL_WEIGHTED_MEAN);
 	check_pooling("{\"pooling_mode_cls_token\":1}", DBERT_E_FORMAT, "pooling_mode_cls_token", 0);
-	check_pooling("{\"word_embedding_dimension\":9}", DBERT_E_SHAPE, "vectors of 9, but the hidden size is 8", 0);
+	check_pooling("{\"word_embedding_dimension\":9}", DBERT_E_SHAPE,
+				  "vectors of 9, but the hidden size is 8", 0);
 	check_pooling("[]", DBERT_E_FORMAT, "1_Pooling/config.json must be an object", 0);
 }
 
@@ -407,28 +453,39 @@ test_modules(void)
 	MemModel	m;
 	DbertConfig c;
 
-	check_modules("[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") "]", DBERT_OK, "");
-	check_modules("[{\"path\":\"\",\"type\":\"sentence_transformers.base.modules.transformer.Transformer\"},"
-				  "{\"path\":\"1_Pooling\",\"type\":\"sentence_transformers.sentence_transformer.modules.pooling.Pooling\"}]",
-				  DBERT_OK, "");
-	check_modules("[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") "," MODULE("2_Dropout", "Dropout") "]",
+	check_modules("[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") "]", DBERT_OK,
+				  "");
+	check_modules(
+		"[{\"path\":\"\",\"type\":\"sentence_transformers.base.modules.transformer.Transformer\"},"
+		"{\"path\":\"1_Pooling\",\"type\":\"sentence_transformers.sentence_transformer.modules."
+		"pooling.Pooling\"}]",
+		DBERT_OK, "");
+	check_modules("[" MODULE("", "Transformer") "," MODULE("1_Pooling",
+														   "Pooling") "," MODULE("2_Dropout",
+																				 "Dropout") "]",
 				  DBERT_E_UNSUPPORTED, "module 2, \"Dropout\", is not supported");
-	check_modules("[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") "," MODULE("2_Normalize", "Normalize") ","
-				  MODULE("3_Dense", "Dense") "]", DBERT_E_UNSUPPORTED, "module 3, \"Dense\", is not supported");
-	check_modules("[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") "," MODULE("2_Dense", "Dense") "]",
+	check_modules("[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") "," MODULE(
+					  "2_Normalize", "Normalize") "," MODULE("3_Dense", "Dense") "]",
+				  DBERT_E_UNSUPPORTED, "module 3, \"Dense\", is not supported");
+	check_modules("[" MODULE("", "Transformer") "," MODULE("1_Pooling",
+														   "Pooling") "," MODULE("2_Dense",
+																				 "Dense") "]",
 				  DBERT_E_FORMAT, "no file \"2_Dense/config.json\"");
-	check_modules("[" MODULE("", "Transformer") "]", DBERT_E_UNSUPPORTED, "no Transformer followed by a Pooling");
+	check_modules("[" MODULE("", "Transformer") "]", DBERT_E_UNSUPPORTED,
+				  "no Transformer followed by a Pooling");
 	check_modules("[]", DBERT_E_UNSUPPORTED, "no Transformer");
 	check_modules("{}", DBERT_E_FORMAT, "modules.json must be an array");
 	check_modules("[1]", DBERT_E_FORMAT, "must be an object");
 	check_modules("[{\"path\":\"\"}]", DBERT_E_FORMAT, "no \"type\"");
-	check_modules("[" MODULE("", "Transformer") "," MODULE("../x", "Pooling") "]", DBERT_E_FORMAT, "no plain folder name");
-	check_modules("[" MODULE("", "Transformer") "," MODULE("2_Pooling", "Pooling") "]", DBERT_E_FORMAT,
-				  "no file \"2_Pooling/config.json\"");
+	check_modules("[" MODULE("", "Transformer") "," MODULE("../x", "Pooling") "]", DBERT_E_FORMAT,
+				  "no plain folder name");
+	check_modules("[" MODULE("", "Transformer") "," MODULE("2_Pooling", "Pooling") "]",
+				  DBERT_E_FORMAT, "no file \"2_Pooling/config.json\"");
 
 	mem_model_sentence(&m, "{}");
 	mem_put(&m, "sentence_bert_config.json", "{\"max_seq_length\":7,\"do_lower_case\":true}");
-	mem_put(&m, "config_sentence_transformers.json", "{\"prompts\":{},\"default_prompt_name\":null}");
+	mem_put(&m, "config_sentence_transformers.json",
+			"{\"prompts\":{},\"default_prompt_name\":null}");
 	if (accepted(&m, NULL, &c))
 		CHECK(c.max_tokens == 7 && c.head == DBERT_HEAD_NONE);
 	mem_edit(&m, "tokenizer.json", "\"lowercase\":true", "\"lowercase\":false");
@@ -455,11 +512,14 @@ test_prompts(void)
 {
 	check_prompts("{\"default_prompt_name\":\"query\"}", DBERT_OK, "");
 	check_prompts("{\"prompts\":{\"a\":\"b: \"},\"default_prompt_name\":\"a\"}", DBERT_OK, "");
-	check_prompts("{\"prompts\":{\"a\":\"b: \"},\"default_prompt_name\":\"b\"}", DBERT_E_FORMAT, "no prompt \"b\"");
-	check_prompts("{\"prompts\":{\"query\":null},\"default_prompt_name\":\"document\"}", DBERT_OK, "");
+	check_prompts("{\"prompts\":{\"a\":\"b: \"},\"default_prompt_name\":\"b\"}", DBERT_E_FORMAT,
+				  "no prompt \"b\"");
+	check_prompts("{\"prompts\":{\"query\":null},\"default_prompt_name\":\"document\"}", DBERT_OK,
+				  "");
 	check_prompts("{\"prompts\":{\"query\":1}}", DBERT_E_FORMAT, "\"query\" must be a string");
 	check_prompts("{\"prompts\":[]}", DBERT_E_FORMAT, "\"prompts\" must be an object");
-	check_prompts("{\"default_prompt_name\":1}", DBERT_E_FORMAT, "\"default_prompt_name\" must be a string");
+	check_prompts("{\"default_prompt_name\":1}", DBERT_E_FORMAT,
+				  "\"default_prompt_name\" must be a string");
 	check_prompts("[]", DBERT_E_FORMAT, "config_sentence_transformers.json must be an object");
 }
 
@@ -485,13 +545,18 @@ static void
 test_dense(void)
 {
 	check_dense(DENSE(""), NO_WEIGHTS);
-	check_dense(DENSE(",\"bias\":false,\"activation_function\":\"torch.nn.modules.linear.Identity\""), NO_WEIGHTS);
+	check_dense(DENSE(
+					",\"bias\":false,\"activation_function\":\"torch.nn.modules.linear.Identity\""),
+				NO_WEIGHTS);
 	check_dense(DENSE(",\"activation_function\":\"torch.nn.modules.activation.ReLU\""), NO_WEIGHTS);
-	check_dense(DENSE(",\"activation_function\":\"torch.nn.modules.activation.SiLU\""), DBERT_E_UNSUPPORTED, "SiLU");
+	check_dense(DENSE(",\"activation_function\":\"torch.nn.modules.activation.SiLU\""),
+				DBERT_E_UNSUPPORTED, "SiLU");
 	check_dense(DENSE(",\"bias\":1"), DBERT_E_FORMAT, "\"bias\"");
 	check_dense(DENSE(",\"use_residual\":true"), DBERT_E_UNSUPPORTED, "use_residual");
-	check_dense(DENSE(",\"module_input_name\":\"token_embeddings\""), DBERT_E_UNSUPPORTED, "sentence embeddings");
-	check_dense("{\"in_features\":9,\"out_features\":3}", DBERT_E_SHAPE, "vectors of 9, but the hidden size is 8");
+	check_dense(DENSE(",\"module_input_name\":\"token_embeddings\""), DBERT_E_UNSUPPORTED,
+				"sentence embeddings");
+	check_dense("{\"in_features\":9,\"out_features\":3}", DBERT_E_SHAPE,
+				"vectors of 9, but the hidden size is 8");
 	check_dense("{\"in_features\":8}", DBERT_E_FORMAT, "no \"out_features\"");
 	check_dense("{\"in_features\":8,\"out_features\":99999999}", DBERT_E_FORMAT, "out_features");
 	check_dense("[]", DBERT_E_FORMAT, "2_Dense/config.json must be an object");
@@ -507,7 +572,8 @@ test_sentence_head(void)
 	mem_model_bert(&m, "ForMaskedLM", "bert.", 0);
 	if (accepted(&m, NULL, &c))
 		CHECK(c.head == DBERT_HEAD_MASK && c.normalize == 0 && c.pooling == DBERT_POOL_MEAN);
-	mem_put(&m, "modules.json", "[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") "]");
+	mem_put(&m, "modules.json",
+			"[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") "]");
 	mem_put(&m, "1_Pooling/config.json", "{}");
 	if (accepted(&m, NULL, &c))
 		CHECK(c.head == DBERT_HEAD_NONE);

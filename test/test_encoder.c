@@ -55,7 +55,9 @@ random_array(Built *b, size_t count, float scale, float offset)
 	return x;
 }
 
-/* A weight's row-major original lies before the packed one, for the reference. */
+/*
+ * A weight's row-major original lies before the packed one, for the reference.
+ */
 static const float *
 original(const DbertLinear *l)
 {
@@ -66,7 +68,7 @@ static DbertLinear
 random_linear(Built *b, int n, int k, bool bias)
 {
 	size_t		plain = ((size_t) n * k + 15) / 16 * 16;
-	float	   *w = random_array(b, plain + b->model.kernels->packed_linear_size(n, k), 2 / sqrtf(k), 0);
+	float *w = random_array(b, plain + b->model.kernels->packed_linear_size(n, k), 2 / sqrtf(k), 0);
 
 	b->model.kernels->pack_linear(w + plain, w, n, k);
 	return (DbertLinear)
@@ -179,8 +181,9 @@ ref_embed(const DbertModel *m, const int32_t *ids, const uint8_t *types, int t)
 	for (int i = 0; i < t; i++)
 	{
 		for (int j = 0; j < c; j++)
-			x[i * c + j] = (double) m->weights.word[ids[i] * c + j] + m->weights.position[i * c + j] +
-				(m->config.types ? m->weights.type[types[i] * c + j] : 0);
+			x[i * c + j] = (double) m->weights.word[ids[i] * c + j] +
+						   m->weights.position[i * c + j] +
+						   (m->config.types ? m->weights.type[types[i] * c + j] : 0);
 		ref_norm(x + i * c, &m->weights.embed_norm, c, m->config.norm_eps);
 	}
 	return x;
@@ -390,7 +393,7 @@ compare_with_reference(const DbertConfig *config, const DbertKernels *kernels,
 					columns = dbert_head_columns(&built.model),
 					row = 0;
 		size_t		at = (size_t) texts.cu[b] * c;
-		double	   *x = ref_embed(&built.model, texts.ids + texts.cu[b], texts.types + texts.cu[b], t);
+		double *x = ref_embed(&built.model, texts.ids + texts.cu[b], texts.types + texts.cu[b], t);
 		double	   *want = malloc(sizeof(double) * (columns + 1));
 		float	   *logits = malloc(sizeof(float) * ((size_t) rows * columns + 1));
 
@@ -401,7 +404,8 @@ compare_with_reference(const DbertConfig *config, const DbertKernels *kernels,
 			ref_feed_forward(&built.model, &built.layers[l], x, t);
 			CHECK_NEAR(max_difference(snaps.layer[l + 1] + at, x, (size_t) t * c), 0, 2e-5);
 		}
-		CHECK(memcmp(texts.hidden + at, snaps.layer[config->layers] + at, sizeof(float) * t * c) == 0);
+		CHECK(memcmp(texts.hidden + at, snaps.layer[config->layers] + at, sizeof(float) * t * c) ==
+			  0);
 
 		CHECK(dbert_head_run(&built.model, texts.ids + texts.cu[b], t, texts.hidden + at,
 							 texts.workspace, logits, NULL, &err) == DBERT_OK);
@@ -499,15 +503,19 @@ same_bits(const DbertKernels *kernels)
 		for (int b = 0; b < N_MIXED; b++)
 		{
 			int32_t		cu[] = {0, mixed_lengths[b]};
-			DbertRagged alone = {.n_texts = 1,.cu = cu,.ids = all.ids + all.cu[b],.types = all.types + all.cu[b]};
+			DbertRagged alone = {
+				.n_texts = 1, .cu = cu, .ids = all.ids + all.cu[b], .types = all.types + all.cu[b]
+			};
 			size_t		bytes = sizeof(float) * cu[1] * config.hidden;
 			float	   *hidden = malloc(bytes + 16);
 
 			/* rows at another alignment than in the batch */
 			CHECK(dbert_encode(&built.model, &alone, hidden + 3, all.workspace,
 							   NULL, NULL, NULL, NULL) == DBERT_OK);
-			CHECK_MSG(memcmp(hidden + 3, all.hidden + (size_t) all.cu[b] * config.hidden, bytes) == 0,
-					  "%s: text of %d tokens, C %d: other bits alone", kernels->name, cu[1], config.hidden);
+			CHECK_MSG(memcmp(hidden + 3, all.hidden + (size_t) all.cu[b] * config.hidden, bytes) ==
+						  0,
+					  "%s: text of %d tokens, C %d: other bits alone", kernels->name, cu[1],
+					  config.hidden);
 			free(hidden);
 		}
 		free_texts(&all);
@@ -523,7 +531,10 @@ test_same_bits_in_any_company(void)
 
 /* ---- the last layer for the wanted rows alone ---- */
 
-/* Which rows of a text of t tokens, i its row; text 3 of mixed_lengths (2 tokens) has none. */
+/*
+ * Which rows of a text of t tokens, i its row; text 3 of mixed_lengths (2
+ * tokens) has none.
+ */
 static bool
 first_row(int i, int t)
 {
@@ -554,7 +565,9 @@ list_wanted(int32_t *wanted, const int32_t *cu, int n, bool (*is_wanted) (int, i
 	return count;
 }
 
-/* Rows of got and of want, at their places; bits where the table promises them. */
+/*
+ * Rows of got and of want, at their places; bits where the table promises them.
+ */
 static void
 compare_rows(const DbertKernels *kernels, const float *got, const float *want,
 			 const int32_t *rows, int n, int c, bool bits)
@@ -590,22 +603,29 @@ wanted_case(const DbertKernels *kernels, const DbertConfig *config, bool (*is_wa
 	floats = (size_t) all.cu[N_MIXED] * c;
 	hidden = malloc(sizeof(float) * floats);
 	wanted = malloc(sizeof(int32_t) * all.cu[N_MIXED]);
-	CHECK(dbert_encode(&built.model, &all.ragged, all.hidden, all.workspace, NULL, NULL, NULL, NULL) == DBERT_OK);
+	CHECK(dbert_encode(&built.model, &all.ragged, all.hidden, all.workspace, NULL, NULL, NULL,
+					   NULL) == DBERT_OK);
 
 	n = list_wanted(wanted, all.cu, N_MIXED, is_wanted);
 	all.ragged.wanted = wanted;
 	all.ragged.n_wanted = n;
-	CHECK(dbert_encode(&built.model, &all.ragged, hidden, all.workspace, NULL, NULL, NULL, NULL) == DBERT_OK);
+	CHECK(dbert_encode(&built.model, &all.ragged, hidden, all.workspace, NULL, NULL, NULL, NULL) ==
+		  DBERT_OK);
 	compare_rows(kernels, hidden, all.hidden, wanted, n, c, !kernels->rows_matter);
 
 	memcpy(all.hidden, hidden, sizeof(float) * floats);
 	for (int b = 0; b < N_MIXED; b++)
 	{
 		int32_t		cu[] = {0, mixed_lengths[b]};
-		DbertRagged alone = {.n_texts = 1,.cu = cu,.ids = all.ids + all.cu[b],.types = all.types + all.cu[b],.wanted = wanted};
+		DbertRagged alone = { .n_texts = 1,
+							  .cu = cu,
+							  .ids = all.ids + all.cu[b],
+							  .types = all.types + all.cu[b],
+							  .wanted = wanted };
 
 		alone.n_wanted = n = list_wanted(wanted, cu, 1, is_wanted);
-		CHECK(dbert_encode(&built.model, &alone, hidden, all.workspace, NULL, NULL, NULL, NULL) == DBERT_OK);
+		CHECK(dbert_encode(&built.model, &alone, hidden, all.workspace, NULL, NULL, NULL, NULL) ==
+			  DBERT_OK);
 		compare_rows(kernels, hidden, all.hidden + (size_t) all.cu[b] * c, wanted, n, c, true);
 	}
 	free(hidden);
@@ -642,7 +662,10 @@ test_wanted_rows(void)
 
 /* ---- threads ---- */
 
-/* stop is asked by the thread that made the call alone, while no worker is in a part */
+/*
+ * stop is asked by the thread that made the call alone, while no worker is in a
+ * part
+ */
 typedef struct Asked
 {
 	pthread_t	by;
@@ -683,10 +706,12 @@ threads_case(const DbertKernels *kernels, const DbertConfig *config, int threads
 	workspace = aligned_floats(floats);
 	CHECK(dbert_threads_create(threads, &dbert_malloc_allocator, &pool, NULL) == DBERT_OK);
 
-	CHECK(dbert_encode(&built.model, &all.ragged, all.hidden, all.workspace, NULL, NULL, NULL, NULL) == DBERT_OK);
+	CHECK(dbert_encode(&built.model, &all.ragged, all.hidden, all.workspace, NULL, NULL, NULL,
+					   NULL) == DBERT_OK);
 	all.ragged.pool = pool;
 	asked.left = INT32_MAX;
-	CHECK(dbert_encode(&built.model, &all.ragged, hidden, workspace, &poll, NULL, NULL, NULL) == DBERT_OK);
+	CHECK(dbert_encode(&built.model, &all.ragged, hidden, workspace, &poll, NULL, NULL, NULL) ==
+		  DBERT_OK);
 	CHECK_MSG(memcmp(hidden, all.hidden, sizeof(float) * count) == 0,
 			  "%s, %d threads: other bits", kernels->name, threads);
 
@@ -694,8 +719,10 @@ threads_case(const DbertKernels *kernels, const DbertConfig *config, int threads
 	for (int after = asked.times - 1; after >= 0; after = after / 2 - 1)
 	{
 		asked.left = after;
-		CHECK(dbert_encode(&built.model, &all.ragged, hidden, workspace, &poll, NULL, NULL, NULL) == DBERT_E_CANCELLED);
-		CHECK(dbert_encode(&built.model, &all.ragged, hidden, workspace, NULL, NULL, NULL, NULL) == DBERT_OK);
+		CHECK(dbert_encode(&built.model, &all.ragged, hidden, workspace, &poll, NULL, NULL, NULL) ==
+			  DBERT_E_CANCELLED);
+		CHECK(dbert_encode(&built.model, &all.ragged, hidden, workspace, NULL, NULL, NULL, NULL) ==
+			  DBERT_OK);
 		CHECK(memcmp(hidden, all.hidden, sizeof(float) * count) == 0);
 	}
 	dbert_threads_free(pool);
@@ -767,17 +794,19 @@ test_cancel(void)
 static void
 test_block_rows(void)
 {
-	const DbertModel scalar = {.kernels = &dbert_kernels_scalar},
-				openblas = {.kernels = &dbert_kernels_openblas},
-				int8 = {.kernels = &dbert_kernels_openblas,.config.precision = DBERT_PRECISION_INT8},
-			   *s = &scalar,
-			   *o = &openblas;
+	const DbertModel scalar = { .kernels = &dbert_kernels_scalar },
+					 openblas = { .kernels = &dbert_kernels_openblas },
+					 int8 = { .kernels = &dbert_kernels_openblas,
+							  .config.precision = DBERT_PRECISION_INT8 },
+					 *s = &scalar, *o = &openblas;
 
 	CHECK(dbert_block_rows(o, 1, 8 * DBERT_BLOCK_ROWS, 8, 8) == DBERT_BLOCK_ROWS);
 	CHECK(dbert_block_rows(o, 1, DBERT_BLOCK_ROWS + 1, 8, 8) == DBERT_BLOCK_ROWS / 2 + 1);
 	CHECK(dbert_block_rows(o, 1, 5, 8, 8) == 5);
-	CHECK(dbert_block_rows(o, 1, 100000, 30522, 768) == (int) (o->kernels->block_work / (30522 * 768)));
-	CHECK(dbert_block_rows(&int8, 1, 100, 3072, 768) == (int) (dbert_int8_scalar.block_work / (3072 * 768)));
+	CHECK(dbert_block_rows(o, 1, 100000, 30522, 768) ==
+		  (int) (o->kernels->block_work / (30522 * 768)));
+	CHECK(dbert_block_rows(&int8, 1, 100, 3072, 768) ==
+		  (int) (dbert_int8_scalar.block_work / (3072 * 768)));
 	CHECK(dbert_block_rows(s, 1, 100, 3072, 768) == 1);
 	CHECK(dbert_block_rows(s, 1, 100, INT32_MAX, INT32_MAX) == 1);
 
@@ -868,13 +897,15 @@ test_pooling_without_prompt(void)
 		DbertPooling pooling;
 		double		want[2];
 		bool		reads[3];
-	}			cases[] = {
-		{DBERT_POOL_MEAN, {3.5, -0.5}, {false, true, true}},
-		{DBERT_POOL_MEAN_SQRT_LEN, {7 / 1.41421356, -1 / 1.41421356}, {false, true, true}},
-		{DBERT_POOL_WEIGHTED_MEAN, {(2 * 3 + 3 * 4) / 5.0, (2 * 5 - 3 * 6) / 5.0}, {false, true, true}},
-		{DBERT_POOL_CLS, {3, 5}, {false, true, false}},
-		{DBERT_POOL_MAX, {4, 5}, {false, true, true}},
-		{DBERT_POOL_LAST, {4, -6}, {false, false, true}}
+	} cases[] = {
+		{ DBERT_POOL_MEAN, { 3.5, -0.5 }, { false, true, true } },
+		{ DBERT_POOL_MEAN_SQRT_LEN, { 7 / 1.41421356, -1 / 1.41421356 }, { false, true, true } },
+		{ DBERT_POOL_WEIGHTED_MEAN,
+		  { (2 * 3 + 3 * 4) / 5.0, (2 * 5 - 3 * 6) / 5.0 },
+		  { false, true, true } },
+		{ DBERT_POOL_CLS, { 3, 5 }, { false, true, false } },
+		{ DBERT_POOL_MAX, { 4, 5 }, { false, true, true } },
+		{ DBERT_POOL_LAST, { 4, -6 }, { false, false, true } }
 	};
 	const float hidden[] = {1, -2, 3, 5, 4, -6};
 

@@ -94,7 +94,9 @@ typedef struct Golden
 	int			n;
 } Golden;
 
-/* A batch of the cases in the given order: from, from + step, ...; not yet run. */
+/*
+ * A batch of the cases in the given order: from, from + step, ...; not yet run.
+ */
 static DbertBatch *
 add_wanted(const DbertModel *model, const Golden *g, int want, int from, int step, int count)
 {
@@ -118,7 +120,8 @@ add_wanted(const DbertModel *model, const Golden *g, int want, int from, int ste
 static DbertBatch *
 add_cases(const DbertModel *model, const Golden *g, int from, int step, int count)
 {
-	int			want = DBERT_WANT_EMBEDDING | (model->config.head == DBERT_HEAD_NONE ? 0 : DBERT_WANT_LOGITS);
+	int want =
+		DBERT_WANT_EMBEDDING | (model->config.head == DBERT_HEAD_NONE ? 0 : DBERT_WANT_LOGITS);
 
 	return add_wanted(model, g, want, from, step, count);
 }
@@ -133,9 +136,13 @@ batch_of(const DbertModel *model, const Golden *g, int from, int step, int count
 	return batch;
 }
 
-/* |got - want| <= TOLERANCE over a flat array of numbers, got with the given stride. */
+/*
+ * |got - want| <= TOLERANCE over a flat array of numbers, got with the given
+ * stride.
+ */
 static void
-check_numbers(const Golden *g, int i, const char *what, const float *got, size_t stride, json_t *want)
+check_numbers(const Golden *g, int i, const char *what, const float *got, size_t stride,
+			  json_t *want)
 {
 	size_t		n = json_array_size(want);
 
@@ -193,7 +200,8 @@ check_mask_row(const Golden *g, int i, const float *logits, int n, json_t *mask)
 		sum += exp(logits[j]);
 		best = logits[j] > logits[best] ? j : best;
 	}
-	CHECK_MSG(best == json_integer_value(json_array_get(ids, 0)), "%s case %d: best token %d", g->dir, i, best);
+	CHECK_MSG(best == json_integer_value(json_array_get(ids, 0)), "%s case %d: best token %d",
+			  g->dir, i, best);
 	for (size_t j = 0; j < json_array_size(ids); j++)
 		CHECK_NEAR(exp(logits[json_integer_value(json_array_get(ids, j))]) / sum,
 				   json_number_value(json_array_get(scores, j)), 1e-6);
@@ -259,7 +267,8 @@ check_layer(void *ctx, int layer, const float *hidden)
 
 /* All modes of pooling, where the golden has them. */
 static void
-check_poolings(const Golden *g, int i, const DbertConfig *config, const float *hidden, int n, json_t *want)
+check_poolings(const Golden *g, int i, const DbertConfig *config, const float *hidden, int n,
+			   json_t *want)
 {
 	static const char *const modes[] = {
 		[DBERT_POOL_MEAN] = "mean",
@@ -281,7 +290,10 @@ check_poolings(const Golden *g, int i, const DbertConfig *config, const float *h
 	free(pooled);
 }
 
-/* Encodes one text, checks each layer's mean, and the pooled vectors of the last. */
+/*
+ * Encodes one text, checks each layer's mean, and the pooled vectors of the
+ * last.
+ */
 static void
 check_hidden(const Golden *g, int i, const DbertBatch *batch, const DbertModel *model)
 {
@@ -501,9 +513,13 @@ f16_of(float f)
 	return (uint16_t) (sign | (((e + 13) << 10) + (int) nearbyint(ldexp(a, 11 - e))));
 }
 
-/* F32 numbers to dtype, or, as_f32, to dtype's values in F32; returns the bytes written. */
+/*
+ * F32 numbers to dtype, or, as_f32, to dtype's values in F32; returns the bytes
+ * written.
+ */
 static size_t
-convert_floats(unsigned char *out, const unsigned char *in, size_t bytes, const char *dtype, bool as_f32)
+convert_floats(unsigned char *out, const unsigned char *in, size_t bytes, const char *dtype,
+			   bool as_f32)
 {
 	bool		f16 = strcmp(dtype, "F16") == 0;
 	size_t		used = 0;
@@ -526,18 +542,21 @@ begin_of(json_t *tensor)
 	return json_integer_value(json_array_get(json_object_get(tensor, "data_offsets"), 0));
 }
 
-/* Convert a tensor's data to the end of out and tell its header the new place. */
+/*
+ * Convert a tensor's data to the end of out and tell its header the new place.
+ */
 static void
 convert_tensor(json_t *tensor, const unsigned char *data, unsigned char *out, size_t *used,
 			   const char *dtype, bool as_f32)
 {
-	size_t		begin = begin_of(tensor),
-				end = json_integer_value(json_array_get(json_object_get(tensor, "data_offsets"), 1)),
-				start = *used;
+	size_t begin = begin_of(tensor),
+		   end = json_integer_value(json_array_get(json_object_get(tensor, "data_offsets"), 1)),
+		   start = *used;
 
 	*used += convert_floats(out + start, data + begin, end - begin, dtype, as_f32);
 	json_object_set_new(tensor, "dtype", json_string(as_f32 ? "F32" : dtype));
-	json_object_set_new(tensor, "data_offsets", json_pack("[I,I]", (json_int_t) start, (json_int_t) *used));
+	json_object_set_new(tensor, "data_offsets",
+						json_pack("[I,I]", (json_int_t) start, (json_int_t) *used));
 }
 
 /*
@@ -545,7 +564,8 @@ convert_tensor(json_t *tensor, const unsigned char *data, unsigned char *out, si
  * stored as dtype or as F32 again; NULL when the file has other tensors.
  */
 static unsigned char *
-convert_weights(const unsigned char *file, size_t size, const char *dtype, bool as_f32, size_t *out_size)
+convert_weights(const unsigned char *file, size_t size, const char *dtype, bool as_f32,
+				size_t *out_size)
 {
 	uint64_t	header_len = dbert_load_u64(file);
 	json_t	   *header = json_loadb((const char *) file + 8, header_len, 0, NULL);
@@ -612,12 +632,14 @@ check_short_floats(const Golden *g, const DbertKernels *kernels)
 				   *as_long = convert_weights(file, size, dtypes[d], true, &long_size);
 		Loaded		a = {NULL, NULL},
 					b = {NULL, NULL};
-		DbertBatch *batch_a = as_short ? run_with_weights(g, &a, as_short, short_size, kernels) : NULL,
+		DbertBatch *batch_a =
+					   as_short ? run_with_weights(g, &a, as_short, short_size, kernels) : NULL,
 				   *batch_b = as_long ? run_with_weights(g, &b, as_long, long_size, kernels) : NULL;
 
 		for (int i = 0; batch_a && batch_b && i < g->n; i++)
 			CHECK_MSG(same_results(a.model, batch_a, i, batch_b, i),
-					  "%s case %d: %s weights give other bits than their values", g->dir, i, dtypes[d]);
+					  "%s case %d: %s weights give other bits than their values", g->dir, i,
+					  dtypes[d]);
 		dbert_batch_free(batch_a);
 		dbert_batch_free(batch_b);
 		unload(&a);
@@ -632,7 +654,8 @@ check_short_floats(const Golden *g, const DbertKernels *kernels)
 
 /* The angle between the pooled vectors, and the logits. */
 static void
-check_close(const Golden *g, int i, const DbertModel *model, const DbertBatch *fp32, const DbertBatch *int8)
+check_close(const Golden *g, int i, const DbertModel *model, const DbertBatch *fp32,
+			const DbertBatch *int8)
 {
 	const float *a = dbert_batch_embedding(fp32, i),
 			   *b = dbert_batch_embedding(int8, i);
@@ -703,7 +726,8 @@ check_with_kernels(const Golden *g, const DbertKernels *kernels)
 static void
 check_folder(const char *dir)
 {
-	static const char *const names[] = {"scalar", "openblas", "avx2", "avx2-vnni", "avx512", "avx512-vnni"};
+	static const char *const names[] = { "scalar",    "openblas", "avx2",
+										 "avx2-vnni", "avx512",   "avx512-vnni" };
 	Golden		g = {.dir = dir};
 	char		path[4096];
 	json_error_t why;

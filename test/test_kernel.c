@@ -105,7 +105,8 @@ test_choose(void)
 	const DbertKernels *kernels = NULL;
 	DbertError	err;
 
-	CHECK(dbert_kernels_choose("scalar", &kernels, &err) == DBERT_OK && kernels == &dbert_kernels_scalar);
+	CHECK(dbert_kernels_choose("scalar", &kernels, &err) == DBERT_OK &&
+		  kernels == &dbert_kernels_scalar);
 	CHECK(dbert_kernels_choose("no such", &kernels, &err) == DBERT_E_UNSUPPORTED);
 	CHECK(strstr(err.msg, "no such") != NULL);
 	CHECK(dbert_kernels_choose(NULL, &kernels, &err) == DBERT_OK && kernels != NULL);
@@ -240,7 +241,8 @@ check_against_scalar(const char *what, int m, int n, size_t ld, double tol)
 						want = j < (size_t) n ? want_buf[i * ld + j] : GUARD;
 
 			CHECK_MSG(fabs((double) got - want) <= (j < (size_t) n ? tol : 0),
-					  "%s [%d,%d] at %d,%d: got %.9g, want %.9g", what, m, n, i, (int) j, got, want);
+					  "%s [%d,%d] at %d,%d: got %.9g, want %.9g", what, m, n, i, (int) j, got,
+					  want);
 		}
 }
 

@@ -76,7 +76,8 @@ product_run(const Product *p, const DbertKernels *by, float *y, bool with_bias, 
 			fill(y + i * p->ldy + p->n, p->ldy - p->n, GUARD);
 	}
 	by->int8->pack(pack, p->w, p->n, p->k);
-	by->int8->linear(y, p->ldy, p->x, p->ldx, pack, with_bias ? p->b : NULL, p->m, p->n, p->k, act, scratch);
+	by->int8->linear(y, p->ldy, p->x, p->ldx, pack, with_bias ? p->b : NULL, p->m, p->n, p->k, act,
+					 scratch);
 	guarded_free(pack, pack_floats);
 	guarded_free(scratch, scratch_floats);
 }
@@ -93,13 +94,15 @@ check_same(const Product *p, const float *got, const float *want, const char *wh
 	for (size_t i = 0; i < output_floats(p); i++)
 		if (!same_float(got[i], want[i]))
 		{
-			CHECK_MSG(0, "%s, %s [%d,%d,%d]: at %d,%d got %.9g, want %.9g", table->name, what, p->m, p->n, p->k,
-					  (int) (i / p->ldy), (int) (i % p->ldy), got[i], want[i]);
+			CHECK_MSG(0, "%s, %s [%d,%d,%d]: at %d,%d got %.9g, want %.9g", table->name, what, p->m,
+					  p->n, p->k, (int) (i / p->ldy), (int) (i % p->ldy), got[i], want[i]);
 			return;
 		}
 }
 
-/* Against the definition; with an activation, against the table's own of that. */
+/*
+ * Against the definition; with an activation, against the table's own of that.
+ */
 static void
 product_check(const Product *p, const char *what)
 {
@@ -172,7 +175,10 @@ test_extremes(void)
 		}
 }
 
-/* NaN and infinity spoil their row, and no other; tiny rows are zeros; b remains. */
+/*
+ * NaN and infinity spoil their row, and no other; tiny rows are zeros; b
+ * remains.
+ */
 static void
 test_special_rows(void)
 {

@@ -40,8 +40,9 @@ compare(const char *what, const float *got, const float *want, int m, int n, siz
 		for (size_t j = 0; j < ld && i * ld + j < (m - 1) * ld + n; j++)
 			if (!agrees(got[i * ld + j], want[i * ld + j], j < (size_t) n ? tol : 0))
 			{
-				CHECK_MSG(0, "%s %s [%d,%d] at %d,%d: got %.9g, want %.9g, tolerance %.3g", table->name, what,
-						  m, n, i, (int) j, got[i * ld + j], want[i * ld + j], tol);
+				CHECK_MSG(0, "%s %s [%d,%d] at %d,%d: got %.9g, want %.9g, tolerance %.3g",
+						  table->name, what, m, n, i, (int) j, got[i * ld + j], want[i * ld + j],
+						  tol);
 				return;
 			}
 }
@@ -122,7 +123,8 @@ test_row_alone(void)
 	for (int m = 1; m <= MAX; m += m < 40 ? 1 : 11)
 	{
 		table->linear(y, N, x, K, pack, b, m, N, K, DBERT_ACT_GELU);
-		CHECK_MSG(memcmp(y, alone, m * N * sizeof(float)) == 0, "%s: %d rows differ from one", table->name, m);
+		CHECK_MSG(memcmp(y, alone, m * N * sizeof(float)) == 0, "%s: %d rows differ from one",
+				  table->name, m);
 	}
 	guarded_free(x, MAX * K);
 	guarded_free(w, N * K);
@@ -189,7 +191,10 @@ attention_case(int m, int t, int d)
 	fill(scratch, dbert_attention_scratch(t, d), NAN);
 	table->attention(got, ldo, qkv, qkv + d, qkv + 2 * d, ld, m, t, d, scale, scratch);
 
-	/* scores up to 4 d scale with d roundings each, which exp makes relative, then t more */
+	/*
+	 * scores up to 4 d scale with d roundings each, which exp makes relative,
+	 * then t more
+	 */
 	compare("attention", got, want, m, d, ldo, 2 * EPS * (4 * d * scale * 2 * d + t + 8));
 	guarded_free(qkv, count);
 	guarded_free(got, ny);
@@ -271,7 +276,10 @@ layer_norm_case(int m, int n, float offset, int with_residual, int in_place)
 	ref->layer_norm_rows(want, x, with_residual ? r : NULL, gamma, beta, m, n, 1e-5f);
 	table->layer_norm_rows(got, x, with_residual ? r : NULL, gamma, beta, m, n, 1e-5f);
 
-	/* the mean's error, n roundings of the offset, over a deviation of about 1/2 or, alone, sqrt(eps) */
+	/*
+	 * the mean's error, n roundings of the offset, over a deviation of about
+	 * 1/2 or, alone, sqrt(eps)
+	 */
 	compare("layer_norm_rows", got, want, m, n, n,
 			EPS * (n + 8) * (1 + fabs(offset)) * (n < 4 ? 320 : 4));
 	guarded_free(x, count);
@@ -291,7 +299,9 @@ test_layer_norm(void)
 	layer_norm_case(2, 771, 100, 1, 0);
 }
 
-/* Accuracy against double over the interval, and tails, and what is not finite. */
+/*
+ * Accuracy against double over the interval, and tails, and what is not finite.
+ */
 static void
 test_activations(void)
 {
@@ -320,10 +330,13 @@ test_activations(void)
 				worst[act] = error;
 		}
 	}
-	CHECK_MSG(worst[DBERT_ACT_GELU] <= 2e-7, "%s: gelu off by %.3g", table->name, worst[DBERT_ACT_GELU]);
-	CHECK_MSG(worst[DBERT_ACT_GELU_TANH] <= 4e-7, "%s: gelu_tanh off by %.3g", table->name, worst[DBERT_ACT_GELU_TANH]);
+	CHECK_MSG(worst[DBERT_ACT_GELU] <= 2e-7, "%s: gelu off by %.3g", table->name,
+			  worst[DBERT_ACT_GELU]);
+	CHECK_MSG(worst[DBERT_ACT_GELU_TANH] <= 4e-7, "%s: gelu_tanh off by %.3g", table->name,
+			  worst[DBERT_ACT_GELU_TANH]);
 	CHECK(worst[DBERT_ACT_RELU] == 0);
-	CHECK_MSG(worst[DBERT_ACT_TANH] <= 2e-7, "%s: tanh off by %.3g", table->name, worst[DBERT_ACT_TANH]);
+	CHECK_MSG(worst[DBERT_ACT_TANH] <= 2e-7, "%s: tanh off by %.3g", table->name,
+			  worst[DBERT_ACT_TANH]);
 	guarded_free(x, COUNT);
 
 	for (int act = DBERT_ACT_NONE; act <= DBERT_ACT_TANH; act++)
@@ -343,7 +356,10 @@ test_activations(void)
 		}
 }
 
-/* Seen through softmax: exp from 1 down to the last normal, in ulps of the result, and next to 0 for what is below. */
+/*
+ * Seen through softmax: exp from 1 down to the last normal, in ulps of the
+ * result, and next to 0 for what is below.
+ */
 static void
 test_exponential(void)
 {

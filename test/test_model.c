@@ -1,12 +1,16 @@
 /*
- * test_model.c -- the model room as a whole: files to an image, image to a model.
+ * test_model.c -- the model room as a whole: files to an image, image to a
+ * model.
  *
  * Every tensor of the tiny models holds values that follow from its name, so a
  * field that points to the wrong array shows.
  */
 #include "test/packhelp.h"
 
-/* The model must be refused with this code and a sentence that holds these words. */
+/*
+ * The model must be refused with this code and a sentence that holds these
+ * words.
+ */
 static void
 check_refused(MemModel *m, const char *task, DbertStatus want, const char *words)
 {
@@ -67,7 +71,8 @@ check_distilbert_encoder(const DbertModel *model, const char *prefix)
 		CHECK(x->qkv.n == 3 * MEM_C && x->qkv.k == MEM_C);
 		check_named(x->qkv.w, MEM_C * MEM_C, layer, l, "attention.q_lin.weight");
 		check_named(x->qkv.w + MEM_C * MEM_C, MEM_C * MEM_C, layer, l, "attention.k_lin.weight");
-		check_named(x->qkv.w + 2 * MEM_C * MEM_C, MEM_C * MEM_C, layer, l, "attention.v_lin.weight");
+		check_named(x->qkv.w + 2 * MEM_C * MEM_C, MEM_C * MEM_C, layer, l,
+					"attention.v_lin.weight");
 		check_named(x->qkv.b, MEM_C, layer, l, "attention.q_lin.bias");
 		check_named(x->qkv.b + 2 * MEM_C, MEM_C, layer, l, "attention.v_lin.bias");
 		check_named(x->attn_out.w, MEM_C * MEM_C, layer, l, "attention.out_lin.weight");
@@ -149,10 +154,13 @@ check_bert(const char *prefix)
 		snprintf(layer, sizeof(layer), "%sencoder.layer.", prefix);
 		for (int l = 0; l < MEM_L; l++)
 		{
-			check_named(w->layers[l].qkv.w + MEM_C * MEM_C, MEM_C * MEM_C, layer, l, "attention.self.key.weight");
+			check_named(w->layers[l].qkv.w + MEM_C * MEM_C, MEM_C * MEM_C, layer, l,
+						"attention.self.key.weight");
 			check_named(w->layers[l].attn_out.b, MEM_C, layer, l, "attention.output.dense.bias");
-			check_named(w->layers[l].attn_norm.gamma, MEM_C, layer, l, "attention.output.LayerNorm.weight");
-			check_named(w->layers[l].ffn_in.w, MEM_F * MEM_C, layer, l, "intermediate.dense.weight");
+			check_named(w->layers[l].attn_norm.gamma, MEM_C, layer, l,
+						"attention.output.LayerNorm.weight");
+			check_named(w->layers[l].ffn_in.w, MEM_F * MEM_C, layer, l,
+						"intermediate.dense.weight");
 			check_named(w->layers[l].ffn_out.b, MEM_C, layer, l, "output.dense.bias");
 			check_named(w->layers[l].ffn_norm.beta, MEM_C, layer, l, "output.LayerNorm.bias");
 		}
@@ -182,7 +190,8 @@ test_legacy_norm_names(void)
 
 	mem_model_bert(&m, "ForTokenClassification", "bert.", 3);
 	strcpy(mem_tensor(&m, "bert.encoder.layer.1.output.LayerNorm.weight")->name, name);
-	strcpy(mem_tensor(&m, "bert.embeddings.LayerNorm.bias")->name, "bert.embeddings.LayerNorm.beta");
+	strcpy(mem_tensor(&m, "bert.embeddings.LayerNorm.bias")->name,
+		   "bert.embeddings.LayerNorm.beta");
 	mem_model_save(&m);
 	if (built(&m, NULL, &b))
 	{
@@ -226,7 +235,8 @@ test_mask_heads(void)
 	if (built(&m, NULL, &b))
 	{
 		check_values(b.model->weights.head_out.b, "cls.predictions.decoder.bias", MEM_V);
-		check_values(b.model->weights.head_norm.gamma, "cls.predictions.transform.LayerNorm.weight", MEM_C);
+		check_values(b.model->weights.head_norm.gamma, "cls.predictions.transform.LayerNorm.weight",
+					 MEM_C);
 		release(&b);
 	}
 	mem_edit(&m, "tokenizer.json", "\"[MASK]\":4", "\"[mask]\":4");
@@ -235,7 +245,9 @@ test_mask_heads(void)
 	mem_free(&m);
 }
 
-/* A layout of the kernels' own: matrices are packed, a tied decoder is copied. */
+/*
+ * A layout of the kernels' own: matrices are packed, a tied decoder is copied.
+ */
 static void
 test_packed_layout(void)
 {
@@ -311,7 +323,8 @@ test_not_finite(void)
 	check_refused(&m, NULL, DBERT_E_FORMAT, "layer.1.ffn.lin2.weight\" holds NaN or infinity");
 
 	/* checking alone finds it too */
-	if (dbert_pack_begin(&source, NULL, DBERT_PRECISION_FP32, &dbert_kernels_scalar, &dbert_malloc_allocator, NULL, &pack, &err) == DBERT_OK)
+	if (dbert_pack_begin(&source, NULL, DBERT_PRECISION_FP32, &dbert_kernels_scalar,
+						 &dbert_malloc_allocator, NULL, &pack, &err) == DBERT_OK)
 	{
 		CHECK(dbert_pack_write(pack, NULL, NULL, &err) == DBERT_E_FORMAT);
 		dbert_pack_end(pack);
@@ -352,12 +365,14 @@ test_wrong_tensors(void)
 	check_refused(&m, NULL, DBERT_E_UNSUPPORTED, "lin1.weight\" is of dtype I64");
 	mem_drop_tensor(&m, t->name);
 	mem_model_save(&m);
-	check_refused(&m, NULL, DBERT_E_FORMAT, "no tensor \"distilbert.transformer.layer.0.ffn.lin1.weight\"");
+	check_refused(&m, NULL, DBERT_E_FORMAT,
+				  "no tensor \"distilbert.transformer.layer.0.ffn.lin1.weight\"");
 	mem_drop_tensor(&m, "classifier.weight");
 	mem_model_save(&m);
 	check_refused(&m, NULL, DBERT_E_FORMAT, "no tensor \"classifier.weight\"");
 	mem_drop(&m, "model.safetensors");
-	check_refused(&m, NULL, DBERT_E_FORMAT, "neither \"model.safetensors\" nor \"model.safetensors.index.json\"");
+	check_refused(&m, NULL, DBERT_E_FORMAT,
+				  "neither \"model.safetensors\" nor \"model.safetensors.index.json\"");
 	mem_put(&m, "pytorch_model.bin", "x");
 	check_refused(&m, NULL, DBERT_E_UNSUPPORTED, "pickle");
 	mem_free(&m);
@@ -373,7 +388,8 @@ test_vocabulary_size(void)
 	mem_model_distilbert(&m, "Model", 0);
 	snprintf(vocab, sizeof(vocab), "%smore\neven more\n", mem_vocab);
 	mem_put(&m, "vocab.txt", vocab);
-	check_refused(&m, NULL, DBERT_E_SHAPE, "token \"even more\" has id 14, but the word embedding has 14 rows");
+	check_refused(&m, NULL, DBERT_E_SHAPE,
+				  "token \"even more\" has id 14, but the word embedding has 14 rows");
 	mem_drop(&m, "vocab.txt");
 	check_refused(&m, NULL, DBERT_E_FORMAT, "neither \"tokenizer.json\" nor \"vocab.txt\"");
 	mem_free(&m);
@@ -443,14 +459,19 @@ test_files(void)
 		snprintf(m.files[i].name, sizeof(m.files[i].name), "0_Transformer/%s", name);
 	}
 	mem_put(&m, "modules.json",
-			"[{\"idx\":0,\"name\":\"0\",\"path\":\"0_Transformer\",\"type\":\"sentence_transformers.models.Transformer\"},"
-			"{\"idx\":1,\"name\":\"1\",\"path\":\"1_Pooling\",\"type\":\"sentence_transformers.models.Pooling\"}]");
-	mem_put(&m, "1_Pooling/config.json", "{\"word_embedding_dimension\":8,\"pooling_mode_cls_token\":true}");
-	mem_put(&m, "0_Transformer/sentence_bert_config.json", "{\"max_seq_length\":9,\"do_lower_case\":false}");
+			"[{\"idx\":0,\"name\":\"0\",\"path\":\"0_Transformer\",\"type\":\"sentence_"
+			"transformers.models.Transformer\"},"
+			"{\"idx\":1,\"name\":\"1\",\"path\":\"1_Pooling\",\"type\":\"sentence_transformers."
+			"models.Pooling\"}]");
+	mem_put(&m, "1_Pooling/config.json",
+			"{\"word_embedding_dimension\":8,\"pooling_mode_cls_token\":true}");
+	mem_put(&m, "0_Transformer/sentence_bert_config.json",
+			"{\"max_seq_length\":9,\"do_lower_case\":false}");
 	mem_put(&m, "0_Transformer/added_tokens.json", "{}");
 	mem_put(&m, "config_sentence_transformers.json", "{}");
 	mem_put(&m, "README.md", "not part of the model");
-	if (dbert_pack_begin(&source, NULL, DBERT_PRECISION_FP32, &dbert_kernels_scalar, &dbert_malloc_allocator, NULL, &pack, &err) == DBERT_OK)
+	if (dbert_pack_begin(&source, NULL, DBERT_PRECISION_FP32, &dbert_kernels_scalar,
+						 &dbert_malloc_allocator, NULL, &pack, &err) == DBERT_OK)
 	{
 		for (int i = 0; i < 8; i++)
 			CHECK_STR(dbert_pack_file(pack, i) ? dbert_pack_file(pack, i) : "", want[i]);
@@ -464,7 +485,9 @@ test_files(void)
 	mem_free(&m);
 }
 
-/* With and without the other file the tokenizer is the same, to the last byte. */
+/*
+ * With and without the other file the tokenizer is the same, to the last byte.
+ */
 static void
 test_tokenizer_files_agree(void)
 {

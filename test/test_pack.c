@@ -100,7 +100,10 @@ test_damaged_image(void)
 	mem_free(&m);
 }
 
-/* Sections must follow each other up to the last byte, whatever the checksum says. */
+/*
+ * Sections must follow each other up to the last byte, whatever the checksum
+ * says.
+ */
 static void
 test_forged_sections(void)
 {
@@ -109,12 +112,12 @@ test_forged_sections(void)
 		int			section;
 		int			offset;			/* added to the section's */
 		int			size;
-	}			forged[] = {
-		{DBERT_SECTION_CONFIG, -64, 0}, {DBERT_SECTION_LABELS, -64, 0}, {DBERT_SECTION_LABELS, 1, 0},
-		{DBERT_SECTION_LABELS, 0, -1}, {DBERT_SECTION_PROMPTS, 0, -1}, {DBERT_SECTION_TOKENIZER, 0, -8}, {DBERT_SECTION_TOKENIZER, 0, 1 << 20},
-		{DBERT_SECTION_WEIGHTS, 0, -64}, {DBERT_SECTION_WEIGHTS, 0, 64}, {DBERT_SECTION_WEIGHTS, 64, -64},
-		{DBERT_SECTION_CONFIG, 0, 8}
-	};
+	} forged[] = { { DBERT_SECTION_CONFIG, -64, 0 },        { DBERT_SECTION_LABELS, -64, 0 },
+				   { DBERT_SECTION_LABELS, 1, 0 },          { DBERT_SECTION_LABELS, 0, -1 },
+				   { DBERT_SECTION_PROMPTS, 0, -1 },        { DBERT_SECTION_TOKENIZER, 0, -8 },
+				   { DBERT_SECTION_TOKENIZER, 0, 1 << 20 }, { DBERT_SECTION_WEIGHTS, 0, -64 },
+				   { DBERT_SECTION_WEIGHTS, 0, 64 },        { DBERT_SECTION_WEIGHTS, 64, -64 },
+				   { DBERT_SECTION_CONFIG, 0, 8 } };
 	MemModel	m;
 	Built		b;
 
@@ -129,7 +132,8 @@ test_forged_sections(void)
 			h->sections[forged[i].section].offset += (uint64_t) (int64_t) forged[i].offset;
 			h->sections[forged[i].section].size += (uint64_t) (int64_t) forged[i].size;
 			h->checksum = dbert_pack_checksum(copy, h->sections[DBERT_SECTION_WEIGHTS].offset);
-			CHECK_MSG(open_copy(copy, b.size) == DBERT_E_CORRUPT, "forged section %zu was not noticed", i);
+			CHECK_MSG(open_copy(copy, b.size) == DBERT_E_CORRUPT,
+					  "forged section %zu was not noticed", i);
 			free(copy);
 		}
 		release(&b);
@@ -149,7 +153,8 @@ touch(const DbertModel *model)
 		last->ffn_out.w[(size_t) last->ffn_out.n * last->ffn_out.k - 1];
 
 	if (model->weights.head_out.w != NULL)
-		sum += model->weights.head_out.w[(size_t) model->weights.head_out.n * model->weights.head_out.k - 1];
+		sum += model->weights.head_out
+				   .w[(size_t) model->weights.head_out.n * model->weights.head_out.k - 1];
 	for (int i = 0; i < c->n_labels; i++)
 		sum += (float) strlen(model->labels[i]);
 	return sum;
@@ -183,7 +188,8 @@ test_forged_image(void)
 				copy[16 + (seed >> 8) % (front - 16)] = (unsigned char) (seed >> 24);
 			}
 			if (h->sections[DBERT_SECTION_WEIGHTS].offset <= b.size)
-				h->checksum = dbert_pack_checksum(copy, h->sections[DBERT_SECTION_WEIGHTS].offset / 8 * 8);
+				h->checksum =
+					dbert_pack_checksum(copy, h->sections[DBERT_SECTION_WEIGHTS].offset / 8 * 8);
 			if (dbert_model_open(copy, b.size, &dbert_kernels_scalar, &dbert_malloc_allocator,
 								 &model, &err) == DBERT_OK)
 			{
@@ -217,10 +223,14 @@ build_int8(const DbertSource *source, Built *b, DbertError *err)
 	dbert_pack_end(pack);
 	if (status != DBERT_OK)
 		return status;
-	return dbert_model_open(b->image, b->size, &dbert_kernels_scalar, &dbert_malloc_allocator, &b->model, err);
+	return dbert_model_open(b->image, b->size, &dbert_kernels_scalar, &dbert_malloc_allocator,
+							&b->model, err);
 }
 
-/* The config says another precision than the layout, under a right checksum: never misread. */
+/*
+ * The config says another precision than the layout, under a right checksum:
+ * never misread.
+ */
 static void
 check_wrong_precision(const Built *b, int precision)
 {
@@ -232,11 +242,15 @@ check_wrong_precision(const Built *b, int precision)
 
 	config->precision = precision;
 	h->checksum = dbert_pack_checksum(copy, h->sections[DBERT_SECTION_WEIGHTS].offset / 8 * 8);
-	CHECK(dbert_model_open(copy, b->size, &dbert_kernels_scalar, &dbert_malloc_allocator, &model, &err) == DBERT_E_CORRUPT);
+	CHECK(dbert_model_open(copy, b->size, &dbert_kernels_scalar, &dbert_malloc_allocator, &model,
+						   &err) == DBERT_E_CORRUPT);
 	free(copy);
 }
 
-/* Every weight within half a step of fp32; an image of one precision is not taken for the other's. */
+/*
+ * Every weight within half a step of fp32; an image of one precision is not
+ * taken for the other's.
+ */
 static void
 test_int8(void)
 {
@@ -263,13 +277,17 @@ test_int8(void)
 
 			memcpy(&scale, row, sizeof(scale));
 			for (int i = 0; i < in->k; i++)
-				CHECK_NEAR(((const int8_t *) row)[sizeof(float) + i] * scale, in->w[j * in->k + i], scale * 0.501);
+				CHECK_NEAR(((const int8_t *) row)[sizeof(float) + i] * scale, in->w[j * in->k + i],
+						   scale * 0.501);
 		}
 		for (size_t i = 0; i < fp32.model->config.vocab * c; i++)
-			CHECK_NEAR(b->word8[i] * b->word8_scale[i / c], a->word[i], b->word8_scale[i / c] * 0.501);
-		CHECK(b->word == NULL && a->word8 == NULL && b->layers[1].ffn_in.w == NULL && in->w8 == NULL);
+			CHECK_NEAR(b->word8[i] * b->word8_scale[i / c], a->word[i],
+					   b->word8_scale[i / c] * 0.501);
+		CHECK(b->word == NULL && a->word8 == NULL && b->layers[1].ffn_in.w == NULL &&
+			  in->w8 == NULL);
 		CHECK(b->head_out.w8 != NULL && b->head_out.w == NULL);
-		CHECK(memcmp(a->position, b->position, sizeof(float) * fp32.model->config.positions * c) == 0);
+		CHECK(memcmp(a->position, b->position, sizeof(float) * fp32.model->config.positions * c) ==
+			  0);
 		CHECK(memcmp(a->head_dense.w, b->head_dense.w, sizeof(float) * c * c) == 0);
 		CHECK(int8.size < fp32.size);
 		check_wrong_precision(&fp32, DBERT_PRECISION_INT8);
@@ -294,7 +312,8 @@ one_life(const DbertSource *source, const DbertAllocator *alloc, const DbertPoll
 	size_t		size;
 	DbertStatus status;
 
-	DBERT_TRY(dbert_pack_begin(source, NULL, DBERT_PRECISION_FP32, &column_kernels, alloc, poll, &pack, &err));
+	DBERT_TRY(dbert_pack_begin(source, NULL, DBERT_PRECISION_FP32, &column_kernels, alloc, poll,
+							   &pack, &err));
 	size = dbert_pack_size(pack);
 	status = dbert_pack_write(pack, NULL, poll, &err);
 	if (status == DBERT_OK && posix_memalign(&image, 64, size) == 0)
@@ -338,8 +357,9 @@ test_failing_allocator(void)
 	mem_save(&m, "one.safetensors", 0, 20);
 	mem_save(&m, "two.safetensors", 20, m.n_tensors);
 	mem_put_index(&m, 20, "one.safetensors", "two.safetensors");
-	mem_put(&m, "tokenizer_config.json",
-			"{\"added_tokens_decoder\":{\"2\":{\"content\":\"[CLS]\"},\"13\":{\"content\":\"new\"}}}");
+	mem_put(
+		&m, "tokenizer_config.json",
+		"{\"added_tokens_decoder\":{\"2\":{\"content\":\"[CLS]\"},\"13\":{\"content\":\"new\"}}}");
 	check_failing_allocations(&m);
 	mem_free(&m);
 	mem_model_bert(&m, "ForMaskedLM", "bert.", 0);
@@ -398,7 +418,9 @@ test_cancel(void)
 
 /* ---- whole directories ---- */
 
-/* Same bytes twice, and every weight that the golden test would use is there. */
+/*
+ * Same bytes twice, and every weight that the golden test would use is there.
+ */
 static void
 check_folder(const char *path)
 {

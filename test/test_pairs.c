@@ -66,8 +66,10 @@ run_one(const DbertModel *model, const char *text, const char *pair, DbertLongTe
 	DbertError	err = {0};
 
 	CHECK(dbert_batch_create(model, DBERT_WANT_LOGITS, heap, &batch, &err) == DBERT_OK);
-	CHECK_MSG(dbert_batch_add(batch, text, strlen(text), pair, pair ? strlen(pair) : 0, long_text, NULL, &err) == DBERT_OK &&
-			  dbert_batch_run(batch, NULL, &err) == DBERT_OK, "%s", err.msg);
+	CHECK_MSG(dbert_batch_add(batch, text, strlen(text), pair, pair ? strlen(pair) : 0, long_text,
+							  NULL, &err) == DBERT_OK &&
+				  dbert_batch_run(batch, NULL, &err) == DBERT_OK,
+			  "%s", err.msg);
 	return batch;
 }
 
@@ -113,10 +115,13 @@ check_answer(json_t *want, const DbertAnswer *got, const char *context, int n, i
 {
 	bool		none = json_is_null(json_object_get(want, "answer"));
 
-	CHECK_MSG(fabs(got->score - number(want, "score", 9)) < TOLERANCE, "case %d, answer %d: score %g, want %g",
-			  n, i, got->score, number(want, "score", 9));
-	CHECK_MSG(none ? got->start == -1 : (got->start == number(want, "start", -9) && got->end == number(want, "end", -9)),
-			  "case %d, answer %d: %d..%d, want \"%s\" in \"%.40s\"", n, i, got->start, got->end, string(want, "answer"), context);
+	CHECK_MSG(fabs(got->score - number(want, "score", 9)) < TOLERANCE,
+			  "case %d, answer %d: score %g, want %g", n, i, got->score, number(want, "score", 9));
+	CHECK_MSG(none ? got->start == -1
+				   : (got->start == number(want, "start", -9) &&
+					  got->end == number(want, "end", -9)),
+			  "case %d, answer %d: %d..%d, want \"%s\" in \"%.40s\"", n, i, got->start, got->end,
+			  string(want, "answer"), context);
 }
 
 static void
@@ -124,17 +129,19 @@ check_answers(const DbertModel *model, json_t *c, int n)
 {
 	const char *context = string(c, "context");
 	json_t	   *want = json_object_get(c, "answers");
-	DbertAnswerOptions options = {
-		(int) number(c, "top_k", 1), json_is_true(json_object_get(c, "no_answer")), (int) number(c, "max_answer_tokens", 15)
-	};
+	DbertAnswerOptions options = { (int) number(c, "top_k", 1),
+								   json_is_true(json_object_get(c, "no_answer")),
+								   (int) number(c, "max_answer_tokens", 15) };
 	DbertBatch *batch = run_one(model, string(c, "question"), context, DBERT_LONG_WINDOW);
 	DbertAnswer *answers;
 	int			count;
 	DbertError	err = {0};
 
-	CHECK_MSG(dbert_batch_answers(batch, 0, context, strlen(context), &options, NULL, &answers, &count, &err) == DBERT_OK,
+	CHECK_MSG(dbert_batch_answers(batch, 0, context, strlen(context), &options, NULL, &answers,
+								  &count, &err) == DBERT_OK,
 			  "%s", err.msg);
-	CHECK_MSG(count == (int) json_array_size(want), "case %d: %d answers, want %d", n, count, (int) json_array_size(want));
+	CHECK_MSG(count == (int) json_array_size(want), "case %d: %d answers, want %d", n, count,
+			  (int) json_array_size(want));
 	for (int i = 0; i < count && i < (int) json_array_size(want); i++)
 		check_answer(json_array_get(want, i), &answers[i], context, n, i);
 	dbert_free(heap, answers);
@@ -157,7 +164,10 @@ test_answers(void)
 	json_decref(root);
 }
 
-/* Answers that differ in case alone are one, also where lower case is not ASCII's. */
+/*
+ * Answers that differ in case alone are one, also where lower case is not
+ * ASCII's.
+ */
 static void
 test_answers_merge(void)
 {
@@ -173,7 +183,8 @@ test_answers_merge(void)
 		DbertAnswer *answers;
 		int			count;
 
-		CHECK(dbert_batch_answers(batch, 0, contexts[i], strlen(contexts[i]), &options, NULL, &answers, &count, NULL) == DBERT_OK);
+		CHECK(dbert_batch_answers(batch, 0, contexts[i], strlen(contexts[i]), &options, NULL,
+								  &answers, &count, NULL) == DBERT_OK);
 		CHECK_MSG(count == 1, "\"%s\": %d answers", contexts[i], count);
 		dbert_free(heap, answers);
 		dbert_batch_free(batch);
@@ -184,18 +195,23 @@ test_answers_merge(void)
 /* ---- masks ---- */
 
 static void
-check_fill(const DbertModel *model, const DbertBatch *batch, int mask, const DbertFill *got, json_t *want, int n)
+check_fill(const DbertModel *model, const DbertBatch *batch, int mask, const DbertFill *got,
+		   json_t *want, int n)
 {
 	size_t		len;
 	const char *token = dbert_token_text(&model->tokenizer, got->id, &len);
 	char	   *text;
 
-	CHECK_MSG(strlen(string(want, "token")) == len && memcmp(token, string(want, "token"), len) == 0 &&
-			  fabs(got->score - number(want, "score", 9)) < TOLERANCE, "case %d, mask %d: %.*s %g, want %s %g",
-			  n, mask, (int) len, token, got->score, string(want, "token"), number(want, "score", 9));
+	CHECK_MSG(strlen(string(want, "token")) == len &&
+				  memcmp(token, string(want, "token"), len) == 0 &&
+				  fabs(got->score - number(want, "score", 9)) < TOLERANCE,
+			  "case %d, mask %d: %.*s %g, want %s %g", n, mask, (int) len, token, got->score,
+			  string(want, "token"), number(want, "score", 9));
 	CHECK(dbert_batch_filled(batch, 0, mask, got->id, &text, &len, NULL) == DBERT_OK);
-	CHECK_MSG(strlen(string(want, "sequence")) == len && memcmp(text, string(want, "sequence"), len) == 0,
-			  "case %d, mask %d: \"%.*s\", want \"%s\"", n, mask, (int) len, text, string(want, "sequence"));
+	CHECK_MSG(strlen(string(want, "sequence")) == len &&
+				  memcmp(text, string(want, "sequence"), len) == 0,
+			  "case %d, mask %d: \"%.*s\", want \"%s\"", n, mask, (int) len, text,
+			  string(want, "sequence"));
 	dbert_free(heap, text);
 }
 
@@ -241,7 +257,8 @@ test_fills(void)
 		{
 			json_t	   *c = json_array_get(cases, i);
 
-			if (strcmp(string(c, "model"), names[m]) == 0 && json_is_null(json_object_get(c, "targets")))
+			if (strcmp(string(c, "model"), names[m]) == 0 &&
+				json_is_null(json_object_get(c, "targets")))
 				check_masks(b.model, c, (int) i);
 		}
 		release(&b);
@@ -263,8 +280,10 @@ test_fills_of_targets(void)
 	if (!open_fixture("bert-mlm", &b))
 		return;
 	batch = run_one(b.model, "The [MASK] was warm.", NULL, DBERT_LONG_WINDOW);
-	CHECK(dbert_batch_fills(batch, 0, 0, 1000, NULL, 0, &all, &n_all, NULL) == DBERT_OK && n_all == b.model->config.vocab);
-	CHECK(dbert_batch_fills(batch, 0, 0, 5, targets, 3, &fills, &count, NULL) == DBERT_OK && count == 3);
+	CHECK(dbert_batch_fills(batch, 0, 0, 1000, NULL, 0, &all, &n_all, NULL) == DBERT_OK &&
+		  n_all == b.model->config.vocab);
+	CHECK(dbert_batch_fills(batch, 0, 0, 5, targets, 3, &fills, &count, NULL) == DBERT_OK &&
+		  count == 3);
 	for (int i = 0, at = 0; i < count; i++, at++)
 	{
 		while (all[at].id != fills[i].id)
@@ -353,8 +372,9 @@ test_rerank(void)
 				continue;
 			json_array_foreach(json_object_get(c, "docs"), d, doc)
 			{
-				DbertBatch *batch = run_one(b.model, string(c, "query"), json_string_value(doc), DBERT_LONG_TRUNCATE);
-				double		want = json_number_value(json_array_get(json_object_get(c, "scores"), d));
+				DbertBatch *batch = run_one(b.model, string(c, "query"), json_string_value(doc),
+											DBERT_LONG_TRUNCATE);
+				double want = json_number_value(json_array_get(json_object_get(c, "scores"), d));
 				int			rows;
 				const float *logits = dbert_batch_logits(batch, 0, &rows);
 
@@ -376,7 +396,8 @@ test_rerank_distance(void)
 
 	CHECK(dbert_rerank_score(&m, (float[]) {20}) == dbert_rerank_score(&m, (float[]) {30}));
 	CHECK(dbert_rerank_distance(&m, (float[]) {20}) > dbert_rerank_distance(&m, (float[]) {30}));
-	CHECK(dbert_rerank_distance(&m, (float[]) {1000}) == 0 && dbert_rerank_distance(&m, (float[]) {-1000}) == 1);
+	CHECK(dbert_rerank_distance(&m, (float[]){ 1000 }) == 0 &&
+		  dbert_rerank_distance(&m, (float[]){ -1000 }) == 1);
 }
 
 /* ---- decoding ---- */
@@ -397,8 +418,10 @@ check_decoded(const DbertModel *model, const char *tokens, bool skip_special, co
 		CHECK_MSG(ids[n] >= 0, "no token \"%s\"", token);
 		n++;
 	}
-	CHECK(dbert_decode(&model->tokenizer, ids, n, skip_special, heap, &text, &len, NULL) == DBERT_OK);
-	CHECK_MSG(len == strlen(want) && memcmp(text, want, len) == 0, "\"%s\": \"%.*s\", want \"%s\"", tokens, (int) len, text, want);
+	CHECK(dbert_decode(&model->tokenizer, ids, n, skip_special, heap, &text, &len, NULL) ==
+		  DBERT_OK);
+	CHECK_MSG(len == strlen(want) && memcmp(text, want, len) == 0, "\"%s\": \"%.*s\", want \"%s\"",
+			  tokens, (int) len, text, want);
 	dbert_free(heap, text);
 }
 
@@ -409,7 +432,8 @@ test_decode(void)
 
 	if (!open_fixture("bert-mlm", &b))
 		return;
-	check_decoded(b.model, "[CLS] the film , it ' s . [SEP]", false, "[CLS] the film, it ' s. [SEP]");
+	check_decoded(b.model, "[CLS] the film , it ' s . [SEP]", false,
+				  "[CLS] the film, it ' s. [SEP]");
 	check_decoded(b.model, "[CLS] the film [UNK] ! ? [MASK] [SEP]", true, "the film!?");
 	check_decoded(b.model, "##ing ##ing the", false, "##inging the");
 	check_decoded(b.model, ". .", false, "..");

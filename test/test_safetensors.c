@@ -8,7 +8,10 @@
 #include "test/memsource.h"
 #include "test/testhelp.h"
 
-/* Open a file of a header, told to be as long as claimed (-1: as it is), and data bytes. */
+/*
+ * Open a file of a header, told to be as long as claimed (-1: as it is), and
+ * data bytes.
+ */
 static DbertStatus
 open_header(const char *header, size_t header_len, int64_t claimed, size_t data,
 			DbertTensorSet *set, DbertArena *pool, DbertError *err)
@@ -124,7 +127,8 @@ test_tiling(void)
 	BAD("{\"a\":{" T "},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8,
 		"tensor \"b\" begins at byte 4, overlapping its predecessor that ends at 8");
 	BAD("{\"a\":{" T "},\"b\":{" T "}}", 8, "overlapping");
-	BAD("{\"a\":{" T "},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[12,16]}}", 16, "hole");
+	BAD("{\"a\":{" T "},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[12,16]}}", 16,
+		"hole");
 }
 
 static void
@@ -133,22 +137,29 @@ test_entries(void)
 	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,0]}}", 8, "rising");
 	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0]}}", 8, "rising");
 	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8,8]}}", 8, "3 elements");
-	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[-8,0]}}", 8, "not a non-negative integer");
-	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8.0]}}", 8, "not a non-negative integer");
-	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", 8, "not a non-negative integer");
-	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[\"2\"],\"data_offsets\":[0,8]}}", 8, "not a non-negative integer");
-	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":2,\"data_offsets\":[0,8]}}", 8, "\"shape\" must be an array");
+	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[-8,0]}}", 8,
+		"not a non-negative integer");
+	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8.0]}}", 8,
+		"not a non-negative integer");
+	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", 8,
+		"not a non-negative integer");
+	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[\"2\"],\"data_offsets\":[0,8]}}", 8,
+		"not a non-negative integer");
+	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":2,\"data_offsets\":[0,8]}}", 8,
+		"\"shape\" must be an array");
 	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}", 8,
 		"shape [3] of F32 takes 12 bytes, its offsets span 8");
 	BAD("{\"a\":{\"dtype\":\"F16\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "takes 4 bytes");
 	BAD("{\"a\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,2]}}", 2, "no number of bytes");
-	BAD("{\"a\":{\"dtype\":\"Q8\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "unknown dtype \"Q8\"");
+	BAD("{\"a\":{\"dtype\":\"Q8\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8,
+		"unknown dtype \"Q8\"");
 	BAD("{\"a\":{\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "no \"dtype\"");
 	BAD("{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,8]}}", 8, "no \"shape\"");
 	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[2]}}", 8, "no \"data_offsets\"");
 	BAD("{\"a\":[]}", 0, "must be an object");
 	BAD("{\"a\":null}", 0, "must be an object");
-	BAD("{\"a\":{\"dtype\":7,\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "\"dtype\" must be a string");
+	BAD("{\"a\":{\"dtype\":7,\"shape\":[2],\"data_offsets\":[0,8]}}", 8,
+		"\"dtype\" must be a string");
 	BAD("{\"__metadata__\":{\"format\":1}}", 0, "not a string");
 	BAD("{\"__metadata__\":\"pt\"}", 0, "must be an object");
 	BAD("{\"a\":{" T "},\"a\":{" T "}}", 8, "duplicate");
@@ -157,15 +168,22 @@ test_entries(void)
 static void
 test_huge_numbers(void)
 {
-	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,8]}}", 8, "overflows");
-	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[9223372036854775807],\"data_offsets\":[0,8]}}", 8, "no number of bytes");
-	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296,0],\"data_offsets\":[0,0]}}", 0, "overflows");
-	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[9223372036854775808],\"data_offsets\":[0,8]}}", 8, "too big");
-	BAD("{\"a\":{\"dtype\":\"U8\",\"shape\":[9223372036854775807],\"data_offsets\":[0,9223372036854775807]}}", 8,
+	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,8]}}", 8,
+		"overflows");
+	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[9223372036854775807],\"data_offsets\":[0,8]}}", 8,
 		"no number of bytes");
-	BAD("{\"a\":{\"dtype\":\"U8\",\"shape\":[1152921504606846976],\"data_offsets\":[0,1152921504606846976]}}", 8,
-		"the file holds 8");
-	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4, "9 elements, at most 8");
+	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296,0],\"data_offsets\":[0,0]}}", 0,
+		"overflows");
+	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[9223372036854775808],\"data_offsets\":[0,8]}}", 8,
+		"too big");
+	BAD("{\"a\":{\"dtype\":\"U8\",\"shape\":[9223372036854775807],\"data_offsets\":[0,"
+		"9223372036854775807]}}",
+		8, "no number of bytes");
+	BAD("{\"a\":{\"dtype\":\"U8\",\"shape\":[1152921504606846976],\"data_offsets\":[0,"
+		"1152921504606846976]}}",
+		8, "the file holds 8");
+	BAD("{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,4]}}", 4,
+		"9 elements, at most 8");
 }
 
 /* JSON itself: surrogates, zero bytes, UTF-8, depth. */
@@ -194,17 +212,22 @@ test_json(void)
 	deep[sizeof(deep) - 1] = '\0';
 	BAD(deep, 0, "nested deeper than 64");
 	/* brackets in strings are no nesting, and a backslash hides a quote */
-	OK("{\"__metadata__\":{\"a\":\"\\\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"}}", 0);
+	OK("{\"__metadata__\":{\"a\":\"\\\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
+	   "[[[[[[[[[[[\"}}",
+	   0);
 
 	snprintf(name, sizeof(name), "{\"%0300d\":{" T "}}", 0);
 	BAD(name, 8, "longer than 255 bytes");
 }
 
-/* Every single-byte change of a good file is refused or read without a crash. */
+/*
+ * Every single-byte change of a good file is refused or read without a crash.
+ */
 static void
 test_flips(void)
 {
-	const char *good = "{\"a\":{" T "},\"b\":{\"dtype\":\"F16\",\"shape\":[2,1],\"data_offsets\":[8,12]}}";
+	const char *good =
+		"{\"a\":{" T "},\"b\":{\"dtype\":\"F16\",\"shape\":[2,1],\"data_offsets\":[8,12]}}";
 	size_t		n = strlen(good);
 	char	   *header = strdup(good);
 

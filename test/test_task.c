@@ -46,9 +46,9 @@ test_classify(void)
 static DbertModel
 classifier(const char *const *labels, int n)
 {
-	return (DbertModel)
-	{
-		.config = {.head = DBERT_HEAD_SEQUENCE,.problem = DBERT_PROBLEM_SINGLE,.n_labels = n},.labels = labels
+	return (DbertModel){
+		.config = { .head = DBERT_HEAD_SEQUENCE, .problem = DBERT_PROBLEM_SINGLE, .n_labels = n },
+		.labels = labels
 	};
 }
 
@@ -78,7 +78,8 @@ test_sentiment_labels(void)
 	};
 
 	for (int i = 0; i < (int) (sizeof(cases) / sizeof(cases[0])); i++)
-		CHECK_MSG(dbert_labels_have_sentiment(cases[i].labels, cases[i].n) == cases[i].want, "case %d", i);
+		CHECK_MSG(dbert_labels_have_sentiment(cases[i].labels, cases[i].n) == cases[i].want,
+				  "case %d", i);
 }
 
 static void
@@ -93,7 +94,8 @@ test_sentiment_values(void)
 	CHECK_NEAR(dbert_sentiment(&m, (float[]) {2, 0}), (exp(2) - 1) / (exp(2) + 1), 1e-6);
 	CHECK(dbert_sentiment(&m, (float[]) {0, 500}) == -1);
 	m = classifier(three, 3);
-	CHECK_NEAR(dbert_sentiment(&m, (float[]) {0, 1, 2}), (exp(2) - 1) / (1 + exp(1) + exp(2)), 1e-6);
+	CHECK_NEAR(dbert_sentiment(&m, (float[]){ 0, 1, 2 }), (exp(2) - 1) / (1 + exp(1) + exp(2)),
+			   1e-6);
 	m = classifier(stars, 5);
 	CHECK_NEAR(dbert_sentiment(&m, (float[]) {0, 0, 0, 0, 0}), 0, 1e-7);
 	CHECK_NEAR(dbert_sentiment(&m, (float[]) {-99, -99, -99, 99, -99}), 0.5, 1e-7);
@@ -132,8 +134,10 @@ fake_tokenizer(Fake *f, const char *const *tokens, int n)
 
 	for (int i = 0; i < n; i++)
 		lens[i] = strlen(tokens[i]);
-	CHECK_MSG(dbert_tokenizer_compile(&spec, heap, &f->tokenizer, &size, &err) == DBERT_OK, "%s", err.msg);
-	CHECK_MSG(dbert_tokenizer_open(f->tokenizer, size, &f->model.tokenizer, &err) == DBERT_OK, "%s", err.msg);
+	CHECK_MSG(dbert_tokenizer_compile(&spec, heap, &f->tokenizer, &size, &err) == DBERT_OK, "%s",
+			  err.msg);
+	CHECK_MSG(dbert_tokenizer_open(f->tokenizer, size, &f->model.tokenizer, &err) == DBERT_OK, "%s",
+			  err.msg);
 }
 
 static void
@@ -216,9 +220,11 @@ check_entity_case(json_t *c, const char *const *vocab, int n_vocab)
 		tokens[i].id = (int32_t) json_integer_value(json_array_get(ids, i));
 		tokens[i].start = (int32_t) json_integer_value(json_array_get(offset, 0));
 		tokens[i].end = (int32_t) json_integer_value(json_array_get(offset, 1));
-		tokens[i].special = json_integer_value(json_array_get(json_object_get(c, "special"), i)) != 0;
+		tokens[i].special =
+			json_integer_value(json_array_get(json_object_get(c, "special"), i)) != 0;
 		for (int j = 0; j < f.model.config.n_labels; j++)
-			logits[i * f.model.config.n_labels + j] = (float) json_number_value(json_array_get(row, j));
+			logits[i * f.model.config.n_labels + j] =
+				(float) json_number_value(json_array_get(row, j));
 	}
 	fake_tokenizer(&f, vocab, n_vocab);
 	fake_batch(&f, tokens, n, logits);
@@ -272,7 +278,8 @@ check_tags(const char *const *labels, int n_labels, const int *tags, int n, cons
 	}
 	fake_tokenizer(&f, vocab, 6);
 	fake_batch(&f, tokens, n, logits);
-	CHECK(dbert_batch_entities(f.batch, 0, DBERT_AGGREGATE_FIRST, 0, &entities, &count, NULL) == DBERT_OK);
+	CHECK(dbert_batch_entities(f.batch, 0, DBERT_AGGREGATE_FIRST, 0, &entities, &count, NULL) ==
+		  DBERT_OK);
 	for (int i = 0; i < count; i++)
 		sprintf(got + strlen(got), "%s%.*s %d..%d", i ? ", " : "", (int) entities[i].label_len,
 				entities[i].label, entities[i].start, entities[i].end);
@@ -280,7 +287,8 @@ check_tags(const char *const *labels, int n_labels, const int *tags, int n, cons
 	dbert_free(heap, entities);
 
 	/* a softmax over few labels of a logit 10: all sure, none certain */
-	CHECK(dbert_batch_entities(f.batch, 0, DBERT_AGGREGATE_FIRST, 1.1f, &entities, &count, NULL) == DBERT_OK);
+	CHECK(dbert_batch_entities(f.batch, 0, DBERT_AGGREGATE_FIRST, 1.1f, &entities, &count, NULL) ==
+		  DBERT_OK);
 	CHECK(count == 0);
 	dbert_free(heap, entities);
 	fake_free(&f);
@@ -294,10 +302,13 @@ test_entity_schemes(void)
 	const char *io[] = {"O", "PER", "LOC"};
 	const char *bio[] = {"O", "B-PER", "I-PER", "E-MAIL"};
 
-	check_tags(bioes, 6, (int[]) {1, 2, 3, 1, 3, 4, 4, 5}, 8, "PER 0..5, PER 6..9, PER 10..11, PER 12..13, LOC 14..15");
+	check_tags(bioes, 6, (int[]){ 1, 2, 3, 1, 3, 4, 4, 5 }, 8,
+			   "PER 0..5, PER 6..9, PER 10..11, PER 12..13, LOC 14..15");
 	/* not as the scheme wants it: the end of nothing, an inside after an end */
-	check_tags(bioes, 6, (int[]) {3, 3, 2, 0, 2, 1}, 6, "PER 0..1, PER 2..3, PER 4..5, PER 8..9, PER 10..11");
-	check_tags(bilou, 5, (int[]) {0, 1, 2, 3, 3, 4, 1, 2}, 8, "PER 0..5, PER 6..7, PER 8..9, PER 12..15");
+	check_tags(bioes, 6, (int[]){ 3, 3, 2, 0, 2, 1 }, 6,
+			   "PER 0..1, PER 2..3, PER 4..5, PER 8..9, PER 10..11");
+	check_tags(bilou, 5, (int[]){ 0, 1, 2, 3, 3, 4, 1, 2 }, 8,
+			   "PER 0..5, PER 6..7, PER 8..9, PER 12..15");
 	check_tags(io, 3, (int[]) {1, 1, 2, 0, 2, 2}, 6, "PER 0..3, LOC 4..5, LOC 8..11");
 	/* one strange label does not make a scheme: as transformers */
 	check_tags(bio, 4, (int[]) {1, 2, 1, 2, 0, 3, 3}, 7, "PER 0..3, PER 4..7, MAIL 10..13");
@@ -327,9 +338,11 @@ test_entities_refused(void)
 	int			count;
 
 	CHECK(dbert_batch_create(&model, DBERT_WANT_LOGITS, heap, &batch, &err) == DBERT_OK);
-	CHECK(dbert_batch_entities(batch, 0, DBERT_AGGREGATE_NONE, 0, &entities, &count, &err) == DBERT_E_INVALID);
+	CHECK(dbert_batch_entities(batch, 0, DBERT_AGGREGATE_NONE, 0, &entities, &count, &err) ==
+		  DBERT_E_INVALID);
 	model.config.head = DBERT_HEAD_SEQUENCE;
-	CHECK(dbert_batch_entities(batch, 0, DBERT_AGGREGATE_NONE, 0, &entities, &count, &err) == DBERT_E_UNSUPPORTED);
+	CHECK(dbert_batch_entities(batch, 0, DBERT_AGGREGATE_NONE, 0, &entities, &count, &err) ==
+		  DBERT_E_UNSUPPORTED);
 	dbert_batch_free(batch);
 	model.config.head = DBERT_HEAD_NONE;
 	CHECK(dbert_batch_create(&model, DBERT_WANT_LOGITS, heap, &batch, &err) == DBERT_E_UNSUPPORTED);

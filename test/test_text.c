@@ -14,7 +14,8 @@
 /* ---- a small tokenizer ---- */
 
 static const char *const small_vocab[] = {
-	"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "##a", "##b", "##c", "abc", "##bc", "word",
+	"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c", "##a", "##b", "##c", "abc", "##bc",
+	"word",
 	"##s", ".", ",", "\xe4\xb8\xad", "\xc3\xa9", "i", "##\xcc\x87", "[", "]", "mask"
 };
 
@@ -43,23 +44,36 @@ small_spec(Small *s)
 		s->lens[i] = strlen(small_vocab[i]);
 	}
 	s->added[0] = (DbertAddedToken) {.text = "[MASK]", .len = 6, .id = 4, .special = true};
-	s->added[1] = (DbertAddedToken) {.text = "<q>", .len = 3, .id = N_SMALL, .lstrip = true, .rstrip = true};
-	s->added[2] = (DbertAddedToken) {.text = "Foo", .len = 3, .id = N_SMALL + 1, .normalized = true, .single_word = true};
+	s->added[1] =
+		(DbertAddedToken){ .text = "<q>", .len = 3, .id = N_SMALL, .lstrip = true, .rstrip = true };
+	s->added[2] = (DbertAddedToken){
+		.text = "Foo", .len = 3, .id = N_SMALL + 1, .normalized = true, .single_word = true
+	};
 	s->added[3] = (DbertAddedToken) {.text = "zz", .len = 2, .id = N_SMALL + 2, .normalized = true,
 	.lstrip = true, .rstrip = true};
-	s->spec = (DbertTokenizerSpec)
-	{
-		.n_tokens = N_SMALL + 3, .tokens = s->tokens, .token_lens = s->lens, .n_added = 4, .added = s->added,
-		.prefix = "##", .max_word_chars = 100,
-		.clean_text = true, .split_cjk = true, .lowercase = true, .strip_accents = true,
-		.pad_id = 0, .unk_id = 1, .cls_id = 2, .sep_id = 3, .mask_id = 4
-	};
+	s->spec = (DbertTokenizerSpec){ .n_tokens = N_SMALL + 3,
+									.tokens = s->tokens,
+									.token_lens = s->lens,
+									.n_added = 4,
+									.added = s->added,
+									.prefix = "##",
+									.max_word_chars = 100,
+									.clean_text = true,
+									.split_cjk = true,
+									.lowercase = true,
+									.strip_accents = true,
+									.pad_id = 0,
+									.unk_id = 1,
+									.cls_id = 2,
+									.sep_id = 3,
+									.mask_id = 4 };
 }
 
 static DbertStatus
 small_compile(Small *s)
 {
-	DBERT_TRY(dbert_tokenizer_compile(&s->spec, &dbert_malloc_allocator, &s->image, &s->size, &s->err));
+	DBERT_TRY(
+		dbert_tokenizer_compile(&s->spec, &dbert_malloc_allocator, &s->image, &s->size, &s->err));
 	return dbert_tokenizer_open(s->image, s->size, &s->t, &s->err);
 }
 
@@ -68,7 +82,8 @@ tokenize(const DbertTokenizer *t, const char *text, size_t len, int32_t max_toke
 		 const DbertPoll *poll, DbertTokenList *list, bool *truncated, DbertError *err)
 {
 	list->count = 0;
-	return dbert_tokenize(t, text, len, NULL, 0, max_tokens, &dbert_malloc_allocator, poll, list, truncated, err);
+	return dbert_tokenize(t, text, len, NULL, 0, max_tokens, &dbert_malloc_allocator, poll, list,
+						  truncated, err);
 }
 
 /* ---- UTF-8 ---- */
@@ -100,13 +115,15 @@ test_utf8_round_trip(void)
 static void
 test_utf8_validity(void)
 {
-	static const uint8_t tails[] = {0x00, 'A', 0x7f, 0x80, 0x81, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xff};
+	static const uint8_t tails[] = { 0x00, 'A',  0x7f, 0x80, 0x81, 0x8f,
+									 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xff };
 	size_t		n = sizeof(tails);
 	bool		ok = true;
 
 	for (size_t i = 0; i < 256 * n * n * n; i++)
 	{
-		uint8_t		b[4] = {(uint8_t) (i % 256), tails[i / 256 % n], tails[i / 256 / n % n], tails[i / 256 / n / n]};
+		uint8_t b[4] = { (uint8_t) (i % 256), tails[i / 256 % n], tails[i / 256 / n % n],
+						 tails[i / 256 / n / n] };
 		utf8proc_int32_t want;
 		uint32_t	got = 0;
 		int			len = (int) utf8proc_iterate(b, 4, &want);
@@ -122,9 +139,12 @@ static void
 test_invalid_utf8_is_refused(void)
 {
 	static const char *const bad[] = {
-		"\x80", "a\xff", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xed\xbf\xbf",
-		"\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "abc \xe4\xb8", "\xc3",
-		"\xf0\x9f\x98", "\xe4[MASK]", "[MASK]\x80", "a\xcc[MASK]", "\xcc\x81\xcc", "\xe4\xb8\xad\xb8", "<q>\xe3\x80"
+		"\x80", "a\xff", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xe0\x9f\xbf", "\xed\xa0\x80",
+		"\xed\xbf\xbf",
+		"\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
+		"abc \xe4\xb8", "\xc3",
+		"\xf0\x9f\x98", "\xe4[MASK]", "[MASK]\x80", "a\xcc[MASK]", "\xcc\x81\xcc",
+		"\xe4\xb8\xad\xb8", "<q>\xe3\x80"
 	};
 	Small		s;
 	DbertTokenList list = {0};
@@ -134,7 +154,8 @@ test_invalid_utf8_is_refused(void)
 	CHECK(small_compile(&s) == DBERT_OK);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 	{
-		DbertStatus got = tokenize(&s.t, bad[i], strlen(bad[i]), DBERT_NO_LIMIT, NULL, &list, &truncated, &s.err);
+		DbertStatus got =
+			tokenize(&s.t, bad[i], strlen(bad[i]), DBERT_NO_LIMIT, NULL, &list, &truncated, &s.err);
 
 		CHECK_MSG(got == DBERT_E_ENCODING && s.err.code == got, "case %zu: status %d", i, got);
 		CHECK(list.count == 0);
@@ -153,14 +174,18 @@ test_characters(void)
 {
 	uint32_t	out[DBERT_MAX_DECOMPOSED];
 
-	CHECK(dbert_char_is_space(0x3000) && dbert_char_is_space('\v') && !dbert_char_is_space(0x1c) && !dbert_char_is_space(0x200b));
-	CHECK(dbert_char_is_punct('$') && dbert_char_is_punct(0x3002) && !dbert_char_is_punct(0x20ac) && !dbert_char_is_punct('a'));
-	CHECK(dbert_char_is_removed(0x200d) && dbert_char_is_removed(0xfffd) && !dbert_char_is_removed('\t'));
+	CHECK(dbert_char_is_space(0x3000) && dbert_char_is_space('\v') && !dbert_char_is_space(0x1c) &&
+		  !dbert_char_is_space(0x200b));
+	CHECK(dbert_char_is_punct('$') && dbert_char_is_punct(0x3002) && !dbert_char_is_punct(0x20ac) &&
+		  !dbert_char_is_punct('a'));
+	CHECK(dbert_char_is_removed(0x200d) && dbert_char_is_removed(0xfffd) &&
+		  !dbert_char_is_removed('\t'));
 	CHECK(!dbert_char_is_removed(0x378));	/* not assigned */
 	CHECK(dbert_char_is_mark(0x301) && !dbert_char_is_mark(0x302e) && !dbert_char_is_mark(0x8ca));
 	CHECK(dbert_char_is_cjk(0x4e00) && !dbert_char_is_cjk(0x3042) && !dbert_char_is_cjk(0x2b820));
 	CHECK(dbert_char_combining_class(0x301) == 230 && dbert_char_combining_class(0x8ca) == 0);
-	CHECK(dbert_char_decompose(0x1e69, out) == 3 && out[0] == 's' && out[1] == 0x323 && out[2] == 0x307);
+	CHECK(dbert_char_decompose(0x1e69, out) == 3 && out[0] == 's' && out[1] == 0x323 &&
+		  out[2] == 0x307);
 	CHECK(dbert_char_decompose(0xd55c, out) == 3 && out[2] == 0x11ab);
 	CHECK(dbert_char_decompose(0x11938, out) == 1);
 	CHECK(dbert_char_lower(0x130, out) == 2 && out[0] == 'i' && out[1] == 0x307);
@@ -190,7 +215,7 @@ test_trie_finds_its_keys_only(void)
 	for (int i = 0; i < N; i++)
 	{
 		/* distinct: the number is part of the key */
-		int			len = snprintf(texts[i], sizeof(texts[i]), "%x%c", i, 'a' + (int) (seed >> 24) % 26);
+		int len = snprintf(texts[i], sizeof(texts[i]), "%x%c", i, 'a' + (int) (seed >> 24) % 26);
 
 		seed = seed * 1664525u + 1013904223u;
 		texts[i][0] = (char) (texts[i][0] ^ (seed >> 28));
@@ -277,7 +302,8 @@ test_names_and_ids(void)
 	{
 		const char *text = dbert_token_text(&s.t, i, &len);
 
-		CHECK(text != NULL && len == strlen(small_vocab[i]) && memcmp(text, small_vocab[i], len) == 0);
+		CHECK(text != NULL && len == strlen(small_vocab[i]) &&
+			  memcmp(text, small_vocab[i], len) == 0);
 		CHECK(dbert_token_id(&s.t, small_vocab[i], strlen(small_vocab[i])) == i);
 	}
 	for (int i = 1; i < 4; i++)
@@ -287,7 +313,8 @@ test_names_and_ids(void)
 		CHECK(text != NULL && len == s.added[i].len && memcmp(text, s.added[i].text, len) == 0);
 		CHECK(dbert_token_id(&s.t, s.added[i].text, len) == s.added[i].id);
 	}
-	CHECK(dbert_token_text(&s.t, -1, &len) == NULL && dbert_token_text(&s.t, s.t.n_tokens, &len) == NULL);
+	CHECK(dbert_token_text(&s.t, -1, &len) == NULL &&
+		  dbert_token_text(&s.t, s.t.n_tokens, &len) == NULL);
 	CHECK(dbert_token_id(&s.t, "wor", 3) == -1 && dbert_token_id(&s.t, "", 0) == -1 &&
 		  dbert_token_id(&s.t, "words", 5) == -1 && dbert_token_id(&s.t, "##", 2) == -1);
 	free(moved);
@@ -297,7 +324,8 @@ test_names_and_ids(void)
 static void
 use_image(const void *image, size_t size)
 {
-	static const char text[] = "Abc [MASK] words. <q> foo zz \xe4\xb8\xad\xc3\xa9\xe2\x80\x8d x[mask]";
+	static const char text[] =
+		"Abc [MASK] words. <q> foo zz \xe4\xb8\xad\xc3\xa9\xe2\x80\x8d x[mask]";
 	DbertTokenizer t;
 	DbertTokenList list = {0};
 	DbertError	err;
@@ -322,7 +350,10 @@ use_image(const void *image, size_t size)
 	dbert_token_list_free(&list, &dbert_malloc_allocator);
 }
 
-/* Each copy lies in a block of its own size, so that the sanitizer sees its edges. */
+/*
+ * Each copy lies in a block of its own size, so that the sanitizer sees its
+ * edges.
+ */
 static void
 test_damaged_images(void)
 {
@@ -362,12 +393,15 @@ test_wrong_specs(void)
 	static char giant[DBERT_MAX_TOKEN_BYTES + 2];
 	Small		s;
 
-#define REFUSED(change, want) \
-	do { \
-		small_spec(&s); \
-		change; \
-		CHECK_MSG(dbert_tokenizer_compile(&s.spec, &dbert_malloc_allocator, &s.image, &s.size, &s.err) == (want) && \
-				  s.image == NULL && s.err.code == (want), "%s", #change); \
+#define REFUSED(change, want)                                                                      \
+	do                                                                                             \
+	{                                                                                              \
+		small_spec(&s);                                                                            \
+		change;                                                                                    \
+		CHECK_MSG(dbert_tokenizer_compile(&s.spec, &dbert_malloc_allocator, &s.image, &s.size,     \
+										  &s.err) == (want) &&                                     \
+					  s.image == NULL && s.err.code == (want),                                     \
+				  "%s", #change);                                                                  \
 	} while (0)
 
 	memset(giant, 'x', sizeof(giant) - 1);
@@ -434,7 +468,8 @@ test_out_of_memory(void)
 	{
 		f = (Failing) {n, 0};
 		status = dbert_tokenizer_compile(&s.spec, &a, &s.image, &s.size, &s.err);
-		CHECK(status == DBERT_OK ? f.live == 1 : (status == DBERT_E_NOMEM && f.live == 0 && s.image == NULL));
+		CHECK(status == DBERT_OK ? f.live == 1
+								 : (status == DBERT_E_NOMEM && f.live == 0 && s.image == NULL));
 	}
 	CHECK(status == DBERT_OK && n > 5);
 	CHECK(dbert_tokenizer_open(s.image, s.size, &s.t, &s.err) == DBERT_OK);
@@ -467,24 +502,34 @@ test_list_is_appended_to(void)
 
 	small_spec(&s);
 	CHECK(small_compile(&s) == DBERT_OK);
-	CHECK(tokenize(&s.t, "abc words", 9, DBERT_NO_LIMIT, NULL, &list, &truncated, &s.err) == DBERT_OK);
+	CHECK(tokenize(&s.t, "abc words", 9, DBERT_NO_LIMIT, NULL, &list, &truncated, &s.err) ==
+		  DBERT_OK);
 	CHECK(list.count == 5 && !truncated);
 	CHECK(list.items[0].special == 1 && list.items[0].word == -1 && list.items[1].special == 0);
 	CHECK(list.items[3].word == 1 && list.items[3].start == 8 && list.items[3].end == 9);
-	CHECK(dbert_tokenize(&s.t, "a", 1, "b", 1, 100, &dbert_malloc_allocator, NULL, &list, &truncated, &s.err) == DBERT_OK);
-	CHECK(list.count == 10 && list.items[8].type == 1 && list.items[9].type == 1 && list.items[9].id == 3);
+	CHECK(dbert_tokenize(&s.t, "a", 1, "b", 1, 100, &dbert_malloc_allocator, NULL, &list,
+						 &truncated, &s.err) == DBERT_OK);
+	CHECK(list.count == 10 && list.items[8].type == 1 && list.items[9].type == 1 &&
+		  list.items[9].id == 3);
 
 	/* failures leave it as it was */
-	CHECK(dbert_tokenize(&s.t, "a\xff", 2, NULL, 0, 100, &dbert_malloc_allocator, NULL, &list, &truncated, &s.err) == DBERT_E_ENCODING);
-	CHECK(dbert_tokenize(&s.t, "a", 1, "b\xff", 2, 100, &dbert_malloc_allocator, NULL, &list, &truncated, &s.err) == DBERT_E_ENCODING);
-	CHECK(dbert_tokenize(&s.t, "a", 1, NULL, 0, 2, &dbert_malloc_allocator, NULL, &list, &truncated, &s.err) == DBERT_E_INVALID);
-	CHECK(dbert_tokenize(&s.t, "a", 1, "b", 1, 3, &dbert_malloc_allocator, NULL, &list, &truncated, &s.err) == DBERT_E_INVALID);
+	CHECK(dbert_tokenize(&s.t, "a\xff", 2, NULL, 0, 100, &dbert_malloc_allocator, NULL, &list,
+						 &truncated, &s.err) == DBERT_E_ENCODING);
+	CHECK(dbert_tokenize(&s.t, "a", 1, "b\xff", 2, 100, &dbert_malloc_allocator, NULL, &list,
+						 &truncated, &s.err) == DBERT_E_ENCODING);
+	CHECK(dbert_tokenize(&s.t, "a", 1, NULL, 0, 2, &dbert_malloc_allocator, NULL, &list, &truncated,
+						 &s.err) == DBERT_E_INVALID);
+	CHECK(dbert_tokenize(&s.t, "a", 1, "b", 1, 3, &dbert_malloc_allocator, NULL, &list, &truncated,
+						 &s.err) == DBERT_E_INVALID);
 	CHECK(list.count == 10);
 	dbert_token_list_free(&list, &dbert_malloc_allocator);
 	free(s.image);
 }
 
-/* A token that the vocabulary lacks is found whole, but words are not cut with it. */
+/*
+ * A token that the vocabulary lacks is found whole, but words are not cut with
+ * it.
+ */
 static void
 test_added_tokens_are_no_pieces(void)
 {
@@ -494,7 +539,8 @@ test_added_tokens_are_no_pieces(void)
 
 	small_spec(&s);
 	CHECK(small_compile(&s) == DBERT_OK);
-	CHECK(tokenize(&s.t, "foo fooa", 8, DBERT_NO_LIMIT, NULL, &list, &truncated, &s.err) == DBERT_OK);
+	CHECK(tokenize(&s.t, "foo fooa", 8, DBERT_NO_LIMIT, NULL, &list, &truncated, &s.err) ==
+		  DBERT_OK);
 	CHECK(list.count == 4 && list.items[1].id == N_SMALL + 1 && list.items[2].id == s.t.unk_id);
 	dbert_token_list_free(&list, &dbert_malloc_allocator);
 	free(s.image);
@@ -503,7 +549,8 @@ test_added_tokens_are_no_pieces(void)
 static void
 test_truncation_is_a_prefix(void)
 {
-	static const char text[] = "abcabc [MASK] words, a zz b <q> \xe4\xb8\xad\xe4\xb8\xad unknown abca";
+	static const char text[] =
+		"abcabc [MASK] words, a zz b <q> \xe4\xb8\xad\xe4\xb8\xad unknown abca";
 	Small		s;
 	DbertTokenList all = {0},
 				part = {0};
@@ -511,13 +558,15 @@ test_truncation_is_a_prefix(void)
 
 	small_spec(&s);
 	CHECK(small_compile(&s) == DBERT_OK);
-	CHECK(tokenize(&s.t, text, sizeof(text) - 1, DBERT_NO_LIMIT, NULL, &all, &truncated, &s.err) == DBERT_OK);
+	CHECK(tokenize(&s.t, text, sizeof(text) - 1, DBERT_NO_LIMIT, NULL, &all, &truncated, &s.err) ==
+		  DBERT_OK);
 	CHECK(all.count > 14 && !truncated);
 	for (int32_t max = 3; max <= (int32_t) all.count + 2; max++)
 	{
 		size_t		want = (size_t) max < all.count ? (size_t) max : all.count;
 
-		CHECK(tokenize(&s.t, text, sizeof(text) - 1, max, NULL, &part, &truncated, &s.err) == DBERT_OK);
+		CHECK(tokenize(&s.t, text, sizeof(text) - 1, max, NULL, &part, &truncated, &s.err) ==
+			  DBERT_OK);
 		CHECK(part.count == want && truncated == (want < all.count));
 		for (size_t i = 0; i + 1 < want; i++)
 			CHECK(memcmp(&part.items[i], &all.items[i], offsetof(DbertToken, special) + 1) == 0);
@@ -528,7 +577,10 @@ test_truncation_is_a_prefix(void)
 	free(s.image);
 }
 
-/* ---- amount of work, counted in polls (each at most 4096 characters or bytes apart) ---- */
+/*
+ * ---- amount of work, counted in polls (each at most 4096 characters or bytes
+ * apart) ----
+ */
 
 typedef struct Polls
 {
@@ -565,11 +617,21 @@ test_work_is_linear(void)
 	{
 		const char *unit;
 		size_t		tokens;		/* that a text of it has, 0: not looked at */
-	}			texts[] = {
-		{"x", 3}, {"word ", 0}, {" ", 2}, {"\xcc\x81", 2}, {"\xcc\x81\xe3\x80\xae\xcc\x96", 3}, {"\xe2\x80\x8d", 2},
-		{"[MASK", 0}, {"[[[[MASK]", 0}, {"zz ", 0}, {"<q> ", 0}, {"<q", 0}, {" zz", 0}, {"\xe4\xb8\xad", 0},
-		{"fooo", 3}, {"\xc4\xb0", 3}
-	};
+	} texts[] = { { "x", 3 },
+				  { "word ", 0 },
+				  { " ", 2 },
+				  { "\xcc\x81", 2 },
+				  { "\xcc\x81\xe3\x80\xae\xcc\x96", 3 },
+				  { "\xe2\x80\x8d", 2 },
+				  { "[MASK", 0 },
+				  { "[[[[MASK]", 0 },
+				  { "zz ", 0 },
+				  { "<q> ", 0 },
+				  { "<q", 0 },
+				  { " zz", 0 },
+				  { "\xe4\xb8\xad", 0 },
+				  { "fooo", 3 },
+				  { "\xc4\xb0", 3 } };
 	Small		s;
 
 	small_spec(&s);
@@ -587,14 +649,18 @@ test_work_is_linear(void)
 			size_t		len;
 			char	   *text = repeat(texts[i].unit, (k ? size : size / 2), &len);
 
-			CHECK(dbert_count_tokens(&s.t, text, len, &dbert_malloc_allocator, &poll, &count, &s.err) == DBERT_OK);
+			CHECK(dbert_count_tokens(&s.t, text, len, &dbert_malloc_allocator, &poll, &count,
+									 &s.err) == DBERT_OK);
 			free(text);
 		}
-		CHECK_MSG(polls[1].count >= pages / 4, "\"%s\": only %lld polls", texts[i].unit, (long long) polls[1].count);
-		CHECK_MSG(polls[1].count <= pages * 8, "\"%s\": %lld polls", texts[i].unit, (long long) polls[1].count);
-		CHECK_MSG(polls[1].count <= polls[0].count * 2 + 8, "\"%s\": %lld, then %lld polls", texts[i].unit,
-				  (long long) polls[0].count, (long long) polls[1].count);
-		CHECK_MSG(texts[i].tokens == 0 || (size_t) count == texts[i].tokens, "\"%s\": %lld tokens", texts[i].unit, (long long) count);
+		CHECK_MSG(polls[1].count >= pages / 4, "\"%s\": only %lld polls", texts[i].unit,
+				  (long long) polls[1].count);
+		CHECK_MSG(polls[1].count <= pages * 8, "\"%s\": %lld polls", texts[i].unit,
+				  (long long) polls[1].count);
+		CHECK_MSG(polls[1].count <= polls[0].count * 2 + 8, "\"%s\": %lld, then %lld polls",
+				  texts[i].unit, (long long) polls[0].count, (long long) polls[1].count);
+		CHECK_MSG(texts[i].tokens == 0 || (size_t) count == texts[i].tokens, "\"%s\": %lld tokens",
+				  texts[i].unit, (long long) count);
 	}
 	free(s.image);
 }
@@ -616,7 +682,10 @@ test_truncated_text_is_not_read_on(void)
 		size_t		len;
 		char	   *text = repeat(units[i], MB, &len);
 
-		/* "a" repeated is one word: it must be read to know it is too long; after 30 tokens it need not */
+		/*
+		 * "a" repeated is one word: it must be read to know it is too long;
+		 * after 30 tokens it need not
+		 */
 		if (strcmp(units[i], "a") == 0)
 			memcpy(text, "a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a ", 60);
 		text[len - 1] = (char) 0xff;
@@ -651,8 +720,9 @@ test_truncated_pair(void)
 
 		list.count = 0;
 		polls.count = 0;
-		CHECK(dbert_tokenize(&s.t, first, swap ? 19 : len, second, swap ? len : 19, 12, &dbert_malloc_allocator,
-							 &poll, &list, &truncated, &s.err) == DBERT_OK);
+		CHECK(dbert_tokenize(&s.t, first, swap ? 19 : len, second, swap ? len : 19, 12,
+							 &dbert_malloc_allocator, &poll, &list, &truncated,
+							 &s.err) == DBERT_OK);
 		CHECK(list.count == 12 && truncated && polls.count <= 4);
 		longer = 0;
 		for (size_t i = 1; list.items[i].id != s.t.sep_id; i++)
@@ -685,10 +755,12 @@ test_cancelling(void)
 			Polls		polls = {0, at};
 			DbertPoll	poll = {count_poll, &polls};
 
-			CHECK(tokenize(&s.t, text, len, DBERT_NO_LIMIT, &poll, &list, &truncated, &s.err) == DBERT_E_CANCELLED);
+			CHECK(tokenize(&s.t, text, len, DBERT_NO_LIMIT, &poll, &list, &truncated, &s.err) ==
+				  DBERT_E_CANCELLED);
 			CHECK(polls.count == at + 1 && list.count == 0 && s.err.code == DBERT_E_CANCELLED);
 			polls.count = 0;
-			CHECK(dbert_count_tokens(&s.t, text, len, &dbert_malloc_allocator, &poll, &count, &s.err) == DBERT_E_CANCELLED);
+			CHECK(dbert_count_tokens(&s.t, text, len, &dbert_malloc_allocator, &poll, &count,
+									 &s.err) == DBERT_E_CANCELLED);
 		}
 		free(text);
 	}

@@ -38,12 +38,15 @@ new_pool(int threads)
 	DbertError	err = {0};
 
 	if (threads > 1)
-		CHECK_MSG(dbert_threads_create(threads, &dbert_malloc_allocator, &pool, &err) == DBERT_OK, "%s", err.msg);
+		CHECK_MSG(dbert_threads_create(threads, &dbert_malloc_allocator, &pool, &err) == DBERT_OK,
+				  "%s", err.msg);
 	CHECK(dbert_threads_count(pool) == threads);
 	return pool;
 }
 
-/* Each part once, by a worker that exists; loops of many lengths on one pool. */
+/*
+ * Each part once, by a worker that exists; loops of many lengths on one pool.
+ */
 static void
 test_parts(void)
 {
@@ -70,7 +73,9 @@ test_parts(void)
 	}
 }
 
-/* Many short loops, one after another: nobody is left behind in the last one. */
+/*
+ * Many short loops, one after another: nobody is left behind in the last one.
+ */
 static void
 test_many_loops(void)
 {
@@ -132,8 +137,10 @@ test_refusals(void)
 	DbertThreads  *pool = NULL;
 	DbertError	err;
 
-	CHECK(dbert_threads_create(1, &dbert_malloc_allocator, &pool, &err) == DBERT_E_INVALID && pool == NULL);
-	CHECK(dbert_threads_create(DBERT_MAX_THREADS + 1, &dbert_malloc_allocator, &pool, &err) == DBERT_E_INVALID);
+	CHECK(dbert_threads_create(1, &dbert_malloc_allocator, &pool, &err) == DBERT_E_INVALID &&
+		  pool == NULL);
+	CHECK(dbert_threads_create(DBERT_MAX_THREADS + 1, &dbert_malloc_allocator, &pool, &err) ==
+		  DBERT_E_INVALID);
 	dbert_threads_free(NULL);
 }
 
@@ -169,8 +176,11 @@ add_texts(DbertBatch *batch)
 
 		for (int w = 0; w < words; w++)
 			len += snprintf(text + len, sizeof(text) - len, "%s ",
-							(w * 5 + i) % 11 == 3 ? "[MASK]" : (w + i) % 3 ? "film" : "wonderfully");
-		CHECK_MSG(dbert_batch_add(batch, text, len, NULL, 0, true, NULL, &err) == DBERT_OK, "%s", err.msg);
+							(w * 5 + i) % 11 == 3 ? "[MASK]"
+							: (w + i) % 3         ? "film"
+												  : "wonderfully");
+		CHECK_MSG(dbert_batch_add(batch, text, len, NULL, 0, true, NULL, &err) == DBERT_OK, "%s",
+				  err.msg);
 	}
 }
 
@@ -211,7 +221,8 @@ compare(const char *what, const DbertModel *model, Answers *want, Answers got, b
 	for (size_t i = 0; i < want->count && i < got.count; i++)
 		if (!(fabs((double) want->floats[i] - got.floats[i]) <= worst))
 			worst = fabs((double) want->floats[i] - got.floats[i]);
-	CHECK_MSG(bits ? worst == 0 : worst <= 1e-5, "%s, %s: differs by %g", model->kernels->name, what, worst);
+	CHECK_MSG(bits ? worst == 0 : worst <= 1e-5, "%s, %s: differs by %g", model->kernels->name,
+			  what, worst);
 	free(got.floats);
 }
 
@@ -269,7 +280,8 @@ test_fixtures(void)
 			continue;
 		snprintf(path, sizeof(path), "test/fixtures/%s", fixtures[i % 7]);
 		if (build_precision(&source, NULL, precision, kernels, &b, &err) != DBERT_OK ||
-			dbert_model_open(b.image, b.size, kernels, &dbert_malloc_allocator, &b.model, &err) != DBERT_OK)
+			dbert_model_open(b.image, b.size, kernels, &dbert_malloc_allocator, &b.model, &err) !=
+				DBERT_OK)
 		{
 			CHECK_MSG(false, "%s: %s", path, err.msg);
 			free(b.image);

@@ -34,7 +34,8 @@ tok_open(Tok *tok, const DbertTokenizerSpec *spec)
 {
 	DbertError	err;
 
-	if (dbert_tokenizer_compile(spec, &dbert_malloc_allocator, &tok->image, &tok->size, &err) != DBERT_OK ||
+	if (dbert_tokenizer_compile(spec, &dbert_malloc_allocator, &tok->image, &tok->size, &err) !=
+			DBERT_OK ||
 		dbert_tokenizer_open(tok->image, tok->size, &tok->t, &err) != DBERT_OK)
 	{
 		printf("  %s\n", err.msg);
@@ -75,7 +76,10 @@ int_array(const DbertTokenList *list, char what)
 	return a;
 }
 
-/* Compare one list with what the case says; a key that it lacks is not compared. */
+/*
+ * Compare one list with what the case says; a key that it lacks is not
+ * compared.
+ */
 static void
 check_list(const json_t *c, const DbertTokenList *list)
 {
@@ -96,11 +100,13 @@ check_list(const json_t *c, const DbertTokenList *list)
 		got = int_array(list, keys[k].what);
 		if (!json_equal(got, want))
 		{
-			char	   *text = json_dumps(json_object_get(c, "text"), JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+			char *text =
+				json_dumps(json_object_get(c, "text"), JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
 			char	   *g = json_dumps(got, JSON_COMPACT);
 			char	   *w = json_dumps(want, JSON_COMPACT);
 
-			CHECK_MSG(false, "%.100s: %s\n    got  %.300s\n    want %.300s", text, keys[k].key, g, w);
+			CHECK_MSG(false, "%.100s: %s\n    got  %.300s\n    want %.300s", text, keys[k].key, g,
+					  w);
 			free(text);
 			free(g);
 			free(w);
@@ -121,7 +127,8 @@ check_case(const DbertTokenizer *t, const json_t *c, int32_t limit)
 	bool		truncated;
 	int64_t		count;
 	DbertStatus s = dbert_tokenize(t, json_string_value(text), json_string_length(text),
-								   json_is_string(pair) ? json_string_value(pair) : NULL, json_string_length(pair),
+								   json_is_string(pair) ? json_string_value(pair) : NULL,
+								   json_string_length(pair),
 								   max_tokens ? (int32_t) json_integer_value(max_tokens) : limit,
 								   &dbert_malloc_allocator, NULL, &list, &truncated, &err);
 
@@ -168,13 +175,22 @@ check_own(const json_t *setting, const char *const *tokens, const size_t *lens, 
 	const json_t *cases = json_object_get(setting, "cases");
 	int32_t		n_added = (int32_t) json_array_size(list);
 	DbertTokenizerSpec spec = {
-		.n_tokens = n_vocab, .tokens = tokens, .token_lens = lens, .n_added = n_added, .added = added,
-		.prefix = "##", .max_word_chars = max_word ? (int32_t) json_integer_value(max_word) : 100,
+		.n_tokens = n_vocab,
+		.tokens = tokens,
+		.token_lens = lens,
+		.n_added = n_added,
+		.added = added,
+		.prefix = "##",
+		.max_word_chars = max_word ? (int32_t) json_integer_value(max_word) : 100,
 		.clean_text = json_is_true(json_object_get(setting, "clean_text")),
 		.split_cjk = json_is_true(json_object_get(setting, "handle_chinese_chars")),
 		.lowercase = json_is_true(json_object_get(setting, "lowercase")),
 		.strip_accents = json_is_true(json_object_get(setting, "strip_accents")),
-		.pad_id = 0, .unk_id = 1, .cls_id = 2, .sep_id = 3, .mask_id = 4
+		.pad_id = 0,
+		.unk_id = 1,
+		.cls_id = 2,
+		.sep_id = 3,
+		.mask_id = 4
 	};
 	Tok			tok;
 	int			before = checks_failed;
@@ -255,21 +271,25 @@ check_shared(const char *vocab, bool uncased, const char *cases, int32_t limit, 
 static void
 test_shared_uncased(void)
 {
-	check_shared("golden/distilbert-base/vocab.txt", true, "golden/tokenizer-uncased.json", DBERT_NO_LIMIT, 755);
+	check_shared("golden/distilbert-base/vocab.txt", true, "golden/tokenizer-uncased.json",
+				 DBERT_NO_LIMIT, 755);
 }
 
 static void
 test_shared_cased_rules(void)
 {
-	check_shared("golden/distilbert-base/vocab.txt", false, "golden/tokenizer-cased-rules.json", DBERT_NO_LIMIT, 515);
+	check_shared("golden/distilbert-base/vocab.txt", false, "golden/tokenizer-cased-rules.json",
+				 DBERT_NO_LIMIT, 515);
 }
 
 static void
 test_shared_models(void)
 {
-	static const char *const models[] = {"distilbert-base", "distilbert-sentiment", "distilbert-ner",
-		"distilbert-qa", "distilbert-nli", "distilbert-mlm", "distilbert-multilabel", "bert-base",
-	"bert-ner", "bert-sentiment"};
+	static const char *const models[] = {
+		"distilbert-base", "distilbert-sentiment", "distilbert-ner",        "distilbert-qa",
+		"distilbert-nli",  "distilbert-mlm",       "distilbert-multilabel", "bert-base",
+		"bert-ner",        "bert-sentiment"
+	};
 
 	for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++)
 	{
@@ -298,7 +318,7 @@ test_shared_vectors(void)
 		{"-cased", "data/tokenizer/bert-base-cased.vocab.txt", false, 25},
 	};
 	size_t		size;
-	char	   *lines = read_whole_file(shared_path("data/tokenizer/distilbert_vectors.jsonl"), &size);
+	char *lines = read_whole_file(shared_path("data/tokenizer/distilbert_vectors.jsonl"), &size);
 
 	if (lines == NULL)
 		SKIP("../shared is absent");
@@ -309,7 +329,8 @@ test_shared_vectors(void)
 		int			n = 0;
 		char	   *end;
 
-		if (!vocab_load(&v, shared_path(kinds[k].vocab), kinds[k].uncased) || !tok_open(&tok, &v.spec))
+		if (!vocab_load(&v, shared_path(kinds[k].vocab), kinds[k].uncased) ||
+			!tok_open(&tok, &v.spec))
 		{
 			CHECK(false);
 			break;

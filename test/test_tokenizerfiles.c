@@ -23,7 +23,8 @@ ids_of(MemModel *m, const char *text, char out[512])
 	size_t		n = 0;
 	DbertStatus status;
 
-	status = dbert_pack_begin(&source, NULL, DBERT_PRECISION_FP32, &dbert_kernels_scalar, &dbert_malloc_allocator, NULL, &pack, &err);
+	status = dbert_pack_begin(&source, NULL, DBERT_PRECISION_FP32, &dbert_kernels_scalar,
+							  &dbert_malloc_allocator, NULL, &pack, &err);
 	if (status == DBERT_OK)
 	{
 		size_t		size = dbert_pack_size(pack);
@@ -33,7 +34,8 @@ ids_of(MemModel *m, const char *text, char out[512])
 		status = dbert_pack_write(pack, image, NULL, &err);
 		dbert_pack_end(pack);
 		if (status == DBERT_OK)
-			status = dbert_model_open(image, size, &dbert_kernels_scalar, &dbert_malloc_allocator, &model, &err);
+			status = dbert_model_open(image, size, &dbert_kernels_scalar, &dbert_malloc_allocator,
+									  &model, &err);
 	}
 	if (status == DBERT_OK)
 		status = dbert_tokenize(&model->tokenizer, text, strlen(text), NULL, 0, DBERT_NO_LIMIT,
@@ -77,7 +79,8 @@ test_vocab_lines(void)
 	check_ids(&m, "Hello finely [MASK]", "2 5 9 8 4 3");
 	mem_put(&m, "vocab.txt", "[PAD]\r\n[UNK]\r\n[CLS]\r\n[SEP]\r\n[MASK]\r\nhello\r\n");
 	check_ids(&m, "hello you", "2 5 1 3");
-	mem_put(&m, "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n\nhello \t\nfine\xe3\x80\x80\nb\xc2\xa0\nlast");
+	mem_put(&m, "vocab.txt",
+			"[PAD]\n[UNK]\n[CLS]\n[SEP]\n\nhello \t\nfine\xe3\x80\x80\nb\xc2\xa0\nlast");
 	check_ids(&m, "hello fine b last", "2 5 6 7 8 3");
 	/* of equal lines the last counts */
 	mem_put(&m, "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\nhello\nfine\nhello\n");
@@ -120,7 +123,8 @@ test_config_flags(void)
 	check_ids(&m, "HELLO h\xc3\xa9llo", "2 1 5 3");
 	mem_put(&m, "tokenizer_config.json", "{\"strip_accents\":false}");
 	check_ids(&m, "HELLO h\xc3\xa9llo", "2 5 1 3");
-	mem_put(&m, "tokenizer_config.json", "{\"strip_accents\":null,\"tokenize_chinese_chars\":true}");
+	mem_put(&m, "tokenizer_config.json",
+			"{\"strip_accents\":null,\"tokenize_chinese_chars\":true}");
 	check_ids(&m, "h\xc3\xa9llo\xe4\xb8\xad" "hello", "2 5 1 5 3");
 	mem_put(&m, "tokenizer_config.json", "{\"tokenize_chinese_chars\":false}");
 	check_ids(&m, "hello\xe4\xb8\xad" "hello", "2 1 3");
@@ -168,16 +172,21 @@ test_added_tokens(void)
 
 	mem_model_distilbert(&m, "Model", 0);
 	mem_put(&m, "tokenizer_config.json",
-			"{\"added_tokens_decoder\":{\"13\":{\"content\":\"Zz\",\"normalized\":false,\"single_word\":true},"
+			"{\"added_tokens_decoder\":{\"13\":{\"content\":\"Zz\",\"normalized\":false,\"single_"
+			"word\":true},"
 			"\"4\":{\"content\":\"[MASK]\",\"special\":true}}}");
 	check_ids(&m, "a Zz aZz", "2 10 13 1 3");
-	mem_put(&m, "tokenizer_config.json", "{\"added_tokens_decoder\":{\"12\":{\"content\":\"Zz\"}}}");
+	mem_put(&m, "tokenizer_config.json",
+			"{\"added_tokens_decoder\":{\"12\":{\"content\":\"Zz\"}}}");
 	check_refused(&m, DBERT_E_FORMAT, "added token \"Zz\" has id 12, expected 13");
-	mem_put(&m, "tokenizer_config.json", "{\"added_tokens_decoder\":{\"13\":{\"content\":\"hello\"}}}");
+	mem_put(&m, "tokenizer_config.json",
+			"{\"added_tokens_decoder\":{\"13\":{\"content\":\"hello\"}}}");
 	check_refused(&m, DBERT_E_FORMAT, "added token \"hello\" has id 13, expected 5");
-	mem_put(&m, "tokenizer_config.json", "{\"added_tokens_decoder\":{\"x\":{\"content\":\"hello\"}}}");
+	mem_put(&m, "tokenizer_config.json",
+			"{\"added_tokens_decoder\":{\"x\":{\"content\":\"hello\"}}}");
 	check_refused(&m, DBERT_E_FORMAT, "\"x\" is no token id");
-	mem_put(&m, "tokenizer_config.json", "{\"added_tokens_decoder\":{\"99999999999\":{\"content\":\"hello\"}}}");
+	mem_put(&m, "tokenizer_config.json",
+			"{\"added_tokens_decoder\":{\"99999999999\":{\"content\":\"hello\"}}}");
 	check_refused(&m, DBERT_E_FORMAT, "is no token id");
 	mem_put(&m, "tokenizer_config.json", "{\"added_tokens_decoder\":{\"13\":\"Zz\"}}");
 	check_refused(&m, DBERT_E_FORMAT, "must be an object");
@@ -217,17 +226,23 @@ test_tokenizer_json(void)
 	/* it goes before vocab.txt */
 	mem_put(&m, "vocab.txt", "other\n");
 	check_ids(&m, "hello", "2 5 3");
-	/* flags that tokenizer_config.json says go before its own, for BERT's classes */
-	mem_put(&m, "tokenizer_config.json", "{\"do_lower_case\":false,\"tokenizer_class\":\"DistilBertTokenizerFast\"}");
+	/*
+	 * flags that tokenizer_config.json says go before its own, for BERT's
+	 * classes
+	 */
+	mem_put(&m, "tokenizer_config.json",
+			"{\"do_lower_case\":false,\"tokenizer_class\":\"DistilBertTokenizerFast\"}");
 	check_ids(&m, "HELLO h\xc3\xa9llo", "2 1 1 3");
-	mem_put(&m, "tokenizer_config.json", "{\"do_lower_case\":false,\"tokenizer_class\":\"PreTrainedTokenizerFast\"}");
+	mem_put(&m, "tokenizer_config.json",
+			"{\"do_lower_case\":false,\"tokenizer_class\":\"PreTrainedTokenizerFast\"}");
 	check_ids(&m, "HELLO h\xc3\xa9llo", "2 5 5 3");
 	mem_put(&m, "tokenizer_config.json", "{}");
 	mem_edit(&m, "tokenizer.json", "\"lowercase\":true", "\"lowercase\":false");
 	check_ids(&m, "HELLO hello h\xc3\xa9llo", "2 1 5 1 3");
 	mem_edit(&m, "tokenizer.json", "\"strip_accents\":null", "\"strip_accents\":true");
 	check_ids(&m, "h\xc3\xa9llo", "2 5 3");
-	mem_edit(&m, "tokenizer.json", "\"max_input_chars_per_word\":100", "\"max_input_chars_per_word\":3");
+	mem_edit(&m, "tokenizer.json", "\"max_input_chars_per_word\":100",
+			 "\"max_input_chars_per_word\":3");
 	check_ids(&m, "hello a", "2 1 10 3");
 	mem_free(&m);
 }
@@ -239,7 +254,8 @@ test_tokenizer_json_variants(void)
 
 	mem_model_bert(&m, "Model", "", 0);
 	mem_edit(&m, "tokenizer.json", "\"post_processor\":{\"type\":\"TemplateProcessing\"",
-			 "\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"[CLS]\",2],\"sep\":[\"[SEP]\",3]},\"old\":{\"type\":\"x\"");
+			 "\"post_processor\":{\"type\":\"BertProcessing\",\"cls\":[\"[CLS]\",2],\"sep\":[\"["
+			 "SEP]\",3]},\"old\":{\"type\":\"x\"");
 	check_ids(&m, "hello", "2 5 3");
 	mem_edit(&m, "tokenizer.json", "\"cls\":[\"[CLS]\",2]", "\"cls\":[\"[CLS]\",4]");
 	check_refused(&m, DBERT_E_FORMAT, "\"[CLS]\" has id 4, in the vocabulary 2");
@@ -253,7 +269,8 @@ test_tokenizer_json_variants(void)
 	mem_edit(&m, "tokenizer.json", "\"normalizer\":{", "\"normalizer\":null,\"old\":{");
 	check_ids(&m, "hello HELLO", "2 5 1 3");
 	mem_edit(&m, "tokenizer.json", "\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"}",
-			 "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"BertPreTokenizer\"}]}");
+			 "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":"
+			 "\"BertPreTokenizer\"}]}");
 	check_ids(&m, "hello!", "2 5 7 3");
 	mem_edit(&m, "tokenizer.json", "\"post_processor\":{", "\"post_processor\":null,\"older\":{");
 	check_ids(&m, "hello", "2 5 3");
@@ -269,18 +286,23 @@ test_tokenizer_json_variants(void)
 static void
 test_tokenizer_json_unsupported(void)
 {
-	bend("\"type\":\"WordPiece\",\"unk", "\"type\":\"BPE\",\"unk", DBERT_E_UNSUPPORTED, "tokenizer.json: model: type \"BPE\"");
+	bend("\"type\":\"WordPiece\",\"unk", "\"type\":\"BPE\",\"unk", DBERT_E_UNSUPPORTED,
+		 "tokenizer.json: model: type \"BPE\"");
 	bend("BertNormalizer", "Lowercase", DBERT_E_UNSUPPORTED, "normalizer: type \"Lowercase\"");
-	bend("\"normalizer\":{\"type\":\"BertNormalizer\"", "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{},{}]",
-		 DBERT_E_UNSUPPORTED, "a sequence of 2");
+	bend("\"normalizer\":{\"type\":\"BertNormalizer\"",
+		 "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{},{}]", DBERT_E_UNSUPPORTED,
+		 "a sequence of 2");
 	bend("BertPreTokenizer", "ByteLevel", DBERT_E_UNSUPPORTED, "pre_tokenizer: type \"ByteLevel\"");
-	bend("\"pre_tokenizer\":{", "\"pre_tokenizer\":null,\"x\":{", DBERT_E_UNSUPPORTED, "no pre-tokenizer");
-	bend("\"TemplateProcessing\"", "\"RobertaProcessing\"", DBERT_E_UNSUPPORTED, "\"RobertaProcessing\"");
+	bend("\"pre_tokenizer\":{", "\"pre_tokenizer\":null,\"x\":{", DBERT_E_UNSUPPORTED,
+		 "no pre-tokenizer");
+	bend("\"TemplateProcessing\"", "\"RobertaProcessing\"", DBERT_E_UNSUPPORTED,
+		 "\"RobertaProcessing\"");
 	/* templates that are not BERT's */
-	bend("{\"Sequence\":{\"id\":\"B\",\"type_id\":1}}", "{\"Sequence\":{\"id\":\"B\",\"type_id\":0}}", DBERT_E_UNSUPPORTED, "template");
+	bend("{\"Sequence\":{\"id\":\"B\",\"type_id\":1}}",
+		 "{\"Sequence\":{\"id\":\"B\",\"type_id\":0}}", DBERT_E_UNSUPPORTED, "template");
 	bend("{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{", "{", DBERT_E_UNSUPPORTED, "template");
-	bend("{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":0}}]", "{\"SpecialToken\":{\"id\":\"[CLS]\",\"type_id\":0}}]",
-		 DBERT_E_UNSUPPORTED, "template");
+	bend("{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":0}}]",
+		 "{\"SpecialToken\":{\"id\":\"[CLS]\",\"type_id\":0}}]", DBERT_E_UNSUPPORTED, "template");
 	bend("\"single\":[", "\"single\":[7,", DBERT_E_UNSUPPORTED, "template");
 }
 
@@ -291,7 +313,8 @@ test_tokenizer_json_broken(void)
 	bend("\"hello\":5", "\"hello\":6", DBERT_E_FORMAT, "both have id 6");
 	bend("\"hello\":5", "\"hello\":-5", DBERT_E_FORMAT, "token \"hello\" has the negative id -5");
 	bend("\"hello\":5", "\"hello\":5.0", DBERT_E_FORMAT, "id of \"hello\" is not an integer");
-	bend("\"hello\":5", "\"hello\":4294967301", DBERT_E_SHAPE, "has id 4294967301, but the word embedding has 14 rows");
+	bend("\"hello\":5", "\"hello\":4294967301", DBERT_E_SHAPE,
+		 "has id 4294967301, but the word embedding has 14 rows");
 	bend("\"hello\":5", "\"hello\":5,\"hello\":13", DBERT_E_FORMAT, "duplicate");
 	bend("\"hello\":5", "\"hel\\udc00lo\":5", DBERT_E_FORMAT, "tokenizer.json: line 1");
 	bend("\"hello\":5", "\"hel\\u0000lo\":5", DBERT_E_FORMAT, "tokenizer.json: line 1");
@@ -299,14 +322,22 @@ test_tokenizer_json_broken(void)
 	bend("\"vocab\":{", "\"x\":{", DBERT_E_FORMAT, "no \"vocab\"");
 	bend("\"vocab\":{", "\"vocab\":[],\"x\":{", DBERT_E_FORMAT, "\"vocab\" must be an object");
 	bend("\"model\":{", "\"x\":{", DBERT_E_FORMAT, "no \"model\"");
-	bend("\"unk_token\":\"[UNK]\"", "\"unk_token\":\"[unk]\"", DBERT_E_FORMAT, "the vocabulary has no token \"[unk]\"");
-	bend("\"max_input_chars_per_word\":100", "\"max_input_chars_per_word\":0", DBERT_E_FORMAT, "found 0");
-	bend("\"id\":4,\"content\":\"[MASK]\"", "\"id\":5,\"content\":\"[MASK]\"", DBERT_E_FORMAT, "\"[MASK]\" has id 5, expected 4");
-	bend("\"id\":4,\"content\":\"[MASK]\"", "\"id\":4", DBERT_E_FORMAT, "added token 4: no \"content\"");
-	bend("\"id\":4,\"content\":\"[MASK]\"", "\"id\":14,\"content\":\"x\"", DBERT_E_FORMAT, "has id 14, expected 13");
-	bend("\"added_tokens\":[", "\"added_tokens\":[3,", DBERT_E_FORMAT, "added token 0 must be an object");
-	bend("\"clean_text\":true", "\"clean_text\":1", DBERT_E_FORMAT, "normalizer: \"clean_text\" must be true or false");
-	bend("\"normalizer\":{", "\"normalizer\":[],\"x\":{", DBERT_E_FORMAT, "\"normalizer\" must be an object");
+	bend("\"unk_token\":\"[UNK]\"", "\"unk_token\":\"[unk]\"", DBERT_E_FORMAT,
+		 "the vocabulary has no token \"[unk]\"");
+	bend("\"max_input_chars_per_word\":100", "\"max_input_chars_per_word\":0", DBERT_E_FORMAT,
+		 "found 0");
+	bend("\"id\":4,\"content\":\"[MASK]\"", "\"id\":5,\"content\":\"[MASK]\"", DBERT_E_FORMAT,
+		 "\"[MASK]\" has id 5, expected 4");
+	bend("\"id\":4,\"content\":\"[MASK]\"", "\"id\":4", DBERT_E_FORMAT,
+		 "added token 4: no \"content\"");
+	bend("\"id\":4,\"content\":\"[MASK]\"", "\"id\":14,\"content\":\"x\"", DBERT_E_FORMAT,
+		 "has id 14, expected 13");
+	bend("\"added_tokens\":[", "\"added_tokens\":[3,", DBERT_E_FORMAT,
+		 "added token 0 must be an object");
+	bend("\"clean_text\":true", "\"clean_text\":1", DBERT_E_FORMAT,
+		 "normalizer: \"clean_text\" must be true or false");
+	bend("\"normalizer\":{", "\"normalizer\":[],\"x\":{", DBERT_E_FORMAT,
+		 "\"normalizer\" must be an object");
 }
 
 /* Names and nesting as long as a file can make them. */

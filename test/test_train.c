@@ -22,7 +22,7 @@ typedef struct Ref
 {
 	DbertPass	pass;
 	double	   *v;				/* the parameters, laid out like params.values */
-	double	   *scores;			/* grows by the squared differences of a teacher's scores; or NULL */
+	double *scores; /* grows by the squared differences of a teacher's scores; or NULL */
 } Ref;
 
 static const double *
@@ -36,7 +36,9 @@ kept(const Ref *r, DbertDropSite site, int layer, uint64_t i)
 {
 	DbertDropout d = dbert_pass_dropout(&r->pass, site, layer);
 
-	return dbert_dropout_factor(&d, i) == 0 ? 0 : 1 / (1 - (double) (r->pass.training ? r->pass.trainer->options.dropout : 0));
+	return dbert_dropout_factor(&d, i) == 0
+			   ? 0
+			   : 1 / (1 - (double) (r->pass.training ? r->pass.trainer->options.dropout : 0));
 }
 
 static void
@@ -78,7 +80,8 @@ ref_act(int act, double x)
 		case DBERT_ACT_GELU:
 			return 0.5 * x * (1 + erf(x / sqrt(2)));
 		case DBERT_ACT_GELU_TANH:
-			return 0.5 * x * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+			return 0.5 * x *
+				   (1 + tanh(sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
 		case DBERT_ACT_RELU:
 			return x > 0 ? x : 0;
 		case DBERT_ACT_TANH:
@@ -89,7 +92,8 @@ ref_act(int act, double x)
 
 /* softmax over j of q_i k_j / sqrt(D), dropped out, times v */
 static void
-ref_attention(const Ref *r, int layer, int first, int t, double qkv[MAX_T][3 * MEM_C], double ctx[MAX_T][MEM_C])
+ref_attention(const Ref *r, int layer, int first, int t, double qkv[MAX_T][3 * MEM_C],
+			  double ctx[MAX_T][MEM_C])
 {
 	int			heads = r->pass.trainer->config.heads,
 				d = MEM_C / heads;
@@ -113,7 +117,8 @@ ref_attention(const Ref *r, int layer, int first, int t, double qkv[MAX_T][3 * M
 				ctx[i][h * d + e] = 0;
 				for (int j = 0; j < t; j++)
 					ctx[i][h * d + e] += p[j] / sum * qkv[j][2 * MEM_C + h * d + e] *
-						kept(r, DBERT_DROP_PROBABILITIES, layer, dbert_probability_index(first + i, h, heads, j));
+										 kept(r, DBERT_DROP_PROBABILITIES, layer,
+											  dbert_probability_index(first + i, h, heads, j));
 			}
 		}
 }
@@ -160,8 +165,10 @@ ref_match_scores(const Ref *r, int layer, int first, int t, double qkv[MAX_T][3 
 		for (int i = 0; i < t; i++)
 			for (int j = 0; j < t; j++)
 			{
-				const float *q = r->pass.batch->queries_keys[layer] + (first + i) * 2 * wide + h * e,
-						   *k = r->pass.batch->queries_keys[layer] + (first + j) * 2 * wide + wide + h * e;
+				const float *q =
+								r->pass.batch->queries_keys[layer] + (first + i) * 2 * wide + h * e,
+							*k = r->pass.batch->queries_keys[layer] + (first + j) * 2 * wide +
+								 wide + h * e;
 				double		own = 0,
 							other = 0;
 
@@ -217,8 +224,11 @@ ref_embed(const Ref *r, int first, int t, double x[MAX_T][MEM_C])
 	for (int i = 0; i < t; i++)
 	{
 		for (int j = 0; j < MEM_C; j++)
-			x[i][j] = value_of(r, w->word)[b->ids[first + i] * MEM_C + j] + value_of(r, w->position)[i * MEM_C + j] +
-				(w->type ? value_of(r, w->type)[(b->types ? b->types[first + i] : 0) * MEM_C + j] : 0);
+			x[i][j] =
+				value_of(r, w->word)[b->ids[first + i] * MEM_C + j] +
+				value_of(r, w->position)[i * MEM_C + j] +
+				(w->type ? value_of(r, w->type)[(b->types ? b->types[first + i] : 0) * MEM_C + j]
+						 : 0);
 		ref_norm(r, &w->embed_norm, x[i]);
 		for (int j = 0; j < MEM_C; j++)
 			x[i][j] *= kept(r, DBERT_DROP_EMBEDDING, 0, (first + i) * MEM_C + j);
@@ -271,7 +281,8 @@ ref_row_loss(const Ref *r, int row, const double *x, double *weight)
 		double		y = b->targets[row * o->n_labels + j],
 					p = 1 / (1 + exp(-x[j]));
 
-		loss += o->problem == DBERT_PROBLEM_REGRESSION ? (x[j] - y) * (x[j] - y) : -y * log(p) - (1 - y) * log(1 - p);
+		loss += o->problem == DBERT_PROBLEM_REGRESSION ? (x[j] - y) * (x[j] - y)
+													   : -y * log(p) - (1 - y) * log(1 - p);
 		*weight += 1;
 	}
 	return loss;
@@ -363,7 +374,8 @@ ref_pairs_loss(const Ref *r)
 			ref_layer(r, l, text, t, x);
 		ref_pool(r, t, x, u[text]);
 	}
-	return b->targets != NULL ? ref_similarity(r, u, b->n_texts / 2) : ref_contrastive(u, b->n_texts / 2);
+	return b->targets != NULL ? ref_similarity(r, u, b->n_texts / 2)
+							  : ref_contrastive(u, b->n_texts / 2);
 }
 
 /* ---- a teacher's part in it ---- */
@@ -378,7 +390,10 @@ ref_softmax(const float *y, int n, int j, double t)
 	return exp(y[j] / t) / sum;
 }
 
-/* Kullback and Leibler's divergence of one of n classes, or of a yes and its opposite */
+/*
+ * Kullback and Leibler's divergence of one of n classes, or of a yes and its
+ * opposite
+ */
 static double
 ref_soft_loss(const DbertTrainOptions *o, const double *x, const float *y)
 {
@@ -433,7 +448,10 @@ ref_compare_state(const Ref *r, const double *x, const float *y, double *cosine,
 	*cosine = 1 - xy / sqrt(xx * yy);
 }
 
-/* The same over the top of teacher row i and all others together, from all logits. */
+/*
+ * The same over the top of teacher row i and all others together, from all
+ * logits.
+ */
 static double
 ref_top_loss(const Ref *r, int i, const double *x)
 {
@@ -541,7 +559,8 @@ ref_distill_text(const Ref *r, int text, RefParts *sum)
 			double		cosine,
 						square;
 
-			ref_compare_state(r, x[i], b->states[l] + (first + i) * tr->config.embedding, &cosine, &square);
+			ref_compare_state(r, x[i], b->states[l] + (first + i) * tr->config.embedding, &cosine,
+							  &square);
 			sum->cosine += l == tr->config.layers - 1 ? cosine / r->pass.n : 0;
 			sum->hidden += square / r->pass.n / tr->config.layers;
 		}
@@ -598,11 +617,14 @@ ref_distill_loss(const Ref *ref)
 	for (int text = 0; text < r->pass.batch->n_texts; text++)
 	{
 		ref_distill_text(r, text, &sum);
-		scores += pow(r->pass.batch->cu[text + 1] - r->pass.batch->cu[text], 2) * config->heads * config->layers;
+		scores += pow(r->pass.batch->cu[text + 1] - r->pass.batch->cu[text], 2) * config->heads *
+				  config->layers;
 	}
 	attention = d->attention * squares / scores;
-	return (attention + d->soft * sum.soft / sum.soft_weight + (d->hard > 0 ? d->hard * sum.hard / sum.hard_weight : 0) +
-			d->cosine * sum.cosine + d->hidden * sum.hidden) / (d->soft + d->hard + d->cosine + d->hidden + d->attention);
+	return (attention + d->soft * sum.soft / sum.soft_weight +
+			(d->hard > 0 ? d->hard * sum.hard / sum.hard_weight : 0) + d->cosine * sum.cosine +
+			d->hidden * sum.hidden) /
+		   (d->soft + d->hard + d->cosine + d->hidden + d->attention);
 }
 
 static double
@@ -657,7 +679,8 @@ static const float targets[] = {0, 1, 1, 1, 0, 0, 0, 1, 0};
 
 /* Four pairs of texts; the first text of all is the sixth, too. */
 static const int32_t pair_cu[] = {0, 3, 4, 9, 12, 14, 17, 20, 22};
-static const int32_t pair_ids[] = {2, 5, 3, 7, 2, 9, 9, 10, 3, 2, 11, 3, 6, 8, 2, 5, 3, 12, 2, 4, 5, 3};
+static const int32_t pair_ids[] = { 2, 5, 3, 7, 2, 9, 9,  10, 3, 2, 11,
+									3, 6, 8, 2, 5, 3, 12, 2,  4, 5, 3 };
 static const float pair_numbers[] = {0.2f, 0.9f, 0.9f, 0.5f};
 /* What a teacher says of them; the second text has no label. */
 #define TEACHER_C 12			/* where its states are wider */
@@ -689,7 +712,10 @@ fill_teacher(bool only_last)
 static int32_t top_ids[4 * MEM_V];
 static float top_soft[4 * (MEM_V + 1)];
 
-/* A teacher's likeliest tokens of each row, and what is left for all others: none where they are all. */
+/*
+ * A teacher's likeliest tokens of each row, and what is left for all others:
+ * none where they are all.
+ */
 static void
 fill_top(int top, int rows)
 {
@@ -780,7 +806,8 @@ begin_rig(Rig *rig, const DbertTrainOptions *o)
 	rig->trainer = NULL;
 	status = dbert_trainbase_open(&rig->source, &dbert_malloc_allocator, NULL, &rig->base, &err);
 	if (status == DBERT_OK)
-		status = dbert_trainer_create(rig->base, o, &dbert_malloc_allocator, NULL, &rig->trainer, &err);
+		status =
+			dbert_trainer_create(rig->base, o, &dbert_malloc_allocator, NULL, &rig->trainer, &err);
 	CHECK_MSG(status == DBERT_OK, "%s", err.msg);
 	return status == DBERT_OK;
 }
@@ -804,7 +831,10 @@ pass_of(DbertTrainer *t, const DbertTrainBatch *b, bool training, DbertError *er
 
 /* ---- gradients ---- */
 
-/* Every element of a slot against the difference; errors are measured by the slot's largest gradient. */
+/*
+ * Every element of a slot against the difference; errors are measured by the
+ * slot's largest gradient.
+ */
 static void
 check_slot(Ref *r, int number)
 {
@@ -832,10 +862,14 @@ check_slot(Ref *r, int number)
 		largest = fmax(largest, fabs(slope));
 		worst = fmax(worst, fabs(slope - g[i]));
 	}
-	CHECK_MSG(worst <= 2e-5 * largest + 2e-7, "slot %d: largest gradient %g, largest error %g", number, largest, worst);
+	CHECK_MSG(worst <= 2e-5 * largest + 2e-7, "slot %d: largest gradient %g, largest error %g",
+			  number, largest, worst);
 }
 
-/* Tiny models' weights are far larger than real ones': softmax would be all 0 and 1. */
+/*
+ * Tiny models' weights are far larger than real ones': softmax would be all 0
+ * and 1.
+ */
 static void
 soften(DbertTrainer *t)
 {
@@ -924,7 +958,10 @@ test_gradients_tokens(void)
 	check_gradients(&m, &o);
 }
 
-/* Decoders that are the word embedding, and such that are not; a head that begins at random. */
+/*
+ * Decoders that are the word embedding, and such that are not; a head that
+ * begins at random.
+ */
 static void
 test_gradients_masked(void)
 {
@@ -975,10 +1012,15 @@ repeat_batch(const DbertTrainBatch *b, int top)
 				many_soft_ids[4 * COPIES * MEM_V];
 	static float many_soft[4 * COPIES * (MEM_V + 1)];
 	static uint8_t many_types[9 * COPIES];
-	DbertTrainBatch many = {
-		.n_texts = b->n_texts * COPIES,.cu = many_cu,.ids = many_ids,.types = many_types,.classes = many_classes,
-		.masked = many_masked,.n_masked = b->n_masked * COPIES,.soft = many_soft,.soft_ids = many_soft_ids
-	};
+	DbertTrainBatch many = { .n_texts = b->n_texts * COPIES,
+							 .cu = many_cu,
+							 .ids = many_ids,
+							 .types = many_types,
+							 .classes = many_classes,
+							 .masked = many_masked,
+							 .n_masked = b->n_masked * COPIES,
+							 .soft = many_soft,
+							 .soft_ids = many_soft_ids };
 
 	for (int i = 0; i < COPIES; i++)
 	{
@@ -1014,7 +1056,10 @@ run_masked(Rig *rig, const DbertTrainBatch *batch, double *loss)
 	CHECK(dbert_pass_backward(&pass) == DBERT_OK);
 }
 
-/* The largest difference of two slots' gradients, measured by the largest; those that only the wide one has are 0. */
+/*
+ * The largest difference of two slots' gradients, measured by the largest;
+ * those that only the wide one has are 0.
+ */
 static double
 compare_gradients(const Rig *narrow, const Rig *wide, int number)
 {
@@ -1076,9 +1121,11 @@ check_blocks(const char *decoder, const DbertDistill *distill)
 	run_masked(&wide, &many, &loss[1]);
 	CHECK_NEAR(loss[1], loss[0], 1e-6);
 	for (int i = 0; i < narrow.trainer->params.slots.count; i++)
-		CHECK_MSG(compare_gradients(&narrow, &wide, i) < 1e-4, "slot %d is off by %g", i, compare_gradients(&narrow, &wide, i));
+		CHECK_MSG(compare_gradients(&narrow, &wide, i) < 1e-4, "slot %d is off by %g", i,
+				  compare_gradients(&narrow, &wide, i));
 	for (int i = 0; i < many.n_masked; i++)
-		CHECK_NEAR(wide.trainer->acts.logits[i], narrow.trainer->acts.logits[i % batch.n_masked], 1e-5);
+		CHECK_NEAR(wide.trainer->acts.logits[i], narrow.trainer->acts.logits[i % batch.n_masked],
+				   1e-5);
 	end_rig(&narrow);
 	end_rig(&wide);
 }
@@ -1086,7 +1133,9 @@ check_blocks(const char *decoder, const DbertDistill *distill)
 static void
 test_masked_blocks(void)
 {
-	static const DbertDistill soft_part = {.temperature = 2,.soft = 5,.hard = 2,.teacher_hidden = MEM_C,.top = 5};
+	static const DbertDistill soft_part = {
+		.temperature = 2, .soft = 5, .hard = 2, .teacher_hidden = MEM_C, .top = 5
+	};
 
 	check_blocks(NULL, NULL);
 	check_blocks("vocab_projector.weight", NULL);
@@ -1113,11 +1162,14 @@ test_gradients_frozen(void)
 static void
 put_modules(MemModel *m, bool cls, bool normalize)
 {
-	mem_put(m, "modules.json", normalize ?
-			"[{\"type\":\"m.Transformer\",\"path\":\"\"},{\"type\":\"m.Pooling\",\"path\":\"1_Pooling\"},"
-			"{\"type\":\"m.Normalize\",\"path\":\"2_Normalize\"}]" :
-			"[{\"type\":\"m.Transformer\",\"path\":\"\"},{\"type\":\"m.Pooling\",\"path\":\"1_Pooling\"}]");
-	mem_put(m, "1_Pooling/config.json", cls ? "{\"pooling_mode_cls_token\":true}" : "{\"pooling_mode_mean_tokens\":true}");
+	mem_put(m, "modules.json",
+			normalize ? "[{\"type\":\"m.Transformer\",\"path\":\"\"},{\"type\":\"m.Pooling\","
+						"\"path\":\"1_Pooling\"},"
+						"{\"type\":\"m.Normalize\",\"path\":\"2_Normalize\"}]"
+					  : "[{\"type\":\"m.Transformer\",\"path\":\"\"},{\"type\":\"m.Pooling\","
+						"\"path\":\"1_Pooling\"}]");
+	mem_put(m, "1_Pooling/config.json",
+			cls ? "{\"pooling_mode_cls_token\":true}" : "{\"pooling_mode_mean_tokens\":true}");
 }
 
 /* Both families, both poolings, all losses. */
@@ -1169,7 +1221,10 @@ test_gradients_soft(void)
 	check_gradients(&m, &o);
 }
 
-/* States as wide as the teacher's, and less wide; with the last layer's alone, and with all. */
+/*
+ * States as wide as the teacher's, and less wide; with the last layer's alone,
+ * and with all.
+ */
 static void
 test_gradients_states(void)
 {
@@ -1197,7 +1252,10 @@ test_gradients_states(void)
 	}
 }
 
-/* Starts and ends of answers; with states, attention, and without the answers; students less wide. */
+/*
+ * Starts and ends of answers; with states, attention, and without the answers;
+ * students less wide.
+ */
 static void
 test_gradients_spans(void)
 {
@@ -1224,7 +1282,10 @@ test_gradients_spans(void)
 	}
 }
 
-/* Texts' vectors, of both poolings, alone and with states and attention, as wide as the teacher's and less. */
+/*
+ * Texts' vectors, of both poolings, alone and with states and attention, as
+ * wide as the teacher's and less.
+ */
 static void
 test_gradients_vectors(void)
 {
@@ -1238,9 +1299,13 @@ test_gradients_vectors(void)
 	{
 		DbertDistill d = parts[i % 3];
 		DbertTrainOptions o = options_for(DBERT_HEAD_NONE, DBERT_PROBLEM_SINGLE);
-		DbertTrainBatch batch = {
-			.n_texts = 3,.cu = cu,.ids = ids,.types = types,.soft = soft,.states = state_rows,.queries_keys = queries_keys_rows
-		};
+		DbertTrainBatch batch = { .n_texts = 3,
+								  .cu = cu,
+								  .ids = ids,
+								  .types = types,
+								  .soft = soft,
+								  .states = state_rows,
+								  .queries_keys = queries_keys_rows };
 		MemModel	m;
 
 		fill_teacher(false);
@@ -1332,7 +1397,9 @@ test_activations(void)
 			for (int i = 0; i < N; i++)
 			{
 				CHECK_NEAR(y[i], ref_act(act, x[i]), 1e-6 * (1 + fabs(x[i])));
-				CHECK_NEAR(dx[i], dy[i] * (x[i] == 0 && act == DBERT_ACT_RELU ? 0 : ref_slope(act, x[i])), 5e-6);
+				CHECK_NEAR(dx[i],
+						   dy[i] * (x[i] == 0 && act == DBERT_ACT_RELU ? 0 : ref_slope(act, x[i])),
+						   5e-6);
 			}
 		}
 }
@@ -1395,7 +1462,10 @@ ref_adamw(double w, const double *g, int steps, double rate, const double *cours
 	return w;
 }
 
-/* Two parameters get gradients: an element of a matrix, which decays, and of a bias, which does not. */
+/*
+ * Two parameters get gradients: an element of a matrix, which decays, and of a
+ * bias, which does not.
+ */
 static void
 test_adamw(void)
 {
@@ -1472,7 +1542,8 @@ test_learns(void)
 	soften(rig.trainer);
 	run_steps(rig.trainer, 100);
 	batch = batch_for(&o);
-	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &logits, &loss, &weight, &err) == DBERT_OK);
+	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &logits, &loss, &weight, &err) ==
+		  DBERT_OK);
 	CHECK_MSG(loss < 0.2, "loss after 100 steps: %g", loss);
 	CHECK(weight == 3);
 	for (int b = 0; b < 3; b++)
@@ -1481,7 +1552,9 @@ test_learns(void)
 	end_rig(&rig);
 }
 
-/* Parameters after some steps, with so many threads; gaps between them are 0. */
+/*
+ * Parameters after some steps, with so many threads; gaps between them are 0.
+ */
 static void
 run_threads(DbertHead head, int threads, const DbertDistill *distill, float **values, size_t *bytes)
 {
@@ -1506,7 +1579,8 @@ run_threads(DbertHead head, int threads, const DbertDistill *distill, float **va
 	{
 		const DbertSlot *slot = &rig.trainer->params.slots.items[i];
 
-		memcpy((char *) *values + slot->offset, (char *) rig.trainer->params.values + slot->offset, slot->bytes);
+		memcpy((char *) *values + slot->offset, (char *) rig.trainer->params.values + slot->offset,
+			   slot->bytes);
 	}
 	dbert_threads_free(pool);
 	end_rig(&rig);
@@ -1529,9 +1603,14 @@ check_threads(DbertHead head, const DbertDistill *d)
 static void
 test_threads(void)
 {
-	static const DbertDistill distill = {
-		.temperature = 2,.soft = 1,.hard = 1,.cosine = 1,.hidden = 1,.attention = 1,.teacher_hidden = TEACHER_C,.top = 5
-	};
+	static const DbertDistill distill = { .temperature = 2,
+										  .soft = 1,
+										  .hard = 1,
+										  .cosine = 1,
+										  .hidden = 1,
+										  .attention = 1,
+										  .teacher_hidden = TEACHER_C,
+										  .top = 5 };
 
 	check_threads(DBERT_HEAD_TOKEN, NULL);
 	check_threads(DBERT_HEAD_MASK, NULL);
@@ -1541,7 +1620,10 @@ test_threads(void)
 	check_threads(DBERT_HEAD_NONE, NULL);
 }
 
-/* A trainer after some steps, the files it gives, and what they make: a model, and a base of the same loss. */
+/*
+ * A trainer after some steps, the files it gives, and what they make: a model,
+ * and a base of the same loss.
+ */
 typedef struct Written
 {
 	Rig			rig;
@@ -1553,7 +1635,8 @@ typedef struct Written
 } Written;
 
 static bool
-begin_written(Written *w, const MemModel *model, const DbertTrainOptions *o, const char *architecture)
+begin_written(Written *w, const MemModel *model, const DbertTrainOptions *o,
+			  const char *architecture)
 {
 	DbertTrainBatch batch = batch_for(o);
 	DbertError	err = {0};
@@ -1565,16 +1648,23 @@ begin_written(Written *w, const MemModel *model, const DbertTrainOptions *o, con
 	if (!begin_rig(&w->rig, o))
 		return false;
 	run_steps(w->rig.trainer, 3);
-	CHECK(dbert_trainer_evaluate(w->rig.trainer, &batch, NULL, &w->logits, &losses[0], &w->weight, &err) == DBERT_OK);
-	CHECK(dbert_trainer_files(w->rig.trainer, &dbert_malloc_allocator, NULL, &w->files, &err) == DBERT_OK);
-	CHECK_MSG(build(dbert_trained_source(w->files), NULL, &dbert_kernels_scalar, &w->b, &err) == DBERT_OK, "%s", err.msg);
+	CHECK(dbert_trainer_evaluate(w->rig.trainer, &batch, NULL, &w->logits, &losses[0], &w->weight,
+								 &err) == DBERT_OK);
+	CHECK(dbert_trainer_files(w->rig.trainer, &dbert_malloc_allocator, NULL, &w->files, &err) ==
+		  DBERT_OK);
+	CHECK_MSG(build(dbert_trained_source(w->files), NULL, &dbert_kernels_scalar, &w->b, &err) ==
+				  DBERT_OK,
+			  "%s", err.msg);
 	CHECK_STR(w->b.model->config.architecture, architecture);
 	CHECK(w->b.model->config.head == (int32_t) o->head);
 
-	CHECK(dbert_trainbase_open(dbert_trained_source(w->files), &dbert_malloc_allocator, NULL, &w->second.base, &err) == DBERT_OK);
-	CHECK(dbert_trainer_create(w->second.base, o, &dbert_malloc_allocator, NULL, &w->second.trainer, &err) == DBERT_OK);
+	CHECK(dbert_trainbase_open(dbert_trained_source(w->files), &dbert_malloc_allocator, NULL,
+							   &w->second.base, &err) == DBERT_OK);
+	CHECK(dbert_trainer_create(w->second.base, o, &dbert_malloc_allocator, NULL, &w->second.trainer,
+							   &err) == DBERT_OK);
 	CHECK(dbert_trainer_kept_head(w->second.trainer));
-	CHECK(dbert_trainer_evaluate(w->second.trainer, &batch, NULL, &logits, &losses[1], &weight, &err) == DBERT_OK);
+	CHECK(dbert_trainer_evaluate(w->second.trainer, &batch, NULL, &logits, &losses[1], &weight,
+								 &err) == DBERT_OK);
 	CHECK(losses[0] == losses[1]);
 	return true;
 }
@@ -1604,7 +1694,8 @@ test_files(void)
 	CHECK(w.b.model->config.problem == DBERT_PROBLEM_MULTI && w.b.model->config.n_labels == 3);
 	for (int i = 0; i < 3; i++)
 		CHECK_STR(w.b.model->labels[i], labels[i]);
-	CHECK(memcmp(w.b.model->weights.head_out.w, w.rig.trainer->params.w.head_out.w, 3 * MEM_C * sizeof(float)) == 0);
+	CHECK(memcmp(w.b.model->weights.head_out.w, w.rig.trainer->params.w.head_out.w,
+				 3 * MEM_C * sizeof(float)) == 0);
 	end_written(&w);
 }
 
@@ -1629,7 +1720,9 @@ model_margin(const DbertModel *model, const DbertTrainer *t, int row)
 	return right - max;
 }
 
-/* A student that finds answers, of a base that does and of one that does not. */
+/*
+ * A student that finds answers, of a base that does and of one that does not.
+ */
 static void
 check_span_files(const MemModel *model, const char *architecture)
 {
@@ -1642,8 +1735,10 @@ check_span_files(const MemModel *model, const char *architecture)
 	if (!begin_written(&w, model, &o, architecture))
 		return;
 	CHECK(w.weight == 3 && w.b.model->config.n_labels == 2);
-	CHECK(dbert_trainer_kept_head(w.rig.trainer) == (dbert_trainbase_config(w.rig.base)->head == DBERT_HEAD_SPAN));
-	CHECK(memcmp(w.b.model->weights.head_out.w, w.rig.trainer->params.w.head_out.w, 2 * MEM_C * sizeof(float)) == 0);
+	CHECK(dbert_trainer_kept_head(w.rig.trainer) ==
+		  (dbert_trainbase_config(w.rig.base)->head == DBERT_HEAD_SPAN));
+	CHECK(memcmp(w.b.model->weights.head_out.w, w.rig.trainer->params.w.head_out.w,
+				 2 * MEM_C * sizeof(float)) == 0);
 	end_written(&w);
 }
 
@@ -1658,7 +1753,10 @@ test_span_files(void)
 	check_span_files(&m, "BertForQuestionAnswering");
 }
 
-/* The head's tensors, and a decoder only where there is one; the files are a base that has the same loss. */
+/*
+ * The head's tensors, and a decoder only where there is one; the files are a
+ * base that has the same loss.
+ */
 static void
 check_masked_files(const MemModel *model, const char *architecture, const char *decoder, bool tied)
 {
@@ -1693,7 +1791,9 @@ test_masked_files(void)
 	check_masked_files(&m, "BertForMaskedLM", "cls.predictions.decoder.weight", false);
 }
 
-/* A sentence encoder that gives the vectors of which training saw the cosines. */
+/*
+ * A sentence encoder that gives the vectors of which training saw the cosines.
+ */
 static void
 check_embedding_files(const MemModel *m, const char *architecture, int pooling, int normalize)
 {
@@ -1725,7 +1825,10 @@ test_embedding_files(void)
 	check_embedding_files(&m, "BertModel", DBERT_POOL_MEAN, 1);
 }
 
-/* Margins: 0 where the partner is nearest.  Pairs 0 and 2 share a text, so one cannot be nearer to the other. */
+/*
+ * Margins: 0 where the partner is nearest.  Pairs 0 and 2 share a text, so one
+ * cannot be nearer to the other.
+ */
 static void
 test_embedding_margins(void)
 {
@@ -1742,13 +1845,15 @@ test_embedding_margins(void)
 	mem_model_bert(&rig.model, "Model", "", 0);
 	if (!begin_rig(&rig, &o))
 		return;
-	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &margins, &loss, &weight, &err) == DBERT_OK);
+	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &margins, &loss, &weight, &err) ==
+		  DBERT_OK);
 	for (int i = 0; i < 4; i++)
 		CHECK(margins[i] <= 0);
 
 	/* one text with two partners: both are right, nothing is wrong */
 	batch = (DbertTrainBatch) {.n_texts = 4,.cu = twice_cu,.ids = twice_ids};
-	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &margins, &loss, &weight, &err) == DBERT_OK);
+	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &margins, &loss, &weight, &err) ==
+		  DBERT_OK);
 	CHECK(loss == 0 && margins[0] == 0 && margins[1] == 0);
 	end_rig(&rig);
 }
@@ -1764,7 +1869,8 @@ check_no_embedding(MemModel *m, const DbertTrainOptions *o, const char *why)
 	mem_model_save(m);
 	source = mem_source(m);
 	CHECK(dbert_trainbase_open(&source, &dbert_malloc_allocator, NULL, &base, &err) == DBERT_OK);
-	CHECK(dbert_trainer_create(base, o, &dbert_malloc_allocator, NULL, &t, &err) != DBERT_OK && t == NULL);
+	CHECK(dbert_trainer_create(base, o, &dbert_malloc_allocator, NULL, &t, &err) != DBERT_OK &&
+		  t == NULL);
 	CHECK_MSG(strstr(err.msg, why) != NULL, "%s", err.msg);
 	dbert_trainbase_close(base);
 	mem_free(m);
@@ -1822,7 +1928,8 @@ static bool
 built_student(Rig *rig, int layers, int hidden, DbertStudent **student, Built *b)
 {
 	DbertError	err = {0};
-	DbertStatus status = dbert_student_open(rig->base, layers, hidden, 5, &dbert_malloc_allocator, NULL, student, &err);
+	DbertStatus status = dbert_student_open(rig->base, layers, hidden, 5, &dbert_malloc_allocator,
+											NULL, student, &err);
 
 	if (status == DBERT_OK)
 		status = build(dbert_student_source(*student), NULL, &dbert_kernels_scalar, b, &err);
@@ -1845,8 +1952,10 @@ check_student(MemModel *model)
 	w = &rig.trainer->params.w;
 	if (built_student(&rig, 1, 0, &student, &b))
 	{
-		CHECK(b.model->config.layers == 1 && b.model->config.hidden == MEM_C && b.model->config.n_labels == 3);
-		CHECK(memcmp(b.model->weights.layers[0].qkv.w, w->layers[0].qkv.w, 3 * MEM_C * MEM_C * sizeof(float)) == 0);
+		CHECK(b.model->config.layers == 1 && b.model->config.hidden == MEM_C &&
+			  b.model->config.n_labels == 3);
+		CHECK(memcmp(b.model->weights.layers[0].qkv.w, w->layers[0].qkv.w,
+					 3 * MEM_C * MEM_C * sizeof(float)) == 0);
 		CHECK(memcmp(b.model->weights.head_out.w, w->head_out.w, 3 * MEM_C * sizeof(float)) == 0);
 		CHECK_STR(b.model->labels[0], dbert_trainbase_label(rig.base, 0));
 	}
@@ -1854,18 +1963,23 @@ check_student(MemModel *model)
 	dbert_student_free(student);
 	if (built_student(&rig, 2, 4, &student, &b))
 	{
-		CHECK(b.model->config.layers == 2 && b.model->config.hidden == 4 && b.model->config.ffn == MEM_F / 2);
+		CHECK(b.model->config.layers == 2 && b.model->config.hidden == 4 &&
+			  b.model->config.ffn == MEM_F / 2);
 		CHECK(b.model->config.heads == rig.trainer->config.heads);
 		for (int j = 0; j < 4; j++)
-			CHECK(b.model->weights.embed_norm.gamma[j] == 1 && b.model->weights.embed_norm.beta[j] == 0);
+			CHECK(b.model->weights.embed_norm.gamma[j] == 1 &&
+				  b.model->weights.embed_norm.beta[j] == 0);
 		CHECK(b.model->weights.word[0] != 0 && fabsf(b.model->weights.word[0]) < 0.1f);
 		CHECK(b.model->weights.word[0] != b.model->weights.position[0]);
 	}
 	release(&b);
 	dbert_student_free(student);
-	CHECK(dbert_student_open(rig.base, 3, 0, 5, &dbert_malloc_allocator, NULL, &student, &err) == DBERT_E_INVALID);
-	CHECK(dbert_student_open(rig.base, 0, 0, 5, &dbert_malloc_allocator, NULL, &student, &err) == DBERT_E_INVALID);
-	CHECK(dbert_student_open(rig.base, 1, 7, 5, &dbert_malloc_allocator, NULL, &student, &err) == DBERT_E_INVALID);
+	CHECK(dbert_student_open(rig.base, 3, 0, 5, &dbert_malloc_allocator, NULL, &student, &err) ==
+		  DBERT_E_INVALID);
+	CHECK(dbert_student_open(rig.base, 0, 0, 5, &dbert_malloc_allocator, NULL, &student, &err) ==
+		  DBERT_E_INVALID);
+	CHECK(dbert_student_open(rig.base, 1, 7, 5, &dbert_malloc_allocator, NULL, &student, &err) ==
+		  DBERT_E_INVALID);
 	end_rig(&rig);
 }
 
@@ -1880,12 +1994,19 @@ test_student(void)
 	check_student(&m);
 }
 
-/* The engine that teaches gives what the trainer of the same weights computes. */
+/*
+ * The engine that teaches gives what the trainer of the same weights computes.
+ */
 static void
 check_teacher(MemModel *model, const DbertTrainOptions *o)
 {
 	Rig			rig = {.model = *model};
-	DbertTeacherOptions options = {.max_texts = 3,.max_tokens = 9,.max_text_tokens = 5,.threads = 1,.n_states = 2,.attention = true};
+	DbertTeacherOptions options = { .max_texts = 3,
+									.max_tokens = 9,
+									.max_text_tokens = 5,
+									.threads = 1,
+									.n_states = 2,
+									.attention = true };
 	DbertTeacher *teacher;
 	DbertTrainBatch batch = batch_for(o);
 	DbertError	err = {0};
@@ -1897,8 +2018,10 @@ check_teacher(MemModel *model, const DbertTrainOptions *o)
 	if (!begin_rig(&rig, o))
 		return;
 	CHECK(build(&rig.source, NULL, &dbert_kernels_scalar, &b, &err) == DBERT_OK);
-	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &logits, &loss, &weight, &err) == DBERT_OK);
-	CHECK(dbert_teacher_create(b.model, &options, &dbert_malloc_allocator, &teacher, &err) == DBERT_OK);
+	CHECK(dbert_trainer_evaluate(rig.trainer, &batch, NULL, &logits, &loss, &weight, &err) ==
+		  DBERT_OK);
+	CHECK(dbert_teacher_create(b.model, &options, &dbert_malloc_allocator, &teacher, &err) ==
+		  DBERT_OK);
 	CHECK_MSG(dbert_teacher_run(teacher, &batch, NULL, NULL, &err) == DBERT_OK, "%s", err.msg);
 	for (int i = 0; i < (dbert_head_of_tokens(o->head) ? 9 : 3) * o->n_labels; i++)
 		CHECK_NEAR(dbert_teacher_outputs(teacher)[i], logits[i], 1e-4);
@@ -1909,8 +2032,10 @@ check_teacher(MemModel *model, const DbertTrainOptions *o)
 	}
 	for (int l = 0; l < MEM_L; l++)
 		for (int i = 0; i < 9 * 2 * MEM_C; i++)
-			CHECK_NEAR(dbert_teacher_queries_keys(teacher, l)[i],
-					   rig.trainer->acts.layers[l].qkv[i / (2 * MEM_C) * 3 * MEM_C + i % (2 * MEM_C)], 1e-4);
+			CHECK_NEAR(
+				dbert_teacher_queries_keys(teacher, l)[i],
+				rig.trainer->acts.layers[l].qkv[i / (2 * MEM_C) * 3 * MEM_C + i % (2 * MEM_C)],
+				1e-4);
 	batch.n_texts = 4;
 	CHECK(dbert_teacher_run(teacher, &batch, NULL, NULL, &err) == DBERT_E_LIMIT);
 	dbert_teacher_free(teacher);
@@ -1921,7 +2046,9 @@ check_teacher(MemModel *model, const DbertTrainOptions *o)
 static void
 test_teacher(void)
 {
-	static const DbertDistill all_rows = {.temperature = 1,.soft = 1,.cosine = 1,.teacher_hidden = MEM_C};
+	static const DbertDistill all_rows = {
+		.temperature = 1, .soft = 1, .cosine = 1, .teacher_hidden = MEM_C
+	};
 	DbertTrainOptions o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
 	MemModel	m;
 
@@ -1938,7 +2065,10 @@ test_teacher(void)
 	check_teacher(&m, &o);
 }
 
-/* log q of the likeliest tokens by the definition, these first, and of the rest. */
+/*
+ * log q of the likeliest tokens by the definition, these first, and of the
+ * rest.
+ */
 static void
 check_answers(const DbertTeacher *teacher, const Ref *r, int top, double temperature)
 {
@@ -1985,9 +2115,12 @@ static void
 check_masked_teacher(MemModel *model, int top, double temperature)
 {
 	DbertTrainOptions o = options_for(DBERT_HEAD_MASK, DBERT_PROBLEM_SINGLE);
-	DbertTeacherOptions options = {
-		.max_texts = 3,.max_tokens = 9,.max_text_tokens = 5,.threads = 1,.top = top,.temperature = (float) temperature
-	};
+	DbertTeacherOptions options = { .max_texts = 3,
+									.max_tokens = 9,
+									.max_text_tokens = 5,
+									.threads = 1,
+									.top = top,
+									.temperature = (float) temperature };
 	Rig			rig = {.model = *model};
 	Ref			r = {.scores = NULL};
 	DbertTrainBatch batch = batch_for(&o);
@@ -1998,7 +2131,8 @@ check_masked_teacher(MemModel *model, int top, double temperature)
 	if (!begin_rig(&rig, &o))
 		return;
 	CHECK(build(&rig.source, NULL, &dbert_kernels_scalar, &b, &err) == DBERT_OK);
-	CHECK(dbert_teacher_create(b.model, &options, &dbert_malloc_allocator, &teacher, &err) == DBERT_OK);
+	CHECK(dbert_teacher_create(b.model, &options, &dbert_malloc_allocator, &teacher, &err) ==
+		  DBERT_OK);
 	CHECK_MSG(dbert_teacher_run(teacher, &batch, NULL, NULL, &err) == DBERT_OK, "%s", err.msg);
 	r.pass = pass_of(rig.trainer, &batch, false, &err);
 	r.v = malloc(rig.trainer->params.slots.bytes / sizeof(float) * sizeof(double));
@@ -2066,7 +2200,8 @@ copy_blocks(DbertTrainer *from, DbertTrainer *to)
 				b;
 	int			i = 0;
 
-	CHECK(dbert_trainer_continue(to, dbert_trainer_steps(from), dbert_trainer_kept(from), NULL, NULL) == DBERT_OK);
+	CHECK(dbert_trainer_continue(to, dbert_trainer_steps(from), dbert_trainer_kept(from), NULL,
+								 NULL) == DBERT_OK);
 	for (; dbert_trainer_block(from, i, &a); i++)
 	{
 		CHECK(dbert_trainer_block(to, i, &b) && a.bytes == b.bytes);
@@ -2082,11 +2217,15 @@ check_equal_values(const DbertTrainer *a, const DbertTrainer *b)
 	{
 		const DbertSlot *slot = &a->params.slots.items[i];
 
-		CHECK(memcmp((char *) a->params.values + slot->offset, (char *) b->params.values + slot->offset, slot->bytes) == 0);
+		CHECK(memcmp((char *) a->params.values + slot->offset,
+					 (char *) b->params.values + slot->offset, slot->bytes) == 0);
 	}
 }
 
-/* A trainer that goes on where another was, with the same bits; frozen parameters or none. */
+/*
+ * A trainer that goes on where another was, with the same bits; frozen
+ * parameters or none.
+ */
 static void
 test_continue(void)
 {
@@ -2115,7 +2254,8 @@ test_continue(void)
 		CHECK(dbert_trainer_restore(second.trainer, NULL, NULL) == DBERT_OK);
 		check_equal_values(first.trainer, second.trainer);
 		CHECK(dbert_trainer_continue(second.trainer, -1, false, NULL, &err) == DBERT_E_INVALID);
-		CHECK(dbert_trainer_continue(second.trainer, o.steps + 1, false, NULL, &err) == DBERT_E_INVALID);
+		CHECK(dbert_trainer_continue(second.trainer, o.steps + 1, false, NULL, &err) ==
+			  DBERT_E_INVALID);
 		end_rig(&first);
 		end_rig(&second);
 	}
@@ -2146,33 +2286,49 @@ test_failures(void)
 	mem_model_distilbert(&rig.model, "ForQuestionAnswering", 0);
 	if (!begin_rig(&rig, &o))
 		return;
-	CHECK(dbert_trainer_bytes(rig.base, &o, &bytes, &err) == DBERT_OK && bytes > 4 * rig.trainer->params.slots.bytes);
+	CHECK(dbert_trainer_bytes(rig.base, &o, &bytes, &err) == DBERT_OK &&
+		  bytes > 4 * rig.trainer->params.slots.bytes);
 	CHECK(dbert_trainer_step(rig.trainer, &batch, &poll, &loss, &err) == DBERT_E_CANCELLED);
 	batch.n_texts = 9;
 	CHECK(dbert_trainer_step(rig.trainer, &batch, NULL, &loss, &err) == DBERT_E_LIMIT);
 	o.head = DBERT_HEAD_MASK;
 	o.head_only = true;
-	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) ==
+			  DBERT_E_UNSUPPORTED &&
+		  t == NULL);
 	o.head = DBERT_HEAD_SPAN;
-	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) ==
+			  DBERT_E_UNSUPPORTED &&
+		  t == NULL);
 	o = options_for(DBERT_HEAD_SPAN, DBERT_PROBLEM_SINGLE);	/* without a teacher; three columns */
-	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) ==
+			  DBERT_E_UNSUPPORTED &&
+		  t == NULL);
 	o.distill = &distill;
 	o.n_labels = 3;
-	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) ==
+			  DBERT_E_UNSUPPORTED &&
+		  t == NULL);
 	o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
 	o.distill = &distill;
 	o.head_only = true;
-	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_UNSUPPORTED && t == NULL);
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) ==
+			  DBERT_E_UNSUPPORTED &&
+		  t == NULL);
 	o = options_for(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
 	o.max_text_tokens = MEM_P + 1;
-	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_INVALID && t == NULL);
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) ==
+			  DBERT_E_INVALID &&
+		  t == NULL);
 	o = options_for(DBERT_HEAD_TOKEN, DBERT_PROBLEM_SINGLE);
 	o.max_batch_tokens = INT32_MAX;
-	CHECK(dbert_trainer_bytes(rig.base, &o, &bytes, &err) == DBERT_OK && bytes > (uint64_t) INT32_MAX * MEM_C);
+	CHECK(dbert_trainer_bytes(rig.base, &o, &bytes, &err) == DBERT_OK &&
+		  bytes > (uint64_t) INT32_MAX * MEM_C);
 	o = options_for(DBERT_HEAD_MASK, DBERT_PROBLEM_SINGLE);
 	o.distill = &distill;		/* that names no tokens */
-	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_E_INVALID && t == NULL);
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) ==
+			  DBERT_E_INVALID &&
+		  t == NULL);
 	end_rig(&rig);
 }
 
@@ -2199,7 +2355,9 @@ test_stopped_creation(void)
 	o.labels = labels;
 	o.n_labels = DBERT_MAX_LABELS;
 	left = before - left + 10;
-	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, &poll, &t, &err) == DBERT_E_CANCELLED && t == NULL);
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, &poll, &t, &err) ==
+			  DBERT_E_CANCELLED &&
+		  t == NULL);
 	end_rig(&rig);
 }
 

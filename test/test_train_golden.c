@@ -13,7 +13,8 @@ text_of(const json_t *object, const char *key)
 }
 
 static DbertTrainer *
-trainer_of(const json_t *object, const DbertSource *source, const char **labels, DbertTrainBase **base)
+trainer_of(const json_t *object, const DbertSource *source, const char **labels,
+		   DbertTrainBase **base)
 {
 	const json_t *names = json_object_get(object, "labels");
 	DbertTrainOptions o;
@@ -22,7 +23,8 @@ trainer_of(const json_t *object, const DbertSource *source, const char **labels,
 
 	for (size_t i = 0; i < json_array_size(names); i++)
 		labels[i] = json_string_value(json_array_get(names, i));
-	o = train_json_options(text_of(object, "head"), text_of(object, "problem"), (int) json_array_size(names), labels);
+	o = train_json_options(text_of(object, "head"), text_of(object, "problem"),
+						   (int) json_array_size(names), labels);
 	o.learning_rate = (float) json_number_value(json_object_get(object, "learning_rate"));
 	o.weight_decay = (float) json_number_value(json_object_get(object, "weight_decay"));
 	o.warmup = (float) json_number_value(json_object_get(object, "warmup"));
@@ -55,8 +57,10 @@ check_case(const json_t *object)
 		double		loss = -1;
 		DbertError	err = {0};
 
-		CHECK_MSG(dbert_trainer_step(trainer, &batch.batch, NULL, &loss, &err) == DBERT_OK, "%s", err.msg);
-		CHECK_NEAR(loss, json_number_value(json_array_get(json_object_get(object, "losses"), i)), 1e-4);
+		CHECK_MSG(dbert_trainer_step(trainer, &batch.batch, NULL, &loss, &err) == DBERT_OK, "%s",
+				  err.msg);
+		CHECK_NEAR(loss, json_number_value(json_array_get(json_object_get(object, "losses"), i)),
+				   1e-4);
 		train_json_free(&batch);
 	}
 	dbert_trainer_free(trainer);

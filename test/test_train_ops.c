@@ -11,7 +11,9 @@
 
 /* ---- products ---- */
 
-/* c = op(a) op(b), plus bias, plus c; what lies between c's rows stays as it is */
+/*
+ * c = op(a) op(b), plus bias, plus c; what lies between c's rows stays as it is
+ */
 static void
 product_case(const DbertTrainRun *run, int m, int n, int k, int kind)
 {
@@ -58,7 +60,8 @@ product_case(const DbertTrainRun *run, int m, int n, int k, int kind)
 			sum += a[ta ? l * lda + i : i * lda + l];
 		worst = fabs(sums[i] - sum) > worst ? fabs(sums[i] - sum) : worst;
 	}
-	CHECK_MSG(worst <= 2e-6 * sqrt(k), "%s: product %d x %d x %d, kind %d, off by %.3g", table->name, m, n, k, kind, worst);
+	CHECK_MSG(worst <= 2e-6 * sqrt(k), "%s: product %d x %d x %d, kind %d, off by %.3g",
+			  table->name, m, n, k, kind, worst);
 	guarded_free(a, na);
 	guarded_free(b, nb);
 	guarded_free(bias, n);
@@ -71,11 +74,18 @@ product_case(const DbertTrainRun *run, int m, int n, int k, int kind)
 static void
 test_products(void)
 {
-	static const int sizes[][3] = {
-		{1, 1, 1}, {2, 2, 3}, {5, 4, 7}, {6, 16, 4}, {12, 32, 8}, {13, 33, 18}, {23, 64, 23}, {97, 20, 3},
-		{200, 390, 21}, {12, 32, DBERT_PRODUCT_DEPTH + 5}, {DBERT_PRODUCT_LANES + 7, 3, 5},
-		{3, DBERT_PRODUCT_LANES + 50, 6}
-	};
+	static const int sizes[][3] = { { 1, 1, 1 },
+									{ 2, 2, 3 },
+									{ 5, 4, 7 },
+									{ 6, 16, 4 },
+									{ 12, 32, 8 },
+									{ 13, 33, 18 },
+									{ 23, 64, 23 },
+									{ 97, 20, 3 },
+									{ 200, 390, 21 },
+									{ 12, 32, DBERT_PRODUCT_DEPTH + 5 },
+									{ DBERT_PRODUCT_LANES + 7, 3, 5 },
+									{ 3, DBERT_PRODUCT_LANES + 50, 6 } };
 	float	   *packed = guarded(DBERT_PRODUCT_SCRATCH);
 	DbertTrainRun run = {.kernels = table,.packed = packed};
 
@@ -95,7 +105,9 @@ test_product_alone(void)
 			   *all = guarded(M * N),
 			   *packed = guarded(DBERT_PRODUCT_SCRATCH);
 	DbertTrainRun run = {.kernels = table,.packed = packed};
-	DbertProduct p = {.tb = true,.m = M,.n = N,.k = K,.a = a,.b = b,.lda = K,.ldb = K,.c = all,.ldc = N};
+	DbertProduct p = {
+		.tb = true, .m = M, .n = N, .k = K, .a = a, .b = b, .lda = K, .ldb = K, .c = all, .ldc = N
+	};
 
 	CHECK(dbert_product(&run, &p) == DBERT_OK);
 	for (int i = 0; i < M; i++)
@@ -140,7 +152,8 @@ check_outputs(const char *what, Outputs o, int n, double tolerance)
 	for (int j = 0; j < n; j++)
 		if (!(fabs((double) o.got[j] - o.want[j]) <= tolerance))
 		{
-			CHECK_MSG(0, "%s: %s [%d] at %d: got %.9g, want %.9g", table->name, what, n, j, o.got[j], o.want[j]);
+			CHECK_MSG(0, "%s: %s [%d] at %d: got %.9g, want %.9g", table->name, what, n, j,
+					  o.got[j], o.want[j]);
 			break;
 		}
 	guarded_free(o.got, n);
@@ -165,7 +178,8 @@ norm_case(int n, const DbertDropRow *drop, bool residual)
 				dx = outputs(n);
 
 	rstd = r->norm(xhat.want, y.want, x, residual ? res : NULL, drop, gamma, dy, n, 0.1f);
-	CHECK_NEAR(k->norm(xhat.got, y.got, x, residual ? res : NULL, drop, gamma, dy, n, 0.1f), rstd, 2e-6 * rstd);
+	CHECK_NEAR(k->norm(xhat.got, y.got, x, residual ? res : NULL, drop, gamma, dy, n, 0.1f), rstd,
+			   2e-6 * rstd);
 	r->norm_backward(ds.want, residual ? dx.want : NULL, xhat.want, rstd, dy, drop, gamma, n);
 	k->norm_backward(ds.got, residual ? dx.got : NULL, xhat.want, rstd, dy, drop, gamma, n);
 	check_outputs("xhat", xhat, n, 5e-6);
@@ -262,7 +276,8 @@ sums_case(int m, int n, bool with_dot)
 	table->train->sum_columns(sum.got, with_dot ? dot.got : NULL, x, with_dot ? y : NULL, ld, m, n);
 	check_outputs("sums", sum, n, 1e-5);
 	check_outputs("sums of products", dot, n, 1e-5);
-	CHECK_NEAR(table->train->sum_squares(x, count), ref->train->sum_squares(x, count), 1e-5 * count);
+	CHECK_NEAR(table->train->sum_squares(x, count), ref->train->sum_squares(x, count),
+			   1e-5 * count);
 	guarded_free(x, count);
 	guarded_free(y, count);
 }
@@ -299,7 +314,10 @@ test_sums(void)
 
 /* ---- the mask ---- */
 
-/* Neighbours in a row, in the next row and in another mask are dropped independently of each other. */
+/*
+ * Neighbours in a row, in the next row and in another mask are dropped
+ * independently of each other.
+ */
 static void
 test_mask(void)
 {

@@ -3,8 +3,8 @@
  *
  * Where windows begin and end is checked against what window.h promises, for
  * many lengths; what becomes of their results against a model without layers
- * (test_batch.c's idea: a token's hidden state is told by its word and its place
- * in the sequence) and, with layers, against the windows run one by one.
+ * (test_batch.c's idea: a token's hidden state is told by its word and its
+ * place in the sequence) and, with layers, against the windows run one by one.
  */
 #include "nn/batch.h"
 #include "nn/encoder.h"
@@ -49,15 +49,16 @@ check_cut(const DbertWindowCut *cut, const DbertToken *tokens, int32_t n)
 	{
 		int32_t		length = w[i].to - w[i].from;
 
-		CHECK_MSG(length <= cut->capacity && length >= 0, "n %d, window %d: %d of %d", n, i, length, cut->capacity);
+		CHECK_MSG(length <= cut->capacity && length >= 0, "n %d, window %d: %d of %d", n, i, length,
+				  cut->capacity);
 		most = length > most ? length : most;
 		least = length < least ? length : least;
 		if (i == 0)
 			continue;
 		CHECK(w[i].from > w[i - 1].from && w[i].to > w[i - 1].to);
 		CHECK(w[i].own_from == w[i - 1].own_to);
-		CHECK_MSG(w[i].from <= w[i].own_from && w[i].own_from <= w[i - 1].to, "n %d, window %d: %d .. %d, %d", n, i,
-				  w[i].from, w[i - 1].to, w[i].own_from);
+		CHECK_MSG(w[i].from <= w[i].own_from && w[i].own_from <= w[i - 1].to,
+				  "n %d, window %d: %d .. %d, %d", n, i, w[i].from, w[i - 1].to, w[i].own_from);
 		if (cut->fixed)
 			CHECK(w[i - 1].to - w[i].from == cut->overlap);
 		else
@@ -130,7 +131,8 @@ run_texts(const DbertModel *model, int want, const char *const *texts, int n, Db
 	CHECK(dbert_batch_create(model, want, &dbert_malloc_allocator, &batch, &err) == DBERT_OK);
 	dbert_batch_set_threads(batch, pool);
 	for (int i = 0; i < n; i++)
-		CHECK_MSG(dbert_batch_add(batch, texts[i], strlen(texts[i]), NULL, 0, DBERT_LONG_WINDOW, NULL, &err) == DBERT_OK,
+		CHECK_MSG(dbert_batch_add(batch, texts[i], strlen(texts[i]), NULL, 0, DBERT_LONG_WINDOW,
+								  NULL, &err) == DBERT_OK,
 				  "%s", err.msg);
 	CHECK_MSG(dbert_batch_run(batch, NULL, &err) == DBERT_OK, "%s", err.msg);
 	return batch;
@@ -294,7 +296,8 @@ check_model(const char *suffix, DbertPooling pooling,
 	{
 		b.model->config.pooling = pooling;
 		b.model->config.normalize = pooling == DBERT_POOL_MEAN;
-		batch = run_texts(b.model, DBERT_WANT_LOGITS | DBERT_WANT_EMBEDDING, (const char *const *) texts, TEXTS, NULL);
+		batch = run_texts(b.model, DBERT_WANT_LOGITS | DBERT_WANT_EMBEDDING,
+						  (const char *const *) texts, TEXTS, NULL);
 		CHECK(dbert_batch_windows(batch, 0) == 1 && dbert_batch_windows(batch, 4) > 400);
 		for (int i = 0; i < TEXTS; i++)
 			check(b.model, batch, i);
@@ -444,17 +447,20 @@ test_pairs(void)
 	mem_model_distilbert(&m, "ForSequenceClassification", 3);
 	if (!built(&m, NULL, &b))
 		return;
-	CHECK(dbert_batch_create(b.model, DBERT_WANT_LOGITS, &dbert_malloc_allocator, &batch, &err) == DBERT_OK);
+	CHECK(dbert_batch_create(b.model, DBERT_WANT_LOGITS, &dbert_malloc_allocator, &batch, &err) ==
+		  DBERT_OK);
 	CHECK(add_pair(batch, 2, 40, DBERT_LONG_WINDOW, &err) == DBERT_OK);
 	CHECK(add_pair(batch, 40, 2, DBERT_LONG_WINDOW, &err) == DBERT_OK);
-	CHECK(add_pair(batch, 2, 2, DBERT_LONG_WINDOW, &err) == DBERT_OK && dbert_batch_windows(batch, 2) == 1);
+	CHECK(add_pair(batch, 2, 2, DBERT_LONG_WINDOW, &err) == DBERT_OK &&
+		  dbert_batch_windows(batch, 2) == 1);
 	check_pair(batch, 0, false);
 	check_pair(batch, 1, true);
 	CHECK(add_pair(batch, 20, 20, DBERT_LONG_WINDOW, &err) == DBERT_E_LIMIT);
 	CHECK(strstr(err.msg, "leaves no room") != NULL);
 	CHECK(add_pair(batch, 2, 40, DBERT_LONG_ERROR, &err) == DBERT_E_TOO_LONG);
 	CHECK(add_pair(batch, 2, 40, DBERT_LONG_TRUNCATE, &err) == DBERT_OK);
-	CHECK(dbert_batch_truncated(batch, 3) && dbert_batch_windows(batch, 3) == 1 && dbert_batch_count(batch) == 4);
+	CHECK(dbert_batch_truncated(batch, 3) && dbert_batch_windows(batch, 3) == 1 &&
+		  dbert_batch_count(batch) == 4);
 	CHECK(!dbert_batch_truncated(batch, 0));
 	CHECK(dbert_batch_run(batch, NULL, &err) == DBERT_OK);
 	dbert_batch_free(batch);
@@ -462,7 +468,9 @@ test_pairs(void)
 	mem_free(&m);
 }
 
-/* A question and its context: full windows at equal distances, logits of each. */
+/*
+ * A question and its context: full windows at equal distances, logits of each.
+ */
 static void
 test_spans(void)
 {
@@ -475,7 +483,8 @@ test_spans(void)
 	mem_model_distilbert(&m, "ForQuestionAnswering", 0);
 	if (!built(&m, NULL, &b))
 		return;
-	CHECK(dbert_batch_create(b.model, DBERT_WANT_LOGITS, &dbert_malloc_allocator, &batch, &err) == DBERT_OK);
+	CHECK(dbert_batch_create(b.model, DBERT_WANT_LOGITS, &dbert_malloc_allocator, &batch, &err) ==
+		  DBERT_OK);
 	CHECK(add_pair(batch, 1, 40, DBERT_LONG_WINDOW, &err) == DBERT_OK);
 	CHECK(dbert_batch_run(batch, NULL, &err) == DBERT_OK);
 	windows = dbert_batch_windows(batch, 0);
@@ -535,7 +544,8 @@ memory_for(const DbertModel *model, int words)
 	DbertError	err = {0};
 
 	CHECK(dbert_batch_create(model, DBERT_WANT_LOGITS, &alloc, &batch, &err) == DBERT_OK);
-	CHECK_MSG(dbert_batch_add(batch, text, strlen(text), NULL, 0, DBERT_LONG_WINDOW, NULL, &err) == DBERT_OK,
+	CHECK_MSG(dbert_batch_add(batch, text, strlen(text), NULL, 0, DBERT_LONG_WINDOW, NULL, &err) ==
+				  DBERT_OK,
 			  "%s", err.msg);
 	meter.largest = 0;			/* tokens are the text's affair */
 	CHECK(dbert_batch_run(batch, NULL, &err) == DBERT_OK);
@@ -572,11 +582,14 @@ test_too_long(void)
 	memset(text, '!', len);
 	if (!built(&m, NULL, &b))
 		return;
-	CHECK(dbert_batch_create(b.model, DBERT_WANT_LOGITS, &dbert_malloc_allocator, &batch, &err) == DBERT_OK);
-	CHECK(dbert_batch_add(batch, text, len, NULL, 0, DBERT_LONG_WINDOW, NULL, &err) == DBERT_E_TOO_LONG);
+	CHECK(dbert_batch_create(b.model, DBERT_WANT_LOGITS, &dbert_malloc_allocator, &batch, &err) ==
+		  DBERT_OK);
+	CHECK(dbert_batch_add(batch, text, len, NULL, 0, DBERT_LONG_WINDOW, NULL, &err) ==
+		  DBERT_E_TOO_LONG);
 	CHECK_STR(err.msg, "text has more than 1048576 tokens");
 	CHECK(dbert_batch_count(batch) == 0 && dbert_batch_tokens(batch) == 0);
-	CHECK(dbert_batch_add(batch, text, len - 2, NULL, 0, DBERT_LONG_WINDOW, NULL, &err) == DBERT_OK);
+	CHECK(dbert_batch_add(batch, text, len - 2, NULL, 0, DBERT_LONG_WINDOW, NULL, &err) ==
+		  DBERT_OK);
 	dbert_batch_free(batch);
 	release(&b);
 	mem_free(&m);

@@ -52,17 +52,22 @@ static int	tests_passed,
 #define CHECK_STR(got, want) \
 	CHECK_MSG(strcmp(got, want) == 0, "%s: got \"%s\", want \"%s\"", #got, got, want)
 
-#define RUN(test) \
-	do { \
-		int			before = checks_failed; \
-		test_skipped = 0; \
-		test(); \
-		if (checks_failed != before) \
-			tests_failed++; \
-		else if (!test_skipped) \
-			tests_passed++; \
-		printf("%s - %s\n", checks_failed != before ? "not ok" : test_skipped ? "skipped" : "ok", #test); \
-		fflush(stdout); \
+#define RUN(test)                                                                                  \
+	do                                                                                             \
+	{                                                                                              \
+		int before = checks_failed;                                                                \
+		test_skipped = 0;                                                                          \
+		test();                                                                                    \
+		if (checks_failed != before)                                                               \
+			tests_failed++;                                                                        \
+		else if (!test_skipped)                                                                    \
+			tests_passed++;                                                                        \
+		printf("%s - %s\n",                                                                        \
+			   checks_failed != before ? "not ok"                                                  \
+			   : test_skipped          ? "skipped"                                                 \
+									   : "ok",                                                     \
+			   #test);                                                                             \
+		fflush(stdout);                                                                            \
 	} while (0)
 
 static inline int

@@ -4,12 +4,12 @@
  *
  *     train_cli DIR OUT HEAD PROBLEM LEARNING_RATE WEIGHT_DECAY WARMUP STEPS DROPOUT LABEL...
  *
- * HEAD is sequence, token or mask, PROBLEM single, multi or regression.  Reads one
- * batch per line, {"ids": [[...], ...], "y": [...]}: y has a class for each
+ * HEAD is sequence, token or mask, PROBLEM single, multi or regression.  Reads
+ * one batch per line, {"ids": [[...], ...], "y": [...]}: y has a class for each
  * text, a list of numbers for each text, or a class for each token of each
- * text; of mask the id that was there before it was masked, or -1.  Prints the loss
- * of each step and the processor's seconds it took; OUT, unless "-", gets the
- * trained model's files.
+ * text; of mask the id that was there before it was masked, or -1.  Prints the
+ * loss of each step and the processor's seconds it took; OUT, unless "-", gets
+ * the trained model's files.
  */
 #include "dbert.h"
 #include "test/dirsource.h"

@@ -45,12 +45,11 @@ train_json_of(const json_t *root, const DbertTrainOptions *o)
 	int			n_texts = (int) json_array_size(texts),
 				n = 0,
 				n_masked = 0;
-	TrainJson	b = {
-		.cu = calloc(n_texts + 1, sizeof(int32_t)),.ids = calloc(o->max_batch_tokens, sizeof(int32_t)),
-		.classes = calloc(o->max_batch_tokens, sizeof(int32_t)),
-		.masked = calloc(o->max_batch_tokens, sizeof(int32_t)),
-		.targets = calloc((size_t) n_texts * o->n_labels + 1, sizeof(float))
-	};
+	TrainJson b = { .cu = calloc(n_texts + 1, sizeof(int32_t)),
+					.ids = calloc(o->max_batch_tokens, sizeof(int32_t)),
+					.classes = calloc(o->max_batch_tokens, sizeof(int32_t)),
+					.masked = calloc(o->max_batch_tokens, sizeof(int32_t)),
+					.targets = calloc((size_t) n_texts * o->n_labels + 1, sizeof(float)) };
 
 	for (int i = 0; i < n_texts; i++)
 	{

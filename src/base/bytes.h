@@ -70,7 +70,10 @@ dbert_float_of_f16(uint16_t h)
 	return dbert_float_of_bits(sign | (exponent + 112) << 23 | fraction << 13);
 }
 
-/* The nearest binary16, ties to even; beyond its largest number that number, of the sign (no infinities). */
+/*
+ * The nearest binary16, ties to even; beyond its largest number that number, of
+ * the sign (no infinities).
+ */
 static inline uint16_t
 dbert_f16_of_float(float f)
 {

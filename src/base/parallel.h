@@ -42,6 +42,7 @@ typedef DbertStatus (*DbertWork) (void *ctx, int i, int worker);
  * workers, in no order unless pool is NULL; returns when all have returned,
  * with the first failure seen, and no worker touches anything until the next.
  */
-extern DbertStatus dbert_parallel_for(DbertThreads *pool, int first, int end, DbertWork work, void *ctx);
+extern DbertStatus dbert_parallel_for(DbertThreads *pool, int first, int end, DbertWork work,
+									  void *ctx);
 
 #endif

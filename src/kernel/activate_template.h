@@ -48,7 +48,10 @@ v_exp(Vec x)
 	return v_scale(p, n);
 }
 
-/* The same bits, quicker, for x in -87 .. 88 or NaN: no result is subnormal or infinite. */
+/*
+ * The same bits, quicker, for x in -87 .. 88 or NaN: no result is subnormal or
+ * infinite.
+ */
 static inline Vec
 v_exp_normal(Vec x)
 {
@@ -92,7 +95,10 @@ v_gelu(Vec x)
 	return v_fnma(a, q, v_max(v_zero(), x));
 }
 
-/* The tanh form: x (1 + tanh u) / 2 = x / (1 + e^-2u), u = sqrt(2/pi) (x + 0.044715 x^3). */
+/*
+ * The tanh form: x (1 + tanh u) / 2 = x / (1 + e^-2u), u = sqrt(2/pi) (x +
+ * 0.044715 x^3).
+ */
 static inline Vec
 v_gelu_tanh(Vec x)
 {

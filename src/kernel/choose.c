@@ -32,7 +32,8 @@ static DbertStatus
 can_run(const Candidate *candidate, uint32_t features, DbertError *err)
 {
 	if ((candidate->required & features) != candidate->required)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "this processor cannot run the kernels named \"%s\"",
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "this processor cannot run the kernels named \"%s\"",
 						  candidate->table->name);
 	return candidate->table == &dbert_kernels_openblas ? dbert_openblas_load(err) : DBERT_OK;
 }

@@ -15,10 +15,10 @@
  *
  * so that a tile of up to MR rows and NR columns of y stays in registers and
  * reads its panel as one stream.  Meanwhile the tiles of one panel fetch the
- * next one, each its share: with few rows the product is bound by
- * memory, and this keeps the memory busy all the time.  (Goto and van de Geijn 2008, "Anatomy of
- * high-performance matrix multiplication"; the names MR, NR, KC, MC are
- * theirs.)  x is read in place: it is reused N / NR times from L2, and rows
+ * next one, each its share: with few rows the product is bound by memory, and
+ * this keeps the memory busy all the time.  (Goto and van de Geijn 2008,
+ * "Anatomy of high-performance matrix multiplication"; the names MR, NR, KC, MC
+ * are theirs.)  x is read in place: it is reused N / NR times from L2, and rows
  * whose distance is a multiple of 4096 bytes cost more, so callers pad them.
  *
  * Batch invariance: one element of y is b, then one fused multiply-add per k
@@ -114,11 +114,13 @@ static inline __attribute__((always_inline)) void
 pack_along(float *dst, const float *src, size_t ld, int lanes, int k, const int width)
 {
 	for (int j = 0; j < lanes; j += width)
-		panel_along(dst + (size_t) j * k, src + j * ld, ld, lanes - j < width ? lanes - j : width, k, width);
+		panel_along(dst + (size_t) j * k, src + j * ld, ld, lanes - j < width ? lanes - j : width,
+					k, width);
 }
 
-#define ACROSS_AHEAD 16			/* lines that are fetched before they are read: they lie pages apart */
-#define ACROSS_PANELS 8			/* that are written side by side: more would meet in the same sets of L1 */
+#define ACROSS_AHEAD 16 /* lines that are fetched before they are read: they lie pages apart */
+#define ACROSS_PANELS 8 /* that are written side by side: more would meet in the same sets of L1   \
+						 */
 
 /* Panels of lanes that are columns, all of them full, some side by side. */
 static inline __attribute__((always_inline)) void
@@ -258,7 +260,10 @@ panel_run(Tile t, int m)
 	}
 }
 
-/* One block, m <= MC rows of y, at lines k0 .. k0 + depth - 1 of the packed operand. */
+/*
+ * One block, m <= MC rows of y, at lines k0 .. k0 + depth - 1 of the packed
+ * operand.
+ */
 static void
 block_run(float *y, size_t ldy, const float *x, size_t ldx, const float *wp,
 		  const float *b, int m, int n, int k, int k0, int depth, int act)

@@ -11,15 +11,17 @@
  *   column       the GROUP weights of each of VL columns, as the multiply-add takes them
  *   dot          acc[j] += sum over a group of row * column[j]
  *
- * Packed layout of W[N,K]: panels of NR = NV * VL columns, padded with zeros;
- * a panel is NR scales, the NR columns' sums, and ceil(K / GROUP) lines of NR groups:
+ * Packed layout of W[N,K]: panels of NR = NV * VL columns, padded with zeros; a
+ * panel is NR scales, the NR columns' sums, and ceil(K / GROUP) lines of NR
+ * groups:
  *
  *   line 0   w[0][0..GROUP-1] w[1][0..GROUP-1] .. w[NR-1][0..GROUP-1]
  *   line 1   w[0][GROUP..2*GROUP-1] ..
  *
  * A sum starts from the column's, times what was taken from the row's numbers
- * to have no sign, which gives it back.  Rows are quantised MC at a time into the scratch, and all
- * panels meet them there; the rest is as in gemm_template.h.
+ * to have no sign, which gives it back.  Rows are quantised MC at a time into
+ * the scratch, and all panels meet them there; the rest is as in
+ * gemm_template.h.
  */
 #ifndef DBERT_KERNEL_INT8_TEMPLATE_H
 #define DBERT_KERNEL_INT8_TEMPLATE_H
@@ -206,7 +208,10 @@ tile_compute(const Tile *t, const int rows)
 
 #include "kernel/tile_rows.h"
 
-/* All quantised rows against one panel, in tiles of heights that differ by one at most. */
+/*
+ * All quantised rows against one panel, in tiles of heights that differ by one
+ * at most.
+ */
 static void
 panel_run(Tile t, int m, int act)
 {

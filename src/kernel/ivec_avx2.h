@@ -58,7 +58,8 @@ i_narrow16(IVec a)
 static inline IVec
 i_count(uint32_t first)
 {
-	return _mm256_add_epi32(_mm256_set1_epi32((int) first), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+	return _mm256_add_epi32(_mm256_set1_epi32((int) first),
+							_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
 static inline IVec

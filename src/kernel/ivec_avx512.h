@@ -56,7 +56,8 @@ static inline IVec
 i_count(uint32_t first)
 {
 	return _mm512_add_epi32(_mm512_set1_epi32((int) first),
-							_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
+							_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+											  15));
 }
 
 static inline IVec

@@ -23,7 +23,10 @@
 /* Products with weights of 8 bits; the scheme and its rules stand in int8.h. */
 typedef struct DbertInt8Kernels
 {
-	/* Names the layout of a pack with such weights, the fp32 ones in it included. */
+	/*
+	 * Names the layout of a pack with such weights, the fp32 ones in it
+	 * included.
+	 */
 	const char *layout;
 
 	size_t		block_work;		/* as below */
@@ -91,8 +94,8 @@ typedef struct DbertKernels
 	 * holds dbert_attention_scratch(t, d) floats, 64-byte aligned; out aliases
 	 * nothing.
 	 */
-	void		(*attention) (float *out, size_t ldo, const float *q, const float *k, const float *v,
-							  size_t ld, int m, int t, int d, float scale, float *scratch);
+	void (*attention)(float *out, size_t ldo, const float *q, const float *k, const float *v,
+					  size_t ld, int m, int t, int d, float scale, float *scratch);
 
 	/*
 	 * y = (x + r - mean) / sqrt(variance + eps) * gamma + beta, per row of
@@ -106,14 +109,20 @@ typedef struct DbertKernels
 	const struct DbertTrainKernels *train;	/* train.h */
 } DbertKernels;
 
-/* Enough scratch for any table's attention: the scores of some queries, keys and values packed. */
+/*
+ * Enough scratch for any table's attention: the scores of some queries, keys
+ * and values packed.
+ */
 static inline size_t
 dbert_attention_scratch(int t, int d)
 {
 	return ((size_t) t + 64) * 2 * ((size_t) d + 64);
 }
 
-/* Enough scratch for any table's int8->linear: rows in 16 bits, their scales, gaps. */
+/*
+ * Enough scratch for any table's int8->linear: rows in 16 bits, their scales,
+ * gaps.
+ */
 static inline size_t
 dbert_int8_scratch(int m, int k)
 {
@@ -131,7 +140,9 @@ extern const DbertKernels dbert_kernels_avx512;
 extern const DbertKernels dbert_kernels_avx512_vnni;
 #endif
 
-/* Products by cblas_sgemm; usable only after dbert_openblas_load has succeeded. */
+/*
+ * Products by cblas_sgemm; usable only after dbert_openblas_load has succeeded.
+ */
 extern const DbertKernels dbert_kernels_openblas;
 
 /*

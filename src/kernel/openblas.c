@@ -77,7 +77,8 @@ open_with_one_thread(const char **why)
 	}
 	while (n_set < N_VARIABLES && setenv(one_thread[n_set], "1", 1) == 0)
 		n_set++;
-	if (n_set == N_VARIABLES && (handle = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL)) == NULL)
+	if (n_set == N_VARIABLES &&
+		(handle = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL)) == NULL)
 		*why = dlerror();
 	restore_environment(saved);
 done:
@@ -158,15 +159,16 @@ attention(float *out, size_t ldo, const float *q, const float *k, const float *v
 
 /* Training's: both operands are rows of k numbers. */
 static void
-multiply(float *c, size_t ldc, const float *left, const float *right, const float *bias, bool add, int m, int n,
-		 int k)
+multiply(float *c, size_t ldc, const float *left, const float *right, const float *bias, bool add,
+		 int m, int n, int k)
 {
 	if (empty(m, n, k))
 		return;
 	for (int i = 0; bias != NULL && i < m; i++)
 		for (int j = 0; j < n; j++)
 			c[i * ldc + j] = bias[j] + (add ? c[i * ldc + j] : 0);
-	sgemm(ROW_MAJOR, NO_TRANS, TRANS, m, n, k, 1, left, k, right, k, bias != NULL || add ? 1 : 0, c, (int) ldc);
+	sgemm(ROW_MAJOR, NO_TRANS, TRANS, m, n, k, 1, left, k, right, k, bias != NULL || add ? 1 : 0, c,
+		  (int) ldc);
 }
 
 const DbertTrainKernels dbert_train_openblas = {

@@ -123,8 +123,8 @@ product_tile(const ProductTile *t, const float *left, const float *right, int k)
 
 /* A block of rows against one panel after the other. */
 static void
-product_block(float *c, size_t ldc, const float *left, const float *right, const float *bias, bool add, int m,
-			  int n, int k)
+product_block(float *c, size_t ldc, const float *left, const float *right, const float *bias,
+			  bool add, int m, int n, int k)
 {
 	for (int j = 0; j < n; j += NR)
 		for (int i = 0; i < m; i += MR)
@@ -139,8 +139,8 @@ product_block(float *c, size_t ldc, const float *left, const float *right, const
 }
 
 static void
-multiply_packed(float *c, size_t ldc, const float *left, const float *right, const float *bias, bool add, int m,
-				int n, int k)
+multiply_packed(float *c, size_t ldc, const float *left, const float *right, const float *bias,
+				bool add, int m, int n, int k)
 {
 	for (int i = 0; i < m; i += PRODUCT_ROWS)
 		product_block(c + i * ldc, ldc, left + (size_t) i * k, right, bias, add,

@@ -71,22 +71,25 @@ typedef struct DbertTrainKernels
 	 * floats as the next multiple of the panel's lanes has.  Number p of lane
 	 * j is src[j ld + p] or, across, src[p ld + j].
 	 */
-	void		(*pack_left) (float *dst, const float *src, size_t ld, bool across, int lanes, int k);
-	void		(*pack_right) (float *dst, const float *src, size_t ld, bool across, int lanes, int k);
+	void (*pack_left)(float *dst, const float *src, size_t ld, bool across, int lanes, int k);
+	void (*pack_right)(float *dst, const float *src, size_t ld, bool across, int lanes, int k);
 
-	/* sum[lanes] = the sum of each lane of a packed left operand, plus sum where add */
+	/*
+	 * sum[lanes] = the sum of each lane of a packed left operand, plus sum
+	 * where add
+	 */
 	void		(*sum_left) (float *sum, const float *left, int lanes, int k, bool add);
 
 	/* c[M,N] = left right, plus bias[N] unless NULL, plus c where add */
-	void		(*multiply) (float *c, size_t ldc, const float *left, const float *right, const float *bias,
-							 bool add, int m, int n, int k);
+	void (*multiply)(float *c, size_t ldc, const float *left, const float *right, const float *bias,
+					 bool add, int m, int n, int k);
 
 	/* y = act(x), act a DbertAct; y may be x */
 	void		(*activate) (float *y, const float *x, size_t count, int act);
 
 	/* dx = dy act'(x), x and y being input and output; dx may be any of them */
-	void		(*activate_backward) (float *dx, const float *x, const float *y, const float *dy, size_t count,
-									  int act);
+	void (*activate_backward)(float *dx, const float *x, const float *y, const float *dy,
+							  size_t count, int act);
 
 	/* y = x, dropped out; y may be x */
 	void		(*dropout) (float *y, const float *x, int n, const DbertDropRow *drop);
@@ -95,24 +98,32 @@ typedef struct DbertTrainKernels
 	 * s = dropout(x) + r (NULL: 0), xhat = (s - mean) rstd, y = xhat gamma +
 	 * beta; returns rstd.  xhat may be x or r; y aliases neither xhat nor x.
 	 */
-	float		(*norm) (float *xhat, float *y, const float *x, const float *r, const DbertDropRow *drop,
-						 const float *gamma, const float *beta, int n, float eps);
+	float (*norm)(float *xhat, float *y, const float *x, const float *r, const DbertDropRow *drop,
+				  const float *gamma, const float *beta, int n, float eps);
 
 	/* ds from dy; dx = ds dropped out, unless dx is NULL.  ds may be dy. */
-	void		(*norm_backward) (float *ds, float *dx, const float *xhat, float rstd, const float *dy,
-								  const DbertDropRow *drop, const float *gamma, int n);
+	void (*norm_backward)(float *ds, float *dx, const float *xhat, float rstd, const float *dy,
+						  const DbertDropRow *drop, const float *gamma, int n);
 
-	/* p = softmax(scale p), scale > 0; dropped = p dropped out, unless drop is NULL */
+	/*
+	 * p = softmax(scale p), scale > 0; dropped = p dropped out, unless drop is
+	 * NULL
+	 */
 	void		(*softmax) (float *p, float *dropped, int n, float scale, const DbertDropRow *drop);
 
-	/* dp, the derivative by dropped, becomes that by the argument before the scale */
-	void		(*softmax_backward) (float *dp, const float *p, int n, float scale, const DbertDropRow *drop);
+	/*
+	 * dp, the derivative by dropped, becomes that by the argument before the
+	 * scale
+	 */
+	void (*softmax_backward)(float *dp, const float *p, int n, float scale,
+							 const DbertDropRow *drop);
 
 	/*
 	 * sum[j] = x[i,j] over the m rows, dot[j] = x[i,j] y[i,j] (NULL: not
 	 * wanted); rows are ld apart
 	 */
-	void		(*sum_columns) (float *sum, float *dot, const float *x, const float *y, size_t ld, int m, int n);
+	void (*sum_columns)(float *sum, float *dot, const float *x, const float *y, size_t ld, int m,
+						int n);
 
 	double		(*sum_squares) (const float *x, size_t count);
 

@@ -39,8 +39,8 @@ dbert_train_sum__rows(float *sum, const float *left, int lanes, int k, bool add)
 }
 
 static void
-multiply(float *c, size_t ldc, const float *left, const float *right, const float *bias, bool add, int m, int n,
-		 int k)
+multiply(float *c, size_t ldc, const float *left, const float *right, const float *bias, bool add,
+		 int m, int n, int k)
 {
 	for (int i = 0; i < m; i++)
 		for (int j = 0; j < n; j++)
@@ -71,7 +71,10 @@ gelu_slope(float x)
 	return 0.5f * erfcf(x * -0.70710678f) + x * 0.39894228f * expf(-0.5f * x * x);
 }
 
-/* x (1 + tanh(u)) / 2, u = c (x + 0.044715 x^3): (1 + tanh u) / 2 + x (1 - tanh^2 u) u' / 2 */
+/*
+ * x (1 + tanh(u)) / 2, u = c (x + 0.044715 x^3): (1 + tanh u) / 2 + x (1 -
+ * tanh^2 u) u' / 2
+ */
 static float
 gelu_tanh_slope(float x)
 {
@@ -82,8 +85,8 @@ gelu_tanh_slope(float x)
 }
 
 void
-dbert_train_activate_backward__scalar(float *dx, const float *x, const float *y, const float *dy, size_t count,
-									  int act)
+dbert_train_activate_backward__scalar(float *dx, const float *x, const float *y, const float *dy,
+									  size_t count, int act)
 {
 	for (size_t i = 0; i < count; i++)
 		switch (act)
@@ -119,8 +122,9 @@ dbert_train_dropout__scalar(float *y, const float *x, int n, const DbertDropRow 
 }
 
 float
-dbert_train_norm__scalar(float *xhat, float *y, const float *x, const float *r, const DbertDropRow *drop,
-						 const float *gamma, const float *beta, int n, float eps)
+dbert_train_norm__scalar(float *xhat, float *y, const float *x, const float *r,
+						 const DbertDropRow *drop, const float *gamma, const float *beta, int n,
+						 float eps)
 {
 	double		sum = 0,
 				square = 0;
@@ -146,8 +150,9 @@ dbert_train_norm__scalar(float *xhat, float *y, const float *x, const float *r, 
  * ds = rstd (h - mean(h) - xhat mean(h xhat))
  */
 void
-dbert_train_norm_backward__scalar(float *ds, float *dx, const float *xhat, float rstd, const float *dy,
-								  const DbertDropRow *drop, const float *gamma, int n)
+dbert_train_norm_backward__scalar(float *ds, float *dx, const float *xhat, float rstd,
+								  const float *dy, const DbertDropRow *drop, const float *gamma,
+								  int n)
 {
 	double		sum = 0,
 				dot = 0;
@@ -179,9 +184,13 @@ dbert_train_softmax__scalar(float *p, float *dropped, int n, float scale, const 
 		dropped[j] = p[j] * factor(drop, j);
 }
 
-/* of p = softmax(scale x), dropped = p mask: with dp = ddropped mask, dx = scale p (dp - sum(dp p)) */
+/*
+ * of p = softmax(scale x), dropped = p mask: with dp = ddropped mask, dx =
+ * scale p (dp - sum(dp p))
+ */
 void
-dbert_train_softmax_backward__scalar(float *dp, const float *p, int n, float scale, const DbertDropRow *drop)
+dbert_train_softmax_backward__scalar(float *dp, const float *p, int n, float scale,
+									 const DbertDropRow *drop)
 {
 	double		dot = 0;
 
@@ -197,7 +206,8 @@ dbert_train_softmax_backward__scalar(float *dp, const float *p, int n, float sca
 /* ---- sums, the optimizer ---- */
 
 void
-dbert_train_sum_columns__scalar(float *sum, float *dot, const float *x, const float *y, size_t ld, int m, int n)
+dbert_train_sum_columns__scalar(float *sum, float *dot, const float *x, const float *y, size_t ld,
+								int m, int n)
 {
 	for (int j = 0; j < n; j++)
 	{
@@ -225,7 +235,10 @@ dbert_train_sum_squares__scalar(const float *x, size_t count)
 	return sum;
 }
 
-/* m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= rate (m' / (sqrt(v') + eps) + decay w) */
+/*
+ * m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; w -= rate (m' / (sqrt(v') +
+ * eps) + decay w)
+ */
 void
 dbert_train_adamw__scalar(float *w, const float *g, float *mean, float *square, size_t count,
 						  const DbertAdamW *step)
@@ -236,7 +249,8 @@ dbert_train_adamw__scalar(float *w, const float *g, float *mean, float *square, 
 
 		mean[i] = step->beta1 * mean[i] + (1 - step->beta1) * gradient;
 		square[i] = step->beta2 * square[i] + (1 - step->beta2) * gradient * gradient;
-		w[i] = w[i] * step->shrink - step->rate * mean[i] / (sqrtf(square[i]) * step->root + step->eps);
+		w[i] = w[i] * step->shrink -
+			   step->rate * mean[i] / (sqrtf(square[i]) * step->root + step->eps);
 	}
 }
 

@@ -6,26 +6,28 @@
 
 #include "kernel/train.h"
 
-extern void dbert_train_pack__rows(float *dst, const float *src, size_t ld, bool across, int lanes, int k);
+extern void dbert_train_pack__rows(float *dst, const float *src, size_t ld, bool across, int lanes,
+								   int k);
 extern void dbert_train_sum__rows(float *sum, const float *left, int lanes, int k, bool add);
 extern void dbert_train_activate__scalar(float *y, const float *x, size_t count, int act);
-extern void dbert_train_activate_backward__scalar(float *dx, const float *x, const float *y, const float *dy,
-												  size_t count, int act);
+extern void dbert_train_activate_backward__scalar(float *dx, const float *x, const float *y,
+												  const float *dy, size_t count, int act);
 extern void dbert_train_dropout__scalar(float *y, const float *x, int n, const DbertDropRow *drop);
 extern float dbert_train_norm__scalar(float *xhat, float *y, const float *x, const float *r,
-									  const DbertDropRow *drop, const float *gamma, const float *beta, int n,
-									  float eps);
+									  const DbertDropRow *drop, const float *gamma,
+									  const float *beta, int n, float eps);
 extern void dbert_train_norm_backward__scalar(float *ds, float *dx, const float *xhat, float rstd,
-											  const float *dy, const DbertDropRow *drop, const float *gamma,
-											  int n);
-extern void dbert_train_softmax__scalar(float *p, float *dropped, int n, float scale, const DbertDropRow *drop);
+											  const float *dy, const DbertDropRow *drop,
+											  const float *gamma, int n);
+extern void dbert_train_softmax__scalar(float *p, float *dropped, int n, float scale,
+										const DbertDropRow *drop);
 extern void dbert_train_softmax_backward__scalar(float *dp, const float *p, int n, float scale,
 												 const DbertDropRow *drop);
-extern void dbert_train_sum_columns__scalar(float *sum, float *dot, const float *x, const float *y, size_t ld,
-											int m, int n);
+extern void dbert_train_sum_columns__scalar(float *sum, float *dot, const float *x, const float *y,
+											size_t ld, int m, int n);
 extern double dbert_train_sum_squares__scalar(const float *x, size_t count);
-extern void dbert_train_adamw__scalar(float *w, const float *g, float *mean, float *square, size_t count,
-									  const DbertAdamW *step);
+extern void dbert_train_adamw__scalar(float *w, const float *g, float *mean, float *square,
+									  size_t count, const DbertAdamW *step);
 
 /* All of a table but multiply. */
 #define DBERT_TRAIN_SCALAR \

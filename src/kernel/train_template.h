@@ -58,7 +58,7 @@ slopes(float *dx, const float *x, const float *y, const float *dy, size_t count,
 	for (size_t i = 0; i < count; i += VL)
 	{
 		int			n = count - i < VL ? (int) (count - i) : VL;
-		Vec			slope = v_slope(load_filled(x + i, n, v_zero()), load_filled(y + i, n, v_zero()), act);
+		Vec slope = v_slope(load_filled(x + i, n, v_zero()), load_filled(y + i, n, v_zero()), act);
 
 		store_first(dx + i, n, v_mul(load_filled(dy + i, n, v_zero()), slope));
 	}
@@ -86,7 +86,10 @@ activate_backward(float *dx, const float *x, const float *y, const float *dy, si
 
 /* ---- dropout, norms ---- */
 
-/* a dropped out, its lanes being the row's elements from j on; see dbert_drop_factor */
+/*
+ * a dropped out, its lanes being the row's elements from j on; see
+ * dbert_drop_factor
+ */
 static inline Vec
 v_drop(Vec a, int j, const DbertDropRow *drop)
 {
@@ -95,7 +98,8 @@ v_drop(Vec a, int j, const DbertDropRow *drop)
 	if (drop == NULL)
 		return a;
 	x = i_count(drop->start + (uint32_t) j);
-	x = i_xor(i_mul(i_xor(x, i_shift_right(x, 16)), i_set((int32_t) DBERT_DROP_MULTIPLIER1)), i_set((int32_t) drop->mix));
+	x = i_xor(i_mul(i_xor(x, i_shift_right(x, 16)), i_set((int32_t) DBERT_DROP_MULTIPLIER1)),
+			  i_set((int32_t) drop->mix));
 	x = i_mul(i_xor(x, i_shift_right(x, 15)), i_set((int32_t) DBERT_DROP_MULTIPLIER2));
 	a = v_mul(a, v_set(drop->scale));
 	return v_select(i_less(i_shift_right(x, 1), i_set((int32_t) drop->threshold)), v_zero(), a);
@@ -109,8 +113,8 @@ dropout_row(float *y, const float *x, int n, const DbertDropRow *drop)
 }
 
 static float
-norm_row(float *xhat, float *y, const float *x, const float *r, const DbertDropRow *drop, const float *gamma,
-		 const float *beta, int n, float eps)
+norm_row(float *xhat, float *y, const float *x, const float *r, const DbertDropRow *drop,
+		 const float *gamma, const float *beta, int n, float eps)
 {
 	Vec			sum = v_zero(),
 				square = v_zero(),
@@ -146,15 +150,16 @@ norm_row(float *xhat, float *y, const float *x, const float *r, const DbertDropR
 }
 
 static void
-norm_backward_row(float *ds, float *dx, const float *xhat, float rstd, const float *dy, const DbertDropRow *drop,
-				  const float *gamma, int n)
+norm_backward_row(float *ds, float *dx, const float *xhat, float rstd, const float *dy,
+				  const DbertDropRow *drop, const float *gamma, int n)
 {
 	Vec			sum = v_zero(),
 				dot = v_zero();
 
 	for (int j = 0; j < n; j += VL)
 	{
-		Vec			h = v_mul(load_filled(dy + j, n - j, v_zero()), load_filled(gamma + j, n - j, v_zero()));
+		Vec h =
+			v_mul(load_filled(dy + j, n - j, v_zero()), load_filled(gamma + j, n - j, v_zero()));
 
 		sum = v_add(sum, h);
 		dot = v_fma(h, load_filled(xhat + j, n - j, v_zero()), dot);
@@ -163,7 +168,8 @@ norm_backward_row(float *ds, float *dx, const float *xhat, float rstd, const flo
 	dot = v_set(v_sum(dot) / (float) n);
 	for (int j = 0; j < n; j += VL)
 	{
-		Vec			h = v_mul(load_filled(dy + j, n - j, v_zero()), load_filled(gamma + j, n - j, v_zero()));
+		Vec h =
+			v_mul(load_filled(dy + j, n - j, v_zero()), load_filled(gamma + j, n - j, v_zero()));
 		Vec			s = v_fnma(load_filled(xhat + j, n - j, v_zero()), dot, v_sub(h, sum));
 
 		s = v_mul(s, v_set(rstd));
@@ -240,7 +246,8 @@ sum_columns(float *sum, float *dot, const float *x, const float *y, size_t ld, i
 	{
 		memset(some, 0, sizeof(some));
 		for (int i = i0; i < m && i < i0 + SUM_ROWS; i++)
-			add_products(some[0], dot != NULL ? some[1] : NULL, x + i * ld, dot != NULL ? y + i * ld : NULL, n);
+			add_products(some[0], dot != NULL ? some[1] : NULL, x + i * ld,
+						 dot != NULL ? y + i * ld : NULL, n);
 		for (int j = 0; j < n; j++)
 		{
 			whole[0][j] += some[0][j];
@@ -290,10 +297,12 @@ adamw(float *w, const float *g, float *mean, float *square, size_t count, const 
 
 		m = v_fma(gradient, v_set(1 - step->beta1), m);
 		v = v_fma(v_mul(gradient, gradient), v_set(1 - step->beta2), v);
-		move = v_div(v_mul(m, v_set(step->rate)), v_fma(v_sqrt(v), v_set(step->root), v_set(step->eps)));
+		move = v_div(v_mul(m, v_set(step->rate)),
+					 v_fma(v_sqrt(v), v_set(step->root), v_set(step->eps)));
 		store_first(mean + i, n, m);
 		store_first(square + i, n, v);
-		store_first(w + i, n, v_sub(v_mul(load_filled(w + i, n, v_zero()), v_set(step->shrink)), move));
+		store_first(w + i, n,
+					v_sub(v_mul(load_filled(w + i, n, v_zero()), v_set(step->shrink)), move));
 	}
 }
 

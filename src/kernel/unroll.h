@@ -4,7 +4,9 @@
 #ifndef DBERT_KERNEL_UNROLL_H
 #define DBERT_KERNEL_UNROLL_H
 
-/* A loop of a tile becomes straight code, or acc would not live in registers. */
+/*
+ * A loop of a tile becomes straight code, or acc would not live in registers.
+ */
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define UNROLL_BY_4 _Pragma("clang loop unroll_count(4)")

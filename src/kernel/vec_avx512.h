@@ -130,7 +130,7 @@ v_abs(Vec a)
 static inline Vec
 v_with_sign(Vec a, Vec s)
 {
-	__m512i		sign = _mm512_and_si512(_mm512_castps_si512(s), _mm512_set1_epi32((int) 0x80000000));
+	__m512i sign = _mm512_and_si512(_mm512_castps_si512(s), _mm512_set1_epi32((int) 0x80000000));
 
 	return _mm512_castsi512_ps(_mm512_or_si512(_mm512_castps_si512(a), sign));
 }
@@ -142,14 +142,20 @@ v_round(Vec a)
 	return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
-/* a * 2^n for integral n in -252 .. 252, rounded once or, where subnormal, twice */
+/*
+ * a * 2^n for integral n in -252 .. 252, rounded once or, where subnormal,
+ * twice
+ */
 static inline Vec
 v_scale(Vec a, Vec n)
 {
 	return _mm512_scalef_ps(a, n);
 }
 
-/* the same for n in -126 .. 127 and a result that is neither subnormal nor infinite */
+/*
+ * the same for n in -126 .. 127 and a result that is neither subnormal nor
+ * infinite
+ */
 static inline Vec
 v_scale_normal(Vec a, Vec n)
 {

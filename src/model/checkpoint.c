@@ -65,7 +65,8 @@ join_shards(const Shard *shards, size_t n_shards, DbertArena *arena, DbertTensor
 		qsort(set->items, total, sizeof(*set->items), compare_names);
 	for (size_t i = 1; i < total; i++)
 		if (strcmp(set->items[i - 1].name, set->items[i].name) == 0)
-			return dbert_fail(err, DBERT_E_FORMAT, "tensor \"%s\" is in two shards, \"%s\" and \"%s\"",
+			return dbert_fail(err, DBERT_E_FORMAT,
+							  "tensor \"%s\" is in two shards, \"%s\" and \"%s\"",
 							  set->items[i].name, set->items[i - 1].file, set->items[i].file);
 	return DBERT_OK;
 }
@@ -89,7 +90,9 @@ add_shard_name(const char *name, const char *index, const char **names, size_t *
 	return DBERT_OK;
 }
 
-/* Every tensor of the map is in the shard the map says, and no other is there. */
+/*
+ * Every tensor of the map is in the shard the map says, and no other is there.
+ */
 static DbertStatus
 check_map(const json_t *map, const DbertTensorSet *set, const char *dir, DbertError *err)
 {
@@ -185,7 +188,8 @@ dbert_tensors_open(const DbertSource *source, const char *dir, DbertArena *arena
 	DBERT_TRY(dbert_file_exists(source, dir, "pytorch_model.bin", &exists, err));
 	if (exists)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "%s%spytorch_model.bin holds a Python pickle, which is not read: save the model as safetensors",
+						  "%s%spytorch_model.bin holds a Python pickle, which is not read: save "
+						  "the model as safetensors",
 						  dir, slash);
 	return dbert_fail(err, DBERT_E_FORMAT, "the model has neither \"%s%s%s\" nor \"%s%s%s\"",
 					  dir, slash, SINGLE_FILE, dir, slash, INDEX_FILE);

@@ -1,4 +1,7 @@
-/* checkpoint.h -- one file of a checkpoint, shared by safetensors.c and checkpoint.c alone. */
+/*
+ * checkpoint.h -- one file of a checkpoint, shared by safetensors.c and
+ * checkpoint.c alone.
+ */
 #ifndef DBERT_MODEL_CHECKPOINT_H
 #define DBERT_MODEL_CHECKPOINT_H
 

@@ -43,7 +43,10 @@ typedef enum DbertAct
 	DBERT_ACT_TANH				/* BERT's pooler */
 } DbertAct;
 
-/* How logits become scores: the rule of transformers' TextClassificationPipeline. */
+/*
+ * How logits become scores: the rule of transformers'
+ * TextClassificationPipeline.
+ */
 typedef enum DbertProblem
 {
 	DBERT_PROBLEM_SINGLE,		/* softmax */
@@ -92,7 +95,7 @@ typedef struct DbertConfig
 	int32_t		vocab;			/* V: rows of the word embedding */
 	int32_t		positions;		/* rows of the position embedding */
 	int32_t		types;			/* rows of the token type embedding, 0: has none */
-	int32_t		n_labels;		/* of SEQUENCE and TOKEN; 2 for SPAN (start, end); 0 for NONE and MASK */
+	int32_t n_labels; /* of SEQUENCE and TOKEN; 2 for SPAN (start, end); 0 for NONE and MASK */
 	int32_t		max_tokens;		/* longest input, special tokens included */
 	int32_t		pooling;		/* DbertPooling */
 	int32_t		embedding;		/* E: width of an embedding; C unless there is a dense layer */

@@ -9,7 +9,9 @@
 
 #include <string.h>
 
-/* An integer with its key, an alias that transformers accepts, and its default. */
+/*
+ * An integer with its key, an alias that transformers accepts, and its default.
+ */
 typedef struct SizeKey
 {
 	const char *key;
@@ -76,9 +78,10 @@ read_family(const DbertJson *root, DbertConfig *config, DbertError *err)
 	else if (strcmp(type, "bert") == 0)
 		config->family = DBERT_FAMILY_BERT;
 	else
-		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "%s: model type \"%s\" is not supported, only \"distilbert\" and \"bert\" are",
-						  root->where, dbert_clip(type, clip));
+		return dbert_fail(
+			err, DBERT_E_UNSUPPORTED,
+			"%s: model type \"%s\" is not supported, only \"distilbert\" and \"bert\" are",
+			root->where, dbert_clip(type, clip));
 	return DBERT_OK;
 }
 
@@ -122,9 +125,10 @@ refuse_variants(const DbertJson *root, DbertError *err)
 	}
 	DBERT_TRY(dbert_json_string(root, "position_embedding_type", &embedding, err));
 	if (strcmp(embedding, "absolute") != 0)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "%s: position embedding type \"%s\" is not supported, only \"absolute\" is",
-						  root->where, dbert_clip(embedding, clip));
+		return dbert_fail(
+			err, DBERT_E_UNSUPPORTED,
+			"%s: position embedding type \"%s\" is not supported, only \"absolute\" is",
+			root->where, dbert_clip(embedding, clip));
 	DBERT_TRY(dbert_json_child(root, "quantization_config", JSON_OBJECT, &object, err));
 	if (object.value != NULL)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: quantized checkpoints are not supported",
@@ -144,7 +148,8 @@ dbert_config_read(const DbertJson *root, DbertConfig *config, DbertError *err)
 	memset(config, 0, sizeof(*config));
 	DBERT_TRY(dbert_json_expect(root, JSON_OBJECT, err));
 	DBERT_TRY(read_family(root, config, err));
-	for (const SizeKey *size = config->family == DBERT_FAMILY_DISTILBERT ? distilbert_sizes : bert_sizes;
+	for (const SizeKey *size = config->family == DBERT_FAMILY_DISTILBERT ? distilbert_sizes
+																		 : bert_sizes;
 		 size->key != NULL; size++)
 		DBERT_TRY(read_size(root, size, config, err));
 	if (config->hidden % config->heads != 0)

@@ -35,7 +35,8 @@ extern DbertStatus dbert_task_parse(const char *name, DbertTask *task, DbertErro
 
 /*
  * Sizes and everything else that stands in config.json but head and labels;
- * config is cleared first.  E_UNSUPPORTED names what this reader has no code for.
+ * config is cleared first.  E_UNSUPPORTED names what this reader has no code
+ * for.
  */
 extern DbertStatus dbert_config_read(const DbertJson *root, DbertConfig *config,
 									 DbertError *err);

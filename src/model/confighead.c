@@ -57,9 +57,10 @@ dbert_task_parse(const char *name, DbertTask *task, DbertError *err)
 			return DBERT_OK;
 		}
 	}
-	return dbert_fail(err, DBERT_E_INVALID,
-					  "unknown task \"%s\", known are embed, classify, entities, answer and fill_mask",
-					  dbert_clip(name, clip));
+	return dbert_fail(
+		err, DBERT_E_INVALID,
+		"unknown task \"%s\", known are embed, classify, entities, answer and fill_mask",
+		dbert_clip(name, clip));
 }
 
 static const char *
@@ -234,10 +235,12 @@ read_activation(const DbertJson *root, DbertConfig *config, DbertError *err)
 		DBERT_TRY(dbert_json_string(&section, "activation_fn", &name, err));
 	if (name == NULL)
 		DBERT_TRY(dbert_json_string(root, "sbert_ce_default_activation_function", &name, err));
-	if (name == NULL || strncmp(name, "torch.", 6) != 0 || strcmp(strrchr(name, '.'), ".Sigmoid") == 0)
+	if (name == NULL || strncmp(name, "torch.", 6) != 0 ||
+		strcmp(strrchr(name, '.'), ".Sigmoid") == 0)
 		return DBERT_OK;
 	if (strcmp(strrchr(name, '.'), ".Identity") != 0)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: activation function \"%s\" of a cross-encoder is not supported",
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "%s: activation function \"%s\" of a cross-encoder is not supported",
 						  root->where, dbert_clip(name, clip));
 	config->raw_scores = 1;
 	return DBERT_OK;

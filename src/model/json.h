@@ -26,7 +26,10 @@ typedef struct DbertJson
 	char		where[DBERT_FILE_NAME_MAX + 64];	/* "config.json", "tokenizer.json: model" */
 } DbertJson;
 
-/* *root is released with json_decref; E_FORMAT for anything that is not a JSON object or array. */
+/*
+ * *root is released with json_decref; E_FORMAT for anything that is not a JSON
+ * object or array.
+ */
 extern DbertStatus dbert_json_parse(const char *text, size_t len, const char *name, int flags,
 									json_t **root, DbertError *err);
 
@@ -39,7 +42,10 @@ extern DbertStatus dbert_json_load(const DbertSource *source, const char *dir, c
 								   const DbertAllocator *alloc, const DbertPoll *poll,
 								   json_t **root, DbertJson *at, DbertError *err);
 
-/* at = the value of key, which must be of that type when it is there; at->value NULL otherwise. */
+/*
+ * at = the value of key, which must be of that type when it is there; at->value
+ * NULL otherwise.
+ */
 extern DbertStatus dbert_json_child(const DbertJson *object, const char *key, json_type type,
 									DbertJson *at, DbertError *err);
 
@@ -57,7 +63,9 @@ extern DbertStatus dbert_json_bool(const DbertJson *object, const char *key,
 extern DbertStatus dbert_json_string(const DbertJson *object, const char *key,
 									 const char **out, DbertError *err);
 
-/* Copy the beginning of a UTF-8 string of unknown length, for an error message. */
+/*
+ * Copy the beginning of a UTF-8 string of unknown length, for an error message.
+ */
 #define DBERT_CLIP 64
 extern const char *dbert_clip(const char *s, char out[DBERT_CLIP]);
 

@@ -1,5 +1,6 @@
 /*
- * modelfiles.h -- the files of a model: names, whole reads, the list that is kept.
+ * modelfiles.h -- the files of a model: names, whole reads, the list that is
+ * kept.
  */
 #ifndef DBERT_MODEL_MODELFILES_H
 #define DBERT_MODEL_MODELFILES_H

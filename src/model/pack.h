@@ -30,7 +30,10 @@ typedef struct DbertPack DbertPack;
 /* "fp32" or "int8"; false: no such name */
 extern bool dbert_precision_parse(const char *name, DbertPrecision *out);
 
-/* The layout of an image of this precision: the other part of a pack file's name. */
+/*
+ * The layout of an image of this precision: the other part of a pack file's
+ * name.
+ */
 extern const char *dbert_pack_layout(const DbertKernels *kernels, DbertPrecision precision);
 
 /*
@@ -46,8 +49,11 @@ extern DbertStatus dbert_pack_begin(const DbertSource *source, const char *task,
 extern const DbertConfig *dbert_pack_config(const DbertPack *pack);
 extern const char *dbert_pack_label(const DbertPack *pack, int i);	/* of n_labels, UTF-8 */
 
-/* The model's files, sorted by name: those read, and those known that a later
- * version may read (config_sentence_transformers.json, ...).  NULL past the end. */
+/*
+ * The model's files, sorted by name: those read, and those known that a later
+ * version may read (config_sentence_transformers.json, ...).  NULL past the
+ * end.
+ */
 extern const char *dbert_pack_file(const DbertPack *pack, int i);
 
 /* Bytes of the image. */

@@ -77,10 +77,12 @@ apply_sentence(DbertConfig *config, const DbertSentence *sentence, bool lowercas
 	config->dense_act = sentence->dense_act;
 	config->embedding = sentence->dense ? (int32_t) sentence->dense_out : config->hidden;
 	if (sentence->dense && sentence->dense_in != config->hidden)
-		return dbert_fail(err, DBERT_E_SHAPE, "the dense layer is for vectors of %d, but the hidden size is %d",
+		return dbert_fail(err, DBERT_E_SHAPE,
+						  "the dense layer is for vectors of %d, but the hidden size is %d",
 						  (int) sentence->dense_in, config->hidden);
 	if (sentence->width > 0 && sentence->width != config->hidden)
-		return dbert_fail(err, DBERT_E_SHAPE, "pooling is for vectors of %d, but the hidden size is %d",
+		return dbert_fail(err, DBERT_E_SHAPE,
+						  "pooling is for vectors of %d, but the hidden size is %d",
 						  (int) sentence->width, config->hidden);
 	if (sentence->lowercases && !lowercases)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,

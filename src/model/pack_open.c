@@ -60,7 +60,8 @@ check_header(const DbertPackHeader *h, const void *image, size_t image_size, Dbe
 
 		if (offset < end || offset > image_size || size > image_size - offset ||
 			offset % DBERT_PACK_ALIGN != 0)
-			return dbert_fail(err, DBERT_E_CORRUPT, "section %d of the model pack is out of bounds", i);
+			return dbert_fail(err, DBERT_E_CORRUPT, "section %d of the model pack is out of bounds",
+							  i);
 		end = offset + size;
 	}
 	if (end != image_size)
@@ -130,8 +131,10 @@ open_labels(const void *image, const DbertPackHeader *h, DbertModel *model, Dber
 	if (labels == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	model->labels = labels;
-	DBERT_TRY(open_strings(image, h, DBERT_SECTION_LABELS, labels, model->config.n_labels, "label", err));
-	return open_strings(image, h, DBERT_SECTION_PROMPTS, model->prompts, DBERT_PROMPTS, "prompt", err);
+	DBERT_TRY(
+		open_strings(image, h, DBERT_SECTION_LABELS, labels, model->config.n_labels, "label", err));
+	return open_strings(image, h, DBERT_SECTION_PROMPTS, model->prompts, DBERT_PROMPTS, "prompt",
+						err);
 }
 
 static DbertStatus
@@ -153,7 +156,8 @@ open_weights(const void *image, const DbertPackHeader *h, DbertModel *model, Dbe
 	const char *at = section(image, h, DBERT_SECTION_WEIGHTS, &size);
 	DbertSlots	slots;
 
-	model->weights.layers = dbert_alloc_zero(model->alloc, (size_t) model->config.layers, sizeof(DbertLayer));
+	model->weights.layers =
+		dbert_alloc_zero(model->alloc, (size_t) model->config.layers, sizeof(DbertLayer));
 	if (model->weights.layers == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	DBERT_TRY(dbert_slots_plan(&model->config, h->flags & DBERT_PACK_TIED, model->kernels,
@@ -161,8 +165,9 @@ open_weights(const void *image, const DbertPackHeader *h, DbertModel *model, Dbe
 	dbert_slots_place(&slots, &model->config, at, &model->weights);
 	dbert_free(model->alloc, slots.items);
 	if (slots.bytes != size)
-		return dbert_fail(err, DBERT_E_CORRUPT, "model pack has weights of %zu bytes, expected %llu",
-						  size, (unsigned long long) slots.bytes);
+		return dbert_fail(err, DBERT_E_CORRUPT,
+						  "model pack has weights of %zu bytes, expected %llu", size,
+						  (unsigned long long) slots.bytes);
 	return DBERT_OK;
 }
 

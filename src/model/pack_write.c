@@ -90,7 +90,8 @@ write_rows8(const DbertPack *pack, const DbertSlot *slot, char *at, Scratch *scr
 		int			count = slot->rows - i < step ? slot->rows - i : step;
 
 		some.count = count * cols;
-		DBERT_TRY(dbert_tensor_read(&pack->source, &some, scratch->rows, scratch->block, poll, err));
+		DBERT_TRY(
+			dbert_tensor_read(&pack->source, &some, scratch->rows, scratch->block, poll, err));
 		some.offset += some.bytes / slot->rows * count;
 		for (int r = 0; r < count; r++)
 		{
@@ -182,7 +183,8 @@ dbert_pack_write(DbertPack *pack, void *image, const DbertPoll *poll, DbertError
 	if (image == NULL)
 		return write_weights(pack, NULL, poll, err);
 	memset(image, 0, sizeof(pack->header));
-	DBERT_TRY(write_weights(pack, base + pack->header.sections[DBERT_SECTION_WEIGHTS].offset, poll, err));
+	DBERT_TRY(
+		write_weights(pack, base + pack->header.sections[DBERT_SECTION_WEIGHTS].offset, poll, err));
 	write_front(pack, image);
 	return DBERT_OK;
 }

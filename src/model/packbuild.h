@@ -1,4 +1,7 @@
-/* packbuild.h -- a model between dbert_pack_begin and _end: pack_begin.c makes it, pack_write.c writes it. */
+/*
+ * packbuild.h -- a model between dbert_pack_begin and _end: pack_begin.c makes
+ * it, pack_write.c writes it.
+ */
 #ifndef DBERT_MODEL_PACKBUILD_H
 #define DBERT_MODEL_PACKBUILD_H
 

@@ -1,10 +1,10 @@
 /*
  * safetensors.c -- one safetensors header, and reading a tensor's values.
  *
- * A file is: u64 little-endian length of the header, the header (a JSON
- * object: tensor name -> dtype, shape, data_offsets; "__metadata__" -> strings),
- * then the buffer that the offsets refer to.  The set of files of a checkpoint
- * is checkpoint.c's matter.
+ * A file is: u64 little-endian length of the header, the header (a JSON object:
+ * tensor name -> dtype, shape, data_offsets; "__metadata__" -> strings), then
+ * the buffer that the offsets refer to.  The set of files of a checkpoint is
+ * checkpoint.c's matter.
  */
 #include "model/checkpoint.h"
 
@@ -180,7 +180,8 @@ read_tensor(const DbertJson *header, const char *name, DbertArena *arena, DbertT
 	t->bytes = (uint64_t) (offsets[1] - offsets[0]);
 	if (t->bytes != bytes)
 		return dbert_fail(err, DBERT_E_FORMAT,
-						  "%s: tensor \"%s\": shape %s of %s takes %" PRIu64 " bytes, its offsets span %" PRIu64,
+						  "%s: tensor \"%s\": shape %s of %s takes %" PRIu64
+						  " bytes, its offsets span %" PRIu64,
 						  header->where, name, dbert_shape_text(t->shape, t->rank, shape),
 						  t->dtype_name, bytes, t->bytes);
 	return DBERT_OK;
@@ -209,9 +210,10 @@ check_tiling(DbertTensor *items, size_t count, const char *file, uint64_t buffer
 	{
 		if (items[i].offset != end)
 			return dbert_fail(err, DBERT_E_FORMAT,
-							  "%s: tensor \"%s\" begins at byte %" PRIu64 ", %s %" PRIu64,
-							  file, items[i].name, items[i].offset,
-							  items[i].offset > end ? "leaving a hole after" : "overlapping its predecessor that ends at",
+							  "%s: tensor \"%s\" begins at byte %" PRIu64 ", %s %" PRIu64, file,
+							  items[i].name, items[i].offset,
+							  items[i].offset > end ? "leaving a hole after"
+													: "overlapping its predecessor that ends at",
 							  end);
 		end += items[i].bytes;	/* cannot overflow: offset + bytes was an int64 */
 	}
@@ -257,8 +259,9 @@ read_header_length(const DbertSource *source, const char *file, uint64_t *header
 	if (bytes < 0)
 		return dbert_fail(err, DBERT_E_FORMAT, "the model has no file \"%s\"", file);
 	if (bytes < 8)
-		return dbert_fail(err, DBERT_E_FORMAT, "%s: %" PRId64 " bytes are too short for a safetensors file",
-						  file, bytes);
+		return dbert_fail(err, DBERT_E_FORMAT,
+						  "%s: %" PRId64 " bytes are too short for a safetensors file", file,
+						  bytes);
 	DBERT_TRY(source->read(source->ctx, file, 0, prefix, sizeof(prefix), err));
 	*size = (uint64_t) bytes;
 	*header = dbert_load_u64(prefix);
@@ -266,8 +269,9 @@ read_header_length(const DbertSource *source, const char *file, uint64_t *header
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: header of %" PRIu64 " bytes, the limit is %d",
 						  file, *header, DBERT_TENSOR_HEADER_MAX);
 	if (*header > *size - 8)
-		return dbert_fail(err, DBERT_E_FORMAT, "%s: header of %" PRIu64 " bytes in a file of %" PRIu64,
-						  file, *header, *size);
+		return dbert_fail(err, DBERT_E_FORMAT,
+						  "%s: header of %" PRIu64 " bytes in a file of %" PRIu64, file, *header,
+						  *size);
 	return DBERT_OK;
 }
 
@@ -323,7 +327,9 @@ widen(float *dst, const unsigned char *src, size_t n, DbertDtype dtype)
 static bool
 all_finite(const unsigned char *src, size_t n, DbertDtype dtype)
 {
-	uint32_t	mask = dtype == DBERT_DTYPE_F32 ? 0x7f800000 : dtype == DBERT_DTYPE_F16 ? 0x7c00 : 0x7f80;
+	uint32_t mask = dtype == DBERT_DTYPE_F32   ? 0x7f800000
+					: dtype == DBERT_DTYPE_F16 ? 0x7c00
+											   : 0x7f80;
 	int			bad = 0;
 
 	if (dtype == DBERT_DTYPE_F32)

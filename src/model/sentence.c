@@ -2,8 +2,8 @@
  * sentence.c -- see sentence.h.
  *
  * modules.json is a list of {type, path} in the order of computation:
- * Transformer, Pooling, and perhaps Dense and Normalize.  Types are class paths that
- * have moved between releases; their last part names the module.
+ * Transformer, Pooling, and perhaps Dense and Normalize.  Types are class paths
+ * that have moved between releases; their last part names the module.
  */
 #include "model/sentence.h"
 
@@ -41,7 +41,8 @@ mode_by_name(const DbertJson *root, const json_t *value, int *mode, DbertError *
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: several pooling modes are not supported",
 						  root->where);
 	if (!json_is_string(value))
-		return dbert_fail(err, DBERT_E_FORMAT, "%s: \"pooling_mode\" must be a string", root->where);
+		return dbert_fail(err, DBERT_E_FORMAT, "%s: \"pooling_mode\" must be a string",
+						  root->where);
 	for (int i = 0; i < N_MODES; i++)
 	{
 		if (strcmp(modes[i].name, json_string_value(value)) == 0)
@@ -64,8 +65,8 @@ mode_by_flags(const DbertJson *root, int *mode, DbertError *err)
 
 		DBERT_TRY(dbert_json_bool(root, modes[i].key, &set, err));
 		if (set && *mode >= 0)
-			return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: several pooling modes are not supported",
-							  root->where);
+			return dbert_fail(err, DBERT_E_UNSUPPORTED,
+							  "%s: several pooling modes are not supported", root->where);
 		if (set)
 			*mode = i;
 	}
@@ -82,7 +83,8 @@ read_pooling(const DbertJson *root, DbertSentence *out, DbertError *err)
 	DBERT_TRY(dbert_json_expect(root, JSON_OBJECT, err));
 	DBERT_TRY(dbert_json_bool(root, "include_prompt", &include_prompt, err));
 	out->skip_prompt = !include_prompt;
-	DBERT_TRY(dbert_json_int(root, "word_embedding_dimension", 1, DBERT_MAX_HIDDEN, &out->width, err));
+	DBERT_TRY(
+		dbert_json_int(root, "word_embedding_dimension", 1, DBERT_MAX_HIDDEN, &out->width, err));
 	DBERT_TRY(dbert_json_int(root, "embedding_dimension", 1, DBERT_MAX_HIDDEN, &out->width, err));
 	if (value != NULL && !json_is_null(value))
 		DBERT_TRY(mode_by_name(root, value, &mode, err));
@@ -94,7 +96,10 @@ read_pooling(const DbertJson *root, DbertSentence *out, DbertError *err)
 	return DBERT_OK;
 }
 
-/* torch's modules of which a Dense module may have one; their last part names them. */
+/*
+ * torch's modules of which a Dense module may have one; their last part names
+ * them.
+ */
 static DbertStatus
 read_activation(const DbertJson *root, DbertSentence *out, DbertError *err)
 {
@@ -135,27 +140,32 @@ read_dense(const DbertJson *root, DbertSentence *out, DbertError *err)
 	DBERT_TRY(dbert_json_int(root, "in_features", 1, DBERT_MAX_HIDDEN, &out->dense_in, err));
 	DBERT_TRY(dbert_json_int(root, "out_features", 1, DBERT_MAX_HIDDEN, &out->dense_out, err));
 	if (out->dense_in == 0 || out->dense_out == 0)
-		return dbert_fail(err, DBERT_E_FORMAT, "%s: no \"in_features\" or no \"out_features\"", root->where);
+		return dbert_fail(err, DBERT_E_FORMAT, "%s: no \"in_features\" or no \"out_features\"",
+						  root->where);
 	DBERT_TRY(dbert_json_bool(root, "bias", &out->dense_bias, err));
 	DBERT_TRY(dbert_json_bool(root, "use_residual", &residual, err));
 	if (residual)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: \"use_residual\" is not supported", root->where);
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: \"use_residual\" is not supported",
+						  root->where);
 	for (int i = 0; i < 2; i++)
 	{
 		const char *place = "sentence_embedding";
 
 		DBERT_TRY(dbert_json_string(root, places[i], &place, err));
 		if (strcmp(place, "sentence_embedding") != 0)
-			return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: a dense layer for anything but sentence embeddings is not supported",
-							  root->where);
+			return dbert_fail(
+				err, DBERT_E_UNSUPPORTED,
+				"%s: a dense layer for anything but sentence embeddings is not supported",
+				root->where);
 	}
 	return read_activation(root, out, err);
 }
 
 /* The config.json of a module, by its reader. */
 static DbertStatus
-read_module_file(const DbertSource *source, const char *dir, DbertArena *arena, const DbertPoll *poll,
-				 DbertStatus (*reader) (const DbertJson *root, DbertSentence *out, DbertError *err),
+read_module_file(const DbertSource *source, const char *dir, DbertArena *arena,
+				 const DbertPoll *poll,
+				 DbertStatus (*reader)(const DbertJson *root, DbertSentence *out, DbertError *err),
 				 DbertSentence *out, DbertError *err)
 {
 	json_t	   *root;
@@ -187,7 +197,8 @@ static DbertStatus
 read_encoder_file(const DbertSource *source, DbertArena *arena, const DbertPoll *poll,
 				  DbertSentence *out, DbertFileList *list, DbertError *err)
 {
-	static const char *const names[] = {"sentence_bert_config.json", "sentence_distilbert_config.json"};
+	static const char *const names[] = { "sentence_bert_config.json",
+										 "sentence_distilbert_config.json" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 	{
@@ -211,7 +222,8 @@ read_encoder_file(const DbertSource *source, DbertArena *arena, const DbertPoll 
 
 /* *out = the prompt of that name, if there is one and it is not empty. */
 static DbertStatus
-read_prompt(const DbertJson *prompts, const char *name, DbertArena *arena, const char **out, DbertError *err)
+read_prompt(const DbertJson *prompts, const char *name, DbertArena *arena, const char **out,
+			DbertError *err)
 {
 	const char *text = NULL;
 
@@ -242,13 +254,15 @@ read_prompts(const DbertJson *root, DbertArena *arena, DbertSentence *out, Dbert
 	DBERT_TRY(dbert_json_string(root, "default_prompt_name", &name, err));
 	if (name != NULL && (prompts.value == NULL || json_object_get(prompts.value, name) == NULL) &&
 		strcmp(name, "query") != 0 && strcmp(name, "document") != 0)
-		return dbert_fail(err, DBERT_E_FORMAT, "%s: there is no prompt \"%s\", which is the default",
-						  root->where, dbert_clip(name, clip));
+		return dbert_fail(err, DBERT_E_FORMAT,
+						  "%s: there is no prompt \"%s\", which is the default", root->where,
+						  dbert_clip(name, clip));
 	if (name != NULL)
 		DBERT_TRY(read_prompt(&prompts, name, arena, &out->prompts[DBERT_PROMPT_DEFAULT], err));
 	DBERT_TRY(read_prompt(&prompts, "query", arena, &out->prompts[DBERT_PROMPT_QUERY], err));
 	for (int i = 0; i < 3; i++)
-		DBERT_TRY(read_prompt(&prompts, passage[i], arena, &out->prompts[DBERT_PROMPT_PASSAGE], err));
+		DBERT_TRY(
+			read_prompt(&prompts, passage[i], arena, &out->prompts[DBERT_PROMPT_PASSAGE], err));
 	return DBERT_OK;
 }
 
@@ -286,7 +300,8 @@ read_module(const DbertJson *list, size_t i, const char **type, const char **pat
 	if (*type == NULL || *path == NULL)
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: no \"type\" or no \"path\"", module.where);
 	if (**path != '\0' && !dbert_file_name_plain(*path))
-		return dbert_fail(err, DBERT_E_FORMAT, "%s: \"path\" is no plain folder name", module.where);
+		return dbert_fail(err, DBERT_E_FORMAT, "%s: \"path\" is no plain folder name",
+						  module.where);
 	dot = strrchr(*type, '.');
 	if (dot != NULL)
 		*type = dot + 1;
@@ -313,7 +328,10 @@ read_known_module(const DbertSource *source, const char *type, const char *path,
 	return DBERT_OK;
 }
 
-/* The modules in their order, the last two may be missing; nothing else is supported. */
+/*
+ * The modules in their order, the last two may be missing; nothing else is
+ * supported.
+ */
 static DbertStatus
 read_modules(const DbertSource *source, const DbertJson *list, DbertArena *arena,
 			 const DbertPoll *poll, DbertSentence *out, DbertFileList *files, DbertError *err)
@@ -338,8 +356,8 @@ read_modules(const DbertSource *source, const DbertJson *list, DbertArena *arena
 		DBERT_TRY(read_known_module(source, type, path, arena, poll, out, files, err));
 	}
 	if (n < 2)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: no Transformer followed by a Pooling module",
-						  list->where);
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "%s: no Transformer followed by a Pooling module", list->where);
 	return DBERT_OK;
 }
 
@@ -356,7 +374,8 @@ dbert_sentence_read(const DbertSource *source, DbertArena *arena, const DbertPol
 	for (int i = 0; i < DBERT_PROMPTS; i++)
 		out->prompts[i] = "";
 	DBERT_TRY(dbert_file_list_add(list, arena, source, "", "modules.json", err));
-	DBERT_TRY(dbert_file_list_add(list, arena, source, "", "config_sentence_transformers.json", err));
+	DBERT_TRY(
+		dbert_file_list_add(list, arena, source, "", "config_sentence_transformers.json", err));
 	status = dbert_json_load(source, "", "modules.json", DBERT_JSON_MAX, 0, true,
 							 arena->alloc, poll, &root, &at, err);
 	if (status == DBERT_OK && root != NULL)

@@ -1,6 +1,7 @@
 /*
  * slots.h -- the plan of an image's weights: every array a model needs, where
- * it stands in the image, which tensors it is made of, which field points to it.
+ * it stands in the image, which tensors it is made of, which field points to
+ * it.
  *
  * Writing and opening an image walk the same plan, which follows from the
  * config alone, so the image stores no names and no table of arrays.
@@ -47,7 +48,8 @@ typedef struct DbertSlots
 
 /*
  * Lay out the weights of config.  tied: the decoder of a MASK head is the word
- * embedding.  items is allocated from alloc (dbert_free).  parts are left empty.
+ * embedding.  items is allocated from alloc (dbert_free).  parts are left
+ * empty.
  */
 extern DbertStatus dbert_slots_plan(const DbertConfig *config, bool tied,
 									const DbertKernels *kernels,
@@ -59,8 +61,9 @@ extern bool dbert_slots_tied(const DbertConfig *config, const DbertTensorSet *te
 
 /*
  * Find the tensors of every slot, those of the Dense module in a set of their
- * own, and check type and shape; E_FORMAT for a missing one, E_SHAPE telling both shapes, E_UNSUPPORTED for a dtype.
- * *parameters = the elements of all tensors used.
+ * own, and check type and shape; E_FORMAT for a missing one, E_SHAPE telling
+ * both shapes, E_UNSUPPORTED for a dtype. *parameters = the elements of all
+ * tensors used.
  */
 extern DbertStatus dbert_slots_match(DbertSlots *slots, const DbertConfig *config,
 									 const DbertTensorSet *tensors, const DbertTensorSet *dense,
@@ -85,11 +88,17 @@ typedef enum DbertSlotRole
 
 extern DbertSlotRole dbert_slot_role(const DbertSlot *slot);
 
-/* A matrix, not a bias or the weight of a norm; the weight of the head's norm, the only one that may be new. */
+/*
+ * A matrix, not a bias or the weight of a norm; the weight of the head's norm,
+ * the only one that may be new.
+ */
 extern bool dbert_slot_is_matrix(const DbertSlot *slot);
 extern bool dbert_slot_is_norm(const DbertSlot *slot);
 
-/* Tensors that slot is stacked of, and the name that transformers gives to one of them. */
+/*
+ * Tensors that slot is stacked of, and the name that transformers gives to one
+ * of them.
+ */
 extern int	dbert_slot_parts(const DbertSlot *slot, const DbertConfig *config);
 extern void dbert_slot_tensor_name(const DbertSlot *slot, int part, const DbertConfig *config,
 								   char name[DBERT_TENSOR_NAME_MAX + 1]);

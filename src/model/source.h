@@ -18,7 +18,10 @@ typedef struct DbertSource
 {
 	/* *size = bytes of the file, or -1 when there is none of that name */
 	DbertStatus (*size) (void *ctx, const char *name, int64_t *size, DbertError *err);
-	/* exactly len bytes from offset; the caller has checked the range against size */
+	/*
+	 * exactly len bytes from offset; the caller has checked the range against
+	 * size
+	 */
 	DbertStatus (*read) (void *ctx, const char *name, uint64_t offset,
 						 void *buf, size_t len, DbertError *err);
 	void	   *ctx;

@@ -43,7 +43,8 @@ static DbertStatus
 load_object(const DbertSource *source, const char *dir, const char *name, size_t max, int flags,
 			DbertArena *arena, const DbertPoll *poll, json_t **root, DbertJson *at, DbertError *err)
 {
-	DBERT_TRY(dbert_json_load(source, dir, name, max, flags, true, arena->alloc, poll, root, at, err));
+	DBERT_TRY(
+		dbert_json_load(source, dir, name, max, flags, true, arena->alloc, poll, root, at, err));
 	return at->value != NULL ? dbert_json_expect(at, JSON_OBJECT, err) : DBERT_OK;
 }
 
@@ -70,13 +71,16 @@ load_files(const DbertSource *source, const char *dir, DbertArena *arena, const 
 		return DBERT_OK;
 	DBERT_TRY(dbert_file_exists(source, dir, "vocab.txt", &exists, err));
 	if (!exists)
-		return dbert_fail(err, DBERT_E_FORMAT, "the model has neither \"tokenizer.json\" nor \"vocab.txt\"");
+		return dbert_fail(err, DBERT_E_FORMAT,
+						  "the model has neither \"tokenizer.json\" nor \"vocab.txt\"");
 	DBERT_TRY(dbert_file_join(path, dir, "vocab.txt", err));
 	return dbert_file_load(source, path, DBERT_VOCAB_MAX, arena->alloc, poll,
 						   &f->vocab, &f->vocab_len, err);
 }
 
-/* A token given as a string or as an object with flags; text NULL: not given. */
+/*
+ * A token given as a string or as an object with flags; text NULL: not given.
+ */
 static DbertStatus
 read_token(const DbertJson *object, const char *key, DbertAddedToken *token, DbertError *err)
 {
@@ -99,7 +103,9 @@ read_token(const DbertJson *object, const char *key, DbertAddedToken *token, Dbe
 	return DBERT_OK;
 }
 
-/* The tokens with a role, as tokenizer_config.json and the older map name them. */
+/*
+ * The tokens with a role, as tokenizer_config.json and the older map name them.
+ */
 static DbertStatus
 read_roles(const Files *f, DbertAddedToken roles[DBERT_SPECIALS], DbertError *err)
 {
@@ -198,7 +204,8 @@ add_map(const DbertJson *map, DbertTokenSpec *t, DbertError *err)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	json_object_foreach((json_t *) map->value, text, id)
 	{
-		if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) > INT32_MAX)
+		if (!json_is_integer(id) || json_integer_value(id) < 0 ||
+			json_integer_value(id) > INT32_MAX)
 			return dbert_fail(err, DBERT_E_FORMAT, "%s: a value is no token id", map->where);
 		tokens[n++] = (DbertAddedToken)
 		{
@@ -300,7 +307,10 @@ override_flags(const DbertJson *config, DbertTokenSpec *t, DbertError *err)
 	return DBERT_OK;
 }
 
-/* The vocabulary, the added tokens and the flags, from whichever files there are. */
+/*
+ * The vocabulary, the added tokens and the flags, from whichever files there
+ * are.
+ */
 static DbertStatus
 read_vocabulary(Files *f, DbertTokenSpec *t, DbertError *err)
 {
@@ -349,7 +359,9 @@ resolve_roles(DbertAddedToken roles[DBERT_SPECIALS], DbertTokenSpec *t, DbertErr
 		roles[i].len = strlen(name);
 		DBERT_TRY(dbert_token_spec_add(t, &roles[i], err));
 	}
-	/* the order means nothing; this one does not depend on which file said it */
+	/*
+	 * the order means nothing; this one does not depend on which file said it
+	 */
 	qsort(t->added, (size_t) t->spec.n_added, sizeof(*t->added), compare_ids);
 	return DBERT_OK;
 }

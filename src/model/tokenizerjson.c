@@ -128,7 +128,8 @@ read_pre_tokenizer(const DbertJson *root, DbertError *err)
 	DBERT_TRY(dbert_json_child(root, "pre_tokenizer", JSON_OBJECT, &object, err));
 	if (object.value == NULL)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "%s: no pre-tokenizer, only \"BertPreTokenizer\" is supported", root->where);
+						  "%s: no pre-tokenizer, only \"BertPreTokenizer\" is supported",
+						  root->where);
 	DBERT_TRY(unwrap(&object, "pretokenizers", err));
 	DBERT_TRY(read_type(&object, &type, err));
 	if (strcmp(type, "BertPreTokenizer") != 0)
@@ -182,7 +183,10 @@ piece_is(const json_t *list, size_t i, const char *kind, const char *id, int typ
 	return id == NULL || strcmp(name, id) == 0;
 }
 
-/* TemplateProcessing that says "[CLS] $A [SEP]" and "[CLS] $A [SEP] $B:1 [SEP]:1" */
+/*
+ * TemplateProcessing that says "[CLS] $A [SEP]" and "[CLS] $A [SEP] $B:1
+ * [SEP]:1"
+ */
 static DbertStatus
 read_template(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 {
@@ -204,7 +208,8 @@ read_template(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 		!piece_is(pair.value, 3, "Sequence", "B", 1, NULL) ||
 		!piece_is(pair.value, 4, "SpecialToken", sep, 1, NULL))
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "%s: only BERT's template \"[CLS] A [SEP] B [SEP]\" is supported", object->where);
+						  "%s: only BERT's template \"[CLS] A [SEP] B [SEP]\" is supported",
+						  object->where);
 	t->role[DBERT_SPECIAL_CLS] = cls;
 	t->role[DBERT_SPECIAL_SEP] = sep;
 	return DBERT_OK;

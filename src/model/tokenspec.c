@@ -125,12 +125,16 @@ dbert_token_spec_add(DbertTokenSpec *t, const DbertAddedToken *token, DbertError
 	if (token->len == 0 || find_added(t, token->text) != NULL)
 		return DBERT_OK;
 	if (t->spec.n_added == DBERT_MAX_ADDED)
-		return dbert_fail(err, DBERT_E_LIMIT, "%s: more than %d added tokens", t->file, DBERT_MAX_ADDED);
+		return dbert_fail(err, DBERT_E_LIMIT, "%s: more than %d added tokens", t->file,
+						  DBERT_MAX_ADDED);
 	if (id < 0)
 	{
 		id = t->spec.n_tokens;
 		DBERT_TRY(dbert_token_spec_put(t, id, token->text, token->len, err));
-		/* words are cut with the vocabulary alone: the id has its text from added[] */
+		/*
+		 * words are cut with the vocabulary alone: the id has its text from
+		 * added[]
+		 */
 		t->tokens[id] = NULL;
 		t->lens[id] = 0;
 	}

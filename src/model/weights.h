@@ -1,10 +1,10 @@
 /*
  * weights.h -- the weights of an opened model: pointers into the pack.
  *
- * Letters as everywhere: C hidden, F feed-forward, V vocabulary, P positions,
- * S token types, E embedding.  A matrix that feeds DbertKernels.linear is in that table's
- * packed layout; embeddings are plain rows.  The rules by which checkpoint
- * names map onto these fields stand in weights.c.
+ * Letters as everywhere: C hidden, F feed-forward, V vocabulary, P positions, S
+ * token types, E embedding.  A matrix that feeds DbertKernels.linear is in that
+ * table's packed layout; embeddings are plain rows.  The rules by which
+ * checkpoint names map onto these fields stand in weights.c.
  */
 #ifndef DBERT_MODEL_WEIGHTS_H
 #define DBERT_MODEL_WEIGHTS_H

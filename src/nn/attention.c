@@ -20,7 +20,9 @@ min_int(int a, int b)
 	return a < b ? a : b;
 }
 
-/* Queries per call, so that the two products of a call stay within block_work. */
+/*
+ * Queries per call, so that the two products of a call stay within block_work.
+ */
 static int
 attention_rows(const DbertKernels *kernels, int t, int d)
 {
@@ -67,7 +69,10 @@ block_in(void *ctx, int i, int worker)
 	return DBERT_OK;
 }
 
-/* Columns first .. first+n-1 of queries, keys and values for x[rows, C], into scratch.qkv. */
+/*
+ * Columns first .. first+n-1 of queries, keys and values for x[rows, C], into
+ * scratch.qkv.
+ */
 static DbertStatus
 project_in(const DbertRun *run, const DbertLayer *layer, int first, int n, float *x, int rows)
 {
@@ -97,7 +102,8 @@ project_wanted(const DbertRun *run, const DbertLayer *layer, const DbertSpan *sp
 
 	DBERT_TRY(project_in(run, layer, keys, 3 * (int) c - keys, span->x, dbert_span_rows(span)));
 	for (int i = 0; i < span->n_wanted; i++)
-		memmove(span->out + i * c, span->x + (span->wanted[i] - span->cu[0]) * c, c * sizeof(float));
+		memmove(span->out + i * c, span->x + (span->wanted[i] - span->cu[0]) * c,
+				c * sizeof(float));
 	return project_in(run, layer, 0, (int) c, span->out, span->n_wanted);
 }
 
@@ -135,7 +141,9 @@ project_out(const DbertRun *run, const DbertLayer *layer, float *x, int rows)
 
 /* ---- the heads ---- */
 
-/* m queries from row query on against the t keys and values from row first on. */
+/*
+ * m queries from row query on against the t keys and values from row first on.
+ */
 typedef struct TextRows
 {
 	int			query,
@@ -165,7 +173,10 @@ text_rows(const DbertSpan *span, int b)
 	return rows;
 }
 
-/* One head of one text: columns h*D .. h*D+D-1 of queries, keys, values and context. */
+/*
+ * One head of one text: columns h*D .. h*D+D-1 of queries, keys, values and
+ * context.
+ */
 static DbertStatus
 mix_values(const DbertRun *run, const TextRows *rows, int h)
 {

@@ -8,9 +8,9 @@
  * until the next add or reset.  Everything belongs to the batch and comes from
  * its allocator.
  *
- * A text of several windows has, of a SEQUENCE head, the mean of their logits by
- * tokens; of TOKEN and MASK the logits of each token from the window whose own
- * it is; of SPAN those of all windows; as embedding the mean of theirs by
+ * A text of several windows has, of a SEQUENCE head, the mean of their logits
+ * by tokens; of TOKEN and MASK the logits of each token from the window whose
+ * own it is; of SPAN those of all windows; as embedding the mean of theirs by
  * tokens (or the maximum), before it is normalised.
  */
 #include "nn/batch.h"
@@ -31,7 +31,10 @@
 /* Windows overlap by the capacity over this. */
 #define OVERLAP_SHARE 8
 
-/* Questions and contexts: the limits of transformers' question-answering pipeline. */
+/*
+ * Questions and contexts: the limits of transformers' question-answering
+ * pipeline.
+ */
 #define SPAN_WINDOW 384
 #define SPAN_STRIDE 128
 
@@ -44,14 +47,18 @@ dbert_batch_create(const DbertModel *model, int want, const DbertAllocator *allo
 	DbertBatch *b;
 
 	if ((want & DBERT_WANT_LOGITS) && model->config.head == DBERT_HEAD_NONE)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "the model has no head, it gives embeddings only");
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "the model has no head, it gives embeddings only");
 	b = dbert_alloc_zero(alloc, 1, sizeof(*b));
 	if (b == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	b->model = model;
 	b->alloc = alloc;
 	b->want = want;
-	/* rows of embeddings begin on 64-byte boundaries, as results of products may need it */
+	/*
+	 * rows of embeddings begin on 64-byte boundaries, as results of products
+	 * may need it
+	 */
 	b->embedding_stride = (model->config.embedding + 15) & ~(size_t) 15;
 	*batch = b;
 	return DBERT_OK;
@@ -105,7 +112,10 @@ dbert_prompt(const DbertModel *model, int want)
 	return want & DBERT_WANT_EMBEDDING ? model->prompts[DBERT_PROMPT_DEFAULT] : "";
 }
 
-/* Put the prompt before the text: *text and *len become the batch's copy of both. */
+/*
+ * Put the prompt before the text: *text and *len become the batch's copy of
+ * both.
+ */
 static DbertStatus
 join_prompt(DbertBatch *batch, const char **text, size_t *len, DbertError *err)
 {
@@ -125,7 +135,9 @@ join_prompt(DbertBatch *batch, const char **text, size_t *len, DbertError *err)
 	return DBERT_OK;
 }
 
-/* Tokens of the prompt at the beginning of a text's tokens[n], [CLS] included. */
+/*
+ * Tokens of the prompt at the beginning of a text's tokens[n], [CLS] included.
+ */
 static int32_t
 prompt_tokens(const DbertBatch *batch, const DbertToken *tokens, int32_t n)
 {
@@ -148,7 +160,9 @@ unpooled_tokens(const DbertBatch *batch, const DbertBatchText *text)
 
 /* ---- adding ---- */
 
-/* E_TOO_LONG for a text that has been found too long, with the number it has. */
+/*
+ * E_TOO_LONG for a text that has been found too long, with the number it has.
+ */
 static DbertStatus
 fail_too_long(const DbertBatch *batch, const char *text, size_t len,
 			  const char *pair, size_t pair_len, const DbertPoll *poll, DbertError *err)
@@ -254,7 +268,10 @@ token_limit(const DbertConfig *config, bool pair, DbertLongText long_text)
 	return config->max_tokens;
 }
 
-/* Take from the end of the first text what the pair in the list from first on has too much. */
+/*
+ * Take from the end of the first text what the pair in the list from first on
+ * has too much.
+ */
 static DbertStatus
 cut_first_text(DbertBatch *batch, size_t first, bool *truncated, DbertError *err)
 {
@@ -268,8 +285,10 @@ cut_first_text(DbertBatch *batch, size_t first, bool *truncated, DbertError *err
 	while (!items[end].special)
 		end++;
 	if (end - first - 1 <= excess)
-		return dbert_fail(err, DBERT_E_LIMIT, "second text of a pair leaves no room for the first: the model takes %d tokens",
-						  (int) max);
+		return dbert_fail(
+			err, DBERT_E_LIMIT,
+			"second text of a pair leaves no room for the first: the model takes %d tokens",
+			(int) max);
 	memmove(&items[end - excess], &items[end], (batch->tokens.count - end) * sizeof(*items));
 	batch->tokens.count -= excess;
 	*truncated = true;
@@ -313,11 +332,15 @@ plan_windows(const DbertBatch *batch, bool pair, DbertLongText long_text,
 	if (long_text != DBERT_LONG_WINDOW || n <= limit)
 		cut->capacity = n;		/* one window */
 	else if (!pair && cut->capacity < limit / 4)
-		return dbert_fail(err, DBERT_E_LIMIT, "prompt has %d tokens, which leaves no room for the text: "
-						  "the model takes %d for both", (int) cut->head - 1, (int) limit);
+		return dbert_fail(err, DBERT_E_LIMIT,
+						  "prompt has %d tokens, which leaves no room for the text: "
+						  "the model takes %d for both",
+						  (int) cut->head - 1, (int) limit);
 	else if (cut->capacity <= cut->overlap || cut->capacity < limit / 4)
-		return dbert_fail(err, DBERT_E_LIMIT, "%s has %d tokens, which leaves no room for the other: "
-						  "the model takes %d for both", cut->fixed ? "question" : "shorter text of a pair",
+		return dbert_fail(err, DBERT_E_LIMIT,
+						  "%s has %d tokens, which leaves no room for the other: "
+						  "the model takes %d for both",
+						  cut->fixed ? "question" : "shorter text of a pair",
 						  (int) (cut->head + cut->tail - 3), (int) limit);
 	return DBERT_OK;
 }
@@ -333,7 +356,8 @@ append_text(DbertBatch *batch, const char *text, size_t len,
 					batch->n_texts + 1, sizeof(*batch->texts)))
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	DBERT_TRY(join_prompt(batch, &text, &len, err));
-	DBERT_TRY(append_tokens(batch, text, len, pair, pair_len, long_text, &added.truncated, poll, err));
+	DBERT_TRY(
+		append_tokens(batch, text, len, pair, pair_len, long_text, &added.truncated, poll, err));
 	DBERT_TRY(plan_windows(batch, pair != NULL, long_text, &added, err));
 	DBERT_TRY(append_windows(batch, &added, (int32_t) (batch->tokens.count - added.first), err));
 	batch->texts[batch->n_texts++] = added;
@@ -357,7 +381,10 @@ dbert_batch_add(DbertBatch *batch, const char *text, size_t len,
 
 /* ---- a group of windows for the encoder ---- */
 
-/* Windows that are encoded together; each belongs to texts[text] or a later one. */
+/*
+ * Windows that are encoded together; each belongs to texts[text] or a later
+ * one.
+ */
 typedef struct Group
 {
 	int32_t		first,			/* windows of the batch */
@@ -411,7 +438,10 @@ copy_tokens(DbertBatch *batch, const DbertToken *tokens, int32_t count, int32_t 
 	}
 }
 
-/* Index in its sequence of the first token that is the window's own, and their number. */
+/*
+ * Index in its sequence of the first token that is the window's own, and their
+ * number.
+ */
 static int32_t
 own_tokens(const DbertBatchText *text, const DbertBatchWindow *w, int32_t *count)
 {
@@ -419,12 +449,18 @@ own_tokens(const DbertBatchText *text, const DbertBatchWindow *w, int32_t *count
 	return w->own_from < text->cut.head ? w->own_from : w->own_from - w->from + text->cut.head;
 }
 
-/* The part of a sequence of this length that the head reads: where it begins, and its length. */
+/*
+ * The part of a sequence of this length that the head reads: where it begins,
+ * and its length.
+ */
 static int32_t
-head_part(const DbertBatch *batch, const DbertBatchText *text, const DbertBatchWindow *w, int32_t *count)
+head_part(const DbertBatch *batch, const DbertBatchText *text, const DbertBatchWindow *w,
+		  int32_t *count)
 {
-	*count = batch->model->config.head == DBERT_HEAD_SEQUENCE ? 1 : dbert_window_length(&text->cut, w);
-	if (batch->model->config.head == DBERT_HEAD_TOKEN || batch->model->config.head == DBERT_HEAD_MASK)
+	*count =
+		batch->model->config.head == DBERT_HEAD_SEQUENCE ? 1 : dbert_window_length(&text->cut, w);
+	if (batch->model->config.head == DBERT_HEAD_TOKEN ||
+		batch->model->config.head == DBERT_HEAD_MASK)
 		return own_tokens(text, w, count);
 	return 0;
 }
@@ -469,7 +505,8 @@ lay_out_group(DbertBatch *batch, const Group *g)
 		batch->cu[i] = at;
 		copy_tokens(batch, tokens, text->cut.head, &at);
 		copy_tokens(batch, tokens + w->from, w->to - w->from, &at);
-		copy_tokens(batch, tokens + dbert_batch_text_count(batch, b) - text->cut.tail, text->cut.tail, &at);
+		copy_tokens(batch, tokens + dbert_batch_text_count(batch, b) - text->cut.tail,
+					text->cut.tail, &at);
 		want_rows(batch, text, w, batch->cu[i]);
 	}
 	batch->cu[g->count] = at;
@@ -477,7 +514,10 @@ lay_out_group(DbertBatch *batch, const Group *g)
 
 /* ---- memory ---- */
 
-/* *total += rows * columns floats, rounded up to 64 bytes; *at = where they start. */
+/*
+ * *total += rows * columns floats, rounded up to 64 bytes; *at = where they
+ * start.
+ */
 static bool
 take_floats(size_t rows, size_t columns, size_t *at, size_t *total)
 {
@@ -505,7 +545,10 @@ window_rows(const DbertBatch *batch, const DbertBatchText *text, const DbertBatc
 	return rows;
 }
 
-/* A text has its windows' rows one after another; of SEQUENCE they have one in common. */
+/*
+ * A text has its windows' rows one after another; of SEQUENCE they have one in
+ * common.
+ */
 static bool
 take_text_logits(DbertBatch *batch, DbertBatchText *text, size_t *total)
 {
@@ -527,7 +570,10 @@ take_text_logits(DbertBatch *batch, DbertBatchText *text, size_t *total)
 	return take_floats(rows, columns, &text->logits, total);
 }
 
-/* Each text's logits start on a 64-byte boundary; places count from the first one's. */
+/*
+ * Each text's logits start on a 64-byte boundary; places count from the first
+ * one's.
+ */
 static bool
 take_logits(DbertBatch *batch, size_t *count)
 {
@@ -600,21 +646,25 @@ lay_out_memory(DbertBatch *batch, DbertError *err)
 	float	   *base;
 
 	if (!measure_groups(batch, &max, &workspace) ||
-		!dbert_grow(alloc, &batch->cu, &batch->cu_capacity, 0, (size_t) max.count + 1, sizeof(*batch->cu)) ||
+		!dbert_grow(alloc, &batch->cu, &batch->cu_capacity, 0, (size_t) max.count + 1,
+					sizeof(*batch->cu)) ||
 		!dbert_grow(alloc, &batch->ids, &batch->ids_capacity, 0, max.tokens, sizeof(*batch->ids)) ||
-		!dbert_grow(alloc, &batch->types, &batch->types_capacity, 0, max.tokens, sizeof(*batch->types)) ||
-		!dbert_grow(alloc, &batch->wanted, &batch->wanted_capacity, 0, max.tokens, sizeof(*batch->wanted)) ||
+		!dbert_grow(alloc, &batch->types, &batch->types_capacity, 0, max.tokens,
+					sizeof(*batch->types)) ||
+		!dbert_grow(alloc, &batch->wanted, &batch->wanted_capacity, 0, max.tokens,
+					sizeof(*batch->wanted)) ||
 		((batch->want & DBERT_WANT_LOGITS) && !take_logits(batch, &n_logits)) ||
 		!take_floats(max.tokens, c, &hidden_at, &total) ||
 		!take_floats(1, workspace, &workspace_at, &total) ||
 		!take_floats(1, c > columns ? c : columns, &part_at, &total) ||
 		!take_floats(1, c, &pooled_at, &total) ||
-		!take_floats((batch->want & DBERT_WANT_HIDDEN) ? batch->tokens.count : 0, c, &states_at, &total) ||
+		!take_floats((batch->want & DBERT_WANT_HIDDEN) ? batch->tokens.count : 0, c, &states_at,
+					 &total) ||
 		!take_floats((batch->want & DBERT_WANT_EMBEDDING) ? batch->n_texts : 0,
 					 batch->embedding_stride, &embedding_at, &total) ||
-		!take_floats(1, n_logits, &logits_at, &total) ||
-		!reserve_floats(batch, total))
-		return dbert_fail(err, DBERT_E_NOMEM, "out of memory for a batch of %zu tokens", batch->n_encoded);
+		!take_floats(1, n_logits, &logits_at, &total) || !reserve_floats(batch, total))
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory for a batch of %zu tokens",
+						  batch->n_encoded);
 
 	base = (float *) (((uintptr_t) batch->floats + 63) & ~(uintptr_t) 63);
 	batch->hidden = base + hidden_at;
@@ -643,19 +693,23 @@ dbert_batch_memory(const DbertModel *model, int want, size_t tokens, size_t long
 				total = 0;
 
 	return dbert_encoder_workspace(&model->config, group, longest, threads, &workspace) &&
-		take_floats(group, c, &at, &total) &&
-		take_floats(1, workspace, &at, &total) &&
-		take_floats((want & DBERT_WANT_EMBEDDING) ? texts : 0, model->config.embedding + 15, &at, &total) &&
-		take_floats((want & DBERT_WANT_HIDDEN) ? tokens : 0, c, &at, &total) &&
-		take_floats((want & DBERT_WANT_LOGITS) ? texts : 0, dbert_head_columns(model) + 15, &at, &total) &&
-		dbert_mul_size(total, sizeof(float), &total) &&
-		dbert_mul_size(tokens, 2 * per_token, &arrays) &&	/* they grow by doubling */
-		dbert_add_size(total, arrays, bytes);
+		   take_floats(group, c, &at, &total) && take_floats(1, workspace, &at, &total) &&
+		   take_floats((want & DBERT_WANT_EMBEDDING) ? texts : 0, model->config.embedding + 15, &at,
+					   &total) &&
+		   take_floats((want & DBERT_WANT_HIDDEN) ? tokens : 0, c, &at, &total) &&
+		   take_floats((want & DBERT_WANT_LOGITS) ? texts : 0, dbert_head_columns(model) + 15, &at,
+					   &total) &&
+		   dbert_mul_size(total, sizeof(float), &total) &&
+		   dbert_mul_size(tokens, 2 * per_token, &arrays) && /* they grow by doubling */
+		   dbert_add_size(total, arrays, bytes);
 }
 
 /* ---- running ---- */
 
-/* A window of text b that has been encoded into the rows from first on; ids are its sequence's. */
+/*
+ * A window of text b that has been encoded into the rows from first on; ids are
+ * its sequence's.
+ */
 typedef struct Encoded
 {
 	int32_t		text;
@@ -675,7 +729,8 @@ finish_embedding(DbertBatch *batch, const Encoded *e, const DbertPoll *poll, Dbe
 	const DbertBatchText *text = &batch->texts[e->text];
 	int32_t		n = dbert_window_length(&text->cut, e->window);
 
-	dbert_pool(config, e->hidden, n, unpooled_tokens(batch, text), e->is_first ? batch->pooled : batch->part);
+	dbert_pool(config, e->hidden, n, unpooled_tokens(batch, text),
+			   e->is_first ? batch->pooled : batch->part);
 	if (!e->is_first)
 		dbert_pool_more(config, batch->part, e->own, e->seen, batch->pooled);
 	if (e->is_last)
@@ -706,8 +761,9 @@ finish_logits(DbertBatch *batch, const Encoded *e, const DbertPoll *poll, DbertE
 	int32_t		count,
 				from = head_part(batch, &batch->texts[e->text], e->window, &count);
 
-	DBERT_TRY(dbert_head_run(model, e->ids + from, count, e->hidden + (size_t) from * model->config.hidden,
-							 batch->workspace, blend ? batch->part : out, poll, err));
+	DBERT_TRY(dbert_head_run(model, e->ids + from, count,
+							 e->hidden + (size_t) from * model->config.hidden, batch->workspace,
+							 blend ? batch->part : out, poll, err));
 	if (blend)
 		dbert_window_blend(out, batch->part, dbert_head_columns(model), e->own, e->seen);
 	return DBERT_OK;
@@ -784,9 +840,12 @@ dbert_batch_recall(DbertBatch *batch, float **logits, float **embedding, DbertEr
 	dbert_batch_reset(batch);
 	if ((batch->want & DBERT_WANT_LOGITS) && config->head != DBERT_HEAD_SEQUENCE)
 		return dbert_fail(err, DBERT_E_INVALID, "results of this head cannot be recalled");
-	if (!dbert_grow(batch->alloc, &batch->texts, &batch->texts_capacity, 0, 1, sizeof(*batch->texts)) ||
-		!take_floats((batch->want & DBERT_WANT_EMBEDDING) != 0, config->embedding, &embedding_at, &total) ||
-		!take_floats((batch->want & DBERT_WANT_LOGITS) != 0, config->n_labels, &logits_at, &total) ||
+	if (!dbert_grow(batch->alloc, &batch->texts, &batch->texts_capacity, 0, 1,
+					sizeof(*batch->texts)) ||
+		!take_floats((batch->want & DBERT_WANT_EMBEDDING) != 0, config->embedding, &embedding_at,
+					 &total) ||
+		!take_floats((batch->want & DBERT_WANT_LOGITS) != 0, config->n_labels, &logits_at,
+					 &total) ||
 		!reserve_floats(batch, total))
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	batch->embedding = (float *) batch->floats + embedding_at;
@@ -824,7 +883,7 @@ dbert_batch_truncated(const DbertBatch *batch, int i)
 int
 dbert_batch_text_count(const DbertBatch *batch, int i)
 {
-	size_t		end = (size_t) i + 1 < batch->n_texts ? batch->texts[i + 1].first : batch->tokens.count;
+	size_t end = (size_t) i + 1 < batch->n_texts ? batch->texts[i + 1].first : batch->tokens.count;
 
 	return (int) (end - batch->texts[i].first);
 }
@@ -882,5 +941,6 @@ dbert_batch_hidden(const DbertBatch *batch, int i)
 {
 	bool		there = batch->has_run && (batch->want & DBERT_WANT_HIDDEN);
 
-	return there ? batch->states + (size_t) batch->texts[i].first * batch->model->config.hidden : NULL;
+	return there ? batch->states + (size_t) batch->texts[i].first * batch->model->config.hidden
+				 : NULL;
 }

@@ -21,7 +21,10 @@
 
 /* ---- workspace ---- */
 
-/* Take count floats, rounded up to 64 bytes, off *total; base NULL: only add up. */
+/*
+ * Take count floats, rounded up to 64 bytes, off *total; base NULL: only add
+ * up.
+ */
 static bool
 place(float *base, size_t *total, size_t rows, size_t columns, float **out)
 {
@@ -41,7 +44,8 @@ min_size(size_t a, size_t b)
 
 /* What the workers share, then the own parts of the first. */
 static bool
-place_all(const DbertConfig *config, size_t n, size_t t, float *base, DbertScratch *s, size_t *total)
+place_all(const DbertConfig *config, size_t n, size_t t, float *base, DbertScratch *s,
+		  size_t *total)
 {
 	size_t		c = config->hidden,
 				widest = config->ffn > config->hidden ? config->ffn : config->hidden,
@@ -54,10 +58,10 @@ place_all(const DbertConfig *config, size_t n, size_t t, float *base, DbertScrat
 		!place(base, total, span, c, &s->context))
 		return false;
 	shared = *total;
-	if (!place(base, total, block, c, &s->x) ||
-		!place(base, total, block, c, &s->y) ||
+	if (!place(base, total, block, c, &s->x) || !place(base, total, block, c, &s->y) ||
 		!place(base, total, block, dbert_ffn_stride(config), &s->ffn) ||
-		!place(base, total, 1, dbert_attention_scratch((int) t, config->hidden / config->heads), &s->attention) ||
+		!place(base, total, 1, dbert_attention_scratch((int) t, config->hidden / config->heads),
+			   &s->attention) ||
 		!place(base, total, config->precision == DBERT_PRECISION_INT8,
 			   dbert_int8_scratch((int) block, (int) widest), &s->int8))
 		return false;
@@ -85,7 +89,10 @@ dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size_t max_len,
 {
 	size_t		total;
 
-	/* dbert_encoder_workspace has told the caller the size, or that there is none */
+	/*
+	 * dbert_encoder_workspace has told the caller the size, or that there is
+	 * none
+	 */
 	(void) place_all(config, n_tokens, max_len, workspace, scratch, &total);
 }
 
@@ -96,7 +103,8 @@ block_work(const DbertModel *model)
 {
 	const DbertKernels *kernels = model->kernels;
 
-	return model->config.precision == DBERT_PRECISION_INT8 ? kernels->int8->block_work : kernels->block_work;
+	return model->config.precision == DBERT_PRECISION_INT8 ? kernels->int8->block_work
+														   : kernels->block_work;
 }
 
 DbertRun
@@ -224,7 +232,10 @@ dbert_linear_columns(const DbertKernels *kernels, const DbertLinear *layer, int 
 
 /* ---- embeddings ---- */
 
-/* word + type of a token: the table's own row where that is all, or computed into row[C]. */
+/*
+ * word + type of a token: the table's own row where that is all, or computed
+ * into row[C].
+ */
 static const float *
 word_row(const DbertWeights *w, int32_t id, const float *type, float *row, size_t c)
 {
@@ -234,7 +245,7 @@ word_row(const DbertWeights *w, int32_t id, const float *type, float *row, size_
 		return w->word + at;
 	for (size_t j = 0; j < c; j++)
 	{
-		float		word = w->word8 != NULL ? w->word8[at + j] * w->word8_scale[id] : w->word[at + j];
+		float word = w->word8 != NULL ? w->word8[at + j] * w->word8_scale[id] : w->word[at + j];
 
 		row[j] = type != NULL ? word + type[j] : word;
 	}
@@ -324,7 +335,8 @@ run_wanted(const DbertRun *run, const DbertLayer *layer, const DbertRagged *batc
 		DbertSpan	span = span_at(run->model, batch, hidden, b);
 
 		span.wanted = batch->wanted + done;
-		span.n_wanted = dbert_count_below(span.wanted, batch->n_wanted - done, span.cu[span.n_texts]);
+		span.n_wanted =
+			dbert_count_below(span.wanted, batch->n_wanted - done, span.cu[span.n_texts]);
 		span.out = hidden + done * c;
 		if (span.n_wanted > 0)
 			DBERT_TRY(dbert_attention(run, layer, &span));
@@ -355,7 +367,8 @@ dbert_encode(const DbertModel *model, const DbertRagged *batch,
 						  longest, (int) model->config.positions);
 	if (!model->kernels->rows_matter)
 		run.pool = batch->pool;
-	dbert_scratch_place(&model->config, batch->cu[batch->n_texts], longest, workspace, &run.scratch);
+	dbert_scratch_place(&model->config, batch->cu[batch->n_texts], longest, workspace,
+						&run.scratch);
 
 	for (int b = 0; b < batch->n_texts; b++)
 	{

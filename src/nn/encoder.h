@@ -21,7 +21,7 @@
 typedef struct DbertRagged
 {
 	int32_t		n_texts;		/* B */
-	const int32_t *cu;			/* [B+1], cu[0] = 0, rising; each text has 1 .. config.positions tokens */
+	const int32_t *cu; /* [B+1], cu[0] = 0, rising; each text has 1 .. config.positions tokens */
 	const int32_t *ids;			/* [N], each in 0 .. V-1 */
 	const uint8_t *types;		/* [N], each below config.types; may be NULL for DistilBERT */
 
@@ -36,21 +36,21 @@ typedef struct DbertRagged
 } DbertRagged;
 
 /*
- * Floats of workspace that dbert_encode and dbert_head_run (nn/head.h) need for a batch of
- * n_tokens tokens whose longest text has max_len, with a pool of so many threads;
- * false: does not fit a size_t.
+ * Floats of workspace that dbert_encode and dbert_head_run (nn/head.h) need for
+ * a batch of n_tokens tokens whose longest text has max_len, with a pool of so
+ * many threads; false: does not fit a size_t.
  */
 extern bool dbert_encoder_workspace(const DbertConfig *config, size_t n_tokens,
 									size_t max_len, int threads, size_t *floats);
 
 /*
- * hidden[N, C] = the encoder's last layer (its wanted rows).  workspace is 64-byte aligned,
- * of the size told above, and aliases nothing.  after_layer, if not NULL, is
- * called with hidden after the embeddings (0) and each layer (1 .. L): tests.
- * The same text gives the same bits in any batch, and a wanted row the same
- * whatever else is wanted, unless the kernels' rows matter (1e-6 then).
- * The number of threads changes no bit.  E_CANCELLED by poll, which the calling
- * thread alone asks.
+ * hidden[N, C] = the encoder's last layer (its wanted rows).  workspace is
+ * 64-byte aligned, of the size told above, and aliases nothing.  after_layer,
+ * if not NULL, is called with hidden after the embeddings (0) and each layer (1
+ * .. L): tests. The same text gives the same bits in any batch, and a wanted
+ * row the same whatever else is wanted, unless the kernels' rows matter (1e-6
+ * then). The number of threads changes no bit.  E_CANCELLED by poll, which the
+ * calling thread alone asks.
  */
 extern DbertStatus dbert_encode(const DbertModel *model, const DbertRagged *batch,
 								float *hidden, float *workspace, const DbertPoll *poll,

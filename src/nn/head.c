@@ -35,7 +35,10 @@ dbert_head_columns(const DbertModel *model)
 	return model->config.head == DBERT_HEAD_NONE ? 0 : model->weights.head_out.n;
 }
 
-/* Rows of a block through the head; x and y are the scratch blocks, x the input. */
+/*
+ * Rows of a block through the head; x and y are the scratch blocks, x the
+ * input.
+ */
 static DbertStatus
 run_block(const DbertRun *run, float *logits, int m)
 {
@@ -73,7 +76,8 @@ dbert_head_run(const DbertModel *model, const int32_t *ids, int t,
 
 	if (model->config.head == DBERT_HEAD_NONE)
 		return DBERT_OK;
-	if (out->k != model->config.hidden || (dense->w != NULL && (dense->n != out->k || dense->k != out->k)))
+	if (out->k != model->config.hidden ||
+		(dense->w != NULL && (dense->n != out->k || dense->k != out->k)))
 		return dbert_fail(err, DBERT_E_INTERNAL, "the head's sizes do not fit the encoder's");
 	block = dbert_block_rows(model, 1, t, out->n > out->k ? out->n : out->k, out->k);
 	dbert_scratch_place(&model->config, t, t, workspace, &run.scratch);

@@ -66,7 +66,10 @@ typedef struct DbertRun
 	DbertError *err;
 } DbertRun;
 
-/* The scratch inside a workspace of dbert_encoder_workspace's size, with worker 0's own. */
+/*
+ * The scratch inside a workspace of dbert_encoder_workspace's size, with worker
+ * 0's own.
+ */
 extern void dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size_t max_len,
 								float *workspace, DbertScratch *scratch);
 
@@ -75,9 +78,13 @@ extern void dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size
  * With a pool it goes in rounds of some ten milliseconds, before each of which
  * the poll is asked: it may end the process, and must not while workers run.
  */
-extern DbertStatus dbert_run_loop(const DbertRun *run, int n, size_t madds, DbertWork work, void *ctx);
+extern DbertStatus dbert_run_loop(const DbertRun *run, int n, size_t madds, DbertWork work,
+								  void *ctx);
 
-/* The run as a part of a loop sees it: scratch of its own, no poll if there is a pool. */
+/*
+ * The run as a part of a loop sees it: scratch of its own, no poll if there is
+ * a pool.
+ */
 extern DbertRun dbert_worker_run(const DbertRun *run, int worker);
 
 /* E_CANCELLED when the poll says so. */
@@ -104,7 +111,9 @@ extern int	dbert_count_below(const int32_t *rising, int n, int32_t end);
  */
 extern const float *dbert_block_input(const DbertRun *run, const float *x, int m);
 
-/* y[m, layer->n] = act(layer(x[m, layer->k])), rows ldy and ldx floats apart. */
+/*
+ * y[m, layer->n] = act(layer(x[m, layer->k])), rows ldy and ldx floats apart.
+ */
 extern void dbert_linear(const DbertRun *run, const DbertLinear *layer,
 						 float *y, size_t ldy, const float *x, size_t ldx, int m, int act);
 
@@ -116,11 +125,16 @@ extern DbertLinear dbert_linear_columns(const DbertKernels *kernels, const Dbert
 										int first, int n);
 extern int	dbert_panel(const DbertKernels *kernels, const DbertLinear *layer);
 
-/* out = norm(x + out(softmax(Q K' / sqrt(D)) V)), heads and texts apart; x is lost. */
-extern DbertStatus dbert_attention(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span);
+/*
+ * out = norm(x + out(softmax(Q K' / sqrt(D)) V)), heads and texts apart; x is
+ * lost.
+ */
+extern DbertStatus dbert_attention(const DbertRun *run, const DbertLayer *layer,
+								   const DbertSpan *span);
 
 /* x[rows, C] = norm(x + out(act(in(x)))). */
-extern DbertStatus dbert_feed_forward(const DbertRun *run, const DbertLayer *layer, float *x, int rows);
+extern DbertStatus dbert_feed_forward(const DbertRun *run, const DbertLayer *layer, float *x,
+									  int rows);
 
 /*
  * Rows whose distance is a multiple of 4096 bytes, as 3072 floats make it, fall

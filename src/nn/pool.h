@@ -9,7 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Does the pooling of t tokens, the first skip left out, read the hidden state of token i? */
+/*
+ * Does the pooling of t tokens, the first skip left out, read the hidden state
+ * of token i?
+ */
 extern bool dbert_pool_reads(const DbertConfig *config, int t, int skip, int i);
 
 /*

@@ -48,7 +48,8 @@ struct DbertTeacher
 static int
 columns(const DbertModel *model)
 {
-	return model->config.head == DBERT_HEAD_NONE ? model->config.embedding : dbert_head_columns(model);
+	return model->config.head == DBERT_HEAD_NONE ? model->config.embedding
+												 : dbert_head_columns(model);
 }
 
 static bool
@@ -67,7 +68,8 @@ block_rows(const DbertTeacher *t)
 static size_t
 vector_floats(const DbertModel *model)
 {
-	int			widest = model->config.embedding > model->config.hidden ? model->config.embedding : model->config.hidden;
+	int widest = model->config.embedding > model->config.hidden ? model->config.embedding
+																: model->config.hidden;
 
 	return ((size_t) widest + 15) / 16 * 16;
 }
@@ -147,10 +149,12 @@ fill(DbertTeacher *t, DbertError *err)
 	size_t		bytes;
 
 	if (!place_all(t, NULL, &bytes))
-		return dbert_fail(err, DBERT_E_LIMIT, "the teacher needs more memory than can be addressed");
+		return dbert_fail(err, DBERT_E_LIMIT,
+						  "the teacher needs more memory than can be addressed");
 	t->memory = dbert_alloc(t->alloc, bytes + 63);
 	if (t->memory == NULL)
-		return dbert_fail(err, DBERT_E_NOMEM, "out of memory: the teacher needs %zu MB", bytes >> 20);
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory: the teacher needs %zu MB",
+						  bytes >> 20);
 	place_all(t, (char *) (((uintptr_t) t->memory + 63) & ~(uintptr_t) 63), &bytes);
 	memset(t->types, 0, t->options.max_tokens);
 	for (int i = 0; is_masked(t) && i < block_rows(t); i++)
@@ -159,8 +163,8 @@ fill(DbertTeacher *t, DbertError *err)
 }
 
 DbertStatus
-dbert_teacher_create(const DbertModel *model, const DbertTeacherOptions *options, const DbertAllocator *alloc,
-					 DbertTeacher **teacher, DbertError *err)
+dbert_teacher_create(const DbertModel *model, const DbertTeacherOptions *options,
+					 const DbertAllocator *alloc, DbertTeacher **teacher, DbertError *err)
 {
 	DbertTeacher *t = dbert_alloc_zero(alloc, 1, sizeof(*t));
 	DbertStatus status;
@@ -204,14 +208,16 @@ static void
 keep_states(void *ctx, int layer, const float *hidden)
 {
 	DbertTeacher *t = ctx;
-	size_t		bytes = (size_t) t->batch->cu[t->batch->n_texts] * t->model->config.hidden * sizeof(float);
+	size_t bytes =
+		(size_t) t->batch->cu[t->batch->n_texts] * t->model->config.hidden * sizeof(float);
 
 	for (int i = 0; i < t->options.n_states - 1; i++)
 		if (layer_of_state(t, i) == layer)
 			memcpy(state_place(t, i), hidden, bytes);
 	for (int i = 0; t->options.attention && i < t->options.n_states; i++)
 		if (layer_of_state(t, i) == layer + 1)
-			memcpy(t->inputs + (size_t) i * t->options.max_tokens * t->model->config.hidden, hidden, bytes);
+			memcpy(t->inputs + (size_t) i * t->options.max_tokens * t->model->config.hidden, hidden,
+				   bytes);
 }
 
 /* The first 2C outputs of the layer's product, once more, in blocks of rows. */
@@ -223,17 +229,21 @@ compute_queries_keys(DbertTeacher *t, int i, const DbertPoll *poll, DbertError *
 				n = t->batch->cu[t->batch->n_texts],
 				block = dbert_block_rows(model, 1, n, 2 * c, c);
 	size_t		first = (size_t) i * t->options.max_tokens;
-	DbertLinear qk = dbert_linear_columns(model->kernels, &model->weights.layers[layer_of_state(t, i) - 1].qkv, 0, 2 * c);
+	DbertLinear qk =
+		dbert_linear_columns(model->kernels, &model->weights.layers[layer_of_state(t, i) - 1].qkv,
+							 0, 2 * c);
 	DbertRun	run = {.model = model,.poll = poll,.err = err};
 
-	dbert_scratch_place(&model->config, t->options.max_tokens, t->options.max_text_tokens, t->workspace, &run.scratch);
+	dbert_scratch_place(&model->config, t->options.max_tokens, t->options.max_text_tokens,
+						t->workspace, &run.scratch);
 	for (int row = 0; row < n; row += block)
 	{
 		int			m = n - row < block ? n - row : block;
 		const float *x = dbert_block_input(&run, t->inputs + (first + row) * c, m);
 
 		DBERT_TRY(dbert_run_poll(&run));
-		dbert_linear(&run, &qk, t->queries_keys + (first + row) * 2 * c, 2 * (size_t) c, x, c, m, DBERT_ACT_NONE);
+		dbert_linear(&run, &qk, t->queries_keys + (first + row) * 2 * c, 2 * (size_t) c, x, c, m,
+					 DBERT_ACT_NONE);
 	}
 	return DBERT_OK;
 }
@@ -251,14 +261,18 @@ finish_text(DbertTeacher *t, int b, const DbertPoll *poll, DbertError *err)
 			   *finished = t->vectors + vector_floats(t->model);
 
 	if (config->head != DBERT_HEAD_NONE)
-		return dbert_head_run(t->model, t->batch->ids + first, n, hidden, t->workspace, out, poll, err);
+		return dbert_head_run(t->model, t->batch->ids + first, n, hidden, t->workspace, out, poll,
+							  err);
 	dbert_pool(config, hidden, n, 0, t->vectors);
 	DBERT_TRY(dbert_pool_finish(t->model, t->vectors, finished, poll, err));
 	memcpy(out, finished, config->embedding * sizeof(float));
 	return DBERT_OK;
 }
 
-/* ids[top]: the likeliest tokens, of equals the first, likeliest first; whatever the logits[V] are, each another one. */
+/*
+ * ids[top]: the likeliest tokens, of equals the first, likeliest first;
+ * whatever the logits[V] are, each another one.
+ */
 static void
 find_top(const float *logits, int vocab, int top, int32_t *ids)
 {
@@ -277,7 +291,10 @@ find_top(const float *logits, int vocab, int top, int32_t *ids)
 	}
 }
 
-/* log_q[top + 1] of these tokens and of all others together; the logits of the tokens are lost. */
+/*
+ * log_q[top + 1] of these tokens and of all others together; the logits of the
+ * tokens are lost.
+ */
 static void
 log_shares(float *logits, int vocab, const int32_t *ids, int top, double temperature, float *log_q)
 {
@@ -308,7 +325,8 @@ answer_block(DbertTeacher *t, int first, int m, const DbertPoll *poll, DbertErro
 				top = t->options.top;
 
 	for (int i = 0; i < m; i++)
-		memcpy(t->picked + (size_t) i * c, t->hidden + (size_t) t->batch->masked[first + i] * c, c * sizeof(float));
+		memcpy(t->picked + (size_t) i * c, t->hidden + (size_t) t->batch->masked[first + i] * c,
+			   c * sizeof(float));
 	DBERT_TRY(dbert_head_run(t->model, t->masks, m, t->picked, t->workspace, t->logits, poll, err));
 	for (int i = 0; i < m; i++)
 	{
@@ -318,7 +336,8 @@ answer_block(DbertTeacher *t, int first, int m, const DbertPoll *poll, DbertErro
 		if (dbert_stopped(poll))
 			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
 		find_top(logits, vocab, top, ids);
-		log_shares(logits, vocab, ids, top, t->options.temperature, t->outputs + (size_t) (first + i) * (top + 1));
+		log_shares(logits, vocab, ids, top, t->options.temperature,
+				   t->outputs + (size_t) (first + i) * (top + 1));
 	}
 	return DBERT_OK;
 }
@@ -345,20 +364,23 @@ answer(DbertTeacher *t, const DbertPoll *poll, DbertError *err)
 }
 
 static DbertStatus
-check_batch(const DbertTeacher *t, const DbertTrainBatch *batch, const DbertThreads *pool, DbertError *err)
+check_batch(const DbertTeacher *t, const DbertTrainBatch *batch, const DbertThreads *pool,
+			DbertError *err)
 {
 	const DbertTeacherOptions *o = &t->options;
-	bool		fits = batch->n_texts <= o->max_texts && batch->cu[batch->n_texts] <= o->max_tokens &&
-		dbert_threads_count(pool) <= o->threads;
+	bool fits = batch->n_texts <= o->max_texts && batch->cu[batch->n_texts] <= o->max_tokens &&
+				dbert_threads_count(pool) <= o->threads;
 
 	for (int b = 0; fits && b < batch->n_texts; b++)
 		fits = batch->cu[b + 1] - batch->cu[b] <= o->max_text_tokens;
-	return fits ? DBERT_OK : dbert_fail(err, DBERT_E_LIMIT, "a batch for the teacher is larger than there is room for");
+	return fits ? DBERT_OK
+				: dbert_fail(err, DBERT_E_LIMIT,
+							 "a batch for the teacher is larger than there is room for");
 }
 
 DbertStatus
-dbert_teacher_run(DbertTeacher *teacher, const DbertTrainBatch *batch, DbertThreads *pool, const DbertPoll *poll,
-				  DbertError *err)
+dbert_teacher_run(DbertTeacher *teacher, const DbertTrainBatch *batch, DbertThreads *pool,
+				  const DbertPoll *poll, DbertError *err)
 {
 	DbertRagged ragged = {
 		.n_texts = batch->n_texts,.cu = batch->cu,.ids = batch->ids,
@@ -367,7 +389,8 @@ dbert_teacher_run(DbertTeacher *teacher, const DbertTrainBatch *batch, DbertThre
 
 	DBERT_TRY(check_batch(teacher, batch, pool, err));
 	teacher->batch = batch;
-	DBERT_TRY(dbert_encode(teacher->model, &ragged, teacher->hidden, teacher->workspace, poll, keep_states, teacher, err));
+	DBERT_TRY(dbert_encode(teacher->model, &ragged, teacher->hidden, teacher->workspace, poll,
+						   keep_states, teacher, err));
 	DBERT_TRY(answer(teacher, poll, err));
 	for (int i = 0; teacher->options.attention && i < teacher->options.n_states; i++)
 		DBERT_TRY(compute_queries_keys(teacher, i, poll, err));
@@ -395,5 +418,6 @@ dbert_teacher_states(const DbertTeacher *teacher, int i)
 const float *
 dbert_teacher_queries_keys(const DbertTeacher *teacher, int i)
 {
-	return teacher->queries_keys + (size_t) i * teacher->options.max_tokens * 2 * teacher->model->config.hidden;
+	return teacher->queries_keys +
+		   (size_t) i * teacher->options.max_tokens * 2 * teacher->model->config.hidden;
 }

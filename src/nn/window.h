@@ -40,10 +40,14 @@ typedef struct DbertWindowCut
 	bool		fixed;
 } DbertWindowCut;
 
-/* Windows of a text of n tokens, the head's and the tail's included: 1 or more. */
+/*
+ * Windows of a text of n tokens, the head's and the tail's included: 1 or more.
+ */
 extern int32_t dbert_windows_count(const DbertWindowCut *cut, int32_t n);
 
-/* windows[dbert_windows_count] of the text's tokens[n]; logits are left alone. */
+/*
+ * windows[dbert_windows_count] of the text's tokens[n]; logits are left alone.
+ */
 extern void dbert_windows_cut(const DbertWindowCut *cut, const DbertToken *tokens, int32_t n,
 							  DbertBatchWindow *windows);
 

@@ -12,7 +12,8 @@
  *   4. The best top_k; "no answer" is one of them, if wanted, with the smallest
  *      belief of all windows.
  * Candidates of score 0, which the pipeline may use to fill up top_k, are none.
- * Texts are compared in lower case by Unicode, the Greek final sigma as the other.
+ * Texts are compared in lower case by Unicode, the Greek final sigma as the
+ * other.
  *
  * Source: Chen et al. 2017 (arXiv:1704.00051), DrQA; Devlin et al. 2018.
  */
@@ -223,13 +224,15 @@ add_candidate(Search *search, const DbertWindow *w, int s, int e, float score)
 
 /* ---- a window ---- */
 
-/* The best of scores[count][width] are candidates; top is scratch for as many. */
+/*
+ * The best of scores[count][width] are candidates; top is scratch for as many.
+ */
 static DbertStatus
 add_best(Search *search, const DbertWindow *w, int width, const float *scores, int *top)
 {
-	int			spans = w->count * width,
-				wanted = search->options->top_k < spans / 2 ? search->options->top_k * 2 + 10 : spans,
-				count = dbert_top_k(scores, spans, wanted, top);
+	int spans = w->count * width,
+		wanted = search->options->top_k < spans / 2 ? search->options->top_k * 2 + 10 : spans,
+		count = dbert_top_k(scores, spans, wanted, top);
 
 	for (int i = 0; i < count && scores[top[i]] > 0; i++)
 	{
@@ -245,7 +248,7 @@ add_best(Search *search, const DbertWindow *w, int width, const float *scores, i
 static DbertStatus
 search_window(Search *search, const DbertWindow *w)
 {
-	int			width = w->count < search->options->max_tokens ? w->count : search->options->max_tokens;
+	int width = w->count < search->options->max_tokens ? w->count : search->options->max_tokens;
 	size_t		spans = (size_t) w->count * width;
 	float	   *starts,
 			   *ends,
@@ -255,7 +258,8 @@ search_window(Search *search, const DbertWindow *w)
 	DbertStatus status;
 
 	if (spans > INT32_MAX)
-		return dbert_fail(search->err, DBERT_E_LIMIT, "answers of %d tokens are too many to compare", width);
+		return dbert_fail(search->err, DBERT_E_LIMIT,
+						  "answers of %d tokens are too many to compare", width);
 	starts = dbert_alloc_array(search->alloc, 2 * (size_t) w->count + spans, sizeof(float));
 	top = dbert_alloc_array(search->alloc, spans, sizeof(int));
 	if (starts == NULL || top == NULL)
@@ -302,7 +306,8 @@ finish(Search *search, DbertAnswer **answers, int *count)
 	};
 	qsort(search->found, search->n_found, sizeof(Candidate), compare_scores);
 
-	n = search->n_found < (size_t) search->options->top_k ? search->n_found : (size_t) search->options->top_k;
+	n = search->n_found < (size_t) search->options->top_k ? search->n_found
+														  : (size_t) search->options->top_k;
 	*answers = dbert_alloc_array(search->alloc, n, sizeof(**answers));
 	if (*answers == NULL)
 		return dbert_fail(search->err, DBERT_E_NOMEM, "out of memory");
@@ -321,13 +326,16 @@ dbert_batch_answers(const DbertBatch *batch, int i, const char *context, size_t 
 					const DbertAnswerOptions *options, const DbertPoll *poll,
 					DbertAnswer **answers, int *count, DbertError *err)
 {
-	Search		search = {.options = options,.alloc = batch->alloc,.poll = poll,.err = err,.no_answer = 1};
+	Search search = {
+		.options = options, .alloc = batch->alloc, .poll = poll, .err = err, .no_answer = 1
+	};
 	DbertStatus status = DBERT_OK;
 
 	if (batch->model->config.head != DBERT_HEAD_SPAN)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "the model does not answer questions");
 	if (options->top_k < 1 || options->max_tokens < 1)
-		return dbert_fail(err, DBERT_E_INVALID, "less than one answer, or token of an answer, is asked for");
+		return dbert_fail(err, DBERT_E_INVALID,
+						  "less than one answer, or token of an answer, is asked for");
 	search.begin = search.at = (const uint8_t *) context;
 	search.end = search.begin + len;
 	for (int w = 0; w < dbert_batch_windows(batch, i) && status == DBERT_OK; w++)

@@ -168,7 +168,9 @@ is_subword(const Reading *r, int i)
 	return chars != token->end - token->start;
 }
 
-/* Label and score of the word of tokens first .. last-1, none of them special. */
+/*
+ * Label and score of the word of tokens first .. last-1, none of them special.
+ */
 static void
 score_word(const Reading *r, int first, int last, DbertAggregation how, Item *item)
 {
@@ -209,8 +211,10 @@ skip_special(const Reading *r, int i)
 	return i;
 }
 
-/* Read the item that begins at or after token i; returns where the next one may begin,
- * or -1 when there is none. */
+/*
+ * Read the item that begins at or after token i; returns where the next one may
+ * begin, or -1 when there is none.
+ */
 static int
 next_item(const Reading *r, int i, DbertAggregation how, Item *item)
 {
@@ -230,7 +234,10 @@ next_item(const Reading *r, int i, DbertAggregation how, Item *item)
 
 /* ---- steps 2 and 3: groups ---- */
 
-/* The entity that is being put together, kept at entities[*count] until it is whole. */
+/*
+ * The entity that is being put together, kept at entities[*count] until it is
+ * whole.
+ */
 typedef struct Group
 {
 	Tag			last;			/* of its latest item */
@@ -265,7 +272,7 @@ shown_label(const char *label, DbertAggregation how)
 static int
 read_entities(const Reading *r, DbertAggregation how, float min_score, DbertEntity *entities)
 {
-	bool		five_parts = labels_of_scheme(r->model, "BIES") || labels_of_scheme(r->model, "BILU");
+	bool five_parts = labels_of_scheme(r->model, "BIES") || labels_of_scheme(r->model, "BILU");
 	Group		group = {.n_items = 0};
 	Item		item;
 	int			count = 0;

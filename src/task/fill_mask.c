@@ -26,7 +26,9 @@ log_sum(const float *logits, int n)
 	return max + log(sum);
 }
 
-/* fills from the logits of one mask; scores and top are scratch, [n] and [k]. */
+/*
+ * fills from the logits of one mask; scores and top are scratch, [n] and [k].
+ */
 static int
 best_fills(const float *logits, int columns, const int32_t *targets, int n, int k,
 		   float *scores, int *top, DbertFill *fills)
@@ -62,7 +64,8 @@ dbert_batch_fills(const DbertBatch *batch, int i, int mask, int top_k,
 	if (batch->model->config.head != DBERT_HEAD_MASK)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "the model does not fill masks");
 	if (logits == NULL || mask < 0 || mask >= rows || top_k < 1)
-		return dbert_fail(err, DBERT_E_INVALID, "text has no mask %d, or the batch no logits", mask);
+		return dbert_fail(err, DBERT_E_INVALID, "text has no mask %d, or the batch no logits",
+						  mask);
 	for (int t = 0; targets != NULL && t < n; t++)
 		if (targets[t] < 0 || targets[t] >= columns)
 			return dbert_fail(err, DBERT_E_INVALID, "token %d is outside the vocabulary of %d",
@@ -72,7 +75,8 @@ dbert_batch_fills(const DbertBatch *batch, int i, int mask, int top_k,
 	top = dbert_alloc_array(alloc, k, sizeof(int));
 	*fills = dbert_alloc_array(alloc, k, sizeof(DbertFill));
 	if (scores != NULL && top != NULL && *fills != NULL)
-		*count = best_fills(logits + (size_t) mask * columns, columns, targets, n, k, scores, top, *fills);
+		*count = best_fills(logits + (size_t) mask * columns, columns, targets, n, k, scores, top,
+							*fills);
 	else
 	{
 		dbert_free(alloc, *fills);
@@ -83,7 +87,10 @@ dbert_batch_fills(const DbertBatch *batch, int i, int mask, int top_k,
 	return *fills != NULL ? DBERT_OK : dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 }
 
-/* ids[n] of text i with its mask-th mask replaced, without padding; the number of masks. */
+/*
+ * ids[n] of text i with its mask-th mask replaced, without padding; the number
+ * of masks.
+ */
 static int
 fill_ids(const DbertBatch *batch, int i, int mask, int32_t id, int32_t *ids, size_t *n)
 {
@@ -109,7 +116,8 @@ DbertStatus
 dbert_batch_filled(const DbertBatch *batch, int i, int mask, int32_t id,
 				   char **text, size_t *len, DbertError *err)
 {
-	int32_t    *ids = dbert_alloc_array(batch->alloc, dbert_batch_text_count(batch, i), sizeof(int32_t));
+	int32_t *ids =
+		dbert_alloc_array(batch->alloc, dbert_batch_text_count(batch, i), sizeof(int32_t));
 	size_t		n;
 	int			masks;
 	DbertStatus status;
@@ -117,7 +125,8 @@ dbert_batch_filled(const DbertBatch *batch, int i, int mask, int32_t id,
 	if (ids == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	masks = fill_ids(batch, i, mask, id, ids, &n);
-	status = dbert_decode(&batch->model->tokenizer, ids, n, masks == 1, batch->alloc, text, len, err);
+	status =
+		dbert_decode(&batch->model->tokenizer, ids, n, masks == 1, batch->alloc, text, len, err);
 	dbert_free(batch->alloc, ids);
 	return status;
 }

@@ -38,7 +38,10 @@ dbert_entailment_label(const DbertModel *model)
 	return -1;
 }
 
-/* The pipeline's rule: the first label, or the last if the first is the other one. */
+/*
+ * The pipeline's rule: the first label, or the last if the first is the other
+ * one.
+ */
 static int
 contradiction_label(const DbertModel *model)
 {

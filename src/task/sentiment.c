@@ -48,7 +48,10 @@ meaning_of(const char *label)
 	return NO_MEANING;
 }
 
-/* Every label has a meaning, no meaning comes twice, and they are all of one scale. */
+/*
+ * Every label has a meaning, no meaning comes twice, and they are all of one
+ * scale.
+ */
 bool
 dbert_labels_have_sentiment(const char *const *labels, int n_labels)
 {

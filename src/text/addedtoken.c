@@ -54,7 +54,8 @@ is_single_word(const DbertTextStream *s, const uint8_t *start, const uint8_t *en
 {
 	uint32_t	cp;
 
-	if (start > s->text && dbert_utf8_decode_before(s->text, start, &cp) > 0 && dbert_char_is_word(cp))
+	if (start > s->text && dbert_utf8_decode_before(s->text, start, &cp) > 0 &&
+		dbert_char_is_word(cp))
 		return false;
 	return !(end < s->end && dbert_utf8_decode(end, s->end, &cp) > 0 && dbert_char_is_word(cp));
 }
@@ -222,7 +223,8 @@ accept_normalized(DbertTextStream *s, size_t n, const DbertImageAdded *added, Db
 	s->in_spaces = false;
 	if (!added->rstrip)
 		return DBERT_NEXT_ADDED;
-	while ((next = read_ahead(s, 0)) == DBERT_NEXT_CHAR && dbert_char_is_space(s->window[s->first].cp))
+	while ((next = read_ahead(s, 0)) == DBERT_NEXT_CHAR &&
+		   dbert_char_is_space(s->window[s->first].cp))
 		hit->end = take_ahead(s).end;
 	return next == DBERT_NEXT_FAILED ? next : DBERT_NEXT_ADDED;
 }
@@ -332,7 +334,10 @@ dbert_text_next(DbertTextStream *s, DbertChar *ch, DbertAddedHit *hit)
 		if (next != DBERT_NEXT_END || s->found == NULL)
 			return next;
 		take_found(s, hit);
-		/* a token of white space alone, all taken by the one before, leaves nothing */
+		/*
+		 * a token of white space alone, all taken by the one before, leaves
+		 * nothing
+		 */
 		if (hit->start < hit->end)
 			return DBERT_NEXT_ADDED;
 	}

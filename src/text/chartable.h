@@ -1,4 +1,6 @@
-/* chartable.h -- made by make_chartable.py from tokenizers 0.23.3; do not edit. */
+/*
+ * chartable.h -- made by make_chartable.py from tokenizers 0.23.3; do not edit.
+ */
 
 /* beyond ASCII: removed by clean_text */
 static const CharRange removed_table[] = {
@@ -123,7 +125,9 @@ static const CharRange mark_table[] = {
 	{0x1e8d0, 0x1e8d6}, {0xe0100, 0xe01ef}
 };
 
-/* no combining class, no decomposition (younger than Unicode 9.0, up to 18.0.0) */
+/*
+ * no combining class, no decomposition (younger than Unicode 9.0, up to 18.0.0)
+ */
 static const CharRange unordered_table[] = {
 	{0x05c8, 0x05c9}, {0x07fd, 0x07fd}, {0x0897, 0x089f}, {0x08ca, 0x08d3},
 	{0x09fe, 0x09fe}, {0x0c3c, 0x0c3c}, {0x0d3b, 0x0d3c}, {0x0eba, 0x0eba},

@@ -16,10 +16,16 @@
 /* Property White_Space. */
 extern bool dbert_char_is_space(uint32_t cp);
 
-/* Category P, or one of ASCII's other printing characters that are no letters or digits. */
+/*
+ * Category P, or one of ASCII's other printing characters that are no letters
+ * or digits.
+ */
 extern bool dbert_char_is_punct(uint32_t cp);
 
-/* What clean_text removes: Cc, Cf, Co and U+FFFD, but not tab, line feed, carriage return. */
+/*
+ * What clean_text removes: Cc, Cf, Co and U+FFFD, but not tab, line feed,
+ * carriage return.
+ */
 extern bool dbert_char_is_removed(uint32_t cp);
 
 /* Category Mn. */

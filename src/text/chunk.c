@@ -97,17 +97,21 @@ tokenize_rest(Splitting *s, int32_t from, int32_t end, DbertTokenList *rest)
 	for (int32_t i = from; i < end; i++)
 		behind = next_char(behind, s->text_end);
 	rest->count = 0;
-	return dbert_tokenize(s->tokenizer, (const char *) s->at, behind - s->at, NULL, 0, DBERT_NO_LIMIT,
-						  s->alloc, s->poll, rest, &truncated, s->err);
+	return dbert_tokenize(s->tokenizer, (const char *) s->at, behind - s->at, NULL, 0,
+						  DBERT_NO_LIMIT, s->alloc, s->poll, rest, &truncated, s->err);
 }
 
-/* Append n tokens as one word; base: where the text begins that their places count from. */
+/*
+ * Append n tokens as one word; base: where the text begins that their places
+ * count from.
+ */
 static DbertStatus
 append_word(Splitting *s, const DbertToken *tokens, int32_t n, int32_t base)
 {
 	DbertTokenList *out = &s->out;
 
-	if (!dbert_grow(s->alloc, &out->items, &out->capacity, out->count, out->count + n, sizeof(*tokens)))
+	if (!dbert_grow(s->alloc, &out->items, &out->capacity, out->count, out->count + n,
+					sizeof(*tokens)))
 		return dbert_fail(s->err, DBERT_E_NOMEM, "out of memory");
 	for (int32_t i = 0; i < n; i++)
 	{
@@ -122,7 +126,10 @@ append_word(Splitting *s, const DbertToken *tokens, int32_t n, int32_t base)
 	return DBERT_OK;
 }
 
-/* Parts of room tokens; each is tokenised anew, from its beginning to the word's end. */
+/*
+ * Parts of room tokens; each is tokenised anew, from its beginning to the
+ * word's end.
+ */
 static DbertStatus
 append_parts(Splitting *s, const DbertToken *word, int32_t n, DbertTokenList *rest)
 {
@@ -183,7 +190,8 @@ split_words(Splitting *s, const DbertTokenList *list, DbertTokenList *rest)
 /* Cut words of more than room tokens, if there are any. */
 static DbertStatus
 split_long_words(const DbertTokenizer *t, const char *text, size_t len, int32_t room,
-				 const DbertAllocator *alloc, const DbertPoll *poll, DbertTokenList *list, DbertError *err)
+				 const DbertAllocator *alloc, const DbertPoll *poll, DbertTokenList *list,
+				 DbertError *err)
 {
 	Splitting	s = {.tokenizer = t,.alloc = alloc,.poll = poll,.err = err,.room = room,
 	.at = (const uint8_t *) text,.text_end = (const uint8_t *) text + len};
@@ -232,9 +240,9 @@ is_ideographic_stop(uint32_t cp)
 static bool
 closes(uint32_t cp)
 {
-	static const uint32_t closers[] = {
-		'"', '\'', ')', ']', '}', 0xbb, 0x2019, 0x201d, 0x203a, 0x3009, 0x300b, 0x300d, 0x300f, 0xff09, 0
-	};
+	static const uint32_t closers[] = { '"',    '\'',   ')',    ']',    '}',
+										0xbb,   0x2019, 0x201d, 0x203a, 0x3009,
+										0x300b, 0x300d, 0x300f, 0xff09, 0 };
 
 	return is_one_of(cp, closers);
 }
@@ -290,12 +298,15 @@ border_before(const Chunking *c, int32_t i)
 	if (c->tokens[i].word == c->tokens[i - 1].word)
 		return BORDER_NONE;
 	(void) dbert_utf8_decode(c->at, c->text_end, &next);
-	if (c->lines > 1 || (c->stopped && c->space && utf8proc_category((utf8proc_int32_t) next) != UTF8PROC_CATEGORY_LL) ||
+	if (c->lines > 1 ||
+		(c->stopped && c->space &&
+		 utf8proc_category((utf8proc_int32_t) next) != UTF8PROC_CATEGORY_LL) ||
 		(c->stopped && c->ideographic && !closes(next)))
 		return BORDER_SENTENCE;
 	if (c->space)
 		return BORDER_SPACE;
-	return (dbert_char_is_cjk(next) && !c->opened) || (c->cjk && opens(next)) ? BORDER_IDEOGRAPH : BORDER_WORD;
+	return (dbert_char_is_cjk(next) && !c->opened) || (c->cjk && opens(next)) ? BORDER_IDEOGRAPH
+																			  : BORDER_WORD;
 }
 
 static DbertStatus
@@ -367,7 +378,8 @@ choose_start(const Chunking *c, int32_t from, int32_t end, int32_t room, int32_t
 
 	for (Border kind = BORDER_SENTENCE; start < 0 && kind > BORDER_NONE; kind--)
 		start = first_border(c, kind, earliest, end - 1);
-	if (start < 0 || (c->n - start > room && last_border(c, BORDER_WORD, end + 1, start + room) < 0))
+	if (start < 0 ||
+		(c->n - start > room && last_border(c, BORDER_WORD, end + 1, start + room) < 0))
 		return end;
 	return start;
 }
@@ -397,8 +409,8 @@ choose_chunks(const Chunking *c, int32_t room, int32_t overlap,
 /* ---- interface ---- */
 
 static DbertStatus
-chunk_tokens(const DbertTokenList *list, const char *text, size_t len, int32_t room, int32_t overlap,
-			 const DbertAllocator *alloc, const DbertPoll *poll,
+chunk_tokens(const DbertTokenList *list, const char *text, size_t len, int32_t room,
+			 int32_t overlap, const DbertAllocator *alloc, const DbertPoll *poll,
 			 DbertChunk **chunks, int *count, DbertError *err)
 {
 	Chunking	c = {.at = (const uint8_t *) text,.text_end = (const uint8_t *) text + len,
@@ -416,8 +428,8 @@ chunk_tokens(const DbertTokenList *list, const char *text, size_t len, int32_t r
 }
 
 DbertStatus
-dbert_chunk(const DbertTokenizer *t, const char *text, size_t len, int32_t max_tokens, int32_t overlap,
-			const DbertAllocator *alloc, const DbertPoll *poll,
+dbert_chunk(const DbertTokenizer *t, const char *text, size_t len, int32_t max_tokens,
+			int32_t overlap, const DbertAllocator *alloc, const DbertPoll *poll,
 			DbertChunk **chunks, int *count, DbertError *err)
 {
 	DbertTokenList list = {NULL, 0, 0};
@@ -427,14 +439,18 @@ dbert_chunk(const DbertTokenizer *t, const char *text, size_t len, int32_t max_t
 	*chunks = NULL;
 	*count = 0;
 	if (max_tokens < 3 || overlap < 0 || overlap > (max_tokens - 2) / 2)
-		return dbert_fail(err, DBERT_E_INVALID, "no chunks of %d tokens that overlap by %d", (int) max_tokens, (int) overlap);
-	status = dbert_tokenize(t, text, len, NULL, 0, DBERT_CHUNK_TEXT_TOKENS, alloc, poll, &list, &truncated, err);
+		return dbert_fail(err, DBERT_E_INVALID, "no chunks of %d tokens that overlap by %d",
+						  (int) max_tokens, (int) overlap);
+	status = dbert_tokenize(t, text, len, NULL, 0, DBERT_CHUNK_TEXT_TOKENS, alloc, poll, &list,
+							&truncated, err);
 	if (status == DBERT_OK && truncated)
-		status = dbert_fail(err, DBERT_E_LIMIT, "text has more than %d tokens", DBERT_CHUNK_TEXT_TOKENS);
+		status =
+			dbert_fail(err, DBERT_E_LIMIT, "text has more than %d tokens", DBERT_CHUNK_TEXT_TOKENS);
 	if (status == DBERT_OK)
 		status = split_long_words(t, text, len, max_tokens - 2, alloc, poll, &list, err);
 	if (status == DBERT_OK)
-		status = chunk_tokens(&list, text, len, max_tokens - 2, overlap, alloc, poll, chunks, count, err);
+		status = chunk_tokens(&list, text, len, max_tokens - 2, overlap, alloc, poll, chunks, count,
+							  err);
 	dbert_token_list_free(&list, alloc);
 	if (status != DBERT_OK)
 	{

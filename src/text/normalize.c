@@ -13,8 +13,8 @@
  * class that occurs (there are 55 of them).  So no run is ever stored.
  *
  * The place of origin of a reordered character is not its own in Hugging Face's
- * tokenizers: the k-th output takes the place of the k-th input, counting
- * only the first part of each decomposition, and other parts take the place of the
+ * tokenizers: the k-th output takes the place of the k-th input, counting only
+ * the first part of each decomposition, and other parts take the place of the
  * output before them.  next_in_run() does the same.
  */
 #include "text/normalize.h"

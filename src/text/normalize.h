@@ -64,7 +64,10 @@ typedef struct DbertDecomposed
 				next;			/* parts[next] is due */
 } DbertDecomposed;
 
-/* A run of characters with combining classes some of which survive: see normalize.c. */
+/*
+ * A run of characters with combining classes some of which survive: see
+ * normalize.c.
+ */
 typedef struct DbertMarkRun
 {
 	DbertDecomposed first,		/* at its beginning */
@@ -102,7 +105,10 @@ typedef struct DbertNormalizer
 	DbertStatus status;			/* of a failure */
 } DbertNormalizer;
 
-/* A piece that begins at the given place; the fields from end to err are the caller's. */
+/*
+ * A piece that begins at the given place; the fields from end to err are the
+ * caller's.
+ */
 extern void dbert_norm_begin(DbertNormalizer *n, DbertCursor at);
 
 extern DbertNext dbert_norm_next(DbertNormalizer *n, DbertChar *out);

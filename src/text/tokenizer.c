@@ -45,7 +45,8 @@ no_memory(DbertError *err)
 static DbertStatus
 push(DbertTokenList *list, const DbertAllocator *alloc, DbertToken token, DbertError *err)
 {
-	if (!dbert_grow(alloc, &list->items, &list->capacity, list->count, list->count + 1, sizeof(DbertToken)))
+	if (!dbert_grow(alloc, &list->items, &list->capacity, list->count, list->count + 1,
+					sizeof(DbertToken)))
 		return no_memory(err);
 	list->items[list->count++] = token;
 	return DBERT_OK;
@@ -139,7 +140,8 @@ add_to_word(Tokenizing *t, DbertChar ch)
 	t->word_end = ch.end;
 	if (t->word_chars++ > 0 && t->word_kept >= (size_t) t->image->max_word_chars)
 		return DBERT_OK;
-	if (!dbert_grow(t->alloc, &t->word, &t->word_capacity, t->word_kept, t->word_kept + 1, sizeof(DbertChar)))
+	if (!dbert_grow(t->alloc, &t->word, &t->word_capacity, t->word_kept, t->word_kept + 1,
+					sizeof(DbertChar)))
 		return no_memory(t->err);
 	t->word[t->word_kept++] = ch;
 	return DBERT_OK;
@@ -216,7 +218,8 @@ close_tokenizing(Tokenizing *t)
 
 /* A token of the template. */
 static DbertStatus
-push_special(DbertTokenList *list, const DbertAllocator *alloc, int32_t id, uint8_t type, DbertError *err)
+push_special(DbertTokenList *list, const DbertAllocator *alloc, int32_t id, uint8_t type,
+			 DbertError *err)
 {
 	return push(list, alloc, (DbertToken) {id, 0, 0, -1, type, 1}, err);
 }
@@ -339,7 +342,8 @@ dbert_tokenize(const DbertTokenizer *t, const char *text, size_t len,
 
 	*truncated = false;
 	if (max_tokens < (pair ? 4 : 3))
-		return dbert_fail(err, DBERT_E_INVALID, "a limit of %d tokens is too small", (int) max_tokens);
+		return dbert_fail(err, DBERT_E_INVALID, "a limit of %d tokens is too small",
+						  (int) max_tokens);
 	open_tokenizing(&a, t, text, len, alloc, poll, err);
 	if (pair == NULL)
 		status = tokenize_single(&a, max_tokens, list, truncated);

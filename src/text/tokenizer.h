@@ -85,7 +85,10 @@ typedef struct DbertTokenizer
 				mask_id;
 } DbertTokenizer;
 
-/* Checks every size and index it relies on (E_CORRUPT); image is 8-byte aligned. */
+/*
+ * Checks every size and index it relies on (E_CORRUPT); image is 8-byte
+ * aligned.
+ */
 extern DbertStatus dbert_tokenizer_open(const void *image, size_t image_size,
 										DbertTokenizer *out, DbertError *err);
 
@@ -100,10 +103,12 @@ extern int32_t dbert_token_id(const DbertTokenizer *t, const char *text, size_t 
 
 /*
  * The text of n tokens, as Hugging Face's decode gives it (decode.c); without
- * special tokens if skip_special.  *text is allocated from alloc, not terminated.
+ * special tokens if skip_special.  *text is allocated from alloc, not
+ * terminated.
  */
-extern DbertStatus dbert_decode(const DbertTokenizer *t, const int32_t *ids, size_t n, bool skip_special,
-								const DbertAllocator *alloc, char **text, size_t *len, DbertError *err);
+extern DbertStatus dbert_decode(const DbertTokenizer *t, const int32_t *ids, size_t n,
+								bool skip_special, const DbertAllocator *alloc, char **text,
+								size_t *len, DbertError *err);
 
 /* One token in a text. */
 typedef struct DbertToken
@@ -111,7 +116,7 @@ typedef struct DbertToken
 	int32_t		id;
 	int32_t		start;			/* characters of its own text (or pair); 0,0 for [CLS], [SEP] */
 	int32_t		end;
-	int32_t		word;			/* number of the word it belongs to (HF's word_ids), -1 for specials */
+	int32_t word; /* number of the word it belongs to (HF's word_ids), -1 for specials */
 	uint8_t		type;			/* 0: text, 1: pair */
 	uint8_t		special;		/* 1: added by the template ([CLS], [SEP]) */
 } DbertToken;

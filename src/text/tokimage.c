@@ -53,8 +53,9 @@ check_id(const DbertTokenizerSpec *s, const char *what, int32_t id, bool needed,
 {
 	if (id >= (needed ? 0 : -1) && id < s->n_tokens)
 		return DBERT_OK;
-	return dbert_fail(err, DBERT_E_FORMAT, "tokenizer: id %d of the %s token is outside the vocabulary of %d",
-					  (int) id, what, (int) s->n_tokens);
+	return dbert_fail(err, DBERT_E_FORMAT,
+					  "tokenizer: id %d of the %s token is outside the vocabulary of %d", (int) id,
+					  what, (int) s->n_tokens);
 }
 
 static DbertStatus
@@ -64,7 +65,8 @@ check_text(const char *what, int32_t which, const char *text, size_t len, DbertE
 		return dbert_fail(err, DBERT_E_LIMIT, "tokenizer: %s %d is longer than %d bytes",
 						  what, (int) which, DBERT_MAX_TOKEN_BYTES);
 	if (!is_utf8(text, len))
-		return dbert_fail(err, DBERT_E_FORMAT, "tokenizer: %s %d is not valid UTF-8", what, (int) which);
+		return dbert_fail(err, DBERT_E_FORMAT, "tokenizer: %s %d is not valid UTF-8", what,
+						  (int) which);
 	return DBERT_OK;
 }
 
@@ -74,7 +76,8 @@ check_spec(const DbertTokenizerSpec *s, DbertError *err)
 	if (s->n_tokens < 1)
 		return dbert_fail(err, DBERT_E_FORMAT, "tokenizer: the vocabulary is empty");
 	if (s->max_word_chars < 0 || s->max_word_chars > DBERT_MAX_WORD_CHARS)
-		return dbert_fail(err, DBERT_E_LIMIT, "tokenizer: words of %d characters are not supported, only of 0 to %d",
+		return dbert_fail(err, DBERT_E_LIMIT,
+						  "tokenizer: words of %d characters are not supported, only of 0 to %d",
 						  (int) s->max_word_chars, DBERT_MAX_WORD_CHARS);
 	if (s->n_added < 0 || s->n_added > s->n_tokens)
 		return dbert_fail(err, DBERT_E_FORMAT, "tokenizer: more added tokens than ids");
@@ -124,7 +127,8 @@ add_names(Compiler *c)
 
 	for (int32_t i = 0; i < s->n_added; i++)
 		if (s->tokens[s->added[i].id] == NULL && s->added[i].len > 0)
-			c->keys[n++] = (DbertTrieKey) {(const uint8_t *) s->added[i].text, s->added[i].len, s->added[i].id};
+			c->keys[n++] = (DbertTrieKey){ (const uint8_t *) s->added[i].text, s->added[i].len,
+										   s->added[i].id };
 	return dbert_trie_add(&c->trie, c->keys, n, &c->head.names, NULL, c->err);
 }
 
@@ -169,7 +173,10 @@ normalize_added(Compiler *c, const DbertAddedToken *a)
 	return next == DBERT_NEXT_FAILED ? n.status : DBERT_OK;
 }
 
-/* Special tokens first: of equal normalised texts the first counts, as in Hugging Face's. */
+/*
+ * Special tokens first: of equal normalised texts the first counts, as in
+ * Hugging Face's.
+ */
 static DbertStatus
 add_normalized(Compiler *c)
 {
@@ -183,7 +190,9 @@ add_normalized(Compiler *c)
 			if (!s->added[i].normalized || s->added[i].special != (pass == 0))
 				continue;
 			DBERT_TRY(normalize_added(c, &s->added[i]));
-			/* the text's place is set below, when the buffer has stopped moving */
+			/*
+			 * the text's place is set below, when the buffer has stopped moving
+			 */
 			if (c->normalized_size > start)
 				c->keys[n++] = (DbertTrieKey) {NULL, c->normalized_size - start, i};
 			start = c->normalized_size;
@@ -399,7 +408,8 @@ dbert_tokenizer_open(const void *image, size_t image_size, DbertTokenizer *out, 
 		h->version != DBERT_TOKIMAGE_VERSION || h->size > image_size ||
 		!valid_header(h) || !valid_contents(h))
 		return dbert_fail(err, DBERT_E_CORRUPT, "tokenizer image is damaged");
-	*out = (DbertTokenizer) {image, h->n_tokens, h->unk_id, h->cls_id, h->sep_id, h->pad_id, h->mask_id};
+	*out = (DbertTokenizer){ image,     h->n_tokens, h->unk_id, h->cls_id,
+							 h->sep_id, h->pad_id,   h->mask_id };
 	return DBERT_OK;
 }
 

@@ -89,7 +89,8 @@ dbert_image_added(const DbertTokImage *image)
 static inline DbertNormRules
 dbert_image_rules(const DbertTokImage *image)
 {
-	return (DbertNormRules) {image->clean_text, image->split_cjk, image->strip_accents, image->lowercase};
+	return (DbertNormRules) { image->clean_text, image->split_cjk, image->strip_accents,
+							  image->lowercase };
 }
 
 #endif

@@ -15,7 +15,10 @@
 /* Places tried for a node before its children go to the end of the array. */
 #define MAX_TRIES 64
 
-/* Units to have beyond a base: 256 for its children and 256 for the children of the last of them. */
+/*
+ * Units to have beyond a base: 256 for its children and 256 for the children of
+ * the last of them.
+ */
 #define MARGIN 1024
 
 struct TrieLink
@@ -92,7 +95,8 @@ sort_keys(const DbertAllocator *alloc, DbertTrieKey *keys, size_t n)
 						j = mid;
 
 			for (size_t k = lo; k < hi; k++)
-				to[k] = j >= hi || (i < mid && compare_keys(&from[i], &from[j]) <= 0) ? from[i++] : from[j++];
+				to[k] = j >= hi || (i < mid && compare_keys(&from[i], &from[j]) <= 0) ? from[i++]
+																					  : from[j++];
 		}
 		from = to;
 		to = swap;
@@ -237,7 +241,8 @@ expand(DbertTrieBuilder *b, const DbertTrieKey *keys, Range r, RangeStack *stack
 	for (size_t i = 0; i < n; i++)
 	{
 		take_unit(b, base + bytes[i], r.node);
-		stack->items[stack->count++] = (Range) {starts[i], starts[i + 1], r.depth + 1, base + bytes[i]};
+		stack->items[stack->count++] =
+			(Range){ starts[i], starts[i + 1], r.depth + 1, base + bytes[i] };
 	}
 	return DBERT_OK;
 }

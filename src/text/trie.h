@@ -31,7 +31,8 @@ dbert_trie_step(const DbertTrieUnit *units, int32_t node, uint8_t byte)
 }
 
 /* The node that key leads to from node (which may be -1), or -1. */
-extern int32_t dbert_trie_find(const DbertTrieUnit *units, int32_t node, const char *key, size_t len);
+extern int32_t dbert_trie_find(const DbertTrieUnit *units, int32_t node, const char *key,
+							   size_t len);
 
 /* ---- building ---- */
 

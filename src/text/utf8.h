@@ -43,11 +43,14 @@ dbert_utf8_decode(const uint8_t *p, const uint8_t *end, uint32_t *cp)
 	}
 	if (room < 4 || !dbert_utf8_is_tail(p[3]))
 		return 0;
-	*cp = (b & 0x07) << 18 | (uint32_t) (p[1] & 0x3f) << 12 | (uint32_t) (p[2] & 0x3f) << 6 | (p[3] & 0x3f);
+	*cp = (b & 0x07) << 18 | (uint32_t) (p[1] & 0x3f) << 12 | (uint32_t) (p[2] & 0x3f) << 6 |
+		  (p[3] & 0x3f);
 	return *cp >= 0x10000 && *cp <= 0x10ffff ? 4 : 0;
 }
 
-/* Reads the code point that ends at p > start; its length, 0 if there is none. */
+/*
+ * Reads the code point that ends at p > start; its length, 0 if there is none.
+ */
 static inline int
 dbert_utf8_decode_before(const uint8_t *start, const uint8_t *p, uint32_t *cp)
 {

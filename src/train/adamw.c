@@ -52,7 +52,7 @@ slot_of_part(const DbertParams *params, int part, size_t *first)
 {
 	for (int i = 0;; i++)
 	{
-		size_t		parts = (slot_floats(&params->learning.items[i]) + PART_FLOATS - 1) / PART_FLOATS;
+		size_t parts = (slot_floats(&params->learning.items[i]) + PART_FLOATS - 1) / PART_FLOATS;
 
 		if ((size_t) part < parts)
 		{
@@ -96,8 +96,9 @@ update_part(void *ctx, int part, int worker)
 		.rate = (float) (u->rate / u->correction1),.root = (float) (1 / sqrt(u->correction2))
 	};
 
-	u->kernels->adamw(p->values + p->slots.items[number].offset / sizeof(float) + first, p->gradients + at + first,
-					  p->mean + at + first, p->square + at + first, part_end(slot, first) - first, &step);
+	u->kernels->adamw(p->values + p->slots.items[number].offset / sizeof(float) + first,
+					  p->gradients + at + first, p->mean + at + first, p->square + at + first,
+					  part_end(slot, first) - first, &step);
 	return DBERT_OK;
 }
 
@@ -128,7 +129,8 @@ clip_factor(const DbertPass *pass, Update *u, int parts)
 	for (int i = 0; i < parts; i++)
 		sum += u->sums[i];
 	if (!isfinite(sum))
-		return dbert_fail(pass->run.err, DBERT_E_INVALID, "gradients are no longer finite: training has diverged");
+		return dbert_fail(pass->run.err, DBERT_E_INVALID,
+						  "gradients are no longer finite: training has diverged");
 	if (sqrt(sum) + 1e-6 > max)
 		u->clip = max / (sqrt(sum) + 1e-6);
 	return DBERT_OK;

@@ -1,5 +1,6 @@
 /*
- * classify.c -- heads that classify texts or tokens, or give numbers; their losses.
+ * classify.c -- heads that classify texts or tokens, or give numbers; their
+ * losses.
  *
  * As PyTorch's CrossEntropyLoss (class weights, ignored tokens; the mean is
  * weighted), BCEWithLogitsLoss and MSELoss, computed in double.
@@ -54,7 +55,8 @@ dbert_classify_backward(const DbertPass *pass, const float *hidden, int rows, fl
 	if (w->head_dense.w != NULL)
 	{
 		DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, rows, t->config.hidden, a->d));
-		DBERT_TRY(dbert_act_backward(run, w->head_act, a->z, a->d, dh, rows, t->config.hidden, a->z));
+		DBERT_TRY(
+			dbert_act_backward(run, w->head_act, a->z, a->d, dh, rows, t->config.hidden, a->z));
 		DBERT_TRY(dbert_linear_backward(run, &w->head_dense, &g->head_dense, hidden, a->z, rows,
 										t->layers_learn ? dh : NULL, 0));
 	}
@@ -84,7 +86,10 @@ has_classes(const DbertTrainOptions *o)
 	return o->head == DBERT_HEAD_TOKEN || o->problem == DBERT_PROBLEM_SINGLE;
 }
 
-/* What a row counts in the mean: 0 for a token that does not, and a text that has no label. */
+/*
+ * What a row counts in the mean: 0 for a token that does not, and a text that
+ * has no label.
+ */
 static double
 row_weight(const DbertPass *pass, int row)
 {
@@ -188,11 +193,15 @@ loss_of_logits(const DbertPass *pass, bool differentiate, double *loss, double *
 				sum = 0;
 
 	for (int i = 0; i < pass->rows; i++)
-		sum += dbert_classify_loss(pass, i, pass->trainer->acts.logits + (size_t) i * pass->trainer->options.n_labels,
+		sum += dbert_classify_loss(pass, i,
+								   pass->trainer->acts.logits +
+									   (size_t) i * pass->trainer->options.n_labels,
 								   share, differentiate);
 	*weight = total;
 	*loss = sum * share;
 	return dbert_pass_check_loss(pass, *loss);
 }
 
-const DbertObjective dbert_classify = {dbert_classify_place, forward, loss_of_logits, backward, NULL, NULL};
+const DbertObjective dbert_classify = {
+	dbert_classify_place, forward, loss_of_logits, backward, NULL, NULL
+};

@@ -1,15 +1,17 @@
 /*
  * distill.c -- an objective: what a teacher says, beside or instead of labels.
  *
- * The head and the hard loss are classify.c's or, with the soft one, maskedlm.c's.  The loss is a weighted mean of
- * up to five (train.h, DbertDistill): soft, hard, cosine, hidden, attention.
- * Where tokens are compared all rows of the last layer go on, and the head takes
- * the first of each text, or the masked ones, out of them.
+ * The head and the hard loss are classify.c's or, with the soft one,
+ * maskedlm.c's.  The loss is a weighted mean of up to five (train.h,
+ * DbertDistill): soft, hard, cosine, hidden, attention. Where tokens are
+ * compared all rows of the last layer go on, and the head takes the first of
+ * each text, or the masked ones, out of them.
  *
  * With S the student's logits, Q the teacher's and T the temperature, of a row:
  * soft = T^2 sum q (log q - log p), q = softmax(Q / T), p = softmax(S / T), and
  * its derivative by S is T (p - q).  Of MULTI the same for each label and its
- * opposite, with a sigmoid; of SPAN the softmax is over the tokens of a text, once for starts and once for ends.
+ * opposite, with a sigmoid; of SPAN the softmax is over the tokens of a text,
+ * once for starts and once for ends.
  */
 #include "train/trainer.h"
 
@@ -80,7 +82,9 @@ place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
 		dbert_masked_place(t, l, a, rows);
 	else
 		dbert_classify_place(t, l, a, rows);
-	a->row = dbert_layout_floats(l, t->options.n_labels, t->options.head == DBERT_HEAD_SPAN ? t->options.max_text_tokens : 1);
+	a->row =
+		dbert_layout_floats(l, t->options.n_labels,
+							t->options.head == DBERT_HEAD_SPAN ? t->options.max_text_tokens : 1);
 	if (dbert_distill_reads_tokens(d) && t->options.head != DBERT_HEAD_NONE)
 		a->first = dbert_layout_floats(l, rows, t->config.hidden);
 	if (!dbert_distill_reads_tokens(d) && t->options.head != DBERT_HEAD_NONE)
@@ -168,14 +172,17 @@ soft_labels(float *x, const float *y, int n, double t, double share, bool differ
 					p = exp(log_p),
 					q = exp(log_q);
 
-		loss += t * t * (q * (log_q - log_p) + (1 - q) * (log_sigmoid(-y[j] / t) - log_sigmoid(-x[j] / t)));
+		loss += t * t *
+				(q * (log_q - log_p) + (1 - q) * (log_sigmoid(-y[j] / t) - log_sigmoid(-x[j] / t)));
 		if (differentiate)
 			x[j] = (float) (share * t * (p - q));
 	}
 	return loss;
 }
 
-/* The row's loss; x, the student's logits, becomes share times the derivative. */
+/*
+ * The row's loss; x, the student's logits, becomes share times the derivative.
+ */
 static double
 soft_row(const DbertPass *pass, int row, float *x, double share, bool differentiate)
 {
@@ -190,7 +197,10 @@ soft_row(const DbertPass *pass, int row, float *x, double share, bool differenti
 	return dbert_squared_error(x, y, o->n_labels, share, differentiate);
 }
 
-/* What the mean of the soft loss is divided by: as the hard loss', of tokens all but [CLS] and the last [SEP]. */
+/*
+ * What the mean of the soft loss is divided by: as the hard loss', of tokens
+ * all but [CLS] and the last [SEP].
+ */
 static double
 soft_weight(const DbertPass *pass)
 {
@@ -208,7 +218,10 @@ soft_weight(const DbertPass *pass)
 	return weight;
 }
 
-/* Whether token i, of text *b or a later one, is neither its text's first nor its last. */
+/*
+ * Whether token i, of text *b or a later one, is neither its text's first nor
+ * its last.
+ */
 static bool
 is_inner(const DbertPass *pass, int i, int *b)
 {
@@ -217,11 +230,15 @@ is_inner(const DbertPass *pass, int i, int *b)
 	return i > pass->batch->cu[*b] && i < pass->batch->cu[*b + 1] - 1;
 }
 
-/* What a loss is multiplied by to be its share in the whole, weight being its mean's denominator. */
+/*
+ * What a loss is multiplied by to be its share in the whole, weight being its
+ * mean's denominator.
+ */
 static double
 share_of(const DbertDistill *d, double part, double weight)
 {
-	return weight > 0 ? part / (d->soft + d->hard + d->cosine + d->hidden + d->attention) / weight : 0;
+	return weight > 0 ? part / (d->soft + d->hard + d->cosine + d->hidden + d->attention) / weight
+					  : 0;
 }
 
 /* soft and hard loss; the logits become the derivative */
@@ -254,7 +271,10 @@ logits_loss(const DbertPass *pass, bool differentiate, double *loss)
 	return dbert_train_poll(&pass->run);
 }
 
-/* Of one text's starts (column 0) or ends: the student's logits become the derivative. */
+/*
+ * Of one text's starts (column 0) or ends: the student's logits become the
+ * derivative.
+ */
 static double
 span_loss(const DbertPass *pass, int text, int column, double share, bool differentiate)
 {
@@ -288,7 +308,8 @@ spans_loss(const DbertPass *pass, bool differentiate, double *loss)
 
 	if (d->soft == 0)
 	{
-		memset(pass->trainer->acts.logits, 0, differentiate ? (size_t) pass->n * 2 * sizeof(float) : 0);
+		memset(pass->trainer->acts.logits, 0,
+			   differentiate ? (size_t) pass->n * 2 * sizeof(float) : 0);
 		return DBERT_OK;
 	}
 	for (int b = 0; b < texts; b++)
@@ -315,8 +336,8 @@ typedef struct StateLoop
 } StateLoop;
 
 /*
- * cosine (1 - x y / |x| |y|), its derivative cosine (x (x y) / |x|^2 - y) / |x| |y|;
- * squares |x - y|^2, its derivative 2 squares (x - y)
+ * cosine (1 - x y / |x| |y|), its derivative cosine (x (x y) / |x|^2 - y) / |x|
+ * |y|; squares |x - y|^2, its derivative 2 squares (x - y)
  */
 static DbertStatus
 state_row(void *ctx, int row, int worker)
@@ -338,8 +359,9 @@ state_row(void *ctx, int row, int worker)
 	}
 	s->sums[row] = s->cosine * (1 - xy / sqrt(xx * yy)) + s->squares * dd;
 	for (int j = 0; s->dx != NULL && j < s->c; j++)
-		s->dx[(size_t) row * s->c + j] = (float) (s->cosine * (x[j] * (xy / xx) - y[j]) / sqrt(xx * yy) +
-												  s->squares * 2 * ((double) x[j] - y[j]));
+		s->dx[(size_t) row * s->c + j] =
+			(float) (s->cosine * (x[j] * (xy / xx) - y[j]) / sqrt(xx * yy) +
+					 s->squares * 2 * ((double) x[j] - y[j]));
 	return DBERT_OK;
 }
 
@@ -358,15 +380,21 @@ project(const DbertPass *pass, const float *x, int rows, const float **projected
 /* Rows that take a few milliseconds. */
 #define ROWS_WORK (1000 * 1000)
 
-/* The states x[N, C] after so many layers: their loss is added to *loss, its derivative by them written to dx[N, C']. */
+/*
+ * The states x[N, C] after so many layers: their loss is added to *loss, its
+ * derivative by them written to dx[N, C'].
+ */
 static DbertStatus
 compare_states(const DbertPass *pass, int layers, const float *x, double *loss, float *dx)
 {
 	const DbertDistill *d = distill_of(pass);
 	const DbertTrainer *t = pass->trainer;
 	bool		last = layers == t->config.layers;
-	StateLoop	s = {
-		.y = pass->batch->states[layers - 1],.c = t->config.embedding,.sums = t->acts.row_sums,.dx = dx,
+	StateLoop s = {
+		.y = pass->batch->states[layers - 1],
+		.c = t->config.embedding,
+		.sums = t->acts.row_sums,
+		.dx = dx,
 		.cosine = last ? share_of(d, d->cosine, pass->n) : 0,
 		.squares = share_of(d, d->hidden, (double) pass->n * t->config.layers * t->config.embedding)
 	};
@@ -398,8 +426,9 @@ add(float *sum, const float *x, size_t n)
 }
 
 /*
- * The derivative of compare_states by x in dx, beta times what is there
- * added; so with the matrix's gradient, which the vectors of texts begin, or the last layer, the first to come.
+ * The derivative of compare_states by x in dx, beta times what is there added;
+ * so with the matrix's gradient, which the vectors of texts begin, or the last
+ * layer, the first to come.
  */
 static DbertStatus
 states_backward(const DbertPass *pass, int layers, const float *x, float *dx, float beta)
@@ -409,10 +438,17 @@ states_backward(const DbertPass *pass, int layers, const float *x, float *dx, fl
 			   *g = &t->params.g.dense;
 	float	   *dy = t->acts.dprojected;
 	double		unused = 0;
-	DbertProduct dw = {
-		.ta = true,.m = w->n,.n = w->k,.k = pass->n,.a = dy,.lda = w->n,.b = x,.ldb = w->k,
-		.beta = layers == t->config.layers && !is_embedding(pass) ? 0 : 1,.c = (float *) g->w,.ldc = w->k
-	};
+	DbertProduct dw = { .ta = true,
+						.m = w->n,
+						.n = w->k,
+						.k = pass->n,
+						.a = dy,
+						.lda = w->n,
+						.b = x,
+						.ldb = w->k,
+						.beta = layers == t->config.layers && !is_embedding(pass) ? 0 : 1,
+						.c = (float *) g->w,
+						.ldc = w->k };
 
 	DBERT_TRY(compare_states(pass, layers, x, &unused, dy));
 	if (t->config.dense)
@@ -429,7 +465,10 @@ states_backward(const DbertPass *pass, int layers, const float *x, float *dx, fl
 
 /* ---- embeddings ---- */
 
-/* logits[B] = cosines of the vectors with the teacher's; dy[B, C'] the derivative of the loss, or NULL */
+/*
+ * logits[B] = cosines of the vectors with the teacher's; dy[B, C'] the
+ * derivative of the loss, or NULL
+ */
 static DbertStatus
 compare_vectors(const DbertPass *pass, double *loss, float *dy)
 {
@@ -452,7 +491,10 @@ compare_vectors(const DbertPass *pass, double *loss, float *dy)
 	return DBERT_OK;
 }
 
-/* dd by the vectors, the matrix's gradient with it, and what both make of the rows. */
+/*
+ * dd by the vectors, the matrix's gradient with it, and what both make of the
+ * rows.
+ */
 static DbertStatus
 vectors_backward(const DbertPass *pass, float *dx)
 {
@@ -489,18 +531,23 @@ count_scores(const DbertPass *pass)
 	return scores * pass->trainer->config.heads;
 }
 
-/* The layer's loss is added to *loss, its derivative to dq and dkv, unless they are NULL. */
+/*
+ * The layer's loss is added to *loss, its derivative to dq and dkv, unless they
+ * are NULL.
+ */
 static DbertStatus
 compare_attention(const DbertPass *pass, int layer, double *loss, float *dq, float *dkv)
 {
 	const DbertDistill *d = distill_of(pass);
 	const DbertTrainer *t = pass->trainer;
 	DbertSelfAttention s = dbert_pass_attention(pass, layer);
-	DbertScoreMatch match = {
-		.queries_keys = pass->batch->queries_keys[layer],.hidden = d->teacher_hidden,
-		.share = share_of(d, d->attention, count_scores(pass) * t->config.layers),.sums = t->acts.head_sums,
-		.dq = dq,.dkv = dkv
-	};
+	DbertScoreMatch match = { .queries_keys = pass->batch->queries_keys[layer],
+							  .hidden = d->teacher_hidden,
+							  .share =
+								  share_of(d, d->attention, count_scores(pass) * t->config.layers),
+							  .sums = t->acts.head_sums,
+							  .dq = dq,
+							  .dkv = dkv };
 
 	DBERT_TRY(dbert_self_attention_match(&pass->run, &s, &match));
 	for (int i = 0; i < s.n_texts * s.heads; i++)
@@ -521,7 +568,8 @@ attention_backward(const DbertPass *pass, int layer, float *dq, float *dkv)
 {
 	double		unused = 0;
 
-	return distill_of(pass)->attention > 0 ? compare_attention(pass, layer, &unused, dq, dkv) : DBERT_OK;
+	return distill_of(pass)->attention > 0 ? compare_attention(pass, layer, &unused, dq, dkv)
+										   : DBERT_OK;
 }
 
 /* ---- the whole ---- */
@@ -535,7 +583,8 @@ head_loss(const DbertPass *pass, bool differentiate, double *loss)
 	if (is_embedding(pass))
 		return compare_vectors(pass, loss, NULL);
 	if (is_masked(pass))
-		return dbert_masked_loss(pass, share_of(d, d->soft, masked), share_of(d, d->hard, masked), differentiate, loss);
+		return dbert_masked_loss(pass, share_of(d, d->soft, masked), share_of(d, d->hard, masked),
+								 differentiate, loss);
 	return pass->trainer->options.head == DBERT_HEAD_SPAN ? spans_loss(pass, differentiate, loss) :
 		logits_loss(pass, differentiate, loss);
 }
@@ -596,4 +645,5 @@ between(const DbertPass *pass, int layers, float *dx)
 	return states_backward(pass, layers, pass->trainer->acts.layers[layers].x, dx, 1);
 }
 
-const DbertObjective dbert_distill = {place, forward, loss_of_pass, backward, between, attention_backward};
+const DbertObjective dbert_distill = { place,    forward, loss_of_pass,
+									   backward, between, attention_backward };

@@ -14,8 +14,8 @@
  * greater number), or as they are (mean squared error).
  *
  * Sources: van den Oord et al. 2018 (arXiv:1807.03748); Henderson et al. 2017
- * (arXiv:1705.00652), section 4.4; Reimers and Gurevych 2019 (arXiv:1908.10084);
- * Su 2022 (https://kexue.fm/archives/8847), CoSENT.
+ * (arXiv:1705.00652), section 4.4; Reimers and Gurevych 2019
+ * (arXiv:1908.10084); Su 2022 (https://kexue.fm/archives/8847), CoSENT.
  */
 #include "train/trainer.h"
 
@@ -97,8 +97,8 @@ pool_part(void *ctx, int part, int worker)
 DbertStatus
 dbert_embedding_forward(const DbertPass *pass)
 {
-	return dbert_train_parallel(&pass->run, dbert_train_parts(pass->batch->n_texts, PART_TEXTS), 1, pool_part,
-							(void *) pass);
+	return dbert_train_parallel(&pass->run, dbert_train_parts(pass->batch->n_texts, PART_TEXTS), 1,
+								pool_part, (void *) pass);
 }
 
 /* Each row's share of (dd - (dd d) d) / length */
@@ -145,7 +145,8 @@ dbert_embedding_backward(const DbertPass *pass, float *dx)
 {
 	Spread		s = {pass, dx};
 
-	return dbert_train_parallel(&pass->run, dbert_train_parts(pass->batch->n_texts, PART_TEXTS), 1, spread_part, &s);
+	return dbert_train_parallel(&pass->run, dbert_train_parts(pass->batch->n_texts, PART_TEXTS), 1,
+								spread_part, &s);
 }
 
 /* ---- losses ---- */
@@ -156,7 +157,7 @@ typedef struct Pairs
 	int			n;
 	bool		differentiate;
 	const float *numbers;		/* [n], or NULL */
-	float	   *table;			/* [n, n] cosines of first and second texts; then the derivative by them */
+	float *table; /* [n, n] cosines of first and second texts; then the derivative by them */
 	float	   *margins;		/* [n] */
 	double	   *terms;			/* [n] the loss */
 	double	   *up;				/* [n] of CoSENT: exp(SCALE cos), */
@@ -168,14 +169,15 @@ same_text(const DbertTrainBatch *b, int x, int y)
 {
 	int			n = b->cu[x + 1] - b->cu[x];
 
-	return n == b->cu[y + 1] - b->cu[y] && memcmp(b->ids + b->cu[x], b->ids + b->cu[y], n * sizeof(*b->ids)) == 0;
+	return n == b->cu[y + 1] - b->cu[y] &&
+		   memcmp(b->ids + b->cu[x], b->ids + b->cu[y], n * sizeof(*b->ids)) == 0;
 }
 
 static bool
 share_a_text(const DbertTrainBatch *b, int i, int j)
 {
-	return same_text(b, 2 * i, 2 * j) || same_text(b, 2 * i + 1, 2 * j + 1) || same_text(b, 2 * i, 2 * j + 1) ||
-		same_text(b, 2 * i + 1, 2 * j);
+	return same_text(b, 2 * i, 2 * j) || same_text(b, 2 * i + 1, 2 * j + 1) ||
+		   same_text(b, 2 * i, 2 * j + 1) || same_text(b, 2 * i + 1, 2 * j);
 }
 
 /*
@@ -213,7 +215,10 @@ rank_part(void *ctx, int part, int worker)
 	return DBERT_OK;
 }
 
-/* first and second texts' vectors, or the derivatives by them, as matrices [n, C] with gaps */
+/*
+ * first and second texts' vectors, or the derivatives by them, as matrices [n,
+ * C] with gaps
+ */
 static DbertStatus
 contrastive(Pairs *p, double *loss)
 {
@@ -222,13 +227,35 @@ contrastive(Pairs *p, double *loss)
 	int			c = t->config.hidden;
 	float	   *d = t->acts.d,
 			   *dd = t->acts.dd;
-	DbertProduct cosines = {
-		.tb = true,.m = p->n,.n = p->n,.k = c,.a = d,.lda = 2 * c,.b = d + c,.ldb = 2 * c,.c = p->table,.ldc = p->n
-	};
-	DbertProduct first = {.m = p->n,.n = c,.k = p->n,.a = p->table,.lda = p->n,.b = d + c,.ldb = 2 * c,.c = dd,.ldc = 2 * c};
-	DbertProduct second = {
-		.ta = true,.m = p->n,.n = c,.k = p->n,.a = p->table,.lda = p->n,.b = d,.ldb = 2 * c,.c = dd + c,.ldc = 2 * c
-	};
+	DbertProduct cosines = { .tb = true,
+							 .m = p->n,
+							 .n = p->n,
+							 .k = c,
+							 .a = d,
+							 .lda = 2 * c,
+							 .b = d + c,
+							 .ldb = 2 * c,
+							 .c = p->table,
+							 .ldc = p->n };
+	DbertProduct first = { .m = p->n,
+						   .n = c,
+						   .k = p->n,
+						   .a = p->table,
+						   .lda = p->n,
+						   .b = d + c,
+						   .ldb = 2 * c,
+						   .c = dd,
+						   .ldc = 2 * c };
+	DbertProduct second = { .ta = true,
+							.m = p->n,
+							.n = c,
+							.k = p->n,
+							.a = p->table,
+							.lda = p->n,
+							.b = d,
+							.ldb = 2 * c,
+							.c = dd + c,
+							.ldc = 2 * c };
 
 	DBERT_TRY(dbert_product(run, &cosines));
 	DBERT_TRY(dbert_train_parallel(run, dbert_train_parts(p->n, PART_PAIRS), 1, rank_part, p));
@@ -241,7 +268,10 @@ contrastive(Pairs *p, double *loss)
 	return dbert_product(run, &second);
 }
 
-/* terms = the derivative of the sum of exponentials by each cosine; the sum itself grows by its share */
+/*
+ * terms = the derivative of the sum of exponentials by each cosine; the sum
+ * itself grows by its share
+ */
 static double
 order_pair(const Pairs *p, int i)
 {
@@ -294,7 +324,10 @@ squared_error(Pairs *p, double *loss)
 	return DBERT_OK;
 }
 
-/* margins = the pairs' cosines; each vector's derivative is the other one of the pair times that of the cosine */
+/*
+ * margins = the pairs' cosines; each vector's derivative is the other one of
+ * the pair times that of the cosine
+ */
 static DbertStatus
 similarity(Pairs *p, double *loss)
 {
@@ -310,7 +343,8 @@ similarity(Pairs *p, double *loss)
 			sum += (double) d[j] * d[c + j];
 		p->margins[i] = (float) sum;
 	}
-	DBERT_TRY(t->options.embedding_loss == DBERT_LOSS_COSINE ? squared_error(p, loss) : cosent(p, loss));
+	DBERT_TRY(t->options.embedding_loss == DBERT_LOSS_COSINE ? squared_error(p, loss)
+															 : cosent(p, loss));
 	for (int i = 0; i < p->n && p->differentiate; i++)
 	{
 		const float *d = t->acts.d + 2 * i * c;
@@ -330,16 +364,24 @@ loss_of_pairs(const DbertPass *pass, bool differentiate, double *loss, double *w
 {
 	const DbertTrainer *t = pass->trainer;
 	int			n = pass->batch->n_texts / 2;
-	Pairs		p = {
-		.pass = pass,.n = n,.differentiate = differentiate,.numbers = pass->batch->targets,.table = t->acts.block,
-		.margins = t->acts.logits,.terms = t->acts.terms,.up = t->acts.terms + n,.down = t->acts.terms + 2 * n
-	};
+	Pairs p = { .pass = pass,
+				.n = n,
+				.differentiate = differentiate,
+				.numbers = pass->batch->targets,
+				.table = t->acts.block,
+				.margins = t->acts.logits,
+				.terms = t->acts.terms,
+				.up = t->acts.terms + n,
+				.down = t->acts.terms + 2 * n };
 
 	*weight = n;
 	DBERT_TRY(p.numbers != NULL ? similarity(&p, loss) : contrastive(&p, loss));
 	if (!isfinite(*loss))
-		return dbert_fail(pass->run.err, DBERT_E_INVALID, "the loss is no longer finite: training has diverged");
+		return dbert_fail(pass->run.err, DBERT_E_INVALID,
+						  "the loss is no longer finite: training has diverged");
 	return DBERT_OK;
 }
 
-const DbertObjective dbert_embedding = {place, dbert_embedding_forward, loss_of_pairs, dbert_embedding_backward, NULL, NULL};
+const DbertObjective dbert_embedding = { place,         dbert_embedding_forward,
+										 loss_of_pairs, dbert_embedding_backward,
+										 NULL,          NULL };

@@ -1,5 +1,6 @@
 /*
- * maskedlm.c -- an objective: the tokens that were there before they were masked.
+ * maskedlm.c -- an objective: the tokens that were there before they were
+ * masked.
  *
  * Over each masked row stands a distribution over the vocabulary, so the
  * logits are the largest array of the training and most of the head's time.
@@ -30,7 +31,10 @@
 #include <math.h>
 #include <string.h>
 
-/* Masked rows of a block at most; each block packs the decoder anew for its products. */
+/*
+ * Masked rows of a block at most; each block packs the decoder anew for its
+ * products.
+ */
 #define BLOCK 384
 
 /* Columns of a block that a part takes: four cache lines of each row. */
@@ -66,8 +70,8 @@ dbert_masked_forward(const DbertPass *pass, const float *hidden)
 
 	DBERT_TRY(dbert_linear_forward(run, &w->head_dense, hidden, rows, a->z));
 	DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, rows, c, a->head_xhat));
-	return dbert_norm_forward(run, &w->head_norm, a->head_xhat, rows, c, t->config.norm_eps, a->head_xhat,
-							  a->head_rstd, a->d);
+	return dbert_norm_forward(run, &w->head_norm, a->head_xhat, rows, c, t->config.norm_eps,
+							  a->head_xhat, a->head_rstd, a->d);
 }
 
 DbertStatus
@@ -81,8 +85,8 @@ dbert_masked_backward(const DbertPass *pass, const float *hidden, float *dx)
 	int			c = t->config.hidden,
 				rows = pass->batch->n_masked;
 
-	DBERT_TRY(dbert_norm_backward(run, &w->head_norm, &g->head_norm, a->head_xhat, a->head_rstd, a->dd, rows, c,
-								  a->dd));
+	DBERT_TRY(dbert_norm_backward(run, &w->head_norm, &g->head_norm, a->head_xhat, a->head_rstd,
+								  a->dd, rows, c, a->dd));
 	DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, rows, c, a->head_xhat));
 	DBERT_TRY(dbert_act_backward(run, w->head_act, a->z, a->head_xhat, a->dd, rows, c, a->z));
 	return dbert_linear_backward(run, &w->head_dense, &g->head_dense, hidden, a->z, rows, dx, 0);
@@ -98,7 +102,7 @@ typedef struct Block
 	int			m;				/* its rows: columns of x */
 	int			vocab;
 	const int32_t *classes;		/* [m] */
-	float	   *x;				/* [V, m] logits; then exp(logit - greatest), less the sum at the class */
+	float *x; /* [V, m] logits; then exp(logit - greatest), less the sum at the class */
 	const float *bias;			/* [V] */
 	bool		differentiate;
 	double		hard;			/* shares of a row's losses in the whole */
@@ -290,11 +294,15 @@ top_derivative(const Columns *c, int j)
 	const float *log_q = b->answers + (size_t) (c->first + j) * (b->top + 1);
 
 	for (int k = 0; k < b->top; k++)
-		*logit_of(c, j, ids[k]) = (float) (b->hard * exp(c->top[j][k]) / c->sum[j] + b->soft * b->temperature *
-										   (exp(c->top[j][k] / b->temperature) / c->soft_sum[j] - exp(log_q[k])));
+		*logit_of(c, j, ids[k]) =
+			(float) (b->hard * exp(c->top[j][k]) / c->sum[j] +
+					 b->soft * b->temperature *
+						 (exp(c->top[j][k] / b->temperature) / c->soft_sum[j] - exp(log_q[k])));
 }
 
-/* As columns_part, but with the soft loss; x becomes the derivative as it is. */
+/*
+ * As columns_part, but with the soft loss; x becomes the derivative as it is.
+ */
 static DbertStatus
 soft_columns_part(void *ctx, int part, int worker)
 {
@@ -311,7 +319,8 @@ soft_columns_part(void *ctx, int part, int worker)
 	sum_columns(&c);
 	for (int j = 0; j < c.n; j++)
 	{
-		b->losses[c.first + j] = b->soft * soft_loss(&c, j) + b->hard * (log(c.sum[j]) - b->margins[c.first + j]);
+		b->losses[c.first + j] =
+			b->soft * soft_loss(&c, j) + b->hard * (log(c.sum[j]) - b->margins[c.first + j]);
 		b->scale[c.first + j] = 1;
 	}
 	if (!b->differentiate)
@@ -354,7 +363,8 @@ bias_part(void *ctx, int part, int worker)
 				end = first + PART_ROWS < b->vocab ? first + PART_ROWS : b->vocab;
 
 	for (int v = first; v < end; v++)
-		b->dbias[v] = (b->more ? b->dbias[v] : 0) + scaled_sum(b->x + (size_t) v * b->m, b->scale, b->m);
+		b->dbias[v] =
+			(b->more ? b->dbias[v] : 0) + scaled_sum(b->x + (size_t) v * b->m, b->scale, b->m);
 	return DBERT_OK;
 }
 
@@ -378,7 +388,8 @@ decoder_gradient(const Block *b, const float *scaled)
 	};
 
 	DBERT_TRY(dbert_product(b->run, &p));
-	return dbert_train_parallel(b->run, dbert_train_parts(b->vocab, PART_ROWS), 4, bias_part, (void *) b);
+	return dbert_train_parallel(b->run, dbert_train_parts(b->vocab, PART_ROWS), 4, bias_part,
+								(void *) b);
 }
 
 /* dd[m, C] = dlogits' W, the scale afterwards */
@@ -386,9 +397,16 @@ static DbertStatus
 input_gradient(const Block *b, float *dd)
 {
 	const DbertLinear *w = &b->trainer->params.w.head_out;
-	DbertProduct p = {
-		.ta = true,.m = b->m,.n = w->k,.k = b->vocab,.a = b->x,.lda = b->m,.b = w->w,.ldb = w->k,.c = dd,.ldc = w->k
-	};
+	DbertProduct p = { .ta = true,
+					   .m = b->m,
+					   .n = w->k,
+					   .k = b->vocab,
+					   .a = b->x,
+					   .lda = b->m,
+					   .b = w->w,
+					   .ldb = w->k,
+					   .c = dd,
+					   .ldc = w->k };
 
 	DBERT_TRY(dbert_product(b->run, &p));
 	scale_rows(dd, b->scale, b->m, w->k, dd);
@@ -403,14 +421,22 @@ run_block(Block *b)
 	const DbertLinear *w = &b->trainer->params.w.head_out;
 	float	   *d = a->d + (size_t) b->first * w->k,
 			   *scaled = a->t;
-	DbertProduct p = {
-		.tb = true,.m = b->vocab,.n = b->m,.k = w->k,.a = w->w,.lda = w->k,.b = d,.ldb = w->k,.c = b->x,.ldc = b->m
-	};
+	DbertProduct p = { .tb = true,
+					   .m = b->vocab,
+					   .n = b->m,
+					   .k = w->k,
+					   .a = w->w,
+					   .lda = w->k,
+					   .b = d,
+					   .ldb = w->k,
+					   .c = b->x,
+					   .ldc = b->m };
 
 	DBERT_TRY(dbert_product(b->run, &p));
-	DBERT_TRY(b->soft > 0 ?
-			  dbert_train_parallel(b->run, dbert_train_parts(b->m, SOFT_COLUMNS), 1, soft_columns_part, b) :
-			  dbert_train_parallel(b->run, dbert_train_parts(b->m, PART_COLUMNS), 1, columns_part, b));
+	DBERT_TRY(b->soft > 0 ? dbert_train_parallel(b->run, dbert_train_parts(b->m, SOFT_COLUMNS), 1,
+												 soft_columns_part, b)
+						  : dbert_train_parallel(b->run, dbert_train_parts(b->m, PART_COLUMNS), 1,
+												 columns_part, b));
 	if (!b->differentiate)
 		return DBERT_OK;
 	scale_rows(d, b->scale, b->m, w->k, scaled);
@@ -438,11 +464,17 @@ dbert_masked_loss(const DbertPass *pass, double soft, double hard, bool differen
 {
 	const DbertTrainer *t = pass->trainer;
 	const DbertDistill *d = t->options.distill;
-	Block		b = {
-		.trainer = t,.run = &pass->run,.vocab = t->config.vocab,.x = t->acts.block,.bias = t->params.w.head_out.b,
-		.differentiate = differentiate,.hard = hard,.soft = soft,.dbias = (float *) t->params.g.head_out.b,
-		.top = d != NULL ? d->top : 0,.temperature = d != NULL ? d->temperature : 1
-	};
+	Block b = { .trainer = t,
+				.run = &pass->run,
+				.vocab = t->config.vocab,
+				.x = t->acts.block,
+				.bias = t->params.w.head_out.b,
+				.differentiate = differentiate,
+				.hard = hard,
+				.soft = soft,
+				.dbias = (float *) t->params.g.head_out.b,
+				.top = d != NULL ? d->top : 0,
+				.temperature = d != NULL ? d->temperature : 1 };
 	int			rows = pass->batch->n_masked,
 				blocks = dbert_train_parts(rows, BLOCK),
 				size = dbert_train_parts(rows, blocks);
@@ -482,4 +514,5 @@ backward(const DbertPass *pass, float *dx)
 	return dbert_masked_backward(pass, pass->trainer->acts.hidden, dx);
 }
 
-const DbertObjective dbert_masked_lm = {dbert_masked_place, forward, loss_of_pass, backward, NULL, NULL};
+const DbertObjective dbert_masked_lm = { dbert_masked_place, forward, loss_of_pass,
+										 backward,           NULL,    NULL };

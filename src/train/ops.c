@@ -13,7 +13,10 @@
 /* Parts of either kind, and of columns, between two polls. */
 #define ROW_PARTS 4
 
-/* Lanes that are packed, rows and columns that are multiplied as one part: multiples of every table's panels. */
+/*
+ * Lanes that are packed, rows and columns that are multiplied as one part:
+ * multiples of every table's panels.
+ */
 #define PART_LANES 96
 #define PART_COLUMNS 384
 
@@ -73,7 +76,8 @@ static DbertStatus
 loop_rows(Rows *rows, DbertWork work)
 {
 	rows->step = PART_ELEMENTS / rows->n + 1;
-	return dbert_train_parallel(rows->run, dbert_train_parts(rows->m, rows->step), ROW_PARTS, work, rows);
+	return dbert_train_parallel(rows->run, dbert_train_parts(rows->m, rows->step), ROW_PARTS, work,
+								rows);
 }
 
 /* First element and number of elements of a part. */
@@ -159,9 +163,10 @@ multiply_part(void *ctx, int part, int worker)
 	size_t		i = (size_t) row * PART_LANES,
 				j = (size_t) column * PART_COLUMNS;
 
-	b->kernels->multiply(b->c + i * b->p->ldc + j, b->p->ldc, b->left + i * b->k, b->right + j * b->k,
-						 b->bias != NULL ? b->bias + j : NULL, b->add, part_lanes(b->m, row, PART_LANES),
-						 part_lanes(b->n, column, PART_COLUMNS), b->k);
+	b->kernels->multiply(b->c + i * b->p->ldc + j, b->p->ldc, b->left + i * b->k,
+						 b->right + j * b->k, b->bias != NULL ? b->bias + j : NULL, b->add,
+						 part_lanes(b->m, row, PART_LANES), part_lanes(b->n, column, PART_COLUMNS),
+						 b->k);
 	return DBERT_OK;
 }
 
@@ -181,14 +186,20 @@ run_block(const DbertTrainRun *run, Block *b)
 static Block
 block_at(const DbertTrainRun *run, const DbertProduct *p, size_t i, size_t j, size_t l)
 {
-	Block		b = {
-		.kernels = run->kernels->train,.p = p,.m = min_int(DBERT_PRODUCT_LANES, p->m - (int) i),
-		.n = min_int(DBERT_PRODUCT_LANES, p->n - (int) j),.k = min_int(DBERT_PRODUCT_DEPTH, p->k - (int) l),
-		.a = p->a + (p->ta ? l * p->lda + i : i * p->lda + l),.b = p->b + (p->tb ? j * p->ldb + l : l * p->ldb + j),
-		.bias = p->bias != NULL && l == 0 ? p->bias + j : NULL,.add = l > 0 || p->beta != 0,
-		.c = p->c + i * p->ldc + j,.left = run->packed,.right = run->packed + DBERT_PRODUCT_SCRATCH / 2,
-		.sums = p->sums != NULL && j == 0 ? p->sums + i : NULL,.add_sums = l > 0
-	};
+	Block b = { .kernels = run->kernels->train,
+				.p = p,
+				.m = min_int(DBERT_PRODUCT_LANES, p->m - (int) i),
+				.n = min_int(DBERT_PRODUCT_LANES, p->n - (int) j),
+				.k = min_int(DBERT_PRODUCT_DEPTH, p->k - (int) l),
+				.a = p->a + (p->ta ? l * p->lda + i : i * p->lda + l),
+				.b = p->b + (p->tb ? j * p->ldb + l : l * p->ldb + j),
+				.bias = p->bias != NULL && l == 0 ? p->bias + j : NULL,
+				.add = l > 0 || p->beta != 0,
+				.c = p->c + i * p->ldc + j,
+				.left = run->packed,
+				.right = run->packed + DBERT_PRODUCT_SCRATCH / 2,
+				.sums = p->sums != NULL && j == 0 ? p->sums + i : NULL,
+				.add_sums = l > 0 };
 
 	return b;
 }
@@ -208,7 +219,8 @@ dbert_product(const DbertTrainRun *run, const DbertProduct *p)
 }
 
 DbertStatus
-dbert_linear_forward(const DbertTrainRun *run, const DbertLinear *w, const float *x, int m, float *y)
+dbert_linear_forward(const DbertTrainRun *run, const DbertLinear *w, const float *x, int m,
+					 float *y)
 {
 	DbertProduct p = {
 		.tb = true,.m = m,.n = w->n,.k = w->k,.a = x,.lda = w->k,.b = w->w,.ldb = w->k,
@@ -264,18 +276,20 @@ columns_part(void *ctx, int part, int worker)
 	int			first = part * DBERT_SUM_COLUMNS;
 
 	s->kernels->sum_columns(s->sum + first, s->dot ? s->dot + first : NULL, s->x + first,
-							s->y ? s->y + first : NULL, s->n, s->m, min_int(DBERT_SUM_COLUMNS, s->n - first));
+							s->y ? s->y + first : NULL, s->n, s->m,
+							min_int(DBERT_SUM_COLUMNS, s->n - first));
 	return DBERT_OK;
 }
 
 /* sum[j] of x[i,j] and, with y, dot[j] of x[i,j] y[i,j] */
 static DbertStatus
-sum_columns(const DbertTrainRun *run, const float *x, const float *y, int m, int n, const float *sum,
-			const float *dot)
+sum_columns(const DbertTrainRun *run, const float *x, const float *y, int m, int n,
+			const float *sum, const float *dot)
 {
 	Columns		s = {run->kernels->train, x, y, m, n, (float *) sum, (float *) dot};
 
-	return dbert_train_parallel(run, dbert_train_parts(n, DBERT_SUM_COLUMNS), ROW_PARTS, columns_part, &s);
+	return dbert_train_parallel(run, dbert_train_parts(n, DBERT_SUM_COLUMNS), ROW_PARTS,
+								columns_part, &s);
 }
 
 /* ---- layer norm ---- */
@@ -300,8 +314,9 @@ norm_forward_part(void *ctx, int part, int worker)
 }
 
 DbertStatus
-dbert_residual_norm_forward(const DbertTrainRun *run, const DbertNorm *w, const DbertDropout *d, const float *x,
-							const float *r, int m, int c, float eps, float *xhat, float *rstd, float *y)
+dbert_residual_norm_forward(const DbertTrainRun *run, const DbertNorm *w, const DbertDropout *d,
+							const float *x, const float *r, int m, int c, float eps, float *xhat,
+							float *rstd, float *y)
 {
 	Rows		rows = {
 		.run = run,.m = m,.n = c,.x = x,.y = y,.norm = w,.eps = eps,.xhat = xhat,.rstd = rstd,
@@ -312,8 +327,8 @@ dbert_residual_norm_forward(const DbertTrainRun *run, const DbertNorm *w, const 
 }
 
 DbertStatus
-dbert_norm_forward(const DbertTrainRun *run, const DbertNorm *w, const float *x, int m, int c, float eps,
-				   float *xhat, float *rstd, float *y)
+dbert_norm_forward(const DbertTrainRun *run, const DbertNorm *w, const float *x, int m, int c,
+				   float eps, float *xhat, float *rstd, float *y)
 {
 	return dbert_residual_norm_forward(run, w, NULL, x, NULL, m, c, eps, xhat, rstd, y);
 }
@@ -329,23 +344,31 @@ norm_backward_part(void *ctx, int part, int worker)
 	{
 		DbertDropRow drop;
 
-		r->run->kernels->train->norm_backward(r->y + at, r->dropped ? r->dropped + at : NULL, r->x + at,
-											  r->rstd[at / r->n], r->dy + at, drop_of_row(r, at, &drop),
-											  r->norm->gamma, r->n);
+		r->run->kernels->train->norm_backward(r->y + at, r->dropped ? r->dropped + at : NULL,
+											  r->x + at, r->rstd[at / r->n], r->dy + at,
+											  drop_of_row(r, at, &drop), r->norm->gamma, r->n);
 	}
 	return DBERT_OK;
 }
 
-/* dgamma = sum dy xhat, dbeta = sum dy: before ds, which may lie where dy does */
+/*
+ * dgamma = sum dy xhat, dbeta = sum dy: before ds, which may lie where dy does
+ */
 DbertStatus
 dbert_residual_norm_backward(const DbertTrainRun *run, const DbertNorm *w, const DbertNorm *g,
-							 const DbertDropout *d, const float *xhat, const float *rstd, const float *dy,
-							 int m, int c, float *ds, float *dx)
+							 const DbertDropout *d, const float *xhat, const float *rstd,
+							 const float *dy, int m, int c, float *ds, float *dx)
 {
-	Rows		rows = {
-		.run = run,.m = m,.n = c,.x = xhat,.dy = dy,.y = ds,.norm = w,.rstd = (float *) rstd,.dropout = d,
-		.dropped = dx
-	};
+	Rows rows = { .run = run,
+				  .m = m,
+				  .n = c,
+				  .x = xhat,
+				  .dy = dy,
+				  .y = ds,
+				  .norm = w,
+				  .rstd = (float *) rstd,
+				  .dropout = d,
+				  .dropped = dx };
 
 	if (g != NULL)
 		DBERT_TRY(sum_columns(run, dy, xhat, m, c, g->beta, g->gamma));
@@ -353,8 +376,8 @@ dbert_residual_norm_backward(const DbertTrainRun *run, const DbertNorm *w, const
 }
 
 DbertStatus
-dbert_norm_backward(const DbertTrainRun *run, const DbertNorm *w, const DbertNorm *g, const float *xhat,
-					const float *rstd, const float *dy, int m, int c, float *dx)
+dbert_norm_backward(const DbertTrainRun *run, const DbertNorm *w, const DbertNorm *g,
+					const float *xhat, const float *rstd, const float *dy, int m, int c, float *dx)
 {
 	return dbert_residual_norm_backward(run, w, g, NULL, xhat, rstd, dy, m, c, dx, NULL);
 }
@@ -391,8 +414,8 @@ act_backward_part(void *ctx, int part, int worker)
 }
 
 DbertStatus
-dbert_act_backward(const DbertTrainRun *run, int act, const float *x, const float *y, const float *dy,
-				   int m, int n, float *dx)
+dbert_act_backward(const DbertTrainRun *run, int act, const float *x, const float *y,
+				   const float *dy, int m, int n, float *dx)
 {
 	Rows		rows = {.run = run,.m = m,.n = n,.x = x,.act_y = y,.dy = dy,.y = dx,.act = act};
 

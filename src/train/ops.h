@@ -37,7 +37,8 @@ extern DbertStatus dbert_train_poll(const DbertTrainRun *run);
  * work(ctx, i, worker) for parts 0 .. n-1; each thread does so many of them, a
  * few milliseconds' work, between two polls.
  */
-extern DbertStatus dbert_train_parallel(const DbertTrainRun *run, int n, int between, DbertWork work, void *ctx);
+extern DbertStatus dbert_train_parallel(const DbertTrainRun *run, int n, int between,
+										DbertWork work, void *ctx);
 
 /* How many parts of count make n. */
 static inline int
@@ -82,7 +83,10 @@ extern DbertStatus dbert_product(const DbertTrainRun *run, const DbertProduct *p
 extern DbertStatus dbert_linear_forward(const DbertTrainRun *run, const DbertLinear *w,
 										const float *x, int m, float *y);
 
-/* dW = dy' x, db = sum of dy's rows (g NULL: not wanted); dx = dy W + beta dx (dx NULL: not wanted) */
+/*
+ * dW = dy' x, db = sum of dy's rows (g NULL: not wanted); dx = dy W + beta dx
+ * (dx NULL: not wanted)
+ */
 extern DbertStatus dbert_linear_backward(const DbertTrainRun *run, const DbertLinear *w,
 										 const DbertLinear *g, const float *x, const float *dy,
 										 int m, float *dx, float beta);
@@ -100,12 +104,14 @@ extern DbertStatus dbert_norm_backward(const DbertTrainRun *run, const DbertNorm
 									   const float *dy, int m, int c, float *dx);
 
 /* y[M,N] = act(x); y may be x */
-extern DbertStatus dbert_act_forward(const DbertTrainRun *run, int act, const float *x, int m, int n,
-									 float *y);
+extern DbertStatus dbert_act_forward(const DbertTrainRun *run, int act, const float *x, int m,
+									 int n, float *y);
 
-/* dx = dy act'(x), x and y being the forward's input and output; dx may be dy */
-extern DbertStatus dbert_act_backward(const DbertTrainRun *run, int act, const float *x, const float *y,
-									  const float *dy, int m, int n, float *dx);
+/*
+ * dx = dy act'(x), x and y being the forward's input and output; dx may be dy
+ */
+extern DbertStatus dbert_act_backward(const DbertTrainRun *run, int act, const float *x,
+									  const float *y, const float *dy, int m, int n, float *dx);
 
 /*
  * y[M,N] = x mask / (1 - p), element by element: its own backward.  y may be x.
@@ -119,18 +125,24 @@ extern DbertStatus dbert_dropout_apply(const DbertTrainRun *run, const DbertDrop
  * xhat is made of.  d NULL: nothing is dropped; xhat may be x or r.
  */
 extern DbertStatus dbert_residual_norm_forward(const DbertTrainRun *run, const DbertNorm *w,
-											   const DbertDropout *d, const float *x, const float *r,
-											   int m, int c, float eps, float *xhat, float *rstd, float *y);
-
-/* ds, which is the derivative by r, too, and dx, where dropout leaves any of it; ds may be dy. */
-extern DbertStatus dbert_residual_norm_backward(const DbertTrainRun *run, const DbertNorm *w,
-												const DbertNorm *g, const DbertDropout *d,
-												const float *xhat, const float *rstd, const float *dy,
-												int m, int c, float *ds, float *dx);
+											   const DbertDropout *d, const float *x,
+											   const float *r, int m, int c, float eps, float *xhat,
+											   float *rstd, float *y);
 
 /*
- * exp(x) for x <= 0, within 2 ulp, without branches, for compilers to make vectors of
- * it: 2^n e^r, n the nearest integer to x / ln 2 (Cody and Waite 1980).
+ * ds, which is the derivative by r, too, and dx, where dropout leaves any of
+ * it; ds may be dy.
+ */
+extern DbertStatus dbert_residual_norm_backward(const DbertTrainRun *run, const DbertNorm *w,
+												const DbertNorm *g, const DbertDropout *d,
+												const float *xhat, const float *rstd,
+												const float *dy, int m, int c, float *ds,
+												float *dx);
+
+/*
+ * exp(x) for x <= 0, within 2 ulp, without branches, for compilers to make
+ * vectors of it: 2^n e^r, n the nearest integer to x / ln 2 (Cody and Waite
+ * 1980).
  */
 static inline float
 dbert_exp_negative(float x)
@@ -176,20 +188,27 @@ typedef struct DbertSelfAttention
 	size_t		scratch_floats;
 } DbertSelfAttention;
 
-/* Floats of one thread's scratch for texts of up to t tokens and heads of d columns: three [T, T], two packed operands. */
+/*
+ * Floats of one thread's scratch for texts of up to t tokens and heads of d
+ * columns: three [T, T], two packed operands.
+ */
 static inline size_t
 dbert_self_attention_scratch(size_t t, size_t d)
 {
 	return 3 * t * t + 2 * (t + d + 64) * (t > d ? t : d);
 }
 
-/* context[R, C]: of each head softmax(q k' / sqrt(D)) v, probabilities dropped out */
-extern DbertStatus dbert_self_attention_forward(const DbertTrainRun *run, const DbertSelfAttention *s,
-												float *context);
+/*
+ * context[R, C]: of each head softmax(q k' / sqrt(D)) v, probabilities dropped
+ * out
+ */
+extern DbertStatus dbert_self_attention_forward(const DbertTrainRun *run,
+												const DbertSelfAttention *s, float *context);
 
 /* dq and dkv, laid out like q and kv, from dcontext[R, C] */
-extern DbertStatus dbert_self_attention_backward(const DbertTrainRun *run, const DbertSelfAttention *s,
-												 const float *dcontext, float *dq, float *dkv);
+extern DbertStatus dbert_self_attention_backward(const DbertTrainRun *run,
+												 const DbertSelfAttention *s, const float *dcontext,
+												 float *dq, float *dkv);
 
 /* Scores q k' / sqrt(D) against a teacher's, of all heads of all tokens. */
 typedef struct DbertScoreMatch
@@ -202,7 +221,10 @@ typedef struct DbertScoreMatch
 			   *dkv;
 } DbertScoreMatch;
 
-/* All tokens look (s->queries NULL); the scratch is for heads as wide as the wider ones. */
+/*
+ * All tokens look (s->queries NULL); the scratch is for heads as wide as the
+ * wider ones.
+ */
 extern DbertStatus dbert_self_attention_match(const DbertTrainRun *run, const DbertSelfAttention *s,
 											  const DbertScoreMatch *match);
 

@@ -53,8 +53,10 @@ DbertStatus
 dbert_params_plan(const DbertTrainer *trainer, const DbertAllocator *alloc, DbertParams *params,
 				  DbertError *err)
 {
-	DBERT_TRY(dbert_slots_plan(&trainer->config, trainer->tied, &dbert_kernels_scalar, alloc, &params->slots, err));
-	DBERT_TRY(dbert_slots_plan(&trainer->config, trainer->tied, &dbert_kernels_scalar, alloc, &params->learning, err));
+	DBERT_TRY(dbert_slots_plan(&trainer->config, trainer->tied, &dbert_kernels_scalar, alloc,
+							   &params->slots, err));
+	DBERT_TRY(dbert_slots_plan(&trainer->config, trainer->tied, &dbert_kernels_scalar, alloc,
+							   &params->learning, err));
 	leave_out_frozen(trainer, &params->learning);
 	return DBERT_OK;
 }
@@ -77,8 +79,8 @@ same_labels(const DbertTrainer *trainer)
 
 /* Matrices at random, norms 1, biases 0. */
 static DbertStatus
-begin_slot(const DbertTrainer *trainer, const DbertSlot *slot, int number, float *out, const DbertPoll *poll,
-		   DbertError *err)
+begin_slot(const DbertTrainer *trainer, const DbertSlot *slot, int number, float *out,
+		   const DbertPoll *poll, DbertError *err)
 {
 	size_t		count = (size_t) slot->rows * slot->cols;
 	uint64_t	key = dbert_random_key(trainer->options.seed, STREAM_INIT, number);
@@ -88,14 +90,15 @@ begin_slot(const DbertTrainer *trainer, const DbertSlot *slot, int number, float
 	{
 		if (i % POLL_NUMBERS == 0 && dbert_stopped(poll))
 			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
-		out[i] = dbert_slot_is_matrix(slot) ? (float) (INIT_STD * dbert_random_normal(key, i)) : vector;
+		out[i] =
+			dbert_slot_is_matrix(slot) ? (float) (INIT_STD * dbert_random_normal(key, i)) : vector;
 	}
 	return DBERT_OK;
 }
 
 static DbertStatus
-load_slot(DbertTrainer *trainer, const DbertSlot *slot, int number, void *block, const DbertPoll *poll,
-		  DbertError *err)
+load_slot(DbertTrainer *trainer, const DbertSlot *slot, int number, void *block,
+		  const DbertPoll *poll, DbertError *err)
 {
 	float	   *out = (float *) ((char *) trainer->params.values + slot->offset);
 
@@ -105,7 +108,8 @@ load_slot(DbertTrainer *trainer, const DbertSlot *slot, int number, void *block,
 		return begin_slot(trainer, slot, number, out, poll, err);
 	for (int part = 0; part < slot->n_parts; part++)
 	{
-		DBERT_TRY(dbert_tensor_read(&trainer->base->pack->source, slot->parts[part], out, block, poll, err));
+		DBERT_TRY(dbert_tensor_read(&trainer->base->pack->source, slot->parts[part], out, block,
+									poll, err));
 		out += slot->parts[part]->count;
 	}
 	return DBERT_OK;

@@ -1,5 +1,6 @@
 /*
- * pass.c -- the network forward and backward: embeddings and layers; the head is the objective's.
+ * pass.c -- the network forward and backward: embeddings and layers; the head
+ * is the objective's.
  *
  * Each backward stands below its forward, undoing it line by line.  Dropout is
  * where transformers' models have it; p is the same everywhere.  The forward of
@@ -20,13 +21,15 @@ DbertDropout
 dbert_pass_dropout(const DbertPass *pass, DbertDropSite site, int layer)
 {
 	const DbertTrainer *t = pass->trainer;
-	uint64_t	key = dbert_random_key(t->options.seed, STREAM_DROPOUT + t->step, (uint64_t) layer * 8 + site);
+	uint64_t key =
+		dbert_random_key(t->options.seed, STREAM_DROPOUT + t->step, (uint64_t) layer * 8 + site);
 
 	return dbert_dropout(key, pass->training ? t->options.dropout : 0);
 }
 
 DbertStatus
-dbert_pass_drop(const DbertPass *pass, DbertDropSite site, int layer, const float *x, int m, float *y)
+dbert_pass_drop(const DbertPass *pass, DbertDropSite site, int layer, const float *x, int m,
+				float *y)
 {
 	DbertDropout d = dbert_pass_dropout(pass, site, layer);
 
@@ -120,8 +123,9 @@ embed_forward(const DbertPass *pass)
 	DbertActs  *a = &t->acts;
 
 	DBERT_TRY(add_embeddings(pass, a->xhat0));
-	DBERT_TRY(dbert_norm_forward(&pass->run, &t->params.w.embed_norm, a->xhat0, pass->n, t->config.hidden,
-								 t->config.norm_eps, a->xhat0, a->rstd0, a->layers[0].x));
+	DBERT_TRY(dbert_norm_forward(&pass->run, &t->params.w.embed_norm, a->xhat0, pass->n,
+								 t->config.hidden, t->config.norm_eps, a->xhat0, a->rstd0,
+								 a->layers[0].x));
 	return dbert_pass_drop(pass, DBERT_DROP_EMBEDDING, 0, a->layers[0].x, pass->n, a->layers[0].x);
 }
 
@@ -132,7 +136,10 @@ add_row(float *sum, const float *x, size_t c)
 		sum[j] += x[j];
 }
 
-/* The rows of word, position and type that were read get dx; all others 0, but for what a decoder gave word. */
+/*
+ * The rows of word, position and type that were read get dx; all others 0, but
+ * for what a decoder gave word.
+ */
 static DbertStatus
 embed_backward(const DbertPass *pass, float *dx)
 {
@@ -142,8 +149,8 @@ embed_backward(const DbertPass *pass, float *dx)
 	size_t		c = t->config.hidden;
 
 	DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_EMBEDDING, 0, dx, pass->n, dx));
-	DBERT_TRY(dbert_norm_backward(&pass->run, &t->params.w.embed_norm, &g->embed_norm, t->acts.xhat0,
-								  t->acts.rstd0, dx, pass->n, (int) c, dx));
+	DBERT_TRY(dbert_norm_backward(&pass->run, &t->params.w.embed_norm, &g->embed_norm,
+								  t->acts.xhat0, t->acts.rstd0, dx, pass->n, (int) c, dx));
 	if (!t->tied)
 		DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->word, t->config.vocab, (int) c));
 	DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->position, t->config.positions, (int) c));
@@ -157,7 +164,8 @@ embed_backward(const DbertPass *pass, float *dx)
 			add_row((float *) g->word + batch->ids[i] * c, dx + i * c, c);
 			add_row((float *) g->position + (i - batch->cu[b]) * c, dx + i * c, c);
 			if (g->type != NULL)
-				add_row((float *) g->type + (batch->types ? batch->types[i] : 0) * c, dx + i * c, c);
+				add_row((float *) g->type + (batch->types ? batch->types[i] : 0) * c, dx + i * c,
+						c);
 		}
 	}
 	return DBERT_OK;
@@ -176,15 +184,21 @@ dbert_pass_attention(const DbertPass *pass, int layer)
 	const float *qkv = t->acts.layers[layer].qkv;
 	bool		alone = goes_on_alone(pass, layer);
 	size_t		c = t->config.hidden;
-	DbertSelfAttention s = {
-		.cu = pass->batch->cu,.n_texts = pass->batch->n_texts,.hidden = t->config.hidden,.heads = t->config.heads,
-		.queries = alone ? pass->picked : NULL,.n_queries = rows_behind_attention(pass, layer),
-		.q = alone ? qkv + pass->n * 2 * c : qkv,.ldq = alone ? c : 3 * c,
-		.kv = alone ? qkv : qkv + c,.ldkv = alone ? 2 * c : 3 * c,
-		.dropout = dbert_pass_dropout(pass, DBERT_DROP_PROBABILITIES, layer),
-		.scratch = t->acts.attention,
-		.scratch_floats = dbert_self_attention_scratch(t->options.max_text_tokens, dbert_attention_columns_most(t))
-	};
+	DbertSelfAttention s = { .cu = pass->batch->cu,
+							 .n_texts = pass->batch->n_texts,
+							 .hidden = t->config.hidden,
+							 .heads = t->config.heads,
+							 .queries = alone ? pass->picked : NULL,
+							 .n_queries = rows_behind_attention(pass, layer),
+							 .q = alone ? qkv + pass->n * 2 * c : qkv,
+							 .ldq = alone ? c : 3 * c,
+							 .kv = alone ? qkv : qkv + c,
+							 .ldkv = alone ? 2 * c : 3 * c,
+							 .dropout = dbert_pass_dropout(pass, DBERT_DROP_PROBABILITIES, layer),
+							 .scratch = t->acts.attention,
+							 .scratch_floats =
+								 dbert_self_attention_scratch(t->options.max_text_tokens,
+															  dbert_attention_columns_most(t)) };
 
 	return s;
 }
@@ -198,7 +212,10 @@ some_outputs(const DbertLinear *w, int first, int n)
 	return some;
 }
 
-/* As dbert_pass_attention says; picked[R, C] are the rows of x that go on alone. */
+/*
+ * As dbert_pass_attention says; picked[R, C] are the rows of x that go on
+ * alone.
+ */
 static DbertStatus
 project_forward(const DbertPass *pass, int layer, const DbertSelfAttention *s, const float *picked)
 {
@@ -214,7 +231,9 @@ project_forward(const DbertPass *pass, int layer, const DbertSelfAttention *s, c
 	return dbert_linear_forward(&pass->run, &q, picked, pass->rows, (float *) s->q);
 }
 
-/* dx, [R, C] where rows go on alone, becomes [N, C]; dqkv is laid out like qkv. */
+/*
+ * dx, [R, C] where rows go on alone, becomes [N, C]; dqkv is laid out like qkv.
+ */
 static DbertStatus
 project_backward(const DbertPass *pass, int layer, const DbertSelfAttention *s, const float *dqkv,
 				 const float *picked, float *dx)
@@ -230,7 +249,8 @@ project_backward(const DbertPass *pass, int layer, const DbertSelfAttention *s, 
 
 	if (s->queries == NULL)
 		return dbert_linear_backward(&pass->run, w, g, a->x, dqkv, pass->n, dx, 1);
-	DBERT_TRY(dbert_linear_backward(&pass->run, &q, &gq, picked, dqkv + (s->q - a->qkv), pass->rows, dx, 1));
+	DBERT_TRY(dbert_linear_backward(&pass->run, &q, &gq, picked, dqkv + (s->q - a->qkv), pass->rows,
+									dx, 1));
 	spread_rows(pass, dx);
 	return dbert_linear_backward(&pass->run, &kv, &gkv, a->x, dqkv, pass->n, dx, 1);
 }
@@ -258,11 +278,14 @@ attention_forward(const DbertPass *pass, int layer)
 	DBERT_TRY(project_forward(pass, layer, &s, x));
 	DBERT_TRY(dbert_self_attention_forward(run, &s, a->context));
 	DBERT_TRY(dbert_linear_forward(run, &w->attn_out, a->context, m, sum));
-	return dbert_residual_norm_forward(run, &w->attn_norm, is_bert(pass) ? &drop : NULL, sum, x, m, c,
-									   t->config.norm_eps, a->xhat1, a->rstd1, a->y1);
+	return dbert_residual_norm_forward(run, &w->attn_norm, is_bert(pass) ? &drop : NULL, sum, x, m,
+									   c, t->config.norm_eps, a->xhat1, a->rstd1, a->y1);
 }
 
-/* dx from dy1, in place: it is the derivative by the sum first, which is that of both its parts. */
+/*
+ * dx from dy1, in place: it is the derivative by the sum first, which is that
+ * of both its parts.
+ */
 static DbertStatus
 attention_backward(const DbertPass *pass, int layer, float *dx)
 {
@@ -279,12 +302,16 @@ attention_backward(const DbertPass *pass, int layer, float *dx)
 			   *dqkv = t->acts.wide2;
 	int			m = rows_behind_attention(pass, layer);
 
-	DBERT_TRY(dbert_residual_norm_backward(run, &w->attn_norm, &g->attn_norm, &drop, a->xhat1, a->rstd1, dx, m,
-										   t->config.hidden, dx, drops ? dout : NULL));
-	DBERT_TRY(dbert_linear_backward(run, &w->attn_out, &g->attn_out, a->context, dout, m, dcontext, 0));
-	DBERT_TRY(dbert_self_attention_backward(run, &s, dcontext, dqkv + (s.q - a->qkv), dqkv + (s.kv - a->qkv)));
+	DBERT_TRY(dbert_residual_norm_backward(run, &w->attn_norm, &g->attn_norm, &drop, a->xhat1,
+										   a->rstd1, dx, m, t->config.hidden, dx,
+										   drops ? dout : NULL));
+	DBERT_TRY(
+		dbert_linear_backward(run, &w->attn_out, &g->attn_out, a->context, dout, m, dcontext, 0));
+	DBERT_TRY(dbert_self_attention_backward(run, &s, dcontext, dqkv + (s.q - a->qkv),
+											dqkv + (s.kv - a->qkv)));
 	if (t->objective->attention != NULL)
-		DBERT_TRY(t->objective->attention(pass, layer, dqkv + (s.q - a->qkv), dqkv + (s.kv - a->qkv)));
+		DBERT_TRY(
+			t->objective->attention(pass, layer, dqkv + (s.q - a->qkv), dqkv + (s.kv - a->qkv)));
 	if (goes_on_alone(pass, layer))
 		pick_rows(pass, a->x, t->acts.t2);
 	return project_backward(pass, layer, &s, dqkv, t->acts.t2, dx);
@@ -313,11 +340,15 @@ feed_forward_forward(const DbertPass *pass, int layer)
 	DBERT_TRY(dbert_linear_forward(run, &w->ffn_in, a->y1, m, a->u));
 	DBERT_TRY(dbert_act_forward(run, t->config.act, a->u, m, t->config.ffn, t->acts.wide));
 	DBERT_TRY(dbert_linear_forward(run, &w->ffn_out, t->acts.wide, m, sum));
-	return dbert_residual_norm_forward(run, &w->ffn_norm, &drop, sum, a->y1, m, c, t->config.norm_eps,
-									   a->xhat2, a->rstd2, layer_output(t, layer));
+	return dbert_residual_norm_forward(run, &w->ffn_norm, &drop, sum, a->y1, m, c,
+									   t->config.norm_eps, a->xhat2, a->rstd2,
+									   layer_output(t, layer));
 }
 
-/* dy1 from the derivative by the next x, in place as above; act(u) is computed again. */
+/*
+ * dy1 from the derivative by the next x, in place as above; act(u) is computed
+ * again.
+ */
 static DbertStatus
 feed_forward_backward(const DbertPass *pass, int layer, float *dx)
 {
@@ -332,8 +363,9 @@ feed_forward_backward(const DbertPass *pass, int layer, float *dx)
 	float	   *dout = drop.threshold != 0 ? t->acts.t : dx,
 			   *du = t->acts.wide2;
 
-	DBERT_TRY(dbert_residual_norm_backward(run, &w->ffn_norm, &g->ffn_norm, &drop, a->xhat2, a->rstd2, dx, m,
-										   t->config.hidden, dx, dout == dx ? NULL : dout));
+	DBERT_TRY(dbert_residual_norm_backward(run, &w->ffn_norm, &g->ffn_norm, &drop, a->xhat2,
+										   a->rstd2, dx, m, t->config.hidden, dx,
+										   dout == dx ? NULL : dout));
 	DBERT_TRY(dbert_act_forward(run, t->config.act, a->u, m, f, t->acts.wide));
 	DBERT_TRY(dbert_linear_backward(run, &w->ffn_out, &g->ffn_out, t->acts.wide, dout, m, du, 0));
 	DBERT_TRY(dbert_act_backward(run, t->config.act, a->u, t->acts.wide, du, m, f, du));
@@ -358,11 +390,15 @@ DbertStatus
 dbert_pass_check_loss(const DbertPass *pass, double loss)
 {
 	if (!isfinite(loss))
-		return dbert_fail(pass->run.err, DBERT_E_INVALID, "the loss is no longer finite: training has diverged");
+		return dbert_fail(pass->run.err, DBERT_E_INVALID,
+						  "the loss is no longer finite: training has diverged");
 	return DBERT_OK;
 }
 
-/* The derivative travels down in the memory of the last hidden states, which nobody reads any more. */
+/*
+ * The derivative travels down in the memory of the last hidden states, which
+ * nobody reads any more.
+ */
 DbertStatus
 dbert_pass_backward(const DbertPass *pass)
 {

@@ -57,7 +57,9 @@ dbert_random_normal(uint64_t key, uint64_t i)
 	return sqrt(-2 * log(u)) * cos(6.283185307179586 * v);
 }
 
-/* One dropout mask: element i is kept with probability 1 - p, and then scaled. */
+/*
+ * One dropout mask: element i is kept with probability 1 - p, and then scaled.
+ */
 typedef struct DbertDropout
 {
 	uint64_t	key;
@@ -83,7 +85,8 @@ static inline DbertDropRow
 dbert_dropout_row(const DbertDropout *d, uint64_t i)
 {
 	uint64_t	shared = dbert_random_at(d->key, i >> 32);
-	DbertDropRow row = {(uint32_t) shared + (uint32_t) i, (uint32_t) (shared >> 32), d->threshold, d->scale};
+	DbertDropRow row = { (uint32_t) shared + (uint32_t) i, (uint32_t) (shared >> 32), d->threshold,
+						 d->scale };
 
 	return row;
 }
@@ -97,7 +100,10 @@ dbert_dropout_factor(const DbertDropout *d, uint64_t i)
 	return dbert_drop_factor(&row, 0);
 }
 
-/* Fisher and Yates' exchanges of places first, first - 1 .. last with one below, or themselves. */
+/*
+ * Fisher and Yates' exchanges of places first, first - 1 .. last with one
+ * below, or themselves.
+ */
 static inline void
 dbert_random_exchange(int32_t *order, int32_t first, int32_t last, uint64_t key)
 {

@@ -13,7 +13,10 @@
 #include <math.h>
 #include <string.h>
 
-/* Multiply-adds between two polls, and how many of them an element of a softmax and its dropout is worth. */
+/*
+ * Multiply-adds between two polls, and how many of them an element of a softmax
+ * and its dropout is worth.
+ */
 #define HEADS_WORK ((size_t) 20 * 1000 * 1000)
 #define EXP_WORK 16
 
@@ -73,10 +76,10 @@ head_of_part(const DbertSelfAttention *s, int part, int worker)
 {
 	int			text = part / s->heads,
 				first = s->cu[text];
-	Head		h = {
-		.number = part % s->heads,.first_query = queries_before(s, first),.t = s->cu[text + 1] - first,
-		.d = s->hidden / s->heads
-	};
+	Head h = { .number = part % s->heads,
+			   .first_query = queries_before(s, first),
+			   .t = s->cu[text + 1] - first,
+			   .d = s->hidden / s->heads };
 	size_t		square = (size_t) h.t * h.t;
 
 	h.m = queries_before(s, s->cu[text + 1]) - h.first_query;
@@ -99,7 +102,9 @@ scale(const Head *h)
 	return 1 / sqrtf((float) h->d);
 }
 
-/* An operand of a product: a[i, p] is x[i ld + p] or, transposed, x[p ld + i]. */
+/*
+ * An operand of a product: a[i, p] is x[i ld + p] or, transposed, x[p ld + i].
+ */
 typedef struct Operand
 {
 	const float *x;
@@ -109,8 +114,8 @@ typedef struct Operand
 
 /* c[M, N] = a[M, K] b'[N, K], plus c if add is set */
 static void
-head_product(const DbertTrainRun *run, const Head *h, Operand a, Operand b, int m, int n, int k, float *c,
-			 size_t ldc, bool add)
+head_product(const DbertTrainRun *run, const Head *h, Operand a, Operand b, int m, int n, int k,
+			 float *c, size_t ldc, bool add)
 {
 	const DbertTrainKernels *kernels = run->kernels->train;
 
@@ -146,7 +151,8 @@ probabilities(const DbertTrainRun *run, const DbertSelfAttention *s, const Head 
 		size_t		at = (size_t) i * h->t;
 		DbertDropRow drop;
 
-		run->kernels->train->softmax(h->p + at, h->dropped + at, h->t, scale(h), drop_of_row(s, h, i, &drop));
+		run->kernels->train->softmax(h->p + at, h->dropped + at, h->t, scale(h),
+									 drop_of_row(s, h, i, &drop));
 	}
 }
 
@@ -177,8 +183,8 @@ forward_part(void *ctx, int part, int worker)
 	if (h.m == 0)
 		return DBERT_OK;
 	probabilities(loop->run, s, &h);
-	head_product(loop->run, &h, left_over(s, &h, false), v, h.m, h.d, h.t, loop->context + at_context(s, &h),
-				 s->hidden, false);
+	head_product(loop->run, &h, left_over(s, &h, false), v, h.m, h.d, h.t,
+				 loop->context + at_context(s, &h), s->hidden, false);
 	return DBERT_OK;
 }
 
@@ -213,7 +219,8 @@ softmax_backward(const DbertTrainRun *run, const DbertSelfAttention *s, const He
 		size_t		at = (size_t) i * h->t;
 		DbertDropRow drop;
 
-		run->kernels->train->softmax_backward(h->dp + at, h->p + at, h->t, scale(h), drop_of_row(s, h, i, &drop));
+		run->kernels->train->softmax_backward(h->dp + at, h->p + at, h->t, scale(h),
+											  drop_of_row(s, h, i, &drop));
 	}
 }
 
@@ -229,8 +236,8 @@ no_queries(const DbertSelfAttention *s, const Head *h, float *dk, float *dv)
 }
 
 /*
- * of p = softmax(q k' / sqrt(D)), out = dropped v: dv = dropped' dout,
- * ddropped = dout v', and with dx, the derivative by q k', dq = dx k, dk = dx' q
+ * of p = softmax(q k' / sqrt(D)), out = dropped v: dv = dropped' dout, ddropped
+ * = dout v', and with dx, the derivative by q k', dq = dx k, dk = dx' q
  */
 static DbertStatus
 backward_part(void *ctx, int part, int worker)
@@ -265,8 +272,8 @@ backward_part(void *ctx, int part, int worker)
 }
 
 DbertStatus
-dbert_self_attention_backward(const DbertTrainRun *run, const DbertSelfAttention *s, const float *dcontext,
-							  float *dq, float *dkv)
+dbert_self_attention_backward(const DbertTrainRun *run, const DbertSelfAttention *s,
+							  const float *dcontext, float *dq, float *dkv)
 {
 	HeadLoop	loop = {.run = run,.s = s,.dcontext = dcontext,.dq = dq,.dkv = dkv};
 
@@ -300,7 +307,10 @@ both_scores(const MatchLoop *loop, const Head *h, int first, int d)
 	head_product(loop->run, &wide, tq, tk, h->t, h->t, d, h->dropped, h->t, false);
 }
 
-/* of x = q k' / sqrt(D): share (x - y)^2 summed up; with dx = 2 share (x - y) / sqrt(D), dq += dx k, dk += dx' q */
+/*
+ * of x = q k' / sqrt(D): share (x - y)^2 summed up; with dx = 2 share (x - y) /
+ * sqrt(D), dq += dx k, dk += dx' q
+ */
 static DbertStatus
 match_part(void *ctx, int part, int worker)
 {
@@ -328,12 +338,14 @@ match_part(void *ctx, int part, int worker)
 	if (match->dq == NULL)
 		return DBERT_OK;
 	head_product(loop->run, &h, dx, k, h.t, h.d, h.t, match->dq + h.at_q, s->ldq, true);
-	head_product(loop->run, &h, dx_transposed, q, h.t, h.d, h.t, match->dkv + h.at_k, s->ldkv, true);
+	head_product(loop->run, &h, dx_transposed, q, h.t, h.d, h.t, match->dkv + h.at_k, s->ldkv,
+				 true);
 	return DBERT_OK;
 }
 
 DbertStatus
-dbert_self_attention_match(const DbertTrainRun *run, const DbertSelfAttention *s, const DbertScoreMatch *match)
+dbert_self_attention_match(const DbertTrainRun *run, const DbertSelfAttention *s,
+						   const DbertScoreMatch *match)
 {
 	MatchLoop	loop = {.run = run,.s = s,.match = match};
 

@@ -41,8 +41,9 @@ pooling(const DbertConfig *config)
 	bool		cls = config->pooling == DBERT_POOL_CLS;
 
 	return json_pack("{s:i,s:b,s:b,s:b,s:b,s:b}", "word_embedding_dimension", config->hidden,
-					 "pooling_mode_cls_token", cls, "pooling_mode_mean_tokens", !cls, "pooling_mode_max_tokens", false,
-					 "pooling_mode_mean_sqrt_len_tokens", false, "include_prompt", true);
+					 "pooling_mode_cls_token", cls, "pooling_mode_mean_tokens", !cls,
+					 "pooling_mode_max_tokens", false, "pooling_mode_mean_sqrt_len_tokens", false,
+					 "include_prompt", true);
 }
 
 DbertStatus

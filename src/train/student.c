@@ -84,13 +84,16 @@ make_config(DbertStudent *s, const DbertPoll *poll, DbertError *err)
 	json_t	   *root;
 	DbertJson	at;
 
-	DBERT_TRY(dbert_json_load(&s->model->pack->source, s->model->dir, CONFIG_FILE, DBERT_JSON_MAX, 0, false, s->alloc,
-							  poll, &root, &at, err));
-	set_size(root, bert ? "num_hidden_layers" : "n_layers", bert ? "" : "num_hidden_layers", c->layers);
-	set_size(root, bert ? "num_attention_heads" : "n_heads", bert ? "" : "num_attention_heads", c->heads);
+	DBERT_TRY(dbert_json_load(&s->model->pack->source, s->model->dir, CONFIG_FILE, DBERT_JSON_MAX,
+							  0, false, s->alloc, poll, &root, &at, err));
+	set_size(root, bert ? "num_hidden_layers" : "n_layers", bert ? "" : "num_hidden_layers",
+			 c->layers);
+	set_size(root, bert ? "num_attention_heads" : "n_heads", bert ? "" : "num_attention_heads",
+			 c->heads);
 	set_size(root, bert ? "hidden_size" : "dim", bert ? "" : "hidden_size", c->hidden);
 	set_size(root, bert ? "intermediate_size" : "hidden_dim", "", c->ffn);
-	return dbert_json_dump(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15), s->alloc, &s->text, &s->text_size, err);
+	return dbert_json_dump(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15), s->alloc, &s->text,
+						   &s->text_size, err);
 }
 
 /* ---- weights ---- */
@@ -102,13 +105,16 @@ is_gain(const DbertSlot *slot, const DbertConfig *config)
 	char		name[DBERT_TENSOR_NAME_MAX + 1];
 
 	dbert_slot_tensor_name(slot, 0, config, name);
-	return !dbert_slot_is_matrix(slot) && strcmp(name + strlen(name) - strlen(".weight"), ".weight") == 0;
+	return !dbert_slot_is_matrix(slot) &&
+		   strcmp(name + strlen(name) - strlen(".weight"), ".weight") == 0;
 }
 
 static void
 add_slot(DbertStudent *s, const DbertSlot *slot, bool fresh)
 {
-	static const int element[] = {[DBERT_DTYPE_F32] = 4,[DBERT_DTYPE_F16] = 2,[DBERT_DTYPE_BF16] = 2};
+	static const int element[] = { [DBERT_DTYPE_F32] = 4,
+								   [DBERT_DTYPE_F16] = 2,
+								   [DBERT_DTYPE_BF16] = 2 };
 	int			parts = dbert_slot_parts(slot, &s->config);
 	char		name[DBERT_TENSOR_NAME_MAX + 1];
 
@@ -121,11 +127,15 @@ add_slot(DbertStudent *s, const DbertSlot *slot, bool fresh)
 			.tensor = t,.random = dbert_slot_is_matrix(slot),.constant = is_gain(slot, &s->config)
 		};
 		dbert_slot_tensor_name(slot, part, &s->config, name);
-		dbert_tensorfile_add(&s->weights, name, slot, parts, t ? t->dtype_name : "F32", t ? element[t->dtype] : 4, NULL);
+		dbert_tensorfile_add(&s->weights, name, slot, parts, t ? t->dtype_name : "F32",
+							 t ? element[t->dtype] : 4, NULL);
 	}
 }
 
-/* Tensors of the model's layers are found under the numbers that they have there. */
+/*
+ * Tensors of the model's layers are found under the numbers that they have
+ * there.
+ */
 static DbertStatus
 match_slots(const DbertStudent *s, DbertSlots *slots, DbertError *err)
 {
@@ -176,7 +186,10 @@ make_weights(DbertStudent *s, DbertError *err)
 
 /* ---- the source ---- */
 
-/* Bytes of a piece that the model does not have: elements are functions of their place. */
+/*
+ * Bytes of a piece that the model does not have: elements are functions of
+ * their place.
+ */
 static void
 make_values(const DbertStudent *s, int piece, uint64_t from, char *buf, size_t len)
 {
@@ -185,7 +198,7 @@ make_values(const DbertStudent *s, int piece, uint64_t from, char *buf, size_t l
 
 	for (uint64_t at = from / 4 * 4; at < from + len; at += 4)
 	{
-		float		x = o->random ? (float) (INIT_STD * dbert_random_normal(key, at / 4)) : o->constant;
+		float x = o->random ? (float) (INIT_STD * dbert_random_normal(key, at / 4)) : o->constant;
 		uint32_t	bits;
 		char		bytes[4];
 
@@ -249,8 +262,9 @@ make_student(DbertStudent *s, int layers, int hidden, const DbertPoll *poll, Dbe
 
 	s->config = model->pack->config;
 	if (layers < 1 || layers > s->config.layers || hidden < 0 || hidden > s->config.hidden)
-		return dbert_fail(err, DBERT_E_INVALID, "a student of %d layers and width %d from a model of %d and %d",
-						  layers, hidden, (int) s->config.layers, (int) s->config.hidden);
+		return dbert_fail(err, DBERT_E_INVALID,
+						  "a student of %d layers and width %d from a model of %d and %d", layers,
+						  hidden, (int) s->config.layers, (int) s->config.hidden);
 	s->config.layers = layers;
 	s->config.dense = 0;		/* has a file of its own */
 	if (hidden != 0 && hidden != s->config.hidden)
@@ -263,8 +277,9 @@ make_student(DbertStudent *s, int layers, int hidden, const DbertPoll *poll, Dbe
 }
 
 DbertStatus
-dbert_student_open(const DbertTrainBase *model, int layers, int hidden, uint64_t seed, const DbertAllocator *alloc,
-				   const DbertPoll *poll, DbertStudent **student, DbertError *err)
+dbert_student_open(const DbertTrainBase *model, int layers, int hidden, uint64_t seed,
+				   const DbertAllocator *alloc, const DbertPoll *poll, DbertStudent **student,
+				   DbertError *err)
 {
 	DbertStudent *s = dbert_alloc_zero(alloc, 1, sizeof(*s));
 	DbertStatus status;

@@ -5,7 +5,8 @@
 #include <string.h>
 
 DbertStatus
-dbert_json_dump(json_t *root, size_t flags, const DbertAllocator *alloc, char **out, size_t *len, DbertError *err)
+dbert_json_dump(json_t *root, size_t flags, const DbertAllocator *alloc, char **out, size_t *len,
+				DbertError *err)
 {
 	char	   *text = json_dumps(root, flags);
 
@@ -47,8 +48,9 @@ dbert_tensorfile_add(DbertTensorFile *f, const char *name, const DbertSlot *slot
 	if (matrix)
 		json_array_append_new(shape, json_integer(slot->rows / parts));
 	json_array_append_new(shape, json_integer(matrix ? slot->cols : slot->cols / parts));
-	json_object_set_new(f->entries, name, json_pack("{s:s,s:o,s:[I,I]}", "dtype", dtype, "shape", shape, "data_offsets",
-													(json_int_t) f->size, (json_int_t) end));
+	json_object_set_new(f->entries, name,
+						json_pack("{s:s,s:o,s:[I,I]}", "dtype", dtype, "shape", shape,
+								  "data_offsets", (json_int_t) f->size, (json_int_t) end));
 	f->pieces[f->n_pieces++] = (DbertPiece) {f->size, bytes, data};
 	f->size = end;
 }
@@ -76,18 +78,20 @@ dbert_tensorfile_free(DbertTensorFile *f)
 }
 
 void
-dbert_copy_overlap(uint64_t from, void *buf, size_t len, uint64_t offset, const void *text, uint64_t size)
+dbert_copy_overlap(uint64_t from, void *buf, size_t len, uint64_t offset, const void *text,
+				   uint64_t size)
 {
 	uint64_t	first = from > offset ? from : offset,
 				end = from + len < offset + size ? from + len : offset + size;
 
 	if (first < end)
-		memcpy((char *) buf + (first - from), (const char *) text + (first - offset), (size_t) (end - first));
+		memcpy((char *) buf + (first - from), (const char *) text + (first - offset),
+			   (size_t) (end - first));
 }
 
 static DbertStatus
-fetch_overlap(const DbertTensorFile *f, int piece, uint64_t from, char *buf, size_t len, DbertFetch fetch, void *ctx,
-			  DbertError *err)
+fetch_overlap(const DbertTensorFile *f, int piece, uint64_t from, char *buf, size_t len,
+			  DbertFetch fetch, void *ctx, DbertError *err)
 {
 	const DbertPiece *p = &f->pieces[piece];
 	uint64_t	first = from > p->offset ? from : p->offset,
@@ -99,8 +103,8 @@ fetch_overlap(const DbertTensorFile *f, int piece, uint64_t from, char *buf, siz
 }
 
 DbertStatus
-dbert_tensorfile_read(const DbertTensorFile *f, uint64_t from, void *buf, size_t len, DbertFetch fetch, void *ctx,
-					  DbertError *err)
+dbert_tensorfile_read(const DbertTensorFile *f, uint64_t from, void *buf, size_t len,
+					  DbertFetch fetch, void *ctx, DbertError *err)
 {
 	char		size[8];
 

@@ -32,33 +32,45 @@ typedef struct DbertTensorFile
 } DbertTensorFile;
 
 /* Room for so many pieces; E_NOMEM.  Ended or not, it is to be freed. */
-extern DbertStatus dbert_tensorfile_begin(DbertTensorFile *f, int pieces, const DbertAllocator *alloc, DbertError *err);
+extern DbertStatus dbert_tensorfile_begin(DbertTensorFile *f, int pieces,
+										  const DbertAllocator *alloc, DbertError *err);
 
-/* Append one of the parts of a slot: elements of a dtype ("F32") of so many bytes each. */
-extern void dbert_tensorfile_add(DbertTensorFile *f, const char *name, const DbertSlot *slot, int parts,
-								 const char *dtype, int element, const void *data);
+/*
+ * Append one of the parts of a slot: elements of a dtype ("F32") of so many
+ * bytes each.
+ */
+extern void dbert_tensorfile_add(DbertTensorFile *f, const char *name, const DbertSlot *slot,
+								 int parts, const char *dtype, int element, const void *data);
 extern DbertStatus dbert_tensorfile_end(DbertTensorFile *f, DbertError *err);
 extern void dbert_tensorfile_free(DbertTensorFile *f);
 
 /* Bytes from .. from + len - 1 of a piece that has no data. */
-typedef DbertStatus (*DbertFetch) (void *ctx, int piece, uint64_t from, void *buf, size_t len, DbertError *err);
+typedef DbertStatus (*DbertFetch)(void *ctx, int piece, uint64_t from, void *buf, size_t len,
+								  DbertError *err);
 
 /* As DbertSource.read; fetch may be NULL if all pieces have data. */
-extern DbertStatus dbert_tensorfile_read(const DbertTensorFile *f, uint64_t from, void *buf, size_t len,
-										 DbertFetch fetch, void *ctx, DbertError *err);
+extern DbertStatus dbert_tensorfile_read(const DbertTensorFile *f, uint64_t from, void *buf,
+										 size_t len, DbertFetch fetch, void *ctx, DbertError *err);
 
 /* The text of a JSON value in memory of the allocator; root is released. */
-extern DbertStatus dbert_json_dump(json_t *root, size_t flags, const DbertAllocator *alloc, char **out, size_t *len,
-								   DbertError *err);
+extern DbertStatus dbert_json_dump(json_t *root, size_t flags, const DbertAllocator *alloc,
+								   char **out, size_t *len, DbertError *err);
 
-/* json_object() by another way: in the server that name is a function of the server's own. */
+/*
+ * json_object() by another way: in the server that name is a function of the
+ * server's own.
+ */
 static inline json_t *
 dbert_json_object(void)
 {
 	return json_pack("{}");
 }
 
-/* Copy to buf, which holds [from, from + len) of a file, what text[size] has of it, lying at offset. */
-extern void dbert_copy_overlap(uint64_t from, void *buf, size_t len, uint64_t offset, const void *text, uint64_t size);
+/*
+ * Copy to buf, which holds [from, from + len) of a file, what text[size] has of
+ * it, lying at offset.
+ */
+extern void dbert_copy_overlap(uint64_t from, void *buf, size_t len, uint64_t offset,
+							   const void *text, uint64_t size);
 
 #endif

@@ -7,8 +7,8 @@
  * dbert_trainer_files gives the trained model as a Hugging Face directory.
  *
  * Batches are ragged, as everywhere: N tokens of B texts, no padding.  The same
- * seed, batches and kernels (with OpenBLAS its version, too) give the same bits, whatever the number
- * of threads.
+ * seed, batches and kernels (with OpenBLAS its version, too) give the same
+ * bits, whatever the number of threads.
  *
  * Source: Devlin et al. 2018 (arXiv:1810.04805), section 3.2; dropout where
  * transformers' DistilBERT and BERT have it; Loshchilov and Hutter 2017
@@ -31,7 +31,8 @@ typedef struct DbertTrainBase DbertTrainBase;
 
 /* source must outlive the base.  Any head will do, and none. */
 extern DbertStatus dbert_trainbase_open(const DbertSource *source, const DbertAllocator *alloc,
-										const DbertPoll *poll, DbertTrainBase **base, DbertError *err);
+										const DbertPoll *poll, DbertTrainBase **base,
+										DbertError *err);
 extern void dbert_trainbase_close(DbertTrainBase *base);
 
 extern const DbertConfig *dbert_trainbase_config(const DbertTrainBase *base);
@@ -50,7 +51,10 @@ extern const DbertAllocator *dbert_trainbase_allocator(const DbertTrainBase *bas
  */
 typedef struct DbertStudent DbertStudent;
 
-/* The model's layer that becomes the student's layer i: evenly, from the first to the last; all from 0. */
+/*
+ * The model's layer that becomes the student's layer i: evenly, from the first
+ * to the last; all from 0.
+ */
 static inline int
 dbert_student_layer(int i, int layers, int of)
 {
@@ -61,9 +65,10 @@ dbert_student_layer(int i, int layers, int of)
  * layers: 1 .. the model's.  Nothing is copied, so the model must outlive the
  * student.  E_INVALID for a hidden that no heads divide.
  */
-extern DbertStatus dbert_student_open(const DbertTrainBase *model, int layers, int hidden, uint64_t seed,
-									  const DbertAllocator *alloc, const DbertPoll *poll,
-									  DbertStudent **student, DbertError *err);
+extern DbertStatus dbert_student_open(const DbertTrainBase *model, int layers, int hidden,
+									  uint64_t seed, const DbertAllocator *alloc,
+									  const DbertPoll *poll, DbertStudent **student,
+									  DbertError *err);
 extern const DbertSource *dbert_student_source(const DbertStudent *student);
 extern void dbert_student_free(DbertStudent *student);
 
@@ -80,16 +85,20 @@ typedef enum DbertEmbeddingLoss
  * all.  The loss is the mean weighted by these, so only their ratio matters.
  *
  * soft: divergence of the answers from the teacher's at the temperature, times
- * its square (SINGLE and TOKEN: Kullback and Leibler's, of MULTI of each label; SPAN: that of where the answer starts
- * and of where it ends, over all tokens of a text; REGRESSION: squared error; of embeddings 1 - cosine; MASK: Kullback and Leibler's over the teacher's likeliest
- * top tokens and one class of all others).  hard: the task's own loss, over the rows that have a label.  cosine: 1 - cosine of the last hidden states, over all tokens.
- * hidden: squared error of the hidden states after each layer.  attention: that
- * of the scores q k' / sqrt(D) of each layer's heads, as many as the teacher's.
- * States that are not as wide as the teacher's go through a matrix, which is
- * learnt with the others and forgotten at the end.
+ * its square (SINGLE and TOKEN: Kullback and Leibler's, of MULTI of each label;
+ * SPAN: that of where the answer starts and of where it ends, over all tokens
+ * of a text; REGRESSION: squared error; of embeddings 1 - cosine; MASK:
+ * Kullback and Leibler's over the teacher's likeliest top tokens and one class
+ * of all others).  hard: the task's own loss, over the rows that have a label.
+ * cosine: 1 - cosine of the last hidden states, over all tokens. hidden:
+ * squared error of the hidden states after each layer.  attention: that of the
+ * scores q k' / sqrt(D) of each layer's heads, as many as the teacher's. States
+ * that are not as wide as the teacher's go through a matrix, which is learnt
+ * with the others and forgotten at the end.
  *
  * Source: Hinton, Vinyals and Dean 2015 (arXiv:1503.02531); Sanh et al. 2019
- * (arXiv:1910.01108), section 2; Jiao et al. 2020 (arXiv:1909.10351), section 3.
+ * (arXiv:1910.01108), section 2; Jiao et al. 2020 (arXiv:1909.10351), section
+ * 3.
  */
 typedef struct DbertDistill
 {
@@ -122,7 +131,7 @@ dbert_distill_reads_tokens(const DbertDistill *d)
 
 typedef struct DbertTrainOptions
 {
-	DbertHead	head;			/* SEQUENCE, TOKEN, MASK or NONE; SPAN from a teacher's answers alone */
+	DbertHead head; /* SEQUENCE, TOKEN, MASK or NONE; SPAN from a teacher's answers alone */
 	DbertProblem problem;		/* of SEQUENCE; TOKEN is SINGLE */
 	DbertEmbeddingLoss embedding_loss;
 	int			n_labels;		/* 0 for MASK and NONE; 2 for SPAN: "start", "end" */
@@ -130,7 +139,11 @@ typedef struct DbertTrainOptions
 	const float *class_weights; /* [n_labels] of SINGLE, or NULL; must outlive the trainer */
 	const DbertDistill *distill;	/* or NULL: no teacher; must outlive the trainer */
 
-	bool		head_only;		/* the encoder stays as it is; not for NONE, and neither this nor the next for MASK */
+	/*
+	 * the encoder stays as it is; not for NONE, and neither this nor the next
+	 * for MASK
+	 */
+	bool head_only;
 	bool		freeze_embeddings;
 	float		dropout;		/* 0 <= p < 1: embeddings, probabilities, layers' outputs, head */
 	uint64_t	seed;			/* of a new head and of dropout */
@@ -158,15 +171,17 @@ typedef struct DbertTrainBatch
 	const uint8_t *types;		/* [N], or NULL: all 0 */
 
 	/* What is to be learnt: the one that head and problem ask for. */
-	const int32_t *classes;		/* SINGLE: [B]; TOKEN: [N]; -1 for those that do not count; MASK: [n_masked] ids */
-	const float *targets;		/* MULTI: [B, n_labels] of 0 and 1; REGRESSION: [B, n_labels]; NaN in a row
-								 * that has no label; NONE: [B / 2], or NULL */
-	const int32_t *masked;		/* MASK: [n_masked] the tokens, of N, whose ids were others, rising */
+	const int32_t *
+		classes; /* SINGLE: [B]; TOKEN: [N]; -1 for those that do not count; MASK: [n_masked] ids */
+	const float *targets;  /* MULTI: [B, n_labels] of 0 and 1; REGRESSION: [B, n_labels]; NaN in a
+							* row that has no label; NONE: [B / 2], or NULL */
+	const int32_t *masked; /* MASK: [n_masked] the tokens, of N, whose ids were others, rising */
 	int			n_masked;		/* at least 1 */
 
 	/* What the teacher says, as far as options.distill asks for it. */
-	const float *soft;			/* [B, n_labels]; TOKEN and SPAN: [N, n_labels]: logits; NONE: [B, C'] embeddings; MASK:
-								 * [n_masked, top + 1] log q at the temperature, of soft_ids and of all others */
+	const float *soft; /* [B, n_labels]; TOKEN and SPAN: [N, n_labels]: logits; NONE: [B, C']
+						* embeddings; MASK: [n_masked, top + 1] log q at the temperature, of
+						* soft_ids and of all others */
 	const int32_t *soft_ids;	/* MASK: [n_masked, top], of a row all different */
 	const float *const *states; /* [L]: after each layer, the last or all of them, [N, C'] */
 	const float *const *queries_keys;	/* [L]: of each layer, [N, 2C'] */
@@ -193,7 +208,10 @@ extern DbertStatus dbert_trainer_create(DbertTrainBase *base, const DbertTrainOp
 										DbertTrainer **trainer, DbertError *err);
 extern void dbert_trainer_free(DbertTrainer *trainer);
 
-/* Threads for the runs to come, at most options.threads; NULL: the caller's alone. */
+/*
+ * Threads for the runs to come, at most options.threads; NULL: the caller's
+ * alone.
+ */
 extern void dbert_trainer_set_pool(DbertTrainer *trainer, DbertThreads *pool);
 
 /* Whether the output layer is the base's. */
@@ -202,9 +220,9 @@ extern bool dbert_trainer_kept_head(const DbertTrainer *trainer);
 /*
  * One step of AdamW on the batch's mean loss, which goes to *loss (before the
  * step; the mean is weighted by class_weights, over labelled tokens for TOKEN
- * and masked ones for MASK).  E_LIMIT for a batch larger than promised, E_INVALID for a loss that
- * is not finite: the training has diverged.  After a failure the trainer can
- * only be freed.
+ * and masked ones for MASK).  E_LIMIT for a batch larger than promised,
+ * E_INVALID for a loss that is not finite: the training has diverged.  After a
+ * failure the trainer can only be freed.
  */
 extern DbertStatus dbert_trainer_step(DbertTrainer *trainer, const DbertTrainBatch *batch,
 									  const DbertPoll *poll, double *loss, DbertError *err);
@@ -222,8 +240,10 @@ extern DbertStatus dbert_trainer_evaluate(DbertTrainer *trainer, const DbertTrai
 										  double *loss, double *weight, DbertError *err);
 
 /* Remember the weights as they are; go back to them.  With keep_best. */
-extern DbertStatus dbert_trainer_keep(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err);
-extern DbertStatus dbert_trainer_restore(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err);
+extern DbertStatus dbert_trainer_keep(DbertTrainer *trainer, const DbertPoll *poll,
+									  DbertError *err);
+extern DbertStatus dbert_trainer_restore(DbertTrainer *trainer, const DbertPoll *poll,
+										 DbertError *err);
 
 /* ---- going on another day (trainersave.c) ---- */
 
@@ -235,9 +255,9 @@ typedef struct DbertTrainerBlock
 
 /*
  * Memory that the steps to come depend on, besides options, base and batches:
- * block i from 0, always in the same order; false behind the last.  Written to a
- * file between two steps, together with dbert_trainer_steps and _kept, and read
- * into the blocks of a new trainer of the same base and options after
+ * block i from 0, always in the same order; false behind the last.  Written to
+ * a file between two steps, together with dbert_trainer_steps and _kept, and
+ * read into the blocks of a new trainer of the same base and options after
  * dbert_trainer_continue, it makes that one go on with the same bits.
  */
 extern bool dbert_trainer_block(DbertTrainer *trainer, int i, DbertTrainerBlock *block);

@@ -27,7 +27,8 @@ open_base(DbertTrainBase *b, const DbertSource *source, const DbertPoll *poll, D
 	memcpy(b->dir, sentence.dir, sizeof(b->dir));
 	b->sentence = sentence.present;
 	b->lowercases = sentence.lowercases;
-	return dbert_tokenizer_open(b->pack->tokenizer.image, b->pack->tokenizer.image_size, &b->tokenizer, err);
+	return dbert_tokenizer_open(b->pack->tokenizer.image, b->pack->tokenizer.image_size,
+								&b->tokenizer, err);
 }
 
 DbertStatus

@@ -44,7 +44,8 @@ dbert_trained_add(DbertTrainedFiles *f, const char *name, json_t *root, DbertErr
 	Made	   *made = &f->made[f->n_made++];
 
 	made->name = name;
-	return dbert_json_dump(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15), f->alloc, &made->data, &made->size, err);
+	return dbert_json_dump(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15), f->alloc, &made->data,
+						   &made->size, err);
 }
 
 /* ---- config.json ---- */
@@ -98,8 +99,8 @@ make_config(const DbertTrainer *t, DbertTrainedFiles *f, const DbertPoll *poll, 
 	json_t	   *root,
 			   *architectures;
 	DbertJson	at;
-	DbertStatus status = dbert_json_load(&t->base->pack->source, t->base->dir, CONFIG_FILE, DBERT_JSON_MAX,
-										 0, false, f->alloc, poll, &root, &at, err);
+	DbertStatus status = dbert_json_load(&t->base->pack->source, t->base->dir, CONFIG_FILE,
+										 DBERT_JSON_MAX, 0, false, f->alloc, poll, &root, &at, err);
 
 	DBERT_TRY(status);
 	architectures = json_array();
@@ -131,10 +132,12 @@ add_slot(const DbertTrainer *t, DbertTensorFile *f, const DbertSlot *slot)
 	for (int part = 0; part < parts; part++)
 	{
 		dbert_slot_tensor_name(slot, part, &t->config, name);
-		dbert_tensorfile_add(f, name, slot, parts, "F32", sizeof(float), data + part * (slot->bytes / parts));
+		dbert_tensorfile_add(f, name, slot, parts, "F32", sizeof(float),
+							 data + part * (slot->bytes / parts));
 	}
 	if (!t->tied && strcmp(name, "cls.predictions.bias") == 0)
-		dbert_tensorfile_add(f, "cls.predictions.decoder.bias", slot, 1, "F32", sizeof(float), data);
+		dbert_tensorfile_add(f, "cls.predictions.decoder.bias", slot, 1, "F32", sizeof(float),
+							 data);
 }
 
 static DbertStatus
@@ -154,12 +157,15 @@ make_weights(const DbertTrainer *t, DbertTrainedFiles *f, DbertError *err)
 
 /* ---- the source ---- */
 
-/* Of the base's files only those of its tokenizer are the trained model's, too. */
+/*
+ * Of the base's files only those of its tokenizer are the trained model's, too.
+ */
 static bool
 base_name(const DbertTrainedFiles *f, const char *name, char out[DBERT_FILE_NAME_MAX])
 {
 	static const char *const kept[] = {
-		"tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json", "added_tokens.json"
+		"tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json",
+		"added_tokens.json"
 	};
 
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)

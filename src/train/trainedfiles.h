@@ -1,4 +1,7 @@
-/* trainedfiles.h -- the inside of a DbertTrainedFiles: files that are made as they are asked for. */
+/*
+ * trainedfiles.h -- the inside of a DbertTrainedFiles: files that are made as
+ * they are asked for.
+ */
 #ifndef DBERT_TRAIN_TRAINEDFILES_H
 #define DBERT_TRAIN_TRAINEDFILES_H
 
@@ -6,9 +9,11 @@
 #include "train/trainer.h"
 
 /* A JSON file, of root, which is released; name must be a literal.  E_NOMEM. */
-extern DbertStatus dbert_trained_add(DbertTrainedFiles *f, const char *name, json_t *root, DbertError *err);
+extern DbertStatus dbert_trained_add(DbertTrainedFiles *f, const char *name, json_t *root,
+									 DbertError *err);
 
 /* sentencefiles.c: those that sentence-transformers wants besides. */
-extern DbertStatus dbert_sentence_files(const DbertTrainer *t, DbertTrainedFiles *f, DbertError *err);
+extern DbertStatus dbert_sentence_files(const DbertTrainer *t, DbertTrainedFiles *f,
+										DbertError *err);
 
 #endif

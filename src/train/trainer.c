@@ -45,7 +45,8 @@ place_params(const DbertTrainer *t, DbertLayout *l, DbertParams *p)
 	p->gradients = dbert_layout_floats(l, p->learning.bytes / sizeof(float), 1);
 	p->mean = dbert_layout_floats(l, p->learning.bytes / sizeof(float), 1);
 	p->square = dbert_layout_floats(l, p->learning.bytes / sizeof(float), 1);
-	p->best = t->options.keep_best ? dbert_layout_floats(l, p->slots.bytes / sizeof(float), 1) : NULL;
+	p->best =
+		t->options.keep_best ? dbert_layout_floats(l, p->slots.bytes / sizeof(float), 1) : NULL;
 	p->w.layers = dbert_layout_place(l, t->config.layers, sizeof(DbertLayer), 1);
 	p->g.layers = dbert_layout_place(l, t->config.layers, sizeof(DbertLayer), 1);
 }
@@ -55,11 +56,14 @@ place_layer(const DbertTrainer *t, DbertLayout *l)
 {
 	size_t		n = t->options.max_batch_tokens,
 				c = t->config.hidden;
-	DbertLayerActs a = {
-		.qkv = dbert_layout_floats(l, n, 3 * c),.context = dbert_layout_floats(l, n, c),
-		.xhat1 = dbert_layout_floats(l, n, c),.rstd1 = dbert_layout_floats(l, n, 1),.y1 = dbert_layout_floats(l, n, c),
-		.u = dbert_layout_floats(l, n, t->config.ffn),.xhat2 = dbert_layout_floats(l, n, c),.rstd2 = dbert_layout_floats(l, n, 1)
-	};
+	DbertLayerActs a = { .qkv = dbert_layout_floats(l, n, 3 * c),
+						 .context = dbert_layout_floats(l, n, c),
+						 .xhat1 = dbert_layout_floats(l, n, c),
+						 .rstd1 = dbert_layout_floats(l, n, 1),
+						 .y1 = dbert_layout_floats(l, n, c),
+						 .u = dbert_layout_floats(l, n, t->config.ffn),
+						 .xhat2 = dbert_layout_floats(l, n, c),
+						 .rstd2 = dbert_layout_floats(l, n, 1) };
 
 	a.x = dbert_layout_floats(l, n, c);
 	return a;
@@ -84,8 +88,9 @@ size_t
 dbert_attention_columns_most(const DbertTrainer *t)
 {
 	const DbertDistill *d = t->options.distill;
-	int			widest = d != NULL && d->attention > 0 && d->teacher_hidden > t->config.hidden ? d->teacher_hidden :
-		t->config.hidden;
+	int widest = d != NULL && d->attention > 0 && d->teacher_hidden > t->config.hidden
+					 ? d->teacher_hidden
+					 : t->config.hidden;
 
 	return widest / t->config.heads;
 }
@@ -108,8 +113,10 @@ place_acts(DbertTrainer *t, DbertLayout *l, DbertActs *a)
 	a->t = dbert_layout_floats(l, n, c);
 	a->t2 = dbert_layout_floats(l, n, c);
 	a->packed = dbert_layout_floats(l, DBERT_PRODUCT_SCRATCH, 1);
-	a->attention = dbert_layout_floats(l, o->threads,
-									   dbert_self_attention_scratch(o->max_text_tokens, dbert_attention_columns_most(t)));
+	a->attention =
+		dbert_layout_floats(l, o->threads,
+							dbert_self_attention_scratch(o->max_text_tokens,
+														 dbert_attention_columns_most(t)));
 	a->sums = dbert_layout_place(l, dbert_adamw_parts(&t->params), sizeof(double), 1);
 }
 
@@ -136,11 +143,14 @@ static DbertStatus
 check_embedding(const DbertConfig *config, const DbertTrainOptions *o, DbertError *err)
 {
 	if (o->head_only)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "embeddings have no head that could learn alone");
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "embeddings have no head that could learn alone");
 	if (config->dense)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "embeddings of a model with a Dense module cannot be trained");
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "embeddings of a model with a Dense module cannot be trained");
 	if (config->pooling != DBERT_POOL_MEAN && config->pooling != DBERT_POOL_CLS)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "embeddings can be trained with mean and cls pooling only");
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "embeddings can be trained with mean and cls pooling only");
 	if (o->max_texts < 2 && o->distill == NULL)
 		return dbert_fail(err, DBERT_E_INVALID, "embeddings are learnt from pairs of texts");
 	return DBERT_OK;
@@ -151,8 +161,10 @@ check_options(const DbertTrainBase *base, const DbertTrainOptions *o, DbertError
 {
 	const DbertConfig *config = dbert_trainbase_config(base);
 
-	if (o->head == DBERT_HEAD_SPAN && (o->distill == NULL || o->distill->hard > 0 || o->n_labels != 2))
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "heads that find answers learn from a teacher alone");
+	if (o->head == DBERT_HEAD_SPAN &&
+		(o->distill == NULL || o->distill->hard > 0 || o->n_labels != 2))
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "heads that find answers learn from a teacher alone");
 	if (o->head == DBERT_HEAD_MASK && (o->head_only || o->freeze_embeddings))
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "masked tokens are learnt by the whole model");
 	if (o->head == DBERT_HEAD_NONE)
@@ -160,13 +172,17 @@ check_options(const DbertTrainBase *base, const DbertTrainOptions *o, DbertError
 	if (o->distill != NULL && o->head_only)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "from a teacher a whole model learns");
 	if (o->distill != NULL && o->head == DBERT_HEAD_MASK &&
-		(o->distill->top < 1 || o->distill->top > DBERT_DISTILL_TOP || o->distill->top > config->vocab))
+		(o->distill->top < 1 || o->distill->top > DBERT_DISTILL_TOP ||
+		 o->distill->top > config->vocab))
 		return dbert_fail(err, DBERT_E_INVALID, "a teacher that names %d tokens", o->distill->top);
-	if (o->distill != NULL && o->distill->attention > 0 && o->distill->teacher_hidden % config->heads != 0)
-		return dbert_fail(err, DBERT_E_INVALID, "the teacher's width of %d is not shared by %d heads",
+	if (o->distill != NULL && o->distill->attention > 0 &&
+		o->distill->teacher_hidden % config->heads != 0)
+		return dbert_fail(err, DBERT_E_INVALID,
+						  "the teacher's width of %d is not shared by %d heads",
 						  o->distill->teacher_hidden, (int) config->heads);
 	if (has_labels(o) && (o->n_labels < 1 || o->n_labels > DBERT_MAX_LABELS))
-		return dbert_fail(err, DBERT_E_LIMIT, "%d labels, 1 to %d are allowed", o->n_labels, DBERT_MAX_LABELS);
+		return dbert_fail(err, DBERT_E_LIMIT, "%d labels, 1 to %d are allowed", o->n_labels,
+						  DBERT_MAX_LABELS);
 	if (o->max_text_tokens < 1 || o->max_text_tokens > config->positions ||
 		o->max_batch_tokens < o->max_text_tokens || o->max_texts < 1 || o->steps < 1 ||
 		!(o->dropout >= 0 && o->dropout < 1) || o->threads < 1 || o->threads > DBERT_MAX_THREADS)
@@ -197,13 +213,15 @@ plan(DbertTrainer *t, const DbertTrainBase *base, const DbertTrainOptions *optio
 	t->embeddings_learn = t->layers_learn && !options->freeze_embeddings;
 	t->config = *dbert_trainbase_config(base);
 	t->config.head = options->head;
-	t->config.problem = options->head == DBERT_HEAD_SEQUENCE ? options->problem : DBERT_PROBLEM_SINGLE;
+	t->config.problem =
+		options->head == DBERT_HEAD_SEQUENCE ? options->problem : DBERT_PROBLEM_SINGLE;
 	t->config.n_labels = has_labels(options) ? options->n_labels : 0;
 	if (options->head == DBERT_HEAD_NONE && !base->sentence)
 		t->config.normalize = 1;
 	t->config.dense = 0;		/* a sentence encoder's, which classes have no use for */
 	t->config.embedding = t->config.hidden;
-	if (options->distill != NULL && (dbert_distill_reads_states(options->distill) || options->head == DBERT_HEAD_NONE) &&
+	if (options->distill != NULL &&
+		(dbert_distill_reads_states(options->distill) || options->head == DBERT_HEAD_NONE) &&
 		options->distill->teacher_hidden != t->config.hidden)
 	{
 		t->config.dense = 1;	/* but states have, to become as wide as the teacher's */
@@ -212,9 +230,11 @@ plan(DbertTrainer *t, const DbertTrainBase *base, const DbertTrainOptions *optio
 	}
 	snprintf(t->config.architecture, sizeof(t->config.architecture), "%sBert%s",
 			 t->config.family == DBERT_FAMILY_DISTILBERT ? "Distil" : "",
-			 options->head == DBERT_HEAD_NONE ? "Model" : options->head == DBERT_HEAD_MASK ? "ForMaskedLM" :
-			 options->head == DBERT_HEAD_SPAN ? "ForQuestionAnswering" :
-			 options->head == DBERT_HEAD_SEQUENCE ? "ForSequenceClassification" : "ForTokenClassification");
+			 options->head == DBERT_HEAD_NONE       ? "Model"
+			 : options->head == DBERT_HEAD_MASK     ? "ForMaskedLM"
+			 : options->head == DBERT_HEAD_SPAN     ? "ForQuestionAnswering"
+			 : options->head == DBERT_HEAD_SEQUENCE ? "ForSequenceClassification"
+													: "ForTokenClassification");
 	t->tied = options->head == DBERT_HEAD_MASK &&
 		(dbert_trainbase_config(base)->head != DBERT_HEAD_MASK ||
 		 dbert_slots_tied(&t->config, &base->pack->tensors));
@@ -246,7 +266,10 @@ dbert_trainer_bytes(const DbertTrainBase *base, const DbertTrainOptions *options
 	return status;
 }
 
-/* memcpy, or memset when from is NULL, in blocks between which the poll is asked. */
+/*
+ * memcpy, or memset when from is NULL, in blocks between which the poll is
+ * asked.
+ */
 static DbertStatus
 copy(void *to, const void *from, size_t bytes, const DbertPoll *poll, DbertError *err)
 {
@@ -271,10 +294,11 @@ static void
 prefer_huge_pages(char *memory, size_t bytes)
 {
 #ifdef MADV_HUGEPAGE
-	char	   *first = (char *) (((uintptr_t) memory + HUGE_PAGE - 1) & ~(uintptr_t) (HUGE_PAGE - 1));
+	char *first = (char *) (((uintptr_t) memory + HUGE_PAGE - 1) & ~(uintptr_t) (HUGE_PAGE - 1));
 
 	if (bytes > 2 * HUGE_PAGE)
-		(void) madvise(first, (bytes - (size_t) (first - memory)) & ~(HUGE_PAGE - 1), MADV_HUGEPAGE);
+		(void) madvise(first, (bytes - (size_t) (first - memory)) & ~(HUGE_PAGE - 1),
+					   MADV_HUGEPAGE);
 #endif
 }
 
@@ -289,7 +313,8 @@ fill(DbertTrainer *t, const DbertPoll *poll, DbertError *err)
 	DBERT_TRY(place_all(t, &l, err));
 	t->memory = dbert_alloc(t->alloc, l.total + 63);
 	if (t->memory == NULL)
-		return dbert_fail(err, DBERT_E_NOMEM, "out of memory: training needs %zu MB", l.total >> 20);
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory: training needs %zu MB",
+						  l.total >> 20);
 	prefer_huge_pages(t->memory, l.total);
 	l.base = (char *) (((uintptr_t) t->memory + 63) & ~(uintptr_t) 63);
 	DBERT_TRY(place_all(t, &l, err));
@@ -306,8 +331,9 @@ fill(DbertTrainer *t, const DbertPoll *poll, DbertError *err)
 }
 
 DbertStatus
-dbert_trainer_create(DbertTrainBase *base, const DbertTrainOptions *options, const DbertAllocator *alloc,
-					 const DbertPoll *poll, DbertTrainer **trainer, DbertError *err)
+dbert_trainer_create(DbertTrainBase *base, const DbertTrainOptions *options,
+					 const DbertAllocator *alloc, const DbertPoll *poll, DbertTrainer **trainer,
+					 DbertError *err)
 {
 	DbertTrainer *t = dbert_alloc_zero(alloc, 1, sizeof(*t));
 	DbertStatus status;
@@ -363,7 +389,8 @@ check_named(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *err
 		return DBERT_OK;
 	for (size_t i = 0; i < (size_t) batch->n_masked * d->top; i++)
 		if (batch->soft_ids[i] < 0 || batch->soft_ids[i] >= t->config.vocab)
-			return dbert_fail(err, DBERT_E_INVALID, "the teacher names a token that is not in the vocabulary");
+			return dbert_fail(err, DBERT_E_INVALID,
+							  "the teacher names a token that is not in the vocabulary");
 	return DBERT_OK;
 }
 
@@ -379,7 +406,8 @@ check_masked(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *er
 	{
 		if (batch->masked[i] <= before || batch->masked[i] >= batch->cu[batch->n_texts] ||
 			batch->classes[i] < 0 || batch->classes[i] >= t->config.vocab)
-			return dbert_fail(err, DBERT_E_INVALID, "masked tokens are out of order or out of range");
+			return dbert_fail(err, DBERT_E_INVALID,
+							  "masked tokens are out of order or out of range");
 		before = batch->masked[i];
 	}
 	return check_named(t, batch, err);
@@ -397,7 +425,8 @@ check_batch(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *err
 		return dbert_fail(err, DBERT_E_LIMIT, "a batch of %d tokens, but room is for %d",
 						  (int) batch->cu[batch->n_texts], o->max_batch_tokens);
 	for (int b = 0; b < batch->n_texts; b++)
-		if (batch->cu[b + 1] - batch->cu[b] < 1 || batch->cu[b + 1] - batch->cu[b] > o->max_text_tokens)
+		if (batch->cu[b + 1] - batch->cu[b] < 1 ||
+			batch->cu[b + 1] - batch->cu[b] > o->max_text_tokens)
 			return dbert_fail(err, DBERT_E_LIMIT, "a text of %d tokens, but room is for 1 to %d",
 							  (int) (batch->cu[b + 1] - batch->cu[b]), o->max_text_tokens);
 	if (o->head == DBERT_HEAD_NONE && o->distill == NULL && batch->n_texts % 2 != 0)
@@ -437,18 +466,22 @@ pick_rows(const DbertTrainer *t, DbertPass *pass)
 }
 
 DbertStatus
-dbert_pass_begin(DbertTrainer *t, const DbertTrainBatch *batch, bool training, const DbertPoll *poll,
-				 DbertError *err, DbertPass *pass)
+dbert_pass_begin(DbertTrainer *t, const DbertTrainBatch *batch, bool training,
+				 const DbertPoll *poll, DbertError *err, DbertPass *pass)
 {
 	DBERT_TRY(check_batch(t, batch, err));
 	if (dbert_threads_count(t->pool) > t->options.threads)
-		return dbert_fail(err, DBERT_E_LIMIT, "%d threads, but room is for %d", dbert_threads_count(t->pool),
-						  t->options.threads);
-	*pass = (DbertPass)
-	{
-		.trainer = t,.batch = batch,.training = training,.n = batch->cu[batch->n_texts],
-		.run = {.kernels = t->options.kernels,.packed = t->acts.packed,.pool = t->pool,.poll = poll,.err = err}
-	};
+		return dbert_fail(err, DBERT_E_LIMIT, "%d threads, but room is for %d",
+						  dbert_threads_count(t->pool), t->options.threads);
+	*pass = (DbertPass){ .trainer = t,
+						 .batch = batch,
+						 .training = training,
+						 .n = batch->cu[batch->n_texts],
+						 .run = { .kernels = t->options.kernels,
+								  .packed = t->acts.packed,
+								  .pool = t->pool,
+								  .poll = poll,
+								  .err = err } };
 	pick_rows(t, pass);
 	return DBERT_OK;
 }
@@ -484,7 +517,8 @@ dbert_trainer_evaluate(DbertTrainer *trainer, const DbertTrainBatch *batch, cons
 DbertStatus
 dbert_trainer_keep(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err)
 {
-	DBERT_TRY(copy(trainer->params.best, trainer->params.values, trainer->params.slots.bytes, poll, err));
+	DBERT_TRY(
+		copy(trainer->params.best, trainer->params.values, trainer->params.slots.bytes, poll, err));
 	trainer->kept = true;
 	return DBERT_OK;
 }
@@ -492,5 +526,6 @@ dbert_trainer_keep(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err
 DbertStatus
 dbert_trainer_restore(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err)
 {
-	return copy(trainer->params.values, trainer->params.best, trainer->params.slots.bytes, poll, err);
+	return copy(trainer->params.values, trainer->params.best, trainer->params.slots.bytes, poll,
+				err);
 }

@@ -56,7 +56,7 @@ typedef struct DbertActs
 	/* the objective's: those that it places */
 	float	   *z;				/* [R, C] the head's dense layer, before the activation */
 	float	   *d;				/* [R, C] what the output layer takes */
-	float	   *logits;			/* [R, n_labels]; then their derivative; of MASK dbert_trainer_evaluate's [R] */
+	float *logits; /* [R, n_labels]; then their derivative; of MASK dbert_trainer_evaluate's [R] */
 	float	   *head_xhat;		/* [R, C] of the head's norm */
 	float	   *head_rstd;		/* [R] */
 	float	   *dd;				/* [R, C] the derivative by d */
@@ -178,7 +178,10 @@ extern DbertStatus dbert_pass_begin(DbertTrainer *t, const DbertTrainBatch *batc
 extern DbertStatus dbert_params_plan(const DbertTrainer *trainer, const DbertAllocator *alloc,
 									 DbertParams *params, DbertError *err);
 
-/* Read values from the base, or begin them at random; tells whether the output layer was kept. */
+/*
+ * Read values from the base, or begin them at random; tells whether the output
+ * layer was kept.
+ */
 extern DbertStatus dbert_params_load(DbertTrainer *trainer, const DbertPoll *poll, DbertError *err);
 
 /* ---- pass.c: the network ---- */
@@ -198,7 +201,10 @@ extern DbertStatus dbert_pass_check_loss(const DbertPass *pass, double loss);
 /* gradients, from the derivative by the outputs, where the loss left it */
 extern DbertStatus dbert_pass_backward(const DbertPass *pass);
 
-/* The streams of dropout: where masks are made.  Those of layer l are 4 l + DROP_... */
+/*
+ * The streams of dropout: where masks are made.  Those of layer l are 4 l +
+ * DROP_...
+ */
 typedef enum DbertDropSite
 {
 	DBERT_DROP_PROBABILITIES,	/* of a layer */
@@ -211,8 +217,8 @@ typedef enum DbertDropSite
 extern DbertDropout dbert_pass_dropout(const DbertPass *pass, DbertDropSite site, int layer);
 
 /* y[M, C] = x dropped out, in place or not; its own backward. */
-extern DbertStatus dbert_pass_drop(const DbertPass *pass, DbertDropSite site, int layer, const float *x,
-								   int m, float *y);
+extern DbertStatus dbert_pass_drop(const DbertPass *pass, DbertDropSite site, int layer,
+								   const float *x, int m, float *y);
 
 /* ---- classify.c, for objectives that go on from it ---- */
 
@@ -221,17 +227,29 @@ extern void dbert_classify_place(DbertTrainer *t, DbertLayout *l, DbertActs *a, 
 /* acts.logits[rows, n_labels] from hidden[rows, C] */
 extern DbertStatus dbert_classify_forward(const DbertPass *pass, const float *hidden, int rows);
 
-/* dx[rows, C] from the derivative in acts.logits; it may lie in hidden's memory, not in acts.t */
-extern DbertStatus dbert_classify_backward(const DbertPass *pass, const float *hidden, int rows, float *dx);
+/*
+ * dx[rows, C] from the derivative in acts.logits; it may lie in hidden's
+ * memory, not in acts.t
+ */
+extern DbertStatus dbert_classify_backward(const DbertPass *pass, const float *hidden, int rows,
+										   float *dx);
 
 /* What the mean over so many rows is divided by. */
 extern double dbert_classify_weight(const DbertPass *pass, int rows);
 
-/* A row's loss by its label; x[n_labels], its logits, become share times the derivative. */
-extern double dbert_classify_loss(const DbertPass *pass, int row, float *x, double share, bool differentiate);
+/*
+ * A row's loss by its label; x[n_labels], its logits, become share times the
+ * derivative.
+ */
+extern double dbert_classify_loss(const DbertPass *pass, int row, float *x, double share,
+								  bool differentiate);
 
-/* sum of (x - y)^2 over n; when differentiate is set, x becomes share times the derivative, 2 (x - y) */
-extern double dbert_squared_error(float *x, const float *y, int n, double share, bool differentiate);
+/*
+ * sum of (x - y)^2 over n; when differentiate is set, x becomes share times the
+ * derivative, 2 (x - y)
+ */
+extern double dbert_squared_error(float *x, const float *y, int n, double share,
+								  bool differentiate);
 
 /* ---- maskedlm.c, likewise ---- */
 
@@ -242,16 +260,21 @@ extern DbertStatus dbert_masked_forward(const DbertPass *pass, const float *hidd
 
 /*
  * soft and hard times the sums of the masked tokens' losses are added to *loss;
- * acts.logits as dbert_trainer_evaluate says; acts.dd and the decoder's gradients.
+ * acts.logits as dbert_trainer_evaluate says; acts.dd and the decoder's
+ * gradients.
  */
-extern DbertStatus dbert_masked_loss(const DbertPass *pass, double soft, double hard, bool differentiate, double *loss);
+extern DbertStatus dbert_masked_loss(const DbertPass *pass, double soft, double hard,
+									 bool differentiate, double *loss);
 
 /* dx[n_masked, C] from acts.dd; it may lie in hidden's memory */
 extern DbertStatus dbert_masked_backward(const DbertPass *pass, const float *hidden, float *dx);
 
 /* ---- embedding.c, likewise ---- */
 
-/* acts.d[B, C], the texts' vectors at length 1; acts.head_rstd[B] is for the backward */
+/*
+ * acts.d[B, C], the texts' vectors at length 1; acts.head_rstd[B] is for the
+ * backward
+ */
 extern DbertStatus dbert_embedding_forward(const DbertPass *pass);
 
 /* dx in the rows that were pooled, from the derivative by d in acts.dd */
@@ -259,7 +282,10 @@ extern DbertStatus dbert_embedding_backward(const DbertPass *pass, float *dx);
 
 /* ---- adamw.c ---- */
 
-/* Clip the gradients, move the parameters; trainer->step is the number of steps before. */
+/*
+ * Clip the gradients, move the parameters; trainer->step is the number of steps
+ * before.
+ */
 extern DbertStatus dbert_adamw_step(const DbertPass *pass);
 
 /* The parts in which gradients are summed, for acts.sums. */

@@ -41,7 +41,8 @@ dbert_trainer_block(DbertTrainer *trainer, int i, DbertTrainerBlock *block)
 	const DbertParams *p = &trainer->params;
 	Array		array = (Array) (i / p->slots.count);
 	int			slot = i % p->slots.count;
-	const DbertSlots *plan = array == ARRAY_VALUES || array == ARRAY_BEST ? &p->slots : &p->learning;
+	const DbertSlots *plan =
+		array == ARRAY_VALUES || array == ARRAY_BEST ? &p->slots : &p->learning;
 
 	if (array > ARRAY_BEST || (array == ARRAY_BEST && !trainer->kept))
 		return false;
@@ -63,7 +64,8 @@ dbert_trainer_kept(const DbertTrainer *trainer)
 }
 
 DbertStatus
-dbert_trainer_continue(DbertTrainer *trainer, int64_t steps, bool kept, const DbertPoll *poll, DbertError *err)
+dbert_trainer_continue(DbertTrainer *trainer, int64_t steps, bool kept, const DbertPoll *poll,
+					   DbertError *err)
 {
 	if (steps < 0 || steps > trainer->options.steps || (kept && trainer->params.best == NULL))
 		return dbert_fail(err, DBERT_E_INVALID, "the training cannot go on from there");

@@ -37,9 +37,12 @@ good_model(MemModel *m, const char *target)
 	}
 	if (strcmp(target, "modules.json") == 0)
 		mem_put(m, "1_Pooling/config.json", "{}");
-	if (strcmp(target, "1_Pooling/config.json") == 0 || strcmp(target, "sentence_bert_config.json") == 0)
+	if (strcmp(target, "1_Pooling/config.json") == 0 ||
+		strcmp(target, "sentence_bert_config.json") == 0)
 	{
-		mem_put(m, "modules.json", "[{\"type\":\"Transformer\",\"path\":\"\"},{\"type\":\"Pooling\",\"path\":\"1_Pooling\"}]");
+		mem_put(m, "modules.json",
+				"[{\"type\":\"Transformer\",\"path\":\"\"},{\"type\":\"Pooling\",\"path\":\"1_"
+				"Pooling\"}]");
 		mem_put(m, "1_Pooling/config.json", "{}");
 	}
 }
@@ -58,7 +61,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	target = targets[data[0] % N_TARGETS];
 	good_model(&m, target);
 	mem_put_bytes(&m, target, data + 1, size - 1);
-	if (dbert_pack_begin(&source, NULL, DBERT_PRECISION_FP32, &dbert_kernels_scalar, &dbert_malloc_allocator, NULL, &pack, &err) == DBERT_OK)
+	if (dbert_pack_begin(&source, NULL, DBERT_PRECISION_FP32, &dbert_kernels_scalar,
+						 &dbert_malloc_allocator, NULL, &pack, &err) == DBERT_OK)
 	{
 		dbert_pack_write(pack, NULL, NULL, &err);
 		dbert_pack_end(pack);

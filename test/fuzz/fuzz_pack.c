@@ -29,9 +29,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		h->version = DBERT_PACK_VERSION;
 		h->size = size;
 		if (h->sections[DBERT_SECTION_WEIGHTS].offset <= size)
-			h->checksum = dbert_pack_checksum(image, h->sections[DBERT_SECTION_WEIGHTS].offset / 8 * 8);
+			h->checksum =
+				dbert_pack_checksum(image, h->sections[DBERT_SECTION_WEIGHTS].offset / 8 * 8);
 	}
-	if (dbert_model_open(image, size, &dbert_kernels_scalar, &dbert_malloc_allocator, &model, &err) == DBERT_OK)
+	if (dbert_model_open(image, size, &dbert_kernels_scalar, &dbert_malloc_allocator, &model,
+						 &err) == DBERT_OK)
 		dbert_model_close(model);
 	free(image);
 	return 0;

@@ -6,7 +6,8 @@
  * prefix of the whole, counting agrees.
  *
  *     clang -g -O1 -fsanitize=fuzzer,address,undefined -Isrc -I. test/fuzz/fuzz_tokenizer.c \
- *         $(find src/text -name "*.c") src/base/memory.c src/base/status.c -lutf8proc -o fuzz_tokenizer
+ *         $(find src/text -name "*.c") src/base/memory.c src/base/status.c -lutf8proc -o
+ * fuzz_tokenizer
  *     ./fuzz_tokenizer -max_len=400 -max_total_time=60
  */
 #include "text/tokenizer.h"
@@ -17,8 +18,10 @@
 #define REQUIRE(cond) do { if (!(cond)) abort(); } while (0)
 
 static const char *const vocab[] = {
-	"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "##a", "##b", "ab", "##ab", "aba", "##bba", "\xc3\xa9",
-	"e", "##e", ".", "\xe4\xb8\xad", "##\xcc\x81", "i", "\xe1\x84\x80", "##\xe1\x85\xa1", "##\xe3\x80\xae"
+	"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "##a", "##b", "ab", "##ab", "aba",
+	"##bba", "\xc3\xa9",
+	"e", "##e", ".", "\xe4\xb8\xad", "##\xcc\x81", "i", "\xe1\x84\x80", "##\xe1\x85\xa1",
+	"##\xe3\x80\xae"
 };
 
 #define N_VOCAB ((int32_t) (sizeof(vocab) / sizeof(vocab[0])))
@@ -29,10 +32,15 @@ compile(uint8_t settings, size_t *size)
 	const char *tokens[N_VOCAB + 3];
 	size_t		lens[N_VOCAB + 3];
 	DbertAddedToken added[] = {
-		{.text = "[MASK]", .len = 6, .id = 4, .special = true},
-		{.text = "<q>", .len = 3, .id = N_VOCAB, .lstrip = true, .rstrip = true},
-		{.text = "Ab", .len = 2, .id = N_VOCAB + 1, .normalized = true, .single_word = true},
-		{.text = "zz", .len = 2, .id = N_VOCAB + 2, .normalized = true, .lstrip = true, .rstrip = true}
+		{ .text = "[MASK]", .len = 6, .id = 4, .special = true },
+		{ .text = "<q>", .len = 3, .id = N_VOCAB, .lstrip = true, .rstrip = true },
+		{ .text = "Ab", .len = 2, .id = N_VOCAB + 1, .normalized = true, .single_word = true },
+		{ .text = "zz",
+		  .len = 2,
+		  .id = N_VOCAB + 2,
+		  .normalized = true,
+		  .lstrip = true,
+		  .rstrip = true }
 	};
 	DbertTokenizerSpec spec = {
 		.n_tokens = N_VOCAB + 3, .tokens = tokens, .token_lens = lens,
@@ -52,7 +60,8 @@ compile(uint8_t settings, size_t *size)
 		tokens[i] = vocab[i];
 		lens[i] = strlen(vocab[i]);
 	}
-	REQUIRE(dbert_tokenizer_compile(&spec, &dbert_malloc_allocator, &image, size, &err) == DBERT_OK);
+	REQUIRE(dbert_tokenizer_compile(&spec, &dbert_malloc_allocator, &image, size, &err) ==
+			DBERT_OK);
 	return image;
 }
 
@@ -102,7 +111,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	{
 		check_tokens(&t, &all, size - 2);
 		REQUIRE(!truncated);
-		REQUIRE(dbert_count_tokens(&t, text, size - 2, &dbert_malloc_allocator, NULL, &count, &err) == DBERT_OK);
+		REQUIRE(dbert_count_tokens(&t, text, size - 2, &dbert_malloc_allocator, NULL, &count,
+								   &err) == DBERT_OK);
 		REQUIRE(count == (int64_t) all.count);
 		REQUIRE(dbert_tokenize(&t, text, size - 2, NULL, 0, limit, &dbert_malloc_allocator, NULL,
 							   &part, &truncated, &err) == DBERT_OK);
@@ -111,8 +121,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (size_t i = 0; i + 1 < part.count; i++)
 			REQUIRE(part.items[i].id == all.items[i].id && part.items[i].end == all.items[i].end);
 		part.count = 0;
-		REQUIRE(dbert_tokenize(&t, text, size - 2, text, (size - 2) / 2, limit + 1, &dbert_malloc_allocator, NULL,
-							   &part, &truncated, &err) != DBERT_E_INTERNAL);
+		REQUIRE(dbert_tokenize(&t, text, size - 2, text, (size - 2) / 2, limit + 1,
+							   &dbert_malloc_allocator, NULL, &part, &truncated,
+							   &err) != DBERT_E_INTERNAL);
 		REQUIRE(part.count <= (size_t) limit + 1);
 	}
 	dbert_token_list_free(&all, &dbert_malloc_allocator);

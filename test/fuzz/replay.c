@@ -1,6 +1,7 @@
 /*
  * replay.c -- runs a fuzz target over the files it is given, where there is no
- * libFuzzer: cc -Isrc -I. test/fuzz/replay.c test/fuzz/fuzz_model.c ... ; ./a.out file...
+ * libFuzzer: cc -Isrc -I. test/fuzz/replay.c test/fuzz/fuzz_model.c ... ;
+ * ./a.out file...
  */
 #include <stdint.h>
 #include <stdio.h>

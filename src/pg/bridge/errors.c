@@ -96,7 +96,7 @@ distil_raise(const DbertError *err, const char *subject)
 static char *
 text_message(const DbertError *err)
 {
-	bool		converted = GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII;
+	bool converted = GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII;
 
 	return err->code == DBERT_E_ENCODING && converted ?
 		pstrdup("text has a character that has no equivalent in encoding \"UTF8\"") : showable(err);
@@ -110,18 +110,22 @@ hint_for_long_text(const DbertError *err)
 	if (distil_guc_long_text == DBERT_LONG_WINDOW)
 		errhint("The function distil_chunk cuts a text into parts.");
 	if (distil_guc_long_text == DBERT_LONG_ERROR)
-		errhint("Set \"distilbert.long_text\" to \"window\" to have long texts read in parts, or to \"truncate\" to have only their beginning read.");
+		errhint("Set \"distilbert.long_text\" to \"window\" to have long texts read in parts, or "
+				"to \"truncate\" to have only their beginning read.");
 	return 0;
 }
 
 bool
 distil_answer_null(const DbertError *err)
 {
-	bool		is_texts = err->code == DBERT_E_TOO_LONG || err->code == DBERT_E_LIMIT || err->code == DBERT_E_ENCODING;
+	bool is_texts = err->code == DBERT_E_TOO_LONG || err->code == DBERT_E_LIMIT ||
+					err->code == DBERT_E_ENCODING;
 
 	if (!is_texts)
 		distil_raise(err, NULL);
 	ereport(distil_guc_on_error == DISTIL_ERROR_NULL ? WARNING : ERROR,
-			(errcode(sqlstate_of(err->code)), errmsg("%s", text_message(err)), hint_for_long_text(err)));
+			(errcode(sqlstate_of(err->code)),
+			 errmsg("%s", text_message(err)),
+			 hint_for_long_text(err)));
 	return true;
 }

@@ -1,5 +1,6 @@
 /*
- * growing.h -- arrays that grow as rows come, in a context that outlives the rows.
+ * growing.h -- arrays that grow as rows come, in a context that outlives the
+ * rows.
  */
 #ifndef DISTILBERT_PG_GROWING_H
 #define DISTILBERT_PG_GROWING_H
@@ -13,7 +14,8 @@ distil_grown(MemoryContext context, void *array, Size n, Size *capacity, Size si
 	if (n < *capacity)
 		return array;
 	*capacity = Max(1024, 2 * *capacity);
-	return array == NULL ? MemoryContextAllocHuge(context, *capacity * size) : repalloc_huge(array, *capacity * size);
+	return array == NULL ? MemoryContextAllocHuge(context, *capacity * size)
+						 : repalloc_huge(array, *capacity * size);
 }
 
 /* What is numbered by an int32 is not more. */

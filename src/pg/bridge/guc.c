@@ -112,22 +112,21 @@ define_default_model(const char *name, const char *what, char **variable, const 
 void
 distil_guc_init(void)
 {
-	DefineCustomStringVariable("distilbert.model_path",
-							   "Folder under which distil_load_model finds relative paths.",
-							   "Empty: only absolute paths, which need the rights of pg_read_server_files.",
-							   &distil_guc_model_path, "",
-							   PGC_SUSET, 0, check_model_path, NULL, NULL);
+	DefineCustomStringVariable(
+		"distilbert.model_path", "Folder under which distil_load_model finds relative paths.",
+		"Empty: only absolute paths, which need the rights of pg_read_server_files.",
+		&distil_guc_model_path, "", PGC_SUSET, 0, check_model_path, NULL, NULL);
 
 	DefineCustomEnumVariable("distilbert.long_text",
 							 "What happens to a text longer than its model can take.",
 							 NULL, &distil_guc_long_text, DBERT_LONG_WINDOW,
 							 long_text_options, PGC_USERSET, 0, NULL, NULL, NULL);
 
-	DefineCustomEnumVariable("distilbert.on_error",
-							 "What happens when a text cannot be evaluated.",
-							 "\"null\": the answer is NULL, and a warning tells why; errors of the statement itself are raised.",
-							 &distil_guc_on_error, DISTIL_ERROR_RAISE,
-							 on_error_options, PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("distilbert.on_error", "What happens when a text cannot be evaluated.",
+							 "\"null\": the answer is NULL, and a warning tells why; errors of the "
+							 "statement itself are raised.",
+							 &distil_guc_on_error, DISTIL_ERROR_RAISE, on_error_options,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("distilbert.threads",
 							"Threads that may share the work of one batch of texts.",
@@ -175,19 +174,21 @@ distil_guc_init(void)
 							PGC_USERSET, GUC_UNIT_MB, NULL, NULL, NULL);
 	DefineCustomIntVariable("distilbert.checkpoint_interval",
 							"Time between two checkpoints of a training.",
-							"An interrupted training can go on from its last checkpoint (resume => true); 0: there are none.",
-							&distil_guc_checkpoint_interval, 5 * 60 * 1000, 0, INT_MAX,
-							PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
-	DefineCustomIntVariable("distilbert.checkpoint_space",
-							"Disk space that checkpoints of all trainings on the server may take together.",
-							"A training whose checkpoint would take more goes on without, with a warning.",
-							&distil_guc_checkpoint_space, 10 * 1024, 0, INT_MAX,
-							PGC_SUSET, GUC_UNIT_MB, NULL, NULL, NULL);
-	DefineCustomIntVariable("distilbert.max_memory",
-							"Memory that models may take in a session, shared weights excepted.",
-							"Batches are made smaller to keep to it, texts that need more are errors; 0: no limit.",
-							&distil_guc_max_memory, 0, 0, MAX_KILOBYTES,
-							PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
+							"An interrupted training can go on from its last checkpoint (resume => "
+							"true); 0: there are none.",
+							&distil_guc_checkpoint_interval, 5 * 60 * 1000, 0, INT_MAX, PGC_USERSET,
+							GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable(
+		"distilbert.checkpoint_space",
+		"Disk space that checkpoints of all trainings on the server may take together.",
+		"A training whose checkpoint would take more goes on without, with a warning.",
+		&distil_guc_checkpoint_space, 10 * 1024, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MB, NULL, NULL,
+		NULL);
+	DefineCustomIntVariable(
+		"distilbert.max_memory",
+		"Memory that models may take in a session, shared weights excepted.",
+		"Batches are made smaller to keep to it, texts that need more are errors; 0: no limit.",
+		&distil_guc_max_memory, 0, 0, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("distilbert.cache_size",
 							"Memory for results of texts that a session computed before.",
@@ -198,9 +199,10 @@ distil_guc_init(void)
 
 	DefineCustomStringVariable("distilbert.force_isa",
 							   "Kernels that models are computed with, for tests.",
-							   "\"avx512-vnni\", \"avx512\", \"avx2-vnni\", \"avx2\", \"openblas\" or \"scalar\"; empty: the best that this machine can run.",
-							   &distil_guc_force_isa, "",
-							   PGC_SUSET, 0, check_force_isa, assign_force_isa, NULL);
+							   "\"avx512-vnni\", \"avx512\", \"avx2-vnni\", \"avx2\", \"openblas\" "
+							   "or \"scalar\"; empty: the best that this machine can run.",
+							   &distil_guc_force_isa, "", PGC_SUSET, 0, check_force_isa,
+							   assign_force_isa, NULL);
 
 	MarkGUCPrefixReserved("distilbert");
 }
@@ -235,7 +237,8 @@ distil_default_model(const char *task)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("no model is set for %s", task),
-				 errhint("Name a model in the call, or load one with distil_load_model(name, path) and set \"distilbert.%s_model\" to its name.",
+				 errhint("Name a model in the call, or load one with distil_load_model(name, path) "
+						 "and set \"distilbert.%s_model\" to its name.",
 						 task)));
 	return name;
 }

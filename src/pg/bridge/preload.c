@@ -1,5 +1,6 @@
 /*
- * preload.c -- the server's shared memory, for a library in shared_preload_libraries.
+ * preload.c -- the server's shared memory, for a library in
+ * shared_preload_libraries.
  *
  * Each part says how much it wants and is started, in every process that
  * attaches, under the lock that PostgreSQL has for this.
@@ -29,7 +30,8 @@ request_memory(void)
 {
 	if (prev_shmem_request != NULL)
 		prev_shmem_request();
-	RequestAddinShmemSpace(add_size(MAXALIGN(distil_stats_shmem_size()), distil_shared_cache_size()));
+	RequestAddinShmemSpace(
+		add_size(MAXALIGN(distil_stats_shmem_size()), distil_shared_cache_size()));
 	RequestNamedLWLockTranche("distilbert", DISTIL_LOCKS);
 }
 

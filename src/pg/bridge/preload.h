@@ -1,5 +1,6 @@
 /*
- * preload.h -- the server's shared memory, for a library in shared_preload_libraries.
+ * preload.h -- the server's shared memory, for a library in
+ * shared_preload_libraries.
  */
 #ifndef DISTILBERT_PG_PRELOAD_H
 #define DISTILBERT_PG_PRELOAD_H

@@ -77,14 +77,17 @@ keep_sums(CompareJob *job)
 
 		if (a->support + a->said + b->said == 0)
 			continue;
-		job->counts = distil_grown(job->context, job->counts, job->n_counts, &job->counts_capacity, sizeof(RowCount));
-		job->counts[job->n_counts++] = (RowCount) {label, a->support, {a->hits, b->hits}, {a->said, b->said}};
+		job->counts = distil_grown(job->context, job->counts, job->n_counts, &job->counts_capacity,
+								   sizeof(RowCount));
+		job->counts[job->n_counts++] =
+			(RowCount){ label, a->support, { a->hits, b->hits }, { a->said, b->said } };
 		*a = *b = (DistilClassCount) {0};
 	}
 }
 
 static void
-add_labels(CompareJob *job, const DistilExample *row, const DistilPrediction *a, const DistilPrediction *b)
+add_labels(CompareJob *job, const DistilExample *row, const DistilPrediction *a,
+		   const DistilPrediction *b)
 {
 	distil_check_rows(job->n);
 	distil_count_prediction(&job->predictors[0], row, a, job->sums[0]);
@@ -97,7 +100,8 @@ add_labels(CompareJob *job, const DistilExample *row, const DistilPrediction *a,
 }
 
 static void
-add_numbers(CompareJob *job, const DistilExample *row, const DistilPrediction *a, const DistilPrediction *b)
+add_numbers(CompareJob *job, const DistilExample *row, const DistilPrediction *a,
+			const DistilPrediction *b)
 {
 	distil_numbers_add(&job->truth, row->number);
 	distil_numbers_add(&job->said[0], a->number);
@@ -221,11 +225,14 @@ differences(void *ctx, const int32 *weights, double *d)
 
 /* NaN: NULL, as is the p value where there is no difference. */
 static void
-put_metric(ReturnSetInfo *rsinfo, const char *metric, double a, double b, double p, const char *test, int64 rows)
+put_metric(ReturnSetInfo *rsinfo, const char *metric, double a, double b, double p,
+		   const char *test, int64 rows)
 {
-	Datum		values[7] = {CStringGetTextDatum(metric), Float4GetDatum((float4) a), Float4GetDatum((float4) b),
-		Float4GetDatum((float4) (b - a)), Float4GetDatum((float4) p), 0, Int64GetDatum(rows)};
-	bool		nulls[7] = {false, isnan(a), isnan(b), isnan(b - a), isnan(b - a), isnan(b - a), false};
+	Datum values[7] = { CStringGetTextDatum(metric), Float4GetDatum((float4) a),
+						Float4GetDatum((float4) b),  Float4GetDatum((float4) (b - a)),
+						Float4GetDatum((float4) p),  0,
+						Int64GetDatum(rows) };
+	bool nulls[7] = { false, isnan(a), isnan(b), isnan(b - a), isnan(b - a), isnan(b - a), false };
 
 	if (!nulls[5])
 		values[5] = CStringGetTextDatum(test);
@@ -245,8 +252,9 @@ put_accuracy(ReturnSetInfo *rsinfo, const CompareJob *job)
 				only_a = job->right[1][0],
 				only_b = job->right[0][1];
 
-	put_metric(rsinfo, "accuracy", (double) (both + only_a) / job->n, (double) (both + only_b) / job->n,
-			   distil_mcnemar(only_a, only_b), "exact McNemar", job->n);
+	put_metric(rsinfo, "accuracy", (double) (both + only_a) / job->n,
+			   (double) (both + only_b) / job->n, distil_mcnemar(only_a, only_b), "exact McNemar",
+			   job->n);
 }
 
 static void
@@ -288,17 +296,26 @@ common_want(const DistilPredictor *a, const DistilPredictor *b)
 
 	if (want_a == want_b && (want_a == DISTIL_LEARN_NUMBERS || a->kind == b->kind))
 		return want_a;
-	if (want_a == DISTIL_LEARN_MANY_OR_NUMBERS && (want_b == DISTIL_LEARN_NUMBERS || a->kind == b->kind))
+	if (want_a == DISTIL_LEARN_MANY_OR_NUMBERS &&
+		(want_b == DISTIL_LEARN_NUMBERS || a->kind == b->kind))
 		return want_b;
-	if (want_b == DISTIL_LEARN_MANY_OR_NUMBERS && (want_a == DISTIL_LEARN_NUMBERS || a->kind == b->kind))
+	if (want_b == DISTIL_LEARN_MANY_OR_NUMBERS &&
+		(want_a == DISTIL_LEARN_NUMBERS || a->kind == b->kind))
 		return want_a;
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("models \"%s\" and \"%s\" cannot be compared", a->model->name, b->model->name),
-			 errdetail("\"%s\" gives %s, \"%s\" %s.", a->model->name, distil_answer_name(a), b->model->name, distil_answer_name(b))));
+			 errdetail("\"%s\" gives %s, \"%s\" %s.",
+					   a->model->name,
+					   distil_answer_name(a),
+					   b->model->name,
+					   distil_answer_name(b))));
 }
 
-/* A call site has one model; the second one has a site of its own, as long as this call. */
+/*
+ * A call site has one model; the second one has a site of its own, as long as
+ * this call.
+ */
 static DistilModel *
 second_model(const char *name)
 {
@@ -314,9 +331,12 @@ second_model(const char *name)
 static void
 begin_job(CompareJob *job, FunctionCallInfo fcinfo)
 {
-	job->context = job->truth.context = job->said[0].context = job->said[1].context = CurrentMemoryContext;
-	job->predictors[0] = distil_predictor(distil_call_model(fcinfo, 0, NULL), "distil_compare", &job->labels);
-	job->predictors[1] = distil_predictor(second_model(text_to_cstring(PG_GETARG_TEXT_PP(1))), "distil_compare", &job->labels);
+	job->context = job->truth.context = job->said[0].context = job->said[1].context =
+		CurrentMemoryContext;
+	job->predictors[0] =
+		distil_predictor(distil_call_model(fcinfo, 0, NULL), "distil_compare", &job->labels);
+	job->predictors[1] = distil_predictor(second_model(text_to_cstring(PG_GETARG_TEXT_PP(1))),
+										  "distil_compare", &job->labels);
 	for (int m = 0; m < 2; m++)
 		job->sums[m] = palloc0_array(DistilClassCount, Max(job->labels.n, 1));
 }
@@ -324,7 +344,8 @@ begin_job(CompareJob *job, FunctionCallInfo fcinfo)
 static void
 put_result(ReturnSetInfo *rsinfo, CompareJob *job, int64 seed)
 {
-	bool		labels = job->predictors[0].kind == DISTIL_ANSWER_LABEL || job->predictors[0].kind == DISTIL_ANSWER_LABELS;
+	bool labels = job->predictors[0].kind == DISTIL_ANSWER_LABEL ||
+				  job->predictors[0].kind == DISTIL_ANSWER_LABELS;
 
 	if (is_numbers(job))
 	{
@@ -348,8 +369,9 @@ distil_compare(PG_FUNCTION_ARGS)
 
 	begin_job(&job, fcinfo);
 	InitMaterializedSRF(fcinfo, 0);
-	counts = distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(2)), "query",
-								   common_want(&job.predictors[0], &job.predictors[1]), visit, &job);
+	counts =
+		distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(2)), "query",
+							  common_want(&job.predictors[0], &job.predictors[1]), visit, &job);
 	counts.null_answers = job.null_answers;
 	distil_examples_end(&counts, job.n);
 	put_result((ReturnSetInfo *) fcinfo->resultinfo, &job, PG_GETARG_INT64(3));

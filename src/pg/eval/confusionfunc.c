@@ -44,10 +44,10 @@ check_kind(const DistilPredictor *p)
 {
 	if (p->kind != DISTIL_ANSWER_LABEL)
 		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("model \"%s\" cannot be used with distil_confusion", p->model->name),
-				 errdetail("A confusion matrix is of a model that gives each text one of its labels."),
-				 errhint("distil_evaluate measures every model.")));
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("model \"%s\" cannot be used with distil_confusion", p->model->name),
+			 errdetail("A confusion matrix is of a model that gives each text one of its labels."),
+			 errhint("distil_evaluate measures every model.")));
 }
 
 static void
@@ -107,16 +107,21 @@ PG_FUNCTION_INFO_V1(distil_confusion);
 Datum
 distil_confusion(PG_FUNCTION_ARGS)
 {
-	HASHCTL		ctl = {.keysize = sizeof(Pair),.entrysize = sizeof(PairCount),.hcxt = CurrentMemoryContext};
+	HASHCTL ctl = { .keysize = sizeof(Pair),
+					.entrysize = sizeof(PairCount),
+					.hcxt = CurrentMemoryContext };
 	ConfusionJob job = {0};
 	DistilExampleCounts counts;
 
-	job.predictor = distil_predictor(distil_call_model(fcinfo, 0, NULL), "distil_confusion", &job.labels);
+	job.predictor =
+		distil_predictor(distil_call_model(fcinfo, 0, NULL), "distil_confusion", &job.labels);
 	check_kind(&job.predictor);
 	job.occurs = palloc0_array(bool, Max(job.labels.n, 1));
-	job.pairs = hash_create("distilbert confusion", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	job.pairs =
+		hash_create("distilbert confusion", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	InitMaterializedSRF(fcinfo, 0);
-	counts = distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(1)), "query", DISTIL_LEARN_CLASSES, visit, &job);
+	counts = distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(1)), "query",
+								   DISTIL_LEARN_CLASSES, visit, &job);
 	counts.null_answers = job.null_answers;
 	distil_examples_end(&counts, job.rows);
 	put_matrix((ReturnSetInfo *) fcinfo->resultinfo, &job);

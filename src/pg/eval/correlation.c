@@ -29,14 +29,16 @@ void
 distil_numbers_add(DistilNumbers *numbers, double value)
 {
 	distil_check_rows(numbers->n);
-	numbers->values = distil_grown(numbers->context, numbers->values, numbers->n, &numbers->capacity, sizeof(double));
+	numbers->values = distil_grown(numbers->context, numbers->values, numbers->n,
+								   &numbers->capacity, sizeof(double));
 	numbers->values[numbers->n++] = value;
 }
 
 static int
 compare_rows(const void *a, const void *b, void *values)
 {
-	return float8_cmp_internal(((const double *) values)[*(const int32 *) a], ((const double *) values)[*(const int32 *) b]);
+	return float8_cmp_internal(((const double *) values)[*(const int32 *) a],
+							   ((const double *) values)[*(const int32 *) b]);
 }
 
 DistilRanking

@@ -2,9 +2,9 @@
  * examples.c -- see examples.h.
  *
  * The query runs by SPI as the user who called: what he may not read, he cannot
- * train on.  A cursor hands out blocks of rows, fewer if they are large, so that
- * memory grows neither with the table nor with its texts.  Classes may be of any type whose values name things; their
- * names are the type's output.
+ * train on.  A cursor hands out blocks of rows, fewer if they are large, so
+ * that memory grows neither with the table nor with its texts.  Classes may be
+ * of any type whose values name things; their names are the type's output.
  */
 #include "postgres.h"
 
@@ -96,26 +96,34 @@ static void
 raise_columns(const Reader *r, const char *argument, const char *detail, const char *hint)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_DATATYPE_MISMATCH),
-			 r->want == DISTIL_LEARN_TEXTS ? errmsg("argument \"%s\" must be a query that gives texts", argument) :
-			 r->want == DISTIL_LEARN_PAIRS ? errmsg("argument \"%s\" must be a query that gives pairs of texts", argument) :
-			 r->want == DISTIL_LEARN_QUESTIONS ? errmsg("argument \"%s\" must be a query that gives questions and texts", argument) :
-			 errmsg("argument \"%s\" must be a query that gives texts and labels", argument),
-			 errdetail_internal("%s", detail), errhint("%s", hint)));
+		(errcode(ERRCODE_DATATYPE_MISMATCH),
+		 r->want == DISTIL_LEARN_TEXTS
+			 ? errmsg("argument \"%s\" must be a query that gives texts", argument)
+		 : r->want == DISTIL_LEARN_PAIRS
+			 ? errmsg("argument \"%s\" must be a query that gives pairs of texts", argument)
+		 : r->want == DISTIL_LEARN_QUESTIONS
+			 ? errmsg("argument \"%s\" must be a query that gives questions and texts", argument)
+			 : errmsg("argument \"%s\" must be a query that gives texts and labels", argument),
+		 errdetail_internal("%s", detail),
+		 errhint("%s", hint)));
 }
 
 static const char *
 how_to_write(const Reader *r)
 {
 	if (r->optional)
-		return "Write it as SELECT text FROM ..., or SELECT text, label FROM ...; for pairs of texts as SELECT text, text, label FROM ..., where the label may be NULL.";
+		return "Write it as SELECT text FROM ..., or SELECT text, label FROM ...; for pairs of "
+			   "texts as SELECT text, text, label FROM ..., where the label may be NULL.";
 	if (r->want == DISTIL_LEARN_TEXTS)
 		return "Write it as SELECT text FROM ...";
 	if (r->want == DISTIL_LEARN_QUESTIONS)
-		return "Write it as SELECT question, text FROM ..., where the text is what the question is answered from.";
-	return r->want == DISTIL_LEARN_PAIRS ?
-		"Write it as SELECT text, text FROM ... for texts that belong together, or SELECT text, text, number FROM ... for a number that says how near they are." :
-		"Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... for pairs of texts.";
+		return "Write it as SELECT question, text FROM ..., where the text is what the question is "
+			   "answered from.";
+	return r->want == DISTIL_LEARN_PAIRS
+			   ? "Write it as SELECT text, text FROM ... for texts that belong together, or SELECT "
+				 "text, text, number FROM ... for a number that says how near they are."
+			   : "Write it as SELECT text, label FROM ..., or SELECT text, text, label FROM ... "
+				 "for pairs of texts.";
 }
 
 static void
@@ -131,15 +139,20 @@ begin_label(Reader *r, Oid declared, const char *argument)
 	if (r->want == DISTIL_LEARN_SPANS)
 	{
 		if (type != JSONBOID && type != JSONOID && !r->words)
-			raise_columns(r, argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
-						  "Entities are a jsonb array of objects, such as [{\"start\": 0, \"end\": 6, \"label\": \"LOC\"}], or tags of words: SELECT words, tags FROM ..., both of type text[].");
+			raise_columns(r, argument,
+						  psprintf("Its last column is of type %s.", format_type_be(declared)),
+						  "Entities are a jsonb array of objects, such as [{\"start\": 0, \"end\": "
+						  "6, \"label\": \"LOC\"}], or tags of words: SELECT words, tags FROM ..., "
+						  "both of type text[].");
 		r->kind = DISTIL_LABEL_SPANS;
 	}
-	else if (r->want == DISTIL_LEARN_NUMBERS || r->want == DISTIL_LEARN_PAIRS || (r->want == DISTIL_LEARN_MANY_OR_NUMBERS && !OidIsValid(r->element)))
+	else if (r->want == DISTIL_LEARN_NUMBERS || r->want == DISTIL_LEARN_PAIRS ||
+			 (r->want == DISTIL_LEARN_MANY_OR_NUMBERS && !OidIsValid(r->element)))
 	{
 		if (!is_number(type))
-			raise_columns(r, argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
-						  "Numbers are needed here: give a column of type real, numeric or integer.");
+			raise_columns(
+				r, argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
+				"Numbers are needed here: give a column of type real, numeric or integer.");
 		r->kind = r->want == DISTIL_LEARN_PAIRS ? DISTIL_LABEL_PAIR : DISTIL_LABEL_NUMBER;
 	}
 	else if (OidIsValid(r->element) && names_classes(r->element))
@@ -150,8 +163,10 @@ begin_label(Reader *r, Oid declared, const char *argument)
 	else if (names_classes(type))
 		r->kind = DISTIL_LABEL_ONE;
 	else
-		raise_columns(r, argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
-					  "Labels are text, integers, booleans or an enum; text[] for texts with several labels; task => 'regression' learns numbers, task => 'entities' jsonb.");
+		raise_columns(
+			r, argument, psprintf("Its last column is of type %s.", format_type_be(declared)),
+			"Labels are text, integers, booleans or an enum; text[] for texts with several labels; "
+			"task => 'regression' learns numbers, task => 'entities' jsonb.");
 	getTypeOutputInfo(r->kind == DISTIL_LABEL_MANY ? r->element : type, &output, &varlena);
 	fmgr_info(output, &r->output);
 }
@@ -165,7 +180,9 @@ begin_text(Reader *r, int i, Oid declared, const char *argument)
 	bool		varlena;
 
 	if (category(type) != TYPCATEGORY_STRING && type != UNKNOWNOID)
-		raise_columns(r, argument, psprintf("Its %s column is of type %s.", i == 0 ? "first" : "second", format_type_be(declared)),
+		raise_columns(r, argument,
+					  psprintf("Its %s column is of type %s.", i == 0 ? "first" : "second",
+							   format_type_be(declared)),
 					  how_to_write(r));
 	getTypeOutputInfo(type, &output, &varlena);
 	r->text_types[i] = type;
@@ -211,8 +228,10 @@ static void
 begin_reader(Reader *r, TupleDesc desc, const char *argument)
 {
 	if (!columns_fit(r, desc->natts))
-		raise_columns(r, argument, psprintf("The number of its columns is %d.", desc->natts), how_to_write(r));
-	r->pair = desc->natts == 3 || r->want == DISTIL_LEARN_PAIRS || r->want == DISTIL_LEARN_QUESTIONS;
+		raise_columns(r, argument, psprintf("The number of its columns is %d.", desc->natts),
+					  how_to_write(r));
+	r->pair =
+		desc->natts == 3 || r->want == DISTIL_LEARN_PAIRS || r->want == DISTIL_LEARN_QUESTIONS;
 	r->labelled = desc->natts == r->pair + 2;
 	r->words = r->want == DISTIL_LEARN_SPANS && desc->natts == 2 &&
 		is_text_array(SPI_gettypeid(desc, 1)) && is_text_array(SPI_gettypeid(desc, 2));
@@ -223,7 +242,8 @@ begin_reader(Reader *r, TupleDesc desc, const char *argument)
 	else
 		begin_label(r, SPI_gettypeid(desc, desc->natts), argument);
 	if (r->pair && r->kind == DISTIL_LABEL_SPANS)
-		raise_columns(r, argument, "The number of its columns is 3.", "Entities are those of one text.");
+		raise_columns(r, argument, "The number of its columns is 3.",
+					  "Entities are those of one text.");
 }
 
 static DistilText
@@ -234,7 +254,10 @@ read_text(Reader *r, int i, Datum value)
 	return distil_text_get(CStringGetTextDatum(OutputFunctionCall(&r->text_outputs[i], value)));
 }
 
-/* As a cast to text has it, which for booleans and char(n) is not the type's output. */
+/*
+ * As a cast to text has it, which for booleans and char(n) is not the type's
+ * output.
+ */
 static const char *
 read_label(Reader *r, Datum value)
 {
@@ -304,7 +327,8 @@ read_number(Reader *r, Datum value)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("a number of the last column is %s", OutputFunctionCall(&r->output, value)),
-				 errhint("Leave out rows with NaN or infinity, and scale numbers that do not fit type real.")));
+				 errhint("Leave out rows with NaN or infinity, and scale numbers that do not fit "
+						 "type real.")));
 	return number;
 }
 
@@ -316,7 +340,8 @@ read_strings(Datum array, int *n)
 	bool	   *nulls;
 	char	  **strings;
 
-	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, n);
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &elements,
+					  &nulls, n);
 	strings = palloc(sizeof(char *) * Max(*n, 1));
 	for (int i = 0; i < *n; i++)
 	{
@@ -385,7 +410,8 @@ read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
 
 	r->counts.rows++;
 	null_text |= null_pair;
-	unlabelled = r->kind == DISTIL_LABEL_QUESTION || (r->optional && (null_label || desc->natts == 1));
+	unlabelled =
+		r->kind == DISTIL_LABEL_QUESTION || (r->optional && (null_label || desc->natts == 1));
 	null_label &= !unlabelled;
 	if (null_text || null_label)
 	{
@@ -421,7 +447,10 @@ read_row(Reader *r, HeapTuple tuple, TupleDesc desc)
 	r->n++;
 }
 
-/* The rows just fetched; scratch is emptied after them.  Returns the bytes that they took. */
+/*
+ * The rows just fetched; scratch is emptied after them.  Returns the bytes that
+ * they took.
+ */
 static Size
 visit_block(Reader *r, MemoryContext scratch, DistilExampleVisitor visitor, void *ctx)
 {
@@ -437,7 +466,8 @@ visit_block(Reader *r, MemoryContext scratch, DistilExampleVisitor visitor, void
 	}
 	if (r->n > 0)
 		visitor(ctx, r->kind, r->integers, r->rows, r->n);
-	bytes = MemoryContextMemAllocated(scratch, true) + MemoryContextMemAllocated(SPI_tuptable->tuptabcxt, true);
+	bytes = MemoryContextMemAllocated(scratch, true) +
+			MemoryContextMemAllocated(SPI_tuptable->tuptabcxt, true);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(scratch);
 	return bytes;
@@ -466,8 +496,10 @@ distil_examples_visit(const char *query, const char *argument, DistilLearn want,
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "could not connect to SPI");
-	scratch = AllocSetContextCreate(CurrentMemoryContext, "distilbert examples", ALLOCSET_DEFAULT_SIZES);
-	cursor = SPI_cursor_open_with_args(NULL, query, 0, NULL, NULL, NULL, false, CURSOR_OPT_NO_SCROLL);
+	scratch =
+		AllocSetContextCreate(CurrentMemoryContext, "distilbert examples", ALLOCSET_DEFAULT_SIZES);
+	cursor =
+		SPI_cursor_open_with_args(NULL, query, 0, NULL, NULL, NULL, false, CURSOR_OPT_NO_SCROLL);
 	begin_reader(&r, cursor->tupDesc, argument);
 	r.counts.only_texts = !r.labelled && !r.optional;
 	for (;;)
@@ -497,9 +529,12 @@ distil_examples_report(const DistilExampleCounts *counts)
 						(long long) counts->null_texts, (long long) counts->rows)));
 	else if (sum > 0)
 		ereport(NOTICE,
-				(errmsg("%lld of %lld rows are left out: %lld without a text, %lld without a label%s",
-						(long long) sum, (long long) counts->rows,
-						(long long) counts->null_texts, (long long) counts->null_labels,
-						counts->null_answers == 0 ? "" :
-						psprintf(", %lld without an answer", (long long) counts->null_answers))));
+			(errmsg("%lld of %lld rows are left out: %lld without a text, %lld without a label%s",
+					(long long) sum,
+					(long long) counts->rows,
+					(long long) counts->null_texts,
+					(long long) counts->null_labels,
+					counts->null_answers == 0
+						? ""
+						: psprintf(", %lld without an answer", (long long) counts->null_answers))));
 }

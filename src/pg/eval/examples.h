@@ -29,7 +29,8 @@ typedef enum DistilLearn
 	DISTIL_LEARN_TEXTS,			/* NONE */
 	DISTIL_LEARN_PAIRS,			/* PAIR */
 	DISTIL_LEARN_QUESTIONS,		/* QUESTION */
-	DISTIL_LEARN_OPTIONAL = 0x10 /* with one of the others: the label may be NULL, or no column be there */
+	DISTIL_LEARN_OPTIONAL =
+		0x10 /* with one of the others: the label may be NULL, or no column be there */
 } DistilLearn;
 
 /* An entity in a text. */
@@ -57,7 +58,11 @@ typedef struct DistilExample
 	float		number;			/* of NUMBER; of PAIR, NaN where there is no such column */
 	DistilSpan *spans;			/* [n_spans] of SPANS, as they stand in the array */
 	int			n_spans;
-	DistilWord *words;			/* [n_words] of SPANS given as tags of words, apart by one blank each; else NULL */
+	/*
+	 * [n_words] of SPANS given as tags of words, apart by one blank each; else
+	 * NULL
+	 */
+	DistilWord *words;
 	int			n_words;
 } DistilExample;
 
@@ -68,21 +73,30 @@ typedef struct DistilExampleCounts
 	int64		null_labels;	/* of rows with a text */
 	bool		optional;		/* labels were; then there are none of the last */
 	bool		only_texts;		/* NONE, QUESTION, and PAIR without numbers */
-	int64		null_answers;	/* of the others, as distilbert.on_error allows; counted by the visitor's owner */
+	/*
+	 * of the others, as distilbert.on_error allows; counted by the visitor's
+	 * owner
+	 */
+	int64 null_answers;
 } DistilExampleCounts;
 
-/* Called with each block of complete rows, in order; rows and what they point to are gone after it. */
+/*
+ * Called with each block of complete rows, in order; rows and what they point
+ * to are gone after it.
+ */
 typedef void (*DistilExampleVisitor) (void *ctx, DistilLabelKind kind, bool integers,
 									  const DistilExample *rows, int n);
 
 /*
  * Run query with the caller's rights, through a cursor, and visit its rows;
- * rows where a text or the label is NULL are only counted.  argument names
- * the SQL argument in errors.  Raises unless there are two columns, or three
- * for pairs, of fitting types; for NONE one; for QUESTION two; for PAIR two, or three.
+ * rows where a text or the label is NULL are only counted.  argument names the
+ * SQL argument in errors.  Raises unless there are two columns, or three for
+ * pairs, of fitting types; for NONE one; for QUESTION two; for PAIR two, or
+ * three.
  */
-extern DistilExampleCounts distil_examples_visit(const char *query, const char *argument, DistilLearn want,
-												 DistilExampleVisitor visitor, void *ctx);
+extern DistilExampleCounts distil_examples_visit(const char *query, const char *argument,
+												 DistilLearn want, DistilExampleVisitor visitor,
+												 void *ctx);
 
 /* A NULL-safe mention of what was left out, as NOTICE, if anything was. */
 extern void distil_examples_report(const DistilExampleCounts *counts);

@@ -121,10 +121,14 @@ distil_predictor_want(const DistilPredictor *p)
 static void
 raise_misfit(const char *message, const char *hint)
 {
-	ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH), errmsg_internal("%s", message), errhint("%s", hint)));
+	ereport(ERROR,
+		(errcode(ERRCODE_DATATYPE_MISMATCH), errmsg_internal("%s", message), errhint("%s", hint)));
 }
 
-/* Does the query's last column fit?  A model with one label learns here which of the two it is. */
+/*
+ * Does the query's last column fit?  A model with one label learns here which
+ * of the two it is.
+ */
 static void
 fit(DistilPredictor *p, DistilLabelKind kind, bool pair)
 {
@@ -139,8 +143,10 @@ fit(DistilPredictor *p, DistilLabelKind kind, bool pair)
 		raise_misfit(psprintf("model \"%s\" gives a text one label", name),
 					 "The last column of the query must not be an array.");
 	if (p->kind == DISTIL_ANSWER_SIMILARITY && !pair)
-		raise_misfit(psprintf("model \"%s\" gives embeddings, and pairs of them are compared", name),
-					 "Write the query as SELECT text, text, number FROM ..., the number telling how similar the two texts are.");
+		raise_misfit(psprintf("model \"%s\" gives embeddings, and pairs of them are compared",
+							  name),
+					 "Write the query as SELECT text, text, number FROM ..., the number telling "
+					 "how similar the two texts are.");
 }
 
 /* ---- texts through the model ---- */
@@ -197,7 +203,10 @@ entities_of(const DistilPredictor *p, const DbertBatch *batch, int i)
 	return said;
 }
 
-/* The tags of the row's words: each is that of its first token, O if the text was cut before. */
+/*
+ * The tags of the row's words: each is that of its first token, O if the text
+ * was cut before.
+ */
 static const char **
 tags_of_words(const DistilPredictor *p, const DbertBatch *batch, int i, const DistilExample *row)
 {
@@ -214,14 +223,16 @@ tags_of_words(const DistilPredictor *p, const DbertBatch *batch, int i, const Di
 			t++;
 		tags[w] = "O";
 		if (t < n && tokens[t].start < row->words[w].end)
-			tags[w] = core->labels[dbert_classify_best(core, logits + (Size) t * core->config.n_labels)];
+			tags[w] =
+				core->labels[dbert_classify_best(core, logits + (Size) t * core->config.n_labels)];
 	}
 	return tags;
 }
 
 /* The entities in the tags of words. */
 static DistilPrediction
-entities_in_words(const DistilPredictor *p, const DbertBatch *batch, int i, const DistilExample *row)
+entities_in_words(const DistilPredictor *p, const DbertBatch *batch, int i,
+				  const DistilExample *row)
 {
 	DistilPrediction said = {.there = true};
 	const char **tags = tags_of_words(p, batch, i, row);
@@ -233,8 +244,9 @@ entities_in_words(const DistilPredictor *p, const DbertBatch *batch, int i, cons
 	{
 		const char *label = distil_entity_label(tags[chunks[e].first]);
 
-		said.entities[e] = (DistilTyped) {row->words[chunks[e].first].start, row->words[chunks[e].last].end,
-			p->numbers[find_label(&p->own, label, strlen(label))]};
+		said.entities[e] =
+			(DistilTyped){ row->words[chunks[e].first].start, row->words[chunks[e].last].end,
+						   p->numbers[find_label(&p->own, label, strlen(label))] };
 	}
 	pfree(chunks);
 	pfree(tags);
@@ -254,11 +266,15 @@ answer(const DistilPredictor *p, const DbertBatch *batch, int i, const DistilExa
 		case DISTIL_ANSWER_LABELS:
 			return many_labels(p, dbert_batch_logits(batch, i, &rows));
 		case DISTIL_ANSWER_NUMBER:
-			return (DistilPrediction) {.there = true,.number = number_of(p, dbert_batch_logits(batch, i, &rows))};
+			return (DistilPrediction){ .there = true,
+									   .number =
+										   number_of(p, dbert_batch_logits(batch, i, &rows)) };
 		case DISTIL_ANSWER_SIMILARITY:
-			return (DistilPrediction) {.there = true,.number = distil_vector_cosine(dbert_batch_embedding(batch, i),
-																				   dbert_batch_embedding(batch, i + 1),
-																				   p->model->core->config.embedding)};
+			return (DistilPrediction){ .there = true,
+									   .number =
+										   distil_vector_cosine(dbert_batch_embedding(batch, i),
+																dbert_batch_embedding(batch, i + 1),
+																p->model->core->config.embedding) };
 		case DISTIL_ANSWER_ENTITIES:
 			break;
 	}
@@ -282,8 +298,8 @@ add_row(const DistilPredictor *p, DbertBatch *batch, const DistilExample *row)
 
 /* Run what is in the batch: rows [n], whose texts begin at places[n], or -1. */
 static void
-run_rows(const DistilPredictor *p, DbertBatch *batch, const DistilExample *rows, const int *places, int n,
-		 DistilPrediction *said)
+run_rows(const DistilPredictor *p, DbertBatch *batch, const DistilExample *rows, const int *places,
+		 int n, DistilPrediction *said)
 {
 	if (dbert_batch_count(batch) > 0)
 		distil_batch_run(batch);
@@ -295,7 +311,7 @@ run_rows(const DistilPredictor *p, DbertBatch *batch, const DistilExample *rows,
 DistilPrediction *
 distil_predict(DistilPredictor *p, DistilLabelKind kind, const DistilExample *rows, int n)
 {
-	int			want = p->kind == DISTIL_ANSWER_SIMILARITY ? DBERT_WANT_EMBEDDING : DBERT_WANT_LOGITS;
+	int want = p->kind == DISTIL_ANSWER_SIMILARITY ? DBERT_WANT_EMBEDDING : DBERT_WANT_LOGITS;
 	DbertBatch *batch = distil_model_batch(p->model, want);
 	size_t		tokens = distil_batch_tokens(p->model, want);
 	DistilPrediction *said = palloc_array(DistilPrediction, n);
@@ -355,7 +371,8 @@ among(const DistilTyped *e, const DistilSpan *spans, const int *types, int n)
 }
 
 static void
-count_entities(const DistilPredictor *p, const DistilExample *row, const DistilPrediction *said, DistilClassCount *counts)
+count_entities(const DistilPredictor *p, const DistilExample *row, const DistilPrediction *said,
+			   DistilClassCount *counts)
 {
 	int		   *types = palloc_array(int, Max(row->n_spans, 1));
 
@@ -376,8 +393,8 @@ count_entities(const DistilPredictor *p, const DistilExample *row, const DistilP
 }
 
 void
-distil_count_prediction(const DistilPredictor *p, const DistilExample *row, const DistilPrediction *said,
-						DistilClassCount *counts)
+distil_count_prediction(const DistilPredictor *p, const DistilExample *row,
+						const DistilPrediction *said, DistilClassCount *counts)
 {
 	if (p->kind == DISTIL_ANSWER_ENTITIES)
 		count_entities(p, row, said, counts);
@@ -398,7 +415,8 @@ distil_same_prediction(const DistilPrediction *a, const DistilPrediction *b)
 	if (a->n_labels != b->n_labels || a->n_entities != b->n_entities)
 		return false;
 	return (a->n_labels == 0 || memcmp(a->labels, b->labels, sizeof(int) * a->n_labels) == 0) &&
-		(a->n_entities == 0 || memcmp(a->entities, b->entities, sizeof(DistilTyped) * a->n_entities) == 0);
+		   (a->n_entities == 0 ||
+			memcmp(a->entities, b->entities, sizeof(DistilTyped) * a->n_entities) == 0);
 }
 
 void
@@ -408,6 +426,7 @@ distil_examples_end(const DistilExampleCounts *counts, int64 used)
 	if (used == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 counts->null_answers > 0 ? errmsg("no row of argument \"query\" could be evaluated") :
-				 errmsg("argument \"query\" gives no row with both a text and a label")));
+				 counts->null_answers > 0
+					 ? errmsg("no row of argument \"query\" could be evaluated")
+					 : errmsg("argument \"query\" gives no row with both a text and a label")));
 }

@@ -19,7 +19,9 @@ typedef enum DistilAnswerKind
 	DISTIL_ANSWER_ENTITIES		/* as distil_entities finds them; in words, those of their tags */
 } DistilAnswerKind;
 
-/* Labels, each once, in order of appearance; of models of entities their types. */
+/*
+ * Labels, each once, in order of appearance; of models of entities their types.
+ */
 typedef struct DistilLabels
 {
 	const char **names;			/* [n] UTF-8 */
@@ -47,7 +49,7 @@ typedef struct DistilTyped
 /* What was said of a row.  Labels are numbers among all labels. */
 typedef struct DistilPrediction
 {
-	bool		there;			/* not if the model failed on the text and distilbert.on_error is "null" */
+	bool there; /* not if the model failed on the text and distilbert.on_error is "null" */
 	int			n_labels;
 	int		   *labels;			/* [n_labels]: 1 of LABEL, rising of LABELS */
 	double		number;			/* of NUMBER and SIMILARITY */
@@ -59,7 +61,8 @@ typedef struct DistilPrediction
  * A predictor of a model, whose labels join those in labels.  Raises for heads
  * whose answers cannot be measured.
  */
-extern DistilPredictor distil_predictor(DistilModel *model, const char *function, DistilLabels *labels);
+extern DistilPredictor distil_predictor(DistilModel *model, const char *function,
+										DistilLabels *labels);
 
 /* What it gives, for messages: "one label", "a number", ... */
 extern const char *distil_answer_name(const DistilPredictor *p);
@@ -69,15 +72,22 @@ extern DistilLearn distil_predictor_want(const DistilPredictor *p);
 
 /*
  * What the model says of rows [n], whose last column is of this kind; palloc'd.
- * Raises if rows and model do not fit; text by text it does as distilbert.on_error
- * and .long_text say.
+ * Raises if rows and model do not fit; text by text it does as
+ * distilbert.on_error and .long_text say.
  */
-extern DistilPrediction *distil_predict(DistilPredictor *p, DistilLabelKind kind, const DistilExample *rows, int n);
+extern DistilPrediction *distil_predict(DistilPredictor *p, DistilLabelKind kind,
+										const DistilExample *rows, int n);
 
-/* The number of a label of a row among all labels; raises if the model has none such. */
+/*
+ * The number of a label of a row among all labels; raises if the model has none
+ * such.
+ */
 extern int	distil_true_label(const DistilPredictor *p, const char *label);
 
-/* Add to counts[n of all labels] what was said of a row that is there, and what is true. */
+/*
+ * Add to counts[n of all labels] what was said of a row that is there, and what
+ * is true.
+ */
 extern void distil_count_prediction(const DistilPredictor *p, const DistilExample *row,
 									const DistilPrediction *said, DistilClassCount *counts);
 

@@ -22,7 +22,10 @@ distil_mcnemar(int64 only_a, int64 only_b)
 				term = exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) - n * M_LN2),
 				sum = 0;
 
-	/* P(X <= k) of n fair coins, from its largest term down to those that no longer count */
+	/*
+	 * P(X <= k) of n fair coins, from its largest term down to those that no
+	 * longer count
+	 */
 	for (double i = k; i >= 0 && term > sum * 1e-17; i--)
 	{
 		sum += term;
@@ -45,7 +48,8 @@ draw(int32 *weights, int32 n, uint64 key)
 }
 
 void
-distil_bootstrap(int32 n, int64 seed, DistilDifferences differences, void *ctx, int metrics, double *p)
+distil_bootstrap(int32 n, int64 seed, DistilDifferences differences, void *ctx, int metrics,
+				 double *p)
 {
 	int32	   *weights = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(int32) * (Size) n);
 	double		d[MAX_METRICS];

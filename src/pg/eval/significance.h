@@ -11,7 +11,10 @@
  */
 extern double distil_mcnemar(int64 only_a, int64 only_b);
 
-/* differences[m] of the metrics when row i is there weights[i] times; NaN: undefined. */
+/*
+ * differences[m] of the metrics when row i is there weights[i] times; NaN:
+ * undefined.
+ */
 typedef void (*DistilDifferences) (void *ctx, const int32 *weights, double *differences);
 
 /*
@@ -21,6 +24,7 @@ typedef void (*DistilDifferences) (void *ctx, const int32 *weights, double *diff
  * Tibshirani 1993, "An Introduction to the Bootstrap", chapter 15, with 1 added
  * to both sides of the fraction, so that it is never 0).
  */
-extern void distil_bootstrap(int32 n, int64 seed, DistilDifferences differences, void *ctx, int metrics, double *p);
+extern void distil_bootstrap(int32 n, int64 seed, DistilDifferences differences, void *ctx,
+							 int metrics, double *p);
 
 #endif

@@ -20,7 +20,8 @@ raise_spans(const char *detail)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("entities of a text are not as they should be"),
 			 errdetail_internal("%s", detail),
-			 errhint("Give an array of objects with label, start and end (characters from 0, the end exclusive) or start_pos and end_pos (from 1, the end included).")));
+			 errhint("Give an array of objects with label, start and end (characters from 0, the "
+					 "end exclusive) or start_pos and end_pos (from 1, the end included).")));
 }
 
 static bool
@@ -46,7 +47,10 @@ count_chars(const char *utf8, size_t len)
 	return chars;
 }
 
-/* The core's place for one that distil_entities gave, who counts bytes where the server does. */
+/*
+ * The core's place for one that distil_entities gave, who counts bytes where
+ * the server does.
+ */
 static int32
 place_of(const DistilText *text, int32 place)
 {
@@ -73,8 +77,8 @@ read_span(const DistilText *text, JsonbValue *element)
 	}
 	else if (!get_number(object, "start", &span.start) || !get_number(object, "end", &span.end))
 		raise_spans("An entity has no place.");
-	if (getKeyJsonValueFromContainer(object, "label", strlen("label"), &v) == NULL || v.type != jbvString ||
-		v.val.string.len == 0)
+	if (getKeyJsonValueFromContainer(object, "label", strlen("label"), &v) == NULL ||
+		v.type != jbvString || v.val.string.len == 0)
 		raise_spans("An entity has no label.");
 	label = pnstrdup(v.val.string.val, v.val.string.len);
 	if (strcmp(label, "O") == 0)
@@ -122,8 +126,8 @@ span_of_token(const DbertToken *token, const DistilSpan *spans, int n_spans)
 }
 
 void
-distil_spans_tag(const DbertToken *tokens, size_t n, const DistilSpan *spans, const int32 *types, int n_spans,
-				 int32 *tags)
+distil_spans_tag(const DbertToken *tokens, size_t n, const DistilSpan *spans, const int32 *types,
+				 int n_spans, int32 *tags)
 {
 	int			before = -1;	/* span of the last word */
 	int32		word = -1;
@@ -146,7 +150,10 @@ distil_spans_tag(const DbertToken *tokens, size_t n, const DistilSpan *spans, co
 	}
 }
 
-/* The letter before a tag's dash, if it is one of the schemes'; 'I' of a plain type. */
+/*
+ * The letter before a tag's dash, if it is one of the schemes'; 'I' of a plain
+ * type.
+ */
 static char
 tag_part(const char *tag)
 {
@@ -173,7 +180,8 @@ distil_find_tag_runs(const char *const *tags, int n, DistilTagRun *chunks)
 		const char *type = tag_type(tags[i]);
 		char		part = tag_part(tags[i]);
 
-		if (type != NULL && open && strchr("BSU", part) == NULL && strcmp(chunks[count - 1].type, type) == 0)
+		if (type != NULL && open && strchr("BSU", part) == NULL &&
+			strcmp(chunks[count - 1].type, type) == 0)
 			chunks[count - 1].last = i;
 		else if (type != NULL)
 			chunks[count++] = (DistilTagRun) {i, i, type};
@@ -190,7 +198,8 @@ distil_spans_of_tags(const char *const *tags, DistilExample *row)
 	row->n_spans = distil_find_tag_runs(tags, row->n_words, chunks);
 	row->spans = palloc(sizeof(DistilSpan) * Max(row->n_spans, 1));
 	for (int i = 0; i < row->n_spans; i++)
-		row->spans[i] = (DistilSpan) {row->words[chunks[i].first].start, row->words[chunks[i].last].end, chunks[i].type};
+		row->spans[i] = (DistilSpan){ row->words[chunks[i].first].start,
+									  row->words[chunks[i].last].end, chunks[i].type };
 	pfree(chunks);
 }
 
@@ -198,7 +207,8 @@ distil_spans_of_tags(const char *const *tags, DistilExample *row)
 
 /* The entities in the tags of the tokens that count, in order. */
 static int
-chunks_of(const char *const *labels, const int32 *truth, const int32 *tags, int n, DistilTagRun *chunks)
+chunks_of(const char *const *labels, const int32 *truth, const int32 *tags, int n,
+		  DistilTagRun *chunks)
 {
 	const char **names = palloc(sizeof(char *) * Max(n, 1));
 	int			count = 0;

@@ -1,5 +1,6 @@
 /*
- * trainmetric.h -- how good answers are: counts per class and what follows from them.
+ * trainmetric.h -- how good answers are: counts per class and what follows from
+ * them.
  */
 #ifndef DISTILBERT_PG_TRAINMETRIC_H
 #define DISTILBERT_PG_TRAINMETRIC_H
@@ -16,7 +17,10 @@ typedef struct DistilClassCount
 extern double distil_precision_of(const DistilClassCount *c);
 extern double distil_recall_of(const DistilClassCount *c);
 
-/* 2 hits / (said + support): 0 where there is support or an answer but no hit, NaN without either */
+/*
+ * 2 hits / (said + support): 0 where there is support or an answer but no hit,
+ * NaN without either
+ */
 extern double distil_f1_of(const DistilClassCount *c);
 
 typedef struct DistilMeans

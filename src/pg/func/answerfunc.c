@@ -1,10 +1,10 @@
 /*
  * answerfunc.c -- SQL functions that answer a question out of a text.
  *
- *	   distil_answer(question, context [, model], top_k, no_answer, max_answer_tokens)
- *			answer, score, start_pos, end_pos: the best parts of the context
- *	   distil_answer_text(question, context [, model])
- *			text: the best part, NULL if the context has no words
+ * 	   distil_answer(question, context [, model], top_k, no_answer, max_answer_tokens)
+ * 			answer, score, start_pos, end_pos: the best parts of the context
+ * 	   distil_answer_text(question, context [, model])
+ * 			text: the best part, NULL if the context has no words
  *
  * Positions are those of textcursor.h.  "No answer" is a row whose answer and
  * positions are NULL.
@@ -47,7 +47,8 @@ find_answers(const DbertBatch *batch, int i, const DistilText *context,
 	if (dbert_batch_answers(batch, i, context->data, context->len, options, distil_poll(),
 							&found, count, &err) != DBERT_OK)
 		distil_raise(&err, NULL);
-	copy = palloc_extended(Max(*count, 1) * sizeof(DbertAnswer), MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
+	copy =
+		palloc_extended(Max(*count, 1) * sizeof(DbertAnswer), MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
 	if (copy != NULL)
 		memcpy(copy, found, *count * sizeof(DbertAnswer));
 	pfree(found);				/* distil_allocator's memory is palloc's */
@@ -111,7 +112,8 @@ distil_answer(PG_FUNCTION_ARGS)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	int			option = PG_NARGS() - 3;
 	DistilModel *model = distil_call_model(fcinfo, option == 3 ? 2 : -1, "answer");
-	DbertAnswerOptions options = {PG_GETARG_INT32(option), PG_GETARG_BOOL(option + 1), PG_GETARG_INT32(option + 2)};
+	DbertAnswerOptions options = { PG_GETARG_INT32(option), PG_GETARG_BOOL(option + 1),
+								   PG_GETARG_INT32(option + 2) };
 	DistilText	texts[2];
 	DbertBatch *batch;
 	DbertAnswer *found;
@@ -215,7 +217,8 @@ distil_answer_text_array(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("there are %d questions, but %d contexts", q.questions.n, q.contexts.n),
-				 errhint("Each question is answered from the context at the same place of the other array.")));
+				 errhint("Each question is answered from the context at the same place of the "
+						 "other array.")));
 	q.answers = palloc0_array(Datum, Max(q.contexts.n, 1));
 	q.there = palloc0_array(bool, Max(q.contexts.n, 1));
 	distil_run_pairs(&loop);

@@ -80,7 +80,8 @@ take_answer(const ArrayRun *r, DbertBatch *batch, int i, Element *e)
 		distil_embedding_put(&run, i, sink->rows + e->row * width);
 	}
 	else
-		r->array->nulls[e->number] = !sink->task->answer(&run, i, &e->text, &sink->values[e->number]);
+		r->array->nulls[e->number] =
+			!sink->task->answer(&run, i, &e->text, &sink->values[e->number]);
 	distil_text_free(&e->text);
 }
 
@@ -298,7 +299,10 @@ count_nulls(const DistilTextArray *a)
 	return count;
 }
 
-/* The matrix when texts have turned out to have no embeddings: its rows are fewer. */
+/*
+ * The matrix when texts have turned out to have no embeddings: its rows are
+ * fewer.
+ */
 static ArrayType *
 shrink_matrix(ArrayType *matrix, const DistilTextArray *a, int width)
 {

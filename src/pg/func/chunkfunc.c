@@ -28,9 +28,9 @@ check_sizes(int max_tokens, int overlap)
 				 errdetail("Two tokens of each chunk are [CLS] and [SEP].")));
 	if (overlap < 0 || overlap > (max_tokens - 2) / 2)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("overlap must be between 0 and %d, not %d", (max_tokens - 2) / 2, overlap),
-				 errdetail("Chunks of %d tokens may overlap by half of what they hold.", max_tokens)));
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("overlap must be between 0 and %d, not %d", (max_tokens - 2) / 2, overlap),
+			 errdetail("Chunks of %d tokens may overlap by half of what they hold.", max_tokens)));
 }
 
 static void
@@ -67,8 +67,9 @@ distil_chunk(PG_FUNCTION_ARGS)
 	check_sizes(max_tokens, overlap);
 	InitMaterializedSRF(fcinfo, 0);
 	t = distil_text_get(PG_GETARG_DATUM(0));
-	if (dbert_chunk(&model->core->tokenizer, t.data, t.len, max_tokens, overlap, &alloc, distil_poll(),
-					&chunks, &count, &err) != DBERT_OK && distil_answer_null(&err))
+	if (dbert_chunk(&model->core->tokenizer, t.data, t.len, max_tokens, overlap, &alloc,
+					distil_poll(), &chunks, &count, &err) != DBERT_OK &&
+		distil_answer_null(&err))
 		return (Datum) 0;
 
 	distil_cursor_open(&cursor, &t);

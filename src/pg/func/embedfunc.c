@@ -45,8 +45,8 @@ check_embed(const DistilTask *task, const DistilModel *model, const NullableDatu
 
 	if (dimensions < 1 || dimensions > width)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("dimensions must be between 1 and %d for model \"%s\"", width, model->name)));
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("dimensions must be between 1 and %d for model \"%s\"", width, model->name)));
 }
 
 int

@@ -54,7 +54,9 @@ distil_model_labels(const DistilModel *model, const char **labels)
 
 	for (int i = 0; i < core->config.n_labels; i++)
 	{
-		const char *label = core->config.head == DBERT_HEAD_TOKEN ? distil_entity_label(core->labels[i]) : core->labels[i];
+		const char *label = core->config.head == DBERT_HEAD_TOKEN
+								? distil_entity_label(core->labels[i])
+								: core->labels[i];
 		bool		known = label == NULL;
 
 		for (int j = 0; j < n && !known; j++)

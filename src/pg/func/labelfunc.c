@@ -1,8 +1,9 @@
 /*
- * labelfunc.c -- one label of a text: its score, and the best one if it is sure.
+ * labelfunc.c -- one label of a text: its score, and the best one if it is
+ * sure.
  *
- *	   distil_score(text, model, label)			real
- *	   distil_classify(text, model, min_score)	text, NULL below min_score
+ * 	   distil_score(text, model, label)			real
+ * 	   distil_classify(text, model, min_score)	text, NULL below min_score
  *
  * Scores are those of distil_scores.
  */
@@ -108,7 +109,8 @@ answer_above(const DistilRun *run, int i, const DistilText *texts, Datum *answer
 
 	if (distil_label_score(run->model, run->batch, i, best) < DatumGetFloat4(run->options[0].value))
 		return false;
-	*answer = PointerGetDatum(distil_text_from_utf8(core->labels[best], strlen(core->labels[best])));
+	*answer =
+		PointerGetDatum(distil_text_from_utf8(core->labels[best], strlen(core->labels[best])));
 	return true;
 }
 

@@ -108,15 +108,20 @@ target_ids(const DistilModel *model, Datum targets, int *n)
 
 /* ---- rows ---- */
 
-/* The answers for one mask, copied: while the core's own are there nothing may raise. */
+/*
+ * The answers for one mask, copied: while the core's own are there nothing may
+ * raise.
+ */
 static DbertFill *
-find_fills(const DbertBatch *batch, int mask, int top_k, const int32 *targets, int n_targets, int *count)
+find_fills(const DbertBatch *batch, int mask, int top_k, const int32 *targets, int n_targets,
+		   int *count)
 {
 	DbertFill  *found;
 	DbertFill  *result;
 	DbertError	err;
 
-	if (dbert_batch_fills(batch, 0, mask, top_k, targets, n_targets, &found, count, &err) != DBERT_OK)
+	if (dbert_batch_fills(batch, 0, mask, top_k, targets, n_targets, &found, count, &err) !=
+		DBERT_OK)
 		distil_raise(&err, NULL);
 	result = palloc_extended(Max(*count, 1) * sizeof(DbertFill), MCXT_ALLOC_NO_OOM);
 	if (result != NULL)
@@ -150,7 +155,8 @@ filled_text(const DbertBatch *batch, int mask, int32 id)
 }
 
 static void
-put_fill(ReturnSetInfo *rsinfo, const DistilModel *model, const DbertBatch *batch, int mask, const DbertFill *fill)
+put_fill(ReturnSetInfo *rsinfo, const DistilModel *model, const DbertBatch *batch, int mask,
+		 const DbertFill *fill)
 {
 	size_t		len;
 	const char *token = dbert_token_text(&model->core->tokenizer, fill->id, &len);
@@ -177,14 +183,16 @@ raise_no_mask(const DistilModel *model, bool truncated)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("tokenizer of model \"%s\" has no mask token", model->name)));
 	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("text has no mask"),
-			 truncated ? errdetail("The model reads %d tokens of it.", model->core->config.max_tokens) : 0,
-			 errhint("Write %s in place of a word.", token_string(model, mask))));
+		(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		 errmsg("text has no mask"),
+		 truncated ? errdetail("The model reads %d tokens of it.", model->core->config.max_tokens)
+				   : 0,
+		 errhint("Write %s in place of a word.", token_string(model, mask))));
 }
 
 static void
-put_fills(ReturnSetInfo *rsinfo, DistilModel *model, const DistilText *t, int top_k, const int32 *targets, int n_targets)
+put_fills(ReturnSetInfo *rsinfo, DistilModel *model, const DistilText *t, int top_k,
+		  const int32 *targets, int n_targets)
 {
 	DbertBatch *batch = distil_run_text(model, DBERT_WANT_LOGITS, t, false);
 	int			masks;

@@ -1,27 +1,27 @@
 /*
  * moderatefunc.c -- the trigger function distil_moderate().
  *
- *	   CREATE TRIGGER ... EXECUTE FUNCTION distil_moderate(
- *			'column=body', 'model=toxic', 'label=toxic', 'threshold=0.8', 'action=reject')
+ * 	   CREATE TRIGGER ... EXECUTE FUNCTION distil_moderate(
+ * 			'column=body', 'model=toxic', 'label=toxic', 'threshold=0.8', 'action=reject')
  *
  * Arguments are "name=value":
- *	   column		whose text is judged; required
- *	   model		classifies, or finds entities; required
- *	   label		that is looked for; any if it is left out, which a model whose
- *					labels exclude each other does not allow
- *	   threshold	smallest score that counts; 0.5
- *	   action		reject: an error (the default)
- *					flag: target becomes true (boolean), the score (real, double
- *					precision) or the label (text), else false, the score or NULL
- *					mask: the text gives way: entities to the mask, a whole text that
- *					is classified to it
- *	   target		column that flag writes; where mask puts the text, by default
- *					the column itself
- *	   mask			"[{label}]" of entities, "[removed]" of whole texts
+ * 	   column		whose text is judged; required
+ * 	   model		classifies, or finds entities; required
+ * 	   label		that is looked for; any if it is left out, which a model whose
+ * 					labels exclude each other does not allow
+ * 	   threshold	smallest score that counts; 0.5
+ * 	   action		reject: an error (the default)
+ * 					flag: target becomes true (boolean), the score (real, double
+ * 					precision) or the label (text), else false, the score or NULL
+ * 					mask: the text gives way: entities to the mask, a whole text that
+ * 					is classified to it
+ * 	   target		column that flag writes; where mask puts the text, by default
+ * 					the column itself
+ * 	   mask			"[{label}]" of entities, "[removed]" of whole texts
  *
- * For each row, BEFORE INSERT or UPDATE; or, to reject, AFTER INSERT or UPDATE for
- * each statement with REFERENCING NEW TABLE, which judges all rows in batches.
- * NULL passes.
+ * For each row, BEFORE INSERT or UPDATE; or, to reject, AFTER INSERT or UPDATE
+ * for each statement with REFERENCING NEW TABLE, which judges all rows in
+ * batches. NULL passes.
  *
  * What the writing session has set must not let a text slip through: the SQL
  * function has distilbert.long_text = window and distilbert.on_error = error
@@ -110,7 +110,8 @@ argument_given(const Trigger *trigger, int i)
 static void
 check_names(const Trigger *trigger)
 {
-	static const char *const names[] = {"column", "model", "label", "threshold", "action", "target", "mask"};
+	static const char *const names[] = { "column", "model",  "label", "threshold",
+										 "action", "target", "mask" };
 
 	for (int i = 0; i < trigger->tgnargs; i++)
 	{
@@ -121,14 +122,17 @@ check_names(const Trigger *trigger)
 		if (argument_given(trigger, i))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("argument \"%s\" of trigger \"%s\" is given twice", pnstrdup(arg, len), trigger->tgname)));
+					 errmsg("argument \"%s\" of trigger \"%s\" is given twice",
+							pnstrdup(arg, len),
+							trigger->tgname)));
 		for (int n = 0; n < lengthof(names) && arg[len] == '='; n++)
 			known |= strlen(names[n]) == len && strncmp(arg, names[n], len) == 0;
 		if (!known)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("unrecognized argument \"%s\" of trigger \"%s\"", arg, trigger->tgname),
-					 errhint("distil_moderate takes 'name=value' for column, model, label, threshold, action, target and mask.")));
+					 errhint("distil_moderate takes 'name=value' for column, model, label, "
+							 "threshold, action, target and mask.")));
 	}
 }
 
@@ -160,7 +164,8 @@ column_number(const Moderation *m, const char *name)
 static Oid
 column_type(const Moderation *m, AttrNumber number)
 {
-	return getBaseType(TupleDescAttr(RelationGetDescr(m->trigger->tg_relation), number - 1)->atttypid);
+	return getBaseType(
+		TupleDescAttr(RelationGetDescr(m->trigger->tg_relation), number - 1)->atttypid);
 }
 
 static bool
@@ -176,11 +181,17 @@ check_type(const Moderation *m, AttrNumber number, bool fits, const char *wanted
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" of trigger \"%s\" must be of type %s, not %s",
-						NameStr(TupleDescAttr(RelationGetDescr(m->trigger->tg_relation), number - 1)->attname),
-						m->trigger->tg_trigger->tgname, wanted, format_type_be(column_type(m, number)))));
+						NameStr(TupleDescAttr(RelationGetDescr(m->trigger->tg_relation), number - 1)
+									->attname),
+						m->trigger->tg_trigger->tgname,
+						wanted,
+						format_type_be(column_type(m, number)))));
 }
 
-/* BEFORE triggers run before generated columns are computed, which would undo what they write. */
+/*
+ * BEFORE triggers run before generated columns are computed, which would undo
+ * what they write.
+ */
 static void
 check_not_generated(const Moderation *m, AttrNumber number)
 {
@@ -213,7 +224,9 @@ parse_action(const char *name)
 static float
 parse_threshold(const char *value)
 {
-	float		threshold = value != NULL ? DatumGetFloat4(DirectFunctionCall1(float4in, CStringGetDatum(value))) : 0.5f;
+	float threshold = value != NULL
+						  ? DatumGetFloat4(DirectFunctionCall1(float4in, CStringGetDatum(value)))
+						  : 0.5f;
 
 	if (!(threshold >= 0 && threshold <= 1))
 		ereport(ERROR,
@@ -228,7 +241,8 @@ take_target(Moderation *m, const char *name)
 	Oid			type;
 
 	if (m->action == ACTION_FLAG || name != NULL)
-		m->target = column_number(m, name != NULL ? name : required(m->trigger->tg_trigger, "target"));
+		m->target =
+			column_number(m, name != NULL ? name : required(m->trigger->tg_trigger, "target"));
 	if (name != NULL && m->action == ACTION_REJECT)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -241,7 +255,8 @@ take_target(Moderation *m, const char *name)
 	if (m->action == ACTION_MASK)
 		check_type(m, m->target, holds_text(type), "text");
 	else
-		check_type(m, m->target, holds_text(type) || type == BOOLOID || type == FLOAT4OID || type == FLOAT8OID,
+		check_type(m, m->target,
+				   holds_text(type) || type == BOOLOID || type == FLOAT4OID || type == FLOAT8OID,
 				   "boolean, real or text");
 }
 
@@ -254,11 +269,13 @@ take_label(Moderation *m)
 	m->number = -1;
 	if (head != DBERT_HEAD_TOKEN)
 		distil_require_head(m->model, DBERT_HEAD_SEQUENCE, "distil_moderate");
-	if (m->label == NULL && head == DBERT_HEAD_SEQUENCE && m->model->core->config.problem != DBERT_PROBLEM_MULTI)
+	if (m->label == NULL && head == DBERT_HEAD_SEQUENCE &&
+		m->model->core->config.problem != DBERT_PROBLEM_MULTI)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("trigger \"%s\" needs an argument 'label=...'", m->trigger->tg_trigger->tgname),
-				 errdetail("One of the labels of model \"%s\" is always the likeliest.", m->model->name)));
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("trigger \"%s\" needs an argument 'label=...'", m->trigger->tg_trigger->tgname),
+			 errdetail(
+				 "One of the labels of model \"%s\" is always the likeliest.", m->model->name)));
 	if (m->label == NULL)
 		return;
 	if (head == DBERT_HEAD_SEQUENCE)
@@ -306,11 +323,14 @@ check_event(const Moderation *m)
 	if (TRIGGER_FIRED_FOR_ROW(event) && m->action != ACTION_REJECT && !TRIGGER_FIRED_BEFORE(event))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("to flag or mask, distil_moderate must be fired BEFORE INSERT or UPDATE FOR EACH ROW")));
-	if (TRIGGER_FIRED_FOR_STATEMENT(event) && (m->action != ACTION_REJECT || m->trigger->tg_newtable == NULL))
+				 errmsg("to flag or mask, distil_moderate must be fired BEFORE INSERT or UPDATE "
+						"FOR EACH ROW")));
+	if (TRIGGER_FIRED_FOR_STATEMENT(event) &&
+		(m->action != ACTION_REJECT || m->trigger->tg_newtable == NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("for each statement, distil_moderate can only reject, AFTER INSERT or UPDATE with REFERENCING NEW TABLE")));
+				 errmsg("for each statement, distil_moderate can only reject, AFTER INSERT or "
+						"UPDATE with REFERENCING NEW TABLE")));
 }
 
 /* ---- judging ---- */
@@ -328,7 +348,8 @@ judge_classes(const Moderation *m, const DbertBatch *batch, int i)
 		best = dbert_classify_best(m->model->core, dbert_batch_logits(batch, i, &rows));
 	}
 	f.score = distil_label_score(m->model, batch, i, best);
-	f.label = text_to_cstring(distil_text_from_utf8(m->model->core->labels[best], strlen(m->model->core->labels[best])));
+	f.label = text_to_cstring(
+		distil_text_from_utf8(m->model->core->labels[best], strlen(m->model->core->labels[best])));
 	f.found = f.score >= m->threshold;
 	return f;
 }
@@ -342,7 +363,8 @@ judge_entities(const Moderation *m, const DbertBatch *batch, int i)
 
 	for (int e = 0; e < count; e++)
 	{
-		char	   *label = text_to_cstring(distil_text_from_utf8(entities[e].label, entities[e].label_len));
+		char *label =
+			text_to_cstring(distil_text_from_utf8(entities[e].label, entities[e].label_len));
 
 		if (entities[e].score > f.score && (m->label == NULL || strcmp(label, m->label) == 0))
 		{
@@ -358,7 +380,8 @@ judge_entities(const Moderation *m, const DbertBatch *batch, int i)
 static Finding
 judge(const Moderation *m, const DbertBatch *batch, int i)
 {
-	return m->model->core->config.head == DBERT_HEAD_TOKEN ? judge_entities(m, batch, i) : judge_classes(m, batch, i);
+	return m->model->core->config.head == DBERT_HEAD_TOKEN ? judge_entities(m, batch, i)
+														   : judge_classes(m, batch, i);
 }
 
 /* ---- actions ---- */
@@ -371,13 +394,20 @@ reject(const Moderation *m, const Finding *f)
 
 	ereport(ERROR,
 			(errcode(ERRCODE_CHECK_VIOLATION),
-			 errmsg("text of column \"%s\" of relation \"%s\" is rejected", NameStr(att->attname), RelationGetRelationName(rel)),
+			 errmsg("text of column \"%s\" of relation \"%s\" is rejected",
+					NameStr(att->attname),
+					RelationGetRelationName(rel)),
 			 errdetail("Label \"%s\" of model \"%s\" has a score of %.3g; the threshold is %.3g.",
-					   f->label, m->model->name, f->score, m->threshold),
+					   f->label,
+					   m->model->name,
+					   f->score,
+					   m->threshold),
 			 errtablecol(rel, m->column)));
 }
 
-/* A value of the target's type from its text; lengths and domains are checked. */
+/*
+ * A value of the target's type from its text; lengths and domains are checked.
+ */
 static Datum
 target_value(const Moderation *m, const char *value)
 {
@@ -396,7 +426,8 @@ set_target(const Moderation *m, HeapTuple tuple, const char *value)
 	Datum		datum = value != NULL ? target_value(m, value) : (Datum) 0;
 	bool		isnull = value == NULL;
 
-	return heap_modify_tuple_by_cols(tuple, RelationGetDescr(m->trigger->tg_relation), 1, &column, &datum, &isnull);
+	return heap_modify_tuple_by_cols(tuple, RelationGetDescr(m->trigger->tg_relation), 1, &column,
+									 &datum, &isnull);
 }
 
 /* What flag writes: by the target's type. */
@@ -418,7 +449,8 @@ masked_text(const Moderation *m, const DbertBatch *batch, const DistilText *t, c
 	const char *mask = m->mask;
 
 	if (m->model->core->config.head == DBERT_HEAD_TOKEN)
-		return distil_redact(batch, 0, t, m->label, m->threshold, mask != NULL ? mask : DISTIL_DEFAULT_MASK);
+		return distil_redact(batch, 0, t, m->label, m->threshold,
+							 mask != NULL ? mask : DISTIL_DEFAULT_MASK);
 	if (!f->found)
 		return text_to_cstring(t->stored);
 	return distil_fill_mask_template(mask != NULL ? mask : "[removed]", f->label);
@@ -451,7 +483,8 @@ moderate_row(const Moderation *m)
 	bool		update = TRIGGER_FIRED_BY_UPDATE(m->trigger->tg_event);
 	HeapTuple	tuple = update ? m->trigger->tg_newtuple : m->trigger->tg_trigtuple;
 	bool		isnull;
-	Datum		value = heap_getattr(tuple, m->column, RelationGetDescr(m->trigger->tg_relation), &isnull);
+	Datum value =
+		heap_getattr(tuple, m->column, RelationGetDescr(m->trigger->tg_relation), &isnull);
 	DistilText	t;
 	DbertBatch *batch;
 
@@ -492,7 +525,8 @@ static void
 moderate_statement(const Moderation *m)
 {
 	Tuplestorestate *rows = m->trigger->tg_newtable;
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(RelationGetDescr(m->trigger->tg_relation), &TTSOpsMinimalTuple);
+	TupleTableSlot *slot =
+		MakeSingleTupleTableSlot(RelationGetDescr(m->trigger->tg_relation), &TTSOpsMinimalTuple);
 	DbertBatch *batch = distil_model_batch(m->model, DBERT_WANT_LOGITS);
 	size_t		batch_tokens = distil_batch_tokens(m->model, DBERT_WANT_LOGITS);
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "distilbert moderation",

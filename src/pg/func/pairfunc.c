@@ -59,8 +59,11 @@ check_entailment(const DistilModel *model)
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("model \"%s\" has no label for entailment", model->name),
-			 errdetail("Its labels are %s.", distil_label_list(model->core->labels, model->core->config.n_labels)),
-			 errhint("Zero-shot classification needs a model of natural language inference, one of whose labels begins with \"entail\"; this one can be used with distil_classify or distil_scores.")));
+			 errdetail("Its labels are %s.",
+					   distil_label_list(model->core->labels, model->core->config.n_labels)),
+			 errhint("Zero-shot classification needs a model of natural language inference, one of "
+					 "whose labels begins with \"entail\"; this one can be used with "
+					 "distil_classify or distil_scores.")));
 }
 
 static void
@@ -110,7 +113,8 @@ take_logits(void *ctx, int e, const DbertBatch *batch, int i, const DistilText *
 	Hypotheses *h = ctx;
 	int			rows;
 
-	memcpy(h->logits + e * h->columns, dbert_batch_logits(batch, i, &rows), h->columns * sizeof(float));
+	memcpy(h->logits + e * h->columns, dbert_batch_logits(batch, i, &rows),
+		   h->columns * sizeof(float));
 }
 
 /* One without a result: none of them has a score. */
@@ -134,9 +138,13 @@ compare_ranked(const void *a, const void *b)
 static Ranked *
 rank_labels(DistilModel *model, Hypotheses *h, int n, bool multi_label)
 {
-	DistilPairLoop loop = {
-		.model = model,.n = n,.cut_first = true,.ctx = h,.get = get_hypothesis,.take = take_logits,.none = give_up
-	};
+	DistilPairLoop loop = { .model = model,
+							.n = n,
+							.cut_first = true,
+							.ctx = h,
+							.get = get_hypothesis,
+							.take = take_logits,
+							.none = give_up };
 	float	   *scores = palloc_array(float, Max(n, 1));
 	Ranked	   *ranked = palloc_array(Ranked, Max(n, 1));
 
@@ -213,7 +221,8 @@ answer_distance(const DistilRun *run, int i, const DistilText *texts, Datum *ans
 {
 	int			rows;
 
-	*answer = Float4GetDatum(dbert_rerank_distance(run->model->core, dbert_batch_logits(run->batch, i, &rows)));
+	*answer = Float4GetDatum(
+		dbert_rerank_distance(run->model->core, dbert_batch_logits(run->batch, i, &rows)));
 	return true;
 }
 
@@ -258,12 +267,15 @@ no_score(void *ctx, int e)
 Datum
 distil_rerank(PG_FUNCTION_ARGS)
 {
-	static const DistilTask task = {.function = "distil_rerank",.setting = "rerank",.pair = true,.check = check_rerank};
+	static const DistilTask task = {
+		.function = "distil_rerank", .setting = "rerank", .pair = true, .check = check_rerank
+	};
 	DistilModel *model = distil_task_model(fcinfo, &task, NULL);
 	DistilTextArray docs = distil_array_open(PG_GETARG_DATUM(1));
-	Documents	d = {
-		.core = model->core,.query = PointerGetDatum(PG_GETARG_TEXT_PP(0)),.docs = docs.texts,.nulls = docs.nulls
-	};
+	Documents d = { .core = model->core,
+					.query = PointerGetDatum(PG_GETARG_TEXT_PP(0)),
+					.docs = docs.texts,
+					.nulls = docs.nulls };
 	DistilPairLoop loop = {
 		.model = model,.n = docs.n,.ctx = &d,.get = get_document,.take = take_score,.none = no_score
 	};

@@ -83,7 +83,10 @@ distil_fill_mask_template(const char *mask, const char *label)
 	return out.data;
 }
 
-/* Where the entity that ends at character end stops, its combining marks included. */
+/*
+ * Where the entity that ends at character end stops, its combining marks
+ * included.
+ */
 static const char *
 end_of_entity(DistilCursor *cursor, int32 end)
 {
@@ -149,7 +152,8 @@ static StringInfoData
 redact(const DbertBatch *batch, int i, const DistilText *t, float min_score, const Redaction *r)
 {
 	int			count;
-	DbertEntity *entities = distil_find_entities(batch, i, DBERT_AGGREGATE_FIRST, min_score, &count);
+	DbertEntity *entities =
+		distil_find_entities(batch, i, DBERT_AGGREGATE_FIRST, min_score, &count);
 	StringInfoData out;
 
 	initStringInfo(&out);

@@ -140,9 +140,9 @@ get_aggregation(text *arg)
 
 	if (!dbert_aggregation_parse(name, &aggregation))
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unrecognized aggregation \"%s\"", name),
-				 errhint("Available are \"none\", \"simple\", \"first\", \"average\" and \"max\".")));
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unrecognized aggregation \"%s\"", name),
+			 errhint("Available are \"none\", \"simple\", \"first\", \"average\" and \"max\".")));
 	pfree(name);
 	return aggregation;
 }

@@ -109,7 +109,7 @@ remember(DistilMemo *memo, MemoryContext context, const DistilTask *task,
 		 const DistilText *t, Datum answer, bool there)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
-	text	   *copy = cstring_to_text_with_len(VARDATA_ANY(t->stored), VARSIZE_ANY_EXHDR(t->stored));
+	text *copy = cstring_to_text_with_len(VARDATA_ANY(t->stored), VARSIZE_ANY_EXHDR(t->stored));
 	Datum		kept = there ? copy_answer(task, answer) : 0;
 
 	MemoryContextSwitchTo(old);

@@ -66,7 +66,8 @@ check_sentiment(const DistilTask *task, const DistilModel *model, const Nullable
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("labels of model \"%s\" do not tell a sentiment", model->name),
-			 errdetail("Its labels are %s.", distil_label_list(model->core->labels, model->core->config.n_labels)),
+			 errdetail("Its labels are %s.",
+					   distil_label_list(model->core->labels, model->core->config.n_labels)),
 			 errhint("This model can be used with distil_classify or distil_scores.")));
 }
 
@@ -81,7 +82,8 @@ answer_sentiment(const DistilRun *run, int i, const DistilText *texts, Datum *an
 {
 	int			rows;
 
-	*answer = Float4GetDatum(dbert_sentiment(run->model->core, dbert_batch_logits(run->batch, i, &rows)));
+	*answer =
+		Float4GetDatum(dbert_sentiment(run->model->core, dbert_batch_logits(run->batch, i, &rows)));
 	return true;
 }
 
@@ -90,7 +92,8 @@ answer_label(const DistilRun *run, int i, const DistilText *texts, Datum *answer
 {
 	const DbertModel *core = run->model->core;
 	int			rows;
-	const char *label = core->labels[dbert_classify_best(core, dbert_batch_logits(run->batch, i, &rows))];
+	const char *label =
+		core->labels[dbert_classify_best(core, dbert_batch_logits(run->batch, i, &rows))];
 
 	*answer = PointerGetDatum(distil_text_from_utf8(label, strlen(label)));
 	return true;
@@ -154,9 +157,9 @@ tokenize(const DistilModel *model, Datum value, const DbertAllocator *alloc, Dbe
 	DistilText	t = distil_text_get(value);
 	bool		truncated;
 	DbertError	err;
-	bool		there = dbert_tokenize(&model->core->tokenizer, t.data, t.len, NULL, 0, MaxArraySize,
-									   alloc, distil_poll(), tokens, &truncated, &err) == DBERT_OK ||
-		!distil_answer_null(&err);
+	bool there = dbert_tokenize(&model->core->tokenizer, t.data, t.len, NULL, 0, MaxArraySize,
+								alloc, distil_poll(), tokens, &truncated, &err) == DBERT_OK ||
+				 !distil_answer_null(&err);
 
 	if (there && truncated)
 		ereport(ERROR,

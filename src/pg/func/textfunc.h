@@ -34,9 +34,11 @@ typedef struct DistilTask
 	void		(*check) (const struct DistilTask *task, const DistilModel *model,
 						  const NullableDatum *options);
 
-	/* *answer for the batch's text i, a pointer palloc'd; false: NULL.  texts are
-	 * what was added to the batch, one or two.  It raises for no text: rows that
-	 * are never asked for have their answers made, too. */
+	/*
+	 * *answer for the batch's text i, a pointer palloc'd; false: NULL.  texts
+	 * are what was added to the batch, one or two.  It raises for no text: rows
+	 * that are never asked for have their answers made, too.
+	 */
 	bool		(*answer) (const DistilRun *run, int i, const DistilText *texts, Datum *answer);
 } DistilTask;
 
@@ -77,23 +79,35 @@ extern const char *distil_label_list(const char *const *labels, int n);
 /* NULL among the texts and the model of a call? */
 extern bool distil_task_asks_nothing(FunctionCallInfo fcinfo, const DistilTask *task);
 
-/* The options of a call, [task->n_options], and its model, which with them fits the task. */
+/*
+ * The options of a call, [task->n_options], and its model, which with them fits
+ * the task.
+ */
 extern void distil_task_options(FunctionCallInfo fcinfo, const DistilTask *task,
 								NullableDatum *options);
 extern DistilModel *distil_task_model(FunctionCallInfo fcinfo, const DistilTask *task,
 									  const NullableDatum *options);
 
-/* The answer to a call on a text or a pair; a NULL among texts and model makes it NULL. */
+/*
+ * The answer to a call on a text or a pair; a NULL among texts and model makes
+ * it NULL.
+ */
 extern Datum distil_task_evaluate(FunctionCallInfo fcinfo, const DistilTask *task);
 
-/* Floats of an embedding, and the embedding of the batch's text i, as the options say. */
+/*
+ * Floats of an embedding, and the embedding of the batch's text i, as the
+ * options say.
+ */
 extern int	distil_embedding_width(const DistilModel *model, const NullableDatum *options);
 extern void distil_embedding_put(const DistilRun *run, int i, float4 *out);
 
 /* The cosine of two vectors [n], -1 .. 1; 0 if one of them has no length. */
 extern float4 distil_vector_cosine(const float4 *a, const float4 *b, int n);
 
-/* Number of tokens of a text, [CLS] and [SEP] included; false: NULL, as distilbert.on_error says. */
+/*
+ * Number of tokens of a text, [CLS] and [SEP] included; false: NULL, as
+ * distilbert.on_error says.
+ */
 extern bool distil_count_tokens(const DistilModel *model, Datum value, int32 *tokens);
 
 #endif

@@ -4,9 +4,9 @@
  * Resolving is done with the active snapshot, a row before an installed model.
  * Only where that knows no such name, what this transaction loaded since is
  * looked at, too: constants are folded with the snapshot of the command around.
- * Resolving costs an index lookup, so no table of names is kept: a call site (an
- * FmgrInfo) remembers what its name resolved to, together with the value of a
- * counter that every relcache invalidation of the model table raises.
+ * Resolving costs an index lookup, so no table of names is kept: a call site
+ * (an FmgrInfo) remembers what its name resolved to, together with the value of
+ * a counter that every relcache invalidation of the model table raises.
  *
  * Opening maps the pack, building it first where there is none.  Everything is
  * made in a context below the current one and moved to TopMemoryContext when
@@ -42,7 +42,10 @@
 
 #define MAX_IDLE_MODELS 4
 
-/* Packs may be removed at any time: how often we look for ours before we give up. */
+/*
+ * Packs may be removed at any time: how often we look for ours before we give
+ * up.
+ */
 #define MAX_OPEN_ATTEMPTS 5
 
 /* most recently opened or resolved first */
@@ -433,8 +436,8 @@ distil_models_allocated(void)
 	Size		sum = 0;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &models)
-		sum += MemoryContextMemAllocated(dlist_container(DistilModel, node, iter.cur)->context, true);
+	dlist_foreach(iter, &models) sum +=
+		MemoryContextMemAllocated(dlist_container(DistilModel, node, iter.cur)->context, true);
 	return sum;
 }
 
@@ -504,7 +507,10 @@ distil_models_reopen(void)
 	generation++;
 }
 
-/* A backend that asks for no model again must not keep a removed pack's disk space. */
+/*
+ * A backend that asks for no model again must not keep a removed pack's disk
+ * space.
+ */
 static void
 at_xact_end(XactEvent event, void *arg)
 {

@@ -76,7 +76,9 @@ extern DbertBatch *distil_model_recalled(DistilModel *model, int want);
 /* The model that a batch of distil_model_batch is of. */
 extern DistilModel *distil_batch_model(const DbertBatch *batch);
 
-/* Open the models anew when they are used next; those in use stay as they are. */
+/*
+ * Open the models anew when they are used next; those in use stay as they are.
+ */
 extern void distil_models_reopen(void);
 
 /* Called once by _PG_init. */

@@ -61,11 +61,13 @@ distil_raise_memory_limit(void)
 	if (size == 0)
 		return;
 	ereport(ERROR,
-			(errcode(ERRCODE_OUT_OF_MEMORY),
-			 errmsg("models need more memory than \"distilbert.max_memory\" allows"),
-			 errdetail("They have %zu kB and need %zu kB more; the setting is %d kB.",
-					   allocated / 1024, (size + 1023) / 1024, distil_guc_max_memory),
-			 errhint("Raise the setting, or lower \"distilbert.threads\". Short texts need less.")));
+		(errcode(ERRCODE_OUT_OF_MEMORY),
+		 errmsg("models need more memory than \"distilbert.max_memory\" allows"),
+		 errdetail("They have %zu kB and need %zu kB more; the setting is %d kB.",
+				   allocated / 1024,
+				   (size + 1023) / 1024,
+				   distil_guc_max_memory),
+		 errhint("Raise the setting, or lower \"distilbert.threads\". Short texts need less.")));
 }
 
 /* Would a batch fit that was full and then got a text as long as there is? */

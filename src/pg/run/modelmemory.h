@@ -9,7 +9,10 @@
 
 #include "pg/run/modelcache.h"
 
-/* An allocator that fills a model's context, and gives NULL beyond distilbert.max_memory. */
+/*
+ * An allocator that fills a model's context, and gives NULL beyond
+ * distilbert.max_memory.
+ */
 extern DbertAllocator distil_model_allocator(MemoryContext context);
 
 /* After E_NOMEM: raise if it was the setting that refused. */

@@ -20,7 +20,9 @@ typedef struct DistilPairLoop
 	/* Pair e is text i of the batch, which has run. */
 	void		(*take) (void *ctx, int e, const DbertBatch *batch, int i, const DistilText *texts);
 
-	/* Pair e cannot be evaluated, as distilbert.on_error allows; may be NULL. */
+	/*
+	 * Pair e cannot be evaluated, as distilbert.on_error allows; may be NULL.
+	 */
 	void		(*none) (void *ctx, int e);
 } DistilPairLoop;
 

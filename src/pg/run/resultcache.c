@@ -83,7 +83,8 @@ hash(pg_cryptohash_ctx *ctx, const void *data, size_t len)
 	for (size_t at = 0; at < len; at += HASH_PIECE_BYTES)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (pg_cryptohash_update(ctx, (const uint8 *) data + at, Min(len - at, HASH_PIECE_BYTES)) < 0)
+		if (pg_cryptohash_update(ctx, (const uint8 *) data + at, Min(len - at, HASH_PIECE_BYTES)) <
+			0)
 			elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(ctx));
 	}
 }
@@ -214,7 +215,8 @@ keep_to_limit(void)
 {
 	while (bytes > size_limit() && !dlist_is_empty(&lru))
 		forget_least_recently_used();
-	if (MemoryContextMemAllocated(context, false) > size_limit() + size_limit() / 2 + 2 * BLOCK_BYTES)
+	if (MemoryContextMemAllocated(context, false) >
+		size_limit() + size_limit() / 2 + 2 * BLOCK_BYTES)
 		forget_all();
 }
 

@@ -20,7 +20,10 @@ typedef struct DistilResultKey
 /* Is there a cache, and can it hold what a batch computing want gives? */
 extern bool distil_cache_holds(const DistilModel *model, int want);
 
-/* Of a text or of a pair (texts[0] and texts[1]), with the prompt that want says. */
+/*
+ * Of a text or of a pair (texts[0] and texts[1]), with the prompt that want
+ * says.
+ */
 extern DistilResultKey distil_cache_key(const DistilModel *model, int want, const DistilText *texts,
 										bool pair);
 

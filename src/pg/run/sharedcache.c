@@ -1,11 +1,11 @@
 /*
  * sharedcache.c -- the result cache that all processes of the server share.
  *
- *		head: bytes written since the server started
- *		  |
- *		  v
- *	ring  ...| entry | entry |      | entry | entry |...	oldest entries are overwritten
- *	index	 bucket of a key's hash: positions of entries, counted like head
+ * 		head: bytes written since the server started
+ * 		  |
+ * 		  v
+ * 	ring  ...| entry | entry |      | entry | entry |...	oldest entries are overwritten
+ * 	index	 bucket of a key's hash: positions of entries, counted like head
  *
  * Entries are written one behind the other, and never moved or removed: a
  * position that lies further back than the ring is long has been overwritten.
@@ -66,7 +66,8 @@ n_buckets(void)
 static Size
 index_bytes(void)
 {
-	return MAXALIGN(add_size(offsetof(SharedCache, buckets), mul_size(n_buckets(), sizeof(Bucket))));
+	return MAXALIGN(
+		add_size(offsetof(SharedCache, buckets), mul_size(n_buckets(), sizeof(Bucket))));
 }
 
 Size

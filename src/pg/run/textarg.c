@@ -24,7 +24,10 @@
 #include "pg/bridge/guc.h"
 #include "pg/run/resultcache.h"
 
-/* What a head is for: the task by which models are loaded, the functions that use it. */
+/*
+ * What a head is for: the task by which models are loaded, the functions that
+ * use it.
+ */
 static const struct
 {
 	const char *task;
@@ -38,7 +41,10 @@ static const struct
 	[DBERT_HEAD_MASK] = {"fill_mask", "distil_fill_mask"},
 };
 
-/* A text as UTF-8, palloc'd; what cannot be converted, and all behind it, becomes a byte that is no UTF-8. */
+/*
+ * A text as UTF-8, palloc'd; what cannot be converted, and all behind it,
+ * becomes a byte that is no UTF-8.
+ */
 static const char *
 convert_what_can_be(const char *s, int len)
 {
@@ -51,7 +57,8 @@ convert_what_can_be(const char *s, int len)
 	if (!OidIsValid(conversion))
 		return pg_server_to_any(s, len, PG_UTF8);	/* raises */
 	to = MemoryContextAllocHuge(CurrentMemoryContext, (Size) room + 1);
-	done = pg_do_encoding_conversion_buf(conversion, encoding, PG_UTF8, (unsigned char *) unconstify(char *, s), len,
+	done = pg_do_encoding_conversion_buf(conversion, encoding, PG_UTF8,
+										 (unsigned char *) unconstify(char *, s), len,
 										 (unsigned char *) to, room, true);
 	if (done < len)
 		strcat(to, "\xff");
@@ -145,7 +152,8 @@ distil_require_head(const DistilModel *model, DbertHead head, const char *functi
 }
 
 static DbertStatus
-try_add(DbertBatch *batch, const DistilText *texts, bool pair, DbertLongText long_text, DbertError *err)
+try_add(DbertBatch *batch, const DistilText *texts, bool pair, DbertLongText long_text,
+		DbertError *err)
 {
 	DbertStatus status;
 	instr_time	start;
@@ -201,7 +209,9 @@ distil_batch_add_first_cut(DbertBatch *batch, const DistilText *texts)
 DbertStatus
 distil_batch_try_run(DbertBatch *batch, DbertError *err)
 {
-	DistilUsage done = {.batches = 1,.texts = dbert_batch_count(batch),.tokens = dbert_batch_tokens(batch)};
+	DistilUsage done = { .batches = 1,
+						 .texts = dbert_batch_count(batch),
+						 .tokens = dbert_batch_tokens(batch) };
 	DbertStatus status;
 	instr_time	start;
 

@@ -28,7 +28,10 @@ extern DistilText distil_text_get(Datum value);
 /* Releases the copies that distil_text_get made. */
 extern void distil_text_free(DistilText *t);
 
-/* A text value from UTF-8 of the core; raises when the database cannot spell it. */
+/*
+ * A text value from UTF-8 of the core; raises when the database cannot spell
+ * it.
+ */
 extern text *distil_text_from_utf8(const char *s, size_t len);
 
 /*
@@ -53,7 +56,10 @@ extern bool distil_batch_add(DbertBatch *batch, const DistilText *texts, bool pa
 /* The same for a pair of which truncation cuts the first text alone. */
 extern bool distil_batch_add_first_cut(DbertBatch *batch, const DistilText *texts);
 
-/* dbert_batch_run; the first leaves it to the caller to raise.  What they do is counted. */
+/*
+ * dbert_batch_run; the first leaves it to the caller to raise.  What they do is
+ * counted.
+ */
 extern DbertStatus distil_batch_try_run(DbertBatch *batch, DbertError *err);
 extern void distil_batch_run(DbertBatch *batch);
 
@@ -63,6 +69,7 @@ extern void distil_batch_run(DbertBatch *batch);
  * The answer is text 0 of the returned batch, to be read at once: the batch
  * belongs to the whole backend.  NULL as distil_batch_add's false.
  */
-extern DbertBatch *distil_run_text(DistilModel *model, int want, const DistilText *texts, bool pair);
+extern DbertBatch *distil_run_text(DistilModel *model, int want, const DistilText *texts,
+								   bool pair);
 
 #endif

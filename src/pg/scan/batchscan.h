@@ -142,7 +142,9 @@ typedef struct DistilRewrite
 	int			next_id;		/* free plan_node_id */
 } DistilRewrite;
 
-/* Plan with its calls taken out into batch nodes above it; or plan, as it was. */
+/*
+ * Plan with its calls taken out into batch nodes above it; or plan, as it was.
+ */
 extern Plan *distil_split(DistilRewrite *r, Plan *plan, DistilPlace at);
 
 /* An Agg or WindowAgg with the calls in its arguments taken out below it. */

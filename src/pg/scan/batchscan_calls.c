@@ -1,5 +1,6 @@
 /*
- * batchscan_calls.c -- which calls a batch node may evaluate, and in which places.
+ * batchscan_calls.c -- which calls a batch node may evaluate, and in which
+ * places.
  *
  * A call is evaluated early, for rows that are not asked for yet, so it must
  * stand where an executor would evaluate it for each row anyhow: not under a
@@ -94,7 +95,10 @@ attribute_is_set(HeapTuple tuple, AttrNumber attribute)
 	return !isnull;
 }
 
-/* The task that a function's C symbol names, if the function is called without ado. */
+/*
+ * The task that a function's C symbol names, if the function is called without
+ * ado.
+ */
 static const DistilTask *
 task_of_symbol(HeapTuple tuple)
 {

@@ -1,14 +1,14 @@
 /*
  * batchscan_exec.c -- the batch node at work.
  *
- *		  +------------------------------------------------+
- *		  v												   | no rows left in it
- *		FILL	read rows from the child, up to the target; | target doubles
- *		  |		evaluate their texts					   |
- *		COMPUTE	texts through models					   |
- *		  v												   |
- *		PASS ON	one row per call, in order: -------------- +
- *				condition, projection						child is at its end --> END
+ * 		  +------------------------------------------------+
+ * 		  v												   | no rows left in it
+ * 		FILL	read rows from the child, up to the target; | target doubles
+ * 		  |		evaluate their texts					   |
+ * 		COMPUTE	texts through models					   |
+ * 		  v												   |
+ * 		PASS ON	one row per call, in order: -------------- +
+ * 				condition, projection						child is at its end --> END
  *
  * The target begins with 1 and doubles until a window's texts fill a batch
  * (distilbert.batch_tokens), so whoever stops early has paid for less than
@@ -99,7 +99,8 @@ distil_scan_calls(const CustomScan *scan)
 {
 	List	   *calls = NIL;
 
-	for (int i = list_length(outerPlan(scan)->targetlist); i < list_length(scan->custom_scan_tlist); i++)
+	for (int i = list_length(outerPlan(scan)->targetlist); i < list_length(scan->custom_scan_tlist);
+		 i++)
 		calls = lappend(calls, castNode(TargetEntry, list_nth(scan->custom_scan_tlist, i))->expr);
 	return calls;
 }
@@ -109,7 +110,8 @@ distil_scan_calls(const CustomScan *scan)
 static Node *
 create_state(CustomScan *scan)
 {
-	DistilScanState *state = (DistilScanState *) newNode(sizeof(DistilScanState), T_CustomScanState);
+	DistilScanState *state =
+		(DistilScanState *) newNode(sizeof(DistilScanState), T_CustomScanState);
 
 	state->css.methods = &exec_methods;
 	return (Node *) state;

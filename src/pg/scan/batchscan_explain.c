@@ -1,10 +1,10 @@
 /*
  * batchscan_explain.c -- what EXPLAIN says of a batch node.
  *
- *		Calls: distil_sentiment(body), distil_embed(body, 'e5'::text)
- *		Models: sentiment-en-v1, e5
- *		Batches: 40  Rows: 5000  Distinct Texts: 4980  Tokens: 160000  Truncated: 3  Cache Hits: 12
- *		Tokenizer: 12.345 ms  Encoder: 6789.012 ms
+ * 		Calls: distil_sentiment(body), distil_embed(body, 'e5'::text)
+ * 		Models: sentiment-en-v1, e5
+ * 		Batches: 40  Rows: 5000  Distinct Texts: 4980  Tokens: 160000  Truncated: 3  Cache Hits: 12
+ * 		Tokenizer: 12.345 ms  Encoder: 6789.012 ms
  *
  * The last two lines with ANALYZE, of all processes together; the last one
  * unless TIMING is off.  Tokens are those of texts that were computed.
@@ -100,7 +100,8 @@ explain_counts_as_text(const DistilCounts *counts, ExplainState *es)
 	if (!es->timing)
 		return;
 	appendStringInfoSpaces(es->str, es->indent * 2);
-	appendStringInfo(es->str, "Tokenizer: %.3f ms  Encoder: %.3f ms\n", u->tokenizer_ms, u->encoder_ms);
+	appendStringInfo(es->str, "Tokenizer: %.3f ms  Encoder: %.3f ms\n", u->tokenizer_ms,
+					 u->encoder_ms);
 }
 
 static void

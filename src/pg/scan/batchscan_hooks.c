@@ -29,7 +29,10 @@
 #include "pg/bridge/compat.h"
 #include "pg/bridge/guc.h"
 
-/* From so many rows on, and spread over so many blocks, a table is worth workers. */
+/*
+ * From so many rows on, and spread over so many blocks, a table is worth
+ * workers.
+ */
 #define MIN_PARALLEL_ROWS 500
 #define MIN_PARALLEL_BLOCKS 2
 

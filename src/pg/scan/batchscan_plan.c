@@ -4,15 +4,15 @@
  * Nodes that compute expressions are split (batchscan_split.c).  Nodes that
  * decide how many rows are read say so to those below:
  *
- *		Sort, Hash, Agg (plain, hashed), ModifyTable	all, before their first row
- *		Append, Result, joins' outer side, ...			as many as are read of theirs
- *		Limit, semi-joins' inner side, merge joins, ...	who knows
+ * 		Sort, Hash, Agg (plain, hashed), ModifyTable	all, before their first row
+ * 		Append, Result, joins' outer side, ...			as many as are read of theirs
+ * 		Limit, semi-joins' inner side, merge joins, ...	who knows
  *
  * and a batch node without conditions under a Limit changes places with it,
  *
- *		Limit							Custom Scan (DistilBatch)
- *		-> Custom Scan (DistilBatch)	-> Limit
- *			-> Sort							-> Sort
+ * 		Limit							Custom Scan (DistilBatch)
+ * 		-> Custom Scan (DistilBatch)	-> Limit
+ * 			-> Sort							-> Sort
  *
  * so that it sees no row too many, and a sort knows how many rows will do.
  *
@@ -222,7 +222,9 @@ lower_limit(Plan *limit, DistilPlace at)
 		return limit;
 	if (distil_is_scan(outerPlan(last)) && at.demand != DISTIL_DEMAND_END)
 	{
-		/* the limit parts them: they cannot tell each other what is read early */
+		/*
+		 * the limit parts them: they cannot tell each other what is read early
+		 */
 		if (at.demand == DISTIL_DEMAND_LESS)
 			return limit;
 		distil_scan_set_ahead((CustomScan *) last, DISTIL_AHEAD_RUN);
@@ -256,7 +258,8 @@ rewrite_plan(DistilRewrite *r, Plan *plan, DistilPlace at)
 
 	if (IsA(plan, Limit))
 		return lower_limit(plan, at);
-	if ((IsA(plan, Agg) || IsA(plan, WindowAgg)) && outer_place(plan, at).demand != DISTIL_DEMAND_LESS)
+	if ((IsA(plan, Agg) || IsA(plan, WindowAgg)) &&
+		outer_place(plan, at).demand != DISTIL_DEMAND_LESS)
 		distil_split_arguments(r, plan, outer_place(plan, at));
 	if (can_be_split(plan) && !at.markable)
 		return distil_split(r, plan, at);

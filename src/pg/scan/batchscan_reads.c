@@ -350,7 +350,8 @@ reads_all_first(Plan *plan)
 		case T_FunctionScan:
 			return true;
 		case T_Agg:
-			return ((Agg *) plan)->aggstrategy == AGG_PLAIN || ((Agg *) plan)->aggstrategy == AGG_HASHED;
+			return ((Agg *) plan)->aggstrategy == AGG_PLAIN ||
+				   ((Agg *) plan)->aggstrategy == AGG_HASHED;
 		default:
 			return false;
 	}
@@ -405,7 +406,8 @@ distil_inspect_rows(PlannedStmt *stmt, Plan *plan)
 static bool
 function_is_unruly(Oid funcid, void *ctx)
 {
-	return func_volatile(funcid) == PROVOLATILE_VOLATILE && !is_one_of(funcid, tame, lengthof(tame));
+	return func_volatile(funcid) == PROVOLATILE_VOLATILE &&
+		   !is_one_of(funcid, tame, lengthof(tame));
 }
 
 static bool

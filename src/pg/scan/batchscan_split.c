@@ -4,10 +4,10 @@
  * Above a node P, whose condition is q1 AND q2 AND f(a) > 0 AND q3 and whose
  * target list has g(f(a)) and h(b), stand after the split, from below:
  *
- *		P			qual q1, q2		columns: a, b, what else is needed ("leaves")
- *		batch f		qual f > 0, q3	columns: leaves, f
- *		batch g						columns: leaves, f, g(f)
- *		batch h		target list		columns: leaves, f, g, h
+ * 		P			qual q1, q2		columns: a, b, what else is needed ("leaves")
+ * 		batch f		qual f > 0, q3	columns: leaves, f
+ * 		batch g						columns: leaves, f, g(f)
+ * 		batch h		target list		columns: leaves, f, g, h
  *
  * One stage for each condition, so that later calls are computed only for rows
  * that passed the earlier ones, in the order the planner chose: security
@@ -15,8 +15,8 @@
  * stand beside each other share a stage, a call within a call's argument goes
  * below it.  A later call that asks the same of the same model (siblings, see
  * distil_are_siblings) is answered with the first: its pass is made anyway.
- * Everything but the calls is evaluated where a row leaves the last stage, as it
- * would be in P: once for each row, in order.
+ * Everything but the calls is evaluated where a row leaves the last stage, as
+ * it would be in P: once for each row, in order.
  *
  * Columns of all stages are numbered alike: leaves from 1, then the calls in
  * the order of their stages.
@@ -107,7 +107,8 @@ in_columns(Node *node, void *ctx)
 		return NULL;
 	if (is_leaf(node))
 		return (Node *) var_of(node, s->varno,
-							   s->by_number ? castNode(Var, node)->varattno : position_in(s->leaves, node));
+							   s->by_number ? castNode(Var, node)->varattno
+											: position_in(s->leaves, node));
 	if (IsA(node, FuncExpr) && (i = position_in(s->calls, node)) > 0)
 		return (Node *) var_of(node, s->varno, s->n_leaves + i);
 	return expression_tree_mutator(node, in_columns, ctx);
@@ -131,7 +132,8 @@ make_batch(DistilRewrite *r, Plan *child, List *calls, bool shared)
 	foreach(lc, calls)
 		scan->custom_scan_tlist =
 			lappend(scan->custom_scan_tlist,
-					makeTargetEntry(lfirst(lc), list_length(scan->custom_scan_tlist) + 1, NULL, false));
+					makeTargetEntry(lfirst(lc), list_length(scan->custom_scan_tlist) + 1, NULL,
+									false));
 
 	plan->startup_cost = child->startup_cost;
 	plan->total_cost = child->total_cost;
@@ -168,7 +170,10 @@ ready_calls(Split *s, Node *expr)
 	return ready;
 }
 
-/* Calls of later that are answered by what is computed for calls, added to these. */
+/*
+ * Calls of later that are answered by what is computed for calls, added to
+ * these.
+ */
 static List *
 with_siblings(Split *s, List *calls, Node *later)
 {
@@ -228,8 +233,10 @@ add_stages(Split *s, Plan *below, Node *expr, List *later, bool shared)
 
 /* ---- conditions ---- */
 
-/* Where a node keeps the conditions of which the last may as well be applied to its
- * output; NULL if it has none such. */
+/*
+ * Where a node keeps the conditions of which the last may as well be applied to
+ * its output; NULL if it has none such.
+ */
 static List **
 output_conditions(Plan *plan)
 {
@@ -240,7 +247,9 @@ output_conditions(Plan *plan)
 		case T_NestLoop:
 		case T_HashJoin:
 		case T_MergeJoin:
-			/* a unique join stops at its first match: the condition chooses it */
+			/*
+			 * a unique join stops at its first match: the condition chooses it
+			 */
 			if (((Join *) plan)->jointype == JOIN_INNER && !((Join *) plan)->inner_unique &&
 				plan->qual == NIL)
 				return &((Join *) plan)->joinqual;
@@ -278,7 +287,8 @@ as_target_list(List *exprs)
 	ListCell   *lc;
 
 	foreach(lc, exprs)
-		tlist = lappend(tlist, makeTargetEntry(lfirst(lc), foreach_current_index(lc) + 1, NULL, false));
+		tlist =
+			lappend(tlist, makeTargetEntry(lfirst(lc), foreach_current_index(lc) + 1, NULL, false));
 	return tlist;
 }
 
@@ -323,7 +333,9 @@ allow_ahead(DistilRewrite *r, Plan *top, Plan *plan, DistilPlace at)
 	return true;
 }
 
-/* SET (a, b) = (SELECT ...) sets parameters while the target list is evaluated. */
+/*
+ * SET (a, b) = (SELECT ...) sets parameters while the target list is evaluated.
+ */
 static bool
 sets_parameters(Node *node, void *ctx)
 {
@@ -515,8 +527,10 @@ pass_up(Plan *plan, Node *expr, int column)
 											   list_length(plan->targetlist) + 1, NULL, false));
 }
 
-/* The number of the call among the node's that answers wanted; a sibling is added to
- * them.  0: there is none. */
+/*
+ * The number of the call among the node's that answers wanted; a sibling is
+ * added to them.  0: there is none.
+ */
 static int
 answering_call(CustomScan *below, Node *wanted)
 {
@@ -539,7 +553,8 @@ answering_call(CustomScan *below, Node *wanted)
 		sibling->args = copyObject(call->args);
 		below->custom_scan_tlist =
 			lappend(below->custom_scan_tlist,
-					makeTargetEntry((Expr *) sibling, list_length(below->custom_scan_tlist) + 1, NULL, false));
+					makeTargetEntry((Expr *) sibling, list_length(below->custom_scan_tlist) + 1,
+									NULL, false));
 		return list_length(calls) + 1;
 	}
 	return 0;

@@ -1,11 +1,11 @@
 /*
  * batchscan_window.c -- the texts of a window through their models.
  *
- * Calls on the same text (or pair of texts) and the same model share one pass of
- * the encoder: a pass.  Equal texts count once; results that the result cache
- * has are taken from there, other texts go into the model's batch until it has
- * distilbert.batch_tokens; it runs, and its answers are kept until all texts
- * are through; then each row gets its own.
+ * Calls on the same text (or pair of texts) and the same model share one pass
+ * of the encoder: a pass.  Equal texts count once; results that the result
+ * cache has are taken from there, other texts go into the model's batch until
+ * it has distilbert.batch_tokens; it runs, and its answers are kept until all
+ * texts are through; then each row gets its own.
  *
  * Nothing here fails for a row that may not be needed.  The model is opened
  * only if the window's first row has been asked for and has a text, or if it
@@ -338,7 +338,10 @@ distil_window_take_texts(DistilScanState *state, int i)
 	}
 }
 
-/* The model's name and the options, which are the same for all rows of a window. */
+/*
+ * The model's name and the options, which are the same for all rows of a
+ * window.
+ */
 static void
 evaluate_values(DistilScanState *state, DistilCall *call)
 {
@@ -391,7 +394,8 @@ mark_nulls(DistilScanState *state, DistilCall *call)
 static bool
 same_prompt(const DistilModel *model, const DistilCall *a, const DistilCall *b)
 {
-	return strcmp(dbert_prompt(model->core, a->task->want), dbert_prompt(model->core, b->task->want)) == 0;
+	return strcmp(dbert_prompt(model->core, a->task->want),
+				  dbert_prompt(model->core, b->task->want)) == 0;
 }
 
 /* The calls that go with call c, and c. */

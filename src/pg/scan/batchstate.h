@@ -99,7 +99,9 @@ extern DistilScanState *distil_scan_state(PlanState *ps);
 
 /* ---- batchscan_window.c ---- */
 
-/* Evaluate the texts of row i, which is in state->row, and count their bytes. */
+/*
+ * Evaluate the texts of row i, which is in state->row, and count their bytes.
+ */
 extern void distil_window_take_texts(DistilScanState *state, int i);
 
 /*

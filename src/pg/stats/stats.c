@@ -115,7 +115,9 @@ distil_usage_of(const uint8 *sha256, const char *name)
 
 	if (own == NULL)
 	{
-		HASHCTL		ctl = {.keysize = DISTIL_SHA256_BYTES,.entrysize = sizeof(OwnStats),.hcxt = TopMemoryContext};
+		HASHCTL ctl = { .keysize = DISTIL_SHA256_BYTES,
+						.entrysize = sizeof(OwnStats),
+						.hcxt = TopMemoryContext };
 
 		own = hash_create("distilbert statistics", 16, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	}

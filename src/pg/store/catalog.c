@@ -130,7 +130,8 @@ column(HeapTuple tuple, AttrNumber attnum, Relation rel)
 	if (isnull)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("table \"distilbert.%s\" has an unexpected null", RelationGetRelationName(rel))));
+				 errmsg("table \"distilbert.%s\" has an unexpected null",
+						RelationGetRelationName(rel))));
 	return value;
 }
 
@@ -354,7 +355,9 @@ distil_catalog_changed(void)
 		CacheInvalidateRelcacheByRelid(relid);
 }
 
-/* The table's own trigger, for rows that come by other ways than through here. */
+/*
+ * The table's own trigger, for rows that come by other ways than through here.
+ */
 PG_FUNCTION_INFO_V1(distil_model_changed);
 Datum
 distil_model_changed(PG_FUNCTION_ARGS)

@@ -96,8 +96,8 @@ distil_pack_begin(const DbertSource *source, const char *task, const char *preci
 	held->callback.func = end_pack;
 	held->callback.arg = held;
 	MemoryContextRegisterResetCallback(context, &held->callback);
-	if (dbert_pack_begin(source, core_task(task), distil_precision(precision), distil_kernels(), &held->allocator,
-						 distil_poll(), &held->pack, &err) != DBERT_OK)
+	if (dbert_pack_begin(source, core_task(task), distil_precision(precision), distil_kernels(),
+						 &held->allocator, distil_poll(), &held->pack, &err) != DBERT_OK)
 	{
 		held->pack = NULL;
 		distil_raise(&err, subject);
@@ -171,7 +171,8 @@ raise_no_sentiment(const DistilInfo *info)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("model \"%s\" has no sentiment labels", info->name),
 			 errdetail("Its labels are: %s.", list.data),
-			 errhint("Sentiment needs labels negative and positive (neutral may join them), or 1 star to 5 stars; other classifiers have the task classify.")));
+			 errhint("Sentiment needs labels negative and positive (neutral may join them), or 1 "
+					 "star to 5 stars; other classifiers have the task classify.")));
 }
 
 static const char *

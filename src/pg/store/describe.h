@@ -18,18 +18,23 @@ extern DbertPack *distil_pack_begin(const DbertSource *source, const char *task,
 /* Raise, listing the tasks there are, unless task is one of them. */
 extern void distil_check_task(const char *task);
 
-/* The core's name of a precision; raises, listing those there are, for any other. */
+/*
+ * The core's name of a precision; raises, listing those there are, for any
+ * other.
+ */
 extern DbertPrecision distil_precision(const char *name);
 
 /*
- * Fill info from a pack that was begun with this task and precision, all but hash, size and
- * times.  A task of NULL becomes the one that the head and the labels suggest;
- * "sentiment" raises unless the labels are such.
+ * Fill info from a pack that was begun with this task and precision, all but
+ * hash, size and times.  A task of NULL becomes the one that the head and the
+ * labels suggest; "sentiment" raises unless the labels are such.
  */
 extern void distil_describe(DbertPack *pack, const char *name, const char *task,
 							const char *precision, DistilInfo *info);
 
-/* The files of the model: NULL-terminated, sorted; valid as long as the pack. */
+/*
+ * The files of the model: NULL-terminated, sorted; valid as long as the pack.
+ */
 extern const char *const *distil_pack_files(DbertPack *pack);
 
 #endif

@@ -144,8 +144,9 @@ open_file(DirSource *dir, const char *name, int *fd, int64 *size, DbertError *er
 	}
 	below = below_root(dir->root, resolved);
 	if (below == NULL)
-		return dbert_fail(err, DBERT_E_INVALID,
-						  "file \"%s\" is a symbolic link that leaves the folder of distilbert.model_path", name);
+		return dbert_fail(
+			err, DBERT_E_INVALID,
+			"file \"%s\" is a symbolic link that leaves the folder of distilbert.model_path", name);
 
 	/* O_NONBLOCK: opening a FIFO would wait for its writer */
 	*fd = open_beneath(dir->root_fd, below, O_RDONLY | O_NONBLOCK);
@@ -207,9 +208,11 @@ dir_read(void *ctx, const char *name, uint64_t offset, void *buf, size_t len, Db
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return dbert_fail(err, DBERT_E_IO, "could not read file \"%s\": %s", name, strerror(errno));
+			return dbert_fail(err, DBERT_E_IO, "could not read file \"%s\": %s", name,
+							  strerror(errno));
 		if (n == 0)
-			return dbert_fail(err, DBERT_E_IO, "file \"%s\" became shorter while it was read", name);
+			return dbert_fail(err, DBERT_E_IO, "file \"%s\" became shorter while it was read",
+							  name);
 		to += n;
 		offset += n;
 		len -= n;
@@ -242,8 +245,10 @@ open_source(const char *root, const char *path, const char *shown, MemoryContext
 	below = below_root(root, resolved);
 	if (below == NULL)
 		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("model directory \"%s\" lies outside of the folder of \"distilbert.model_path\"", shown)));
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg(
+				 "model directory \"%s\" lies outside of the folder of \"distilbert.model_path\"",
+				 shown)));
 	strlcpy(dir->dir, resolved, sizeof(dir->dir));
 
 	dir->root_fd = open(root, STEP_FLAGS | O_CLOEXEC);
@@ -286,8 +291,11 @@ under_model_path(const char *path)
 	if (distil_guc_model_path == NULL || distil_guc_model_path[0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("relative path \"%s\" cannot be resolved because \"distilbert.model_path\" is empty", path),
-				 errhint("Set \"distilbert.model_path\" to the folder of the models, or give an absolute path.")));
+				 errmsg("relative path \"%s\" cannot be resolved because \"distilbert.model_path\" "
+						"is empty",
+						path),
+				 errhint("Set \"distilbert.model_path\" to the folder of the models, or give an "
+						 "absolute path.")));
 	if (has_parent_step(path))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -311,7 +319,8 @@ distil_dirsource_open(const char *path, MemoryContext context)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to load a model from an absolute path"),
-				 errdetail("Only roles with privileges of the \"%s\" role may name any directory of the server.",
+				 errdetail("Only roles with privileges of the \"%s\" role may name any directory "
+						   "of the server.",
 						   "pg_read_server_files"),
 				 errhint("Give a path relative to \"distilbert.model_path\".")));
 

@@ -7,10 +7,16 @@
 #include "dbert.h"
 #include "pg/run/modelcache.h"
 
-/* What a model's weights are computed in unless told otherwise; part of its identity. */
+/*
+ * What a model's weights are computed in unless told otherwise; part of its
+ * identity.
+ */
 #define DISTIL_DEFAULT_PRECISION "fp32"
 
-/* Receives every chunk (of DISTIL_CHUNK_BYTES, the last may be shorter) of a file. */
+/*
+ * Receives every chunk (of DISTIL_CHUNK_BYTES, the last may be shorter) of a
+ * file.
+ */
 typedef void (*DistilChunkSink) (void *ctx, const char *file, int32 seq,
 								 const void *data, size_t len);
 

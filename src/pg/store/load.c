@@ -73,8 +73,8 @@ check_existing(DistilInfo *info, bool replace)
 	if (memcmp(row.sha256, info->sha256, DISTIL_SHA256_BYTES) == 0)
 	{
 		ereport(NOTICE,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-				 errmsg("model \"%s\" is already loaded with the same content, skipping", info->name)));
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+			 errmsg("model \"%s\" is already loaded with the same content, skipping", info->name)));
 		*info = row;
 		return false;
 	}
@@ -82,7 +82,8 @@ check_existing(DistilInfo *info, bool replace)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("model \"%s\" already exists with different content", info->name),
-				 errhint("Choose another name, or give replace => true; indexes and stored columns computed with the old content must then be computed again.")));
+				 errhint("Choose another name, or give replace => true; indexes and stored columns "
+						 "computed with the old content must then be computed again.")));
 	return true;
 }
 
@@ -93,7 +94,8 @@ check_builtin(const char *name, bool replace)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("model \"%s\" is installed with the server", name),
-				 errhint("Choose another name, or give replace => true for a model that takes its place in this database.")));
+				 errhint("Choose another name, or give replace => true for a model that takes its "
+						 "place in this database.")));
 }
 
 void
@@ -133,7 +135,9 @@ store_chunk(void *ctx, const char *file, int32 seq, const void *data, size_t len
 	distil_chunks_add(ctx, file, seq, data, len);
 }
 
-/* A pack that is not there yet must not outlive the load if it is rolled back. */
+/*
+ * A pack that is not there yet must not outlive the load if it is rolled back.
+ */
 static void
 store_model(DistilInfo *info, const DbertSource *source, const char *const *files)
 {
@@ -160,21 +164,23 @@ store_model(DistilInfo *info, const DbertSource *source, const char *const *file
 }
 
 void
-distil_check_model(const char *name, const DbertSource *source, const char *task, const char *precision,
-				   const char *subject)
+distil_check_model(const char *name, const DbertSource *source, const char *task,
+				   const char *precision, const char *subject)
 {
-	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "distilbert check", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext scratch =
+		AllocSetContextCreate(CurrentMemoryContext, "distilbert check", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(scratch);
 	DistilInfo	info;
 
-	distil_describe(distil_pack_begin(source, task, precision, subject, scratch), name, task, precision, &info);
+	distil_describe(distil_pack_begin(source, task, precision, subject, scratch), name, task,
+					precision, &info);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);
 }
 
 void
-distil_store_model(const char *name, const DbertSource *source, const char *task, const char *precision,
-				   bool replace, const char *subject, DistilInfo *info)
+distil_store_model(const char *name, const DbertSource *source, const char *task,
+				   const char *precision, bool replace, const char *subject, DistilInfo *info)
 {
 	DbertPack  *pack = distil_pack_begin(source, task, precision, subject, CurrentMemoryContext);
 	const char *const *files = distil_pack_files(pack);
@@ -238,7 +244,8 @@ distil_load_model(PG_FUNCTION_ARGS)
 	args.path = text_argument(fcinfo, 1, "path of the model directory");
 	args.task = PG_ARGISNULL(2) ? NULL : text_argument(fcinfo, 2, "task");
 	args.replace = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
-	args.precision = PG_ARGISNULL(4) ? DISTIL_DEFAULT_PRECISION : text_argument(fcinfo, 4, "precision");
+	args.precision =
+		PG_ARGISNULL(4) ? DISTIL_DEFAULT_PRECISION : text_argument(fcinfo, 4, "precision");
 	distil_check_name(args.name);
 	if (args.task != NULL)
 		distil_check_task(args.task);

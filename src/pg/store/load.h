@@ -6,7 +6,10 @@
 
 #include "pg/store/catalog.h"
 
-/* Raise where nothing can be written: a read-only transaction, a standby, a parallel worker. */
+/*
+ * Raise where nothing can be written: a read-only transaction, a standby, a
+ * parallel worker.
+ */
 extern void distil_prevent_read_only(const char *function);
 
 /*
@@ -30,6 +33,7 @@ extern void distil_check_model(const char *name, const DbertSource *source, cons
  * already (a NOTICE tells).  All memory is of the current context.
  */
 extern void distil_store_model(const char *name, const DbertSource *source, const char *task,
-							   const char *precision, bool replace, const char *subject, DistilInfo *info);
+							   const char *precision, bool replace, const char *subject,
+							   DistilInfo *info);
 
 #endif

@@ -9,7 +9,9 @@
 
 #include "pg/store/catalog.h"
 
-/* A row of desc, whose columns are the view's, perhaps without the last ones. */
+/*
+ * A row of desc, whose columns are the view's, perhaps without the last ones.
+ */
 extern HeapTuple distil_info_tuple(const DistilInfo *info, TupleDesc desc);
 
 #endif

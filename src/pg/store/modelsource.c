@@ -40,7 +40,8 @@ distil_model_source(const char *name, MemoryContext context)
 	distil_builtin_key(path, s.sha256);
 	s.source = distil_dirsource_installed(path, context);
 	s.files = distil_pack_files(distil_pack_begin(s.source, NULL, DISTIL_DEFAULT_PRECISION,
-												  psprintf("could not read model \"%s\"", name), context));
+												  psprintf("could not read model \"%s\"", name),
+												  context));
 	return s;
 }
 
@@ -71,7 +72,8 @@ read_whole(const DbertSource *source, const char *file)
 	for (int64 at = 0; at < size; at += DISTIL_CHUNK_BYTES)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (source->read(source->ctx, file, at, VARDATA(data) + at, Min(size - at, DISTIL_CHUNK_BYTES), &err) != DBERT_OK)
+		if (source->read(source->ctx, file, at, VARDATA(data) + at,
+						 Min(size - at, DISTIL_CHUNK_BYTES), &err) != DBERT_OK)
 			distil_raise(&err, NULL);
 	}
 	return data;

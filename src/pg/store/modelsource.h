@@ -1,5 +1,6 @@
 /*
- * modelsource.h -- a model's files by its name: stored rows, or installed files.
+ * modelsource.h -- a model's files by its name: stored rows, or installed
+ * files.
  */
 #ifndef DISTILBERT_PG_MODELSOURCE_H
 #define DISTILBERT_PG_MODELSOURCE_H

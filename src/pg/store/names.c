@@ -30,7 +30,8 @@ distil_check_name(const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("invalid model name \"%s\"", name),
-				 errdetail("A name has 1 to %d letters, digits and \"._-/\", and begins with a letter or a digit.",
+				 errdetail("A name has 1 to %d letters, digits and \"._-/\", and begins with a "
+						   "letter or a digit.",
 						   DISTIL_MAX_NAME)));
 }
 

@@ -18,7 +18,9 @@ extern bool distil_valid_name(const char *name);
 /* Raise unless it is. */
 extern void distil_check_name(const char *name);
 
-/* Raise that there is no such model, hinting at near names that snapshot sees. */
+/*
+ * Raise that there is no such model, hinting at near names that snapshot sees.
+ */
 pg_noreturn extern void distil_raise_unknown(const char *name, Snapshot snapshot);
 
 #endif

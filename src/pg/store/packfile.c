@@ -98,7 +98,9 @@ unmap_callback(void *arg)
 	distil_pack_unmap(arg);
 }
 
-/* The callback comes first: once there is a mapping nothing may fail before it. */
+/*
+ * The callback comes first: once there is a mapping nothing may fail before it.
+ */
 static DistilMapping *
 map_file(MemoryContext context, int fd, size_t size, int protection)
 {
@@ -235,7 +237,10 @@ remove_temp(void *arg)
 		unlink(temp->path);
 }
 
-/* Create the file with all its blocks, so that writing to its mapping cannot fail. */
+/*
+ * Create the file with all its blocks, so that writing to its mapping cannot
+ * fail.
+ */
 static int
 create_temp(TempFile *temp, const char *path, uint64 size, MemoryContext context)
 {
@@ -251,7 +256,7 @@ create_temp(TempFile *temp, const char *path, uint64 size, MemoryContext context
 	fd = OpenTransientFile(temp->path, O_RDWR | O_CREAT | O_EXCL | PG_BINARY);
 	if (fd < 0)
 		ereport(ERROR,
-				(errcode_for_file_access(), errmsg("could not create file \"%s\": %m", temp->path)));
+			(errcode_for_file_access(), errmsg("could not create file \"%s\": %m", temp->path)));
 	temp->exists = true;
 	do
 	{
@@ -286,10 +291,12 @@ create_in(MemoryContext context, const char *path, DbertPack *pack, const char *
 				(errcode_for_file_access(), errmsg("could not write file \"%s\": %m", temp->path)));
 	if (rename(temp->path, path) != 0)
 		ereport(ERROR,
-				(errcode_for_file_access(), errmsg("could not rename file \"%s\" to \"%s\": %m", temp->path, path)));
+				(errcode_for_file_access(),
+				 errmsg("could not rename file \"%s\" to \"%s\": %m", temp->path, path)));
 	temp->exists = false;
 	if (distil_fsync_renamed(fd, path) != 0)
-		ereport(ERROR, (errcode_for_file_access(), errmsg("could not fsync file \"%s\": %m", path)));
+		ereport(
+			ERROR, (errcode_for_file_access(), errmsg("could not fsync file \"%s\": %m", path)));
 	CloseTransientFile(fd);
 }
 

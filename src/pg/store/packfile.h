@@ -19,7 +19,10 @@ typedef struct DistilMapping
 	MemoryContextCallback callback;
 } DistilMapping;
 
-/* The kernels for models opened from now on: this machine's best, or distilbert.force_isa. */
+/*
+ * The kernels for models opened from now on: this machine's best, or
+ * distilbert.force_isa.
+ */
 extern const DbertKernels *distil_kernels(void);
 
 /* The path, relative to the data directory, of a content's pack; palloc'd. */
@@ -42,7 +45,10 @@ extern bool distil_pack_exists(const char *path);
 extern int	distil_pack_lock(void);
 extern void distil_pack_unlock(int lock);
 
-/* Write the pack's image to a file of this path; under the lock.  subject: see errors.h. */
+/*
+ * Write the pack's image to a file of this path; under the lock.  subject: see
+ * errors.h.
+ */
 extern void distil_pack_create(const char *path, DbertPack *pack, const char *subject);
 
 /* Remove the file; not to find it, or not to be able to, is no error. */
@@ -55,7 +61,9 @@ extern void distil_pack_remove(const char *path);
 extern void distil_pack_remove_at_end(const uint8 *sha256, const char *precision,
 									  bool at_commit);
 
-/* The same for any file; its path, relative to the data directory, is copied. */
+/*
+ * The same for any file; its path, relative to the data directory, is copied.
+ */
 extern void distil_remove_file_at_end(const char *path, bool at_commit);
 
 extern void distil_packfile_init(void);

@@ -15,21 +15,27 @@
 
 /* In the order of the SQL declarations. */
 static const char *const train_names[] = {
-	"name", "query", "base", "task", "epochs", "learning_rate", "batch_size", "batch_tokens", "max_tokens",
-	"weight_decay", "warmup", "dropout", "class_weights", "loss", "head_only", "freeze_embeddings", "validation",
+	"name", "query", "base", "task", "epochs", "learning_rate", "batch_size", "batch_tokens",
+	"max_tokens",
+	"weight_decay", "warmup", "dropout", "class_weights", "loss", "head_only", "freeze_embeddings",
+	"validation",
 	"validation_query", "early_stopping", "seed", "replace", "resume"
 };
 
 static const char *const pretrain_names[] = {
 	"name", "query", "base", "epochs", "learning_rate", "batch_size", "batch_tokens", "max_tokens",
-	"weight_decay", "warmup", "dropout", "mask_share", "whole_word", "validation", "validation_query",
+	"weight_decay", "warmup", "dropout", "mask_share", "whole_word", "validation",
+	"validation_query",
 	"early_stopping", "seed", "replace", "resume"
 };
 
 static const char *const distill_names[] = {
-	"name", "teacher", "query", "layers", "hidden", "base", "temperature", "alpha_soft", "alpha_hard", "alpha_cosine",
-	"alpha_hidden", "alpha_attention", "epochs", "learning_rate", "batch_size", "batch_tokens", "max_tokens", "weight_decay", "warmup",
-	"dropout", "validation", "validation_query", "early_stopping", "min_quality", "seed", "replace", "resume"
+	"name", "teacher", "query", "layers", "hidden", "base", "temperature", "alpha_soft",
+	"alpha_hard", "alpha_cosine",
+	"alpha_hidden", "alpha_attention", "epochs", "learning_rate", "batch_size", "batch_tokens",
+	"max_tokens", "weight_decay", "warmup",
+	"dropout", "validation", "validation_query", "early_stopping", "min_quality", "seed", "replace",
+	"resume"
 };
 
 /* The arguments are read one after the other. */
@@ -100,7 +106,12 @@ next_real(ArgReader *r, float min, float max, bool open)
 	if (!(value >= min && (open ? value < max : value <= max)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" must be from %g to %s%g, not %g", name, min, open ? "less than " : "", max, value)));
+				 errmsg("argument \"%s\" must be from %g to %s%g, not %g",
+						name,
+						min,
+						open ? "less than " : "",
+						max,
+						value)));
 	return value;
 }
 
@@ -113,8 +124,9 @@ next_bool(ArgReader *r)
 static void
 check_task(const char *task)
 {
-	if (strcmp(task, "classify") != 0 && strcmp(task, "sentiment") != 0 && strcmp(task, "regression") != 0 &&
-		strcmp(task, "entities") != 0 && strcmp(task, "embed") != 0)
+	if (strcmp(task, "classify") != 0 && strcmp(task, "sentiment") != 0 &&
+		strcmp(task, "regression") != 0 && strcmp(task, "entities") != 0 &&
+		strcmp(task, "embed") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("cannot train for the task \"%s\"", task),
@@ -131,11 +143,13 @@ check_loss(const DistilTrainArgs *a)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the task \"%s\" has no choice of losses", a->task),
 				 errhint("Leave argument \"loss\" out; it is for the task embed.")));
-	if (strcmp(a->loss, "contrastive") != 0 && strcmp(a->loss, "cosent") != 0 && strcmp(a->loss, "cosine") != 0)
+	if (strcmp(a->loss, "contrastive") != 0 && strcmp(a->loss, "cosent") != 0 &&
+		strcmp(a->loss, "cosine") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there is no loss \"%s\"", a->loss),
-				 errhint("Losses are contrastive for pairs without numbers, cosent and cosine for pairs with numbers.")));
+				 errhint("Losses are contrastive for pairs without numbers, cosent and cosine for "
+						 "pairs with numbers.")));
 }
 
 /* A validation query takes the place of the default share. */
@@ -233,8 +247,8 @@ check_distill(const DistilTrainArgs *a)
 
 	if (d->soft == 0 && d->hard == 0 && d->cosine == 0 && d->hidden == 0 && d->attention == 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("there is nothing to learn: all its weights, alpha_soft and others, are 0")));
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("there is nothing to learn: all its weights, alpha_soft and others, are 0")));
 	if (a->hidden > 0 && a->base != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -251,7 +265,8 @@ DistilTrainArgs
 distil_distill_args(FunctionCallInfo fcinfo)
 {
 	ArgReader	r = {fcinfo, distill_names, lengthof(distill_names), 0};
-	DistilTrainArgs a = {.task = "classify",.mask_share = 0.15f};	/* for teachers that fill masks */
+	DistilTrainArgs a = { .task = "classify",
+						  .mask_share = 0.15f }; /* for teachers that fill masks */
 
 	a.name = next_text(&r);
 	a.teacher = next_text(&r);
@@ -298,7 +313,8 @@ raise_weights(const char *detail)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("argument \"class_weights\" is wrong"),
 			 errdetail_internal("%s", detail),
-			 errhint("Give 'balanced', or an object of labels and positive numbers such as '{\"spam\": 5}'.")));
+			 errhint("Give 'balanced', or an object of labels and positive numbers such as "
+					 "'{\"spam\": 5}'.")));
 }
 
 /* -1: there is no such label */
@@ -351,7 +367,8 @@ read_object(Jsonb *object, float *weights, const char *const *labels, int n_labe
 }
 
 const float *
-distil_train_class_weights(const char *spec, const char *const *labels, int n_labels, const int64 *counts)
+distil_train_class_weights(const char *spec, const char *const *labels, int n_labels,
+						   const int64 *counts)
 {
 	float	   *weights;
 
@@ -365,6 +382,7 @@ distil_train_class_weights(const char *spec, const char *const *labels, int n_la
 	else if (spec[strspn(spec, " \t\n\r")] != '{')
 		raise_weights("It is neither 'balanced' nor a JSON object.");
 	else
-		read_object(DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(spec))), weights, labels, n_labels);
+		read_object(DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(spec))), weights,
+					labels, n_labels);
 	return weights;
 }

@@ -14,7 +14,11 @@ typedef struct DistilTrainArgs
 	const char *name;
 	const char *query;
 	const char *base;			/* NULL: a student made of the teacher */
-	const char *task;			/* "classify", "sentiment", "regression", "entities", "embed"; "fill_mask" of distil_pretrain */
+	/*
+	 * "classify", "sentiment", "regression", "entities", "embed"; "fill_mask"
+	 * of distil_pretrain
+	 */
+	const char *task;
 	int			epochs;
 	float		learning_rate;
 	int			batch_size;
@@ -66,7 +70,7 @@ distil_train_wants(const DistilTrainArgs *args)
  * labels and numbers, 1 for those it does not name.  counts: rows of each
  * class.  Labels are UTF-8.
  */
-extern const float *distil_train_class_weights(const char *spec, const char *const *labels, int n_labels,
-											   const int64 *counts);
+extern const float *distil_train_class_weights(const char *spec, const char *const *labels,
+											   int n_labels, const int64 *counts);
 
 #endif

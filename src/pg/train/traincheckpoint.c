@@ -92,7 +92,10 @@ crc_of(const void *data, size_t len)
 
 /* ---- names ---- */
 
-/* Names of models have slashes and differ in case alone: their hash names the file. */
+/*
+ * Names of models have slashes and differ in case alone: their hash names the
+ * file.
+ */
 static void
 set_path(DistilTrainCheckpoint *c)
 {
@@ -107,7 +110,8 @@ set_path(DistilTrainCheckpoint *c)
 	pg_cryptohash_free(ctx);
 	for (int i = 0; i < 16; i++)
 		sprintf(hex + 2 * i, "%02x", digest[i]);
-	snprintf(c->path, sizeof(c->path), "%s/%u-%u-%s%s", DISTIL_TRAIN_FOLDER, c->header.database, c->header.role, hex, SUFFIX);
+	snprintf(c->path, sizeof(c->path), "%s/%u-%u-%s%s", DISTIL_TRAIN_FOLDER, c->header.database,
+			 c->header.role, hex, SUFFIX);
 }
 
 static void
@@ -150,11 +154,16 @@ distil_checkpoint_remove_at_commit(const DistilTrainCheckpoint *c)
 static bool
 is_sound(const Header *h, const struct stat *st)
 {
-	return h->magic == MAGIC && h->size == (uint64) st->st_size && h->crc == crc_of(h, offsetof(Header, crc)) &&
-		memchr(h->command, '\0', sizeof(h->command)) != NULL && memchr(h->model, '\0', sizeof(h->model)) != NULL;
+	return h->magic == MAGIC && h->size == (uint64) st->st_size &&
+		   h->crc == crc_of(h, offsetof(Header, crc)) &&
+		   memchr(h->command, '\0', sizeof(h->command)) != NULL &&
+		   memchr(h->model, '\0', sizeof(h->model)) != NULL;
 }
 
-/* A descriptor behind the header, or -1: there is no such file (errno), or it is damaged (errno 0). */
+/*
+ * A descriptor behind the header, or -1: there is no such file (errno), or it
+ * is damaged (errno 0).
+ */
 static int
 open_file(const char *path, Header *header)
 {
@@ -163,8 +172,8 @@ open_file(const char *path, Header *header)
 
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && read(fd, header, sizeof(*header)) == sizeof(*header) &&
-		is_sound(header, &st))
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+		read(fd, header, sizeof(*header)) == sizeof(*header) && is_sound(header, &st))
 		return fd;
 	CloseTransientFile(fd);
 	errno = 0;
@@ -208,8 +217,8 @@ sweep_checkpoint(void *ctx, const char *path)
 
 	if (strcmp(path, sweep->c->path) == 0 || stat(path, &st) != 0)
 		return;
-	if (read_header(path, &h) &&
-		(get_database_name(h.database) == NULL || !SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(h.role))))
+	if (read_header(path, &h) && (get_database_name(h.database) == NULL ||
+								  !SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(h.role))))
 		(void) distil_unlink_aside(path);
 	else
 		sweep->bytes += st.st_size;
@@ -320,7 +329,8 @@ put_all(Writer *w, const Header *h, const DistilTrainLoop *loop)
 	DbertTrainerBlock block;
 	pg_crc32c	crc;
 
-	if (!put(w, h, sizeof(*h)) || !put(w, loop->state.rows, sizeof(DistilTrainRow) * loop->state.n_rows))
+	if (!put(w, h, sizeof(*h)) ||
+		!put(w, loop->state.rows, sizeof(DistilTrainRow) * loop->state.n_rows))
 		return false;
 	INIT_CRC32C(w->crc);
 	for (int i = 0; dbert_trainer_block(loop->trainer, i, &block); i++)
@@ -345,7 +355,8 @@ rename_temp(DistilTrainCheckpoint *c, int fd)
 
 /*
  * false and errno; the temporary file is there then, perhaps.  Closed before it
- * is unlinked, also by a cancel: the last one to have it open waits for the disk.
+ * is unlinked, also by a cancel: the last one to have it open waits for the
+ * disk.
  */
 static bool
 write_file(DistilTrainCheckpoint *c, const Header *h, const DistilTrainLoop *loop)
@@ -382,7 +393,8 @@ warn(DistilTrainCheckpoint *c, const char *detail)
 		ereport(WARNING,
 				(errmsg("could not write a checkpoint of the training of \"%s\"", c->header.model),
 				 errdetail_internal("%s", detail),
-				 errhint("The training goes on; interrupted, it would resume from its last checkpoint, if there is one.")));
+				 errhint("The training goes on; interrupted, it would resume from its last "
+						 "checkpoint, if there is one.")));
 	c->warned = true;
 }
 
@@ -393,7 +405,8 @@ distil_checkpoint_save(DistilTrainCheckpoint *c, DistilTrainLoop *loop)
 
 	if (!has_room(c, h.size))
 	{
-		warn(c, psprintf("With its %llu MB all checkpoints together would take more than distilbert.checkpoint_space, %d MB.",
+		warn(c, psprintf("With its %llu MB all checkpoints together would take more than "
+						 "distilbert.checkpoint_space, %d MB.",
 						 (unsigned long long) (h.size >> 20), distil_guc_checkpoint_space));
 		return;
 	}
@@ -424,10 +437,11 @@ static void
 raise_other(const DistilTrainCheckpoint *c, const char *what)
 {
 	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("the checkpoint of the training of \"%s\" is one of another training", c->header.model),
-			 errdetail_internal("%s", what),
-			 errhint("Call as it was called then, or without resume to train from the beginning.")));
+		(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		 errmsg("the checkpoint of the training of \"%s\" is one of another training",
+				c->header.model),
+		 errdetail_internal("%s", what),
+		 errhint("Call as it was called then, or without resume to train from the beginning.")));
 }
 
 /* Was it made by the same call, on the same rows? */
@@ -437,14 +451,16 @@ check_same(const DistilTrainCheckpoint *c, const Header *h)
 	const DistilTrainDigests *now = &c->header.digests,
 			   *then = &h->digests;
 
-	if (h->database != c->header.database || h->role != c->header.role || strcmp(h->model, c->header.model) != 0)
+	if (h->database != c->header.database || h->role != c->header.role ||
+		strcmp(h->model, c->header.model) != 0)
 		raise_damaged(c);		/* it is not where it was made */
 	if (strcmp(h->command, c->header.command) != 0)
 		raise_other(c, psprintf("It was made by distil_%s.", h->command));
 	if (memcmp(now->base, then->base, sizeof(now->base)) != 0)
 		raise_other(c, "It began with another model, or with other content under the same name.");
 	if (memcmp(now->rows, then->rows, sizeof(now->rows)) != 0)
-		raise_other(c, "The queries gave other rows then, or the same in another order; ORDER BY a key keeps them in order.");
+		raise_other(c, "The queries gave other rows then, or the same in another order; ORDER BY a "
+					   "key keeps them in order.");
 	if (memcmp(now->options, then->options, sizeof(now->options)) != 0)
 		raise_other(c, "Other arguments differ.");
 }
@@ -455,13 +471,13 @@ is_possible(const Header *h, const DistilTrainLoop *loop)
 {
 	const DistilTrainState *s = &h->state;
 
-	return h->steps == loop->steps && h->epochs == loop->epochs &&
-		s->epoch >= 1 && s->epoch <= loop->epochs + 1 && s->n_rows == s->epoch - 1 &&
-		s->next >= 0 && s->next <= loop->n_examples && (s->epoch <= loop->epochs || s->next == 0) &&
-		s->step >= 0 && s->step <= loop->steps && s->epoch_steps >= 0 && s->epoch_steps <= s->step &&
-		(s->next == 0) == (s->epoch_steps == 0) &&
-		s->since_best >= 0 && s->since_best < s->epoch && s->seconds >= 0 &&
-		h->kept == (loop->early_stopping > 0 && isfinite(s->best));
+	return h->steps == loop->steps && h->epochs == loop->epochs && s->epoch >= 1 &&
+		   s->epoch <= loop->epochs + 1 && s->n_rows == s->epoch - 1 && s->next >= 0 &&
+		   s->next <= loop->n_examples && (s->epoch <= loop->epochs || s->next == 0) &&
+		   s->step >= 0 && s->step <= loop->steps && s->epoch_steps >= 0 &&
+		   s->epoch_steps <= s->step && (s->next == 0) == (s->epoch_steps == 0) &&
+		   s->since_best >= 0 && s->since_best < s->epoch && s->seconds >= 0 &&
+		   h->kept == (loop->early_stopping > 0 && isfinite(s->best));
 }
 
 static bool
@@ -491,7 +507,8 @@ get_all(int fd, const Header *h, DistilTrainLoop *loop)
 				stored,
 				unused = 0;
 
-	if (dbert_trainer_continue(loop->trainer, h->state.step, h->kept, distil_poll(), &err) != DBERT_OK)
+	if (dbert_trainer_continue(loop->trainer, h->state.step, h->kept, distil_poll(), &err) !=
+		DBERT_OK)
 		distil_raise(&err, loop->subject);
 	if (h->size != sizeof(Header) + rows + blocks_size(loop->trainer) + sizeof(pg_crc32c) ||
 		!get(fd, loop->state.rows, rows, &unused) || crc_of(loop->state.rows, rows) != h->rows_crc)

@@ -16,7 +16,8 @@
  * nothing is read or written yet.  Memory is of context.
  */
 extern DistilTrainCheckpoint *distil_checkpoint_begin(const char *command, const char *model,
-													  const DistilTrainDigests *digests, MemoryContext context);
+													  const DistilTrainDigests *digests,
+													  MemoryContext context);
 
 /*
  * Write loop's trainer and state.  Where that cannot be done a warning says

@@ -38,7 +38,9 @@ add_string(pg_cryptohash_ctx *ctx, const char *s)
 	add(ctx, s, strlen(s) + 1);
 }
 
-/* An error leaves the context to its resource owner, or to the memory context. */
+/*
+ * An error leaves the context to its resource owner, or to the memory context.
+ */
 static pg_cryptohash_ctx *
 begin(void)
 {

@@ -93,7 +93,10 @@ count_entities(const DistilTrainJob *job, const float *logits, int text)
 	pfree(said);
 }
 
-/* Margins of the most likely tokens, 0 where it is the right one; all are counted as of one class. */
+/*
+ * Margins of the most likely tokens, 0 where it is the right one; all are
+ * counted as of one class.
+ */
 static void
 count_masked(const DistilTrainJob *job, const float *margins)
 {
@@ -112,10 +115,14 @@ count_teacher_masked(const DistilTrainJob *job)
 
 	job->counts[0].support += batch->n_masked;
 	for (int i = 0; i < batch->n_masked; i++)
-		job->counts[0].hits += batch->soft_ids[(Size) i * job->teacher->distill.top] == batch->classes[i];
+		job->counts[0].hits +=
+			batch->soft_ids[(Size) i * job->teacher->distill.top] == batch->classes[i];
 }
 
-/* Answers that start and end where the teacher's do; all are counted as of one class. */
+/*
+ * Answers that start and end where the teacher's do; all are counted as of one
+ * class.
+ */
 static void
 count_answers(const DistilTrainJob *job, const float *logits)
 {
@@ -129,7 +136,8 @@ count_answers(const DistilTrainJob *job, const float *logits)
 		bool		same = true;
 
 		for (int column = 0; column < 2; column++)
-			same &= find_best(logits + first + column, n, 2) == find_best(batch->soft + first + column, n, 2);
+			same &= find_best(logits + first + column, n, 2) ==
+					find_best(batch->soft + first + column, n, 2);
 		job->counts[0].hits += same;
 	}
 }
@@ -255,20 +263,26 @@ count_batch(const DistilTrainJob *job, const float *logits, int n, Tally *tally)
 	}
 }
 
-/* Agreement of numbers is R^2, their coefficient of determination; of embeddings their mean cosine. */
+/*
+ * Agreement of numbers is R^2, their coefficient of determination; of
+ * embeddings their mean cosine.
+ */
 static double
 metric_value(const DistilTrainJob *job, const Tally *t)
 {
 	DistilClassCount all = distil_sum_counts(job->counts, Max(job->n_labels, 1));
 
 	if (job->problem == DBERT_PROBLEM_REGRESSION)
-		return answers_are_truth(job) ? 1 - t->errors / (t->sum_squares - t->sum * t->sum / (double) t->n) :
-			sqrt(t->errors / (double) t->n);
+		return answers_are_truth(job)
+				   ? 1 - t->errors / (t->sum_squares - t->sum * t->sum / (double) t->n)
+				   : sqrt(t->errors / (double) t->n);
 	if (job->head == DBERT_HEAD_NONE && job->teacher != NULL)
 		return t->said / (double) t->n;
 	if (job->head == DBERT_HEAD_NONE && have_numbers(job))
 		return spearman(t);
-	return job->set->kind == DISTIL_LABEL_MANY || job->set->kind == DISTIL_LABEL_SPANS ? distil_f1_of(&all) : distil_recall_of(&all);
+	return job->set->kind == DISTIL_LABEL_MANY || job->set->kind == DISTIL_LABEL_SPANS
+			   ? distil_f1_of(&all)
+			   : distil_recall_of(&all);
 }
 
 DistilEvaluation
@@ -276,7 +290,8 @@ distil_train_evaluate(DistilTrainJob *job)
 {
 	double		sum = 0,
 				weights = 0;
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "distilbert evaluation", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "distilbert evaluation",
+												  ALLOCSET_DEFAULT_SIZES);
 	Tally		tally = {.cosines.context = context,.numbers.context = context};
 	DistilEvaluation result;
 
@@ -288,14 +303,16 @@ distil_train_evaluate(DistilTrainJob *job)
 					weight;
 		int			n = distil_train_fill(job, 0, job->validation, first, job->n_validation);
 
-		distil_train_must(job, dbert_trainer_evaluate(job->trainer, &job->batch->core, distil_poll(), &logits, &loss, &weight,
-													  &job->err));
+		distil_train_must(job,
+						  dbert_trainer_evaluate(job->trainer, &job->batch->core, distil_poll(),
+												 &logits, &loss, &weight, &job->err));
 		count_batch(job, logits, n, &tally);
 		sum += loss * weight;
 		weights += weight;
 		first += n;
 	}
-	result = (DistilEvaluation) {.loss = weights > 0 ? sum / weights : 0,.value = metric_value(job, &tally)};
+	result = (DistilEvaluation){ .loss = weights > 0 ? sum / weights : 0,
+								 .value = metric_value(job, &tally) };
 	MemoryContextDelete(context);
 	return result;
 }

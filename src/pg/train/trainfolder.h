@@ -17,6 +17,7 @@ extern int	distil_trainfolder_make(void);
  * Call visit with the path of each regular file whose name ends so; none
  * where there is no folder.
  */
-extern void distil_trainfolder_visit(const char *suffix, void (*visit) (void *ctx, const char *path), void *ctx);
+extern void distil_trainfolder_visit(const char *suffix, void (*visit)(void *ctx, const char *path),
+									 void *ctx);
 
 #endif

@@ -4,8 +4,9 @@
  * Everything that can be wrong is looked at before the first step: arguments,
  * the new name, the base, the rows, the labels, the memory.  Then epochs of
  * steps (trainloop.c); after each the rows held back for validation are
- * evaluated, and a row goes to the result.  At the end the trained model is stored as one that was
- * loaded would be, in this transaction: ROLLBACK undoes it.
+ * evaluated, and a row goes to the result.  At the end the trained model is
+ * stored as one that was loaded would be, in this transaction: ROLLBACK undoes
+ * it.
  *
  * Memory: a context below the caller's holds everything, the core's arrays
  * included, and is deleted on error, too.  The core is asked in steps; below
@@ -45,7 +46,8 @@ memory_limit(void)
 static DistilLearn
 wants(const DistilTrainJob *job)
 {
-	return job->teacher != NULL ? distil_teacher_wants(job->teacher) : distil_train_wants(&job->args);
+	return job->teacher != NULL ? distil_teacher_wants(job->teacher)
+								: distil_train_wants(&job->args);
 }
 
 static void
@@ -54,8 +56,9 @@ begin_set(DistilTrainJob *job)
 	if (job->teacher != NULL)
 		distil_teacher_begin_set(job);
 	else
-		job->set = distil_trainset_create(dbert_trainbase_tokenizer(job->base), dbert_trainbase_config(job->base),
-										  job->args.max_tokens, memory_limit());
+		job->set = distil_trainset_create(dbert_trainbase_tokenizer(job->base),
+										  dbert_trainbase_config(job->base), job->args.max_tokens,
+										  memory_limit());
 }
 
 static void
@@ -77,8 +80,10 @@ read_rows(DistilTrainJob *job)
 		if (job->set->n_names > known && job->teacher == NULL)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("argument \"validation_query\" gives the label \"%s\", which no row of query has",
-							pg_any_to_server(job->set->names[known], strlen(job->set->names[known]), PG_UTF8))));
+					 errmsg("argument \"validation_query\" gives the label \"%s\", which no row of "
+							"query has",
+							pg_any_to_server(
+								job->set->names[known], strlen(job->set->names[known]), PG_UTF8))));
 	}
 	if (job->set->truncated > 0)
 		ereport(NOTICE,
@@ -149,7 +154,8 @@ split_pieces(DistilTrainJob *job)
 
 /*
  * The rows of query in random order; the first to go to validation are those
- * whose class has other rows left to learn from.  One row at least is trained on.
+ * whose class has other rows left to learn from.  One row at least is trained
+ * on.
  */
 static void
 split_rows(DistilTrainJob *job)
@@ -161,7 +167,9 @@ split_rows(DistilTrainJob *job)
 	int64	   *left;
 
 	distil_train_permute(order, n, dbert_random_key(job->args.seed, STREAM_SPLIT, 0));
-	left = job->set->kind == DISTIL_LABEL_ONE && job->set->n_unlabelled == 0 ? count_classes(job, order, n) : NULL;
+	left = job->set->kind == DISTIL_LABEL_ONE && job->set->n_unlabelled == 0
+			   ? count_classes(job, order, n)
+			   : NULL;
 	job->training = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
 	job->validation = palloc_extended(sizeof(int32) * (wanted + rest + 1), MCXT_ALLOC_HUGE);
 	job->n_training = 0;
@@ -210,7 +218,10 @@ class_weights(const DistilTrainJob *job)
 									  count_classes(job, job->training, job->n_training));
 }
 
-/* The schedule of the learning rate needs to know, and texts' lengths decide how many fit a batch. */
+/*
+ * The schedule of the learning rate needs to know, and texts' lengths decide
+ * how many fit a batch.
+ */
 static int64
 count_steps(const DistilTrainJob *job)
 {
@@ -235,18 +246,30 @@ plan_options(DistilTrainJob *job)
 	int64		longest = (int64) longest_text * distil_trainset_texts_each(job->set);
 	int			max_texts = Min(args->batch_size, job->set->n);
 
-	job->options = (DbertTrainOptions)
-	{
-		.head = job->head,.problem = job->problem,.embedding_loss = job->embedding_loss,.n_labels = job->n_labels,.labels = job->labels,
-			.class_weights = class_weights(job),.head_only = args->head_only,
-			.freeze_embeddings = args->freeze_embeddings,.dropout = args->dropout,.seed = (uint64) args->seed,
-			.learning_rate = args->learning_rate,.weight_decay = args->weight_decay,.warmup = args->warmup,
-			.max_grad_norm = 1,.max_texts = max_texts * distil_trainset_texts_each(job->set),.max_text_tokens = longest_text,
-			.max_batch_tokens = (int) Max(longest, Min(args->batch_tokens, longest * max_texts)),
-			.keep_best = args->early_stopping > 0,.threads = dbert_threads_count(distil_threads()),
-			.kernels = distil_kernels()
-	};
-	job->batch = distil_trainbatch_create(job->set, max_texts, job->options.max_batch_tokens, job->n_labels);
+	job->options =
+		(DbertTrainOptions){ .head = job->head,
+							 .problem = job->problem,
+							 .embedding_loss = job->embedding_loss,
+							 .n_labels = job->n_labels,
+							 .labels = job->labels,
+							 .class_weights = class_weights(job),
+							 .head_only = args->head_only,
+							 .freeze_embeddings = args->freeze_embeddings,
+							 .dropout = args->dropout,
+							 .seed = (uint64) args->seed,
+							 .learning_rate = args->learning_rate,
+							 .weight_decay = args->weight_decay,
+							 .warmup = args->warmup,
+							 .max_grad_norm = 1,
+							 .max_texts = max_texts * distil_trainset_texts_each(job->set),
+							 .max_text_tokens = longest_text,
+							 .max_batch_tokens =
+								 (int) Max(longest, Min(args->batch_tokens, longest * max_texts)),
+							 .keep_best = args->early_stopping > 0,
+							 .threads = dbert_threads_count(distil_threads()),
+							 .kernels = distil_kernels() };
+	job->batch =
+		distil_trainbatch_create(job->set, max_texts, job->options.max_batch_tokens, job->n_labels);
 	job->batch->tag_labels = job->tag_labels;
 	job->options.steps = count_steps(job);
 	if (job->teacher != NULL)
@@ -267,19 +290,29 @@ check_memory(DistilTrainJob *job)
 	job->progress->fields.memory = (int64) bytes;
 	if (bytes > (uint64_t) memory_limit())
 		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("training \"%s\" needs %llu MB of memory", job->args.base, (unsigned long long) (bytes >> 20)),
-				 errdetail("The limit, distilbert.train_memory, is %d MB.", distil_guc_train_memory),
-				 job->masker != NULL || job->head == DBERT_HEAD_NONE ? errhint("Make batch_size, batch_tokens or max_tokens smaller, or raise the limit.") :
-				 errhint("Make batch_size, batch_tokens or max_tokens smaller, set freeze_embeddings or head_only, or raise the limit.")));
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("training \"%s\" needs %llu MB of memory",
+					job->args.base,
+					(unsigned long long) (bytes >> 20)),
+			 errdetail("The limit, distilbert.train_memory, is %d MB.", distil_guc_train_memory),
+			 job->masker != NULL || job->head == DBERT_HEAD_NONE
+				 ? errhint(
+					   "Make batch_size, batch_tokens or max_tokens smaller, or raise the limit.")
+				 : errhint("Make batch_size, batch_tokens or max_tokens smaller, set "
+						   "freeze_embeddings or head_only, or raise the limit.")));
 	ereport(NOTICE,
 			(errmsg("training on %d %s, validating on %d: %lld steps, %llu MB of memory",
-					job->n_training, job->masker != NULL ? "pieces of texts" : job->head == DBERT_HEAD_NONE && job->teacher == NULL ? "pairs" : "texts", job->n_validation,
+					job->n_training,
+					job->masker != NULL                                    ? "pieces of texts"
+					: job->head == DBERT_HEAD_NONE && job->teacher == NULL ? "pairs"
+																		   : "texts",
+					job->n_validation,
 					(long long) job->options.steps,
 					(unsigned long long) ((bytes >> 20) + 1))));
 	if (teacher.disk > 0)
 		ereport(NOTICE,
-				(errmsg("the teacher's %shidden states take %llu MB of temporary files", job->masker != NULL ? "answers and " : "",
+				(errmsg("the teacher's %shidden states take %llu MB of temporary files",
+						job->masker != NULL ? "answers and " : "",
 						(unsigned long long) ((teacher.disk >> 20) + 1))));
 }
 
@@ -292,7 +325,8 @@ step(void *ctx, const int32 *order, int first, int end, double *loss)
 	DistilTrainJob *job = ctx;
 	int			n = distil_train_fill(job, job->loop.state.epoch, order, first, end);
 
-	distil_train_must(job, dbert_trainer_step(job->trainer, &job->batch->core, distil_poll(), loss, &job->err));
+	distil_train_must(job, dbert_trainer_step(job->trainer, &job->batch->core, distil_poll(), loss,
+											  &job->err));
 	return n;
 }
 
@@ -317,16 +351,23 @@ begin_checkpoint(const DistilTrainJob *job)
 static void
 run_loop(DistilTrainJob *job)
 {
-	job->loop = (DistilTrainLoop)
-	{
-		.subject = job->subject,.trainer = job->trainer,.epochs = job->args.epochs,.steps = job->options.steps,
-		.seed = job->args.seed,.examples = job->training,.n_examples = job->n_training,
-		.early_stopping = job->args.early_stopping,.checkpoint = begin_checkpoint(job),
-		.resume = job->args.resume,.progress = job->progress,.rsinfo = job->rsinfo,
-		.step = step,
-		.evaluate = job->n_validation > 0 ? evaluate : NULL,.metric = distil_train_metric(job),
-		.teacher = job->teacher != NULL ? &job->teacher->value : NULL,.ctx = job
-	};
+	job->loop = (DistilTrainLoop){ .subject = job->subject,
+								   .trainer = job->trainer,
+								   .epochs = job->args.epochs,
+								   .steps = job->options.steps,
+								   .seed = job->args.seed,
+								   .examples = job->training,
+								   .n_examples = job->n_training,
+								   .early_stopping = job->args.early_stopping,
+								   .checkpoint = begin_checkpoint(job),
+								   .resume = job->args.resume,
+								   .progress = job->progress,
+								   .rsinfo = job->rsinfo,
+								   .step = step,
+								   .evaluate = job->n_validation > 0 ? evaluate : NULL,
+								   .metric = distil_train_metric(job),
+								   .teacher = job->teacher != NULL ? &job->teacher->value : NULL,
+								   .ctx = job };
 
 	distil_train_epochs(&job->loop);
 }
@@ -335,7 +376,8 @@ static void
 open_base(DistilTrainJob *job, MemoryContext context)
 {
 	job->source = distil_model_source(job->args.base, context);
-	if (dbert_trainbase_open(job->source.source, &job->allocator, distil_poll(), &job->base, &job->err) != DBERT_OK)
+	if (dbert_trainbase_open(job->source.source, &job->allocator, distil_poll(), &job->base,
+							 &job->err) != DBERT_OK)
 		distil_raise(&job->err, psprintf("could not read model \"%s\"", job->args.base));
 }
 
@@ -353,7 +395,8 @@ begin_masker(DistilTrainJob *job)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot pretrain on the base model \"%s\"", job->args.base),
 				 errdetail("Its vocabulary has no [MASK].")));
-	masker = distil_masker_create(tokenizer, job->args.mask_share, job->args.whole_word, job->args.seed);
+	masker =
+		distil_masker_create(tokenizer, job->args.mask_share, job->args.whole_word, job->args.seed);
 	job->masker = masker;
 }
 
@@ -369,18 +412,22 @@ trained_files(DistilTrainJob *job)
 {
 	DbertTrainedFiles *files;
 
-	distil_train_must(job, dbert_trainer_files(job->trainer, &job->allocator, distil_poll(), &files, &job->err));
+	distil_train_must(job, dbert_trainer_files(job->trainer, &job->allocator, distil_poll(), &files,
+											   &job->err));
 	return files;
 }
 
-/* Before the first step: what will be stored makes a model, whatever the weights become. */
+/*
+ * Before the first step: what will be stored makes a model, whatever the
+ * weights become.
+ */
 static void
 check_result(DistilTrainJob *job)
 {
 	DbertTrainedFiles *files = trained_files(job);
 
-	distil_check_model(job->args.name, dbert_trained_source(files), stored_task(job), DISTIL_DEFAULT_PRECISION,
-					   job->subject);
+	distil_check_model(job->args.name, dbert_trained_source(files), stored_task(job),
+					   DISTIL_DEFAULT_PRECISION, job->subject);
 	dbert_trained_free(files);
 }
 
@@ -429,7 +476,8 @@ train(DistilTrainJob *job, MemoryContext context)
 	check_memory(job);
 	if (job->teacher != NULL)
 		distil_teacher_read(job);
-	distil_train_must(job, dbert_trainer_create(job->base, &job->options, &job->allocator, distil_poll(), &job->trainer, &job->err));
+	distil_train_must(job, dbert_trainer_create(job->base, &job->options, &job->allocator,
+												distil_poll(), &job->trainer, &job->err));
 	check_result(job);
 	dbert_trainer_set_pool(job->trainer, distil_threads());
 	run_loop(job);

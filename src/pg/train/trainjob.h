@@ -47,7 +47,10 @@ typedef struct DistilTrainJob
 	DistilTrainLoop loop;
 } DistilTrainJob;
 
-/* traindigest.c: what the training's result follows from; options and rows are final. */
+/*
+ * traindigest.c: what the training's result follows from; options and rows are
+ * final.
+ */
 extern void distil_train_digests(const DistilTrainJob *job, DistilTrainDigests *digests);
 
 /* The core's failure, if it is one, raised. */
@@ -60,16 +63,21 @@ distil_train_must(const DistilTrainJob *job, DbertStatus status)
 
 /*
  * trainlabels.c: from the rows that were read to head, problem, labels; the
- * rows' classes are numbered by it.  Raises where there is nothing to tell apart.
+ * rows' classes are numbered by it.  Raises where there is nothing to tell
+ * apart.
  */
 extern void distil_train_choose_labels(DistilTrainJob *job);
 
-/* The same where job->labels are given: the rows' classes are their numbers; raises if one is none of them. */
+/*
+ * The same where job->labels are given: the rows' classes are their numbers;
+ * raises if one is none of them.
+ */
 extern void distil_train_place_labels(DistilTrainJob *job);
 
 /*
  * distil_trainbatch_fill, and tokens are masked if they are what is learnt, in
- * every epoch (from 1) others; 0: those of evaluations, and of a teacher, who reads them once.
+ * every epoch (from 1) others; 0: those of evaluations, and of a teacher, who
+ * reads them once.
  */
 static inline int
 distil_train_fill(const DistilTrainJob *job, int epoch, const int32 *order, int first, int end)
@@ -83,10 +91,15 @@ distil_train_fill(const DistilTrainJob *job, int epoch, const int32 *order, int 
 	return n;
 }
 
-/* trainevaluate.c: the rows held back, without dropout; there is one at least. */
+/*
+ * trainevaluate.c: the rows held back, without dropout; there is one at least.
+ */
 extern DistilEvaluation distil_train_evaluate(DistilTrainJob *job);
 
-/* trainpairs.c: the loss of pairs of texts, and their numbers as it takes them; after they are split. */
+/*
+ * trainpairs.c: the loss of pairs of texts, and their numbers as it takes them;
+ * after they are split.
+ */
 extern void distil_train_begin_pairs(DistilTrainJob *job);
 
 /* The metric's value for what the teacher says of them. */

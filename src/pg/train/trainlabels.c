@@ -13,7 +13,10 @@
 #include "pg/eval/spans.h"
 #include "pg/train/trainjob.h"
 
-/* Where each of n names is among the labels; as many as are found before one is not. */
+/*
+ * Where each of n names is among the labels; as many as are found before one is
+ * not.
+ */
 static int
 find_places(const char *const *names, int n, const char *const *labels, int n_labels, int32 *places)
 {
@@ -42,7 +45,10 @@ all_base_labels(const DistilTrainJob *job)
 	return labels;
 }
 
-/* Where the base has each of the labels; NULL if it lacks one, or has another head. */
+/*
+ * Where the base has each of the labels; NULL if it lacks one, or has another
+ * head.
+ */
 static int32 *
 places_in_base(const DistilTrainJob *job, const char *const *names, int n)
 {
@@ -52,7 +58,8 @@ places_in_base(const DistilTrainJob *job, const char *const *names, int n)
 	if (config->head != (int32_t) job->head ||
 		(job->head == DBERT_HEAD_SEQUENCE && config->problem != (int32_t) job->problem))
 		return NULL;
-	return find_places(names, n, all_base_labels(job), config->n_labels, places) == n ? places : NULL;
+	return find_places(names, n, all_base_labels(job), config->n_labels, places) == n ? places
+																					  : NULL;
 }
 
 /* "O", then "B-x" and "I-x" for each type: in the order of the tags. */
@@ -140,7 +147,8 @@ distil_train_choose_labels(DistilTrainJob *job)
 	if (set->n_names < (set->kind == DISTIL_LABEL_MANY ? 1 : 2))
 		raise_one_class(job);
 	if (places_in_base(job, set->names, set->n_names) != NULL)
-		distil_trainset_renumber(set, all_base_labels(job), dbert_trainbase_config(job->base)->n_labels);
+		distil_trainset_renumber(set, all_base_labels(job),
+								 dbert_trainbase_config(job->base)->n_labels);
 	else
 		distil_trainset_sort_names(set);
 	job->labels = set->names;
@@ -150,7 +158,8 @@ distil_train_choose_labels(DistilTrainJob *job)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the labels of the rows are no sentiments"),
-				 errhint("Sentiment needs labels negative and positive (neutral may join them), or 1 star to 5 stars; other labels have the task classify.")));
+				 errhint("Sentiment needs labels negative and positive (neutral may join them), or "
+						 "1 star to 5 stars; other labels have the task classify.")));
 }
 
 void
@@ -168,7 +177,8 @@ distil_train_place_labels(DistilTrainJob *job)
 	if (found < n)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the teacher has no label \"%s\"", pg_any_to_server(names[found], strlen(names[found]), PG_UTF8)),
+				 errmsg("the teacher has no label \"%s\"",
+						pg_any_to_server(names[found], strlen(names[found]), PG_UTF8)),
 				 errhint("The view distil_models lists the labels of each model.")));
 	if (tags)
 		job->tag_labels = places;

@@ -97,8 +97,13 @@ tell_row(const DistilTrainLoop *loop, const DistilTrainRow *row)
 	if (loop->evaluate == NULL)
 		ereport(NOTICE, (errmsg("epoch %d: train_loss %.4f", row->epoch, row->train_loss)));
 	else
-		ereport(NOTICE, (errmsg("epoch %d: train_loss %.4f, eval_loss %.4f, %s %.4f", row->epoch, row->train_loss,
-								row->evaluation.loss, loop->metric, row->evaluation.value)));
+		ereport(NOTICE,
+				(errmsg("epoch %d: train_loss %.4f, eval_loss %.4f, %s %.4f",
+						row->epoch,
+						row->train_loss,
+						row->evaluation.loss,
+						loop->metric,
+						row->evaluation.value)));
 }
 
 static void
@@ -173,7 +178,10 @@ resume(DistilTrainLoop *loop)
 	for (int i = 0; i < s->n_rows; i++)
 		put_row(loop, &s->rows[i]);
 	ereport(NOTICE,
-			(errmsg("resuming after step %lld of %lld, %.0f s", (long long) s->step, (long long) loop->steps, s->seconds)));
+			(errmsg("resuming after step %lld of %lld, %.0f s",
+					(long long) s->step,
+					(long long) loop->steps,
+					s->seconds)));
 }
 
 /* ---- running ---- */
@@ -253,7 +261,8 @@ goes_on(const DistilTrainLoop *loop)
 {
 	const DistilTrainState *s = &loop->state;
 
-	return s->epoch <= loop->epochs && (loop->early_stopping == 0 || s->since_best < loop->early_stopping);
+	return s->epoch <= loop->epochs &&
+		   (loop->early_stopping == 0 || s->since_best < loop->early_stopping);
 }
 
 void

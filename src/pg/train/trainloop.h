@@ -57,11 +57,14 @@ typedef struct DistilTrainLoop
 	int64		seed;			/* of the order */
 	const int32 *examples;		/* [n_examples] numbers of examples that an epoch goes through */
 	int			n_examples;
-	int			early_stopping; /* evaluations without progress, 0: none; options.keep_best with it */
+	int early_stopping; /* evaluations without progress, 0: none; options.keep_best with it */
 	DistilTrainCheckpoint *checkpoint;	/* or NULL: there will be none */
 	bool		resume;			/* go on from it */
 	DistilProgress *progress;	/* the loop tells it all but memory and rows */
-	ReturnSetInfo *rsinfo;		/* materialized: epoch, step, train_loss, eval_loss, metric, value, seconds */
+	/*
+	 * materialized: epoch, step, train_loss, eval_loss, metric, value, seconds
+	 */
+	ReturnSetInfo *rsinfo;
 
 	/*
 	 * One step on the examples order[first .. end): as many as fit a batch,
@@ -72,7 +75,11 @@ typedef struct DistilTrainLoop
 	/* After each epoch, or NULL. */
 	DistilEvaluation (*evaluate) (void *ctx);
 	const char *metric;			/* its name */
-	const double *teacher;		/* value of a teacher, which has a column behind "value"; NULL: no such column */
+	/*
+	 * value of a teacher, which has a column behind "value"; NULL: no such
+	 * column
+	 */
+	const double *teacher;
 	void	   *ctx;
 
 	/* the loop's own */

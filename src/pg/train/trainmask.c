@@ -13,7 +13,10 @@
 
 #include "pg/train/trainmask.h"
 
-/* A stream of random numbers for each epoch; trainloop.c, trainfunc.c and the core have others. */
+/*
+ * A stream of random numbers for each epoch; trainloop.c, trainfunc.c and the
+ * core have others.
+ */
 #define STREAM_MASK		UINT64CONST(0x6d61736b00000000)
 
 /* Random numbers of a token, and those behind all tokens' */
@@ -111,7 +114,8 @@ mask_text(const MaskedText *t)
 		bool		begins = begins_unit(t, i);
 
 		units += begins;
-		i = begins && dbert_random_uniform(t->key, NUMBERS * i) < t->masker->share ? mask_unit(t, i) : i + 1;
+		i = begins && dbert_random_uniform(t->key, NUMBERS * i) < t->masker->share ? mask_unit(t, i)
+																				   : i + 1;
 	}
 	if (t->batch->core.n_masked > before)
 		return;
@@ -127,15 +131,18 @@ mask_text(const MaskedText *t)
 }
 
 void
-distil_mask_batch(const DistilMasker *masker, DistilTrainBatch *batch, const int32 *texts, int epoch)
+distil_mask_batch(const DistilMasker *masker, DistilTrainBatch *batch, const int32 *texts,
+				  int epoch)
 {
 	batch->core.n_masked = 0;
 	for (int i = 0; i < batch->core.n_texts; i++)
 	{
-		MaskedText	t = {
-			.masker = masker,.batch = batch,.key = dbert_random_key(masker->seed, STREAM_MASK + epoch, texts[i]),
-			.ids = batch->ids + batch->cu[i],.first = batch->cu[i],.n = batch->cu[i + 1] - batch->cu[i]
-		};
+		MaskedText t = { .masker = masker,
+						 .batch = batch,
+						 .key = dbert_random_key(masker->seed, STREAM_MASK + epoch, texts[i]),
+						 .ids = batch->ids + batch->cu[i],
+						 .first = batch->cu[i],
+						 .n = batch->cu[i + 1] - batch->cu[i] };
 
 		mask_text(&t);
 	}

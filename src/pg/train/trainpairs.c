@@ -13,7 +13,10 @@ have_numbers(const DistilTrainJob *job)
 	return !isnan(job->set->texts[job->training[0]].number);
 }
 
-/* cosent where there are numbers; contrastive has no name in the core: it is what pairs without numbers have. */
+/*
+ * cosent where there are numbers; contrastive has no name in the core: it is
+ * what pairs without numbers have.
+ */
 static void
 choose_loss(DistilTrainJob *job)
 {
@@ -23,10 +26,13 @@ choose_loss(DistilTrainJob *job)
 		return;
 	if (have_numbers(job) == (strcmp(loss, "contrastive") == 0))
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the loss \"%s\" is for pairs %s numbers", loss, have_numbers(job) ? "without" : "with"),
-				 have_numbers(job) ? errhint("Leave the last column of the query out, or choose cosent or cosine.") :
-				 errhint("Give a third column with numbers, or choose contrastive.")));
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("the loss \"%s\" is for pairs %s numbers",
+					loss,
+					have_numbers(job) ? "without" : "with"),
+			 have_numbers(job)
+				 ? errhint("Leave the last column of the query out, or choose cosent or cosine.")
+				 : errhint("Give a third column with numbers, or choose contrastive.")));
 	if (strcmp(loss, "cosine") == 0)
 		job->embedding_loss = DBERT_LOSS_COSINE;
 }
@@ -46,7 +52,10 @@ find_range(const DistilTrainJob *job, float *least, float *greatest)
 	}
 }
 
-/* least .. greatest become 0 .. 1; so do those of validation, which may go beyond. */
+/*
+ * least .. greatest become 0 .. 1; so do those of validation, which may go
+ * beyond.
+ */
 static void
 scale_numbers(DistilTrainJob *job, float least, float greatest)
 {

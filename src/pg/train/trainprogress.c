@@ -98,7 +98,10 @@ forget(void *arg)
 	shown = false;
 }
 
-/* Files of processes that are no more; one that lives may be about to lock its own. */
+/*
+ * Files of processes that are no more; one that lives may be about to lock its
+ * own.
+ */
 static void
 remove_leftover(void *ctx, const char *path)
 {
@@ -129,7 +132,8 @@ DistilProgress *
 distil_progress_begin(const char *command, const char *model, MemoryContext context)
 {
 	DistilProgress *progress = MemoryContextAllocZero(context, sizeof(DistilProgress));
-	MemoryContextCallback *callback = MemoryContextAllocZero(context, sizeof(MemoryContextCallback));
+	MemoryContextCallback *callback =
+		MemoryContextAllocZero(context, sizeof(MemoryContextCallback));
 
 	strlcpy(progress->fields.command, command, sizeof(progress->fields.command));
 	strlcpy(progress->fields.model, model, sizeof(progress->fields.model));
@@ -189,8 +193,9 @@ is_sound(const Record *r)
 {
 	const DistilProgressFields *f = &r->fields;
 
-	return r->magic == MAGIC && r->crc == checksum(f) && f->phase >= 0 && f->phase < DISTIL_PHASES &&
-		memchr(f->command, '\0', sizeof(f->command)) != NULL && memchr(f->model, '\0', sizeof(f->model)) != NULL;
+	return r->magic == MAGIC && r->crc == checksum(f) && f->phase >= 0 &&
+		   f->phase < DISTIL_PHASES && memchr(f->command, '\0', sizeof(f->command)) != NULL &&
+		   memchr(f->model, '\0', sizeof(f->model)) != NULL;
 }
 
 /* false: the training has ended, or there is nothing of use. */
@@ -229,7 +234,8 @@ seconds_left(const DistilProgressFields *f, TimestampTz now, double *left)
 static bool
 may_see(Oid role)
 {
-	return has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS) || has_privs_of_role(GetUserId(), role);
+	return has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS) ||
+		   has_privs_of_role(GetUserId(), role);
 }
 
 /* The columns behind pid and datid. */

@@ -50,7 +50,8 @@ typedef struct DistilProgress
  * work ends, by an error, too.  Never fails: where the file cannot be had, a
  * line in the log says so.  A training within another is not shown.
  */
-extern DistilProgress *distil_progress_begin(const char *command, const char *model, MemoryContext context);
+extern DistilProgress *distil_progress_begin(const char *command, const char *model,
+											 MemoryContext context);
 
 extern void distil_progress_tell(DistilProgress *progress);
 extern void distil_progress_phase(DistilProgress *progress, DistilTrainPhase phase);

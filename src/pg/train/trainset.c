@@ -46,11 +46,13 @@ create_index(MemoryContext context)
 	HASHCTL		ctl = {.keysize = sizeof(char *),.entrysize = sizeof(ClassEntry),.hash = hash_name,
 		.match = match_name,.hcxt = context};
 
-	return hash_create("distilbert classes", 64, &ctl, HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
+	return hash_create("distilbert classes", 64, &ctl,
+					   HASH_ELEM | HASH_FUNCTION | HASH_COMPARE | HASH_CONTEXT);
 }
 
 DistilTrainSet *
-distil_trainset_create(const DbertTokenizer *tokenizer, const DbertConfig *config, int32 max_tokens, int64 limit)
+distil_trainset_create(const DbertTokenizer *tokenizer, const DbertConfig *config, int32 max_tokens,
+					   int64 limit)
 {
 	DistilTrainSet *set = palloc0(sizeof(DistilTrainSet));
 
@@ -67,7 +69,8 @@ int64
 distil_trainset_bytes(const DistilTrainSet *set)
 {
 	return (int64) (set->n_capacity * sizeof(DistilTrainText) + set->ids_capacity * sizeof(int32) +
-					set->labels_capacity * sizeof(int32) + set->tags_capacity * sizeof(int32) + set->types_capacity);
+					set->labels_capacity * sizeof(int32) + set->tags_capacity * sizeof(int32) +
+					set->types_capacity);
 }
 
 int
@@ -79,7 +82,9 @@ distil_trainset_longest(const DistilTrainSet *set)
 	{
 		const DistilTrainText *t = &set->texts[i];
 
-		longest = Max(longest, set->kind == DISTIL_LABEL_PAIR ? Max(t->n_first, t->n_tokens - t->n_first) : t->n_tokens);
+		longest =
+			Max(longest, set->kind == DISTIL_LABEL_PAIR ? Max(t->n_first, t->n_tokens - t->n_first)
+														: t->n_tokens);
 	}
 	return longest;
 }
@@ -92,8 +97,11 @@ check_limit(const DistilTrainSet *set, Size more)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the examples do not fit the memory that training may take"),
 				 errdetail("%d texts with %zu tokens are read so far; the limit is %lld MB.",
-						   set->n, set->n_ids, (long long) (set->limit / (1024 * 1024))),
-				 errhint("Train on fewer rows, cut texts by max_tokens, or raise distilbert.train_memory.")));
+						   set->n,
+						   set->n_ids,
+						   (long long) (set->limit / (1024 * 1024))),
+				 errhint("Train on fewer rows, cut texts by max_tokens, or raise "
+						 "distilbert.train_memory.")));
 }
 
 /* Room for one more element, or several. */
@@ -105,7 +113,8 @@ grow(DistilTrainSet *set, void *array, size_t *capacity, size_t want, Size size)
 	if (want <= *capacity)
 		return array;
 	check_limit(set, grown * size);
-	array = array == NULL ? MemoryContextAllocHuge(set->context, grown * size) : repalloc_huge(array, grown * size);
+	array = array == NULL ? MemoryContextAllocHuge(set->context, grown * size)
+						  : repalloc_huge(array, grown * size);
 	*capacity = grown;
 	return array;
 }
@@ -121,14 +130,16 @@ class_number(DistilTrainSet *set, const char *name)
 		return entry->number;
 	if (set->n_names >= DBERT_MAX_LABELS)
 		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("the query gives more than %d different labels", DBERT_MAX_LABELS),
-				 errhint("Is the last column the label? Numbers are learnt with task => 'regression'.")));
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("the query gives more than %d different labels", DBERT_MAX_LABELS),
+			 errhint(
+				 "Is the last column the label? Numbers are learnt with task => 'regression'.")));
 	if (set->n_names == set->names_capacity)
 	{
 		set->names_capacity = Max(64, 2 * set->names_capacity);
-		set->names = set->names == NULL ? MemoryContextAlloc(set->context, set->names_capacity * sizeof(char *)) :
-			repalloc(set->names, set->names_capacity * sizeof(char *));
+		set->names = set->names == NULL
+						 ? MemoryContextAlloc(set->context, set->names_capacity * sizeof(char *))
+						 : repalloc(set->names, set->names_capacity * sizeof(char *));
 	}
 	entry->name = MemoryContextStrdup(set->context, name);
 	entry->number = set->n_names;
@@ -136,7 +147,9 @@ class_number(DistilTrainSet *set, const char *name)
 	return entry->number;
 }
 
-/* The tags of the row's tokens, which are about to go behind the ids there are. */
+/*
+ * The tags of the row's tokens, which are about to go behind the ids there are.
+ */
 static void
 add_tags(DistilTrainSet *set, const DistilExample *row, const DbertTokenList *list)
 {
@@ -145,26 +158,30 @@ add_tags(DistilTrainSet *set, const DistilExample *row, const DbertTokenList *li
 	for (int i = 0; i < row->n_spans; i++)
 		types[i] = class_number(set, row->spans[i].label);
 	set->tags = grow(set, set->tags, &set->tags_capacity, set->n_ids + list->count, sizeof(int32));
-	distil_spans_tag(list->items, list->count, row->spans, types, row->n_spans, set->tags + set->n_ids);
+	distil_spans_tag(list->items, list->count, row->spans, types, row->n_spans,
+					 set->tags + set->n_ids);
 	pfree(types);
 }
 
 /* text[0], or both in one sequence. */
 static void
-add_tokens(DistilTrainSet *set, const DistilExample *row, const DistilText *text, bool pair, DistilTrainText *into)
+add_tokens(DistilTrainSet *set, const DistilExample *row, const DistilText *text, bool pair,
+		   DistilTrainText *into)
 {
 	DbertAllocator alloc = distil_allocator(CurrentMemoryContext);
 	DbertTokenList list = {0};
 	DbertError	err = {0};
 	bool		truncated;
 
-	if (dbert_tokenize(set->tokenizer, text[0].data, text[0].len, pair ? text[1].data : NULL, pair ? text[1].len : 0,
-					   set->max_tokens, &alloc, distil_poll(), &list, &truncated, &err) != DBERT_OK)
+	if (dbert_tokenize(set->tokenizer, text[0].data, text[0].len, pair ? text[1].data : NULL,
+					   pair ? text[1].len : 0, set->max_tokens, &alloc, distil_poll(), &list,
+					   &truncated, &err) != DBERT_OK)
 		distil_raise(&err, NULL);
 	if (set->kind == DISTIL_LABEL_SPANS)
 		add_tags(set, row, &list);
 	if (pair)
-		set->types = grow(set, set->types, &set->types_capacity, set->n_ids + list.count, sizeof(uint8));
+		set->types =
+			grow(set, set->types, &set->types_capacity, set->n_ids + list.count, sizeof(uint8));
 	for (size_t i = 0; pair && i < list.count; i++)
 		set->types[set->n_ids + i] = list.items[i].type;
 	set->ids = grow(set, set->ids, &set->ids_capacity, set->n_ids + list.count, sizeof(int32));
@@ -214,7 +231,10 @@ add_piece(DistilTrainSet *set, const DbertToken *tokens, int n)
 	set->n++;
 }
 
-/* As many of the n tokens as a piece takes; a word is not cut unless it is longer than a piece. */
+/*
+ * As many of the n tokens as a piece takes; a word is not cut unless it is
+ * longer than a piece.
+ */
 static int
 piece_length(const DistilTrainSet *set, const DbertToken *tokens, int n)
 {
@@ -238,8 +258,8 @@ add_pieces(DistilTrainSet *set, const DistilExample *row)
 	bool		truncated;
 	int			before = set->n;
 
-	if (dbert_tokenize(set->tokenizer, text->data, text->len, NULL, 0, DBERT_NO_LIMIT, &alloc, distil_poll(), &list,
-					   &truncated, &err) != DBERT_OK)
+	if (dbert_tokenize(set->tokenizer, text->data, text->len, NULL, 0, DBERT_NO_LIMIT, &alloc,
+					   distil_poll(), &list, &truncated, &err) != DBERT_OK)
 		distil_raise(&err, NULL);
 	for (size_t first = 1, n; first + 1 < list.count; first += n)
 	{
@@ -257,15 +277,16 @@ add_example(DistilTrainSet *set, const DistilExample *row)
 {
 	DistilTrainText *text = next_text(set);
 
-	*text = (DistilTrainText)
-	{
-		.token = set->n_ids,.label = set->n_label_refs,.n_labels = row->n_labels,.number = row->number
-	};
+	*text = (DistilTrainText){ .token = set->n_ids,
+							   .label = set->n_label_refs,
+							   .n_labels = row->n_labels,
+							   .number = row->number };
 	add_tokens(set, row, row->texts, set->pairs, text);
 	text->n_first = text->n_tokens;
 	if (set->kind == DISTIL_LABEL_PAIR)
 		add_tokens(set, row, &row->texts[1], false, text);
-	set->labels = grow(set, set->labels, &set->labels_capacity, set->n_label_refs + row->n_labels, sizeof(int32));
+	set->labels = grow(set, set->labels, &set->labels_capacity, set->n_label_refs + row->n_labels,
+					   sizeof(int32));
 	text->unlabelled = row->unlabelled;
 	set->n_unlabelled += row->unlabelled;
 	for (int i = 0; i < row->n_labels; i++)
@@ -273,7 +294,10 @@ add_example(DistilTrainSet *set, const DistilExample *row)
 	set->n++;
 }
 
-/* The kind is that of the labels there are; where there are none so far, that of the rows to come. */
+/*
+ * The kind is that of the labels there are; where there are none so far, that
+ * of the rows to come.
+ */
 static void
 check_kind(DistilTrainSet *set, DistilLabelKind kind, bool pairs, const DistilExample *rows, int n)
 {
@@ -281,10 +305,11 @@ check_kind(DistilTrainSet *set, DistilLabelKind kind, bool pairs, const DistilEx
 
 	for (int i = 0; i < n && !labels; i++)
 		labels = !rows[i].unlabelled;
-	if (set->n > 0 && (set->pairs != pairs || (labels && set->n > set->n_unlabelled && set->kind != kind)))
+	if (set->n > 0 &&
+		(set->pairs != pairs || (labels && set->n > set->n_unlabelled && set->kind != kind)))
 		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("the columns of validation_query are of another kind than those of query")));
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("the columns of validation_query are of another kind than those of query")));
 	if (labels || set->n == 0)
 		set->kind = kind;
 }
@@ -326,10 +351,12 @@ raise_nothing(const DistilTrainSet *set, const char *argument, const DistilExamp
 				 errmsg("argument \"%s\" gives no rows", argument)));
 	if (counts->only_texts)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("argument \"%s\" gives no text to learn from", argument),
-				 errdetail("Of %lld rows %lld have no text, and %lld have one without any known word.",
-						   (long long) counts->rows, (long long) counts->null_texts, (long long) set->empty)));
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("argument \"%s\" gives no text to learn from", argument),
+			 errdetail("Of %lld rows %lld have no text, and %lld have one without any known word.",
+					   (long long) counts->rows,
+					   (long long) counts->null_texts,
+					   (long long) set->empty)));
 	if (counts->optional)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -339,7 +366,9 @@ raise_nothing(const DistilTrainSet *set, const char *argument, const DistilExamp
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("argument \"%s\" gives no row with both a text and a label", argument),
 			 errdetail("Of %lld rows %lld have no text, and %lld have a text but no label.",
-					   (long long) counts->rows, (long long) counts->null_texts, (long long) counts->null_labels)));
+					   (long long) counts->rows,
+					   (long long) counts->null_texts,
+					   (long long) counts->null_labels)));
 }
 
 void
@@ -355,7 +384,8 @@ distil_trainset_read(DistilTrainSet *set, const char *query, const char *argumen
 	distil_examples_report(&counts);
 	if (set->empty > 0)
 		ereport(NOTICE,
-				(errmsg("%lld of %lld rows are left out: they have no known word", (long long) set->empty,
+				(errmsg("%lld of %lld rows are left out: they have no known word",
+						(long long) set->empty,
 						(long long) counts.rows)));
 }
 
@@ -439,7 +469,8 @@ distil_trainbatch_create(const DistilTrainSet *set, int max_texts, int max_token
 	b->types = set->pairs ? palloc(max_tokens) : NULL;
 	b->classes = palloc(sizeof(int32) * (Size) Max(max_tokens, max_texts));
 	b->masked = set->kind == DISTIL_LABEL_NONE ? palloc(sizeof(int32) * (Size) max_tokens) : NULL;
-	if (set->kind != DISTIL_LABEL_MANY && set->kind != DISTIL_LABEL_NUMBER && set->kind != DISTIL_LABEL_PAIR)
+	if (set->kind != DISTIL_LABEL_MANY && set->kind != DISTIL_LABEL_NUMBER &&
+		set->kind != DISTIL_LABEL_PAIR)
 		return b;
 	check_limit(set, targets);
 	b->targets = MemoryContextAllocHuge(CurrentMemoryContext, targets);
@@ -449,7 +480,8 @@ distil_trainbatch_create(const DistilTrainSet *set, int max_texts, int max_token
 static bool
 fits(const DistilTrainBatch *b, const DistilTrainSet *set, int texts, int tokens, int text)
 {
-	return texts == 0 || (texts < b->max_texts && tokens + set->texts[text].n_tokens <= b->max_tokens);
+	return texts == 0 ||
+		   (texts < b->max_texts && tokens + set->texts[text].n_tokens <= b->max_tokens);
 }
 
 static void
@@ -541,16 +573,21 @@ distil_trainbatch_fill(DistilTrainBatch *batch, const DistilTrainSet *set, const
 		add_ends(batch, set, rows, text);
 		at += text->n_tokens;
 	}
-	batch->core = (DbertTrainBatch)
-	{
-		.n_texts = rows * each,.cu = batch->cu,.ids = batch->ids,.types = batch->types,.classes = batch->classes,
-		.targets = set->kind == DISTIL_LABEL_PAIR && isnan(batch->targets[0]) ? NULL : batch->targets
-	};
+	batch->core =
+		(DbertTrainBatch){ .n_texts = rows * each,
+						   .cu = batch->cu,
+						   .ids = batch->ids,
+						   .types = batch->types,
+						   .classes = batch->classes,
+						   .targets = set->kind == DISTIL_LABEL_PAIR && isnan(batch->targets[0])
+										  ? NULL
+										  : batch->targets };
 	return rows;
 }
 
 int64
-distil_trainbatch_count(const DistilTrainBatch *batch, const DistilTrainSet *set, const int32 *order, int n)
+distil_trainbatch_count(const DistilTrainBatch *batch, const DistilTrainSet *set,
+						const int32 *order, int n)
 {
 	int64		count = 0;
 	int			texts = 0,

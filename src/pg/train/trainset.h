@@ -40,7 +40,7 @@ typedef struct DistilTrainSet
 				ids_capacity;
 	uint8	   *types;			/* of pairs: which text each token in ids belongs to */
 	size_t		types_capacity;
-	int32	   *tags;			/* of SPANS: of each token in ids, see spans.h; names are the types */
+	int32 *tags; /* of SPANS: of each token in ids, see spans.h; names are the types */
 	size_t		tags_capacity;
 	int32	   *labels;			/* indexes of names */
 	size_t		n_label_refs,
@@ -49,7 +49,7 @@ typedef struct DistilTrainSet
 	int			n_unlabelled;	/* texts */
 	struct DistilTrainSet *twin;	/* gets the same rows, cut into tokens its own way; or NULL */
 	int			n_rows;			/* of NONE: those with pieces */
-	int64		empty;			/* of NONE, and the query read last: texts without a token to learn */
+	int64 empty; /* of NONE, and the query read last: texts without a token to learn */
 
 	/* the classes, shared by training and validation set */
 	struct HTAB *index;			/* name to number */
@@ -62,17 +62,25 @@ typedef struct DistilTrainSet
 	bool		pairs;
 } DistilTrainSet;
 
-/* For a model of that tokenizer and config.  limit as above; the tokenizer must live as long. */
-extern DistilTrainSet *distil_trainset_create(const DbertTokenizer *tokenizer, const DbertConfig *config,
-											  int32 max_tokens, int64 limit);
+/*
+ * For a model of that tokenizer and config.  limit as above; the tokenizer must
+ * live as long.
+ */
+extern DistilTrainSet *distil_trainset_create(const DbertTokenizer *tokenizer,
+											  const DbertConfig *config, int32 max_tokens,
+											  int64 limit);
 
 /*
  * Append the rows of a query.  Raises where there are none that are complete,
  * and where memory goes over the limit.
  */
-extern void distil_trainset_read(DistilTrainSet *set, const char *query, const char *argument, DistilLearn want);
+extern void distil_trainset_read(DistilTrainSet *set, const char *query, const char *argument,
+								 DistilLearn want);
 
-/* Number the classes anew, as labels[n_labels] has them: all that rows have must be among them. */
+/*
+ * Number the classes anew, as labels[n_labels] has them: all that rows have
+ * must be among them.
+ */
 extern void distil_trainset_renumber(DistilTrainSet *set, const char *const *labels, int n_labels);
 
 /* The names in order: integers by value, others as bytes. */
@@ -110,8 +118,8 @@ typedef struct DistilTrainBatch
 	int			n_labels;
 } DistilTrainBatch;
 
-extern DistilTrainBatch *distil_trainbatch_create(const DistilTrainSet *set, int max_texts, int max_tokens,
-												  int n_labels);
+extern DistilTrainBatch *distil_trainbatch_create(const DistilTrainSet *set, int max_texts,
+												  int max_tokens, int n_labels);
 extern int	distil_trainbatch_fill(DistilTrainBatch *batch, const DistilTrainSet *set,
 								   const int32 *order, int first, int end);
 

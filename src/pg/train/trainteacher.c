@@ -3,7 +3,8 @@
  *
  * Teacher and student see the same tokens if their tokenizers are the same;
  * hidden states are compared only then.  Else the teacher has its own cut of
- * the texts, the twin of the student's, and there are only its answers to learn.
+ * the texts, the twin of the student's, and there are only its answers to
+ * learn.
  *
  * Memory is of the training's context, but for the twin, which goes when the
  * teacher has read it.
@@ -56,7 +57,8 @@ distil_teacher_for_call(FmgrInfo *flinfo, const char *name)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("model \"%s\" cannot teach", name),
 				 errdetail("Its embeddings go through a Dense module.")));
-	t->columns = config_of(t)->head == DBERT_HEAD_NONE ? config_of(t)->embedding : config_of(t)->n_labels;
+	t->columns =
+		config_of(t)->head == DBERT_HEAD_NONE ? config_of(t)->embedding : config_of(t)->n_labels;
 	return t;
 }
 
@@ -70,7 +72,9 @@ open_base(DistilTrainJob *job, const DbertSource *source)
 	return base;
 }
 
-/* Layers of the student: as told, half of the teacher's, or all of the base's. */
+/*
+ * Layers of the student: as told, half of the teacher's, or all of the base's.
+ */
 static int
 student_layers(const DistilTrainJob *job, bool of_teacher)
 {
@@ -101,8 +105,11 @@ check_width(const DistilTrainJob *job)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the student cannot be %d wide", hidden),
-				 errhint("Give \"hidden\" a multiple of %d (heads as many as the teacher's) or of %d (heads as wide), up to %d.",
-						 c->heads, c->hidden / c->heads, c->hidden)));
+				 errhint("Give \"hidden\" a multiple of %d (heads as many as the teacher's) or of "
+						 "%d (heads as wide), up to %d.",
+						 c->heads,
+						 c->hidden / c->heads,
+						 c->hidden)));
 }
 
 void
@@ -120,8 +127,9 @@ distil_teacher_open_student(DistilTrainJob *job)
 	check_width(job);
 	if (layers == dbert_trainbase_config(t->from)->layers && job->args.hidden == 0)
 		return;
-	distil_train_must(job, dbert_student_open(t->from, layers, job->args.hidden, (uint64) job->args.seed, &job->allocator,
-											  distil_poll(), &t->student, &job->err));
+	distil_train_must(job,
+					  dbert_student_open(t->from, layers, job->args.hidden, (uint64) job->args.seed,
+										 &job->allocator, distil_poll(), &t->student, &job->err));
 	job->base = open_base(job, dbert_student_source(t->student));
 }
 
@@ -138,7 +146,9 @@ distil_teacher_wants(const DistilTeacher *teacher)
 		return DISTIL_LEARN_QUESTIONS;
 	if (config->head == DBERT_HEAD_TOKEN)
 		return DISTIL_LEARN_SPANS | DISTIL_LEARN_OPTIONAL;
-	return (config->problem == DBERT_PROBLEM_REGRESSION ? DISTIL_LEARN_NUMBERS : DISTIL_LEARN_CLASSES) | DISTIL_LEARN_OPTIONAL;
+	return (config->problem == DBERT_PROBLEM_REGRESSION ? DISTIL_LEARN_NUMBERS
+														: DISTIL_LEARN_CLASSES) |
+		   DISTIL_LEARN_OPTIONAL;
 }
 
 void
@@ -151,10 +161,12 @@ distil_teacher_begin_set(DistilTrainJob *job)
 	int32		most = Min(job->args.max_tokens, core->config.max_tokens);
 	MemoryContext context;
 
-	job->set = t->set = distil_trainset_create(tokenizer, dbert_trainbase_config(job->base), most, limit);
+	job->set = t->set =
+		distil_trainset_create(tokenizer, dbert_trainbase_config(job->base), most, limit);
 	if (dbert_tokenizer_same(tokenizer, &core->tokenizer))
 		return;
-	context = AllocSetContextCreate(CurrentMemoryContext, "distilbert texts of the teacher", ALLOCSET_DEFAULT_SIZES);
+	context = AllocSetContextCreate(CurrentMemoryContext, "distilbert texts of the teacher",
+									ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(context);
 	t->set = job->set->twin = distil_trainset_create(&core->tokenizer, &core->config, most, limit);
 	MemoryContextSwitchTo(MemoryContextGetParent(context));
@@ -173,8 +185,10 @@ static void
 check_labels(const DistilTrainJob *job, DistilLabelKind kind)
 {
 	const char *const expected[] = {
-		[DISTIL_LABEL_ONE] = "The teacher gives a text one label: the last column must not be an array.",
-		[DISTIL_LABEL_MANY] = "The teacher gives a text several labels: the last column must be text[]."
+		[DISTIL_LABEL_ONE] =
+			"The teacher gives a text one label: the last column must not be an array.",
+		[DISTIL_LABEL_MANY] =
+			"The teacher gives a text several labels: the last column must be text[]."
 	};
 
 	if (job->set->kind != kind)
@@ -227,12 +241,16 @@ validation_has_labels(const DistilTrainJob *job)
 	return false;
 }
 
-/* Whether student and teacher answer for the same tokens: of a MASK head its columns, too. */
+/*
+ * Whether student and teacher answer for the same tokens: of a MASK head its
+ * columns, too.
+ */
 static bool
 same_answers(const DistilTrainJob *job)
 {
 	return same_tokens(job) &&
-		(!fills_masks(job->teacher) || dbert_trainbase_config(job->base)->vocab == config_of(job->teacher)->vocab);
+		   (!fills_masks(job->teacher) ||
+			dbert_trainbase_config(job->base)->vocab == config_of(job->teacher)->vocab);
 }
 
 static void
@@ -242,11 +260,13 @@ check_tokens(const DistilTrainJob *job, const DbertDistill *d)
 
 	if (!same_answers(job) && (d->cosine > 0 || d->hidden > 0 || d->attention > 0 || by_token))
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the tokens of \"%s\" are not those of \"%s\"", job->args.base, job->args.teacher),
-				 errdetail("Their vocabularies differ, so there is nothing to compare token by token."),
-				 by_token ? errhint("Take a base model with the teacher's vocabulary, or none.") :
-				 errhint("Set alpha_cosine, alpha_hidden and alpha_attention to 0; the answers for whole texts can be learnt.")));
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg(
+				 "the tokens of \"%s\" are not those of \"%s\"", job->args.base, job->args.teacher),
+			 errdetail("Their vocabularies differ, so there is nothing to compare token by token."),
+			 by_token ? errhint("Take a base model with the teacher's vocabulary, or none.")
+					  : errhint("Set alpha_cosine, alpha_hidden and alpha_attention to 0; the "
+								"answers for whole texts can be learnt.")));
 }
 
 void
@@ -268,18 +288,25 @@ distil_teacher_plan(DistilTrainJob *job)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("there is nothing to learn from rows without labels"),
 				 errhint("Give alpha_soft a positive number.")));
-	t->n_states = d->hidden > 0 || d->attention > 0 ? dbert_trainbase_config(job->base)->layers : d->cosine > 0 ? 1 : 0;
+	t->n_states = d->hidden > 0 || d->attention > 0 ? dbert_trainbase_config(job->base)->layers
+				  : d->cosine > 0                   ? 1
+													: 0;
 	if (t->n_states > config_of(t)->layers)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the student has %d layers, more than the teacher's %d", t->n_states, config_of(t)->layers),
-				 errhint("With alpha_hidden or alpha_attention each layer of the student needs one of the teacher's: give layers, or leave them 0.")));
+				 errmsg("the student has %d layers, more than the teacher's %d",
+						t->n_states,
+						config_of(t)->layers),
+				 errhint("With alpha_hidden or alpha_attention each layer of the student needs one "
+						 "of the teacher's: give layers, or leave them 0.")));
 	if (d->attention > 0 && dbert_trainbase_config(job->base)->heads != config_of(t)->heads)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the student's layers have %d heads, the teacher's %d", dbert_trainbase_config(job->base)->heads,
+				 errmsg("the student's layers have %d heads, the teacher's %d",
+						dbert_trainbase_config(job->base)->heads,
 						config_of(t)->heads),
-				 errhint("With alpha_attention they must be as many: give \"hidden\" a multiple of %d, or leave alpha_attention 0.",
+				 errhint("With alpha_attention they must be as many: give \"hidden\" a multiple of "
+						 "%d, or leave alpha_attention 0.",
 						 config_of(t)->heads)));
 	t->by_labels = validation_has_labels(job);
 	job->options.distill = d;
@@ -342,7 +369,8 @@ distil_teacher_bytes(DistilTrainJob *job)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the teacher needs more memory than can be addressed")));
 	b.reading = bytes + (same_tokens(job) ? 0 : distil_trainset_bytes(t->set));
-	b.kept = (output_rows(job) + (uint64) job->options.max_batch_tokens) * t->columns * sizeof(float);
+	b.kept =
+		(output_rows(job) + (uint64) job->options.max_batch_tokens) * t->columns * sizeof(float);
 	if (fills_masks(t))
 	{
 		b.kept = (uint64) job->options.max_batch_tokens * answer_columns(t) * sizeof(float) +
@@ -391,7 +419,8 @@ begin_outputs(DistilTrainJob *job)
 	else
 	{
 		t->outputs = huge_array(output_rows(job), t->columns, sizeof(float));
-		t->soft = huge_array(dbert_head_of_tokens(job->head) ? job->options.max_batch_tokens : job->options.max_texts,
+		t->soft = huge_array(dbert_head_of_tokens(job->head) ? job->options.max_batch_tokens
+															 : job->options.max_texts,
 							 t->columns, sizeof(float));
 	}
 	if (t->n_states == 0)
@@ -405,7 +434,8 @@ begin_outputs(DistilTrainJob *job)
 	{
 		t->states[i] = huge_array(job->options.max_batch_tokens, wide, sizeof(float));
 		if (t->queries_keys != NULL)
-			t->queries_keys[i] = huge_array(job->options.max_batch_tokens, 2 * (size_t) wide, sizeof(float));
+			t->queries_keys[i] =
+				huge_array(job->options.max_batch_tokens, 2 * (size_t) wide, sizeof(float));
 		t->by_layer[layers - t->n_states + i] = t->states[i];
 	}
 }
@@ -450,15 +480,18 @@ write_answers(DistilTeacher *t, const DbertTeacher *core, const DbertTrainBatch 
 		t->first_answer[first + b + 1] = t->first_answer[first + b];
 		for (; row < batch->n_masked && batch->masked[row] < batch->cu[b + 1]; row++)
 		{
-			BufFileWrite(t->answers, (void *) (dbert_teacher_ids(core) + row * top), top * sizeof(int32));
-			BufFileWrite(t->answers, (void *) (dbert_teacher_outputs(core) + row * (top + 1)), (top + 1) * sizeof(float));
+			BufFileWrite(t->answers, (void *) (dbert_teacher_ids(core) + row * top),
+						 top * sizeof(int32));
+			BufFileWrite(t->answers, (void *) (dbert_teacher_outputs(core) + row * (top + 1)),
+						 (top + 1) * sizeof(float));
 			t->first_answer[first + b + 1]++;
 		}
 	}
 }
 
 static void
-keep_outputs(DistilTrainJob *job, const DbertTeacher *core, const DistilTrainBatch *batch, int first, int n)
+keep_outputs(DistilTrainJob *job, const DbertTeacher *core, const DistilTrainBatch *batch,
+			 int first, int n)
 {
 	DistilTeacher *t = job->teacher;
 	bool		tokens = dbert_head_of_tokens(job->head);
@@ -468,7 +501,8 @@ keep_outputs(DistilTrainJob *job, const DbertTeacher *core, const DistilTrainBat
 	if (fills_masks(t))
 		write_answers(t, core, &batch->core, first);
 	else
-		memcpy(t->outputs + row * t->columns, dbert_teacher_outputs(core), rows * t->columns * sizeof(float));
+		memcpy(t->outputs + row * t->columns, dbert_teacher_outputs(core),
+			   rows * t->columns * sizeof(float));
 	write_states(t, core, &batch->core);
 }
 
@@ -476,7 +510,8 @@ static void
 read_texts(DistilTrainJob *job, DbertTeacher *core, const DbertTeacherOptions *o)
 {
 	DistilTrainSet *set = job->teacher->set;
-	DistilTrainBatch *batch = distil_trainbatch_create(set, o->max_texts, o->max_tokens, job->n_labels);
+	DistilTrainBatch *batch =
+		distil_trainbatch_create(set, o->max_texts, o->max_tokens, job->n_labels);
 	int32	   *order = huge_array(set->n, 1, sizeof(int32));
 
 	for (int i = 0; i < set->n; i++)
@@ -487,7 +522,8 @@ read_texts(DistilTrainJob *job, DbertTeacher *core, const DbertTeacherOptions *o
 		n = distil_trainbatch_fill(batch, set, order, first, set->n);
 		if (job->masker != NULL)
 			distil_mask_batch(job->masker, batch, order + first, 0);
-		distil_train_must(job, dbert_teacher_run(core, &batch->core, distil_threads(), distil_poll(), &job->err));
+		distil_train_must(job, dbert_teacher_run(core, &batch->core, distil_threads(),
+												 distil_poll(), &job->err));
 		keep_outputs(job, core, batch, first, n);
 	}
 	pfree(order);
@@ -513,7 +549,8 @@ distil_teacher_read(DistilTrainJob *job)
 
 	distil_progress_phase(job->progress, DISTIL_PHASE_TEACHER);
 	begin_outputs(job);
-	distil_train_must(job, dbert_teacher_create(t->model->core, &o, &job->allocator, &core, &job->err));
+	distil_train_must(job,
+					  dbert_teacher_create(t->model->core, &o, &job->allocator, &core, &job->err));
 	read_texts(job, core, &o);
 	dbert_teacher_free(core);
 	forget_twin(job);
@@ -551,7 +588,9 @@ read_answers(const DistilTeacher *t, int text, int *row)
 {
 	size_t		top = t->distill.top;
 
-	if (BufFileSeek(t->answers, 0, (off_t) (t->first_answer[text] * answer_columns(t) * sizeof(float)), SEEK_SET) != 0)
+	if (BufFileSeek(t->answers, 0,
+					(off_t) (t->first_answer[text] * answer_columns(t) * sizeof(float)),
+					SEEK_SET) != 0)
 		elog(ERROR, "could not seek in a temporary file");
 	CHECK_FOR_INTERRUPTS();
 	for (int64 i = t->first_answer[text]; i < t->first_answer[text + 1]; i++, ++*row)
@@ -570,7 +609,9 @@ read_states(const DistilTrainJob *job, const DistilTrainText *text, int b)
 				count = text->n_tokens * wide,
 				first = job->batch->cu[b] * wide;
 
-	if (BufFileSeek(t->file, 0, (off_t) (text->token * t->n_states * kept_columns(t) * sizeof(uint16)), SEEK_SET) != 0)
+	if (BufFileSeek(t->file, 0,
+					(off_t) (text->token * t->n_states * kept_columns(t) * sizeof(uint16)),
+					SEEK_SET) != 0)
 		elog(ERROR, "could not seek in a temporary file");
 	for (int i = 0; i < t->n_states; i++)
 	{
@@ -597,7 +638,8 @@ distil_teacher_fill(const DistilTrainJob *job, const int32 *order, int n)
 		if (fills_masks(t))
 			read_answers(t, order[b], &answers);
 		else
-			memcpy(t->soft + to * t->columns, t->outputs + from * t->columns, rows * t->columns * sizeof(float));
+			memcpy(t->soft + to * t->columns, t->outputs + from * t->columns,
+				   rows * t->columns * sizeof(float));
 		if (t->n_states > 0)
 			read_states(job, text, b);
 	}
@@ -625,7 +667,10 @@ distil_teacher_answer(const DistilTrainJob *job)
 
 /* ---- judging ---- */
 
-/* The student's share of the teacher's metric; of errors the inverse.  NaN: there is none. */
+/*
+ * The student's share of the teacher's metric; of errors the inverse.  NaN:
+ * there is none.
+ */
 static double
 quality_of(const DistilTrainJob *job, double student)
 {
@@ -644,22 +689,35 @@ distil_teacher_judge(DistilTrainJob *job)
 				quality;
 
 	ereport(NOTICE,
-			(errmsg("the student has %d layers, the teacher %d; its parameters are %.1f %% of the teacher's", c->layers,
-					config_of(t)->layers, 100 * (double) c->parameters / (double) config_of(t)->parameters)));
+			(errmsg("the student has %d layers, the teacher %d; its parameters are %.1f %% of the "
+					"teacher's",
+					c->layers,
+					config_of(t)->layers,
+					100 * (double) c->parameters / (double) config_of(t)->parameters)));
 	if (job->n_validation == 0)
 		return;
 	value = distil_train_evaluate(job).value;
 	quality = quality_of(job, value);
 	if (job->args.min_quality > 0 && !(quality >= job->args.min_quality))
 		ereport(ERROR,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("the student \"%s\" is not good enough: its quality is %.3f, min_quality %.3f", job->args.name, quality,
-						job->args.min_quality),
-				 errdetail("On %d rows of validation its %s is %.4f, the teacher's %.4f.", job->n_validation,
-						   distil_train_metric(job), value, t->value),
-				 errhint("Train for more epochs or on more rows, keep more layers, or accept a lower min_quality.")));
+			(errcode(ERRCODE_DATA_EXCEPTION),
+			 errmsg("the student \"%s\" is not good enough: its quality is %.3f, min_quality %.3f",
+					job->args.name,
+					quality,
+					job->args.min_quality),
+			 errdetail("On %d rows of validation its %s is %.4f, the teacher's %.4f.",
+					   job->n_validation,
+					   distil_train_metric(job),
+					   value,
+					   t->value),
+			 errhint("Train for more epochs or on more rows, keep more layers, or accept a lower "
+					 "min_quality.")));
 	ereport(NOTICE,
-			(errmsg("quality %.3f: its %s is %.4f, the teacher's %.4f", quality, distil_train_metric(job), value, t->value)));
+			(errmsg("quality %.3f: its %s is %.4f, the teacher's %.4f",
+					quality,
+					distil_train_metric(job),
+					value,
+					t->value)));
 }
 
 void

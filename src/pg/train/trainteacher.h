@@ -5,7 +5,8 @@
  * The teacher reads each text once, before the first epoch.  Its answers are
  * kept in memory; its hidden states, in 16 bits, in a temporary file, from
  * which each batch takes its own.  Texts without labels are read with their
- * masks, the same in all epochs, and answers for masked tokens are in a file, too.
+ * masks, the same in all epochs, and answers for masked tokens are in a file,
+ * too.
  */
 #ifndef DISTILBERT_PG_TRAINTEACHER_H
 #define DISTILBERT_PG_TRAINTEACHER_H
@@ -24,14 +25,19 @@ typedef struct DistilTeacher
 	DbertStudent *student;		/* or NULL: it begins as from */
 	DistilTrainSet *set;		/* what the teacher reads: the student's, or its twin */
 	DbertDistill distill;		/* of the trainer's options */
-	bool		by_labels;		/* the metric: labels, if validation has any; else the teacher's answers */
+	bool by_labels; /* the metric: labels, if validation has any; else the teacher's answers */
 	double		value;			/* the teacher's own, of the metric */
 	int			n_states;		/* after how many layers */
 	int			columns;		/* of its outputs: labels, or numbers of an embedding */
 	float	   *outputs;		/* [rows of logits or vectors, columns] of all texts */
-	BufFile    *file;			/* of each text and layer, states [T, C'] and, if attention counts, queries and keys [T, 2C'] */
+	/*
+	 * of each text and layer, states [T, C'] and, if attention counts, queries
+	 * and keys [T, 2C']
+	 */
+	BufFile *file;
 	uint16	   *halves;			/* [longest text, 2C'] */
-	BufFile    *answers;		/* MASK: of each masked token ids [top] and log q [top + 1], see DbertTrainBatch */
+	BufFile *
+		answers; /* MASK: of each masked token ids [top] and log q [top + 1], see DbertTrainBatch */
 	int64	   *first_answer;	/* MASK: [texts + 1] of a text */
 
 	/* of a batch */
@@ -50,7 +56,9 @@ typedef struct DistilTeacherBytes
 	uint64		disk;
 } DistilTeacherBytes;
 
-/* The teacher of this name, for a function call; raises where it cannot teach. */
+/*
+ * The teacher of this name, for a function call; raises where it cannot teach.
+ */
 extern DistilTeacher *distil_teacher_for_call(FmgrInfo *flinfo, const char *name);
 
 /* job->base: a student that is made of the teacher, or of the base. */
@@ -69,7 +77,10 @@ extern void distil_teacher_choose_labels(struct DistilTrainJob *job);
 extern void distil_teacher_plan(struct DistilTrainJob *job);
 extern DistilTeacherBytes distil_teacher_bytes(struct DistilTrainJob *job);
 
-/* The teacher reads all texts; its own value of the metric, if there is validation. */
+/*
+ * The teacher reads all texts; its own value of the metric, if there is
+ * validation.
+ */
 extern void distil_teacher_read(struct DistilTrainJob *job);
 
 /* What it said of the n texts that job->batch was filled with. */
