@@ -28,6 +28,7 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(here)disti
 # Install scripts carry "--" in their names; every other file in sql/ is a test.
 DATA        = $(patsubst $(here)%,%,$(wildcard $(here)sql/*--*--*.sql))
 DATA_built  = sql/$(EXTENSION)--$(EXTVERSION).sql
+DOCS        = $(patsubst $(here)%,%,$(wildcard $(here)doc/*.md))
 REGRESS     = $(filter-out $(EXTENSION) $(EXTENSION)--%,$(basename $(notdir $(sort $(wildcard $(here)sql/*.sql)))))
 REGRESS_OPTS = --encoding=UTF8
 
@@ -79,6 +80,9 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 -include $(OBJS:.o=.d) $(TESTS:=.d) $(SUPPORT:.o=.d)
+
+# The pages' names are common words: a folder of their own.
+docmoduledir = extension/$(EXTENSION)
 
 $(DATA_built): sql/$(EXTENSION).sql
 	cp $< $@

@@ -15,6 +15,7 @@
 #include "pg/run/modelcache.h"
 #include "pg/store/packfile.h"
 #include "pg/bridge/preload.h"
+#include "pg/bridge/textvalue.h"
 #include "pg/stats/usage.h"
 
 DISTIL_MODULE_MAGIC;
@@ -24,6 +25,7 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	distil_textvalue_init();
 	distil_guc_init();
 	distil_modelcache_init();
 	distil_packfile_init();

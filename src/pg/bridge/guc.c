@@ -15,8 +15,6 @@
 #include "pg/bridge/threads.h"
 
 char	   *distil_guc_model_path;
-int			distil_guc_long_text;
-int			distil_guc_on_error;
 int			distil_guc_threads;
 char	   *distil_guc_sentiment_model;
 char	   *distil_guc_entities_model;
@@ -35,19 +33,6 @@ int			distil_guc_checkpoint_space;
 int			distil_guc_max_memory;
 int			distil_guc_cache_size;
 int			distil_guc_shared_cache_size;
-
-static const struct config_enum_entry long_text_options[] = {
-	{"window", DBERT_LONG_WINDOW, false},
-	{"truncate", DBERT_LONG_TRUNCATE, false},
-	{"error", DBERT_LONG_ERROR, false},
-	{NULL, 0, false}
-};
-
-static const struct config_enum_entry on_error_options[] = {
-	{"error", DISTIL_ERROR_RAISE, false},
-	{"null", DISTIL_ERROR_NULL, false},
-	{NULL, 0, false}
-};
 
 static bool
 check_model_path(char **newval, void **extra, GucSource source)
@@ -116,17 +101,6 @@ distil_guc_init(void)
 		"distilbert.model_path", "Folder under which distil_load_model finds relative paths.",
 		"Empty: only absolute paths, which need the rights of pg_read_server_files.",
 		&distil_guc_model_path, "", PGC_SUSET, 0, check_model_path, NULL, NULL);
-
-	DefineCustomEnumVariable("distilbert.long_text",
-							 "What happens to a text longer than its model can take.",
-							 NULL, &distil_guc_long_text, DBERT_LONG_WINDOW,
-							 long_text_options, PGC_USERSET, 0, NULL, NULL, NULL);
-
-	DefineCustomEnumVariable("distilbert.on_error", "What happens when a text cannot be evaluated.",
-							 "\"null\": the answer is NULL, and a warning tells why; errors of the "
-							 "statement itself are raised.",
-							 &distil_guc_on_error, DISTIL_ERROR_RAISE, on_error_options,
-							 PGC_USERSET, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("distilbert.threads",
 							"Threads that may share the work of one batch of texts.",

@@ -4,15 +4,7 @@
 #ifndef DISTILBERT_PG_GUC_H
 #define DISTILBERT_PG_GUC_H
 
-typedef enum DistilOnError
-{
-	DISTIL_ERROR_RAISE,
-	DISTIL_ERROR_NULL
-} DistilOnError;
-
 extern char *distil_guc_model_path;		/* superuser: folder of relative load paths */
-extern int	distil_guc_long_text;		/* DbertLongText */
-extern int	distil_guc_on_error;	/* DistilOnError */
 extern int	distil_guc_threads;		/* of a batch, 1 .. DBERT_MAX_THREADS */
 extern char *distil_guc_sentiment_model;	/* default models of the tasks, "" for none */
 extern char *distil_guc_entities_model;
