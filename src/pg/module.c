@@ -12,6 +12,7 @@
 #include "pg/scan/batchscan.h"
 #include "pg/bridge/compat.h"
 #include "pg/bridge/guc.h"
+#include "pg/run/defaultmodel.h"
 #include "pg/run/modelcache.h"
 #include "pg/store/packfile.h"
 #include "pg/bridge/preload.h"
@@ -26,6 +27,7 @@ void
 _PG_init(void)
 {
 	distil_textvalue_init();
+	distil_defaultmodel_init();
 	distil_guc_init();
 	distil_modelcache_init();
 	distil_packfile_init();
