@@ -16,9 +16,8 @@
 #include "lib/ilist.h"
 
 #include "dbert.h"
+#include "pg/bridge/sha256.h"
 #include "pg/stats/usage.h"
-
-#define DISTIL_SHA256_BYTES 32
 
 typedef struct DistilModel
 {

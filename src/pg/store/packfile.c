@@ -69,15 +69,13 @@ distil_kernels(void)
 char *
 distil_pack_path(const uint8 *sha256, const char *precision)
 {
-	char		hex[2 * DISTIL_SHA256_BYTES + 1];
+	char		hex[DISTIL_SHA256_HEX];
 	DbertPrecision core;
 
 	/* A precision that is not known can still be dropped: it has no pack. */
 	(void) dbert_precision_parse(precision, &core);
 
-	for (int i = 0; i < DISTIL_SHA256_BYTES; i++)
-		sprintf(hex + 2 * i, "%02x", sha256[i]);
-	return psprintf("%s/%s-%d-%s.pack", PACK_FOLDER, hex,
+	return psprintf("%s/%s-%d-%s.pack", PACK_FOLDER, distil_sha256_hex(sha256, hex),
 					DBERT_PACK_VERSION, dbert_pack_layout(distil_kernels(), core));
 }
 

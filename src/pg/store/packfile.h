@@ -10,7 +10,7 @@
 #define DISTILBERT_PG_PACKFILE_H
 
 #include "dbert.h"
-#include "pg/run/modelcache.h"
+#include "pg/bridge/sha256.h"
 
 typedef struct DistilMapping
 {
