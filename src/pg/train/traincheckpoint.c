@@ -37,7 +37,7 @@
 #include "pg/bridge/filesync.h"
 #include "pg/bridge/guc.h"
 #include "pg/bridge/sha256.h"
-#include "pg/store/packfile.h"
+#include "pg/bridge/removefile.h"
 #include "pg/train/traincheckpoint.h"
 #include "pg/train/trainfolder.h"
 
