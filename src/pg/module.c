@@ -12,12 +12,14 @@
 #include "pg/scan/batchscan.h"
 #include "pg/bridge/compat.h"
 #include "pg/bridge/guc.h"
+#include "pg/run/defaultmodel.h"
 #include "pg/run/modelcache.h"
 #include "pg/bridge/kernels.h"
 #include "pg/bridge/memorylimit.h"
 #include "pg/bridge/removefile.h"
 #include "pg/run/modelmemory.h"
 #include "pg/bridge/preload.h"
+#include "pg/bridge/textvalue.h"
 #include "pg/stats/usage.h"
 
 DISTIL_MODULE_MAGIC;
@@ -30,7 +32,9 @@ _PG_init(void)
 	distil_kernels_init();
 	distil_memorylimit_init();
 	distil_removefile_init();
+	distil_textvalue_init();
 	distil_modelmemory_init();
+	distil_defaultmodel_init();
 	distil_guc_init();
 	distil_modelcache_init();
 	distil_scan_init();
