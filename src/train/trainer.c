@@ -6,6 +6,8 @@
  */
 #include "train/trainer.h"
 
+#include "model/family.h"
+
 #include "train/trainbase.h"
 
 #include <stdio.h>
@@ -228,13 +230,7 @@ plan(DbertTrainer *t, const DbertTrainBase *base, const DbertTrainOptions *optio
 		t->config.dense_bias = 0;
 		t->config.embedding = options->distill->teacher_hidden;
 	}
-	snprintf(t->config.architecture, sizeof(t->config.architecture), "%sBert%s",
-			 t->config.family == DBERT_FAMILY_DISTILBERT ? "Distil" : "",
-			 options->head == DBERT_HEAD_NONE       ? "Model"
-			 : options->head == DBERT_HEAD_MASK     ? "ForMaskedLM"
-			 : options->head == DBERT_HEAD_SPAN     ? "ForQuestionAnswering"
-			 : options->head == DBERT_HEAD_SEQUENCE ? "ForSequenceClassification"
-													: "ForTokenClassification");
+	dbert_family_name_architecture(&t->config, options->head);
 	t->tied = options->head == DBERT_HEAD_MASK &&
 		(dbert_trainbase_config(base)->head != DBERT_HEAD_MASK ||
 		 dbert_slots_tied(&t->config, &base->pack->tensors));

@@ -208,7 +208,7 @@ extern DbertStatus dbert_pass_backward(const DbertPass *pass);
 typedef enum DbertDropSite
 {
 	DBERT_DROP_PROBABILITIES,	/* of a layer */
-	DBERT_DROP_ATTENTION,		/* of a layer, BERT: the attention's output */
+	DBERT_DROP_ATTENTION,		/* of a layer: the attention's output, if the family drops it */
 	DBERT_DROP_FFN,				/* of a layer: the feed-forward's output */
 	DBERT_DROP_EMBEDDING,
 	DBERT_DROP_HEAD
