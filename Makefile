@@ -3,6 +3,7 @@
 #   make                 the extension
 #   make install         into the server that pg_config names
 #   make demo            build, install, show the main job on a private server
+#   make picture         doc/demo.svg, the terminal's picture, from make demo's output
 #   make check           all tests; closes with "N passed, N failed"
 #   make check-core      unit tests of the core alone, no server
 #   make check-core SANITIZE=1   the same under ASan and UBSan
@@ -10,11 +11,13 @@
 #   make bench-kernels   GFLOP/s of every table of kernels
 #   make bench-peers     encoder and tokenizer against others (QUICK=1: some minutes)
 
-ifneq ($(filter check demo,$(MAKECMDGOALS)),)
+ifneq ($(filter check demo picture,$(MAKECMDGOALS)),)
 # These install what is missing, PGXS included, and then call make again.
-.PHONY: check demo
+.PHONY: check demo picture
 check demo:
 	@bash test/$@.sh
+picture:
+	@output=$$(bash test/demo.sh) && printf '%s\n' "$$output" | python3 test/picture.py doc/demo.svg
 else
 
 EXTENSION   = distilbert
