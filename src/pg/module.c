@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "utils/guc.h"
 
 #include "pg/scan/batchscan.h"
 #include "pg/bridge/compat.h"
@@ -16,6 +17,7 @@
 #include "pg/store/packfile.h"
 #include "pg/bridge/preload.h"
 #include "pg/stats/usage.h"
+#include "pg/train/trainsettings.h"
 
 DISTIL_MODULE_MAGIC;
 
@@ -25,9 +27,13 @@ void
 _PG_init(void)
 {
 	distil_guc_init();
+	distil_train_define_settings();
 	distil_modelcache_init();
 	distil_packfile_init();
 	distil_scan_init();
 	distil_stats_init();
 	distil_preload_init();
+
+	/* all settings are defined: others of this prefix are mistakes */
+	MarkGUCPrefixReserved("distilbert");
 }

@@ -25,13 +25,8 @@ char	   *distil_guc_answer_model;
 char	   *distil_guc_zero_shot_model;
 char	   *distil_guc_rerank_model;
 char	   *distil_guc_fill_mask_model;
-bool		distil_guc_enable_batching;
 char	   *distil_guc_force_isa;
-bool		distil_guc_enable_batching;
 int			distil_guc_batch_tokens;
-int			distil_guc_train_memory = 4096;
-int			distil_guc_checkpoint_interval;
-int			distil_guc_checkpoint_space;
 int			distil_guc_max_memory;
 int			distil_guc_cache_size;
 int			distil_guc_shared_cache_size;
@@ -156,34 +151,11 @@ distil_guc_init(void)
 						 "Model of distil_fill_mask when none is named.",
 						 &distil_guc_fill_mask_model, "fill-mask-en-v1");
 
-	DefineCustomBoolVariable("distilbert.enable_batching",
-							 "Computes calls of model functions for many rows at a time.",
-							 "Results are the same either way.",
-							 &distil_guc_enable_batching, true,
-							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
-
 	DefineCustomIntVariable("distilbert.batch_tokens",
 							"Number of tokens that go through a model at a time.",
 							NULL, &distil_guc_batch_tokens, 4096, 1, 1024 * 1024,
 							PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 
-	DefineCustomIntVariable("distilbert.train_memory",
-							"Memory that one distil_train may take.",
-							"A training that needs more is refused before it begins.",
-							&distil_guc_train_memory, 4096, 1, 4 * 1024 * 1024,
-							PGC_USERSET, GUC_UNIT_MB, NULL, NULL, NULL);
-	DefineCustomIntVariable("distilbert.checkpoint_interval",
-							"Time between two checkpoints of a training.",
-							"An interrupted training can go on from its last checkpoint (resume => "
-							"true); 0: there are none.",
-							&distil_guc_checkpoint_interval, 5 * 60 * 1000, 0, INT_MAX, PGC_USERSET,
-							GUC_UNIT_MS, NULL, NULL, NULL);
-	DefineCustomIntVariable(
-		"distilbert.checkpoint_space",
-		"Disk space that checkpoints of all trainings on the server may take together.",
-		"A training whose checkpoint would take more goes on without, with a warning.",
-		&distil_guc_checkpoint_space, 10 * 1024, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MB, NULL, NULL,
-		NULL);
 	DefineCustomIntVariable(
 		"distilbert.max_memory",
 		"Memory that models may take in a session, shared weights excepted.",
@@ -203,8 +175,6 @@ distil_guc_init(void)
 							   "or \"scalar\"; empty: the best that this machine can run.",
 							   &distil_guc_force_isa, "", PGC_SUSET, 0, check_force_isa,
 							   assign_force_isa, NULL);
-
-	MarkGUCPrefixReserved("distilbert");
 }
 
 const char *

@@ -36,10 +36,10 @@
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/errors.h"
 #include "pg/bridge/filesync.h"
-#include "pg/bridge/guc.h"
 #include "pg/store/packfile.h"
 #include "pg/train/traincheckpoint.h"
 #include "pg/train/trainfolder.h"
+#include "pg/train/trainsettings.h"
 
 #define SUFFIX ".checkpoint"
 #define TEMP_SUFFIX ".tmp"
