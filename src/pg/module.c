@@ -13,9 +13,14 @@
 #include "pg/scan/batchscan.h"
 #include "pg/bridge/compat.h"
 #include "pg/bridge/guc.h"
+#include "pg/run/defaultmodel.h"
 #include "pg/run/modelcache.h"
-#include "pg/store/packfile.h"
+#include "pg/bridge/kernels.h"
+#include "pg/bridge/memorylimit.h"
+#include "pg/bridge/removefile.h"
+#include "pg/run/modelmemory.h"
 #include "pg/bridge/preload.h"
+#include "pg/bridge/textvalue.h"
 #include "pg/stats/usage.h"
 #include "pg/train/trainsettings.h"
 
@@ -26,10 +31,15 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	distil_kernels_init();
+	distil_memorylimit_init();
+	distil_removefile_init();
+	distil_textvalue_init();
+	distil_modelmemory_init();
+	distil_defaultmodel_init();
 	distil_guc_init();
-	distil_train_define_settings();
+	distil_trainsettings_init();
 	distil_modelcache_init();
-	distil_packfile_init();
 	distil_scan_init();
 	distil_stats_init();
 	distil_preload_init();

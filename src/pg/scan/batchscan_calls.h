@@ -7,7 +7,7 @@
 
 #include "nodes/plannodes.h"
 
-#include "pg/func/textfunc.h"
+#include "pg/func/task.h"
 
 /* The task of one of our functions; NULL for any other, and for one that was
  * altered to have settings or another owner's rights. */

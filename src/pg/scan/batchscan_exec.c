@@ -39,7 +39,7 @@
 #include "utils/rel.h"
 
 #include "pg/bridge/compat.h"
-#include "pg/bridge/guc.h"
+#include "pg/run/modelmemory.h"
 #include "pg/scan/batchscan_counts.h"
 #include "pg/scan/batchscan_exec.h"
 #include "pg/scan/batchscan_explain.h"

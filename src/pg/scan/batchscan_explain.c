@@ -20,7 +20,7 @@
 #include "utils/ruleutils.h"
 
 #include "pg/bridge/compat.h"
-#include "pg/bridge/guc.h"
+#include "pg/run/defaultmodel.h"
 #include "pg/scan/batchscan_explain.h"
 #include "pg/scan/batchstate.h"
 

@@ -23,6 +23,7 @@
 #include "utils/memutils.h"
 
 #include "pg/bridge/alloc.h"
+#include "pg/bridge/kernels.h"
 #include "pg/store/identity.h"
 #include "pg/store/load.h"
 #include "pg/store/packfile.h"

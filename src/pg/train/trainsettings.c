@@ -20,7 +20,7 @@ distil_train_memory_limit(void)
 }
 
 void
-distil_train_define_settings(void)
+distil_trainsettings_init(void)
 {
 	DefineCustomIntVariable("distilbert.train_memory",
 							"Memory that one distil_train may take.",

@@ -12,6 +12,6 @@ extern int	distil_guc_checkpoint_space;	/* MB, superuser: of all checkpoints of 
 extern int64 distil_train_memory_limit(void);
 
 /* Called once, when the library is loaded. */
-extern void distil_train_define_settings(void);
+extern void distil_trainsettings_init(void);
 
 #endif
