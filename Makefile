@@ -28,6 +28,7 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(here)disti
 # Install scripts carry "--" in their names; every other file in sql/ is a test.
 DATA        = $(patsubst $(here)%,%,$(wildcard $(here)sql/*--*--*.sql))
 DATA_built  = sql/$(EXTENSION)--$(EXTVERSION).sql
+DOCS        = $(patsubst $(here)%,%,$(wildcard $(here)doc/*.md))
 REGRESS     = $(filter-out $(EXTENSION) $(EXTENSION)--%,$(basename $(notdir $(sort $(wildcard $(here)sql/*.sql)))))
 REGRESS_OPTS = --encoding=UTF8
 
@@ -67,16 +68,21 @@ ifeq ($(shell uname -m),x86_64)
 %/int8_avx512vnni.o: CFLAGS_ISA = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
 endif
 
+# test/support/ is what several tests share; each test program links all of it.
 TESTS      := $(patsubst $(here)%.c,%,$(sort $(wildcard $(here)test/test_*.c)))
+SUPPORT    := $(patsubst $(here)%.c,%.o,$(sort $(wildcard $(here)test/support/*.c)))
 
-EXTRA_CLEAN = $(OBJS:.o=.d) $(TESTS) $(TESTS:=.o) $(TESTS:=.d) build $(BENCHES) bench/*.o bench/*.d $(DATA_built)
+EXTRA_CLEAN = $(OBJS:.o=.d) $(TESTS) $(TESTS:=.o) $(TESTS:=.d) $(SUPPORT) $(SUPPORT:.o=.d) build $(BENCHES) bench/*.o bench/*.d $(DATA_built)
 
 all: $(DATA_built)
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
--include $(OBJS:.o=.d) $(TESTS:=.d)
+-include $(OBJS:.o=.d) $(TESTS:=.d) $(SUPPORT:.o=.d)
+
+# The pages' names are common words: a folder of their own.
+docmoduledir = extension/$(EXTENSION)
 
 $(DATA_built): sql/$(EXTENSION).sql
 	cp $< $@
@@ -108,17 +114,17 @@ uninstall-models:
 ifeq ($(SANITIZE),)
 TEST_OBJS  = $(CORE)
 TEST_BIN   = $(TESTS)
-$(TESTS): %: %.o $(CORE)
-	$(CC) $(filter-out -fvisibility=hidden,$(CFLAGS)) $< $(CORE) -o $@ $(CORE_LIBS)
+$(TESTS): %: %.o $(SUPPORT) $(CORE)
+	$(CC) $(filter-out -fvisibility=hidden,$(CFLAGS)) $< $(SUPPORT) $(CORE) -o $@ $(CORE_LIBS)
 else
 SAN        = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 TEST_BIN   = $(addprefix build/san/,$(TESTS))
 build/san/%.o: %.c
 	@$(MKDIR_P) $(@D)
 	$(CC) -std=gnu99 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(SAN) $(CFLAGS_ISA) -ffp-contract=off -MMD -MP -I$(srcdir)/src -I$(srcdir) -c $< -o $@
-$(TEST_BIN): %: %.o $(addprefix build/san/,$(CORE))
+$(TEST_BIN): %: %.o $(addprefix build/san/,$(SUPPORT) $(CORE))
 	$(CC) $(SAN) $^ -o $@ $(CORE_LIBS)
--include $(patsubst %.o,build/san/%.d,$(CORE))
+-include $(patsubst %.o,build/san/%.d,$(CORE) $(SUPPORT))
 endif
 
 # Each program prints "# N passed, N failed"; a failure of one does not hide the others.

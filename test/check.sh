@@ -85,10 +85,10 @@ check_tap()
 	as_server env TESTDIR="$ROOM/tap" TESTLOGDIR="$ROOM/tap/log" TESTDATADIR="$ROOM/tap/data" \
 		PATH="$BINDIR:$PATH" PGPORT=65432 PG_REGRESS="$test_dir/regress/pg_regress" \
 		FIXTURES="$ROOM/tree/test/fixtures" DBERT_SHARED="${DBERT_SHARED:-$ROOT/../shared}" \
-		README="$ROOM/tree/README.md" MINILM="${MINILM:-}" README_UPDATE="${README_UPDATE:+$ROOM/tree/README.new}" \
+		README="$ROOM/tree/README.md" MINILM="${MINILM:-}" README_UPDATE="${README_UPDATE:+$ROOM/tree/new}" \
 		prove -v -I "$test_dir/perl" "$ROOM"/tree/test/t/${TAP:-*}.pl >"$log" 2>"$log.err"
 	rc=$?
-	[ -z "${README_UPDATE:-}" ] || cp "$ROOM/tree/README.new" "$ROOT/README.md"
+	[ -z "${README_UPDATE:-}" ] || cp -r "$ROOM/tree/new/." "$ROOT/"
 	[ $rc = 0 ] || tap_failures "$log"
 	grep -h -i -E '\.\. skipped|# skip' "$log"
 	count "$(grep -E '^ok [0-9]' "$log" | grep -c -v -i '# skip')" \

@@ -136,7 +136,11 @@ make_room()
 	chmod 755 "$ROOM"
 	# A clone below /root is closed to the server: it reads copies.
 	mkdir "$ROOM/tree"
-	cp -r "$ROOT/sql" "$ROOT/expected" "$ROOT/test" "$ROOT/README.md" "$ROOM/tree/"
+	(
+		cd "$ROOT" &&
+		cp -r sql expected test bench doc README.md CHANGELOG.md LICENSE "$ROOM/tree/" &&
+		find src models -name '*.md' -exec cp --parents {} "$ROOM/tree/" \;
+	)
 	chmod -R a+rX "$ROOM"
 	if is_root; then chown -R postgres: "$ROOM"; fi
 	cd "$ROOM" || exit 1

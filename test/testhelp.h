@@ -16,7 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int	tests_passed,
+/* support/testhelp.c */
+extern int	tests_passed,
 			tests_failed,
 			checks_failed,
 			test_skipped;

@@ -12,9 +12,11 @@
 #include "pg/scan/batchscan.h"
 #include "pg/bridge/compat.h"
 #include "pg/bridge/guc.h"
+#include "pg/run/defaultmodel.h"
 #include "pg/run/modelcache.h"
 #include "pg/store/packfile.h"
 #include "pg/bridge/preload.h"
+#include "pg/bridge/textvalue.h"
 #include "pg/stats/usage.h"
 
 DISTIL_MODULE_MAGIC;
@@ -24,6 +26,8 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	distil_textvalue_init();
+	distil_defaultmodel_init();
 	distil_guc_init();
 	distil_modelcache_init();
 	distil_packfile_init();

@@ -11,7 +11,7 @@
 
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/errors.h"
-#include "pg/bridge/guc.h"
+#include "pg/bridge/textvalue.h"
 #include "pg/run/modelmemory.h"
 
 static int

@@ -1,5 +1,5 @@
 /*
- * guc.c -- the settings "distilbert.*" and what follows from an empty one.
+ * guc.c -- the settings "distilbert.*".
  */
 #include "postgres.h"
 
@@ -15,16 +15,7 @@
 #include "pg/bridge/threads.h"
 
 char	   *distil_guc_model_path;
-int			distil_guc_long_text;
-int			distil_guc_on_error;
 int			distil_guc_threads;
-char	   *distil_guc_sentiment_model;
-char	   *distil_guc_entities_model;
-char	   *distil_guc_embed_model;
-char	   *distil_guc_answer_model;
-char	   *distil_guc_zero_shot_model;
-char	   *distil_guc_rerank_model;
-char	   *distil_guc_fill_mask_model;
 bool		distil_guc_enable_batching;
 char	   *distil_guc_force_isa;
 bool		distil_guc_enable_batching;
@@ -35,19 +26,6 @@ int			distil_guc_checkpoint_space;
 int			distil_guc_max_memory;
 int			distil_guc_cache_size;
 int			distil_guc_shared_cache_size;
-
-static const struct config_enum_entry long_text_options[] = {
-	{"window", DBERT_LONG_WINDOW, false},
-	{"truncate", DBERT_LONG_TRUNCATE, false},
-	{"error", DBERT_LONG_ERROR, false},
-	{NULL, 0, false}
-};
-
-static const struct config_enum_entry on_error_options[] = {
-	{"error", DISTIL_ERROR_RAISE, false},
-	{"null", DISTIL_ERROR_NULL, false},
-	{NULL, 0, false}
-};
 
 static bool
 check_model_path(char **newval, void **extra, GucSource source)
@@ -102,13 +80,6 @@ define_shared_settings(void)
 							PGC_POSTMASTER, GUC_UNIT_KB, NULL, NULL, NULL);
 }
 
-static void
-define_default_model(const char *name, const char *what, char **variable, const char *value)
-{
-	DefineCustomStringVariable(name, what, NULL, variable, value,
-							   PGC_USERSET, 0, NULL, NULL, NULL);
-}
-
 void
 distil_guc_init(void)
 {
@@ -117,44 +88,11 @@ distil_guc_init(void)
 		"Empty: only absolute paths, which need the rights of pg_read_server_files.",
 		&distil_guc_model_path, "", PGC_SUSET, 0, check_model_path, NULL, NULL);
 
-	DefineCustomEnumVariable("distilbert.long_text",
-							 "What happens to a text longer than its model can take.",
-							 NULL, &distil_guc_long_text, DBERT_LONG_WINDOW,
-							 long_text_options, PGC_USERSET, 0, NULL, NULL, NULL);
-
-	DefineCustomEnumVariable("distilbert.on_error", "What happens when a text cannot be evaluated.",
-							 "\"null\": the answer is NULL, and a warning tells why; errors of the "
-							 "statement itself are raised.",
-							 &distil_guc_on_error, DISTIL_ERROR_RAISE, on_error_options,
-							 PGC_USERSET, 0, NULL, NULL, NULL);
-
 	DefineCustomIntVariable("distilbert.threads",
 							"Threads that may share the work of one batch of texts.",
 							"Parallel workers use one each, whatever is set.",
 							&distil_guc_threads, 1, 1, DBERT_MAX_THREADS,
 							PGC_USERSET, 0, NULL, assign_threads, NULL);
-
-	define_default_model("distilbert.sentiment_model",
-						 "Model of distil_sentiment when none is named.",
-						 &distil_guc_sentiment_model, "sentiment-en-v1");
-	define_default_model("distilbert.entities_model",
-						 "Model of distil_entities when none is named.",
-						 &distil_guc_entities_model, "entities-en-v1");
-	define_default_model("distilbert.embed_model",
-						 "Model of distil_embed when none is named.",
-						 &distil_guc_embed_model, "embeddings-en-v1");
-	define_default_model("distilbert.answer_model",
-						 "Model of distil_answer and distil_answer_text when none is named.",
-						 &distil_guc_answer_model, "");
-	define_default_model("distilbert.zero_shot_model",
-						 "Model of distil_zero_shot when none is named.",
-						 &distil_guc_zero_shot_model, "");
-	define_default_model("distilbert.rerank_model",
-						 "Model of distil_rerank and distil_rerank_distance when none is named.",
-						 &distil_guc_rerank_model, "");
-	define_default_model("distilbert.fill_mask_model",
-						 "Model of distil_fill_mask when none is named.",
-						 &distil_guc_fill_mask_model, "fill-mask-en-v1");
 
 	DefineCustomBoolVariable("distilbert.enable_batching",
 							 "Computes calls of model functions for many rows at a time.",
@@ -205,40 +143,4 @@ distil_guc_init(void)
 							   assign_force_isa, NULL);
 
 	MarkGUCPrefixReserved("distilbert");
-}
-
-const char *
-distil_default_name(const char *task)
-{
-	if (strcmp(task, "sentiment") == 0)
-		return distil_guc_sentiment_model;
-	if (strcmp(task, "entities") == 0)
-		return distil_guc_entities_model;
-	if (strcmp(task, "embed") == 0)
-		return distil_guc_embed_model;
-	if (strcmp(task, "answer") == 0)
-		return distil_guc_answer_model;
-	if (strcmp(task, "zero_shot") == 0)
-		return distil_guc_zero_shot_model;
-	if (strcmp(task, "rerank") == 0)
-		return distil_guc_rerank_model;
-	if (strcmp(task, "fill_mask") == 0)
-		return distil_guc_fill_mask_model;
-	elog(ERROR, "task \"%s\" has no default model", task);
-	return NULL;				/* keep compiler quiet */
-}
-
-const char *
-distil_default_model(const char *task)
-{
-	const char *name = distil_default_name(task);
-
-	if (name == NULL || name[0] == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("no model is set for %s", task),
-				 errhint("Name a model in the call, or load one with distil_load_model(name, path) "
-						 "and set \"distilbert.%s_model\" to its name.",
-						 task)));
-	return name;
 }

@@ -5,7 +5,7 @@
 #ifndef DISTILBERT_PG_EXAMPLES_H
 #define DISTILBERT_PG_EXAMPLES_H
 
-#include "pg/run/textarg.h"
+#include "pg/run/runtext.h"
 
 /* What the query's last column is. */
 typedef enum DistilLabelKind

@@ -14,7 +14,7 @@
 #include "pg/run/modelmemory.h"
 #include "pg/eval/predict.h"
 #include "pg/eval/spans.h"
-#include "pg/func/textfunc.h"
+#include "pg/func/task.h"
 
 /* ---- models and their labels ---- */
 

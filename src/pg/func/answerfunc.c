@@ -21,7 +21,7 @@
 #include "pg/run/pairloop.h"
 #include "pg/func/textarray.h"
 #include "pg/func/textcursor.h"
-#include "pg/func/textfunc.h"
+#include "pg/func/task.h"
 
 /* Of an answer, where the call says nothing: transformers' default. */
 #define MAX_ANSWER_TOKENS 15

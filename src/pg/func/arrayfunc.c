@@ -23,7 +23,7 @@
 #include "pg/run/modelmemory.h"
 #include "pg/run/resultcache.h"
 #include "pg/func/textarray.h"
-#include "pg/func/textfunc.h"
+#include "pg/func/task.h"
 
 /* What becomes of the answers; fields are the functions' own. */
 typedef struct Sink

@@ -20,7 +20,7 @@
 #include "utils/array.h"
 
 #include "pg/bridge/compat.h"
-#include "pg/func/textfunc.h"
+#include "pg/func/task.h"
 
 enum
 {

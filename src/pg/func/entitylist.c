@@ -11,7 +11,7 @@
 #include "pg/bridge/compat.h"
 #include "pg/func/entitylist.h"
 #include "pg/bridge/errors.h"
-#include "pg/func/textfunc.h"
+#include "pg/func/task.h"
 
 /*
  * What the core allocates lives as long as the batch, so nothing may raise

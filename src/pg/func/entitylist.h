@@ -4,7 +4,7 @@
 #ifndef DISTILBERT_PG_ENTITYLIST_H
 #define DISTILBERT_PG_ENTITYLIST_H
 
-#include "pg/run/textarg.h"
+#include "pg/run/runtext.h"
 
 /* The entities of a batch's text i, palloc'd; their labels are the model's. */
 extern DbertEntity *distil_find_entities(const DbertBatch *batch, int i,

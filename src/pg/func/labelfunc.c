@@ -14,7 +14,7 @@
 
 #include "pg/bridge/compat.h"
 #include "pg/func/entitylist.h"
-#include "pg/func/textfunc.h"
+#include "pg/func/task.h"
 
 PG_FUNCTION_INFO_V1(distil_score);
 PG_FUNCTION_INFO_V1(distil_classify_above);

@@ -23,7 +23,7 @@
 #include "pg/bridge/compat.h"
 #include "pg/run/pairloop.h"
 #include "pg/func/textarray.h"
-#include "pg/func/textfunc.h"
+#include "pg/func/task.h"
 
 /* Where the template has the label. */
 #define SLOT "{}"

@@ -4,7 +4,7 @@
 #ifndef DISTILBERT_PG_REDACT_H
 #define DISTILBERT_PG_REDACT_H
 
-#include "pg/run/textarg.h"
+#include "pg/run/runtext.h"
 
 #define DISTIL_DEFAULT_MASK "[{label}]"
 

@@ -21,7 +21,7 @@
 #include "pg/func/redact.h"
 #include "pg/func/textarray.h"
 #include "pg/func/textcursor.h"
-#include "pg/func/textfunc.h"
+#include "pg/func/task.h"
 
 #define PLACEHOLDER "{label}"
 

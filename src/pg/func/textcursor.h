@@ -8,7 +8,7 @@
 #ifndef DISTILBERT_PG_TEXTCURSOR_H
 #define DISTILBERT_PG_TEXTCURSOR_H
 
-#include "pg/run/textarg.h"
+#include "pg/run/runtext.h"
 
 /* A place in a stored text. */
 typedef struct DistilCursor

@@ -18,7 +18,7 @@
 
 #include "pg/bridge/compat.h"
 #include "pg/func/textcursor.h"
-#include "pg/func/textfunc.h"
+#include "pg/func/task.h"
 
 PG_FUNCTION_INFO_V1(distil_token_embeddings);
 

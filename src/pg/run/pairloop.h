@@ -4,7 +4,7 @@
 #ifndef DISTILBERT_PG_PAIRLOOP_H
 #define DISTILBERT_PG_PAIRLOOP_H
 
-#include "pg/run/textarg.h"
+#include "pg/run/runtext.h"
 
 /* What the pairs 0 .. n-1 are and what becomes of them. */
 typedef struct DistilPairLoop

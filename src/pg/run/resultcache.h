@@ -9,7 +9,8 @@
 #ifndef DISTILBERT_PG_RESULTCACHE_H
 #define DISTILBERT_PG_RESULTCACHE_H
 
-#include "pg/run/textarg.h"
+#include "pg/bridge/textvalue.h"
+#include "pg/run/modelcache.h"
 
 /* SHA-256 over all that a result depends on, and the role that asks. */
 typedef struct DistilResultKey

@@ -36,7 +36,7 @@
 #include "nodes/extensible.h"
 #include "nodes/plannodes.h"
 
-#include "pg/func/textfunc.h"
+#include "pg/func/task.h"
 
 /* ---- the plan node ---- */
 

@@ -69,7 +69,7 @@ task_named(const char *symbol)
 	return NULL;
 }
 
-/* One value for texts, perhaps a model, and options, as textfunc.h says? */
+/* One value for texts, perhaps a model, and options, as task.h says? */
 static bool
 takes_texts(Form_pg_proc proc, const DistilTask *task)
 {

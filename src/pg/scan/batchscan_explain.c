@@ -21,7 +21,7 @@
 
 #include "pg/scan/batchstate.h"
 #include "pg/bridge/compat.h"
-#include "pg/bridge/guc.h"
+#include "pg/run/defaultmodel.h"
 
 static void
 explain_calls(CustomScan *scan, List *ancestors, ExplainState *es)

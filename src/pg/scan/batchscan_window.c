@@ -25,7 +25,7 @@
 #include "pg/scan/batchstate.h"
 #include "pg/bridge/compat.h"
 #include "pg/bridge/errors.h"
-#include "pg/bridge/guc.h"
+#include "pg/run/defaultmodel.h"
 #include "pg/run/modelmemory.h"
 #include "pg/run/resultcache.h"
 

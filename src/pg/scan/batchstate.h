@@ -30,7 +30,7 @@ typedef struct DistilCall
 	FmgrInfo	flinfo;
 	Oid			collation;
 	int			n_args;
-	ExprState  *args[DISTIL_MAX_ARGS];	/* texts, model, options: see textfunc.h */
+	ExprState  *args[DISTIL_MAX_ARGS];	/* texts, model, options: see task.h */
 	int			model_arg;		/* -1: the setting says the model's name */
 	int			same_texts;		/* the first call with equal texts */
 	bool		proven;			/* the model has been opened for a row that was asked for */

@@ -1,8 +1,8 @@
 /*
- * textcall.c -- a call of a task's SQL function, evaluated for one row.
+ * task.c -- a call of a task's SQL function, evaluated for one row.
  *
  * The forms with and without a model share one C function and are told apart by
- * their number of arguments (textfunc.h).  A NULL among texts and model gives
+ * their number of arguments (task.h).  A NULL among texts and model gives
  * NULL; what a NULL option means is the task's affair, where its SQL function
  * is not strict.
  *
@@ -18,8 +18,7 @@
 #include "utils/memutils.h"
 
 #include "pg/bridge/compat.h"
-#include "pg/bridge/guc.h"
-#include "pg/func/textfunc.h"
+#include "pg/func/task.h"
 
 /* ---- arguments ---- */
 

@@ -1,122 +1,21 @@
 /*
- * textarg.c -- from SQL arguments to the core, and back.
+ * runtext.c -- see runtext.h.
  *
- * The core reads UTF-8.  Databases in other encodings have their texts
- * converted on the way in and labels, tokens and names converted on the way
- * out; characters correspond one to one, so offsets counted in characters mean
- * the same on both sides (setfunc.c deals with SQL_ASCII, where the server
- * counts bytes).
- *
- * Memory: copies live in the caller's context and are freed as soon as they
- * are used, for index builds and array functions see many texts in one
- * context.  The core's frames are never jumped over: errors are raised here,
- * after it has returned.
+ * The core's frames are never jumped over: errors are raised here, after it has
+ * returned.
  */
 #include "postgres.h"
 
-#include "catalog/namespace.h"
-#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/compat.h"
 #include "pg/bridge/errors.h"
 #include "pg/bridge/guc.h"
+#include "pg/run/defaultmodel.h"
 #include "pg/run/resultcache.h"
-
-/*
- * What a head is for: the task by which models are loaded, the functions that
- * use it.
- */
-static const struct
-{
-	const char *task;
-	const char *functions;
-}			head_uses[] =
-{
-	[DBERT_HEAD_NONE] = {"embed", "distil_embed"},
-	[DBERT_HEAD_SEQUENCE] = {"classify", "distil_classify, distil_scores or distil_pair_scores"},
-	[DBERT_HEAD_TOKEN] = {"entities", "distil_entities"},
-	[DBERT_HEAD_SPAN] = {"answer", "distil_answer or distil_answer_text"},
-	[DBERT_HEAD_MASK] = {"fill_mask", "distil_fill_mask"},
-};
-
-/*
- * A text as UTF-8, palloc'd; what cannot be converted, and all behind it,
- * becomes a byte that is no UTF-8.
- */
-static const char *
-convert_what_can_be(const char *s, int len)
-{
-	int			encoding = GetDatabaseEncoding();
-	Oid			conversion = FindDefaultConversionProc(encoding, PG_UTF8);
-	int			room = (len + 1) * MAX_CONVERSION_GROWTH + 1;
-	char	   *to;
-	int			done;
-
-	if (!OidIsValid(conversion))
-		return pg_server_to_any(s, len, PG_UTF8);	/* raises */
-	to = MemoryContextAllocHuge(CurrentMemoryContext, (Size) room + 1);
-	done = pg_do_encoding_conversion_buf(conversion, encoding, PG_UTF8,
-										 (unsigned char *) unconstify(char *, s), len,
-										 (unsigned char *) to, room, true);
-	if (done < len)
-		strcat(to, "\xff");
-	return to;
-}
-
-/*
- * A text as UTF-8: s itself where there is nothing to convert, else a string.
- * Where texts may be wrong (distilbert.on_error), it is the core that finds it.
- */
-static const char *
-to_utf8(const char *s, int len)
-{
-	int			encoding = GetDatabaseEncoding();
-
-	if (distil_guc_on_error == DISTIL_ERROR_RAISE || encoding == PG_UTF8 || len == 0 ||
-		len > (INT_MAX - 16) / MAX_CONVERSION_GROWTH)
-		return pg_server_to_any(s, len, PG_UTF8);
-	return encoding == PG_SQL_ASCII ? s : convert_what_can_be(s, len);
-}
-
-DistilText
-distil_text_get(Datum value)
-{
-	DistilText	t;
-	const char *s;
-	int			len;
-
-	t.given = value;
-	t.stored = DatumGetTextPP(value);
-	s = VARDATA_ANY(t.stored);
-	len = VARSIZE_ANY_EXHDR(t.stored);
-	t.data = to_utf8(s, len);
-	t.len = t.data == s ? (size_t) len : strlen(t.data);
-	return t;
-}
-
-void
-distil_text_free(DistilText *t)
-{
-	if (t->data != VARDATA_ANY(t->stored))
-		pfree(unconstify(char *, t->data));
-	if ((Pointer) t->stored != DatumGetPointer(t->given))
-		pfree(t->stored);
-}
-
-text *
-distil_text_from_utf8(const char *s, size_t len)
-{
-	char	   *converted = pg_any_to_server(s, (int) len, PG_UTF8);
-	text	   *result;
-
-	if (converted == s)
-		return cstring_to_text_with_len(s, (int) len);
-	result = cstring_to_text(converted);
-	pfree(converted);
-	return result;
-}
+#include "pg/run/runtext.h"
+#include "pg/store/modeltask.h"
 
 DistilModel *
 distil_call_model(FunctionCallInfo fcinfo, int argno, const char *task)
@@ -139,16 +38,19 @@ distil_call_model(FunctionCallInfo fcinfo, int argno, const char *task)
 void
 distil_require_head(const DistilModel *model, DbertHead head, const char *function)
 {
-	DbertHead	has = model->core->config.head;
+	const DistilModelTask *has,
+			   *wanted;
 
-	if (has == head)
+	if (model->core->config.head == head)
 		return;
+	has = distil_task_of_head(model->core->config.head);
+	wanted = distil_task_of_head(head);
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("model \"%s\" cannot be used with %s", model->name, function),
 			 errdetail("The model's task is \"%s\"; %s needs one whose task is \"%s\".",
-					   head_uses[has].task, function, head_uses[head].task),
-			 errhint("This model can be used with %s.", head_uses[has].functions)));
+					   has->name, function, wanted->name),
+			 errhint("This model can be used with %s.", has->functions)));
 }
 
 static DbertStatus

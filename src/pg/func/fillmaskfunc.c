@@ -1,5 +1,5 @@
 /*
- * maskfunc.c -- distil_fill_mask(text [, model], top_k, targets).
+ * fillmaskfunc.c -- distil_fill_mask(text [, model], top_k, targets).
  *
  * Rows token, score, sequence, mask: for each mask of the text, counted from 1,
  * what it may stand for, best first.  sequence is the text as the tokenizer
@@ -18,7 +18,7 @@
 #include "pg/bridge/compat.h"
 #include "pg/bridge/errors.h"
 #include "pg/func/textarray.h"
-#include "pg/run/textarg.h"
+#include "pg/run/runtext.h"
 
 PG_FUNCTION_INFO_V1(distil_fill_mask);
 

@@ -1,13 +1,13 @@
 /*
- * textfunc.h -- tasks whose answer to a text is one value.
+ * task.h -- tasks whose answer to a text is one value.
  *
  * Each is described once; the function on a text, the function on an array of
  * texts and whatever else evaluates such calls use the same description.
  */
-#ifndef DISTILBERT_PG_TEXTFUNC_H
-#define DISTILBERT_PG_TEXTFUNC_H
+#ifndef DISTILBERT_PG_TASK_H
+#define DISTILBERT_PG_TASK_H
 
-#include "pg/run/textarg.h"
+#include "pg/run/runtext.h"
 
 /* A model's batch that has run, and the options of the call that asks. */
 typedef struct DistilRun

@@ -1,38 +1,15 @@
 /*
- * textarg.h -- what every function on text does with its arguments and answers.
+ * runtext.h -- a text through a model: the model of a call, one text or pair,
+ * what a batch is given, and what is counted on the way.
  */
-#ifndef DISTILBERT_PG_TEXTARG_H
-#define DISTILBERT_PG_TEXTARG_H
+#ifndef DISTILBERT_PG_RUNTEXT_H
+#define DISTILBERT_PG_RUNTEXT_H
 
 #include "fmgr.h"
 
 #include "dbert.h"
+#include "pg/bridge/textvalue.h"
 #include "pg/run/modelcache.h"
-
-/*
- * A text value in UTF-8, as the core takes it, beside the value as the server
- * has it.  Where neither detoasting nor conversion was needed, nothing is
- * copied.
- */
-typedef struct DistilText
-{
-	const char *data;			/* UTF-8, len bytes, not terminated */
-	size_t		len;
-	text	   *stored;			/* detoasted, in the server's encoding */
-	Datum		given;
-} DistilText;
-
-/* Raises when the database is SQL_ASCII and the bytes are not UTF-8. */
-extern DistilText distil_text_get(Datum value);
-
-/* Releases the copies that distil_text_get made. */
-extern void distil_text_free(DistilText *t);
-
-/*
- * A text value from UTF-8 of the core; raises when the database cannot spell
- * it.
- */
-extern text *distil_text_from_utf8(const char *s, size_t len);
 
 /*
  * The model of a call: the one that argument argno names or, when argno is

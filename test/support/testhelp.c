@@ -1,0 +1,10 @@
+/*
+ * testhelp.c -- the counters of a test program, which its checks share with
+ * those of the files it links.
+ */
+#include "test/testhelp.h"
+
+int			tests_passed,
+			tests_failed,
+			checks_failed,
+			test_skipped;
