@@ -97,7 +97,7 @@ MODELS     := $(patsubst $(here)models/%/config.json,%,$(sort $(wildcard $(here)
 modelsdir   = $(datadir)/$(EXTENSION)/models
 
 install: install-models
-uninstall: uninstall-models
+uninstall: uninstall-models uninstall-docs
 
 install-models:
 	@set -e; for m in $(MODELS); do \
@@ -111,7 +111,11 @@ install-models:
 uninstall-models:
 	rm -rf $(foreach m,$(MODELS),'$(DESTDIR)$(modelsdir)/$(m)')
 
-.PHONY: install-models uninstall-models
+# PGXS would remove doc/doc/*.md.
+uninstall-docs:
+	$(if $(docdir),rm -rf '$(DESTDIR)$(docdir)/$(docmoduledir)')
+
+.PHONY: install-models uninstall-models uninstall-docs
 
 # The unit tests link the very objects that ship; SANITIZE=1 compiles the same
 # sources again under build/san.

@@ -14,7 +14,10 @@
 #include "pg/bridge/guc.h"
 #include "pg/run/defaultmodel.h"
 #include "pg/run/modelcache.h"
-#include "pg/store/packfile.h"
+#include "pg/bridge/kernels.h"
+#include "pg/bridge/memorylimit.h"
+#include "pg/bridge/removefile.h"
+#include "pg/run/modelmemory.h"
 #include "pg/bridge/preload.h"
 #include "pg/bridge/textvalue.h"
 #include "pg/stats/usage.h"
@@ -26,11 +29,14 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	distil_kernels_init();
+	distil_memorylimit_init();
+	distil_removefile_init();
 	distil_textvalue_init();
+	distil_modelmemory_init();
 	distil_defaultmodel_init();
 	distil_guc_init();
 	distil_modelcache_init();
-	distil_packfile_init();
 	distil_scan_init();
 	distil_stats_init();
 	distil_preload_init();

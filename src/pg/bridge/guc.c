@@ -10,20 +10,15 @@
 
 #include "dbert.h"
 #include "pg/bridge/guc.h"
-#include "pg/run/modelcache.h"
 #include "pg/run/resultcache.h"
 #include "pg/bridge/threads.h"
 
 char	   *distil_guc_model_path;
 int			distil_guc_threads;
 bool		distil_guc_enable_batching;
-char	   *distil_guc_force_isa;
-bool		distil_guc_enable_batching;
-int			distil_guc_batch_tokens;
 int			distil_guc_train_memory = 4096;
 int			distil_guc_checkpoint_interval;
 int			distil_guc_checkpoint_space;
-int			distil_guc_max_memory;
 int			distil_guc_cache_size;
 int			distil_guc_shared_cache_size;
 
@@ -34,24 +29,6 @@ check_model_path(char **newval, void **extra, GucSource source)
 		return true;
 	GUC_check_errdetail("The folder must be given as an absolute path.");
 	return false;
-}
-
-static bool
-check_force_isa(char **newval, void **extra, GucSource source)
-{
-	const DbertKernels *kernels;
-	DbertError	err;
-
-	if (**newval == '\0' || dbert_kernels_choose(*newval, &kernels, &err) == DBERT_OK)
-		return true;
-	GUC_check_errdetail("There are no such kernels, or they cannot run on this machine.");
-	return false;
-}
-
-static void
-assign_force_isa(const char *newval, void *extra)
-{
-	distil_models_reopen();
 }
 
 static void
@@ -100,11 +77,6 @@ distil_guc_init(void)
 							 &distil_guc_enable_batching, true,
 							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 
-	DefineCustomIntVariable("distilbert.batch_tokens",
-							"Number of tokens that go through a model at a time.",
-							NULL, &distil_guc_batch_tokens, 4096, 1, 1024 * 1024,
-							PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
-
 	DefineCustomIntVariable("distilbert.train_memory",
 							"Memory that one distil_train may take.",
 							"A training that needs more is refused before it begins.",
@@ -122,25 +94,12 @@ distil_guc_init(void)
 		"A training whose checkpoint would take more goes on without, with a warning.",
 		&distil_guc_checkpoint_space, 10 * 1024, 0, INT_MAX, PGC_SUSET, GUC_UNIT_MB, NULL, NULL,
 		NULL);
-	DefineCustomIntVariable(
-		"distilbert.max_memory",
-		"Memory that models may take in a session, shared weights excepted.",
-		"Batches are made smaller to keep to it, texts that need more are errors; 0: no limit.",
-		&distil_guc_max_memory, 0, 0, MAX_KILOBYTES, PGC_SUSET, GUC_UNIT_KB, NULL, NULL, NULL);
-
 	DefineCustomIntVariable("distilbert.cache_size",
 							"Memory for results of texts that a session computed before.",
 							"Hashes and numbers are kept, no texts; 0: nothing is.",
 							&distil_guc_cache_size, 4096, 0, MAX_KILOBYTES,
 							PGC_USERSET, GUC_UNIT_KB, NULL, assign_cache_size, NULL);
 	define_shared_settings();
-
-	DefineCustomStringVariable("distilbert.force_isa",
-							   "Kernels that models are computed with, for tests.",
-							   "\"avx512-vnni\", \"avx512\", \"avx2-vnni\", \"avx2\", \"openblas\" "
-							   "or \"scalar\"; empty: the best that this machine can run.",
-							   &distil_guc_force_isa, "", PGC_SUSET, 0, check_force_isa,
-							   assign_force_isa, NULL);
 
 	MarkGUCPrefixReserved("distilbert");
 }

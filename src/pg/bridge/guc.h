@@ -6,15 +6,12 @@
 
 extern char *distil_guc_model_path;		/* superuser: folder of relative load paths */
 extern int	distil_guc_threads;		/* of a batch, 1 .. DBERT_MAX_THREADS */
-extern char *distil_guc_force_isa;		/* superuser: name of a table of kernels, "" for the best */
 
 extern bool distil_guc_enable_batching;
-extern int	distil_guc_batch_tokens;	/* of one pass through a model */
 
 extern int	distil_guc_train_memory;	/* MB that distil_train may take */
 extern int	distil_guc_checkpoint_interval; /* ms between checkpoints of a training; 0: none */
 extern int	distil_guc_checkpoint_space;	/* MB, superuser: of all checkpoints of the server */
-extern int	distil_guc_max_memory;	/* kB, superuser: of models in a process; 0: no limit */
 extern int	distil_guc_cache_size;	/* kB of this process's result cache; 0: none */
 extern int	distil_guc_shared_cache_size;	/* kB of the server's; 0: none */
 

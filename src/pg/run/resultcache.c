@@ -15,7 +15,6 @@
  */
 #include "postgres.h"
 
-#include "common/cryptohash.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
@@ -28,7 +27,6 @@
 #define BLOCK_BYTES (64 * 1024)
 #define BYTES_PER_BUCKET 256
 #define MAX_BUCKETS (1024 * 1024 - 1)
-#define HASH_PIECE_BYTES (1024 * 1024)
 
 typedef struct CacheEntry
 {
@@ -76,19 +74,6 @@ distil_cache_holds(const DistilModel *model, int want)
 
 /* ---- keys ---- */
 
-/* In pieces, for texts may be long. */
-static void
-hash(pg_cryptohash_ctx *ctx, const void *data, size_t len)
-{
-	for (size_t at = 0; at < len; at += HASH_PIECE_BYTES)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (pg_cryptohash_update(ctx, (const uint8 *) data + at, Min(len - at, HASH_PIECE_BYTES)) <
-			0)
-			elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(ctx));
-	}
-}
-
 /* All that results depend on beside the text; no padding between the fields. */
 typedef struct KeyHead
 {
@@ -122,18 +107,14 @@ distil_cache_key(const DistilModel *model, int want, const DistilText *texts, bo
 	const char *prompt = dbert_prompt(model->core, want);
 	KeyHead		head = key_head(model, prompt, texts, pair);
 	DistilResultKey key;
-	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
+	DistilSha256 *sha = distil_sha256_begin();
 
-	if (pg_cryptohash_init(ctx) < 0)
-		elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(ctx));
-	hash(ctx, &head, sizeof(head));
-	hash(ctx, prompt, head.prompt_len);
-	hash(ctx, texts[0].data, texts[0].len);
+	distil_sha256_add(sha, &head, sizeof(head));
+	distil_sha256_add(sha, prompt, head.prompt_len);
+	distil_sha256_add(sha, texts[0].data, texts[0].len);
 	if (pair)
-		hash(ctx, texts[1].data, texts[1].len);
-	if (pg_cryptohash_final(ctx, key.sha256, sizeof(key.sha256)) < 0)
-		elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(ctx));
-	pg_cryptohash_free(ctx);
+		distil_sha256_add(sha, texts[1].data, texts[1].len);
+	distil_sha256_end(sha, key.sha256);
 	return key;
 }
 

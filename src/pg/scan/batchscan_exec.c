@@ -41,6 +41,7 @@
 #include "pg/scan/batchstate.h"
 #include "pg/bridge/compat.h"
 #include "pg/bridge/guc.h"
+#include "pg/run/modelmemory.h"
 
 /* More rows make no better batch. */
 #define MAX_WINDOW_ROWS 8192

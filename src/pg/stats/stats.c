@@ -25,8 +25,9 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-#include "pg/run/modelcache.h"
 #include "pg/bridge/preload.h"
+#include "pg/bridge/sha256.h"
+#include "pg/stats/usage.h"
 
 #define SHARED_MODELS 256
 
@@ -255,10 +256,9 @@ put_row(ReturnSetInfo *rsinfo, const char *name, const uint8 *sha256, const Dist
 {
 	Datum		values[14];
 	bool		nulls[14] = {false};
-	char		hex[2 * DISTIL_SHA256_BYTES];
+	char		hex[DISTIL_SHA256_HEX];
 	int			n = 0;
 
-	hex_encode((const char *) sha256, DISTIL_SHA256_BYTES, hex);
 	values[n++] = CStringGetTextDatum(name);
 	values[n++] = Int64GetDatum(u->calls);
 	values[n++] = Int64GetDatum(u->rows);
@@ -272,7 +272,7 @@ put_row(ReturnSetInfo *rsinfo, const char *name, const uint8 *sha256, const Dist
 	values[n++] = ms_datum(u->encoder_ms);
 	values[n++] = ms_datum(u->load_ms);
 	values[n++] = CStringGetTextDatum(shared != NULL ? "server" : "backend");
-	values[n++] = PointerGetDatum(cstring_to_text_with_len(hex, sizeof(hex)));
+	values[n++] = CStringGetTextDatum(distil_sha256_hex(sha256, hex));
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 

@@ -24,6 +24,7 @@
 
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/guc.h"
+#include "pg/bridge/kernels.h"
 #include "pg/store/identity.h"
 #include "pg/store/load.h"
 #include "pg/store/packfile.h"
