@@ -15,13 +15,15 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 
 #include "pg/bridge/errors.h"
-#include "pg/bridge/guc.h"
 #include "pg/run/sharedcache.h"
 
 #define BLOCK_BYTES (64 * 1024)
@@ -37,6 +39,8 @@ typedef struct CacheEntry
 	int			n;
 	float		values[FLEXIBLE_ARRAY_MEMBER];
 } CacheEntry;
+
+static int	cache_size;			/* kB; 0: nothing is kept */
 
 static MemoryContext context = NULL;	/* NULL: nothing is kept */
 static CacheEntry **buckets;
@@ -62,7 +66,7 @@ part_floats(const DistilModel *model, int part)
 bool
 distil_cache_holds(const DistilModel *model, int want)
 {
-	if (distil_guc_cache_size == 0 && !distil_shared_cache_exists())
+	if (cache_size == 0 && !distil_shared_cache_exists())
 		return false;
 	for (int part = DBERT_WANT_LOGITS; part <= DBERT_WANT_HIDDEN; part <<= 1)
 	{
@@ -123,7 +127,7 @@ distil_cache_key(const DistilModel *model, int want, const DistilText *texts, bo
 static Size
 size_limit(void)
 {
-	return (Size) distil_guc_cache_size * 1024;
+	return (Size) cache_size * 1024;
 }
 
 static void
@@ -235,7 +239,7 @@ keep(const DistilResultKey *key, int part, const float *values, int n)
 static void
 keep_part(const DistilResultKey *key, int part, const float *values, int n)
 {
-	if (distil_guc_cache_size > 0)
+	if (cache_size > 0)
 		keep(key, part, values, n);
 	if (distil_shared_cache_exists())
 		distil_shared_cache_keep(key, part, values, n);
@@ -250,7 +254,7 @@ find_part(const DistilResultKey *key, int part, float *values, int n)
 		memcpy(values, e->values, n * sizeof(float));
 	else if (!distil_shared_cache_exists() || !distil_shared_cache_find(key, part, values, n))
 		return false;
-	else if (distil_guc_cache_size > 0)
+	else if (cache_size > 0)
 		keep(key, part, values, n);
 	return true;
 }
@@ -289,10 +293,22 @@ distil_cache_keep(const DistilModel *model, int want, const DistilResultKey *key
 				  part_floats(model, DBERT_WANT_EMBEDDING));
 }
 
-/* Buckets are as many as befit the size. */
-void
-distil_cache_resize(int kilobytes)
+/* ---- the setting ---- */
+
+/* There are as many buckets as befit the size. */
+static void
+assign_cache_size(int newval, void *extra)
 {
-	if (kilobytes != distil_guc_cache_size)
+	if (newval != cache_size)
 		forget_all();
+}
+
+void
+distil_resultcache_init(void)
+{
+	DefineCustomIntVariable("distilbert.cache_size",
+							"Memory for results of texts that a session computed before.",
+							"Hashes and numbers are kept, no texts; 0: nothing is.",
+							&cache_size, 4096, 0, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_KB, NULL, assign_cache_size, NULL);
 }

@@ -60,6 +60,7 @@ DistilUsage distil_usage_total;
 
 static HTAB *own = NULL;
 static SharedStats *shared = NULL;	/* NULL: not preloaded */
+static int	shared_part;		/* of preload.h */
 
 PG_FUNCTION_INFO_V1(distil_stats);
 PG_FUNCTION_INFO_V1(distil_stats_reset);
@@ -134,14 +135,14 @@ distil_usage_of(const uint8 *sha256, const char *name)
 
 /* ---- shared memory ---- */
 
-Size
-distil_stats_shmem_size(void)
+static Size
+shared_size(void)
 {
 	return sizeof(SharedStats);
 }
 
-void
-distil_stats_shmem_start(void)
+static void
+start_shared(void)
 {
 	bool		found;
 
@@ -194,12 +195,12 @@ report_model(OwnStats *o)
 	DistilUsage news = distil_usage_since(&o->usage, &o->reported);
 	SharedModel *m;
 
-	LWLockAcquire(distil_preload_lock(DISTIL_LOCK_STATS), LW_EXCLUSIVE);
+	LWLockAcquire(distil_preload_lock(shared_part), LW_EXCLUSIVE);
 	m = shared_model(o);
 	memcpy(m->name, o->name, NAMEDATALEN);
 	m->used = ++shared->reports;
 	distil_usage_add(&m->usage, &news);
-	LWLockRelease(distil_preload_lock(DISTIL_LOCK_STATS));
+	LWLockRelease(distil_preload_lock(shared_part));
 	o->reported = o->usage;
 }
 
@@ -240,6 +241,7 @@ void
 distil_stats_init(void)
 {
 	RegisterXactCallback(at_xact_end, NULL);
+	shared_part = distil_preload_add(shared_size, start_shared);
 }
 
 /* ---- the view ---- */
@@ -301,9 +303,9 @@ put_shared(ReturnSetInfo *rsinfo)
 	SharedStats *copy = palloc(sizeof(SharedStats));
 
 	report();
-	LWLockAcquire(distil_preload_lock(DISTIL_LOCK_STATS), LW_SHARED);
+	LWLockAcquire(distil_preload_lock(shared_part), LW_SHARED);
 	memcpy(copy, shared, sizeof(SharedStats));
-	LWLockRelease(distil_preload_lock(DISTIL_LOCK_STATS));
+	LWLockRelease(distil_preload_lock(shared_part));
 	for (int i = 0; i < copy->n; i++)
 	{
 		SharedModel *m = &copy->models[i];
@@ -333,14 +335,14 @@ reset_shared(void)
 {
 	int			kept = 0;
 
-	LWLockAcquire(distil_preload_lock(DISTIL_LOCK_STATS), LW_EXCLUSIVE);
+	LWLockAcquire(distil_preload_lock(shared_part), LW_EXCLUSIVE);
 	for (int i = 0; i < shared->n; i++)
 	{
 		if (shared->models[i].database != MyDatabaseId)
 			shared->models[kept++] = shared->models[i];
 	}
 	shared->n = kept;
-	LWLockRelease(distil_preload_lock(DISTIL_LOCK_STATS));
+	LWLockRelease(distil_preload_lock(shared_part));
 }
 
 Datum
