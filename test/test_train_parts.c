@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "test/support/trainfixture.h"
 #include "test/testhelp.h"
+#include "train/adamw.h"
 
 /* ---- activations ---- */
 

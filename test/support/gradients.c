@@ -56,7 +56,7 @@ check_batch_gradients(const MemModel *model, const DbertTrainOptions *o, DbertTr
 	pass = pass_of(rig.trainer, &batch, true, &err);
 	ref_begin(&r, &pass);
 	CHECK(dbert_pass_forward(&pass) == DBERT_OK);
-	CHECK(rig.trainer->objective->loss(&pass, true, &loss, &weight) == DBERT_OK);
+	CHECK(rig.trainer->steps->loss(&pass, true, &loss, &weight) == DBERT_OK);
 	CHECK_NEAR(loss, ref_loss(&r), 1e-5);
 	CHECK(dbert_pass_backward(&pass) == DBERT_OK);
 	for (int i = 0; i < rig.trainer->params.slots.count; i++)

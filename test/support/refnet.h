@@ -11,7 +11,7 @@
 #define DBERT_TEST_REFNET_H
 
 #include "test/memsource.h"
-#include "train/trainer.h"
+#include "train/pass.h"
 
 /* Tokens of a text, at most. */
 #define REF_T 8

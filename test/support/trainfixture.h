@@ -6,6 +6,8 @@
 #define DBERT_TEST_TRAINFIXTURE_H
 
 #include "test/support/refnet.h"
+#include "train/objective.h"
+#include "train/passbegin.h"
 #include "train/trainbase.h"
 
 /* ---- batches ---- */
