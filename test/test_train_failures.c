@@ -42,7 +42,8 @@ test_failures(void)
 	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) ==
 			  DBERT_E_UNSUPPORTED &&
 		  t == NULL);
-	o = tiny_options(DBERT_HEAD_SPAN, DBERT_PROBLEM_SINGLE);	/* without a teacher; three columns */
+	/* without a teacher; three columns */
+	o = tiny_options(DBERT_HEAD_SPAN, DBERT_PROBLEM_SINGLE);
 	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) ==
 			  DBERT_E_UNSUPPORTED &&
 		  t == NULL);

@@ -208,7 +208,8 @@ soft_weight(const DbertPass *pass)
 	double		weight = 0;
 
 	if (!of_tokens(pass))
-		return batch->n_texts * (has_classes(pass->trainer) ? 1.0 : pass->trainer->options.n_labels);
+		return batch->n_texts *
+			   (has_classes(pass->trainer) ? 1.0 : pass->trainer->options.n_labels);
 	for (int b = 0; b < batch->n_texts; b++)
 	{
 		int			inner = batch->cu[b + 1] - batch->cu[b] - 2;

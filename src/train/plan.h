@@ -59,7 +59,7 @@ typedef struct DbertActs
 	float	   *head_xhat;		/* [R, C] of the head's norm */
 	float	   *head_rstd;		/* [R] */
 	float	   *dd;				/* [R, C] the derivative by d */
-	float	   *block;			/* logits of some rows, see vocabloss.c; cosines, see learnvectors.c */
+	float	   *block;			/* logits, see vocabloss.c; cosines, see learnvectors.c */
 	double	   *terms;			/* of pairs, see learnvectors.c */
 	float	   *first;			/* [R, C] the first rows of texts, where all rows go on */
 	float	   *row;			/* [n_labels]; of SPAN [2, max_text_tokens] */

@@ -11,26 +11,10 @@
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/compat.h"
 #include "pg/bridge/errors.h"
-#include "pg/bridge/guc.h"
+#include "pg/run/defaultmodel.h"
 #include "pg/run/resultcache.h"
 #include "pg/run/runtext.h"
-
-/*
- * What a head is for: the task by which models are loaded, the functions that
- * use it.
- */
-static const struct
-{
-	const char *task;
-	const char *functions;
-}			head_uses[] =
-{
-	[DBERT_HEAD_NONE] = {"embed", "distil_embed"},
-	[DBERT_HEAD_SEQUENCE] = {"classify", "distil_classify, distil_scores or distil_pair_scores"},
-	[DBERT_HEAD_TOKEN] = {"entities", "distil_entities"},
-	[DBERT_HEAD_SPAN] = {"answer", "distil_answer or distil_answer_text"},
-	[DBERT_HEAD_MASK] = {"fill_mask", "distil_fill_mask"},
-};
+#include "pg/store/modeltask.h"
 
 DistilModel *
 distil_call_model(FunctionCallInfo fcinfo, int argno, const char *task)
@@ -53,16 +37,19 @@ distil_call_model(FunctionCallInfo fcinfo, int argno, const char *task)
 void
 distil_require_head(const DistilModel *model, DbertHead head, const char *function)
 {
-	DbertHead	has = model->core->config.head;
+	const DistilModelTask *has,
+			   *wanted;
 
-	if (has == head)
+	if (model->core->config.head == head)
 		return;
+	has = distil_task_of_head(model->core->config.head);
+	wanted = distil_task_of_head(head);
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("model \"%s\" cannot be used with %s", model->name, function),
 			 errdetail("The model's task is \"%s\"; %s needs one whose task is \"%s\".",
-					   head_uses[has].task, function, head_uses[head].task),
-			 errhint("This model can be used with %s.", head_uses[has].functions)));
+					   has->name, function, wanted->name),
+			 errhint("This model can be used with %s.", has->functions)));
 }
 
 static DbertStatus

@@ -30,7 +30,7 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
-#include "pg/scan/batchscan.h"
+#include "pg/scan/batchscan_calls.h"
 
 /* Their C functions are called as their SQL functions are. */
 static const DistilTask *const tasks[] = {

@@ -22,10 +22,10 @@
 #include "utils/builtins.h"
 
 #include "pg/bridge/alloc.h"
-#include "pg/scan/batchstate.h"
+#include "pg/scan/batchscan_window.h"
 #include "pg/bridge/compat.h"
 #include "pg/bridge/errors.h"
-#include "pg/bridge/guc.h"
+#include "pg/run/defaultmodel.h"
 #include "pg/run/modelmemory.h"
 #include "pg/run/resultcache.h"
 

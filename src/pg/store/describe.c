@@ -1,8 +1,5 @@
 /*
  * describe.c -- what a model is for, and what there is to say about it.
- *
- * Users choose among six tasks; the core knows five, as sentiment is
- * classification whose labels can be put on a scale from negative to positive.
  */
 #include "postgres.h"
 
@@ -13,35 +10,10 @@
 #include "pg/bridge/alloc.h"
 #include "pg/store/describe.h"
 #include "pg/bridge/errors.h"
+#include "pg/bridge/kernels.h"
 #include "pg/store/identity.h"
+#include "pg/store/modeltask.h"
 #include "pg/store/packfile.h"
-
-static const struct
-{
-	const char *name;
-	const char *core;			/* as dbert_pack_begin has it */
-}			tasks[] = {
-	{"sentiment", "classify"},
-	{"classify", "classify"},
-	{"entities", "entities"},
-	{"answer", "answer"},
-	{"fill_mask", "fill_mask"},
-	{"embed", "embed"},
-};
-
-void
-distil_check_task(const char *task)
-{
-	for (int i = 0; i < lengthof(tasks); i++)
-	{
-		if (strcmp(task, tasks[i].name) == 0)
-			return;
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unknown task \"%s\"", task),
-			 errhint("Tasks are sentiment, classify, entities, answer, fill_mask and embed.")));
-}
 
 DbertPrecision
 distil_precision(const char *name)
@@ -56,15 +28,13 @@ distil_precision(const char *name)
 	return precision;
 }
 
+/* What dbert_pack_begin calls a task; NULL: the head says it. */
 static const char *
 core_task(const char *task)
 {
-	for (int i = 0; task != NULL && i < lengthof(tasks); i++)
-	{
-		if (strcmp(task, tasks[i].name) == 0)
-			return tasks[i].core;
-	}
-	return NULL;
+	const DistilModelTask *known = task == NULL ? NULL : distil_loadable_task(task);
+
+	return known == NULL ? NULL : distil_task_of_head(known->head)->name;
 }
 
 /* A pack that ends with its context. */
@@ -175,25 +145,6 @@ raise_no_sentiment(const DistilInfo *info)
 					 "star to 5 stars; other classifiers have the task classify.")));
 }
 
-static const char *
-natural_task(const DbertConfig *config, bool sentiment)
-{
-	switch ((DbertHead) config->head)
-	{
-		case DBERT_HEAD_NONE:
-			break;
-		case DBERT_HEAD_SEQUENCE:
-			return sentiment ? "sentiment" : "classify";
-		case DBERT_HEAD_TOKEN:
-			return "entities";
-		case DBERT_HEAD_SPAN:
-			return "answer";
-		case DBERT_HEAD_MASK:
-			return "fill_mask";
-	}
-	return "embed";
-}
-
 void
 distil_describe(DbertPack *pack, const char *name, const char *task, const char *precision,
 				DistilInfo *info)
@@ -206,7 +157,8 @@ distil_describe(DbertPack *pack, const char *name, const char *task, const char 
 	describe_labels(pack, config, info);
 	if (task != NULL && strcmp(task, "sentiment") == 0 && !sentiment)
 		raise_no_sentiment(info);
-	info->task = task != NULL ? task : natural_task(config, sentiment);
+	info->task = task != NULL ? task
+				 : sentiment ? "sentiment" : distil_task_of_head(config->head)->name;
 	info->architecture = pstrdup(config->architecture);
 	info->layers = config->layers;
 	info->hidden_size = config->hidden;

@@ -4,19 +4,17 @@
 #ifndef DISTILBERT_PG_DESCRIBE_H
 #define DISTILBERT_PG_DESCRIBE_H
 
+#include "dbert.h"
 #include "pg/store/catalog.h"
 
 /*
  * dbert_pack_begin with the server's allocator and poll; raises, with subject
- * as in errors.h.  task is one of ours (or NULL).  Ended when context is
+ * as in errors.h.  task is one of modeltask.h, or NULL.  Ended when context is
  * reset, and source must live as long.
  */
 extern DbertPack *distil_pack_begin(const DbertSource *source, const char *task,
 									const char *precision, const char *subject,
 									MemoryContext context);
-
-/* Raise, listing the tasks there are, unless task is one of them. */
-extern void distil_check_task(const char *task);
 
 /*
  * The core's name of a precision; raises, listing those there are, for any

@@ -27,6 +27,7 @@
 #include "pg/store/dirsource.h"
 #include "pg/bridge/errors.h"
 #include "pg/store/identity.h"
+#include "pg/store/modeltask.h"
 #include "pg/store/load.h"
 #include "pg/store/models.h"
 #include "pg/store/names.h"

@@ -12,9 +12,9 @@
 
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/errors.h"
-#include "pg/bridge/guc.h"
 #include "pg/train/traincheckpoint.h"
 #include "pg/train/trainloop.h"
+#include "pg/train/trainsettings.h"
 
 /* Exchanges of some milliseconds. */
 #define SHUFFLE_PART 65536

@@ -1,0 +1,46 @@
+/*
+ * int8_avx512vnni.c -- products of 8-bit integers by vpdpbusd on 16 columns
+ * (Cascade Lake, Zen 4 and later); see int8_avx2vnni.c.
+ *
+ * 8 x 32: with more rows gcc no longer finds a register for every sum, and 16
+ * independent ones hide the latency as it is.
+ */
+#include "kernel/x86/ivec_avx512.h"
+
+#define MR 8
+#define NV 2
+#define GROUP 4
+#define COUNTED 1
+#define LEAST 0
+
+typedef uint8_t Quantum;
+
+static inline void
+store_quanta(Quantum *q, IVec a)
+{
+	_mm_storeu_si128((__m128i *) q, _mm512_cvtusepi32_epi8(a));
+}
+
+static inline IVec
+column(const int8_t *w)
+{
+	return i_load(w);
+}
+
+static inline IVec
+dot(IVec acc, IVec row, IVec column)
+{
+	return _mm512_dpbusd_epi32(acc, row, column);
+}
+
+#include "kernel/int8_template.h"
+#include "kernel/x86/tables_x86.h"
+
+const DbertInt8Kernels dbert_int8_avx512_vnni = {
+	.layout = "i8-n32k4-f32-n32",
+	.block_work = 1600000000,
+	.packed_size = packed_size,
+	.panel = NR,
+	.pack = pack,
+	.linear = linear,
+};

@@ -1,0 +1,38 @@
+/*
+ * kernel_avx2.c -- the templates for AVX2 with FMA: tiles of 6 x 16.
+ *
+ * Twelve of the sixteen registers hold the tile, two a line of the panel, one
+ * the broadcast (the shape of BLIS's haswell kernel).
+ */
+#include "kernel/x86/ivec_avx2.h"
+
+#define MR 6
+#define NV 2
+#define QUERIES 24
+#define FETCH_NEAR(rows) false
+
+#include "kernel/attention_template.h"
+#include "kernel/gemm_template.h"
+#include "kernel/rowops_template.h"
+#include "kernel/train_template.h"
+#include "kernel/x86/tables_x86.h"
+
+/* The tables differ in their products of 8-bit integers. */
+#define TABLE(table_name, int8_kernels) \
+{ \
+	.name = table_name, \
+	.layout = "f32-n16", \
+	.rows_matter = false, \
+	.block_work = 200000000, \
+	.packed_linear_size = packed_size, \
+	.panel = NR, \
+	.pack_linear = pack_linear, \
+	.linear = linear, \
+	.attention = attention, \
+	.layer_norm_rows = layer_norm_rows, \
+	.train = &train_kernels, \
+	.int8 = &int8_kernels, \
+}
+
+const DbertKernels dbert_kernels_avx2 = TABLE("avx2", dbert_int8_avx2);
+const DbertKernels dbert_kernels_avx2_vnni = TABLE("avx2-vnni", dbert_int8_avx2_vnni);
