@@ -17,6 +17,7 @@
 #include "nn/head.h"
 #include "nn/pool.h"
 #include "test/dirsource.h"
+#include "test/support/kerneltables.h"
 #include "test/testhelp.h"
 
 #include <dirent.h>
@@ -743,8 +744,6 @@ is_to_come(const char *dir)
 static void
 check_folder(const char *dir)
 {
-	static const char *const names[] = { "scalar",    "openblas", "avx2",
-										 "avx2-vnni", "avx512",   "avx512-vnni" };
 	Golden		g = {.dir = dir};
 	char		path[4096];
 	json_error_t why;
@@ -759,15 +758,8 @@ check_folder(const char *dir)
 	CHECK_MSG(g.n > 0, "%s has no cases", path);
 	folders_seen++;
 
-	for (int k = 0; g.n > 0 && k < (int) (sizeof(names) / sizeof(names[0])); k++)
-	{
-		if (dbert_kernels_choose(names[k], &kernels, &err) != DBERT_OK)
-		{
-			printf("# skipped: %s\n", err.msg);
-			continue;
-		}
+	for (int at = 0; g.n > 0 && (kernels = kernels_next(&at, KERNELS_NAME)) != NULL;)
 		check_with_kernels(&g, kernels);
-	}
 	/* matters of reading the files: once, with the best table */
 	if (dbert_kernels_choose(NULL, &kernels, &err) == DBERT_OK && g.n > 0)
 	{

@@ -3,7 +3,9 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 
 #include "pg/bridge/errors.h"
 #include "pg/bridge/kernels.h"
@@ -53,13 +55,32 @@ assign_force_isa(const char *newval, void *extra)
 	changes++;
 }
 
+/*
+ * The names of all tables, best first: "a", "b" or "c"; ...  It lives as long
+ * as the process, for a setting keeps the address of its description.
+ */
+static char *
+describe_names(void)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	StringInfoData names;
+	const DbertKernels *table;
+
+	initStringInfo(&names);
+	for (int i = 0; (table = dbert_kernels_at(i)) != NULL; i++)
+		appendStringInfo(&names, "%s\"%s\"",
+						 i == 0 ? "" : dbert_kernels_at(i + 1) != NULL ? ", " : " or ",
+						 table->name);
+	appendStringInfoString(&names, "; empty: the best that this machine can run.");
+	MemoryContextSwitchTo(old);
+	return names.data;
+}
+
 void
 distil_kernels_init(void)
 {
 	DefineCustomStringVariable("distilbert.force_isa",
 							   "Kernels that models are computed with, for tests.",
-							   "\"avx512-vnni\", \"avx512\", \"avx2-vnni\", \"avx2\", \"openblas\" "
-							   "or \"scalar\"; empty: the best that this machine can run.",
-							   &force_isa, "", PGC_SUSET, 0, check_force_isa,
+							   describe_names(), &force_isa, "", PGC_SUSET, 0, check_force_isa,
 							   assign_force_isa, NULL);
 }
