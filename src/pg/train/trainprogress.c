@@ -179,8 +179,9 @@ is_sound(const Record *r)
 {
 	const DistilProgressFields *f = &r->fields;
 
-	return r->magic == MAGIC && r->crc == distil_training_checksum(f, sizeof(*f)) && f->phase >= 0 &&
-		   f->phase < DISTIL_PHASES && memchr(f->command, '\0', sizeof(f->command)) != NULL &&
+	return r->magic == MAGIC && r->crc == distil_training_checksum(f, sizeof(*f)) &&
+		   f->phase >= 0 && f->phase < DISTIL_PHASES &&
+		   memchr(f->command, '\0', sizeof(f->command)) != NULL &&
 		   memchr(f->model, '\0', sizeof(f->model)) != NULL;
 }
 
