@@ -3,6 +3,7 @@
 #   make                 the extension
 #   make install         into the server that pg_config names
 #   make demo            build, install, show the main job on a private server
+#   make picture         doc/demo.svg, the terminal's picture, from make demo's output
 #   make check           all tests; closes with "N passed, N failed"
 #   make check-core      unit tests of the core alone, no server
 #   make check-core SANITIZE=1   the same under ASan and UBSan
@@ -10,11 +11,13 @@
 #   make bench-kernels   GFLOP/s of every table of kernels
 #   make bench-peers     encoder and tokenizer against others (QUICK=1: some minutes)
 
-ifneq ($(filter check demo,$(MAKECMDGOALS)),)
+ifneq ($(filter check demo picture,$(MAKECMDGOALS)),)
 # These install what is missing, PGXS included, and then call make again.
-.PHONY: check demo
+.PHONY: check demo picture
 check demo:
 	@bash test/$@.sh
+picture:
+	@output=$$(bash test/demo.sh) && printf '%s\n' "$$output" | python3 test/picture.py doc/demo.svg
 else
 
 EXTENSION   = distilbert
@@ -32,8 +35,20 @@ DOCS        = $(patsubst $(here)%,%,$(wildcard $(here)doc/*.md))
 REGRESS     = $(filter-out $(EXTENSION) $(EXTENSION)--%,$(basename $(notdir $(sort $(wildcard $(here)sql/*.sql)))))
 REGRESS_OPTS = --encoding=UTF8
 
-ROOMS     = base kernel text model nn task train
-CORE_SRC := $(foreach room,$(ROOMS),$(patsubst $(here)%,%,$(sort $(wildcard $(here)src/$(room)/*.c))))
+# The machine is what the compiler builds for.  PGXS, which sets CC unless the
+# command line does, comes later.
+PG_CONFIG ?= pg_config
+TARGET    := $(shell $(if $(findstring command,$(origin CC)),$(CC),$$($(PG_CONFIG) --cc)) -dumpmachine)
+machine_of = $(patsubst aarch64,arm,$(patsubst arm64,arm,$(patsubst amd64,x86,$(patsubst x86_64,x86,$(1)))))
+MACHINE   := $(call machine_of,$(firstword $(subst -, ,$(TARGET))))
+ifeq ($(wildcard $(here)src/kernel/$(MACHINE)/flags.mk),)
+MACHINE   := other
+endif
+
+ROOMS     = base kernel kernel/$(MACHINE) text model nn task train
+CORE_SRC := $(filter-out %/peak_$(MACHINE).c,$(foreach room,$(ROOMS), \
+              $(patsubst $(here)%,%,$(sort $(wildcard $(here)src/$(room)/*.c)))))
+PEAK      = src/kernel/$(MACHINE)/peak_$(MACHINE).o
 PG_ROOMS  = bridge stats store run func scan eval train
 PG_SRC   := $(patsubst $(here)%,%,$(sort $(wildcard $(here)src/pg/*.c)) \
               $(foreach room,$(PG_ROOMS),$(sort $(wildcard $(here)src/pg/$(room)/*.c))))
@@ -58,25 +73,17 @@ PG_CFLAGS  += -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wn
 endif
 $(CORE): override CFLAGS += -O3 -fvisibility=hidden -ffp-contract=off $(CFLAGS_ISA)
 
-# Only these see the instructions; choose.c asks the processor first.
-ifeq ($(shell uname -m),x86_64)
-%/kernel_avx2.o: CFLAGS_ISA = -mavx2 -mfma
-%/kernel_avx512.o: CFLAGS_ISA = -mavx512f -mavx512bw -mavx512dq -mavx512vl
-%/int8_avx2.o: CFLAGS_ISA = -mavx2 -mfma
-%/int8_avx2vnni.o: CFLAGS_ISA = -mavx2 -mfma -mavxvnni
-%/int8_avx512.o: CFLAGS_ISA = -mavx512f -mavx512bw -mavx512dq -mavx512vl
-%/int8_avx512vnni.o: CFLAGS_ISA = -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni
-endif
+# What the compiler may use in which of the machine's files: CFLAGS_ISA.
+include $(here)src/kernel/$(MACHINE)/flags.mk
 
 # test/support/ is what several tests share; each test program links all of it.
 TESTS      := $(patsubst $(here)%.c,%,$(sort $(wildcard $(here)test/test_*.c)))
 SUPPORT    := $(patsubst $(here)%.c,%.o,$(sort $(wildcard $(here)test/support/*.c)))
 
-EXTRA_CLEAN = $(OBJS:.o=.d) $(TESTS) $(TESTS:=.o) $(TESTS:=.d) $(SUPPORT) $(SUPPORT:.o=.d) build $(BENCHES) bench/*.o bench/*.d $(DATA_built)
+EXTRA_CLEAN = $(OBJS:.o=.d) $(TESTS) $(TESTS:=.o) $(TESTS:=.d) $(SUPPORT) $(SUPPORT:.o=.d) build $(BENCHES) bench/*.o bench/*.d $(PEAK) $(PEAK:.o=.d) $(DATA_built)
 
 all: $(DATA_built)
 
-PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 -include $(OBJS:.o=.d) $(TESTS:=.d) $(SUPPORT:.o=.d)
@@ -93,7 +100,7 @@ MODELS     := $(patsubst $(here)models/%/config.json,%,$(sort $(wildcard $(here)
 modelsdir   = $(datadir)/$(EXTENSION)/models
 
 install: install-models
-uninstall: uninstall-models
+uninstall: uninstall-models uninstall-docs
 
 install-models:
 	@set -e; for m in $(MODELS); do \
@@ -107,7 +114,11 @@ install-models:
 uninstall-models:
 	rm -rf $(foreach m,$(MODELS),'$(DESTDIR)$(modelsdir)/$(m)')
 
-.PHONY: install-models uninstall-models
+# PGXS would remove doc/doc/*.md.
+uninstall-docs:
+	$(if $(docdir),rm -rf '$(DESTDIR)$(docdir)/$(docmoduledir)')
+
+.PHONY: install-models uninstall-models uninstall-docs
 
 # The unit tests link the very objects that ship; SANITIZE=1 compiles the same
 # sources again under build/san.
@@ -134,9 +145,9 @@ check-core: $(TEST_BIN)
 # Programs that time the objects that ship; see the head of each.
 BENCHES     = bench/kernels bench/encode bench/tokens
 benches: $(BENCHES)
--include $(BENCHES:=.d)
-$(BENCHES): %: %.o $(CORE)
-	$(CC) $(filter-out -fvisibility=hidden,$(CFLAGS)) $< $(CORE) -o $@ $(CORE_LIBS)
+-include $(BENCHES:=.d) $(PEAK:.o=.d)
+$(BENCHES): %: %.o $(PEAK) $(CORE)
+	$(CC) $(filter-out -fvisibility=hidden,$(CFLAGS)) $< $(PEAK) $(CORE) -o $@ $(CORE_LIBS)
 
 # Queries on a private server, against the engine and a client.
 bench:

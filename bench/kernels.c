@@ -11,18 +11,13 @@
  * Figures are medians of the thread's processor time, so that what other
  * processes take of the core does not count; pin it all the same: taskset -c 1.
  */
-#include "kernel/cpu_features.h"
-#include "kernel/kernel.h"
+#include "kernel/peak.h"
 #include "model/config.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 #define MAX_ROWS 512
 #define MAX_SAMPLES 201
@@ -46,132 +41,6 @@ compare_doubles(const void *a, const void *b)
 
 	return x < y ? -1 : x > y;
 }
-
-/* ---- the peak ---- */
-
-#if defined(__x86_64__)
-
-#define CHAINS 12				/* two units, four cycles of latency, and some */
-#define ROUNDS 200000
-
-__attribute__((target("avx512f"))) static float
-multiply_add_512(void)
-{
-	__m512		acc[CHAINS];
-	const __m512 a = _mm512_set1_ps(0.999f),
-				b = _mm512_set1_ps(0.001f);
-	float		sum = 0;
-
-	for (int j = 0; j < CHAINS; j++)
-		acc[j] = _mm512_set1_ps((float) j);
-	for (int i = 0; i < ROUNDS; i++)
-#pragma GCC unroll 12
-		for (int j = 0; j < CHAINS; j++)
-			acc[j] = _mm512_fmadd_ps(acc[j], a, b);
-	for (int j = 0; j < CHAINS; j++)
-		sum += _mm512_cvtss_f32(acc[j]);
-	return sum;
-}
-
-__attribute__((target("avx2,fma"))) static float
-multiply_add_256(void)
-{
-	__m256		acc[CHAINS];
-	const __m256 a = _mm256_set1_ps(0.999f),
-				b = _mm256_set1_ps(0.001f);
-	float		sum = 0;
-
-	for (int j = 0; j < CHAINS; j++)
-		acc[j] = _mm256_set1_ps((float) j);
-	for (int i = 0; i < ROUNDS; i++)
-#pragma GCC unroll 12
-		for (int j = 0; j < CHAINS; j++)
-			acc[j] = _mm256_fmadd_ps(acc[j], a, b);
-	for (int j = 0; j < CHAINS; j++)
-		sum += _mm256_cvtss_f32(acc[j]);
-	return sum;
-}
-
-static volatile float sink;
-
-/*
- * GFLOP/s of multiply-adds in registers with 8 or 16 lanes; the best of some.
- */
-static double
-measure_peak(int lanes)
-{
-	double		best = 0;
-
-	for (int i = 0; i < 30; i++)
-	{
-		double		start = now(),
-					rate;
-
-		sink = lanes == 16 ? multiply_add_512() : multiply_add_256();
-		rate = 2e-9 * lanes * CHAINS * ROUNDS / (now() - start);
-		best = rate > best ? rate : best;
-	}
-	return best;
-}
-
-/*
- * GOP/s of vpmaddwd and the addition of what it gives, in registers: what
- * products of 8 bits without VNNI cannot exceed.  Such a pair takes two of a
- * core's vector units for 16 multiply-adds; on Zen they get into each other's
- * way.  In assembly, for a compiler sees that all products are the same.
- */
-__attribute__((target("avx2"))) static void
-multiply_add_widened(void)
-{
-	__m256i		acc[CHAINS];
-	const __m256i a = _mm256_set1_epi16(3);
-
-#pragma GCC unroll 12
-	for (int j = 0; j < CHAINS; j++)
-		acc[j] = a;
-	for (int i = 0; i < ROUNDS; i++)
-#pragma GCC unroll 12
-		for (int j = 0; j < CHAINS; j++)
-			__asm__ volatile("vpmaddwd %1, %1, %%ymm15\n\tvpaddd %%ymm15, %0, %0"
-							 : "+x"(acc[j])
-							 : "x"(a)
-							 : "xmm15");
-}
-
-static double
-measure_widened_peak(void)
-{
-	double		best = 0;
-
-	for (int i = 0; i < 30; i++)
-	{
-		double		start = now(),
-					rate;
-
-		multiply_add_widened();
-		rate = 2e-9 * 16 * CHAINS * ROUNDS / (now() - start);
-		best = rate > best ? rate : best;
-	}
-	return best;
-}
-
-static double
-peak_of(const DbertKernels *table)
-{
-	if (strncmp(table->name, "avx2", 4) == 0 || !(dbert_cpu_features() & DBERT_CPU_AVX512))
-		return dbert_cpu_features() & DBERT_CPU_AVX2 ? measure_peak(8) : 0;
-	return measure_peak(16);
-}
-
-#else
-
-static double
-peak_of(const DbertKernels *table)
-{
-	return 0;
-}
-
-#endif
 
 /* ---- what is timed ---- */
 
@@ -279,15 +148,14 @@ product_rate(const DbertKernels *table, bool int8, int m, int n, int k)
 static void
 bench_products(const DbertKernels *table, bool int8, double peak)
 {
+	const double int8_peak = int8 ? dbert_machine_int8_peak(table) : 0;
 	static const int shapes[][2] = {{2304, 768}, {768, 768}, {3072, 768}, {768, 3072}};
 	static const int rows[] = {1, 2, 4, 8, 12, 16, 24, 32, 64, 96, 128, 192, 384, 512};
 
 	printf("%s: %s products [M,K] x [K,N], G%sOP/s (of the fp32 peak of %.0f)\n", table->name,
 		   int8 ? "int8" : "fp32", int8 ? "" : "FL", peak);
-#if defined(__x86_64__)
-	if (int8 && strcmp(table->name, "avx2") == 0)
-		printf("multiplied and added in registers, as these do it: %.0f\n", measure_widened_peak());
-#endif
+	if (int8 && int8_peak > 0)
+		printf("multiplied and added in registers, as these do it: %.0f\n", int8_peak);
 	printf("%12s", "M");
 	for (int i = 0; i < 4; i++)
 		printf("  %6dx%-6d ", shapes[i][0], shapes[i][1]);
@@ -349,29 +217,53 @@ bench_rows(const DbertKernels *table)
 	free(w.weights);
 }
 
+/*
+ * Tables that differ in their products of 8 bits alone: the rest is measured
+ * with the last of them.
+ */
+static bool
+shares_fp32(const DbertKernels *table)
+{
+	const DbertKernels *other;
+	bool		later = false;
+
+	for (int i = 0; (other = dbert_kernels_at(i)) != NULL; i++)
+	{
+		if (later && other->linear == table->linear)
+			return true;
+		later = later || other == table;
+	}
+	return false;
+}
+
+static void
+bench_table(const char *name)
+{
+	const DbertKernels *table;
+	DbertError	err;
+
+	if (dbert_kernels_choose(name, &table, &err) != DBERT_OK)
+	{
+		printf("%s: %s\n", name, err.msg);
+		return;
+	}
+	bench_products(table, true, dbert_machine_peak(table));
+	if (shares_fp32(table))
+		return;
+	bench_products(table, false, dbert_machine_peak(table));
+	bench_attention(table, dbert_machine_peak(table));
+	bench_rows(table);
+}
+
 int
 main(int argc, char **argv)
 {
-	static char *all[] = {"avx512-vnni", "avx512", "avx2-vnni", "avx2", "openblas"};
-	char	  **names = argc > 1 ? argv + 1 : all;
-	int			n_names = argc > 1 ? argc - 1 : (int) (sizeof(all) / sizeof(all[0]));
+	const DbertKernels *table;
 
-	for (int i = 0; i < n_names; i++)
-	{
-		const DbertKernels *table;
-		DbertError	err;
-
-		if (dbert_kernels_choose(names[i], &table, &err) != DBERT_OK)
-		{
-			printf("%s: %s\n", names[i], err.msg);
-			continue;
-		}
-		bench_products(table, true, peak_of(table));
-		if (strstr(table->name, "-vnni") != NULL)
-			continue;			/* the rest is that of the table without */
-		bench_products(table, false, peak_of(table));
-		bench_attention(table, peak_of(table));
-		bench_rows(table);
-	}
+	for (int i = 1; i < argc; i++)
+		bench_table(argv[i]);
+	/* the definition is not meant to be fast: only by name */
+	for (int i = 0; argc == 1 && (table = dbert_kernels_at(i)) != &dbert_kernels_scalar; i++)
+		bench_table(table->name);
 	return 0;
 }

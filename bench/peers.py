@@ -40,6 +40,8 @@ import subprocess
 import sys
 import time
 
+import chart
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HOME = ROOT / "build" / "peers"
 VENV = HOME / "venv"
@@ -413,7 +415,8 @@ def main():
     print_targets(report["targets"])
     (HOME / "results.json").write_text(json.dumps(report, indent=1))
     draw(report, HOME / "peers.png")
-    print("chart:", (HOME / "peers.png").relative_to(ROOT))
+    chart.draw(report, ROOT / "doc" / "speed.svg")
+    print("charts:", (HOME / "peers.png").relative_to(ROOT), "doc/speed.svg")
 
 
 if __name__ == "__main__":

@@ -45,6 +45,10 @@ extern DbertStatus dbert_batch_create(const DbertModel *model, int want,
 									  DbertBatch **batch, DbertError *err);
 extern void dbert_batch_free(DbertBatch *batch);
 
+/* A pointer that the batch keeps for its creator; NULL at first. */
+extern void dbert_batch_set_owner(DbertBatch *batch, void *owner);
+extern void *dbert_batch_owner(const DbertBatch *batch);
+
 /*
  * About how many bytes a batch of so many tokens takes, its longest text having
  * longest, run by so many threads; false: more than a size_t.  Short texts and

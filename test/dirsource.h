@@ -11,6 +11,7 @@
 
 #include "model/source.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,25 @@ shared_dir(void)
 	if (dir == NULL)
 		dir = "../shared";
 	return stat(dir, &st) == 0 && S_ISDIR(st.st_mode) ? dir : NULL;
+}
+
+/*
+ * The shared folder holds models of families that are still to come.  May this
+ * one have been refused with this error?  It is then skipped.  The families
+ * that were always there are known by name, so that the skip hides no break;
+ * static embeddings (no encoder) are refused for their modules.json already.
+ */
+static inline bool
+may_be_refused(const char *dir, const DbertError *err)
+{
+	static const char *const known[] = {"distilbert-", "bert-base", "bert-ner", "bert-sentiment"};
+	const char *name = strrchr(dir, '/');
+
+	name = name == NULL ? dir : name + 1;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strncmp(name, known[i], strlen(known[i])) == 0)
+			return false;
+	return err->code == DBERT_E_UNSUPPORTED || strncmp(name, "static-", 7) == 0;
 }
 
 #endif

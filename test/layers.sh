@@ -29,6 +29,8 @@ check()
 check base ""
 # kernel: the enumeration of activations in model/config.h, plain data
 check kernel "base"
+# a machine's kernels: a folder of that room, which only its own files look into
+for machine in kernel/*/; do check "${machine%/}" "base kernel"; done
 check text "base"
 check model "base kernel text"
 check nn "base kernel text model"
@@ -36,7 +38,7 @@ check task "base kernel text model nn"
 check train "base kernel text model"
 
 # The server's names, and what would end or jump out of a backend; comments do not count.
-for file in base/*.[ch] kernel/*.[ch] text/*.[ch] model/*.[ch] nn/*.[ch] task/*.[ch] train/*.[ch]; do
+for file in base/*.[ch] kernel/*.[ch] kernel/*/*.[ch] text/*.[ch] model/*.[ch] nn/*.[ch] task/*.[ch] train/*.[ch]; do
 	[ -f "$file" ] || continue
 	if cc -fpreprocessed -dD -E -P "$file" 2>/dev/null |
 		grep -n -E '"(postgres|fmgr|c)\.h"|(^|[^a-zA-Z_])(palloc0?|pfree|ereport|elog|exit|abort|printf|setjmp|longjmp)[[:space:]]*\('; then
@@ -44,4 +46,11 @@ for file in base/*.[ch] kernel/*.[ch] text/*.[ch] model/*.[ch] nn/*.[ch] task/*.
 		wrong=1
 	fi
 done
+
+# Instructions of a machine stand in its folder alone.
+if grep -n -H -E '<([a-z]+mmintrin|immintrin|cpuid|arm_[a-z]+)\.h>|(^|[^a-z0-9_])_mm[0-9]*_|__(x86_64|i386|aarch64|arm)__' \
+	base/*.[ch] kernel/*.[ch] text/*.[ch] model/*.[ch] nn/*.[ch] task/*.[ch] train/*.[ch]; then
+	echo "src: for one machine, but not in its folder of kernel"
+	wrong=1
+fi
 exit $wrong

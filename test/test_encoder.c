@@ -9,6 +9,7 @@
 #include "nn/head.h"
 #include "nn/layers.h"
 #include "nn/pool.h"
+#include "test/support/kerneltables.h"
 #include "test/testhelp.h"
 
 #include <pthread.h>
@@ -436,18 +437,10 @@ static const int mixed_lengths[] = {1, 5, 64, 2, 65, 130, 63, 3};
 static void
 for_each_table(void (*test) (const DbertKernels *))
 {
-	static const char *const names[] = {"scalar", "openblas", "avx2", "avx512"};
+	const DbertKernels *kernels;
 
-	for (int i = 0; i < (int) (sizeof(names) / sizeof(names[0])); i++)
-	{
-		const DbertKernels *kernels;
-		DbertError	err;
-
-		if (dbert_kernels_choose(names[i], &kernels, &err) == DBERT_OK)
-			test(kernels);
-		else
-			printf("# skipped: %s\n", err.msg);
-	}
+	for (int at = 0; (kernels = kernels_next(&at, KERNELS_FP32)) != NULL;)
+		test(kernels);
 }
 
 static void

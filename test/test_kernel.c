@@ -4,13 +4,10 @@
  */
 #include "kernel/kernel_scalar.h"
 #include "model/config.h"
+#include "test/support/kerneltables.h"
 #include "test/testhelp.h"
 
 #include <dirent.h>
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
-
 #define EPS 0x1p-24				/* half an ulp of 1 */
 #define MAX_FLOATS 200000
 #define GUARD 123456.5f			/* what padding holds */
@@ -58,17 +55,6 @@ thread_count(void)
 	if (dir != NULL)
 		closedir(dir);
 	return count;
-}
-
-/* Without the sticky exception flags, which any arithmetic sets. */
-static unsigned
-control_bits(void)
-{
-#if defined(__x86_64__)
-	return _mm_getcsr() & ~0x3fu;
-#else
-	return 0;
-#endif
 }
 
 /* The first test: nothing has loaded OpenBLAS before. */

@@ -11,11 +11,8 @@
 #include "model/config.h"
 #include "test/guarded.h"
 #include "test/seen.h"
+#include "test/support/kerneltables.h"
 #include "test/testhelp.h"
-
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
 
 /* ---- one product, by the definition and by the table ---- */
 
@@ -294,31 +291,13 @@ test_error(void)
 	product_end(&p);
 }
 
-static unsigned
-control_bits(void)
-{
-#if defined(__x86_64__)
-	return _mm_getcsr() & ~0x3fu;
-#else
-	return 0;
-#endif
-}
-
 int
 main(void)
 {
-	static const char *const names[] = {"scalar", "avx512-vnni", "avx512", "avx2-vnni", "avx2"};
 	unsigned	control = control_bits();
 
-	for (int i = 0; i < (int) (sizeof(names) / sizeof(names[0])); i++)
+	for (int at = 0; (table = kernels_next(&at, KERNELS_INT8)) != NULL;)
 	{
-		DbertError	err;
-
-		if (dbert_kernels_choose(names[i], &table, &err) != DBERT_OK)
-		{
-			printf("# skipped: %s\n", err.msg);
-			continue;
-		}
 		printf("# %s\n", table->name);
 		RUN(test_rounding);
 		RUN(test_error);

@@ -8,16 +8,12 @@
  * order.  That a row has the same bits in any company is checked apart, and
  * with memcmp.
  */
-#include "kernel/cpu_features.h"
 #include "kernel/kernel.h"
 #include "model/config.h"
 #include "test/guarded.h"
 #include "test/seen.h"
+#include "test/support/kerneltables.h"
 #include "test/testhelp.h"
-
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
 
 #define EPS 0x1p-24				/* half an ulp of 1 */
 
@@ -383,31 +379,15 @@ test_exponential(void)
 	CHECK(row[0] == 1 && row[1] <= 2e-38f);
 }
 
-static unsigned
-control_bits(void)
-{
-#if defined(__x86_64__)
-	return _mm_getcsr() & ~0x3fu;
-#else
-	return 0;
-#endif
-}
-
 int
 main(void)
 {
-	static const char *const names[] = {"avx512", "avx2", "openblas"};
 	unsigned	control = control_bits();
 
-	for (int i = 0; i < (int) (sizeof(names) / sizeof(names[0])); i++)
+	for (int at = 0; (table = kernels_next(&at, KERNELS_FP32)) != NULL;)
 	{
-		DbertError	err;
-
-		if (dbert_kernels_choose(names[i], &table, &err) != DBERT_OK)
-		{
-			printf("# skipped: %s\n", err.msg);
+		if (table == ref)
 			continue;
-		}
 		printf("# %s\n", table->name);
 		RUN(test_linear);
 		RUN(test_linear_special);

@@ -6,6 +6,7 @@
 #include "dbert.h"
 #include "test/dirsource.h"
 #include "test/packhelp.h"
+#include "test/support/kerneltables.h"
 #include "test/testhelp.h"
 
 #include <signal.h>
@@ -257,39 +258,43 @@ same_answers(const DbertModel *model, const char *fixture)
 	free(logits.floats);
 }
 
+static void
+fixture_case(const char *fixture, DbertPrecision precision, const DbertKernels *kernels)
+{
+	char		path[200];
+	DbertSource source = dir_source(path);
+	DbertError	err = {0};
+	Built		b;
+
+	snprintf(path, sizeof(path), "test/fixtures/%s", fixture);
+	if (build_precision(&source, NULL, precision, kernels, &b, &err) != DBERT_OK ||
+		dbert_model_open(b.image, b.size, kernels, &dbert_malloc_allocator, &b.model, &err) !=
+			DBERT_OK)
+	{
+		CHECK_MSG(false, "%s: %s", path, err.msg);
+		free(b.image);
+		return;
+	}
+	same_answers(b.model, fixture);
+	release(&b);
+}
+
 /* The fixtures, packed for each table that runs here, in both precisions. */
 static void
 test_fixtures(void)
 {
-	static const char *const tables[] = {"scalar", "openblas", "avx2", "avx512"};
 	static const char *const fixtures[] = {
 		"distilbert-sentiment", "distilbert-ner-io", "distilbert-qa", "distilbert-mlm",
 		"bert-sentiment3", "bert-mlm", "bert-sentence"
 	};
+	const DbertKernels *kernels;
 
-	for (int i = 0; i < 2 * 4 * 7; i++)
-	{
-		const DbertPrecision precision = i < 4 * 7 ? DBERT_PRECISION_FP32 : DBERT_PRECISION_INT8;
-		const DbertKernels *kernels;
-		char		path[200];
-		DbertSource source = dir_source(path);
-		DbertError	err = {0};
-		Built		b;
-
-		if (dbert_kernels_choose(tables[i / 7 % 4], &kernels, &err) != DBERT_OK)
-			continue;
-		snprintf(path, sizeof(path), "test/fixtures/%s", fixtures[i % 7]);
-		if (build_precision(&source, NULL, precision, kernels, &b, &err) != DBERT_OK ||
-			dbert_model_open(b.image, b.size, kernels, &dbert_malloc_allocator, &b.model, &err) !=
-				DBERT_OK)
+	for (int at = 0; (kernels = kernels_next(&at, KERNELS_FP32)) != NULL;)
+		for (int i = 0; i < (int) (sizeof(fixtures) / sizeof(fixtures[0])); i++)
 		{
-			CHECK_MSG(false, "%s: %s", path, err.msg);
-			free(b.image);
-			continue;
+			fixture_case(fixtures[i], DBERT_PRECISION_FP32, kernels);
+			fixture_case(fixtures[i], DBERT_PRECISION_INT8, kernels);
 		}
-		same_answers(b.model, fixtures[i % 7]);
-		release(&b);
-	}
 }
 
 int

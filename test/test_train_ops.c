@@ -7,6 +7,7 @@
  */
 #include "model/config.h"
 #include "test/guarded.h"
+#include "test/support/kerneltables.h"
 #include "train/ops.h"
 
 /* ---- products ---- */
@@ -346,17 +347,8 @@ test_mask(void)
 int
 main(void)
 {
-	static const char *const names[] = {"avx512", "avx2", "openblas", "scalar"};
-
-	for (int i = 0; i < (int) (sizeof(names) / sizeof(names[0])); i++)
+	for (int at = 0; (table = kernels_next(&at, KERNELS_FP32)) != NULL;)
 	{
-		DbertError	err;
-
-		if (dbert_kernels_choose(names[i], &table, &err) != DBERT_OK)
-		{
-			printf("# skipped: %s\n", err.msg);
-			continue;
-		}
 		printf("# %s\n", table->name);
 		RUN(test_products);
 		if (!table->rows_matter)

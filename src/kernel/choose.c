@@ -1,35 +1,42 @@
 /*
  * choose.c -- which table of kernels runs on this machine.
  *
- * From the best to the definition; the first that can run is taken.
+ * The machine's own tables come first, then those that run everywhere, from
+ * the best to the definition.  The first that can run is taken.
  */
-#include "kernel/cpu_features.h"
-#include "kernel/kernel.h"
+#include "kernel/candidates.h"
 
 #include <string.h>
 
-/* A table and what it needs: bits of dbert_cpu_features. */
-typedef struct Candidate
-{
-	const DbertKernels *table;
-	uint32_t	required;
-} Candidate;
-
-static const Candidate candidates[] = {
-#if defined(__x86_64__)
-	{&dbert_kernels_avx512_vnni, DBERT_CPU_AVX512 | DBERT_CPU_AVX512_VNNI},
-	{&dbert_kernels_avx512, DBERT_CPU_AVX512},
-	{&dbert_kernels_avx2_vnni, DBERT_CPU_AVX2 | DBERT_CPU_AVX_VNNI},
-	{&dbert_kernels_avx2, DBERT_CPU_AVX2},
-#endif
+static const DbertCandidate portable[] = {
 	{&dbert_kernels_openblas, 0},
 	{&dbert_kernels_scalar, 0},
+	{NULL, 0}
 };
 
-#define N_CANDIDATES ((int) (sizeof(candidates) / sizeof(candidates[0])))
+/* The i-th candidate, NULL beyond the last. */
+static const DbertCandidate *
+candidate_at(int i)
+{
+	for (const DbertCandidate *c = dbert_machine_kernels; c->table != NULL; c++)
+		if (i-- == 0)
+			return c;
+	for (const DbertCandidate *c = portable; c->table != NULL; c++)
+		if (i-- == 0)
+			return c;
+	return NULL;
+}
+
+const DbertKernels *
+dbert_kernels_at(int i)
+{
+	const DbertCandidate *candidate = candidate_at(i);
+
+	return candidate != NULL ? candidate->table : NULL;
+}
 
 static DbertStatus
-can_run(const Candidate *candidate, uint32_t features, DbertError *err)
+can_run(const DbertCandidate *candidate, uint32_t features, DbertError *err)
 {
 	if ((candidate->required & features) != candidate->required)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
@@ -41,18 +48,17 @@ can_run(const Candidate *candidate, uint32_t features, DbertError *err)
 DbertStatus
 dbert_kernels_choose(const char *name, const DbertKernels **out, DbertError *err)
 {
-	uint32_t	features = dbert_cpu_features();
+	const uint32_t features = dbert_machine_features();
+	const DbertCandidate *candidate;
 
-	for (int i = 0; i < N_CANDIDATES; i++)
+	for (int i = 0; (candidate = candidate_at(i)) != NULL; i++)
 	{
-		const DbertKernels *table = candidates[i].table;
-
-		if (name != NULL && strcmp(name, table->name) != 0)
+		if (name != NULL && strcmp(name, candidate->table->name) != 0)
 			continue;
-		*out = table;
+		*out = candidate->table;
 		if (name != NULL)
-			return can_run(&candidates[i], features, err);
-		if (can_run(&candidates[i], features, NULL) == DBERT_OK)
+			return can_run(candidate, features, err);
+		if (can_run(candidate, features, NULL) == DBERT_OK)
 			return DBERT_OK;
 	}
 	return dbert_fail(err, DBERT_E_UNSUPPORTED, "there are no kernels named \"%s\"", name);

@@ -28,8 +28,8 @@
 #ifndef DBERT_KERNEL_GEMM_TEMPLATE_H
 #define DBERT_KERNEL_GEMM_TEMPLATE_H
 
+#include "kernel/hints.h"
 #include "kernel/rowops_template.h"
-#include "kernel/unroll.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -65,37 +65,10 @@ packed_size(int n, int k)
  * number of each lane; width is a constant wherever these are inlined.
  */
 
-/* 4 numbers each of 4 or of 2 lanes, which lie ld apart, to 4 lines. */
-static inline __attribute__((always_inline)) void
-transpose_4(float *dst, const float *src, size_t ld, const int width, const int lanes)
-{
-	__m128		a = _mm_loadu_ps(src),
-				b = _mm_loadu_ps(src + ld);
-
-	if (lanes == 2)
-	{
-		__m128		low = _mm_unpacklo_ps(a, b),
-					high = _mm_unpackhi_ps(a, b);
-
-		_mm_storel_pi((__m64 *) dst, low);
-		_mm_storeh_pi((__m64 *) (dst + width), low);
-		_mm_storel_pi((__m64 *) (dst + 2 * width), high);
-		_mm_storeh_pi((__m64 *) (dst + 3 * width), high);
-	}
-	else
-	{
-		__m128		c = _mm_loadu_ps(src + 2 * ld),
-					d = _mm_loadu_ps(src + 3 * ld);
-
-		_MM_TRANSPOSE4_PS(a, b, c, d);
-		_mm_storeu_ps(dst, a);
-		_mm_storeu_ps(dst + width, b);
-		_mm_storeu_ps(dst + 2 * width, c);
-		_mm_storeu_ps(dst + 3 * width, d);
-	}
-}
-
-/* One panel of lanes that are rows, the missing ones zeros. */
+/*
+ * One panel of lanes that are rows, the missing ones zeros.  A width is a
+ * multiple of 4, or two more.
+ */
 static inline __attribute__((always_inline)) void
 panel_along(float *dst, const float *src, size_t ld, int lanes, int k, const int width)
 {
@@ -103,7 +76,10 @@ panel_along(float *dst, const float *src, size_t ld, int lanes, int k, const int
 
 	for (; lanes == width && p + 4 <= k; p += 4)
 		for (int j = 0; j < width; j += 4)
-			transpose_4(dst + p * width + j, src + j * ld + p, ld, width, width - j < 4 ? 2 : 4);
+			if (width - j < 4)
+				v_transpose2(dst + p * width + j, width, src + j * ld + p, ld);
+			else
+				v_transpose4(dst + p * width + j, width, src + j * ld + p, ld);
 	for (; p < k; p++)
 		for (int j = 0; j < width; j++)
 			dst[p * width + j] = j < lanes ? src[j * ld + p] : 0;
@@ -135,7 +111,7 @@ panels_across(float *dst, const float *src, size_t ld, int panels, int k, const 
 
 		for (int i = 0; i < panels; i++, to += panel, from += width)
 		{
-			_mm_prefetch((const char *) (from + ACROSS_AHEAD * ld), _MM_HINT_T0);
+			v_prefetch_near(from + ACROSS_AHEAD * ld);
 			memcpy(to, from, width * sizeof(float));
 		}
 	}
@@ -211,9 +187,9 @@ tile_compute(const Tile *t, const int rows)
 		{
 			column[j] = v_load(w + j * VL);
 			if (j * VL % 16 == 0 && FETCH_NEAR(rows))
-				_mm_prefetch((const char *) (fetch + j * VL), _MM_HINT_T0);
+				v_prefetch_near(fetch + j * VL);
 			else if (j * VL % 16 == 0)
-				_mm_prefetch((const char *) (fetch + j * VL), _MM_HINT_T1);
+				v_prefetch_far(fetch + j * VL);
 		}
 		UNROLL
 		for (int i = 0; i < rows; i++)

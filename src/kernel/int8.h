@@ -64,11 +64,4 @@ extern void dbert_i8_round(int8_t *q, const float *w, int k, DbertI8Scale scale)
 /* The definition; its layout: rows, each a scale and its K numbers. */
 extern const DbertInt8Kernels dbert_int8_scalar;
 
-#if defined(__x86_64__)
-extern const DbertInt8Kernels dbert_int8_avx2;
-extern const DbertInt8Kernels dbert_int8_avx2_vnni;
-extern const DbertInt8Kernels dbert_int8_avx512;
-extern const DbertInt8Kernels dbert_int8_avx512_vnni;
-#endif
-
 #endif

@@ -25,7 +25,7 @@ dbert_i8_round(int8_t *q, const float *w, int k, DbertI8Scale scale)
 
 /* q[k] = x[k] in whole numbers; returns their scale. */
 static float
-quantize_row(int16_t *q, const float *x, int k)
+round_row(int16_t *q, const float *x, int k)
 {
 	float		low = 0,
 				high = 0,
@@ -45,17 +45,17 @@ quantize_row(int16_t *q, const float *x, int k)
 }
 
 static size_t
-packed_size(int n, int k)
+rowmajor_size(int n, int k)
 {
 	return (size_t) n * (sizeof(float) + (size_t) k);
 }
 
 static void
-pack(void *dst, const float *w, int n, int k)
+rowmajor_pack(void *dst, const float *w, int n, int k)
 {
 	char	   *row = dst;
 
-	for (size_t j = 0; j < (size_t) n; j++, row += packed_size(1, k))
+	for (size_t j = 0; j < (size_t) n; j++, row += rowmajor_size(1, k))
 	{
 		DbertI8Scale scale = dbert_i8_weight_scale(w + j * k, k);
 
@@ -65,7 +65,7 @@ pack(void *dst, const float *w, int n, int k)
 }
 
 static int32_t
-dot(const int16_t *a, const int8_t *b, int k)
+rowmajor_dot(const int16_t *a, const int8_t *b, int k)
 {
 	int32_t		sum = 0;
 
@@ -75,22 +75,23 @@ dot(const int16_t *a, const int8_t *b, int k)
 }
 
 static void
-linear(float *y, size_t ldy, const float *x, size_t ldx, const void *wp, const float *b,
-	   int m, int n, int k, int act, void *scratch)
+rowmajor_linear(float *y, size_t ldy, const float *x, size_t ldx, const void *wp, const float *b,
+				int m, int n, int k, int act, void *scratch)
 {
 	int16_t    *q = scratch;
 
 	for (int i = 0; i < m; i++, x += ldx, y += ldy)
 	{
 		const char *row = wp;
-		float		scale = quantize_row(q, x, k);
+		float		scale = round_row(q, x, k);
 
-		for (int j = 0; j < n; j++, row += packed_size(1, k))
+		for (int j = 0; j < n; j++, row += rowmajor_size(1, k))
 		{
+			const int8_t *numbers = (const int8_t *) row + sizeof(float);
 			float		row_scale;
 
 			memcpy(&row_scale, row, sizeof(row_scale));
-			y[j] = (float) dot(q, (const int8_t *) row + sizeof(float), k) * (scale * row_scale) +
+			y[j] = (float) rowmajor_dot(q, numbers, k) * (scale * row_scale) +
 				(b != NULL ? b[j] : 0);
 		}
 		dbert_f32_activate__scalar(y, n, act);
@@ -100,8 +101,8 @@ linear(float *y, size_t ldy, const float *x, size_t ldx, const void *wp, const f
 const DbertInt8Kernels dbert_int8_scalar = {
 	.layout = "i8-rowmajor",
 	.block_work = 10000000,
-	.packed_size = packed_size,
+	.packed_size = rowmajor_size,
 	.panel = 1,
-	.pack = pack,
-	.linear = linear,
+	.pack = rowmajor_pack,
+	.linear = rowmajor_linear,
 };

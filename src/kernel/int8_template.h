@@ -6,7 +6,8 @@
  *
  *   Quantum      what an element of x becomes in the scratch
  *   GROUP        how many of them fill 32 bits, and one multiply-add takes
- *   UNSIGNED     1: Quanta have no sign, the row's lowest becomes 0
+ *   COUNTED      1: numbers are counted from the row's lowest, which becomes LEAST
+ *                (0 where Quanta have no sign); 0: they stay as they are
  *   store_quanta VL whole numbers as Quanta
  *   column       the GROUP weights of each of VL columns, as the multiply-add takes them
  *   dot          acc[j] += sum over a group of row * column[j]
@@ -19,7 +20,7 @@
  *   line 1   w[0][GROUP..2*GROUP-1] ..
  *
  * A sum starts from the column's, times what was taken from the row's numbers
- * to have no sign, which gives it back.  Rows are quantised MC at a time into
+ * where they are counted, which gives it back.  Rows are quantised MC at a time into
  * the scratch, and all panels meet them there; the rest is as in
  * gemm_template.h.
  */
@@ -27,8 +28,8 @@
 #define DBERT_KERNEL_INT8_TEMPLATE_H
 
 #include "kernel/activate_template.h"
+#include "kernel/hints.h"
 #include "kernel/int8.h"
-#include "kernel/unroll.h"
 
 #define NR (NV * VL)
 #define LINE (NR * GROUP)		/* bytes */
@@ -46,11 +47,11 @@ row_quanta(int k)
 }
 
 /*
- * Writes whole vectors: zeros beyond k.  Returns the scale; *lowest is what
- * was taken from all numbers.
+ * Writes whole vectors: zeros beyond k.  Returns the scale; *taken is what was
+ * taken from all numbers.
  */
 static float
-quantize_row(Quantum *q, int32_t *lowest, const float *x, int k)
+quantize_row(Quantum *q, int32_t *taken, const float *x, int k)
 {
 	Vec			below = v_zero(),	/* 0, and how far x goes below it */
 				above = v_zero(),
@@ -68,12 +69,12 @@ quantize_row(Quantum *q, int32_t *lowest, const float *x, int k)
 	}
 	least = -v_greatest(below);
 	s = dbert_i8_scale(v_sum(poison) + v_greatest(above) - least, DBERT_I8_ROW_STEPS);
-	*lowest = UNSIGNED && s.inverse != 0 ? (int32_t) lrintf(least * s.inverse) : 0;
+	*taken = COUNTED && s.inverse != 0 ? (int32_t) lrintf(least * s.inverse) - LEAST : 0;
 	for (int p = 0; p < k; p += VL)
 	{
 		Vec			v = load_filled(x + p, k - p, v_zero());
 
-		store_quanta(q + p, i_sub(i_round(v_mul(v, v_set(s.inverse))), i_set(*lowest)));
+		store_quanta(q + p, i_sub(i_round(v_mul(v, v_set(s.inverse))), i_set(*taken)));
 	}
 	return s.scale;
 }
@@ -133,7 +134,7 @@ typedef struct Tile
 	const Quantum *x;
 	size_t		ldx;
 	const float *row_scales;
-	const int32_t *lowest;		/* of each row */
+	const int32_t *taken;		/* from the numbers of each row */
 	const char *panel;
 	const float *b;				/* or NULL */
 	int			columns;		/* 1 .. NR */
@@ -171,7 +172,7 @@ tile_compute(const Tile *t, const int rows)
 	for (int i = 0; i < rows; i++)
 		UNROLL
 		for (int j = 0; j < NV; j++)
-			acc[i][j] = UNSIGNED ? i_mul(i_set(t->lowest[i]), i_load(sums + j * VL)) : i_set(0);
+			acc[i][j] = COUNTED ? i_mul(i_set(t->taken[i]), i_load(sums + j * VL)) : i_set(0);
 
 	UNROLL_BY_4
 	for (int p = 0; p < t->lines; p++, w += LINE, low += GROUP, high += GROUP, fetch += fetch_step)
@@ -183,7 +184,7 @@ tile_compute(const Tile *t, const int rows)
 		{
 			columns[j] = column(w + j * VL * GROUP);
 			if (j * VL * GROUP % 64 == 0)
-				_mm_prefetch(fetch + j * VL * GROUP, _MM_HINT_T1);
+				v_prefetch_far(fetch + j * VL * GROUP);
 		}
 		UNROLL
 		for (int i = 0; i < rows; i++)
@@ -227,7 +228,7 @@ panel_run(Tile t, int m, int act)
 		t.y += rows * t.ldy;
 		t.x += rows * t.ldx;
 		t.row_scales += rows;
-		t.lowest += rows;
+		t.taken += rows;
 		t.fetch += (size_t) t.lines * t.fetch_step;
 		left -= rows;
 	}
@@ -242,8 +243,8 @@ linear(float *y, size_t ldy, const float *x, size_t ldx, const void *wp, const f
 	const size_t panel = panel_size(k),
 				step = row_quanta(k);
 	float	   *scales = scratch;
-	int32_t    *lowest = (int32_t *) (scales + 128);	/* MC of each, then cache lines */
-	Quantum    *quanta = (Quantum *) (lowest + 128);
+	int32_t    *taken = (int32_t *) (scales + 128);	/* MC of each, then cache lines */
+	Quantum    *quanta = (Quantum *) (taken + 128);
 
 	for (int m0 = 0; m0 < m; m0 += MC)
 	{
@@ -251,12 +252,12 @@ linear(float *y, size_t ldy, const float *x, size_t ldx, const void *wp, const f
 		const char *at = wp;
 
 		for (int i = 0; i < rows; i++)
-			scales[i] = quantize_row(quanta + i * step, &lowest[i], x + (m0 + i) * ldx, k);
+			scales[i] = quantize_row(quanta + i * step, &taken[i], x + (m0 + i) * ldx, k);
 		for (int n0 = 0; n0 < n; n0 += NR, at += panel)
 		{
 			Tile		t = {
 				.y = y + m0 * ldy + n0, .ldy = ldy, .x = quanta, .ldx = step, .row_scales = scales,
-				.lowest = lowest, .panel = at, .b = b != NULL ? b + n0 : NULL,
+				.taken = taken, .panel = at, .b = b != NULL ? b + n0 : NULL,
 				.columns = n - n0 < NR ? n - n0 : NR, .lines = (k + GROUP - 1) / GROUP,
 				.fetch = at + panel,
 			};

@@ -106,7 +106,7 @@ typedef struct DbertKernels
 									int m, int n, float eps);
 
 	const DbertInt8Kernels *int8;
-	const struct DbertTrainKernels *train;	/* train.h */
+	const struct DbertTrainKernels *train;	/* trainkernels.h */
 } DbertKernels;
 
 /*
@@ -132,14 +132,6 @@ dbert_int8_scratch(int m, int k)
 /* The definition. */
 extern const DbertKernels dbert_kernels_scalar;
 
-/* Our own, for what dbert_cpu_features must tell first. */
-#if defined(__x86_64__)
-extern const DbertKernels dbert_kernels_avx2;
-extern const DbertKernels dbert_kernels_avx2_vnni;
-extern const DbertKernels dbert_kernels_avx512;
-extern const DbertKernels dbert_kernels_avx512_vnni;
-#endif
-
 /*
  * Products by cblas_sgemm; usable only after dbert_openblas_load has succeeded.
  */
@@ -158,5 +150,11 @@ extern DbertStatus dbert_openblas_load(DbertError *err);
  */
 extern DbertStatus dbert_kernels_choose(const char *name, const DbertKernels **out,
 										DbertError *err);
+
+/*
+ * The i-th table that was built, in the order in which the best is looked for,
+ * whether or not it can run here; NULL beyond the last.
+ */
+extern const DbertKernels *dbert_kernels_at(int i);
 
 #endif

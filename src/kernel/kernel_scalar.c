@@ -12,7 +12,7 @@
 #include "kernel/kernel_scalar.h"
 
 #include "kernel/int8.h"
-#include "kernel/train.h"
+#include "kernel/trainkernels.h"
 #include "model/config.h"
 
 #include <math.h>

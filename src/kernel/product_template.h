@@ -32,29 +32,39 @@ pack_right(float *dst, const float *src, size_t ld, bool across, int lanes, int 
 		pack_along(dst, src, ld, lanes, k, NR);
 }
 
-/* A line of MR numbers is part of a vector. */
+/*
+ * sum[n], n at most VL: the sums of neighbouring lanes of a panel of MR, of
+ * which left is the first.
+ */
+static inline __attribute__((always_inline)) void
+sum_lanes(float *sum, const float *left, int n, int k, bool add, const VecMask lanes)
+{
+	Vec			s[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
+	int			p = 0;
+
+	for (; p + 4 <= k; p += 4)
+		UNROLL
+		for (int i = 0; i < 4; i++, left += MR)
+			s[i] = v_add(s[i], v_load_part(left, lanes));
+	for (; p < k; p++, left += MR)
+		s[0] = v_add(s[0], v_load_part(left, lanes));
+	s[0] = v_add(v_add(s[0], s[1]), v_add(s[2], s[3]));
+	if (add)
+		s[0] = v_add(s[0], load_filled(sum, n, v_zero()));
+	store_first(sum, n, s[0]);
+}
+
+/* A vector of lanes at a time: a panel has MR of them, which may be several. */
 static void
 sum_left(float *sum, const float *left, int lanes, int k, bool add)
 {
-	const VecMask line = v_first(MR);
-
 	for (int j = 0; j < lanes; j += MR)
-	{
-		int			n = lanes - j < MR ? lanes - j : MR,
-					p = 0;
-		Vec			s[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
+		for (int v = 0; v < MR && j + v < lanes; v += VL)
+		{
+			int			n = lanes - j < MR ? lanes - j : MR;
 
-		for (; p + 4 <= k; p += 4)
-			UNROLL
-			for (int i = 0; i < 4; i++, left += MR)
-				s[i] = v_add(s[i], v_load_part(left, line));
-		for (; p < k; p++, left += MR)
-			s[0] = v_add(s[0], v_load_part(left, line));
-		s[0] = v_add(v_add(s[0], s[1]), v_add(s[2], s[3]));
-		if (add)
-			s[0] = v_add(s[0], load_filled(sum + j, n, v_zero()));
-		store_first(sum + j, n, s[0]);
-	}
+			sum_lanes(sum + j + v, left + (size_t) j * k + v, n - v, k, add, v_first(MR - v));
+		}
 }
 
 /* Where a tile goes: rows x columns of c. */

@@ -4,7 +4,7 @@
 #ifndef DBERT_KERNEL_TRAIN_SCALAR_H
 #define DBERT_KERNEL_TRAIN_SCALAR_H
 
-#include "kernel/train.h"
+#include "kernel/trainkernels.h"
 
 extern void dbert_train_pack__rows(float *dst, const float *src, size_t ld, bool across, int lanes,
 								   int k);

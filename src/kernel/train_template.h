@@ -7,7 +7,7 @@
 
 #include "kernel/product_template.h"
 
-#include "kernel/train.h"
+#include "kernel/trainkernels.h"
 
 /* ---- activations ---- */
 

@@ -85,6 +85,18 @@ dbert_batch_free(DbertBatch *batch)
 }
 
 void
+dbert_batch_set_owner(DbertBatch *batch, void *owner)
+{
+	batch->owner = owner;
+}
+
+void *
+dbert_batch_owner(const DbertBatch *batch)
+{
+	return batch->owner;
+}
+
+void
 dbert_batch_set_threads(DbertBatch *batch, DbertThreads *pool)
 {
 	batch->pool = pool;

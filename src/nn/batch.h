@@ -22,6 +22,7 @@ struct DbertBatch
 {
 	const DbertModel *model;
 	const DbertAllocator *alloc;
+	void	   *owner;			/* the caller's, not looked at */
 	int			want;
 	DbertThreads  *pool;			/* of the caller's, or NULL */
 	bool		has_run;		/* the results below are those of these texts */

@@ -8,16 +8,23 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "utils/guc.h"
 
-#include "pg/scan/batchscan.h"
 #include "pg/bridge/compat.h"
-#include "pg/bridge/guc.h"
+#include "pg/bridge/kernels.h"
+#include "pg/bridge/memorylimit.h"
+#include "pg/bridge/removefile.h"
+#include "pg/bridge/textvalue.h"
+#include "pg/bridge/threads.h"
 #include "pg/run/defaultmodel.h"
 #include "pg/run/modelcache.h"
-#include "pg/store/packfile.h"
-#include "pg/bridge/preload.h"
-#include "pg/bridge/textvalue.h"
+#include "pg/run/modelmemory.h"
+#include "pg/run/resultcache.h"
+#include "pg/run/sharedcache.h"
+#include "pg/scan/batchscan.h"
 #include "pg/stats/usage.h"
+#include "pg/store/dirsource.h"
+#include "pg/train/trainsettings.h"
 
 DISTIL_MODULE_MAGIC;
 
@@ -26,12 +33,26 @@ extern PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	/* bridge */
+	distil_kernels_init();
+	distil_memorylimit_init();
+	distil_removefile_init();
 	distil_textvalue_init();
-	distil_defaultmodel_init();
-	distil_guc_init();
-	distil_modelcache_init();
-	distil_packfile_init();
-	distil_scan_init();
+	distil_threads_init();
+
+	/* stats, store, run */
 	distil_stats_init();
-	distil_preload_init();
+	distil_dirsource_init();
+	distil_defaultmodel_init();
+	distil_modelcache_init();
+	distil_modelmemory_init();
+	distil_resultcache_init();
+	distil_sharedcache_init();
+
+	/* scan, train */
+	distil_scan_init();
+	distil_trainsettings_init();
+
+	/* whatever else begins like this is a mistake */
+	MarkGUCPrefixReserved("distilbert");
 }

@@ -15,7 +15,7 @@
 #include "base/parallel.h"
 #include "base/status.h"
 #include "kernel/kernel.h"
-#include "kernel/train.h"
+#include "kernel/trainkernels.h"
 #include "model/config.h"
 #include "model/weights.h"
 #include "train/random.h"

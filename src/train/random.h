@@ -12,7 +12,7 @@
 #ifndef DBERT_TRAIN_RANDOM_H
 #define DBERT_TRAIN_RANDOM_H
 
-#include "kernel/train.h"
+#include "kernel/trainkernels.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -79,7 +79,7 @@ dbert_dropout(uint64_t key, float p)
  * The mask of the elements from i on.  Each 2^32 elements share a number of the
  * stream, and each is decided by a hash of that and its place among them: 32
  * bits make vectors, and one multiplication of 64 bits for each element would
- * take longer than all the rest (kernel/train.h).
+ * take longer than all the rest (trainkernels.h).
  */
 static inline DbertDropRow
 dbert_dropout_row(const DbertDropout *d, uint64_t i)

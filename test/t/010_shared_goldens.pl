@@ -1,5 +1,6 @@
 # All of a folder of larger models with golden.json (DBERT_SHARED/golden, not part
 # of the repository), and the fixtures, through SQL: numbers as transformers gives them.
+# Models of families that are still to come are skipped.
 use strict;
 use warnings;
 use FindBin;
@@ -13,20 +14,35 @@ use Test::More;
 
 my @folders = map { glob("$_/*/golden.json") } fixtures(), ($ENV{DBERT_SHARED} // '../shared') . '/golden';
 s{/golden.json$}{} for @folders;
+@folders = grep { -f "$_/config.json" } @folders;	# others hold a tokenizer alone
 
 my $node = new_node('main', conf => "distilbert.long_text = truncate\n");	# as transformers
 my $tolerance = 1e-4;
 
 sub quote { my ($s) = @_; $s =~ s/'/''/g; return "'$s'" }
 
-# The server reads a copy: the folder may be closed to its user.
+# The server reads a copy: the folder may be closed to its user.  The model's task
+# and, where there is none, why it was refused.
 my $dir = PostgreSQL::Test::Utils::tempdir;
 sub load_copy
 {
 	my ($folder, $name) = @_;
+	my ($task, $why) = ('', '');
 
 	PostgreSQL::Test::RecursiveCopy::copypath($folder, "$dir/$name");
-	return $node->safe_psql('postgres', "SELECT task FROM distil_load_model('$name', '$dir/$name')");
+	$node->psql('postgres', "SELECT task FROM distil_load_model('$name', '$dir/$name')", stdout => \$task, stderr => \$why);
+	return ($task, $why);
+}
+
+# May a model be refused like this?  The families that were always there may not;
+# static embeddings are refused for their modules.json already.
+sub is_to_come
+{
+	my ($folder, $why) = @_;
+	my ($name) = $folder =~ m{([^/]+)$};
+
+	return 0 if index($folder, fixtures()) == 0 || $name =~ /^(distilbert-|bert-(base|ner|sentiment))/;
+	return $name =~ /^static-/ || $why =~ / not supported/;
 }
 
 sub tokens_of
@@ -138,15 +154,28 @@ my %check = (
 
 $check{sentiment} = $check{classify};
 
+my $loaded = 0;
+
 for my $folder (@folders)
 {
 	my ($name) = $folder =~ m{([^/]+)$};
 	$name = "shared.$name" if index($folder, fixtures()) != 0;
 	my $golden = decode_json(slurp_file("$folder/golden.json"));
 	my $config = decode_json(slurp_file("$folder/config.json"));
+	my ($task, $refusal) = load_copy($folder, $name);
+	if ($task eq '')
+	{
+		my ($reason) = $refusal =~ /DETAIL: +(.*)/;
+	  SKIP:
+		{
+			skip "$name: " . ($reason // $refusal), 1 if is_to_come($folder, $refusal);
+			fail("$name is refused: $refusal");
+		}
+		next;
+	}
+	$loaded++;
 	my $tokens = tokens_of($folder);
 	my $prompt = prompt_of($folder);
-	my $task = load_copy($folder, $name);
 	my ($texts, $worst, $wrong_ids) = (0, 0, '');
 
 	for my $case (@{ $golden->{cases} })
@@ -171,6 +200,6 @@ for my $folder (@folders)
 	cmp_ok($worst, '<=', $tolerance, "$name: numbers") if $check{$task} && $texts;
 	note("$name: largest difference $worst");
 }
-cmp_ok(scalar(@folders), '>', 10, scalar(@folders) . ' folders');
+cmp_ok($loaded, '>', 10, "$loaded models");
 alive($node);
 done_testing();

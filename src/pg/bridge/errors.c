@@ -11,8 +11,8 @@
 
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/errors.h"
+#include "pg/bridge/memorylimit.h"
 #include "pg/bridge/textvalue.h"
-#include "pg/run/modelmemory.h"
 
 static int
 sqlstate_of(DbertStatus code)

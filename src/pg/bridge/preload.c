@@ -1,28 +1,33 @@
 /*
- * preload.c -- the server's shared memory, for a library in
- * shared_preload_libraries.
- *
- * Each part says how much it wants and is started, in every process that
- * attaches, under the lock that PostgreSQL has for this.
+ * preload.c -- see preload.h.
  */
 #include "postgres.h"
 
 #include "miscadmin.h"
 #include "storage/ipc.h"
-#include "storage/lwlock.h"
 #include "storage/shmem.h"
 
 #include "pg/bridge/preload.h"
-#include "pg/run/sharedcache.h"
+
+#define MAX_PARTS 8
+
+typedef struct Part
+{
+	Size		(*size) (void);
+	void		(*start) (void);
+} Part;
+
+static Part parts[MAX_PARTS];
+static int	n_parts = 0;
 
 static shmem_request_hook_type prev_shmem_request;
 static shmem_startup_hook_type prev_shmem_startup;
-static LWLockPadded *locks = NULL;
+static LWLockPadded *locks = NULL;	/* [n_parts] */
 
 LWLock *
-distil_preload_lock(DistilLock lock)
+distil_preload_lock(int part)
 {
-	return &locks[lock].lock;
+	return &locks[part].lock;
 }
 
 static void
@@ -30,9 +35,9 @@ request_memory(void)
 {
 	if (prev_shmem_request != NULL)
 		prev_shmem_request();
-	RequestAddinShmemSpace(
-		add_size(MAXALIGN(distil_stats_shmem_size()), distil_shared_cache_size()));
-	RequestNamedLWLockTranche("distilbert", DISTIL_LOCKS);
+	for (int i = 0; i < n_parts; i++)
+		RequestAddinShmemSpace(MAXALIGN(parts[i].size()));
+	RequestNamedLWLockTranche("distilbert", n_parts);
 }
 
 static void
@@ -42,18 +47,26 @@ start_memory(void)
 		prev_shmem_startup();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	locks = GetNamedLWLockTranche("distilbert");
-	distil_stats_shmem_start();
-	distil_shared_cache_start();
+	for (int i = 0; i < n_parts; i++)
+		parts[i].start();
 	LWLockRelease(AddinShmemInitLock);
 }
 
-void
-distil_preload_init(void)
+static void
+set_hooks(void)
 {
-	if (!process_shared_preload_libraries_in_progress)
-		return;
 	prev_shmem_request = shmem_request_hook;
 	shmem_request_hook = request_memory;
 	prev_shmem_startup = shmem_startup_hook;
 	shmem_startup_hook = start_memory;
+}
+
+int
+distil_preload_add(Size (*size) (void), void (*start) (void))
+{
+	Assert(n_parts < MAX_PARTS);
+	if (n_parts == 0 && process_shared_preload_libraries_in_progress)
+		set_hooks();
+	parts[n_parts] = (Part) {size, start};
+	return n_parts++;
 }

@@ -1,23 +1,25 @@
 /*
- * preload.h -- the server's shared memory, for a library in
+ * preload.h -- shared memory of the server, for a library in
  * shared_preload_libraries.
+ *
+ * A file that wants some registers itself when the library is loaded; it need
+ * not be known here.
  */
 #ifndef DISTILBERT_PG_PRELOAD_H
 #define DISTILBERT_PG_PRELOAD_H
 
 #include "storage/lwlock.h"
 
-typedef enum DistilLock
-{
-	DISTIL_LOCK_STATS,
-	DISTIL_LOCK_CACHE,
-	DISTIL_LOCKS
-} DistilLock;
+/*
+ * size says how many bytes are wanted, when all settings are known.  start is
+ * called in every process that attaches, under PostgreSQL's lock for this
+ * purpose, and finds or makes the memory with ShmemInitStruct.  Neither is
+ * called where the library is not preloaded.  Returns the part's number.  Only
+ * for use by _PG_init.
+ */
+extern int	distil_preload_add(Size (*size) (void), void (*start) (void));
 
-/* Only where the library is preloaded. */
-extern LWLock *distil_preload_lock(DistilLock lock);
-
-/* Called once by _PG_init, after the settings. */
-extern void distil_preload_init(void);
+/* A lock that belongs to the part; there is none before start was called. */
+extern LWLock *distil_preload_lock(int part);
 
 #endif

@@ -11,17 +11,18 @@
 
 #include "access/parallel.h"
 #include "storage/ipc.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/errors.h"
-#include "pg/bridge/guc.h"
 #include "pg/bridge/threads.h"
 
-static DbertThreads *pool = NULL;	/* of distil_guc_threads threads */
+static int	n_threads;			/* distilbert.threads: 1 .. DBERT_MAX_THREADS */
+static DbertThreads *pool = NULL;	/* of so many, or NULL */
 
-void
-distil_threads_end(void)
+static void
+end_threads(void)
 {
 	dbert_threads_free(pool);
 	pool = NULL;
@@ -30,7 +31,7 @@ distil_threads_end(void)
 static void
 end_at_exit(int code, Datum arg)
 {
-	distil_threads_end();
+	end_threads();
 }
 
 DbertThreads *
@@ -40,7 +41,7 @@ distil_threads(void)
 	static DbertAllocator allocator;
 	DbertError	err;
 
-	if (distil_guc_threads == 1 || IsParallelWorker())
+	if (n_threads == 1 || IsParallelWorker())
 		return NULL;
 	if (pool != NULL)
 		return pool;
@@ -50,7 +51,24 @@ distil_threads(void)
 		registered = true;
 	}
 	allocator = distil_allocator(TopMemoryContext);
-	if (dbert_threads_create(distil_guc_threads, &allocator, &pool, &err) != DBERT_OK)
+	if (dbert_threads_create(n_threads, &allocator, &pool, &err) != DBERT_OK)
 		distil_raise(&err, NULL);
 	return pool;
+}
+
+static void
+assign_threads(int newval, void *extra)
+{
+	if (newval != n_threads)
+		end_threads();
+}
+
+void
+distil_threads_init(void)
+{
+	DefineCustomIntVariable("distilbert.threads",
+							"Threads that may share the work of one batch of texts.",
+							"Parallel workers use one each, whatever is set.",
+							&n_threads, 1, 1, DBERT_MAX_THREADS,
+							PGC_USERSET, 0, NULL, assign_threads, NULL);
 }

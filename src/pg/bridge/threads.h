@@ -12,7 +12,7 @@
  */
 extern DbertThreads *distil_threads(void);
 
-/* End the threads; the next distil_threads starts as many as are set then. */
-extern void distil_threads_end(void);
+/* Called once by _PG_init. */
+extern void distil_threads_init(void);
 
 #endif

@@ -56,6 +56,17 @@ distil_task_asks_nothing(FunctionCallInfo fcinfo, const DistilTask *task)
 
 /* ---- the last answer ---- */
 
+/* Kept by the call site; memory is fn_mcxt's. */
+typedef struct Memo
+{
+	text	   *text;			/* NULL: there is none */
+	uint64		model;			/* number of the model that gave it */
+	int			long_text;		/* the settings it was computed under */
+	int			on_error;
+	bool		there;			/* false: the answer is NULL */
+	Datum		answer;
+} Memo;
+
 static bool
 by_value(const DistilTask *task)
 {
@@ -84,19 +95,19 @@ options_are_constant(FmgrInfo *flinfo, const DistilTask *task, int nargs)
 }
 
 /* The call site's memo, if the next row may ask the same. */
-static DistilMemo *
+static Memo *
 memo_of(FunctionCallInfo fcinfo, const DistilTask *task)
 {
 	if (task->pair || !get_fn_expr_arg_stable(fcinfo->flinfo, 0) ||
 		!options_are_constant(fcinfo->flinfo, task, PG_NARGS()))
 		return NULL;
-	return distil_call_memo(fcinfo->flinfo);
+	return distil_call_memory(fcinfo->flinfo, sizeof(Memo));
 }
 
 static bool
-memo_holds(const DistilMemo *memo, const DistilText *t)
+memo_holds(const Memo *memo, const DistilModel *model, const DistilText *t)
 {
-	return memo->text != NULL &&
+	return memo->text != NULL && memo->model == model->number &&
 		memo->long_text == distil_guc_long_text && memo->on_error == distil_guc_on_error &&
 		VARSIZE_ANY_EXHDR(memo->text) == VARSIZE_ANY_EXHDR(t->stored) &&
 		memcmp(VARDATA_ANY(memo->text), VARDATA_ANY(t->stored), VARSIZE_ANY_EXHDR(t->stored)) == 0;
@@ -104,8 +115,8 @@ memo_holds(const DistilMemo *memo, const DistilText *t)
 
 /* The old answer goes only when all of the new one is there. */
 static void
-remember(DistilMemo *memo, MemoryContext context, const DistilTask *task,
-		 const DistilText *t, Datum answer, bool there)
+remember(Memo *memo, MemoryContext context, const DistilTask *task,
+		 const DistilModel *model, const DistilText *t, Datum answer, bool there)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	text *copy = cstring_to_text_with_len(VARDATA_ANY(t->stored), VARSIZE_ANY_EXHDR(t->stored));
@@ -117,6 +128,7 @@ remember(DistilMemo *memo, MemoryContext context, const DistilTask *task,
 	if (!by_value(task) && memo->answer != 0)
 		pfree(DatumGetPointer(memo->answer));
 	memo->text = copy;
+	memo->model = model->number;
 	memo->long_text = distil_guc_long_text;
 	memo->on_error = distil_guc_on_error;
 	memo->there = there;
@@ -142,7 +154,7 @@ evaluate(FunctionCallInfo fcinfo, const DistilTask *task)
 	NullableDatum options[DISTIL_MAX_OPTIONS];
 	DistilModel *model;
 	DistilText	texts[2];
-	DistilMemo *memo;
+	Memo	   *memo;
 	Datum		answer = 0;
 	bool		there;
 
@@ -154,7 +166,7 @@ evaluate(FunctionCallInfo fcinfo, const DistilTask *task)
 		texts[i] = distil_text_get(PG_GETARG_DATUM(i));
 
 	memo = memo_of(fcinfo, task);
-	if (memo != NULL && memo_holds(memo, &texts[0]))
+	if (memo != NULL && memo_holds(memo, model, &texts[0]))
 	{
 		there = memo->there;
 		answer = there ? copy_answer(task, memo->answer) : 0;
@@ -163,7 +175,7 @@ evaluate(FunctionCallInfo fcinfo, const DistilTask *task)
 	{
 		there = run_call(model, task, texts, options, &answer);
 		if (memo != NULL)
-			remember(memo, fcinfo->flinfo->fn_mcxt, task, &texts[0], answer, there);
+			remember(memo, fcinfo->flinfo->fn_mcxt, task, model, &texts[0], answer, there);
 	}
 	for (int i = 0; i < distil_task_texts(task); i++)
 		distil_text_free(&texts[i]);

@@ -6,7 +6,8 @@
  * looked at, too: constants are folded with the snapshot of the command around.
  * Resolving costs an index lookup, so no table of names is kept: a call site
  * (an FmgrInfo) remembers what its name resolved to, together with the value of
- * a counter that every relcache invalidation of the model table raises.
+ * a counter that every relcache invalidation of the model table raises, and
+ * every change of the kernels.
  *
  * Opening maps the pack, building it first where there is none.  Everything is
  * made in a context below the current one and moved to TopMemoryContext when
@@ -27,18 +28,20 @@
 #include "utils/snapmgr.h"
 
 #include "pg/bridge/alloc.h"
+#include "pg/bridge/errors.h"
+#include "pg/bridge/kernels.h"
+#include "pg/bridge/memorylimit.h"
+#include "pg/bridge/threads.h"
+#include "pg/run/modelcache.h"
+#include "pg/run/modelmemory.h"
 #include "pg/store/builtin.h"
 #include "pg/store/catalog.h"
 #include "pg/store/describe.h"
 #include "pg/store/dirsource.h"
-#include "pg/bridge/errors.h"
-#include "pg/bridge/guc.h"
 #include "pg/store/identity.h"
-#include "pg/run/modelmemory.h"
 #include "pg/store/names.h"
 #include "pg/store/packfile.h"
 #include "pg/store/tablesource.h"
-#include "pg/bridge/threads.h"
 
 #define MAX_IDLE_MODELS 4
 
@@ -51,7 +54,7 @@
 /* most recently opened or resolved first */
 static dlist_head models = DLIST_STATIC_INIT(models);
 
-static uint64 generation = 1;	/* of the model table, as far as we heard */
+static uint64 table_changes = 1;	/* of the model table, as far as we heard */
 static uint64 evicted_generation = 1;	/* the generation of the last full eviction */
 static Oid	model_table = InvalidOid;	/* when a name was last resolved */
 
@@ -72,9 +75,15 @@ typedef struct CallSite
 	DistilModel *model;			/* pinned, or NULL */
 	char	   *name;
 	uint64		generation;
-	DistilMemo	memo;
+	void	   *memory;			/* the caller's, or NULL */
 	MemoryContextCallback callback;
 } CallSite;
+
+static uint64
+generation(void)
+{
+	return table_changes + distil_kernels_changes();
+}
 
 
 /* ---- resolving ---- */
@@ -235,12 +244,14 @@ open_model(const Resolved *r)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "distilbert model",
 												  ALLOCSET_DEFAULT_SIZES);
 	DistilModel *model = MemoryContextAllocZero(context, sizeof(DistilModel));
+	static uint64 number = 0;
 	instr_time	start;
 
 	INSTR_TIME_SET_CURRENT(start);
 	model->context = context;
 	model->allocator = distil_model_allocator(context);
 	model->name = MemoryContextStrdup(context, r->name);
+	model->number = ++number;
 	memcpy(model->sha256, r->key, DISTIL_SHA256_BYTES);
 	MemoryContextSetIdentifier(context, model->name);
 	open_pack(model, r);
@@ -248,6 +259,7 @@ open_model(const Resolved *r)
 	distil_usage_count(model->usage, &(DistilUsage) {.load_ms = distil_ms_since(start)});
 
 	MemoryContextSetParent(context, TopMemoryContext);
+	distil_model_memory_count(context);
 	dlist_push_head(&models, &model->node);
 	return model;
 }
@@ -292,9 +304,9 @@ evict(int keep)
 static void
 evict_stale(void)
 {
-	if (evicted_generation != generation)
+	if (evicted_generation != generation())
 		evict(0);
-	evicted_generation = generation;
+	evicted_generation = generation();
 }
 
 static DistilModel *
@@ -379,7 +391,7 @@ call_site(FmgrInfo *flinfo)
 static void
 resolve_call_site(CallSite *site, FmgrInfo *flinfo, const char *name)
 {
-	uint64		now = generation;
+	uint64		now = generation();
 	char	   *copy = MemoryContextStrdup(flinfo->fn_mcxt, name);
 	DistilModel *model = lookup(name);
 
@@ -388,11 +400,6 @@ resolve_call_site(CallSite *site, FmgrInfo *flinfo, const char *name)
 		site->model->pins--;
 	if (site->name != NULL)
 		pfree(site->name);
-	if (site->model != model && site->memo.text != NULL)
-	{
-		pfree(site->memo.text);
-		site->memo.text = NULL;
-	}
 	site->model = model;
 	site->name = copy;
 	site->generation = now;
@@ -404,16 +411,20 @@ distil_model_for_call(FmgrInfo *flinfo, const char *name)
 {
 	CallSite   *site = call_site(flinfo);
 
-	if (site->model == NULL || site->generation != generation ||
+	if (site->model == NULL || site->generation != generation() ||
 		strcmp(site->name, name) != 0)
 		resolve_call_site(site, flinfo, name);
 	return site->model;
 }
 
-DistilMemo *
-distil_call_memo(FmgrInfo *flinfo)
+void *
+distil_call_memory(FmgrInfo *flinfo, Size size)
 {
-	return &((CallSite *) flinfo->fn_extra)->memo;
+	CallSite   *site = flinfo->fn_extra;
+
+	if (site->memory == NULL)
+		site->memory = MemoryContextAllocZero(flinfo->fn_mcxt, size);
+	return site->memory;
 }
 
 static DbertBatch *
@@ -427,18 +438,8 @@ ensure_batch(DistilModel *model, int want, DbertBatch **batch)
 		*batch = NULL;
 		distil_raise(&err, psprintf("could not use model \"%s\"", model->name));
 	}
+	dbert_batch_set_owner(*batch, model);
 	return *batch;
-}
-
-Size
-distil_models_allocated(void)
-{
-	Size		sum = 0;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &models) sum +=
-		MemoryContextMemAllocated(dlist_container(DistilModel, node, iter.cur)->context, true);
-	return sum;
 }
 
 /* Whoever asks for a batch is done with all others. */
@@ -447,8 +448,7 @@ make_room(void)
 {
 	dlist_iter	iter;
 
-	if (distil_guc_max_memory == 0 ||
-		distil_models_allocated() / 1024 < (Size) distil_guc_max_memory / 2)
+	if (distil_memory_limit() == 0 || distil_models_allocated() < distil_memory_limit() / 2)
 		return;
 	dlist_foreach(iter, &models)
 		free_batches(dlist_container(DistilModel, node, iter.cur));
@@ -477,20 +477,7 @@ distil_model_recalled(DistilModel *model, int want)
 DistilModel *
 distil_batch_model(const DbertBatch *batch)
 {
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &models)
-	{
-		DistilModel *model = dlist_container(DistilModel, node, iter.cur);
-
-		for (int i = 0; i < lengthof(model->batches); i++)
-		{
-			if (model->batches[i] == batch)
-				return model;
-		}
-	}
-	elog(ERROR, "batch belongs to no model");
-	return NULL;				/* keep compiler quiet */
+	return dbert_batch_owner(batch);
 }
 
 /* relid InvalidOid: everything may have changed. */
@@ -498,13 +485,7 @@ static void
 model_table_changed(Datum arg, Oid relid)
 {
 	if (relid == model_table || !OidIsValid(relid) || !OidIsValid(model_table))
-		generation++;
-}
-
-void
-distil_models_reopen(void)
-{
-	generation++;
+		table_changes++;
 }
 
 /*

@@ -13,28 +13,8 @@
 #define DISTILBERT_PG_MODELCACHE_H
 
 #include "fmgr.h"
-#include "lib/ilist.h"
 
-#include "dbert.h"
-#include "pg/stats/usage.h"
-
-#define DISTIL_SHA256_BYTES 32
-
-typedef struct DistilModel
-{
-	uint8		sha256[DISTIL_SHA256_BYTES];	/* key: names the pack; of an installed
-												 * model it is builtin.h's, not the content's */
-	char	   *name;			/* under which it was opened, for messages */
-	DbertModel *core;
-	DistilUsage *usage;			/* what it was used for, in this process */
-	/* private to modelcache.c from here */
-	dlist_node	node;
-	int			pins;
-	MemoryContext context;
-	DbertAllocator allocator;	/* fills context */
-	DbertBatch *batches[DBERT_WANT_END];		/* by DBERT_WANT_ bits, made when first wanted */
-	DbertBatch *recalled[DBERT_WANT_END];
-} DistilModel;
+#include "pg/run/openmodel.h"
 
 /*
  * The model of this name, for a function call: remembered in flinfo->fn_extra,
@@ -45,21 +25,10 @@ typedef struct DistilModel
 extern DistilModel *distil_model_for_call(FmgrInfo *flinfo, const char *name);
 
 /*
- * The last answer of a call site whose text is a constant or a parameter, so
- * that a statement computes it once.  Memory is fn_mcxt's.
+ * Memory that the call site keeps for its caller, after distil_model_for_call:
+ * zeros at first, of the same size each time.
  */
-typedef struct DistilMemo
-{
-	text	   *text;			/* NULL: there is none */
-	int			long_text;		/* the settings it was computed under */
-	int			on_error;
-	bool		there;			/* false: the answer is NULL */
-	Datum		answer;
-} DistilMemo;
-
-/* The call site's memo, empty if the model is another one; after
- * distil_model_for_call. */
-extern DistilMemo *distil_call_memo(FmgrInfo *flinfo);
+extern void *distil_call_memory(FmgrInfo *flinfo, Size size);
 
 /*
  * An empty batch of this model computing want, shared by the whole backend:
@@ -67,19 +36,11 @@ extern DistilMemo *distil_call_memo(FmgrInfo *flinfo);
  */
 extern DbertBatch *distil_model_batch(DistilModel *model, int want);
 
-/* Bytes of this process that open models have, what is mapped excepted. */
-extern Size distil_models_allocated(void);
-
 /* A batch for dbert_batch_recall alone; to be used as quickly. */
 extern DbertBatch *distil_model_recalled(DistilModel *model, int want);
 
-/* The model that a batch of distil_model_batch is of. */
+/* The model that such a batch is of. */
 extern DistilModel *distil_batch_model(const DbertBatch *batch);
-
-/*
- * Open the models anew when they are used next; those in use stay as they are.
- */
-extern void distil_models_reopen(void);
 
 /* Called once by _PG_init. */
 extern void distil_modelcache_init(void);

@@ -1,46 +1,72 @@
 /*
- * modelmemory.c -- what models may take of a process's own memory.
+ * modelmemory.c -- what open models may take of a process's own memory.
  *
- * Memory beyond distilbert.max_memory is refused before it is allocated.  The
- * core then fails with E_NOMEM and is as it was; how much was refused is kept
- * for the message.  To come less far, batches are made smaller: those that run
- * many texts ask how many tokens they may have.
+ * Memory beyond distilbert.max_memory is refused before it is allocated; the
+ * core then fails with E_NOMEM and is as it was.  To stay below the limit,
+ * callers ask how many tokens a batch may have.
  */
 #include "postgres.h"
 
+#include "lib/ilist.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 
 #include "pg/bridge/alloc.h"
-#include "pg/bridge/guc.h"
-#include "pg/run/modelmemory.h"
+#include "pg/bridge/memorylimit.h"
 #include "pg/bridge/threads.h"
+#include "pg/run/modelmemory.h"
 
-/* What was refused last, and what there was then; 0: nothing. */
-static Size refused = 0;
-static Size allocated = 0;
-
-static Size
-limit(void)
+/* A context that is counted; lives in it. */
+typedef struct Counted
 {
-	return (Size) distil_guc_max_memory * 1024;
+	dlist_node	node;
+	MemoryContext context;
+	MemoryContextCallback callback;
+} Counted;
+
+int			distil_guc_batch_tokens;
+
+static dlist_head counted = DLIST_STATIC_INIT(counted);
+
+/* ---- counting ---- */
+
+static void
+forget(void *arg)
+{
+	dlist_delete(&((Counted *) arg)->node);
 }
 
+void
+distil_model_memory_count(MemoryContext context)
+{
+	Counted    *c = MemoryContextAlloc(context, sizeof(Counted));
+
+	c->context = context;
+	c->callback.func = forget;
+	c->callback.arg = c;
+	MemoryContextRegisterResetCallback(context, &c->callback);
+	dlist_push_head(&counted, &c->node);
+}
+
+Size
+distil_models_allocated(void)
+{
+	Size		sum = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &counted)
+		sum += MemoryContextMemAllocated(dlist_container(Counted, node, iter.cur)->context, true);
+	return sum;
+}
+
+/* To add it up costs time, and is needed only where there is a limit. */
 static void *
 limited_alloc(void *ctx, size_t size)
 {
 	DbertAllocator unlimited = distil_allocator(ctx);
+	Size		taken = distil_memory_limit() > 0 ? distil_models_allocated() : 0;
 
-	refused = 0;
-	if (limit() > 0)
-	{
-		allocated = distil_models_allocated();
-		if (size > limit() || allocated > limit() - size)
-		{
-			refused = size;
-			return NULL;
-		}
-	}
-	return dbert_alloc(&unlimited, size);
+	return distil_memory_allows(taken, size) ? dbert_alloc(&unlimited, size) : NULL;
 }
 
 DbertAllocator
@@ -52,23 +78,7 @@ distil_model_allocator(MemoryContext context)
 	return allocator;
 }
 
-void
-distil_raise_memory_limit(void)
-{
-	Size		size = refused;
-
-	refused = 0;
-	if (size == 0)
-		return;
-	ereport(ERROR,
-		(errcode(ERRCODE_OUT_OF_MEMORY),
-		 errmsg("models need more memory than \"distilbert.max_memory\" allows"),
-		 errdetail("They have %zu kB and need %zu kB more; the setting is %d kB.",
-				   allocated / 1024,
-				   (size + 1023) / 1024,
-				   distil_guc_max_memory),
-		 errhint("Raise the setting, or lower \"distilbert.threads\". Short texts need less.")));
-}
+/* ---- the size of batches ---- */
 
 /* Would a batch fit that was full and then got a text as long as there is? */
 static bool
@@ -85,12 +95,22 @@ size_t
 distil_batch_tokens(const DistilModel *model, int want)
 {
 	size_t		tokens = distil_guc_batch_tokens;
+	Size		limit = distil_memory_limit();
 	Size		taken;
 
-	if (limit() == 0)
+	if (limit == 0)
 		return tokens;
 	taken = distil_models_allocated();
-	while (tokens > 1 && !fits(model, want, tokens, taken < limit() ? limit() - taken : 0))
+	while (tokens > 1 && !fits(model, want, tokens, taken < limit ? limit - taken : 0))
 		tokens /= 2;
 	return tokens;
+}
+
+void
+distil_modelmemory_init(void)
+{
+	DefineCustomIntVariable("distilbert.batch_tokens",
+							"Number of tokens that go through a model at a time.",
+							NULL, &distil_guc_batch_tokens, 4096, 1, 1024 * 1024,
+							PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 }

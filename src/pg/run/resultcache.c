@@ -15,20 +15,20 @@
  */
 #include "postgres.h"
 
-#include "common/cryptohash.h"
+#include <limits.h>
+
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 
 #include "pg/bridge/errors.h"
-#include "pg/bridge/guc.h"
 #include "pg/run/sharedcache.h"
 
 #define BLOCK_BYTES (64 * 1024)
 #define BYTES_PER_BUCKET 256
 #define MAX_BUCKETS (1024 * 1024 - 1)
-#define HASH_PIECE_BYTES (1024 * 1024)
 
 typedef struct CacheEntry
 {
@@ -39,6 +39,8 @@ typedef struct CacheEntry
 	int			n;
 	float		values[FLEXIBLE_ARRAY_MEMBER];
 } CacheEntry;
+
+static int	cache_size;			/* kB; 0: nothing is kept */
 
 static MemoryContext context = NULL;	/* NULL: nothing is kept */
 static CacheEntry **buckets;
@@ -64,7 +66,7 @@ part_floats(const DistilModel *model, int part)
 bool
 distil_cache_holds(const DistilModel *model, int want)
 {
-	if (distil_guc_cache_size == 0 && !distil_shared_cache_exists())
+	if (cache_size == 0 && !distil_shared_cache_exists())
 		return false;
 	for (int part = DBERT_WANT_LOGITS; part <= DBERT_WANT_HIDDEN; part <<= 1)
 	{
@@ -75,19 +77,6 @@ distil_cache_holds(const DistilModel *model, int want)
 }
 
 /* ---- keys ---- */
-
-/* In pieces, for texts may be long. */
-static void
-hash(pg_cryptohash_ctx *ctx, const void *data, size_t len)
-{
-	for (size_t at = 0; at < len; at += HASH_PIECE_BYTES)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (pg_cryptohash_update(ctx, (const uint8 *) data + at, Min(len - at, HASH_PIECE_BYTES)) <
-			0)
-			elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(ctx));
-	}
-}
 
 /* All that results depend on beside the text; no padding between the fields. */
 typedef struct KeyHead
@@ -122,18 +111,14 @@ distil_cache_key(const DistilModel *model, int want, const DistilText *texts, bo
 	const char *prompt = dbert_prompt(model->core, want);
 	KeyHead		head = key_head(model, prompt, texts, pair);
 	DistilResultKey key;
-	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
+	DistilSha256 *sha = distil_sha256_begin();
 
-	if (pg_cryptohash_init(ctx) < 0)
-		elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(ctx));
-	hash(ctx, &head, sizeof(head));
-	hash(ctx, prompt, head.prompt_len);
-	hash(ctx, texts[0].data, texts[0].len);
+	distil_sha256_add(sha, &head, sizeof(head));
+	distil_sha256_add(sha, prompt, head.prompt_len);
+	distil_sha256_add(sha, texts[0].data, texts[0].len);
 	if (pair)
-		hash(ctx, texts[1].data, texts[1].len);
-	if (pg_cryptohash_final(ctx, key.sha256, sizeof(key.sha256)) < 0)
-		elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(ctx));
-	pg_cryptohash_free(ctx);
+		distil_sha256_add(sha, texts[1].data, texts[1].len);
+	distil_sha256_end(sha, key.sha256);
 	return key;
 }
 
@@ -142,7 +127,7 @@ distil_cache_key(const DistilModel *model, int want, const DistilText *texts, bo
 static Size
 size_limit(void)
 {
-	return (Size) distil_guc_cache_size * 1024;
+	return (Size) cache_size * 1024;
 }
 
 static void
@@ -254,7 +239,7 @@ keep(const DistilResultKey *key, int part, const float *values, int n)
 static void
 keep_part(const DistilResultKey *key, int part, const float *values, int n)
 {
-	if (distil_guc_cache_size > 0)
+	if (cache_size > 0)
 		keep(key, part, values, n);
 	if (distil_shared_cache_exists())
 		distil_shared_cache_keep(key, part, values, n);
@@ -269,7 +254,7 @@ find_part(const DistilResultKey *key, int part, float *values, int n)
 		memcpy(values, e->values, n * sizeof(float));
 	else if (!distil_shared_cache_exists() || !distil_shared_cache_find(key, part, values, n))
 		return false;
-	else if (distil_guc_cache_size > 0)
+	else if (cache_size > 0)
 		keep(key, part, values, n);
 	return true;
 }
@@ -308,10 +293,22 @@ distil_cache_keep(const DistilModel *model, int want, const DistilResultKey *key
 				  part_floats(model, DBERT_WANT_EMBEDDING));
 }
 
-/* Buckets are as many as befit the size. */
-void
-distil_cache_resize(int kilobytes)
+/* ---- the setting ---- */
+
+/* There are as many buckets as befit the size. */
+static void
+assign_cache_size(int newval, void *extra)
 {
-	if (kilobytes != distil_guc_cache_size)
+	if (newval != cache_size)
 		forget_all();
+}
+
+void
+distil_resultcache_init(void)
+{
+	DefineCustomIntVariable("distilbert.cache_size",
+							"Memory for results of texts that a session computed before.",
+							"Hashes and numbers are kept, no texts; 0: nothing is.",
+							&cache_size, 4096, 0, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_KB, NULL, assign_cache_size, NULL);
 }

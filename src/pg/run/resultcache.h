@@ -38,7 +38,7 @@ extern DbertBatch *distil_cache_find(DistilModel *model, int want, const DistilR
 extern void distil_cache_keep(const DistilModel *model, int want, const DistilResultKey *key,
 							  const DbertBatch *batch, int i);
 
-/* The setting has another value: forget what is too much. */
-extern void distil_cache_resize(int kilobytes);
+/* Called once by _PG_init. */
+extern void distil_resultcache_init(void);
 
 #endif

@@ -11,7 +11,6 @@
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/compat.h"
 #include "pg/bridge/errors.h"
-#include "pg/bridge/guc.h"
 #include "pg/run/defaultmodel.h"
 #include "pg/run/resultcache.h"
 #include "pg/run/runtext.h"

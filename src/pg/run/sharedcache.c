@@ -15,12 +15,14 @@
  */
 #include "postgres.h"
 
+#include <limits.h>
+
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
+#include "utils/guc.h"
 
-#include "pg/bridge/guc.h"
 #include "pg/bridge/preload.h"
 #include "pg/run/sharedcache.h"
 
@@ -48,13 +50,15 @@ typedef struct SharedCache
 	Bucket		buckets[FLEXIBLE_ARRAY_MEMBER];
 } SharedCache;
 
+static int	size_kilobytes;		/* distilbert.shared_cache_size; 0: none */
+static int	part_number;		/* of preload.h */
 static SharedCache *cache = NULL;
 static char *ring;
 
 static uint64
 ring_bytes(void)
 {
-	return MAXALIGN((uint64) distil_guc_shared_cache_size * 1024);
+	return MAXALIGN((uint64) size_kilobytes * 1024);
 }
 
 static uint64
@@ -70,20 +74,20 @@ index_bytes(void)
 		add_size(offsetof(SharedCache, buckets), mul_size(n_buckets(), sizeof(Bucket))));
 }
 
-Size
-distil_shared_cache_size(void)
+static Size
+wanted_bytes(void)
 {
-	return distil_guc_shared_cache_size == 0 ? 0 : add_size(index_bytes(), ring_bytes());
+	return size_kilobytes == 0 ? 0 : add_size(index_bytes(), ring_bytes());
 }
 
-void
-distil_shared_cache_start(void)
+static void
+start_cache(void)
 {
 	bool		found;
 
-	if (distil_guc_shared_cache_size == 0)
+	if (size_kilobytes == 0)
 		return;
-	cache = ShmemInitStruct("distilbert results", distil_shared_cache_size(), &found);
+	cache = ShmemInitStruct("distilbert results", wanted_bytes(), &found);
 	ring = (char *) cache + index_bytes();
 	if (found)
 		return;
@@ -140,12 +144,12 @@ distil_shared_cache_find(const DistilResultKey *key, int part, float *values, in
 	RingEntry  *entry;
 	bool		found;
 
-	LWLockAcquire(distil_preload_lock(DISTIL_LOCK_CACHE), LW_SHARED);
+	LWLockAcquire(distil_preload_lock(part_number), LW_SHARED);
 	entry = find(key, part);
 	found = entry != NULL && entry->n == n;
 	if (found)
 		memcpy(values, entry->values, n * sizeof(float));
-	LWLockRelease(distil_preload_lock(DISTIL_LOCK_CACHE));
+	LWLockRelease(distil_preload_lock(part_number));
 	return found;
 }
 
@@ -189,8 +193,22 @@ distil_shared_cache_keep(const DistilResultKey *key, int part, const float *valu
 	/* one text shall not sweep out all others */
 	if (n * sizeof(float) > cache->ring_bytes / 8)
 		return;
-	LWLockAcquire(distil_preload_lock(DISTIL_LOCK_CACHE), LW_EXCLUSIVE);
+	LWLockAcquire(distil_preload_lock(part_number), LW_EXCLUSIVE);
 	if (find(key, part) == NULL)
 		append(key, part, values, n);
-	LWLockRelease(distil_preload_lock(DISTIL_LOCK_CACHE));
+	LWLockRelease(distil_preload_lock(part_number));
+}
+
+/* Shared memory is had when the server starts, or never. */
+void
+distil_sharedcache_init(void)
+{
+	part_number = distil_preload_add(wanted_bytes, start_cache);
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	DefineCustomIntVariable("distilbert.shared_cache_size",
+							"Memory for results that all sessions of a role share.",
+							"0: each session keeps its own alone.",
+							&size_kilobytes, 0, 0, MAX_KILOBYTES,
+							PGC_POSTMASTER, GUC_UNIT_KB, NULL, NULL, NULL);
 }

@@ -17,8 +17,7 @@ extern bool distil_shared_cache_find(const DistilResultKey *key, int part, float
 extern void distil_shared_cache_keep(const DistilResultKey *key, int part, const float *values,
 									 int n);
 
-/* The part of the server's shared memory (preload.c). */
-extern Size distil_shared_cache_size(void);
-extern void distil_shared_cache_start(void);
+/* Called once by _PG_init. */
+extern void distil_sharedcache_init(void);
 
 #endif

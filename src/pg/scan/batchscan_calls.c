@@ -30,7 +30,7 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
-#include "pg/scan/batchscan.h"
+#include "pg/scan/batchscan_calls.h"
 
 typedef struct KnownFunction
 {

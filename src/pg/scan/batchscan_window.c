@@ -22,7 +22,7 @@
 #include "utils/builtins.h"
 
 #include "pg/bridge/alloc.h"
-#include "pg/scan/batchstate.h"
+#include "pg/scan/batchscan_window.h"
 #include "pg/bridge/compat.h"
 #include "pg/bridge/errors.h"
 #include "pg/run/defaultmodel.h"

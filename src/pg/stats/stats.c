@@ -25,8 +25,9 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
-#include "pg/run/modelcache.h"
 #include "pg/bridge/preload.h"
+#include "pg/bridge/sha256.h"
+#include "pg/stats/usage.h"
 
 #define SHARED_MODELS 256
 
@@ -59,6 +60,7 @@ DistilUsage distil_usage_total;
 
 static HTAB *own = NULL;
 static SharedStats *shared = NULL;	/* NULL: not preloaded */
+static int	shared_part;		/* of preload.h */
 
 PG_FUNCTION_INFO_V1(distil_stats);
 PG_FUNCTION_INFO_V1(distil_stats_reset);
@@ -133,14 +135,14 @@ distil_usage_of(const uint8 *sha256, const char *name)
 
 /* ---- shared memory ---- */
 
-Size
-distil_stats_shmem_size(void)
+static Size
+shared_size(void)
 {
 	return sizeof(SharedStats);
 }
 
-void
-distil_stats_shmem_start(void)
+static void
+start_shared(void)
 {
 	bool		found;
 
@@ -193,12 +195,12 @@ report_model(OwnStats *o)
 	DistilUsage news = distil_usage_since(&o->usage, &o->reported);
 	SharedModel *m;
 
-	LWLockAcquire(distil_preload_lock(DISTIL_LOCK_STATS), LW_EXCLUSIVE);
+	LWLockAcquire(distil_preload_lock(shared_part), LW_EXCLUSIVE);
 	m = shared_model(o);
 	memcpy(m->name, o->name, NAMEDATALEN);
 	m->used = ++shared->reports;
 	distil_usage_add(&m->usage, &news);
-	LWLockRelease(distil_preload_lock(DISTIL_LOCK_STATS));
+	LWLockRelease(distil_preload_lock(shared_part));
 	o->reported = o->usage;
 }
 
@@ -239,6 +241,7 @@ void
 distil_stats_init(void)
 {
 	RegisterXactCallback(at_xact_end, NULL);
+	shared_part = distil_preload_add(shared_size, start_shared);
 }
 
 /* ---- the view ---- */
@@ -255,10 +258,9 @@ put_row(ReturnSetInfo *rsinfo, const char *name, const uint8 *sha256, const Dist
 {
 	Datum		values[14];
 	bool		nulls[14] = {false};
-	char		hex[2 * DISTIL_SHA256_BYTES];
+	char		hex[DISTIL_SHA256_HEX];
 	int			n = 0;
 
-	hex_encode((const char *) sha256, DISTIL_SHA256_BYTES, hex);
 	values[n++] = CStringGetTextDatum(name);
 	values[n++] = Int64GetDatum(u->calls);
 	values[n++] = Int64GetDatum(u->rows);
@@ -272,7 +274,7 @@ put_row(ReturnSetInfo *rsinfo, const char *name, const uint8 *sha256, const Dist
 	values[n++] = ms_datum(u->encoder_ms);
 	values[n++] = ms_datum(u->load_ms);
 	values[n++] = CStringGetTextDatum(shared != NULL ? "server" : "backend");
-	values[n++] = PointerGetDatum(cstring_to_text_with_len(hex, sizeof(hex)));
+	values[n++] = CStringGetTextDatum(distil_sha256_hex(sha256, hex));
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
@@ -301,9 +303,9 @@ put_shared(ReturnSetInfo *rsinfo)
 	SharedStats *copy = palloc(sizeof(SharedStats));
 
 	report();
-	LWLockAcquire(distil_preload_lock(DISTIL_LOCK_STATS), LW_SHARED);
+	LWLockAcquire(distil_preload_lock(shared_part), LW_SHARED);
 	memcpy(copy, shared, sizeof(SharedStats));
-	LWLockRelease(distil_preload_lock(DISTIL_LOCK_STATS));
+	LWLockRelease(distil_preload_lock(shared_part));
 	for (int i = 0; i < copy->n; i++)
 	{
 		SharedModel *m = &copy->models[i];
@@ -333,14 +335,14 @@ reset_shared(void)
 {
 	int			kept = 0;
 
-	LWLockAcquire(distil_preload_lock(DISTIL_LOCK_STATS), LW_EXCLUSIVE);
+	LWLockAcquire(distil_preload_lock(shared_part), LW_EXCLUSIVE);
 	for (int i = 0; i < shared->n; i++)
 	{
 		if (shared->models[i].database != MyDatabaseId)
 			shared->models[kept++] = shared->models[i];
 	}
 	shared->n = kept;
-	LWLockRelease(distil_preload_lock(DISTIL_LOCK_STATS));
+	LWLockRelease(distil_preload_lock(shared_part));
 }
 
 Datum

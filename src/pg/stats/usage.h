@@ -53,8 +53,4 @@ distil_ms_since(instr_time start)
 /* Called once by _PG_init. */
 extern void distil_stats_init(void);
 
-/* The part of the server's shared memory that counts for all (preload.c). */
-extern Size distil_stats_shmem_size(void);
-extern void distil_stats_shmem_start(void);
-
 #endif

@@ -11,10 +11,10 @@
 
 #include <sys/stat.h>
 
-#include "common/cryptohash.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 
+#include "pg/bridge/sha256.h"
 #include "pg/store/builtin.h"
 #include "pg/store/names.h"
 
@@ -111,20 +111,11 @@ void
 distil_builtin_key(const char *path, uint8 *key)
 {
 	List	   *lines = list_files(path, 1, NIL);
-	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
+	DistilSha256 *sha = distil_sha256_begin();
 	ListCell   *lc;
 
 	list_sort(lines, compare_strings);
-	if (ctx == NULL || pg_cryptohash_init(ctx) < 0)
-		elog(ERROR, "could not initialize SHA-256");
 	foreach(lc, lines)
-	{
-		const char *line = lfirst(lc);
-
-		if (pg_cryptohash_update(ctx, (const uint8 *) line, strlen(line)) < 0)
-			elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(ctx));
-	}
-	if (pg_cryptohash_final(ctx, key, DISTIL_SHA256_BYTES) < 0)
-		elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(ctx));
-	pg_cryptohash_free(ctx);
+		distil_sha256_add(sha, lfirst(lc), strlen(lfirst(lc)));
+	distil_sha256_end(sha, key);
 }

@@ -8,8 +8,6 @@
 
 #include "nodes/pg_list.h"
 
-#include "pg/run/modelcache.h"
-
 /* The directory of the installed model of this name, palloc'd; NULL: none. */
 extern char *distil_builtin_path(const char *name);
 
@@ -17,8 +15,8 @@ extern char *distil_builtin_path(const char *name);
 extern List *distil_builtin_names(void);
 
 /*
- * A key for the directory's content that costs a few stat calls: a hash of its
- * files' names, sizes and times, not of their bytes.
+ * A key for the directory's content, [DISTIL_SHA256_BYTES], that costs a few
+ * stat calls: a hash of its files' names, sizes and times, not of their bytes.
  */
 extern void distil_builtin_key(const char *path, uint8 *key);
 

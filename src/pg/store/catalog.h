@@ -10,12 +10,13 @@
 #ifndef DISTILBERT_PG_CATALOG_H
 #define DISTILBERT_PG_CATALOG_H
 
+#include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
 #include "utils/timestamp.h"
 
-#include "pg/run/modelcache.h"
+#include "pg/bridge/sha256.h"
 
 /* Longest name of a model, in bytes. */
 #define DISTIL_MAX_NAME 63

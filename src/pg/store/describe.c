@@ -10,6 +10,7 @@
 #include "pg/bridge/alloc.h"
 #include "pg/store/describe.h"
 #include "pg/bridge/errors.h"
+#include "pg/bridge/kernels.h"
 #include "pg/store/identity.h"
 #include "pg/store/modeltask.h"
 #include "pg/store/packfile.h"

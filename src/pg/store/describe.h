@@ -4,6 +4,7 @@
 #ifndef DISTILBERT_PG_DESCRIBE_H
 #define DISTILBERT_PG_DESCRIBE_H
 
+#include "dbert.h"
 #include "pg/store/catalog.h"
 
 /*

@@ -26,9 +26,9 @@
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "utils/acl.h"
+#include "utils/guc.h"
 
 #include "pg/store/dirsource.h"
-#include "pg/bridge/guc.h"
 
 /* To step through a directory takes the right to search it, not to read it. */
 #ifdef O_PATH
@@ -36,6 +36,8 @@
 #else
 #define STEP_FLAGS	(O_RDONLY | O_DIRECTORY)
 #endif
+
+static char *model_path;		/* folder of relative paths, or "" */
 
 typedef struct DirSource
 {
@@ -288,7 +290,7 @@ has_parent_step(const char *path)
 static const char *
 under_model_path(const char *path)
 {
-	if (distil_guc_model_path == NULL || distil_guc_model_path[0] == '\0')
+	if (model_path == NULL || model_path[0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("relative path \"%s\" cannot be resolved because \"distilbert.model_path\" "
@@ -300,7 +302,7 @@ under_model_path(const char *path)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("path \"%s\" must not contain \"..\"", path)));
-	return psprintf("%s/%s", distil_guc_model_path, path);
+	return psprintf("%s/%s", model_path, path);
 }
 
 const DbertSource *
@@ -324,7 +326,7 @@ distil_dirsource_open(const char *path, MemoryContext context)
 						   "pg_read_server_files"),
 				 errhint("Give a path relative to \"distilbert.model_path\".")));
 
-	if (!may_read_any_file() && realpath(distil_guc_model_path, root) == NULL)
+	if (!may_read_any_file() && realpath(model_path, root) == NULL)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not open the folder of \"distilbert.model_path\": %m")));
@@ -335,4 +337,22 @@ const DbertSource *
 distil_dirsource_installed(const char *path, MemoryContext context)
 {
 	return open_source("/", path, path, context);
+}
+
+static bool
+check_model_path(char **newval, void **extra, GucSource source)
+{
+	if (**newval == '\0' || is_absolute_path(*newval))
+		return true;
+	GUC_check_errdetail("The folder must be given as an absolute path.");
+	return false;
+}
+
+void
+distil_dirsource_init(void)
+{
+	DefineCustomStringVariable(
+		"distilbert.model_path", "Folder under which distil_load_model finds relative paths.",
+		"Empty: only absolute paths, which need the rights of pg_read_server_files.",
+		&model_path, "", PGC_SUSET, 0, check_model_path, NULL, NULL);
 }

@@ -21,4 +21,7 @@ extern const DbertSource *distil_dirsource_open(const char *path, MemoryContext 
 /* Same, over an absolute path that the server itself chose. */
 extern const DbertSource *distil_dirsource_installed(const char *path, MemoryContext context);
 
+/* Called once by _PG_init. */
+extern void distil_dirsource_init(void);
+
 #endif

@@ -8,35 +8,24 @@
  */
 #include "postgres.h"
 
-#include "common/cryptohash.h"
-#include "common/sha2.h"
 #include "miscadmin.h"
 
-#include "pg/bridge/alloc.h"
-#include "pg/store/catalog.h"
 #include "pg/bridge/errors.h"
+#include "pg/bridge/sha256.h"
+#include "pg/store/catalog.h"
 #include "pg/store/identity.h"
 
 /* A multiple of DISTIL_CHUNK_BYTES */
 #define PROGRESS_BYTES (16 * 1024 * 1024)
 
-StaticAssertDecl(DISTIL_SHA256_BYTES == PG_SHA256_DIGEST_LENGTH, "length of a SHA-256");
-
 static void
-hash(pg_cryptohash_ctx *ctx, const void *data, size_t len)
-{
-	if (pg_cryptohash_update(ctx, data, len) < 0)
-		elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(ctx));
-}
-
-static void
-hash_size(pg_cryptohash_ctx *ctx, uint64 size)
+add_size_of(DistilSha256 *sha, uint64 size)
 {
 	uint8		le[8];
 
 	for (int i = 0; i < 8; i++)
 		le[i] = (uint8) (size >> (8 * i));
-	hash(ctx, le, sizeof(le));
+	distil_sha256_add(sha, le, sizeof(le));
 }
 
 /*
@@ -54,8 +43,8 @@ tell_progress(const char *file, int64 done, int64 size)
 }
 
 static void
-hash_file(pg_cryptohash_ctx *ctx, const DbertSource *source, const char *file,
-		  void *buffer, DistilChunkSink sink, void *sink_ctx, int64 *bytes)
+add_file(DistilSha256 *sha, const DbertSource *source, const char *file,
+		 void *buffer, DistilChunkSink sink, void *sink_ctx, int64 *bytes)
 {
 	DbertError	err = {0};
 	int64_t		size;
@@ -68,8 +57,8 @@ hash_file(pg_cryptohash_ctx *ctx, const DbertSource *source, const char *file,
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FILE),
 				 errmsg("file \"%s\" of the model has disappeared", file)));
-	hash(ctx, file, strlen(file) + 1);
-	hash_size(ctx, size);
+	distil_sha256_add_string(sha, file);
+	add_size_of(sha, size);
 	do
 	{
 		size_t		len = Min(size - offset, DISTIL_CHUNK_BYTES);
@@ -77,7 +66,7 @@ hash_file(pg_cryptohash_ctx *ctx, const DbertSource *source, const char *file,
 		CHECK_FOR_INTERRUPTS();
 		if (source->read(source->ctx, file, offset, buffer, len, &err) != DBERT_OK)
 			distil_raise(&err, NULL);
-		hash(ctx, buffer, len);
+		distil_sha256_add(sha, buffer, len);
 		if (sink != NULL)
 			sink(sink_ctx, file, seq, buffer, len);
 		offset += len;
@@ -93,19 +82,15 @@ distil_identity(const DbertSource *source, const char *const *files,
 				DistilChunkSink sink, void *sink_ctx,
 				uint8 *sha256, int64 *bytes)
 {
-	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
+	DistilSha256 *sha = distil_sha256_begin();
 	void	   *buffer = palloc(DISTIL_CHUNK_BYTES);
 
 	*bytes = 0;
-	if (ctx == NULL || pg_cryptohash_init(ctx) < 0)
-		elog(ERROR, "could not initialize SHA-256");
 	for (int i = 0; files[i] != NULL; i++)
-		hash_file(ctx, source, files[i], buffer, sink, sink_ctx, bytes);
-	hash(ctx, "", 1);
-	hash(ctx, task, strlen(task) + 1);
-	hash(ctx, precision, strlen(precision) + 1);
-	if (pg_cryptohash_final(ctx, sha256, DISTIL_SHA256_BYTES) < 0)
-		elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(ctx));
-	pg_cryptohash_free(ctx);
+		add_file(sha, source, files[i], buffer, sink, sink_ctx, bytes);
+	distil_sha256_add_string(sha, "");
+	distil_sha256_add_string(sha, task);
+	distil_sha256_add_string(sha, precision);
+	distil_sha256_end(sha, sha256);
 	pfree(buffer);
 }

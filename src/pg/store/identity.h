@@ -5,7 +5,6 @@
 #define DISTILBERT_PG_IDENTITY_H
 
 #include "dbert.h"
-#include "pg/run/modelcache.h"
 
 /*
  * What a model's weights are computed in unless told otherwise; part of its
@@ -22,7 +21,8 @@ typedef void (*DistilChunkSink) (void *ctx, const char *file, int32 seq,
 
 /*
  * Read files (NULL-terminated, sorted) once, from first to last byte: their
- * hash with task and precision to sha256, their size to *bytes, their chunks
+ * hash with task and precision to sha256 [DISTIL_SHA256_BYTES], their size to
+ * *bytes, their chunks
  * to sink, which may be NULL.  Not for calls from within the core: it raises.
  */
 extern void distil_identity(const DbertSource *source, const char *const *files,

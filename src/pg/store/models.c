@@ -39,11 +39,9 @@ enum
 static Datum
 hex_datum(const uint8 *sha256)
 {
-	char		hex[2 * DISTIL_SHA256_BYTES + 1];
+	char		hex[DISTIL_SHA256_HEX];
 
-	for (int i = 0; i < DISTIL_SHA256_BYTES; i++)
-		sprintf(hex + 2 * i, "%02x", sha256[i]);
-	return CStringGetTextDatum(hex);
+	return CStringGetTextDatum(distil_sha256_hex(sha256, hex));
 }
 
 HeapTuple

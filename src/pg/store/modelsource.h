@@ -8,7 +8,7 @@
 #include "utils/snapshot.h"
 
 #include "dbert.h"
-#include "pg/run/modelcache.h"
+#include "pg/bridge/sha256.h"
 
 typedef struct DistilModelSource
 {

@@ -19,7 +19,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "access/xact.h"
 #include "common/file_perm.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
@@ -30,54 +29,23 @@
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/errors.h"
 #include "pg/bridge/filesync.h"
-#include "pg/bridge/guc.h"
+#include "pg/bridge/kernels.h"
+#include "pg/bridge/removefile.h"
 #include "pg/store/packfile.h"
 
 #define PACK_FOLDER "distilbert"
 #define TEMP_SUFFIX ".tmp"
 
-/* A file to be removed when the transaction of this nesting level ends so. */
-typedef struct PendingRemove
-{
-	char	   *path;
-	bool		at_commit;
-	int			level;
-	struct PendingRemove *next;
-} PendingRemove;
-
-/* in TopTransactionContext */
-static PendingRemove *pending = NULL;
-
-const DbertKernels *
-distil_kernels(void)
-{
-	static const DbertKernels *best = NULL;
-	const DbertKernels *forced;
-	DbertError	err = {0};
-
-	if (distil_guc_force_isa[0] != '\0')
-	{
-		if (dbert_kernels_choose(distil_guc_force_isa, &forced, &err) != DBERT_OK)
-			distil_raise(&err, NULL);
-		return forced;
-	}
-	if (best == NULL && dbert_kernels_choose(NULL, &best, &err) != DBERT_OK)
-		distil_raise(&err, NULL);
-	return best;
-}
-
 char *
 distil_pack_path(const uint8 *sha256, const char *precision)
 {
-	char		hex[2 * DISTIL_SHA256_BYTES + 1];
+	char		hex[DISTIL_SHA256_HEX];
 	DbertPrecision core;
 
 	/* A precision that is not known can still be dropped: it has no pack. */
 	(void) dbert_precision_parse(precision, &core);
 
-	for (int i = 0; i < DISTIL_SHA256_BYTES; i++)
-		sprintf(hex + 2 * i, "%02x", sha256[i]);
-	return psprintf("%s/%s-%d-%s.pack", PACK_FOLDER, hex,
+	return psprintf("%s/%s-%d-%s.pack", PACK_FOLDER, distil_sha256_hex(sha256, hex),
 					DBERT_PACK_VERSION, dbert_pack_layout(distil_kernels(), core));
 }
 
@@ -324,64 +292,4 @@ void
 distil_pack_remove_at_end(const uint8 *sha256, const char *precision, bool at_commit)
 {
 	distil_remove_file_at_end(distil_pack_path(sha256, precision), at_commit);
-}
-
-void
-distil_remove_file_at_end(const char *path, bool at_commit)
-{
-	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
-	PendingRemove *entry = palloc(sizeof(PendingRemove));
-
-	entry->path = pstrdup(path);
-	entry->at_commit = at_commit;
-	entry->level = GetCurrentTransactionNestLevel();
-	entry->next = pending;
-	pending = entry;
-	MemoryContextSwitchTo(old);
-}
-
-/* These run where an error cannot be dealt with: unlink reports nothing. */
-static void
-at_xact_end(XactEvent event, void *arg)
-{
-	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
-		return;
-	for (PendingRemove *entry = pending; entry != NULL; entry = entry->next)
-	{
-		if (event == (entry->at_commit ? XACT_EVENT_COMMIT : XACT_EVENT_ABORT))
-			(void) unlink(entry->path);
-	}
-	pending = NULL;
-}
-
-static void
-at_subxact_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
-{
-	int			level = GetCurrentTransactionNestLevel();
-	PendingRemove **link = &pending;
-
-	if (event != SUBXACT_EVENT_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB)
-		return;
-	while (*link != NULL)
-	{
-		PendingRemove *entry = *link;
-
-		if (entry->level >= level && event == SUBXACT_EVENT_ABORT_SUB)
-		{
-			if (!entry->at_commit)
-				(void) unlink(entry->path);
-			*link = entry->next;
-			continue;
-		}
-		if (entry->level >= level)
-			entry->level = level - 1;
-		link = &entry->next;
-	}
-}
-
-void
-distil_packfile_init(void)
-{
-	RegisterXactCallback(at_xact_end, NULL);
-	RegisterSubXactCallback(at_subxact_end, NULL);
 }

@@ -10,7 +10,7 @@
 #define DISTILBERT_PG_PACKFILE_H
 
 #include "dbert.h"
-#include "pg/run/modelcache.h"
+#include "pg/bridge/sha256.h"
 
 typedef struct DistilMapping
 {
@@ -18,12 +18,6 @@ typedef struct DistilMapping
 	size_t		size;
 	MemoryContextCallback callback;
 } DistilMapping;
-
-/*
- * The kernels for models opened from now on: this machine's best, or
- * distilbert.force_isa.
- */
-extern const DbertKernels *distil_kernels(void);
 
 /* The path, relative to the data directory, of a content's pack; palloc'd. */
 extern char *distil_pack_path(const uint8 *sha256, const char *precision);
@@ -60,12 +54,5 @@ extern void distil_pack_remove(const char *path);
  */
 extern void distil_pack_remove_at_end(const uint8 *sha256, const char *precision,
 									  bool at_commit);
-
-/*
- * The same for any file; its path, relative to the data directory, is copied.
- */
-extern void distil_remove_file_at_end(const char *path, bool at_commit);
-
-extern void distil_packfile_init(void);
 
 #endif

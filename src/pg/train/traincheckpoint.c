@@ -22,7 +22,6 @@
 
 #include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
-#include "common/cryptohash.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "port/pg_crc32c.h"
@@ -36,10 +35,11 @@
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/errors.h"
 #include "pg/bridge/filesync.h"
-#include "pg/bridge/guc.h"
-#include "pg/store/packfile.h"
+#include "pg/bridge/removefile.h"
+#include "pg/bridge/sha256.h"
 #include "pg/train/traincheckpoint.h"
 #include "pg/train/trainfolder.h"
+#include "pg/train/trainsettings.h"
 
 #define SUFFIX ".checkpoint"
 #define TEMP_SUFFIX ".tmp"
@@ -99,19 +99,14 @@ crc_of(const void *data, size_t len)
 static void
 set_path(DistilTrainCheckpoint *c)
 {
-	pg_cryptohash_ctx *ctx = pg_cryptohash_create(PG_SHA256);
+	DistilSha256 *sha = distil_sha256_begin();
 	uint8		digest[DISTIL_SHA256_BYTES];
-	char		hex[33] = "";
+	char		hex[DISTIL_SHA256_HEX];
 
-	if (ctx == NULL || pg_cryptohash_init(ctx) < 0 ||
-		pg_cryptohash_update(ctx, (const uint8 *) c->header.model, strlen(c->header.model)) < 0 ||
-		pg_cryptohash_final(ctx, digest, sizeof(digest)) < 0)
-		elog(ERROR, "could not compute SHA-256");
-	pg_cryptohash_free(ctx);
-	for (int i = 0; i < 16; i++)
-		sprintf(hex + 2 * i, "%02x", digest[i]);
-	snprintf(c->path, sizeof(c->path), "%s/%u-%u-%s%s", DISTIL_TRAIN_FOLDER, c->header.database,
-			 c->header.role, hex, SUFFIX);
+	distil_sha256_add(sha, c->header.model, strlen(c->header.model));
+	distil_sha256_end(sha, digest);
+	snprintf(c->path, sizeof(c->path), "%s/%u-%u-%.32s%s", DISTIL_TRAIN_FOLDER, c->header.database,
+			 c->header.role, distil_sha256_hex(digest, hex), SUFFIX);
 }
 
 static void

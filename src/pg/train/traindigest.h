@@ -4,7 +4,7 @@
 #ifndef DISTILBERT_PG_TRAINDIGEST_H
 #define DISTILBERT_PG_TRAINDIGEST_H
 
-#include "pg/run/modelcache.h"
+#include "pg/bridge/sha256.h"
 
 /*
  * Two trainings with the same three give the same model, on the same processor

@@ -7,7 +7,7 @@
 #ifndef DBERT_KERNEL_VEC_AVX2_H
 #define DBERT_KERNEL_VEC_AVX2_H
 
-#include <immintrin.h>
+#include "kernel/x86/vec_sse.h"
 
 #define VL 8
 

@@ -1,5 +1,5 @@
 /*
- * cpu_features.c -- CPUID, and XGETBV for what the system saves and restores.
+ * cpu_x86.c -- CPUID, and XGETBV for what the system saves and restores.
  *
  * The instruction's flag alone is not enough: without the operating system's
  * care (bits of XCR0) the upper halves of the registers would be lost at a
@@ -9,9 +9,9 @@
  * Nothing is remembered: CPUID traps under a hypervisor (tens of
  * microseconds), and a table is chosen once per model.
  */
-#include "kernel/cpu_features.h"
+#include "kernel/x86/cpu_x86.h"
 
-#if defined(__x86_64__)
+#include "kernel/candidates.h"
 
 #include <cpuid.h>
 #include <stdbool.h>
@@ -43,7 +43,7 @@ all_set(uint32_t bits, uint32_t mask)
 }
 
 uint32_t
-dbert_cpu_features(void)
+dbert_machine_features(void)
 {
 	uint32_t	a,
 				b,
@@ -68,13 +68,3 @@ dbert_cpu_features(void)
 		features |= DBERT_CPU_AVX_VNNI;
 	return features;
 }
-
-#else
-
-uint32_t
-dbert_cpu_features(void)
-{
-	return 0;
-}
-
-#endif

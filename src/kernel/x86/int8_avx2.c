@@ -7,14 +7,13 @@
  * tile.  Two instructions do 16 multiply-adds, where fp32 needs two as well,
  * but they go to different units.
  */
-#if defined(__x86_64__)
-
-#include "kernel/ivec_avx2.h"
+#include "kernel/x86/ivec_avx2.h"
 
 #define MR 6
 #define NV 2
 #define GROUP 2
-#define UNSIGNED 0
+#define COUNTED 0
+#define LEAST 0
 
 typedef int16_t Quantum;
 
@@ -37,6 +36,7 @@ dot(IVec acc, IVec row, IVec column)
 }
 
 #include "kernel/int8_template.h"
+#include "kernel/x86/tables_x86.h"
 
 const DbertInt8Kernels dbert_int8_avx2 = {
 	.layout = "i8-n16k2-f32-n16",
@@ -46,10 +46,3 @@ const DbertInt8Kernels dbert_int8_avx2 = {
 	.pack = pack,
 	.linear = linear,
 };
-
-#else
-
-/* an object without symbols is an error to some linkers */
-extern int	dbert_no_int8_avx2;
-
-#endif

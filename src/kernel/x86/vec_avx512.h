@@ -12,7 +12,7 @@
 #ifndef DBERT_KERNEL_VEC_AVX512_H
 #define DBERT_KERNEL_VEC_AVX512_H
 
-#include <immintrin.h>
+#include "kernel/x86/vec_sse.h"
 
 #define VL 16					/* floats of a vector */
 

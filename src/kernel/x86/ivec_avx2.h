@@ -6,7 +6,7 @@
 #ifndef DBERT_KERNEL_IVEC_AVX2_H
 #define DBERT_KERNEL_IVEC_AVX2_H
 
-#include "kernel/vec_avx2.h"
+#include "kernel/x86/vec_avx2.h"
 
 #include <stdint.h>
 

@@ -5,14 +5,13 @@
  * The instruction multiplies four bytes without a sign by four with one and
  * adds all to 32 bits: the numbers of x are counted from the row's lowest.
  */
-#if defined(__x86_64__)
-
-#include "kernel/ivec_avx2.h"
+#include "kernel/x86/ivec_avx2.h"
 
 #define MR 6
 #define NV 2
 #define GROUP 4
-#define UNSIGNED 1
+#define COUNTED 1
+#define LEAST 0
 
 typedef uint8_t Quantum;
 
@@ -35,6 +34,7 @@ dot(IVec acc, IVec row, IVec column)
 }
 
 #include "kernel/int8_template.h"
+#include "kernel/x86/tables_x86.h"
 
 const DbertInt8Kernels dbert_int8_avx2_vnni = {
 	.layout = "i8-n16k4-f32-n16",
@@ -44,10 +44,3 @@ const DbertInt8Kernels dbert_int8_avx2_vnni = {
 	.pack = pack,
 	.linear = linear,
 };
-
-#else
-
-/* an object without symbols is an error to some linkers */
-extern int	dbert_no_int8_avx2_vnni;
-
-#endif

@@ -1,14 +1,14 @@
 /*
- * train.h -- the kernels of training: products of two matrices that both change
- * from step to step, what works on rows, the optimizer.
+ * trainkernels.h -- the kernels of training: products of two matrices that
+ * both change from step to step, what works on rows, the optimizer.
  *
  * A table of kernels has them as its train; train_scalar.c is the definition,
- * against which test/test_train_ops.c holds the others.  A row of
- * any result depends on that row's inputs alone, an element of a product on
- * its row and column, where the table's rows_matter is false.
+ * against which test/test_train_ops.c holds the others.  Unless the table's
+ * rows_matter is true, a row of any result depends on that row's inputs alone,
+ * an element of a product on its row and column.
  */
-#ifndef DBERT_KERNEL_TRAIN_H
-#define DBERT_KERNEL_TRAIN_H
+#ifndef DBERT_KERNEL_TRAINKERNELS_H
+#define DBERT_KERNEL_TRAINKERNELS_H
 
 #include "kernel/kernel.h"
 

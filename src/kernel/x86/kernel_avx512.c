@@ -9,9 +9,7 @@
  * The next panel is fetched into L1 by high tiles, into L2 by those that wait
  * for memory: src/kernel/README.md.
  */
-#if defined(__x86_64__)
-
-#include "kernel/ivec_avx512.h"
+#include "kernel/x86/ivec_avx512.h"
 
 #define MR 12
 #define NV 2
@@ -20,9 +18,9 @@
 
 #include "kernel/attention_template.h"
 #include "kernel/gemm_template.h"
-#include "kernel/int8.h"
 #include "kernel/rowops_template.h"
 #include "kernel/train_template.h"
+#include "kernel/x86/tables_x86.h"
 
 /* The tables differ in their products of 8-bit integers. */
 #define TABLE(table_name, int8_kernels) \
@@ -43,10 +41,3 @@
 
 const DbertKernels dbert_kernels_avx512 = TABLE("avx512", dbert_int8_avx512);
 const DbertKernels dbert_kernels_avx512_vnni = TABLE("avx512-vnni", dbert_int8_avx512_vnni);
-
-#else
-
-/* an object without symbols is an error to some linkers */
-extern int	dbert_no_avx512;
-
-#endif

@@ -4,9 +4,7 @@
  * Twelve of the sixteen registers hold the tile, two a line of the panel, one
  * the broadcast (the shape of BLIS's haswell kernel).
  */
-#if defined(__x86_64__)
-
-#include "kernel/ivec_avx2.h"
+#include "kernel/x86/ivec_avx2.h"
 
 #define MR 6
 #define NV 2
@@ -15,9 +13,9 @@
 
 #include "kernel/attention_template.h"
 #include "kernel/gemm_template.h"
-#include "kernel/int8.h"
 #include "kernel/rowops_template.h"
 #include "kernel/train_template.h"
+#include "kernel/x86/tables_x86.h"
 
 /* The tables differ in their products of 8-bit integers. */
 #define TABLE(table_name, int8_kernels) \
@@ -38,10 +36,3 @@
 
 const DbertKernels dbert_kernels_avx2 = TABLE("avx2", dbert_int8_avx2);
 const DbertKernels dbert_kernels_avx2_vnni = TABLE("avx2-vnni", dbert_int8_avx2_vnni);
-
-#else
-
-/* an object without symbols is an error to some linkers */
-extern int	dbert_no_avx2;
-
-#endif

@@ -6,7 +6,7 @@
 #ifndef DBERT_KERNEL_IVEC_AVX512_H
 #define DBERT_KERNEL_IVEC_AVX512_H
 
-#include "kernel/vec_avx512.h"
+#include "kernel/x86/vec_avx512.h"
 
 #include <stdint.h>
 

@@ -2,14 +2,13 @@
  * int8_avx512.c -- products of 8-bit integers by vpmaddwd on 16 columns, for
  * processors with AVX-512 and no VNNI (Skylake); see int8_avx2.c.
  */
-#if defined(__x86_64__)
-
-#include "kernel/ivec_avx512.h"
+#include "kernel/x86/ivec_avx512.h"
 
 #define MR 12
 #define NV 2
 #define GROUP 2
-#define UNSIGNED 0
+#define COUNTED 0
+#define LEAST 0
 
 typedef int16_t Quantum;
 
@@ -32,6 +31,7 @@ dot(IVec acc, IVec row, IVec column)
 }
 
 #include "kernel/int8_template.h"
+#include "kernel/x86/tables_x86.h"
 
 const DbertInt8Kernels dbert_int8_avx512 = {
 	.layout = "i8-n32k2-f32-n32",
@@ -41,10 +41,3 @@ const DbertInt8Kernels dbert_int8_avx512 = {
 	.pack = pack,
 	.linear = linear,
 };
-
-#else
-
-/* an object without symbols is an error to some linkers */
-extern int	dbert_no_int8_avx512;
-
-#endif

@@ -5,14 +5,13 @@
  * 8 x 32: with more rows gcc no longer finds a register for every sum, and 16
  * independent ones hide the latency as it is.
  */
-#if defined(__x86_64__)
-
-#include "kernel/ivec_avx512.h"
+#include "kernel/x86/ivec_avx512.h"
 
 #define MR 8
 #define NV 2
 #define GROUP 4
-#define UNSIGNED 1
+#define COUNTED 1
+#define LEAST 0
 
 typedef uint8_t Quantum;
 
@@ -35,6 +34,7 @@ dot(IVec acc, IVec row, IVec column)
 }
 
 #include "kernel/int8_template.h"
+#include "kernel/x86/tables_x86.h"
 
 const DbertInt8Kernels dbert_int8_avx512_vnni = {
 	.layout = "i8-n32k4-f32-n32",
@@ -44,10 +44,3 @@ const DbertInt8Kernels dbert_int8_avx512_vnni = {
 	.pack = pack,
 	.linear = linear,
 };
-
-#else
-
-/* an object without symbols is an error to some linkers */
-extern int	dbert_no_int8_avx512_vnni;
-
-#endif

@@ -1,0 +1,1 @@
+# flags.mk -- no file of this folder needs flags of its own.

@@ -1,0 +1,88 @@
+/*
+ * removefile.c -- see removefile.h.
+ *
+ * A list of what is to be removed, each with the nesting level it belongs to:
+ * a subtransaction that commits hands its entries to the one around it, one
+ * that aborts ends them.  A prepared transaction removes nothing: the list is
+ * not kept with it.
+ */
+#include "postgres.h"
+
+#include <unistd.h>
+
+#include "access/xact.h"
+#include "utils/memutils.h"
+
+#include "pg/bridge/removefile.h"
+
+/* A file to be removed when the transaction of this nesting level ends so. */
+typedef struct PendingRemove
+{
+	char	   *path;
+	bool		at_commit;
+	int			level;
+	struct PendingRemove *next;
+} PendingRemove;
+
+/* in TopTransactionContext */
+static PendingRemove *pending = NULL;
+
+void
+distil_remove_file_at_end(const char *path, bool at_commit)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	PendingRemove *entry = palloc(sizeof(PendingRemove));
+
+	entry->path = pstrdup(path);
+	entry->at_commit = at_commit;
+	entry->level = GetCurrentTransactionNestLevel();
+	entry->next = pending;
+	pending = entry;
+	MemoryContextSwitchTo(old);
+}
+
+/* These run where an error cannot be dealt with: unlink reports nothing. */
+static void
+at_xact_end(XactEvent event, void *arg)
+{
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
+		return;
+	for (PendingRemove *entry = pending; entry != NULL; entry = entry->next)
+	{
+		if (event == (entry->at_commit ? XACT_EVENT_COMMIT : XACT_EVENT_ABORT))
+			(void) unlink(entry->path);
+	}
+	pending = NULL;
+}
+
+static void
+at_subxact_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	int			level = GetCurrentTransactionNestLevel();
+	PendingRemove **link = &pending;
+
+	if (event != SUBXACT_EVENT_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	while (*link != NULL)
+	{
+		PendingRemove *entry = *link;
+
+		if (entry->level >= level && event == SUBXACT_EVENT_ABORT_SUB)
+		{
+			if (!entry->at_commit)
+				(void) unlink(entry->path);
+			*link = entry->next;
+			continue;
+		}
+		if (entry->level >= level)
+			entry->level = level - 1;
+		link = &entry->next;
+	}
+}
+
+void
+distil_removefile_init(void)
+{
+	RegisterXactCallback(at_xact_end, NULL);
+	RegisterSubXactCallback(at_subxact_end, NULL);
+}
