@@ -47,6 +47,8 @@ EXPLAIN (COSTS OFF) SELECT lag(distil_sentiment(body)) OVER (ORDER BY id) FROM r
 SET distilbert.enable_batching = off;
 EXPLAIN (COSTS OFF) SELECT id, distil_sentiment(body) FROM review;
 RESET distilbert.enable_batching;
+-- a plan that is left alone keeps what it computes first
+SELECT count(distil_sentiment(body)) FROM (SELECT body FROM review WHERE body IS NOT NULL AND random() < 2 LIMIT (SELECT 3)) AS s;
 
 -- numbers: equal texts once, NULLs not at all
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT distil_sentiment(body), distil_sentiment_label(body) FROM review WHERE cat = 0;

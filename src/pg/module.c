@@ -11,7 +11,6 @@
 #include "utils/guc.h"
 
 #include "pg/bridge/compat.h"
-#include "pg/bridge/guc.h"
 #include "pg/bridge/kernels.h"
 #include "pg/bridge/memorylimit.h"
 #include "pg/bridge/removefile.h"
@@ -25,6 +24,7 @@
 #include "pg/scan/batchscan.h"
 #include "pg/stats/usage.h"
 #include "pg/store/dirsource.h"
+#include "pg/train/trainsettings.h"
 
 DISTIL_MODULE_MAGIC;
 
@@ -50,8 +50,8 @@ _PG_init(void)
 	distil_sharedcache_init();
 
 	/* scan, train */
-	distil_guc_init();
 	distil_scan_init();
+	distil_trainsettings_init();
 
 	/* whatever else begins like this is a mistake */
 	MarkGUCPrefixReserved("distilbert");

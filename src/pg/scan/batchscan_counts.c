@@ -10,6 +10,7 @@
 
 #include "access/parallel.h"
 
+#include "pg/scan/batchscan_counts.h"
 #include "pg/scan/batchstate.h"
 
 static void

@@ -38,10 +38,13 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-#include "pg/scan/batchstate.h"
 #include "pg/bridge/compat.h"
-#include "pg/bridge/guc.h"
 #include "pg/run/modelmemory.h"
+#include "pg/scan/batchscan_counts.h"
+#include "pg/scan/batchscan_exec.h"
+#include "pg/scan/batchscan_explain.h"
+#include "pg/scan/batchscan_runs.h"
+#include "pg/scan/batchscan_window.h"
 
 /* More rows make no better batch. */
 #define MAX_WINDOW_ROWS 8192
@@ -56,12 +59,12 @@ static void end(CustomScanState *css);
 static void rescan(CustomScanState *css);
 
 const CustomScanMethods distil_scan_methods = {
-	.CustomName = "DistilBatch",
+	.CustomName = distil_scan_name,
 	.CreateCustomScanState = create_state
 };
 
 static const CustomExecMethods exec_methods = {
-	.CustomName = "DistilBatch",
+	.CustomName = distil_scan_name,
 	.BeginCustomScan = begin,
 	.ExecCustomScan = next_row,
 	.EndCustomScan = end,
@@ -73,38 +76,6 @@ static const CustomExecMethods exec_methods = {
 	.ShutdownCustomScan = distil_scan_shut_down,
 	.ExplainCustomScan = distil_scan_explain
 };
-
-/* ---- the plan node ---- */
-
-bool
-distil_is_scan(const Plan *plan)
-{
-	return plan != NULL && IsA(plan, CustomScan) &&
-		((const CustomScan *) plan)->methods == &distil_scan_methods;
-}
-
-void
-distil_scan_set_ahead(CustomScan *scan, DistilAhead ahead)
-{
-	scan->custom_private = list_make1(makeInteger(ahead));
-}
-
-DistilAhead
-distil_scan_ahead(const CustomScan *scan)
-{
-	return (DistilAhead) intVal(linitial(scan->custom_private));
-}
-
-List *
-distil_scan_calls(const CustomScan *scan)
-{
-	List	   *calls = NIL;
-
-	for (int i = list_length(outerPlan(scan)->targetlist); i < list_length(scan->custom_scan_tlist);
-		 i++)
-		calls = lappend(calls, castNode(TargetEntry, list_nth(scan->custom_scan_tlist, i))->expr);
-	return calls;
-}
 
 /* ---- beginning and end ---- */
 
@@ -118,8 +89,9 @@ create_state(CustomScan *scan)
 	return (Node *) state;
 }
 
-DistilScanState *
-distil_scan_state(PlanState *ps)
+/* The state as one of ours, or NULL. */
+static DistilScanState *
+scan_state(PlanState *ps)
 {
 	if (ps == NULL || !IsA(ps, CustomScanState) ||
 		((CustomScanState *) ps)->methods != &exec_methods)
@@ -221,7 +193,7 @@ find_scan(PlanState *ps)
 		case T_TidRangeScanState:
 			return (ScanState *) ps;
 		case T_CustomScanState:
-			return distil_scan_state(ps) != NULL && ((ScanState *) ps)->ss_currentRelation != NULL ?
+			return scan_state(ps) != NULL && ((ScanState *) ps)->ss_currentRelation != NULL ?
 				(ScanState *) ps : NULL;
 		default:
 			return NULL;
@@ -349,7 +321,7 @@ static TupleTableSlot *
 fetch(DistilScanState *state)
 {
 	PlanState  *ps = outerPlanState(state);
-	DistilScanState *child = distil_scan_state(ps);
+	DistilScanState *child = scan_state(ps);
 
 	state->started = true;
 	if (child != NULL)
@@ -360,7 +332,7 @@ fetch(DistilScanState *state)
 static bool
 child_paused(DistilScanState *state)
 {
-	DistilScanState *child = distil_scan_state(outerPlanState(state));
+	DistilScanState *child = scan_state(outerPlanState(state));
 
 	return child != NULL && child->paused;
 }
@@ -487,7 +459,7 @@ no_row(DistilScanState *state)
 static void
 give_back_rows(DistilScanState *state)
 {
-	DistilScanState *child = distil_scan_state(outerPlanState(state));
+	DistilScanState *child = scan_state(outerPlanState(state));
 	int			rows = 0;
 
 	if (child != NULL)

@@ -19,9 +19,10 @@
 #include "utils/builtins.h"
 #include "utils/ruleutils.h"
 
-#include "pg/scan/batchstate.h"
 #include "pg/bridge/compat.h"
 #include "pg/run/defaultmodel.h"
+#include "pg/scan/batchscan_explain.h"
+#include "pg/scan/batchstate.h"
 
 static void
 explain_calls(CustomScan *scan, List *ancestors, ExplainState *es)

@@ -2,15 +2,15 @@
  * batchscan_hooks.c -- where PostgreSQL lets us in.
  *
  * planner_hook			rewrites each plan as it is made.
- * ExecutorStart_hook	does it for plans that were made before the library was
- *						loaded: the first statement of a connection that uses
+ * ExecutorStart_hook	rewrites plans that were made before the library was
+ *						loaded.  The first statement of a connection that uses
  *						our functions loads it while it is planned (by their
  *						support function), too late for the planner hook.  Such
  *						a plan may be cached, so a copy is changed.
- * ExecutorRun_hook		knows whether a statement is run to its end.
- * get_relation_info_hook	asks for parallel workers: the size of a table, by
- *						which the planner decides, says little of the work a
- *						model has with it.
+ * get_relation_info_hook	asks for parallel workers: the planner decides by a
+ *						table's size, which says little of a model's work.
+ *
+ * (ExecutorRun_hook is that of batchscan_runs.c.)
  */
 #include "postgres.h"
 
@@ -26,8 +26,12 @@
 #include "utils/rel.h"
 
 #include "pg/scan/batchscan.h"
-#include "pg/bridge/compat.h"
-#include "pg/bridge/guc.h"
+#include "pg/scan/batchscan_calls.h"
+#include "pg/scan/batchscan_exec.h"
+#include "pg/scan/batchscan_node.h"
+#include "pg/scan/batchscan_plan.h"
+#include "pg/scan/batchscan_reads.h"
+#include "pg/scan/batchscan_runs.h"
 
 /*
  * From so many rows on, and spread over so many blocks, a table is worth
@@ -38,7 +42,6 @@
 
 static planner_hook_type prev_planner;
 static ExecutorStart_hook_type prev_executor_start;
-static ExecutorRun_hook_type prev_executor_run;
 static get_relation_info_hook_type prev_get_relation_info;
 
 /* Loaded when the server started: no plan is older. */
@@ -49,9 +52,10 @@ PG_FUNCTION_INFO_V1(distil_support);
 /* ---- rewriting ---- */
 
 /*
- * To be cheap for statements of others: user-defined functions leave their
- * mark among the plan's dependencies.  Conversion from other encodings may
- * fail for a text, so there rows are not read ahead.
+ * Is the plan to be rewritten?  A statement of others costs one test: the plan
+ * of one that calls user-defined functions has dependencies (invalItems).
+ * Databases in other encodings than UTF-8 are left alone, for the conversion of
+ * a text may fail.
  */
 static bool
 is_ours(PlannedStmt *stmt)
@@ -102,57 +106,6 @@ distil_support(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(NULL);
 }
 
-/* ---- running ---- */
-
-/* The executor's runs in progress, innermost first. */
-typedef struct Run
-{
-	EState	   *estate;
-	bool		to_end;
-	struct Run *outer;
-} Run;
-
-static Run *current_run = NULL;
-
-bool
-distil_runs_to_end(EState *estate)
-{
-	for (Run *run = current_run; run != NULL; run = run->outer)
-	{
-		if (run->estate == estate)
-			return run->to_end;
-	}
-	return false;
-}
-
-#if PG_VERSION_NUM >= 180000
-#define ONCE_PARAMETER
-#define ONCE
-#else
-#define ONCE_PARAMETER , bool execute_once
-#define ONCE , execute_once
-#endif
-
-static void
-run_statement(QueryDesc *desc, ScanDirection direction, uint64 count ONCE_PARAMETER)
-{
-	Run			run = {desc->estate, count == 0 && ScanDirectionIsForward(direction), current_run};
-
-	current_run = &run;
-	PG_TRY();
-	{
-		if (prev_executor_run != NULL)
-			prev_executor_run(desc, direction, count ONCE);
-		else
-			standard_ExecutorRun(desc, direction, count ONCE);
-	}
-	PG_FINALLY();
-	{
-		current_run = run.outer;
-	}
-	PG_END_TRY();
-}
-
 /* ---- workers ---- */
 
 /*
@@ -193,14 +146,14 @@ void
 distil_scan_init(void)
 {
 	preloaded = process_shared_preload_libraries_in_progress;
+	distil_scan_define_setting();
+	distil_runs_init();
 	RegisterCustomScanMethods(&distil_scan_methods);
 
 	prev_planner = planner_hook;
 	planner_hook = plan_statement;
 	prev_executor_start = ExecutorStart_hook;
 	ExecutorStart_hook = start_statement;
-	prev_executor_run = ExecutorRun_hook;
-	ExecutorRun_hook = run_statement;
 	prev_get_relation_info = get_relation_info_hook;
 	get_relation_info_hook = want_workers;
 }

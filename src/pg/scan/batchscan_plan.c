@@ -6,7 +6,7 @@
  *
  * 		Sort, Hash, Agg (plain, hashed), ModifyTable	all, before their first row
  * 		Append, Result, joins' outer side, ...			as many as are read of theirs
- * 		Limit, semi-joins' inner side, merge joins, ...	who knows
+ * 		Limit, semi-joins' inner side, merge joins, ...	unknown: perhaps not all
  *
  * and a batch node without conditions under a Limit changes places with it,
  *
@@ -26,7 +26,11 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 
-#include "pg/scan/batchscan.h"
+#include "pg/scan/batchscan_arguments.h"
+#include "pg/scan/batchscan_plan.h"
+#include "pg/scan/batchscan_reads.h"
+#include "pg/scan/batchscan_split.h"
+#include "pg/scan/batchscan_walk.h"
 
 static Plan *rewrite_plan(DistilRewrite *r, Plan *plan, DistilPlace at);
 

@@ -17,12 +17,14 @@
 #include "access/transam.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
-#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "utils/lsyscache.h"
 
-#include "pg/scan/batchscan.h"
+#include "pg/scan/batchscan_calls.h"
+#include "pg/scan/batchscan_node.h"
+#include "pg/scan/batchscan_reads.h"
+#include "pg/scan/batchscan_walk.h"
 
 /* ---- functions, by their names in pg_catalog ---- */
 
@@ -145,191 +147,6 @@ may_raise(Node *node, void *ctx)
 			return true;
 	}
 	return expression_tree_walker(node, may_raise, ctx);
-}
-
-/* ---- plan nodes ---- */
-
-typedef struct Walker
-{
-	PlannedStmt *stmt;
-	DistilPlanVisitor visit;
-	void	   *ctx;
-	Bitmapset  *entered;		/* subplans; a CTE may be used many times */
-} Walker;
-
-static bool walk_plan(Walker *w, Plan *plan);
-
-static bool
-walk_subplan(Walker *w, int plan_id)
-{
-	if (bms_is_member(plan_id, w->entered))
-		return true;
-	w->entered = bms_add_member(w->entered, plan_id);
-	return walk_plan(w, list_nth(w->stmt->subplans, plan_id - 1));
-}
-
-/* True when it stops. */
-static bool
-walk_called_subplans(Node *node, void *ctx)
-{
-	if (node == NULL)
-		return false;
-	if (IsA(node, SubPlan) && !walk_subplan(ctx, ((SubPlan *) node)->plan_id))
-		return true;
-	return expression_tree_walker(node, walk_called_subplans, ctx);
-}
-
-/* All expressions of a node; *known is false if there may be more. */
-static List *
-expressions_of(Plan *plan, bool *known)
-{
-	List	   *exprs = list_make3(plan->targetlist, plan->qual, plan->initPlan);
-
-#define ADD(expr) (exprs = lappend(exprs, (void *) (expr)))
-	*known = true;
-	switch (nodeTag(plan))
-	{
-		case T_Result:
-			ADD(((Result *) plan)->resconstantqual);
-			break;
-		case T_SampleScan:
-			ADD(((SampleScan *) plan)->tablesample->args);
-			*known = false;		/* the method's own code */
-			break;
-		case T_IndexScan:
-			ADD(((IndexScan *) plan)->indexqual);
-			ADD(((IndexScan *) plan)->indexqualorig);
-			ADD(((IndexScan *) plan)->indexorderby);
-			break;
-		case T_IndexOnlyScan:
-			ADD(((IndexOnlyScan *) plan)->indexqual);
-			ADD(((IndexOnlyScan *) plan)->indexorderby);
-			break;
-		case T_BitmapIndexScan:
-			ADD(((BitmapIndexScan *) plan)->indexqual);
-			break;
-		case T_BitmapHeapScan:
-			ADD(((BitmapHeapScan *) plan)->bitmapqualorig);
-			break;
-		case T_TidScan:
-			ADD(((TidScan *) plan)->tidquals);
-			break;
-		case T_TidRangeScan:
-			ADD(((TidRangeScan *) plan)->tidrangequals);
-			break;
-		case T_ValuesScan:
-			ADD(((ValuesScan *) plan)->values_lists);
-			break;
-		case T_FunctionScan:
-			ADD(((FunctionScan *) plan)->functions);
-			break;
-		case T_NestLoop:
-			ADD(((Join *) plan)->joinqual);
-			break;
-		case T_MergeJoin:
-			ADD(((Join *) plan)->joinqual);
-			ADD(((MergeJoin *) plan)->mergeclauses);
-			break;
-		case T_HashJoin:
-			ADD(((Join *) plan)->joinqual);
-			ADD(((HashJoin *) plan)->hashclauses);
-			break;
-		case T_CustomScan:
-			*known = distil_is_scan(plan);
-			ADD(((CustomScan *) plan)->custom_scan_tlist);
-			break;
-		case T_SeqScan:
-		case T_SubqueryScan:
-		case T_CteScan:
-		case T_NamedTuplestoreScan:
-		case T_WorkTableScan:
-		case T_Append:
-		case T_MergeAppend:
-		case T_BitmapAnd:
-		case T_BitmapOr:
-		case T_Agg:
-		case T_Group:
-		case T_Gather:
-		case T_GatherMerge:
-		case T_Hash:
-		case T_IncrementalSort:
-		case T_Limit:
-		case T_Material:
-		case T_RecursiveUnion:
-		case T_SetOp:
-		case T_Sort:
-		case T_Unique:
-		case T_WindowAgg:
-			break;
-		default:
-			*known = false;
-			break;
-	}
-#undef ADD
-	return exprs;
-}
-
-static List *
-children_of(Plan *plan)
-{
-	switch (nodeTag(plan))
-	{
-		case T_Append:
-			return ((Append *) plan)->appendplans;
-		case T_MergeAppend:
-			return ((MergeAppend *) plan)->mergeplans;
-		case T_BitmapAnd:
-			return ((BitmapAnd *) plan)->bitmapplans;
-		case T_BitmapOr:
-			return ((BitmapOr *) plan)->bitmapplans;
-		case T_SubqueryScan:
-			return list_make1(((SubqueryScan *) plan)->subplan);
-		case T_CustomScan:
-			return ((CustomScan *) plan)->custom_plans;
-		default:
-			return NIL;
-	}
-}
-
-static bool
-walk_children(Walker *w, Plan *plan)
-{
-	ListCell   *lc;
-
-	foreach(lc, children_of(plan))
-	{
-		if (!walk_plan(w, lfirst(lc)))
-			return false;
-	}
-	if (IsA(plan, CteScan) && !walk_subplan(w, ((CteScan *) plan)->ctePlanId))
-		return false;
-	return walk_plan(w, plan->lefttree) && walk_plan(w, plan->righttree);
-}
-
-/* False when it was stopped. */
-static bool
-walk_plan(Walker *w, Plan *plan)
-{
-	bool		known;
-	List	   *exprs;
-	DistilWalk	how;
-
-	if (plan == NULL)
-		return true;
-	check_stack_depth();
-	exprs = expressions_of(plan, &known);
-	how = w->visit(plan, exprs, known, w->ctx);
-	if (how != DISTIL_WALK_ON)
-		return how == DISTIL_WALK_SKIP;
-	return !walk_called_subplans((Node *) exprs, w) && walk_children(w, plan);
-}
-
-void
-distil_plan_walk(PlannedStmt *stmt, Plan *plan, DistilPlanVisitor visit, void *ctx)
-{
-	Walker		w = {.stmt = stmt,.visit = visit,.ctx = ctx};
-
-	(void) walk_plan(&w, plan);
 }
 
 /* ---- questions about plans ---- */

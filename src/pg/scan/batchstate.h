@@ -1,12 +1,13 @@
 /*
- * batchstate.h -- a batch node at run time.
+ * batchstate.h -- what a batch node keeps while it runs.
  */
 #ifndef DISTILBERT_PG_BATCHSTATE_H
 #define DISTILBERT_PG_BATCHSTATE_H
 
 #include "nodes/execnodes.h"
 
-#include "pg/scan/batchscan.h"
+#include "pg/scan/batchscan_calls.h"
+#include "pg/scan/batchscan_node.h"
 
 /* Where a call's answer for a row is. */
 typedef enum DistilCellState
@@ -93,44 +94,5 @@ typedef struct DistilScanState
 	DistilCounts counts;
 	DistilSharedCounts *shared;
 } DistilScanState;
-
-/* The state as one of ours, or NULL. */
-extern DistilScanState *distil_scan_state(PlanState *ps);
-
-/* ---- batchscan_window.c ---- */
-
-/*
- * Evaluate the texts of row i, which is in state->row, and count their bytes.
- */
-extern void distil_window_take_texts(DistilScanState *state, int i);
-
-/*
- * Compute the calls of all rows of the window, in batches.  needed: the first
- * row has been asked for, so that what fails for all rows may fail now.  What
- * fails for one is left to be done later.
- */
-extern void distil_window_compute(DistilScanState *state, bool needed);
-
-/* The answer that was left for later; raises what there is to raise.  The
- * result lives in the current context. */
-extern Datum distil_call_now(DistilScanState *state, DistilCall *call, const DistilCell *cell,
-							 bool *isnull);
-
-/* ---- batchscan_counts.c: CustomExecMethods ---- */
-
-struct ParallelContext;
-struct shm_toc;
-extern Size distil_scan_estimate_dsm(CustomScanState *css, struct ParallelContext *pcxt);
-extern void distil_scan_initialize_dsm(CustomScanState *css, struct ParallelContext *pcxt,
-										void *coordinate);
-extern void distil_scan_reinitialize_dsm(CustomScanState *css, struct ParallelContext *pcxt,
-										  void *coordinate);
-extern void distil_scan_initialize_worker(CustomScanState *css, struct shm_toc *toc,
-										   void *coordinate);
-extern void distil_scan_shut_down(CustomScanState *css);
-
-/* ---- batchscan_explain.c ---- */
-
-extern void distil_scan_explain(CustomScanState *css, List *ancestors, struct ExplainState *es);
 
 #endif

@@ -33,11 +33,11 @@
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/errors.h"
 #include "pg/bridge/filesync.h"
-#include "pg/bridge/guc.h"
-#include "pg/bridge/sha256.h"
 #include "pg/bridge/removefile.h"
+#include "pg/bridge/sha256.h"
 #include "pg/train/traincheckpoint.h"
 #include "pg/train/trainfolder.h"
+#include "pg/train/trainsettings.h"
 
 #define SUFFIX ".checkpoint"
 #define TEMP_SUFFIX ".tmp"

@@ -23,7 +23,6 @@
 #include "utils/memutils.h"
 
 #include "pg/bridge/alloc.h"
-#include "pg/bridge/guc.h"
 #include "pg/bridge/kernels.h"
 #include "pg/store/identity.h"
 #include "pg/store/load.h"
@@ -31,16 +30,10 @@
 #include "pg/bridge/threads.h"
 #include "pg/train/traincheckpoint.h"
 #include "pg/train/trainjob.h"
+#include "pg/train/trainsettings.h"
 
 /* A stream of random numbers; trainloop.c and the core have others. */
 #define STREAM_SPLIT	UINT64CONST(0x73706c6974)
-
-static int64
-memory_limit(void)
-{
-	return (int64) distil_guc_train_memory * 1024 * 1024;
-}
-
 
 /* ---- the rows ---- */
 
@@ -59,7 +52,7 @@ begin_set(DistilTrainJob *job)
 	else
 		job->set = distil_trainset_create(dbert_trainbase_tokenizer(job->base),
 										  dbert_trainbase_config(job->base), job->args.max_tokens,
-										  memory_limit());
+										  distil_train_memory_limit());
 }
 
 static void
@@ -289,7 +282,7 @@ check_memory(DistilTrainJob *job)
 		teacher = distil_teacher_bytes(job);
 	bytes = Max(bytes, teacher.reading) + teacher.kept + distil_trainset_bytes(job->set);
 	job->progress->fields.memory = (int64) bytes;
-	if (bytes > (uint64_t) memory_limit())
+	if (bytes > (uint64_t) distil_train_memory_limit())
 		ereport(ERROR,
 			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 			 errmsg("training \"%s\" needs %llu MB of memory",

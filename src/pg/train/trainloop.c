@@ -12,9 +12,9 @@
 
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/errors.h"
-#include "pg/bridge/guc.h"
 #include "pg/train/traincheckpoint.h"
 #include "pg/train/trainloop.h"
+#include "pg/train/trainsettings.h"
 
 /* A stream of random numbers; the core's own begin with purposes 1 and 2. */
 #define STREAM_ORDER	UINT64CONST(0x6f72646572)

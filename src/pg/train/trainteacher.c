@@ -20,9 +20,9 @@
 
 #include "base/bytes.h"
 #include "pg/bridge/alloc.h"
-#include "pg/bridge/guc.h"
 #include "pg/bridge/threads.h"
 #include "pg/train/trainjob.h"
+#include "pg/train/trainsettings.h"
 #include "pg/train/trainteacher.h"
 
 /* Does the student read what the teacher reads? */
@@ -157,7 +157,7 @@ distil_teacher_begin_set(DistilTrainJob *job)
 	DistilTeacher *t = job->teacher;
 	const DbertModel *core = t->model->core;
 	const DbertTokenizer *tokenizer = dbert_trainbase_tokenizer(job->base);
-	int64		limit = (int64) distil_guc_train_memory * 1024 * 1024;
+	int64		limit = distil_train_memory_limit();
 	int32		most = Min(job->args.max_tokens, core->config.max_tokens);
 	MemoryContext context;
 

@@ -1,30 +1,27 @@
 /*
- * guc.c -- the settings "distilbert.*".
+ * trainsettings.c -- see trainsettings.h.
  */
 #include "postgres.h"
 
 #include <limits.h>
 
-#include "miscadmin.h"
 #include "utils/guc.h"
 
-#include "dbert.h"
-#include "pg/bridge/guc.h"
+#include "pg/train/trainsettings.h"
 
-bool		distil_guc_enable_batching;
 int			distil_guc_train_memory = 4096;
 int			distil_guc_checkpoint_interval;
 int			distil_guc_checkpoint_space;
 
-void
-distil_guc_init(void)
+int64
+distil_train_memory_limit(void)
 {
-	DefineCustomBoolVariable("distilbert.enable_batching",
-							 "Computes calls of model functions for many rows at a time.",
-							 "Results are the same either way.",
-							 &distil_guc_enable_batching, true,
-							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	return (int64) distil_guc_train_memory * 1024 * 1024;
+}
 
+void
+distil_trainsettings_init(void)
+{
 	DefineCustomIntVariable("distilbert.train_memory",
 							"Memory that one distil_train may take.",
 							"A training that needs more is refused before it begins.",
