@@ -1,5 +1,5 @@
 /*
- * tokenembed.c -- the vectors of a text's tokens.
+ * tokenembedfunc.c -- the vectors of a text's tokens.
  *
  * 	   distil_token_embeddings(text [, model])
  * 			token, start_pos, end_pos, embedding: in order, [CLS] and [SEP] included
@@ -11,27 +11,21 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 
 #include "pg/bridge/compat.h"
 #include "pg/func/textcursor.h"
-#include "pg/func/task.h"
+#include "pg/func/vector.h"
 
 PG_FUNCTION_INFO_V1(distil_token_embeddings);
 
 static Datum
 vector_datum(const float *values, int n)
 {
-	Datum	   *elements = palloc(n * sizeof(Datum));
-	ArrayType  *array;
+	ArrayType  *array = distil_vector(n);
 
-	for (int i = 0; i < n; i++)
-		elements[i] = Float4GetDatum(values[i]);
-	array = construct_array(elements, n, FLOAT4OID, sizeof(float4), true, TYPALIGN_INT);
-	pfree(elements);
+	memcpy(distil_array_floats(array), values, n * sizeof(float4));
 	return PointerGetDatum(array);
 }
 

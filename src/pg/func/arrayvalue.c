@@ -1,11 +1,13 @@
 /*
- * textarray.c -- see textarray.h.
+ * arrayvalue.c -- see arrayvalue.h.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 
-#include "pg/func/textarray.h"
+#include "pg/func/arrayvalue.h"
+
+/* ---- arguments ---- */
 
 DistilTextArray
 distil_array_open(Datum value)
@@ -31,19 +33,6 @@ distil_array_close(DistilTextArray *a, Datum value)
 		pfree(a->array);
 }
 
-ArrayType *
-distil_array_like(const DistilTextArray *a, Datum *values, Oid type)
-{
-	int			dims[1] = {a->n};
-	int			lower[1] = {a->lower};
-	bool		by_value = type != TEXTOID;
-
-	if (a->n == 0)
-		return construct_empty_array(type);
-	return construct_md_array(values, a->nulls, 1, dims, lower, type,
-							  by_value ? 4 : -1, by_value, TYPALIGN_INT);
-}
-
 Datum *
 distil_text_elements(Datum value, const char *argument, int *n)
 {
@@ -58,4 +47,41 @@ distil_text_elements(Datum value, const char *argument, int *n)
 	}
 	*n = a.n;
 	return a.texts;
+}
+
+int
+distil_count_nulls(const DistilTextArray *a)
+{
+	int			count = 0;
+
+	for (int e = 0; e < a->n; e++)
+		count += a->nulls[e];
+	return count;
+}
+
+/* ---- answers ---- */
+
+ArrayType *
+distil_array_like(const DistilTextArray *a, Datum *values, Oid type)
+{
+	int			dims[1] = {a->n};
+	int			lower[1] = {a->lower};
+	bool		by_value = type != TEXTOID;
+
+	if (a->n == 0)
+		return construct_empty_array(type);
+	return construct_md_array(values, a->nulls, 1, dims, lower, type,
+							  by_value ? 4 : -1, by_value, TYPALIGN_INT);
+}
+
+void
+distil_array_head(ArrayType *array, Size size, int ndim, const int *dims, const int *lower,
+				  Size nulls, Oid type)
+{
+	SET_VARSIZE(array, size);
+	array->ndim = ndim;
+	array->dataoffset = (int32) nulls;
+	array->elemtype = type;
+	memcpy(ARR_DIMS(array), dims, ndim * sizeof(int));
+	memcpy(ARR_LBOUND(array), lower, ndim * sizeof(int));
 }

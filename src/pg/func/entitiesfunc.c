@@ -1,8 +1,6 @@
 /*
- * setfunc.c -- SQL functions from one text to rows.
+ * entitiesfunc.c -- the named entities of a text.
  *
- *	   distil_scores(text, model), distil_pair_scores(a, b, model)
- *			label, score: all labels, best first
  *	   distil_entities(text [, model], aggregation, min_score)
  *			entity, label, score, start_pos, end_pos: in order of appearance
  *
@@ -17,103 +15,15 @@
 
 #include "funcapi.h"
 #include "utils/builtins.h"
-#include "utils/float.h"
 
 #include "pg/bridge/compat.h"
 #include "pg/func/entitylist.h"
+#include "pg/func/options.h"
 #include "pg/bridge/errors.h"
 #include "pg/func/textcursor.h"
 
-typedef struct Score
-{
-	int			label;
-	float		score;
-} Score;
-
-PG_FUNCTION_INFO_V1(distil_scores);
-PG_FUNCTION_INFO_V1(distil_pair_scores);
 PG_FUNCTION_INFO_V1(distil_entities);
 PG_FUNCTION_INFO_V1(distil_entities_default);
-
-/* ---- distil_scores ---- */
-
-/* Best first; of equals the one that the model lists first. */
-static int
-compare_scores(const void *a, const void *b)
-{
-	const Score *x = a;
-	const Score *y = b;
-	int			order = float4_cmp_internal(y->score, x->score);
-
-	return order != 0 ? order : x->label - y->label;
-}
-
-/* The labels of text 0, sorted. */
-static Score *
-sorted_scores(const DbertModel *core, const DbertBatch *batch)
-{
-	int			n = core->config.n_labels;
-	float	   *scores = palloc(n * sizeof(float));
-	Score	   *sorted = palloc(n * sizeof(Score));
-	int			rows;
-
-	dbert_classify_scores(core, dbert_batch_logits(batch, 0, &rows), scores);
-	for (int i = 0; i < n; i++)
-		sorted[i] = (Score) {.label = i, .score = scores[i]};
-	qsort(sorted, n, sizeof(Score), compare_scores);
-	pfree(scores);
-	return sorted;
-}
-
-/* A text or a pair, then the model. */
-static Datum
-scores(FunctionCallInfo fcinfo, bool pair, const char *function)
-{
-	int			n_texts = pair ? 2 : 1;
-	DistilModel *model = distil_call_model(fcinfo, n_texts, NULL);
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	DistilText	texts[2];
-	DbertBatch *batch;
-	Score	   *sorted;
-
-	distil_require_head(model, DBERT_HEAD_SEQUENCE, function);
-	for (int i = 0; i < n_texts; i++)
-		texts[i] = distil_text_get(PG_GETARG_DATUM(i));
-	InitMaterializedSRF(fcinfo, 0);
-	batch = distil_run_text(model, DBERT_WANT_LOGITS, texts, pair);
-	for (int i = 0; i < n_texts; i++)
-		distil_text_free(&texts[i]);
-	if (batch == NULL)
-		return (Datum) 0;
-	sorted = sorted_scores(model->core, batch);
-	for (int i = 0; i < model->core->config.n_labels; i++)
-	{
-		const char *label = model->core->labels[sorted[i].label];
-		Datum		values[2];
-		bool		nulls[2] = {false};
-
-		values[0] = PointerGetDatum(distil_text_from_utf8(label, strlen(label)));
-		values[1] = Float4GetDatum(sorted[i].score);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-		pfree(DatumGetPointer(values[0]));
-	}
-	pfree(sorted);
-	return (Datum) 0;
-}
-
-Datum
-distil_scores(PG_FUNCTION_ARGS)
-{
-	return scores(fcinfo, false, "distil_scores");
-}
-
-Datum
-distil_pair_scores(PG_FUNCTION_ARGS)
-{
-	return scores(fcinfo, true, "distil_pair_scores");
-}
-
-/* ---- distil_entities ---- */
 
 static void
 put_entity(ReturnSetInfo *rsinfo, DistilCursor *cursor, const DbertEntity *entity)
@@ -158,10 +68,7 @@ entities(FunctionCallInfo fcinfo, DistilModel *model, text *aggregation_name, fl
 	int			count;
 	DistilCursor	cursor;
 
-	if (!(min_score >= 0 && min_score <= 1))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("min_score must be between 0 and 1")));
+	distil_check_score("min_score", min_score);
 	distil_require_head(model, DBERT_HEAD_TOKEN, "distil_entities");
 
 	t = distil_text_get(PG_GETARG_DATUM(0));
