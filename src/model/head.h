@@ -28,29 +28,29 @@ typedef enum DbertHead
 #define DBERT_HEAD_AUTO (-1)
 
 /* Which tokens get a row of logits. */
-typedef enum DbertRows
+typedef enum DbertHeadRows
 {
 	DBERT_ROWS_NONE,
 	DBERT_ROWS_FIRST,			/* the first one, [CLS] */
 	DBERT_ROWS_ALL,
 	DBERT_ROWS_MASKED			/* those that are [MASK] */
-} DbertRows;
+} DbertHeadRows;
 
 /* What the columns of a row are. */
-typedef enum DbertColumns
+typedef enum DbertHeadColumns
 {
 	DBERT_COLUMNS_NONE,
 	DBERT_COLUMNS_LABELS,		/* classes, with names of the model's own */
 	DBERT_COLUMNS_TWO,			/* whether an answer starts and whether it ends here */
 	DBERT_COLUMNS_VOCAB			/* tokens */
-} DbertColumns;
+} DbertHeadColumns;
 
 typedef struct DbertHeadTraits
 {
 	const char *task;			/* as it is asked for by name: "classify" */
 	const char *suffix;			/* of its models' architecture: "ForSequenceClassification" */
-	DbertRows rows;
-	DbertColumns columns;
+	DbertHeadRows rows;
+	DbertHeadColumns columns;
 
 	/* The labels may exclude each other or not, or be numbers: DbertProblem. */
 	bool		has_problem;
@@ -86,7 +86,7 @@ dbert_head_of_tokens(int head)
 static inline bool
 dbert_head_names_columns(int head)
 {
-	DbertColumns columns = dbert_head_traits(head)->columns;
+	DbertHeadColumns columns = dbert_head_traits(head)->columns;
 
 	return columns == DBERT_COLUMNS_LABELS || columns == DBERT_COLUMNS_TWO;
 }

@@ -1,7 +1,7 @@
 /*
  * logits.h -- logits from the hidden states of one text.
  *
- * Only the rows that the head reads are computed (DbertRows): the first of
+ * Only the rows that the head reads are computed (DbertHeadRows): the first of
  * a text, all of them, or those of its mask tokens.
  */
 #ifndef DBERT_NN_LOGITS_H
