@@ -4,7 +4,7 @@
  * The threads are started by the first run that may use them, end when the
  * setting changes or the backend does, and sleep in between.  They touch
  * nothing of the server's: while they work the backend waits in the core, and
- * interrupts are served between their loops alone (nn/layers.h).  A parallel
+ * interrupts are served between their loops alone (nn/run.h).  A parallel
  * worker has a processor's share already and stays single.
  */
 #include "postgres.h"
