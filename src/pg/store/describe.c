@@ -8,12 +8,10 @@
 #include "utils/memutils.h"
 
 #include "pg/bridge/alloc.h"
-#include "pg/store/describe.h"
 #include "pg/bridge/errors.h"
 #include "pg/bridge/kernels.h"
-#include "pg/store/identity.h"
+#include "pg/store/describe.h"
 #include "pg/store/modeltask.h"
-#include "pg/store/packfile.h"
 
 DbertPrecision
 distil_precision(const char *name)

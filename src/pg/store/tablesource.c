@@ -8,7 +8,6 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
 
 #include "pg/bridge/alloc.h"
 #include "pg/store/catalog.h"
