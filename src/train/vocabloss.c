@@ -1,12 +1,10 @@
 /*
- * maskedlm.c -- an objective: the tokens that were there before they were
- * masked.
+ * vocabloss.c -- the decoder of masked tokens and its loss, in blocks of rows.
  *
- * Over each masked row stands a distribution over the vocabulary, so the
- * logits are the largest array of the training and most of the head's time.
- * They are never whole: blocks of BLOCK rows have their logits, loss,
- * derivatives and products one after the other, in the loss.  What it leaves to
- * the backward is the derivative by the decoder's input.
+ * Each masked row has a distribution over the whole vocabulary, so the logits
+ * would be the largest array of the training, and they take most of the head's
+ * time.  They are never whole: blocks of DBERT_VOCAB_BLOCK rows have their
+ * logits, loss, derivatives and products one after the other, in the loss.
  *
  * A block lies with the vocabulary downwards, [V, BLOCK]: the products write
  * and read it as it stands, sums of a softmax run over the rows of many
@@ -22,75 +20,16 @@
  *
  * p_r is summed without the top, which is taken out of the block for that: as
  * a difference it would be nothing but rounding where it is small.
- *
- * Source: Devlin et al. 2018 (arXiv:1810.04805), section 3.1, task 1;
- * transformers' BertLMPredictionHead.
  */
-#include "train/trainer.h"
+#include "train/vocabloss.h"
 
 #include <math.h>
-#include <string.h>
-
-/*
- * Masked rows of a block at most; each block packs the decoder anew for its
- * products.
- */
-#define BLOCK 384
 
 /* Columns of a block that a part takes: four cache lines of each row. */
 #define PART_COLUMNS 64
 
 /* Rows of the vocabulary that a part takes. */
 #define PART_ROWS 1024
-
-void
-dbert_masked_place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
-{
-	size_t		c = t->config.hidden;
-
-	a->z = dbert_layout_floats(l, rows, c);
-	a->head_xhat = dbert_layout_floats(l, rows, c);
-	a->head_rstd = dbert_layout_floats(l, rows, 1);
-	a->d = dbert_layout_floats(l, rows, c);
-	a->dd = dbert_layout_floats(l, rows, c);
-	a->logits = dbert_layout_floats(l, rows, 1);
-	a->block = dbert_layout_floats(l, t->config.vocab, BLOCK);
-}
-
-/* d = norm(act(dense(hidden))) */
-DbertStatus
-dbert_masked_forward(const DbertPass *pass, const float *hidden)
-{
-	DbertTrainer *t = pass->trainer;
-	const DbertWeights *w = &t->params.w;
-	const DbertActs *a = &t->acts;
-	const DbertTrainRun *run = &pass->run;
-	int			c = t->config.hidden,
-				rows = pass->batch->n_masked;
-
-	DBERT_TRY(dbert_linear_forward(run, &w->head_dense, hidden, rows, a->z));
-	DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, rows, c, a->head_xhat));
-	return dbert_norm_forward(run, &w->head_norm, a->head_xhat, rows, c, t->config.norm_eps,
-							  a->head_xhat, a->head_rstd, a->d);
-}
-
-DbertStatus
-dbert_masked_backward(const DbertPass *pass, const float *hidden, float *dx)
-{
-	DbertTrainer *t = pass->trainer;
-	const DbertWeights *w = &t->params.w,
-			   *g = &t->params.g;
-	const DbertActs *a = &t->acts;
-	const DbertTrainRun *run = &pass->run;
-	int			c = t->config.hidden,
-				rows = pass->batch->n_masked;
-
-	DBERT_TRY(dbert_norm_backward(run, &w->head_norm, &g->head_norm, a->head_xhat, a->head_rstd,
-								  a->dd, rows, c, a->dd));
-	DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, rows, c, a->head_xhat));
-	DBERT_TRY(dbert_act_backward(run, w->head_act, a->z, a->head_xhat, a->dd, rows, c, a->z));
-	return dbert_linear_backward(run, &w->head_dense, &g->head_dense, hidden, a->z, rows, dx, 0);
-}
 
 /* ---- a block ---- */
 
@@ -111,8 +50,8 @@ typedef struct Block
 	const int32_t *answer_ids;	/* [m, top] */
 	int			top;
 	double		temperature;
-	double		losses[BLOCK];
-	float		scale[BLOCK];	/* by this x is the derivative */
+	double		losses[DBERT_VOCAB_BLOCK];
+	float		scale[DBERT_VOCAB_BLOCK];	/* by this x is the derivative */
 	float	   *margins;		/* [m] */
 	float	   *dbias;			/* [V] */
 	bool		more;			/* gradients of the blocks before are there */
@@ -460,7 +399,7 @@ begin_block(Block *b, const DbertPass *pass)
 }
 
 DbertStatus
-dbert_masked_loss(const DbertPass *pass, double soft, double hard, bool differentiate, double *loss)
+dbert_vocab_loss(const DbertPass *pass, double soft, double hard, bool differentiate, double *loss)
 {
 	const DbertTrainer *t = pass->trainer;
 	const DbertDistill *d = t->options.distill;
@@ -476,7 +415,7 @@ dbert_masked_loss(const DbertPass *pass, double soft, double hard, bool differen
 				.top = d != NULL ? d->top : 0,
 				.temperature = d != NULL ? d->temperature : 1 };
 	int			rows = pass->batch->n_masked,
-				blocks = dbert_train_parts(rows, BLOCK),
+				blocks = dbert_train_parts(rows, DBERT_VOCAB_BLOCK),
 				size = dbert_train_parts(rows, blocks);
 
 	for (b.first = 0; b.first < rows; b.first += size)
@@ -489,30 +428,3 @@ dbert_masked_loss(const DbertPass *pass, double soft, double hard, bool differen
 	}
 	return DBERT_OK;
 }
-
-/* ---- the objective ---- */
-
-static DbertStatus
-forward(const DbertPass *pass)
-{
-	return dbert_masked_forward(pass, pass->trainer->acts.hidden);
-}
-
-static DbertStatus
-loss_of_pass(const DbertPass *pass, bool differentiate, double *loss, double *weight)
-{
-	*loss = 0;
-	*weight = pass->rows;
-	DBERT_TRY(dbert_masked_loss(pass, 0, 1.0 / pass->rows, differentiate, loss));
-	return dbert_pass_check_loss(pass, *loss);
-}
-
-/* hidden, in whose memory dx may lie, is read before */
-static DbertStatus
-backward(const DbertPass *pass, float *dx)
-{
-	return dbert_masked_backward(pass, pass->trainer->acts.hidden, dx);
-}
-
-const DbertObjective dbert_masked_lm = { dbert_masked_place, forward, loss_of_pass,
-										 backward,           NULL,    NULL };

@@ -1,8 +1,8 @@
 /*
- * embedding.c -- an objective: pooled vectors of pairs of texts, near or far.
+ * learnvectors.c -- an objective: embeddings.  The vector of a text is its
+ * pooled last hidden states at length 1, so a product of two is their cosine.
  *
- * Texts 2i and 2i + 1 of a batch are pair i.  Their vectors are the pooled last
- * hidden states at length 1, so a product of two is their cosine.
+ * Without a teacher, texts 2i and 2i + 1 of a batch are pair i.
  *
  * Without numbers the partner is to be nearer than the partners of all others
  * (InfoNCE; sentence-transformers' MultipleNegativesRankingLoss): the softmax
@@ -13,14 +13,19 @@
  * log(1 + sum exp(20 (cos_j - cos_i))) over all pairs of pairs where i has the
  * greater number), or as they are (mean squared error).
  *
+ * With a teacher there are no pairs: each text's vector is compared with the
+ * teacher's, by the cosine of both.
+ *
  * Sources: van den Oord et al. 2018 (arXiv:1807.03748); Henderson et al. 2017
  * (arXiv:1705.00652), section 4.4; Reimers and Gurevych 2019
  * (arXiv:1908.10084); Su 2022 (https://kexue.fm/archives/8847), CoSENT.
  */
-#include "train/trainer.h"
+#include "train/distill.h"
+#include "train/pass.h"
+#include "train/statematch.h"
+#include "train/trainbase.h"
 
 #include <math.h>
-#include <string.h>
 
 /* By this a cosine is multiplied where it becomes an exponent. */
 #define SCALE 20
@@ -31,18 +36,46 @@
 
 #define MIN_LENGTH 1e-12
 
-static void
-place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
-{
-	size_t		c = t->config.hidden,
-				texts = t->options.max_texts;
+/* ---- options, batches ---- */
 
-	a->d = dbert_layout_floats(l, texts, c);
-	a->dd = dbert_layout_floats(l, texts, c);
-	a->head_rstd = dbert_layout_floats(l, texts, 1);
-	a->logits = dbert_layout_floats(l, texts / 2, 1);
-	a->block = dbert_layout_floats(l, texts / 2, texts / 2);
-	a->terms = dbert_layout_place(l, texts / 2, 3 * sizeof(double), 1);
+static DbertStatus
+check_options(const DbertConfig *base, const DbertTrainOptions *o, DbertError *err)
+{
+	if (o->head_only)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "embeddings have no head that could learn alone");
+	if (base->dense)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "embeddings of a model with a Dense module cannot be trained");
+	if (base->pooling != DBERT_POOL_MEAN && base->pooling != DBERT_POOL_CLS)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "embeddings can be trained with mean and cls pooling only");
+	if (o->max_texts < 2 && o->distill == NULL)
+		return dbert_fail(err, DBERT_E_INVALID, "embeddings are learnt from pairs of texts");
+	return DBERT_OK;
+}
+
+/* A base that is no sentence encoder becomes one of vectors of length 1. */
+static void
+configure(DbertTrainer *t)
+{
+	if (!t->base->sentence)
+		t->config.normalize = 1;
+}
+
+static DbertStatus
+check_batch(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *err)
+{
+	if (t->options.distill == NULL && batch->n_texts % 2 != 0)
+		return dbert_fail(err, DBERT_E_INVALID, "a text without a partner");
+	return DBERT_OK;
+}
+
+static DbertHeadRows
+pooled(const DbertTrainer *t, const DbertTrainBatch *batch)
+{
+	return t->config.pooling == DBERT_POOL_CLS ? dbert_rows_first(t, batch)
+											   : dbert_rows_all(t, batch);
 }
 
 /* ---- vectors ---- */
@@ -94,8 +127,8 @@ pool_part(void *ctx, int part, int worker)
 	return DBERT_OK;
 }
 
-DbertStatus
-dbert_embedding_forward(const DbertPass *pass)
+static DbertStatus
+pool(const DbertPass *pass)
 {
 	return dbert_train_parallel(&pass->run, dbert_train_parts(pass->batch->n_texts, PART_TEXTS), 1,
 								pool_part, (void *) pass);
@@ -140,8 +173,9 @@ spread_part(void *ctx, int part, int worker)
 	return DBERT_OK;
 }
 
-DbertStatus
-dbert_embedding_backward(const DbertPass *pass, float *dx)
+/* dx of the rows that were pooled, from the derivative by d in dd */
+static DbertStatus
+spread(const DbertPass *pass, float *dx)
 {
 	Spread		s = {pass, dx};
 
@@ -149,7 +183,21 @@ dbert_embedding_backward(const DbertPass *pass, float *dx)
 								spread_part, &s);
 }
 
-/* ---- losses ---- */
+/* ---- pairs ---- */
+
+static void
+place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
+{
+	size_t		c = t->config.hidden,
+				texts = t->options.max_texts;
+
+	a->d = dbert_layout_floats(l, texts, c);
+	a->dd = dbert_layout_floats(l, texts, c);
+	a->head_rstd = dbert_layout_floats(l, texts, 1);
+	a->logits = dbert_layout_floats(l, texts / 2, 1);
+	a->block = dbert_layout_floats(l, texts / 2, texts / 2);
+	a->terms = dbert_layout_place(l, texts / 2, 3 * sizeof(double), 1);
+}
 
 typedef struct Pairs
 {
@@ -376,12 +424,93 @@ loss_of_pairs(const DbertPass *pass, bool differentiate, double *loss, double *w
 
 	*weight = n;
 	DBERT_TRY(p.numbers != NULL ? similarity(&p, loss) : contrastive(&p, loss));
-	if (!isfinite(*loss))
-		return dbert_fail(pass->run.err, DBERT_E_INVALID,
-						  "the loss is no longer finite: training has diverged");
+	return dbert_pass_check_loss(pass, *loss);
+}
+
+static const DbertSteps alone = {
+	.place = place,.forward = pool,.loss = loss_of_pairs,.backward = spread
+};
+
+/* ---- from a teacher ---- */
+
+static void
+lesson_place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
+{
+	size_t		texts = t->options.max_texts;
+
+	a->d = dbert_layout_floats(l, texts, t->config.hidden);
+	a->dd = dbert_layout_floats(l, texts, t->config.hidden);
+	a->head_rstd = dbert_layout_floats(l, texts, 1);
+	a->logits = dbert_layout_floats(l, texts, 1);
+}
+
+static DbertStatus
+lesson_forward(const DbertPass *pass, const float *input)
+{
+	return pool(pass);
+}
+
+static double
+lesson_weight(const DbertPass *pass)
+{
+	return pass->batch->n_texts;
+}
+
+static double
+share_of_text(const DbertPass *pass)
+{
+	const DbertDistill *d = pass->trainer->options.distill;
+
+	return dbert_distill_share(d, d->soft, pass->batch->n_texts);
+}
+
+/* logits[B] = cosines of the vectors with the teacher's */
+static DbertStatus
+lesson_loss(const DbertPass *pass, bool differentiate, double *loss)
+{
+	const DbertActs *a = &pass->trainer->acts;
+	int			n = pass->batch->n_texts;
+	DbertStateShares whole = {.cosine = 1};
+
+	DBERT_TRY(dbert_states_compare(pass, a->d, n, pass->batch->soft, whole, NULL));
+	for (int i = 0; i < n; i++)
+	{
+		a->logits[i] = (float) (1 - a->row_sums[i]);
+		*loss += share_of_text(pass) * a->row_sums[i];
+	}
 	return DBERT_OK;
 }
 
-const DbertObjective dbert_embedding = { place,         dbert_embedding_forward,
-										 loss_of_pairs, dbert_embedding_backward,
-										 NULL,          NULL };
+/* dd, the matrix's gradient with it, and what both make of the rows. */
+static DbertStatus
+lesson_backward(const DbertPass *pass, const float *input, float *dx)
+{
+	const DbertTrainer *t = pass->trainer;
+	const DbertActs *a = &t->acts;
+	int			n = pass->batch->n_texts;
+	float	   *dy = t->config.dense ? a->dprojected : a->dd;
+	DbertStateShares shares = {.cosine = share_of_text(pass)};
+
+	if (dbert_distill_reads_tokens(t->options.distill))	/* not all rows may be pooled */
+		memset(dx, 0, (size_t) pass->n * t->config.hidden * sizeof(float));
+	DBERT_TRY(dbert_states_compare(pass, a->d, n, pass->batch->soft, shares, dy));
+	if (t->config.dense)
+		DBERT_TRY(dbert_states_project_backward(pass, a->d, dy, n, false, a->dd, 0));
+	return spread(pass, dx);
+}
+
+static const DbertLesson taught = { .place = lesson_place,
+									.forward = lesson_forward,
+									.loss = lesson_loss,
+									.weight = lesson_weight,
+									.backward = lesson_backward,
+									.pools = true };
+
+const DbertObjective dbert_learn_vectors = { .name = "embeddings",
+											 .check_options = check_options,
+											 .configure = configure,
+											 .check_batch = check_batch,
+											 .rows = pooled,
+											 .rows_most = dbert_rows_all_most,
+											 .alone = &alone,
+											 .taught = &taught };
