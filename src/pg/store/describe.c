@@ -99,7 +99,7 @@ describe_labels(DbertPack *pack, const DbertConfig *config, DistilInfo *info)
 
 	info->labels = NULL;
 	info->n_labels = 0;
-	if (config->head != DBERT_HEAD_SEQUENCE && config->head != DBERT_HEAD_TOKEN)
+	if (!dbert_head_has_labels(config->head))
 		return;
 	labels = palloc(sizeof(char *) * Max(config->n_labels, 1));
 	for (int i = 0; i < config->n_labels; i++)
