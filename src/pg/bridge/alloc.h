@@ -10,6 +10,13 @@
 extern DbertAllocator distil_allocator(MemoryContext context);
 
 /*
+ * What the core allocated by such an allocator, moved to the current context.
+ * An answer's memory belongs to its batch's model, which lives longer than the
+ * query: nothing may raise before it is moved or freed.
+ */
+extern void *distil_move_here(void *p, Size bytes);
+
+/*
  * The poll that every call of the core gets.  It serves interrupts.  A harmless
  * one (a barrier, a request to log memory) is dealt with, and the work goes on.
  * One that raises is caught and kept; the core returns DBERT_E_CANCELLED, and
