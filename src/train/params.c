@@ -4,8 +4,9 @@
  * The plan is the model room's, made for row-major kernels: an array for each
  * weight, query, key and value stacked in one matrix.
  */
-#include "train/trainer.h"
+#include "train/params.h"
 
+#include "train/random.h"
 #include "train/trainbase.h"
 
 #include <string.h>
@@ -15,9 +16,6 @@
 
 /* Random numbers of a millisecond or less. */
 #define POLL_NUMBERS 16384
-
-/* purposes of random streams; dropout has the others (pass.c) */
-#define STREAM_INIT 1
 
 static bool
 learns(const DbertTrainer *trainer, const DbertSlot *slot)
@@ -83,7 +81,7 @@ begin_slot(const DbertTrainer *trainer, const DbertSlot *slot, int number, float
 		   const DbertPoll *poll, DbertError *err)
 {
 	size_t		count = (size_t) slot->rows * slot->cols;
-	uint64_t	key = dbert_random_key(trainer->options.seed, STREAM_INIT, number);
+	uint64_t	key = dbert_random_key(trainer->options.seed, DBERT_STREAM_INIT, number);
 	float		vector = dbert_slot_is_norm(slot) ? 1 : 0;
 
 	for (size_t i = 0; i < count; i++)

@@ -10,19 +10,19 @@
  * Source: Vaswani et al. 2017 (arXiv:1706.03762), post-layer-norm;
  * transformers' modeling_distilbert.py and modeling_bert.py.
  */
-#include "train/trainer.h"
+#include "train/pass.h"
+
+#include "train/objective.h"
 
 #include <math.h>
 #include <string.h>
-
-#define STREAM_DROPOUT 2		/* and on: one for each step */
 
 DbertDropout
 dbert_pass_dropout(const DbertPass *pass, DbertDropSite site, int layer)
 {
 	const DbertTrainer *t = pass->trainer;
-	uint64_t key =
-		dbert_random_key(t->options.seed, STREAM_DROPOUT + t->step, (uint64_t) layer * 8 + site);
+	uint64_t	key = dbert_random_key(t->options.seed, DBERT_STREAM_DROPOUT + (uint64_t) t->step,
+									   (uint64_t) layer * 8 + site);
 
 	return dbert_dropout(key, pass->training ? t->options.dropout : 0);
 }
@@ -173,6 +173,17 @@ embed_backward(const DbertPass *pass, float *dx)
 
 /* ---- a layer ---- */
 
+size_t
+dbert_attention_columns_most(const DbertTrainer *t)
+{
+	const DbertDistill *d = t->options.distill;
+	int widest = d != NULL && d->attention > 0 && d->teacher_hidden > t->config.hidden
+					 ? d->teacher_hidden
+					 : t->config.hidden;
+
+	return widest / t->config.heads;
+}
+
 /*
  * qkv holds a row of queries, keys and values for each token; where some rows
  * go on alone, keys and values of all and then the queries of these.
@@ -309,9 +320,9 @@ attention_backward(const DbertPass *pass, int layer, float *dx)
 		dbert_linear_backward(run, &w->attn_out, &g->attn_out, a->context, dout, m, dcontext, 0));
 	DBERT_TRY(dbert_self_attention_backward(run, &s, dcontext, dqkv + (s.q - a->qkv),
 											dqkv + (s.kv - a->qkv)));
-	if (t->objective->attention != NULL)
+	if (t->steps->attention != NULL)
 		DBERT_TRY(
-			t->objective->attention(pass, layer, dqkv + (s.q - a->qkv), dqkv + (s.kv - a->qkv)));
+			t->steps->attention(pass, layer, dqkv + (s.q - a->qkv), dqkv + (s.kv - a->qkv)));
 	if (goes_on_alone(pass, layer))
 		pick_rows(pass, a->x, t->acts.t2);
 	return project_backward(pass, layer, &s, dqkv, t->acts.t2, dx);
@@ -383,7 +394,7 @@ dbert_pass_forward(const DbertPass *pass)
 		DBERT_TRY(attention_forward(pass, l));
 		DBERT_TRY(feed_forward_forward(pass, l));
 	}
-	return pass->trainer->objective->forward(pass);
+	return pass->trainer->steps->forward(pass);
 }
 
 DbertStatus
@@ -402,19 +413,18 @@ dbert_pass_check_loss(const DbertPass *pass, double loss)
 DbertStatus
 dbert_pass_backward(const DbertPass *pass)
 {
+	const DbertSteps *steps = pass->trainer->steps;
 	float	   *dx = pass->trainer->acts.hidden;
 
-	const DbertObjective *objective = pass->trainer->objective;
-
-	DBERT_TRY(objective->backward(pass, dx));
+	DBERT_TRY(steps->backward(pass, dx));
 	if (!pass->trainer->layers_learn)
 		return DBERT_OK;
 	for (int l = pass->trainer->config.layers - 1; l >= 0; l--)
 	{
 		DBERT_TRY(feed_forward_backward(pass, l, dx));
 		DBERT_TRY(attention_backward(pass, l, dx));
-		if (l > 0 && objective->between != NULL)
-			DBERT_TRY(objective->between(pass, l, dx));
+		if (l > 0 && steps->between != NULL)
+			DBERT_TRY(steps->between(pass, l, dx));
 	}
 	return pass->trainer->embeddings_learn ? embed_backward(pass, dx) : DBERT_OK;
 }

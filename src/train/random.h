@@ -33,7 +33,21 @@ dbert_random_at(uint64_t key, uint64_t i)
 	return dbert_random_mix(key + (i + 1) * UINT64_C(0x9e3779b97f4a7c15));
 }
 
-/* A stream for each use (purpose, place) of a seed. */
+/*
+ * What the random numbers of a seed are for; no two purposes share a stream.
+ * DROPOUT and MASK count upwards from their value, and reach none of the others.
+ */
+typedef enum DbertStream
+{
+	DBERT_STREAM_INIT = 1,		/* what parameters begin with; place: the slot */
+	DBERT_STREAM_DROPOUT = 2,	/* plus the step */
+	DBERT_STREAM_SPLIT = 0x73706c6974,	/* "split": rows held back */
+	DBERT_STREAM_ORDER = 0x6f72646572,	/* "order": of rows; place: the epoch */
+	DBERT_STREAM_STUDENT = 0x73747564656e74,	/* "student": its weights */
+	DBERT_STREAM_MASK = 0x6d61736b00000000	/* "mask", plus the epoch; place: the text */
+} DbertStream;
+
+/* A stream for each use (purpose, a DbertStream, and place) of a seed. */
 static inline uint64_t
 dbert_random_key(uint64_t seed, uint64_t purpose, uint64_t place)
 {

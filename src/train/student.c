@@ -23,9 +23,6 @@
 /* transformers' initializer_range */
 #define INIT_STD 0.02
 
-/* A purpose of random streams; params.c and pass.c have others. */
-#define STREAM_STUDENT UINT64_C(0x73747564656e74)
-
 /* Where the values of a piece come from. */
 typedef struct Origin
 {
@@ -194,7 +191,7 @@ static void
 make_values(const DbertStudent *s, int piece, uint64_t from, char *buf, size_t len)
 {
 	const Origin *o = &s->origins[piece];
-	uint64_t	key = dbert_random_key(s->seed, STREAM_STUDENT, (uint64_t) piece);
+	uint64_t	key = dbert_random_key(s->seed, DBERT_STREAM_STUDENT, (uint64_t) piece);
 
 	for (uint64_t at = from / 4 * 4; at < from + len; at += 4)
 	{

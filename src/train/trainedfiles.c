@@ -7,18 +7,18 @@
  * tokenizer's files are the base's, out of whatever folder they lie in there.
  * Embeddings have sentence-transformers' files besides (sentencefiles.c).
  */
-#include "train/trainedfiles.h"
-
+#include "train/plan.h"
+#include "train/sentencefiles.h"
 #include "train/tensorfile.h"
 #include "train/trainbase.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define CONFIG_FILE "config.json"
 #define WEIGHTS_FILE "model.safetensors"
 
-#define MAX_MADE 4
+/* config.json and those. */
+#define MAX_MADE (1 + DBERT_SENTENCE_FILES)
 
 /* A file of JSON. */
 typedef struct Made
@@ -38,8 +38,9 @@ struct DbertTrainedFiles
 	DbertTensorFile weights;
 };
 
-DbertStatus
-dbert_trained_add(DbertTrainedFiles *f, const char *name, json_t *root, DbertError *err)
+/* A file of root, which is released; name is a literal.  E_NOMEM. */
+static DbertStatus
+add_made(DbertTrainedFiles *f, const char *name, json_t *root, DbertError *err)
 {
 	Made	   *made = &f->made[f->n_made++];
 
@@ -113,7 +114,26 @@ make_config(const DbertTrainer *t, DbertTrainedFiles *f, const DbertPoll *poll, 
 	set_problem(root, &t->options);
 	json_object_del(root, "torch_dtype");
 	json_object_set_new(root, "dtype", json_string("float32"));
-	return dbert_trained_add(f, CONFIG_FILE, root, err);
+	return add_made(f, CONFIG_FILE, root, err);
+}
+
+/* ---- sentence-transformers' files ---- */
+
+static DbertStatus
+make_sentence_files(const DbertTrainer *t, DbertTrainedFiles *f, DbertError *err)
+{
+	DbertSentenceFile files[DBERT_SENTENCE_FILES];
+	DbertStatus status = DBERT_OK;
+
+	dbert_sentence_files(&t->config, t->base->lowercases, files);
+	for (int i = 0; i < DBERT_SENTENCE_FILES; i++)
+	{
+		if (status == DBERT_OK)
+			status = add_made(f, files[i].name, files[i].root, err);
+		else
+			json_decref(files[i].root);
+	}
+	return status;
 }
 
 /* ---- model.safetensors ---- */
@@ -238,7 +258,7 @@ dbert_trainer_files(const DbertTrainer *trainer, const DbertAllocator *alloc, co
 	f->source = (DbertSource) {trained_size, trained_read, f};
 	status = make_config(trainer, f, poll, err);
 	if (status == DBERT_OK && trainer->options.head == DBERT_HEAD_NONE)
-		status = dbert_sentence_files(trainer, f, err);
+		status = make_sentence_files(trainer, f, err);
 	if (status == DBERT_OK)
 		status = make_weights(trainer, f, err);
 	if (status != DBERT_OK)

@@ -6,7 +6,7 @@
  * there are any, the best values.  All else is read from the base again, or is
  * written by a step before it is read.
  */
-#include "train/trainer.h"
+#include "train/plan.h"
 
 #include <string.h>
 

@@ -17,7 +17,8 @@
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/compat.h"
 #include "pg/bridge/errors.h"
-#include "pg/func/textarray.h"
+#include "pg/func/arrayvalue.h"
+#include "pg/func/options.h"
 #include "pg/run/runtext.h"
 
 PG_FUNCTION_INFO_V1(distil_fill_mask);
@@ -233,10 +234,7 @@ distil_fill_mask(PG_FUNCTION_ARGS)
 		if (PG_ARGISNULL(i))
 			return (Datum) 0;
 	}
-	if (PG_GETARG_INT32(option) < 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("top_k must be at least 1, not %d", PG_GETARG_INT32(option))));
+	distil_check_at_least_one("top_k", PG_GETARG_INT32(option));
 	model = distil_call_model(fcinfo, option == 2 ? 1 : -1, "fill_mask");
 	distil_require_head(model, DBERT_HEAD_MASK, "distil_fill_mask");
 	if (!PG_ARGISNULL(option + 1))

@@ -1,5 +1,5 @@
 /*
- * modelcache.h -- the models this backend has open, and name resolution.
+ * modelcache.h -- the models this backend has open, found by their names.
  *
  * A name resolves to a content hash with the statement's own snapshot (so a
  * statement and its parallel workers never mix two contents of one name), a

@@ -5,13 +5,14 @@
  * used first to go; behind it may be one that all processes share
  * (sharedcache.c).  No text is kept: an entry is found by a SHA-256 over the
  * text and all that a result depends on, so that a model that is replaced, a
- * setting that is changed or kernels that round otherwise find nothing of the
- * others.  The role is part of it: a function with another's rights, or SET
- * ROLE, tells nothing about the texts of that role by being fast.
+ * setting that is changed and kernels that round differently find no entries
+ * of the others.  The role is part of the key: nobody learns by the speed of an
+ * answer, through a SECURITY DEFINER function or SET ROLE, which texts another
+ * role asked about.
  *
- * Memory: one chunk for an entry, in a context of its own, whose real size is
- * held below one and a half of the setting: chunks of one size are no room for
- * another, so a cache that goes over it begins anew.
+ * Memory: one chunk for an entry, in a context of their own.  Freed chunks fit
+ * only entries of their size, so the context may grow beyond the setting; a
+ * cache that takes half as much again begins anew.
  */
 #include "postgres.h"
 
@@ -24,6 +25,8 @@
 #include "utils/memutils.h"
 
 #include "pg/bridge/errors.h"
+#include "pg/run/modelcache.h"
+#include "pg/run/resultcache.h"
 #include "pg/run/sharedcache.h"
 
 #define BLOCK_BYTES (64 * 1024)

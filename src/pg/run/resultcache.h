@@ -10,13 +10,8 @@
 #define DISTILBERT_PG_RESULTCACHE_H
 
 #include "pg/bridge/textvalue.h"
-#include "pg/run/modelcache.h"
-
-/* SHA-256 over all that a result depends on, and the role that asks. */
-typedef struct DistilResultKey
-{
-	uint8		sha256[DISTIL_SHA256_BYTES];
-} DistilResultKey;
+#include "pg/run/openmodel.h"
+#include "pg/run/resultkey.h"
 
 /* Is there a cache, and can it hold what a batch computing want gives? */
 extern bool distil_cache_holds(const DistilModel *model, int want);

@@ -32,6 +32,7 @@
 #include "pg/store/models.h"
 #include "pg/store/names.h"
 #include "pg/store/packfile.h"
+#include "pg/store/unknown.h"
 
 typedef struct LoadArgs
 {

@@ -16,8 +16,8 @@
 #include "pg/bridge/errors.h"
 #include "pg/store/identity.h"
 #include "pg/store/modelsource.h"
-#include "pg/store/names.h"
 #include "pg/store/tablesource.h"
+#include "pg/store/unknown.h"
 
 DistilModelSource
 distil_model_source(const char *name, MemoryContext context)

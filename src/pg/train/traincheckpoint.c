@@ -20,11 +20,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "port/pg_crc32c.h"
 #include "storage/fd.h"
 #include "storage/procarray.h"
 #include "utils/acl.h"
@@ -78,17 +76,6 @@ struct DistilTrainCheckpoint
 
 PG_FUNCTION_INFO_V1(distil_checkpoints);
 PG_FUNCTION_INFO_V1(distil_drop_checkpoint);
-
-static pg_crc32c
-crc_of(const void *data, size_t len)
-{
-	pg_crc32c	crc;
-
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, data, len);
-	FIN_CRC32C(crc);
-	return crc;
-}
 
 /* ---- names ---- */
 
@@ -150,7 +137,7 @@ static bool
 is_sound(const Header *h, const struct stat *st)
 {
 	return h->magic == MAGIC && h->size == (uint64) st->st_size &&
-		   h->crc == crc_of(h, offsetof(Header, crc)) &&
+		   h->crc == distil_training_checksum(h, offsetof(Header, crc)) &&
 		   memchr(h->command, '\0', sizeof(h->command)) != NULL &&
 		   memchr(h->model, '\0', sizeof(h->model)) != NULL;
 }
@@ -313,8 +300,8 @@ make_header(const DistilTrainCheckpoint *c, const DistilTrainLoop *loop)
 	h.kept = dbert_trainer_kept(loop->trainer);
 	h.state = loop->state;
 	h.state.rows = NULL;
-	h.rows_crc = crc_of(loop->state.rows, rows);
-	h.crc = crc_of(&h, offsetof(Header, crc));
+	h.rows_crc = distil_training_checksum(loop->state.rows, rows);
+	h.crc = distil_training_checksum(&h, offsetof(Header, crc));
 	return h;
 }
 
@@ -506,7 +493,8 @@ get_all(int fd, const Header *h, DistilTrainLoop *loop)
 		DBERT_OK)
 		distil_raise(&err, loop->subject);
 	if (h->size != sizeof(Header) + rows + blocks_size(loop->trainer) + sizeof(pg_crc32c) ||
-		!get(fd, loop->state.rows, rows, &unused) || crc_of(loop->state.rows, rows) != h->rows_crc)
+		!get(fd, loop->state.rows, rows, &unused) ||
+		distil_training_checksum(loop->state.rows, rows) != h->rows_crc)
 		return false;
 	INIT_CRC32C(crc);
 	for (int i = 0; dbert_trainer_block(loop->trainer, i, &block); i++)
@@ -546,15 +534,6 @@ distil_checkpoint_load(DistilTrainCheckpoint *c, DistilTrainLoop *loop)
 
 #define COLUMNS 10
 
-/* This database's, of the roles whose rights one has. */
-static bool
-may_see(const Header *h, Oid stats_role)
-{
-	return h->database == MyDatabaseId &&
-		(has_privs_of_role(GetUserId(), h->role) ||
-		 (OidIsValid(stats_role) && has_privs_of_role(GetUserId(), stats_role)));
-}
-
 static void
 put_row(void *ctx, const char *path)
 {
@@ -564,7 +543,7 @@ put_row(void *ctx, const char *path)
 	Header		h;
 	int			n = 0;
 
-	if (!read_header(path, &h) || !may_see(&h, ROLE_PG_READ_ALL_STATS))
+	if (!read_header(path, &h) || h.database != MyDatabaseId || !distil_training_is_visible(h.role))
 		return;
 	values[n++] = CStringGetTextDatum(h.model);
 	values[n++] = ObjectIdGetDatum(h.role);
@@ -599,7 +578,8 @@ drop_file(void *ctx, const char *path)
 	Drop	   *drop = ctx;
 	Header		h;
 
-	if (!read_header(path, &h) || strcmp(h.model, drop->model) != 0 || !may_see(&h, InvalidOid))
+	if (!read_header(path, &h) || strcmp(h.model, drop->model) != 0 ||
+		h.database != MyDatabaseId || !has_privs_of_role(GetUserId(), h.role))
 		return;
 	drop->found |= distil_unlink_aside(path) == 0;
 }

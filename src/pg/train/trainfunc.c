@@ -32,9 +32,6 @@
 #include "pg/train/trainjob.h"
 #include "pg/train/trainsettings.h"
 
-/* A stream of random numbers; trainloop.c and the core have others. */
-#define STREAM_SPLIT	UINT64CONST(0x73706c6974)
-
 /* ---- the rows ---- */
 
 static DistilLearn
@@ -128,7 +125,7 @@ split_pieces(DistilTrainJob *job)
 	int32	   *order = palloc_extended(sizeof(int32) * rows, MCXT_ALLOC_HUGE);
 	bool	   *held = palloc_extended(sizeof(bool) * rows, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
-	distil_train_permute(order, rows, dbert_random_key(job->args.seed, STREAM_SPLIT, 0));
+	distil_train_permute(order, rows, dbert_random_key(job->args.seed, DBERT_STREAM_SPLIT, 0));
 	for (int i = 0; i < wanted; i++)
 		held[order[i]] = true;
 	job->training = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
@@ -160,7 +157,7 @@ split_rows(DistilTrainJob *job)
 	int32	   *order = palloc_extended(sizeof(int32) * n, MCXT_ALLOC_HUGE);
 	int64	   *left;
 
-	distil_train_permute(order, n, dbert_random_key(job->args.seed, STREAM_SPLIT, 0));
+	distil_train_permute(order, n, dbert_random_key(job->args.seed, DBERT_STREAM_SPLIT, 0));
 	left = job->set->kind == DISTIL_LABEL_ONE && job->set->n_unlabelled == 0
 			   ? count_classes(job, order, n)
 			   : NULL;

@@ -23,15 +23,12 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "port/pg_crc32c.h"
 #include "storage/fd.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -66,17 +63,6 @@ static bool shown = false;
 PG_FUNCTION_INFO_V1(distil_progress);
 
 /* ---- the training's side ---- */
-
-static pg_crc32c
-checksum(const DistilProgressFields *fields)
-{
-	pg_crc32c	crc;
-
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, fields, sizeof(*fields));
-	FIN_CRC32C(crc);
-	return crc;
-}
 
 static void
 own_path(char *path)
@@ -166,7 +152,7 @@ distil_progress_tell(DistilProgress *progress)
 	memset(&record, 0, sizeof(record));
 	record.magic = MAGIC;
 	record.fields = progress->fields;
-	record.crc = checksum(&record.fields);
+	record.crc = distil_training_checksum(&record.fields, sizeof(record.fields));
 	/* a write that fails leaves the view behind, nothing else */
 	if (pg_pwrite(progress->fd, &record, sizeof(record), 0) != sizeof(record))
 		return;
@@ -193,8 +179,9 @@ is_sound(const Record *r)
 {
 	const DistilProgressFields *f = &r->fields;
 
-	return r->magic == MAGIC && r->crc == checksum(f) && f->phase >= 0 &&
-		   f->phase < DISTIL_PHASES && memchr(f->command, '\0', sizeof(f->command)) != NULL &&
+	return r->magic == MAGIC && r->crc == distil_training_checksum(f, sizeof(*f)) &&
+		   f->phase >= 0 && f->phase < DISTIL_PHASES &&
+		   memchr(f->command, '\0', sizeof(f->command)) != NULL &&
 		   memchr(f->model, '\0', sizeof(f->model)) != NULL;
 }
 
@@ -229,13 +216,6 @@ seconds_left(const DistilProgressFields *f, TimestampTz now, double *left)
 		return false;
 	*left = seconds_between(f->stepping_since, now) / (double) done * (double) (f->steps - f->step);
 	return true;
-}
-
-static bool
-may_see(Oid role)
-{
-	return has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS) ||
-		   has_privs_of_role(GetUserId(), role);
 }
 
 /* The columns behind pid and datid. */
@@ -291,7 +271,7 @@ put_row(void *ctx, const char *path)
 	memset(nulls, false, 2 * sizeof(bool));
 	values[0] = Int32GetDatum(pid);
 	values[1] = ObjectIdGetDatum(database);
-	if (may_see(role))
+	if (distil_training_is_visible(role))
 	{
 		memset(nulls, false, sizeof(nulls));
 		values[2] = ObjectIdGetDatum(role);
