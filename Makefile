@@ -93,7 +93,8 @@ BENCHES     = bench/kernels bench/encode bench/tokens
 # What is compiled beside the extension; all objects, and what each depends on.
 MORE_OBJS   = $(TESTS:=.o) $(SUPPORT) $(BENCHES:=.o) $(PEAK)
 DEPENDS     = $(patsubst %.o,%.d,$(OBJS) $(MORE_OBJS))
-EXTRA_CLEAN = $(MORE_OBJS) $(DEPENDS) $(TESTS) $(BENCHES) build
+# and those of files that were renamed, or of another machine
+EXTRA_CLEAN = $(wildcard $(addsuffix /*.[od],src/* src/*/* test test/* bench)) $(TESTS) $(BENCHES) build
 
 all: $(DATA_built)
 
