@@ -19,6 +19,7 @@
 #include "base/status.h"
 #include "kernel/kernel.h"
 #include "model/config.h"
+#include "model/family.h"
 #include "model/pack.h"
 #include "model/source.h"
 #include "text/tokenizer.h"

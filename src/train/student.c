@@ -12,6 +12,7 @@
  */
 #include "train/tensorfile.h"
 #include "train/trainbase.h"
+#include "model/family.h"
 #include "train/random.h"
 
 #include <string.h>
@@ -67,28 +68,29 @@ set_width(DbertConfig *c, int hidden, DbertError *err)
 }
 
 static void
-set_size(json_t *root, const char *key, const char *alias, int value)
+set_size(json_t *root, const DbertSizeKey *size, int value)
 {
-	json_object_del(root, alias);
-	json_object_set_new(root, key, json_integer(value));
+	if (size->alias != NULL)
+		json_object_del(root, size->alias);
+	json_object_set_new(root, size->key, json_integer(value));
 }
 
 static DbertStatus
 make_config(DbertStudent *s, const DbertPoll *poll, DbertError *err)
 {
+	static const size_t changed[] = {
+		offsetof(DbertConfig, layers), offsetof(DbertConfig, heads),
+		offsetof(DbertConfig, hidden), offsetof(DbertConfig, ffn)
+	};
 	const DbertConfig *c = &s->config;
-	bool		bert = c->family == DBERT_FAMILY_BERT;
 	json_t	   *root;
 	DbertJson	at;
 
 	DBERT_TRY(dbert_json_load(&s->model->pack->source, s->model->dir, CONFIG_FILE, DBERT_JSON_MAX,
 							  0, false, s->alloc, poll, &root, &at, err));
-	set_size(root, bert ? "num_hidden_layers" : "n_layers", bert ? "" : "num_hidden_layers",
-			 c->layers);
-	set_size(root, bert ? "num_attention_heads" : "n_heads", bert ? "" : "num_attention_heads",
-			 c->heads);
-	set_size(root, bert ? "hidden_size" : "dim", bert ? "" : "hidden_size", c->hidden);
-	set_size(root, bert ? "intermediate_size" : "hidden_dim", "", c->ffn);
+	for (size_t i = 0; i < sizeof(changed) / sizeof(changed[0]); i++)
+		set_size(root, dbert_family_size(dbert_family_of(c), changed[i]),
+				 *(const int32_t *) ((const char *) c + changed[i]));
 	return dbert_json_dump(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15), s->alloc, &s->text,
 						   &s->text_size, err);
 }

@@ -42,6 +42,19 @@ distil_allocator(MemoryContext context)
 	return allocator;
 }
 
+void *
+distil_move_here(void *p, Size bytes)
+{
+	void	   *moved = palloc_extended(Max(bytes, 1), MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
+
+	if (moved != NULL)
+		memcpy(moved, p, bytes);
+	pfree(p);					/* distil_allocator's memory is palloc's */
+	if (moved == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	return moved;
+}
+
 static void
 ensure_kept_context(void)
 {

@@ -10,6 +10,13 @@
 extern DbertAllocator distil_allocator(MemoryContext context);
 
 /*
+ * What the core allocated by such an allocator, moved to the current context.
+ * An answer's memory belongs to its batch's model, which lives longer than the
+ * query: nothing may raise before it is moved or freed.
+ */
+extern void *distil_move_here(void *p, Size bytes);
+
+/*
  * The poll every core call gets.  It serves interrupts where it is asked: a
  * harmless one (a barrier, a request to log memory) is dealt with and the work
  * goes on; one that raises is caught, kept, and makes the core return

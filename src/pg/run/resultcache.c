@@ -61,7 +61,7 @@ part_floats(const DistilModel *model, int part)
 
 	if (part == DBERT_WANT_EMBEDDING)
 		return config->embedding;
-	if (part == DBERT_WANT_LOGITS && config->head == DBERT_HEAD_SEQUENCE)
+	if (part == DBERT_WANT_LOGITS && dbert_head_traits(config->head)->cacheable)
 		return config->n_labels;
 	return 0;
 }
