@@ -2,10 +2,10 @@
  * trainedfiles.c -- the trained model as the files of a Hugging Face directory.
  *
  * config.json is the base's with the new head's architecture, labels and
- * problem.  model.safetensors is a header made here and the parameters where
- * they lie: reading goes through the tensors' places, nothing is copied.  The
- * tokenizer's files are the base's, out of whatever folder they lie in there.
- * Embeddings have sentence-transformers' files besides (sentencefiles.c).
+ * problem.  model.safetensors is a header made here, followed by the parameters
+ * where they lie: whoever reads it reads them, nothing is copied.  The
+ * tokenizer's files are the base's, from the folder that has them there.
+ * Embeddings have sentence-transformers' files, too (sentencefiles.h).
  */
 #include "train/plan.h"
 #include "train/sentencefiles.h"
