@@ -15,6 +15,7 @@
 #ifndef DBERT_H
 #define DBERT_H
 
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "base/numbers.h"
 #include "base/parallel.h"
@@ -33,6 +34,7 @@
 #include "task/marks.h"
 #include "task/pair.h"
 #include "task/sentiment.h"
+#include "text/chunk.h"
 #include "text/tokenizer.h"
 #include "text/utf8.h"
 #include "train/random.h"

@@ -71,7 +71,7 @@ count_entities(const DistilTrainJob *job, const float *logits, int text)
 	int32	   *said = palloc(sizeof(int32) * n);
 
 	for (int i = 0; i < n; i++)
-		said[i] = distil_best_of(logits + (Size) i * job->n_labels, job->n_labels, 1);
+		said[i] = dbert_best_of(logits + (Size) i * job->n_labels, job->n_labels, 1);
 	distil_count_entities(job->labels, batch->classes + first, said, n, job->counts);
 	pfree(said);
 }
@@ -119,8 +119,8 @@ count_answers(const DistilTrainJob *job, const float *logits)
 		bool		same = true;
 
 		for (int column = 0; column < 2; column++)
-			same &= distil_best_of(logits + first + column, n, 2) ==
-					distil_best_of(batch->soft + first + column, n, 2);
+			same &= dbert_best_of(logits + first + column, n, 2) ==
+					dbert_best_of(batch->soft + first + column, n, 2);
 		job->counts[0].hits += same;
 	}
 }
@@ -184,7 +184,7 @@ count_labels(const DistilTrainJob *job, const float *logits, const float *target
 static void
 count_class(const DistilTrainJob *job, const float *logits, int32 class)
 {
-	int			best = distil_best_of(logits, job->n_labels, 1);
+	int			best = dbert_best_of(logits, job->n_labels, 1);
 
 	job->counts[best].said++;
 	job->counts[class].support++;
