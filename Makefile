@@ -140,7 +140,7 @@ endif
 
 # Each program prints "# N passed, N failed"; a failure of one does not hide the others.
 check-core: $(TEST_BIN)
-	@failed=0; for t in $(TEST_BIN); do echo "== $$t"; $$t || failed=1; done; exit $$failed
+	@bash $(here)test/sidebyside.sh -- $(TEST_BIN)
 
 # Programs that time the objects that ship; see the head of each.
 BENCHES     = bench/kernels bench/encode bench/tokens
