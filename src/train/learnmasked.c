@@ -69,10 +69,10 @@ check_batch(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *err
 	return check_named(t, batch, err);
 }
 
-static DbertHeadRows
+static DbertRows
 masked_rows(const DbertTrainer *t, const DbertTrainBatch *batch)
 {
-	return (DbertHeadRows) {batch->n_masked, batch->masked};
+	return (DbertRows) {batch->n_masked, batch->masked};
 }
 
 /* ---- the head ---- */

@@ -27,7 +27,7 @@
 
 #include <math.h>
 
-/* By this a cosine is multiplied where it becomes an exponent. */
+/* The factor of a cosine in an exponent. */
 #define SCALE 20
 
 /* Rows of the last hidden states, and of the table of cosines, of a part. */
@@ -71,7 +71,7 @@ check_batch(const DbertTrainer *t, const DbertTrainBatch *batch, DbertError *err
 	return DBERT_OK;
 }
 
-static DbertHeadRows
+static DbertRows
 pooled(const DbertTrainer *t, const DbertTrainBatch *batch)
 {
 	return t->config.pooling == DBERT_POOL_CLS ? dbert_rows_first(t, batch)

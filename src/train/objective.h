@@ -106,7 +106,7 @@ struct DbertObjective
 								DbertError *err);
 
 	/* The rows that the head reads, of a batch and at most. */
-	DbertHeadRows (*rows) (const DbertTrainer *t, const DbertTrainBatch *batch);
+	DbertRows (*rows) (const DbertTrainer *t, const DbertTrainBatch *batch);
 	size_t		(*rows_most) (const DbertTrainOptions *o);
 
 	const DbertSteps *alone;	/* without a teacher; NULL: it needs one */
@@ -116,10 +116,10 @@ struct DbertObjective
 /* ---- rows that several heads read ---- */
 
 /* The first of each text. */
-static inline DbertHeadRows
+static inline DbertRows
 dbert_rows_first(const DbertTrainer *t, const DbertTrainBatch *batch)
 {
-	return (DbertHeadRows) {batch->n_texts, batch->cu};
+	return (DbertRows) {batch->n_texts, batch->cu};
 }
 
 static inline size_t
@@ -128,10 +128,10 @@ dbert_rows_first_most(const DbertTrainOptions *o)
 	return o->max_texts;
 }
 
-static inline DbertHeadRows
+static inline DbertRows
 dbert_rows_all(const DbertTrainer *t, const DbertTrainBatch *batch)
 {
-	return (DbertHeadRows) {batch->cu[batch->n_texts], NULL};
+	return (DbertRows) {batch->cu[batch->n_texts], NULL};
 }
 
 static inline size_t

@@ -2,10 +2,13 @@
  * pass.c -- the network forward and backward: embeddings and layers; the head
  * is the objective's.
  *
- * Each backward stands below its forward, undoing it line by line.  Dropout is
- * where transformers' models have it; p is the same everywhere.  The forward of
- * a layer leaves in its DbertLayerActs what is dear to compute again; the
- * activation of the feed-forward, the widest rows of all, is computed again.
+ * Each backward stands below its forward and undoes it line by line.  Dropout
+ * is where transformers' models have it, with the same p everywhere.
+ *
+ * The forward of a layer keeps in DbertLayerActs what its backward needs and
+ * what would take long to compute a second time.  It does not keep the
+ * activated rows of the feed-forward, which are the widest: the backward
+ * computes them again.
  *
  * Source: Vaswani et al. 2017 (arXiv:1706.03762), post-layer-norm;
  * transformers' modeling_distilbert.py and modeling_bert.py.
@@ -45,9 +48,9 @@ is_bert(const DbertPass *pass)
 /* ---- rows ---- */
 
 /*
- * Of the last layer most heads read some rows alone, the first of each text or
- * the masked ones, so only those R rows look at the others and go on, one after
- * the other.
+ * Most heads read only some rows of the last layer: the first of each text, or
+ * the masked ones.  There only these R rows ask for attention and go on; they
+ * lie one after the other.
  */
 static bool
 goes_on_alone(const DbertPass *pass, int layer)
@@ -91,7 +94,7 @@ spread_rows(const DbertPass *pass, float *x)
 
 /* ---- embeddings ---- */
 
-/* Token i of the batch is token position_of(i) of its text. */
+/* x[N, C] = word + type + position */
 static DbertStatus
 add_embeddings(const DbertPass *pass, float *x)
 {
@@ -137,8 +140,9 @@ add_row(float *sum, const float *x, size_t c)
 }
 
 /*
- * The rows of word, position and type that were read get dx; all others 0, but
- * for what a decoder gave word.
+ * Add dx to the gradients of the rows of word, position and type that were
+ * read.  All others are 0, except where the decoder is the word embedding: then
+ * word's gradient holds the decoder's already.
  */
 static DbertStatus
 embed_backward(const DbertPass *pass, float *dx)

@@ -103,11 +103,11 @@ struct DbertTrainer
 };
 
 /* Rows of a batch. */
-typedef struct DbertHeadRows
+typedef struct DbertRows
 {
 	int			count;
 	const int32_t *picked;		/* [count] which of N they are, rising; NULL: all */
-} DbertHeadRows;
+} DbertRows;
 
 /* A pass over a batch. */
 struct DbertPass
@@ -117,7 +117,7 @@ struct DbertPass
 	DbertTrainRun run;
 	bool		training;		/* with dropout */
 	int			n;				/* N */
-	DbertHeadRows head;			/* the rows that the head reads */
+	DbertRows head;			/* the rows that the head reads */
 	int			rows;			/* R */
 	const int32_t *picked;		/* [R] the rows of N that they are, rising; NULL: all */
 };

@@ -2,9 +2,9 @@
  * statematch.h -- vectors against a teacher's: hidden states of tokens, or
  * embeddings of texts.
  *
- * Where the teacher's are wider, the student's go through a matrix first, which
- * is learnt with the other parameters (params.w.dense, config.embedding its
- * width C') and forgotten at the end.
+ * Where the teacher's are not as wide as the student's, the student's go
+ * through a matrix first: params.w.dense, to the width C' = config.embedding.
+ * It is learnt with the other parameters and forgotten at the end.
  */
 #ifndef DBERT_TRAIN_STATEMATCH_H
 #define DBERT_TRAIN_STATEMATCH_H
@@ -12,7 +12,7 @@
 #include "train/plan.h"
 #include "train/trainlayout.h"
 
-/* Plan that matrix in t->config if t's teacher needs it. */
+/* Plan that matrix in t->config, if it is needed. */
 extern void dbert_states_configure(DbertTrainer *t);
 
 extern void dbert_states_place(DbertTrainer *t, DbertLayout *l, DbertActs *a);

@@ -1,8 +1,11 @@
 /*
  * trainer.c -- making a trainer, its memory, and its steps.
  *
- * Two walks over one list of arrays: the first adds up their sizes with checked
- * arithmetic, the second places them in one piece of memory.
+ * All arrays lie in one piece of memory, which is allocated once.  The same
+ * functions walk over them twice: the first time they add up sizes, the second
+ * time they place the arrays.
+ *
+ * What a head wants of all this, its objective says (objective.h).
  */
 #include "train/adamw.h"
 #include "train/distill.h"
@@ -15,7 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Bytes that are copied in a few milliseconds, their pages being new. */
+/* Bytes that are copied to new pages in a few milliseconds. */
 #define COPY_BLOCK ((size_t) 8 << 20)
 
 #define HUGE_PAGE ((size_t) 2 << 20)
@@ -216,8 +219,7 @@ dbert_trainer_bytes(const DbertTrainBase *base, const DbertTrainOptions *options
 }
 
 /*
- * memcpy, or memset when from is NULL, in blocks between which the poll is
- * asked.
+ * Copy, or clear when from is NULL, and ask the poll between blocks.
  */
 static DbertStatus
 copy(void *to, const void *from, size_t bytes, const DbertPoll *poll, DbertError *err)
@@ -236,8 +238,9 @@ copy(void *to, const void *from, size_t bytes, const DbertPoll *poll, DbertError
 }
 
 /*
- * A gigabyte in pages of 4 kB takes a tenth of a second to release, which is
- * when somebody waits for a training that he cancelled.  A wish: it may fail.
+ * Ask for huge pages.  A gigabyte in pages of 4 kB takes a tenth of a second to
+ * release, and whoever cancels a training waits for that.  The kernel may
+ * refuse, which does no harm.
  */
 static void
 prefer_huge_pages(char *memory, size_t bytes)

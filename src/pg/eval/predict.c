@@ -1,8 +1,8 @@
 /*
  * predict.c -- see predict.h.
  *
- * The texts of a block of rows go through the model in batches, as the answers
- * of a query would, and their answers are the same to the bit.
+ * The texts of a block of rows go through the model in batches, as those of a
+ * query would, with the same answers to the bit.
  */
 #include "postgres.h"
 
@@ -107,7 +107,7 @@ distil_answer_name(const DistilPredictor *p)
 }
 
 DistilLearn
-distil_predictor_want(const DistilPredictor *p)
+distil_predictor_learn(const DistilPredictor *p)
 {
 	if (p->kind == DISTIL_ANSWER_ENTITIES)
 		return DISTIL_LEARN_SPANS;

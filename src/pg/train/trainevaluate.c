@@ -61,23 +61,6 @@ distil_train_metric(const DistilTrainJob *job)
 	return "rmse";
 }
 
-/* The number of the largest of n logits, step apart; of equals the first. */
-static int
-find_best(const float *logits, int n, int step)
-{
-	int			best = 0;
-
-	for (int i = 1; i < n; i++)
-		best = logits[(Size) step * i] > logits[(Size) step * best] ? i : best;
-	return best;
-}
-
-int
-distil_best_label(const float *logits, int n)
-{
-	return find_best(logits, n, 1);
-}
-
 /* The entities of one text of the batch; logits are those of its tokens. */
 static void
 count_entities(const DistilTrainJob *job, const float *logits, int text)
@@ -88,7 +71,7 @@ count_entities(const DistilTrainJob *job, const float *logits, int text)
 	int32	   *said = palloc(sizeof(int32) * n);
 
 	for (int i = 0; i < n; i++)
-		said[i] = distil_best_label(logits + (Size) i * job->n_labels, job->n_labels);
+		said[i] = distil_best_of(logits + (Size) i * job->n_labels, job->n_labels, 1);
 	distil_count_entities(job->labels, batch->classes + first, said, n, job->counts);
 	pfree(said);
 }
@@ -136,8 +119,8 @@ count_answers(const DistilTrainJob *job, const float *logits)
 		bool		same = true;
 
 		for (int column = 0; column < 2; column++)
-			same &= find_best(logits + first + column, n, 2) ==
-					find_best(batch->soft + first + column, n, 2);
+			same &= distil_best_of(logits + first + column, n, 2) ==
+					distil_best_of(batch->soft + first + column, n, 2);
 		job->counts[0].hits += same;
 	}
 }
@@ -201,7 +184,7 @@ count_labels(const DistilTrainJob *job, const float *logits, const float *target
 static void
 count_class(const DistilTrainJob *job, const float *logits, int32 class)
 {
-	int			best = distil_best_label(logits, job->n_labels);
+	int			best = distil_best_of(logits, job->n_labels, 1);
 
 	job->counts[best].said++;
 	job->counts[class].support++;

@@ -12,7 +12,7 @@
 #include "pg/train/traindigest.h"
 #include "pg/train/trainloop.h"
 #include "pg/train/trainmask.h"
-#include "pg/eval/trainmetric.h"
+#include "pg/eval/metric.h"
 #include "pg/train/trainset.h"
 #include "pg/train/trainteacher.h"
 
@@ -104,9 +104,6 @@ extern void distil_train_begin_pairs(DistilTrainJob *job);
 
 /* The metric's value for what the teacher says of them. */
 extern double distil_train_measure_teacher(DistilTrainJob *job);
-
-/* The number of the largest of n logits. */
-extern int	distil_best_label(const float *logits, int n);
 
 /* "accuracy", "f1", "rmse", "spearman" or "agreement" */
 extern const char *distil_train_metric(const DistilTrainJob *job);

@@ -8,6 +8,7 @@
 #ifndef DISTILBERT_PG_TRAINSET_H
 #define DISTILBERT_PG_TRAINSET_H
 
+#include "dbert.h"
 #include "pg/eval/examples.h"
 #include "pg/train/trainprogress.h"
 

@@ -1,9 +1,15 @@
 /*
- * trainmetric.h -- how good answers are: counts per class and what follows from
+ * metric.h -- how good answers are: counts per class and what follows from
  * them.
  */
-#ifndef DISTILBERT_PG_TRAINMETRIC_H
-#define DISTILBERT_PG_TRAINMETRIC_H
+#ifndef DISTILBERT_PG_METRIC_H
+#define DISTILBERT_PG_METRIC_H
+
+/*
+ * The number of the largest of n logits, which are step apart; of equals the
+ * first.
+ */
+extern int	distil_best_of(const float *logits, int n, int step);
 
 /* Of one class. */
 typedef struct DistilClassCount
@@ -18,8 +24,8 @@ extern double distil_precision_of(const DistilClassCount *c);
 extern double distil_recall_of(const DistilClassCount *c);
 
 /*
- * 2 hits / (said + support): 0 where there is support or an answer but no hit,
- * NaN without either
+ * 2 hits / (said + support): 0 where the class occurs but has no hit, NaN where
+ * it does not occur.
  */
 extern double distil_f1_of(const DistilClassCount *c);
 
