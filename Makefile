@@ -146,8 +146,9 @@ check-core: $(TEST_BIN)
 BENCHES     = bench/kernels bench/encode bench/tokens
 benches: $(BENCHES)
 -include $(BENCHES:=.d) $(PEAK:.o=.d)
-$(BENCHES): %: %.o $(PEAK) $(CORE)
-	$(CC) $(filter-out -fvisibility=hidden,$(CFLAGS)) $< $(PEAK) $(CORE) -o $@ $(CORE_LIBS)
+BENCH_SUPPORT = test/support/dirsource.o
+$(BENCHES): %: %.o $(BENCH_SUPPORT) $(PEAK) $(CORE)
+	$(CC) $(filter-out -fvisibility=hidden,$(CFLAGS)) $< $(BENCH_SUPPORT) $(PEAK) $(CORE) -o $@ $(CORE_LIBS)
 
 # Queries on a private server, against the engine and a client.
 bench:

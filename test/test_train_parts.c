@@ -3,8 +3,8 @@
  * the optimizer, half precision.
  */
 #include "base/bytes.h"
+#include "test/support/testhelp.h"
 #include "test/support/trainfixture.h"
-#include "test/testhelp.h"
 #include "train/adamw.h"
 
 /* ---- activations ---- */
