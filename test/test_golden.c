@@ -14,7 +14,7 @@
 #include "base/bytes.h"
 #include "dbert.h"
 #include "nn/encoder.h"
-#include "nn/head.h"
+#include "nn/logits.h"
 #include "nn/pool.h"
 #include "test/support/dirsource.h"
 #include "test/support/kerneltables.h"

@@ -5,6 +5,7 @@
  * Every tensor of the tiny models holds values that follow from its name, so a
  * field that points to the wrong array shows.
  */
+#include "model/family.h"
 #include "test/support/packhelp.h"
 #include "test/support/testhelp.h"
 

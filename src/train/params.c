@@ -1,8 +1,8 @@
 /*
  * params.c -- the parameters: where they stand, what they begin with.
  *
- * The plan is the model room's, made for row-major kernels: an array for each
- * weight, query, key and value stacked in one matrix.
+ * The model room plans them as for row-major kernels: an array for each weight,
+ * with query, key and value stacked in one matrix.
  */
 #include "train/params.h"
 

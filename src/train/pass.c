@@ -17,6 +17,8 @@
 
 #include "train/objective.h"
 
+#include "model/family.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -39,10 +41,11 @@ dbert_pass_drop(const DbertPass *pass, DbertDropSite site, int layer, const floa
 	return dbert_dropout_apply(&pass->run, &d, x, m, pass->trainer->config.hidden, y);
 }
 
+/* Is the attention's output dropped out, too? */
 static bool
-is_bert(const DbertPass *pass)
+drops_attention(const DbertPass *pass)
 {
-	return pass->trainer->config.family == DBERT_FAMILY_BERT;
+	return dbert_family_of(&pass->trainer->config)->drops_after_attention;
 }
 
 /* ---- rows ---- */
@@ -270,7 +273,7 @@ project_backward(const DbertPass *pass, int layer, const DbertSelfAttention *s, 
 	return dbert_linear_backward(&pass->run, &kv, &gkv, a->x, dqkv, pass->n, dx, 1);
 }
 
-/* y1 = norm(x + drop(out(attention(qkv(x))))); DistilBERT does not drop here */
+/* y1 = norm(x + drop(out(attention(qkv(x))))); not all families drop here */
 static DbertStatus
 attention_forward(const DbertPass *pass, int layer)
 {
@@ -293,7 +296,7 @@ attention_forward(const DbertPass *pass, int layer)
 	DBERT_TRY(project_forward(pass, layer, &s, x));
 	DBERT_TRY(dbert_self_attention_forward(run, &s, a->context));
 	DBERT_TRY(dbert_linear_forward(run, &w->attn_out, a->context, m, sum));
-	return dbert_residual_norm_forward(run, &w->attn_norm, is_bert(pass) ? &drop : NULL, sum, x, m,
+	return dbert_residual_norm_forward(run, &w->attn_norm, drops_attention(pass) ? &drop : NULL, sum, x, m,
 									   c, t->config.norm_eps, a->xhat1, a->rstd1, a->y1);
 }
 
@@ -311,7 +314,7 @@ attention_backward(const DbertPass *pass, int layer, float *dx)
 	const DbertTrainRun *run = &pass->run;
 	DbertSelfAttention s = dbert_pass_attention(pass, layer);
 	DbertDropout drop = dbert_pass_dropout(pass, DBERT_DROP_ATTENTION, layer);
-	bool		drops = is_bert(pass) && drop.threshold != 0;
+	bool		drops = drops_attention(pass) && drop.threshold != 0;
 	float	   *dout = drops ? t->acts.t : dx;
 	float	   *dcontext = t->acts.t2,
 			   *dqkv = t->acts.wide2;

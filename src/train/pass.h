@@ -25,7 +25,7 @@ extern size_t dbert_attention_columns_most(const DbertTrainer *t);
 typedef enum DbertDropSite
 {
 	DBERT_DROP_PROBABILITIES,	/* of a layer */
-	DBERT_DROP_ATTENTION,		/* of a layer, BERT: the attention's output */
+	DBERT_DROP_ATTENTION,		/* of a layer: the attention's output, if the family drops it */
 	DBERT_DROP_FFN,				/* of a layer: the feed-forward's output */
 	DBERT_DROP_EMBEDDING,
 	DBERT_DROP_HEAD

@@ -2,10 +2,10 @@
  * trainedfiles.c -- the trained model as the files of a Hugging Face directory.
  *
  * config.json is the base's with the new head's architecture, labels and
- * problem.  model.safetensors is a header made here and the parameters where
- * they lie: reading goes through the tensors' places, nothing is copied.  The
- * tokenizer's files are the base's, out of whatever folder they lie in there.
- * Embeddings have sentence-transformers' files besides (sentencefiles.c).
+ * problem.  model.safetensors is a header made here, followed by the parameters
+ * where they lie: whoever reads it reads them, nothing is copied.  The
+ * tokenizer's files are the base's, from the folder that has them there.
+ * Embeddings have sentence-transformers' files, too (sentencefiles.h).
  */
 #include "train/plan.h"
 #include "train/sentencefiles.h"
@@ -140,7 +140,7 @@ make_sentence_files(const DbertTrainer *t, DbertTrainedFiles *f, DbertError *err
 
 /*
  * A decoder that is the word embedding is left out, as transformers does; the
- * bias of BERT's own decoder has two names there, of which each is read.
+ * bias of one of its own may have two names there, of which each is read.
  */
 static void
 add_slot(const DbertTrainer *t, DbertTensorFile *f, const DbertSlot *slot)
@@ -155,9 +155,8 @@ add_slot(const DbertTrainer *t, DbertTensorFile *f, const DbertSlot *slot)
 		dbert_tensorfile_add(f, name, slot, parts, "F32", sizeof(float),
 							 data + part * (slot->bytes / parts));
 	}
-	if (!t->tied && strcmp(name, "cls.predictions.bias") == 0)
-		dbert_tensorfile_add(f, "cls.predictions.decoder.bias", slot, 1, "F32", sizeof(float),
-							 data);
+	if (!t->tied && dbert_slot_other_name(slot, &t->config, name))
+		dbert_tensorfile_add(f, name, slot, 1, "F32", sizeof(float), data);
 }
 
 static DbertStatus

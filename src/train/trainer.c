@@ -7,6 +7,7 @@
  *
  * What a head wants of all this, its objective says (objective.h).
  */
+#include "model/family.h"
 #include "train/adamw.h"
 #include "train/distill.h"
 #include "train/params.h"
@@ -142,18 +143,6 @@ check_options(const DbertObjective *objective, const DbertConfig *base, const Db
 	return DBERT_OK;
 }
 
-static void
-name_architecture(DbertConfig *config)
-{
-	snprintf(config->architecture, sizeof(config->architecture), "%sBert%s",
-			 config->family == DBERT_FAMILY_DISTILBERT ? "Distil" : "",
-			 config->head == DBERT_HEAD_NONE       ? "Model"
-			 : config->head == DBERT_HEAD_MASK     ? "ForMaskedLM"
-			 : config->head == DBERT_HEAD_SPAN     ? "ForQuestionAnswering"
-			 : config->head == DBERT_HEAD_SEQUENCE ? "ForSequenceClassification"
-												   : "ForTokenClassification");
-}
-
 /*
  * The trained model's config: the base's with the new head, and without a
  * sentence encoder's Dense module, which no head has a use for.
@@ -169,7 +158,7 @@ configure(DbertTrainer *t)
 	c->n_labels = t->objective->labels ? t->options.n_labels : 0;
 	c->dense = 0;
 	c->embedding = c->hidden;
-	name_architecture(c);
+	dbert_family_name_architecture(c, c->head);
 	if (t->objective->configure != NULL)
 		t->objective->configure(t);
 	if (t->options.distill != NULL)

@@ -6,6 +6,7 @@
  */
 #include "test/support/refnet.h"
 
+#include "model/family.h"
 #include "test/support/testhelp.h"
 
 static const double *

@@ -1,10 +1,11 @@
 /*
- * answerfunc.c -- SQL functions that answer a question out of a text.
+ * answerfunc.c -- the answer to a question, out of a text.
  *
- * 	   distil_answer(question, context [, model], top_k, no_answer, max_answer_tokens)
- * 			answer, score, start_pos, end_pos: the best parts of the context
- * 	   distil_answer_text(question, context [, model])
- * 			text: the best part, NULL if the context has no words
+ *	   distil_answer(question, context [, model], top_k, no_answer,
+ *					 max_answer_tokens)
+ *			answer, score, start_pos, end_pos: the best parts of the context
+ *	   distil_answer_text(question, context [, model])
+ *			text: the best part, NULL if the context has no words
  *
  * Positions are those of textcursor.h.  "No answer" is a row whose answer and
  * positions are NULL.
@@ -28,29 +29,18 @@ PG_FUNCTION_INFO_V1(distil_answer);
 
 /* ---- finding them ---- */
 
-/*
- * The answers to pair i, copied: what the core allocates lives as long as the
- * batch, so while it is there nothing may raise.
- */
+/* The answers to pair i. */
 static DbertAnswer *
 find_answers(const DbertBatch *batch, int i, const DistilText *context,
 			 const DbertAnswerOptions *options, int *count)
 {
 	DbertAnswer *found;
-	DbertAnswer *copy;
 	DbertError	err;
 
 	if (dbert_batch_answers(batch, i, context->data, context->len, options, distil_poll(),
 							&found, count, &err) != DBERT_OK)
 		distil_raise(&err, NULL);
-	copy =
-		palloc_extended(Max(*count, 1) * sizeof(DbertAnswer), MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
-	if (copy != NULL)
-		memcpy(copy, found, *count * sizeof(DbertAnswer));
-	pfree(found);				/* distil_allocator's memory is palloc's */
-	if (copy == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	return copy;
+	return distil_move_here(found, *count * sizeof(DbertAnswer));
 }
 
 /* The best answer to pair i; false: there is none. */

@@ -6,31 +6,21 @@
  */
 #include "postgres.h"
 
-#include "pg/bridge/compat.h"
-#include "pg/func/entitylist.h"
+#include "pg/bridge/alloc.h"
 #include "pg/bridge/errors.h"
+#include "pg/func/entitylist.h"
 
-/*
- * What the core allocates lives as long as the batch, so nothing may raise
- * before it is freed.
- */
 DbertEntity *
 distil_find_entities(const DbertBatch *batch, int i, DbertAggregation aggregation,
 					 float min_score, int *count)
 {
-	int			n_tokens;
-	DbertEntity *result;
 	DbertEntity *found;
 	DbertError	err;
 
-	(void) dbert_batch_text_tokens(batch, i, &n_tokens);
-	result = palloc(n_tokens * sizeof(DbertEntity));	/* no more than tokens */
 	if (dbert_batch_entities(batch, i, aggregation, min_score,
 							 &found, count, &err) != DBERT_OK)
 		distil_raise(&err, NULL);
-	memcpy(result, found, *count * sizeof(DbertEntity));
-	pfree(found);				/* distil_allocator's memory is palloc's */
-	return result;
+	return distil_move_here(found, *count * sizeof(DbertEntity));
 }
 
 const char *

@@ -3,10 +3,10 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
 #include "pg/bridge/compat.h"
+#include "pg/bridge/quoted.h"
 #include "pg/func/entitylist.h"
 #include "pg/func/labels.h"
 
@@ -24,19 +24,11 @@ distil_label_text(const char *label)
 const char *
 distil_label_list(const char *const *labels, int n)
 {
-	StringInfoData s;
-	int			shown = Min(n, LABELS_SHOWN);
+	const char **names = palloc_array(const char *, Max(n, 1));
 
-	initStringInfo(&s);
-	for (int i = 0; i < shown; i++)
-	{
-		text	   *label = distil_label_text(labels[i]);
-
-		appendStringInfo(&s, "%s\"%s\"", i > 0 ? ", " : "", text_to_cstring(label));
-	}
-	if (shown < n)
-		appendStringInfoString(&s, ", ...");
-	return s.data;
+	for (int i = 0; i < Min(n, LABELS_SHOWN); i++)
+		names[i] = text_to_cstring(distil_label_text(labels[i]));
+	return distil_quoted_list(names, n, LABELS_SHOWN);
 }
 
 int

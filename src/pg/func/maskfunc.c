@@ -8,10 +8,10 @@
 #include "utils/builtins.h"
 
 #include "pg/bridge/compat.h"
+#include "pg/func/arrayvalue.h"
 #include "pg/func/labels.h"
 #include "pg/func/redact.h"
 #include "pg/func/task.h"
-#include "pg/func/arrayvalue.h"
 
 /* Options, in their order. */
 enum
@@ -20,7 +20,6 @@ enum
 	MASK,
 	N_OPTIONS
 };
-
 
 static void
 check_mask(const DistilTask *task, const DistilModel *model, const NullableDatum *options)
@@ -50,7 +49,7 @@ static bool
 answer_mask(const DistilRun *run, int i, const DistilText *texts, Datum *answer)
 {
 	char	   *mask = text_to_cstring(DatumGetTextPP(run->options[MASK].value));
-	DistilRedaction	r = {.any = run->options[LABELS].isnull,.mask = mask};
+	DistilRedaction r = {.any = run->options[LABELS].isnull,.mask = mask};
 	DistilTextArray labels;
 	StringInfoData out;
 

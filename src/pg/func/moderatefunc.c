@@ -1,12 +1,13 @@
 /*
  * moderatefunc.c -- the trigger function distil_moderate().
  *
- *	   CREATE TRIGGER ... EXECUTE FUNCTION distil_moderate(
- *			'column=body', 'model=toxic', 'label=toxic', 'threshold=0.8', 'action=reject')
+ *	CREATE TRIGGER ... EXECUTE FUNCTION distil_moderate('column=body',
+ *		'model=toxic', 'label=toxic', 'threshold=0.8', 'action=reject')
  *
- * moderation.c has the arguments.  For each row, BEFORE INSERT or UPDATE; or,
- * to reject, AFTER INSERT or UPDATE for each statement with REFERENCING NEW
- * TABLE, which judges all rows in batches. NULL passes.
+ * The arguments are read in moderation.c.  The trigger fires for each row,
+ * BEFORE INSERT or UPDATE; or, to reject, AFTER INSERT or UPDATE for each
+ * statement with REFERENCING NEW TABLE, and judges all its rows in batches.
+ * NULL passes.
  *
  * What the writing session has set must not let a text slip through: the SQL
  * function has distilbert.long_text = window and distilbert.on_error = error

@@ -2,19 +2,19 @@
  * moderation.c -- see moderation.h.
  *
  * Arguments are "name=value":
- *	   column		whose text is judged; required
- *	   model		classifies, or finds entities; required
- *	   label		that is looked for; any if it is left out, which a model whose
- *					labels exclude each other does not allow
- *	   threshold	smallest score that counts; 0.5
- *	   action		reject: an error (the default)
- *					flag: target becomes true (boolean), the score (real, double
- *					precision) or the label (text), else false, the score or NULL
- *					mask: the text gives way: entities to the mask, a whole text
- *					that is classified to it
- *	   target		column that flag writes; where mask puts the text, by default
- *					the column itself
- *	   mask			"[{label}]" of entities, "[removed]" of whole texts
+ *	column		whose text is judged; required
+ *	model		classifies, or finds entities; required
+ *	label		that is looked for; any if it is left out, which a model whose
+ *				labels exclude each other does not allow
+ *	threshold	smallest score that counts; 0.5
+ *	action		reject: an error (the default)
+ *				flag: target becomes true (boolean), the score (real, double
+ *				precision) or the label (text), else false, the score or NULL
+ *				mask: each entity is replaced by the mask, or the whole text
+ *				if the model classifies
+ *	target		column that flag writes; where mask puts the text, by default
+ *				the column itself
+ *	mask		"[{label}]" of entities, "[removed]" of whole texts
  */
 #include "postgres.h"
 
@@ -206,7 +206,8 @@ take_target(DistilModeration *m, const char *name)
 		check_type(m, m->target, distil_holds_text(type), "text");
 	else
 		check_type(m, m->target,
-				   distil_holds_text(type) || type == BOOLOID || type == FLOAT4OID || type == FLOAT8OID,
+				   distil_holds_text(type) || type == BOOLOID || type == FLOAT4OID ||
+				   type == FLOAT8OID,
 				   "boolean, real or text");
 }
 
@@ -270,7 +271,8 @@ check_event(const DistilModeration *m)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("distil_moderate cannot be fired INSTEAD OF"),
 				 errhint("Create the trigger on the table below the view.")));
-	if (TRIGGER_FIRED_FOR_ROW(event) && m->action != DISTIL_ACTION_REJECT && !TRIGGER_FIRED_BEFORE(event))
+	if (TRIGGER_FIRED_FOR_ROW(event) && m->action != DISTIL_ACTION_REJECT &&
+		!TRIGGER_FIRED_BEFORE(event))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("to flag or mask, distil_moderate must be fired BEFORE INSERT or UPDATE "

@@ -16,6 +16,7 @@
 #include "pg/bridge/compat.h"
 #include "pg/func/entitylist.h"
 #include "pg/func/redact.h"
+#include "pg/func/template.h"
 #include "pg/func/textcursor.h"
 
 #define PLACEHOLDER "{label}"
@@ -34,26 +35,13 @@ is_wanted(const DistilRedaction *r, const text *label)
 	return r->any;
 }
 
-static void
-append_mask(StringInfo out, const char *mask, const char *label, int len)
-{
-	const char *place;
-
-	for (; (place = strstr(mask, PLACEHOLDER)) != NULL; mask = place + strlen(PLACEHOLDER))
-	{
-		appendBinaryStringInfo(out, mask, place - mask);
-		appendBinaryStringInfo(out, label, len);
-	}
-	appendStringInfoString(out, mask);
-}
-
 char *
 distil_fill_mask_template(const char *mask, const char *label)
 {
 	StringInfoData out;
 
 	initStringInfo(&out);
-	append_mask(&out, mask, label, strlen(label));
+	distil_append_filled(&out, mask, PLACEHOLDER, label, strlen(label));
 	return out.data;
 }
 
@@ -108,12 +96,12 @@ append_masked(StringInfo out, const DbertBatch *batch, int number, const DistilT
 		if (is_wanted(r, label))
 		{
 			const char *from = distil_cursor_move(&cursor, entities[i].start);
-
 			const char *to = end_of_entity(&cursor, entities[i].end);
 
 			if (from > done)
 				appendBinaryStringInfo(out, done, from - done);
-			append_mask(out, r->mask, VARDATA_ANY(label), VARSIZE_ANY_EXHDR(label));
+			distil_append_filled(out, r->mask, PLACEHOLDER, VARDATA_ANY(label),
+								 VARSIZE_ANY_EXHDR(label));
 			done = Max(done, to);
 		}
 		pfree(label);
@@ -141,7 +129,7 @@ char *
 distil_redact_label(const DbertBatch *batch, int i, const DistilText *t, const char *label,
 					float min_score, const char *mask)
 {
-	DistilRedaction	r = {.any = label == NULL,.mask = mask};
+	DistilRedaction r = {.any = label == NULL,.mask = mask};
 	Datum		wanted;
 
 	if (label != NULL)

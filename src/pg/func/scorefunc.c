@@ -9,11 +9,10 @@
 
 #include "catalog/pg_type.h"
 #include "funcapi.h"
-#include "utils/builtins.h"
-#include "utils/float.h"
 
 #include "pg/bridge/compat.h"
 #include "pg/func/labels.h"
+#include "pg/func/ranking.h"
 #include "pg/func/task.h"
 
 PG_FUNCTION_INFO_V1(distil_scores);
@@ -56,38 +55,6 @@ const DistilTask distil_task_score = {
 
 /* ---- of all labels ---- */
 
-typedef struct Score
-{
-	int			label;
-	float		score;
-} Score;
-
-/* Best first; of equals the one that the model lists first. */
-static int
-compare_scores(const void *a, const void *b)
-{
-	const Score *x = a;
-	const Score *y = b;
-	int			order = float4_cmp_internal(y->score, x->score);
-
-	return order != 0 ? order : x->label - y->label;
-}
-
-/* The labels of text 0, sorted. */
-static Score *
-sorted_scores(const DistilModel *model, const DbertBatch *batch)
-{
-	int			n = model->core->config.n_labels;
-	float	   *scores = distil_label_scores(model, batch, 0);
-	Score	   *sorted = palloc_array(Score, n);
-
-	for (int i = 0; i < n; i++)
-		sorted[i] = (Score) {.label = i, .score = scores[i]};
-	qsort(sorted, n, sizeof(Score), compare_scores);
-	pfree(scores);
-	return sorted;
-}
-
 /* A text or a pair, then the model. */
 static Datum
 scores(FunctionCallInfo fcinfo, bool pair, const char *function)
@@ -97,7 +64,7 @@ scores(FunctionCallInfo fcinfo, bool pair, const char *function)
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	DistilText	texts[2];
 	DbertBatch *batch;
-	Score	   *sorted;
+	DistilRanked *ranked;
 
 	distil_require_head(model, DBERT_HEAD_SEQUENCE, function);
 	for (int i = 0; i < n_texts; i++)
@@ -108,18 +75,18 @@ scores(FunctionCallInfo fcinfo, bool pair, const char *function)
 		distil_text_free(&texts[i]);
 	if (batch == NULL)
 		return (Datum) 0;
-	sorted = sorted_scores(model, batch);
+	ranked = distil_rank(distil_label_scores(model, batch, 0), model->core->config.n_labels);
 	for (int i = 0; i < model->core->config.n_labels; i++)
 	{
 		Datum		values[2];
 		bool		nulls[2] = {false};
 
-		values[0] = PointerGetDatum(distil_label_text(model->core->labels[sorted[i].label]));
-		values[1] = Float4GetDatum(sorted[i].score);
+		values[0] = PointerGetDatum(distil_label_text(model->core->labels[ranked[i].number]));
+		values[1] = Float4GetDatum(ranked[i].score);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 		pfree(DatumGetPointer(values[0]));
 	}
-	pfree(sorted);
+	pfree(ranked);
 	return (Datum) 0;
 }
 

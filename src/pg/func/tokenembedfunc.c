@@ -1,8 +1,8 @@
 /*
  * tokenembedfunc.c -- the vectors of a text's tokens.
  *
- * 	   distil_token_embeddings(text [, model])
- * 			token, start_pos, end_pos, embedding: in order, [CLS] and [SEP] included
+ *	   distil_token_embeddings(text [, model])
+ *			token, start_pos, end_pos, embedding: in order, with [CLS] and [SEP]
  *
  * They are the encoder's last hidden states, before pooling: what late
  * interaction and pooling over parts of a text are made of.  A token is named

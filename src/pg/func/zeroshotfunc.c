@@ -12,13 +12,13 @@
 
 #include "catalog/pg_type.h"
 #include "funcapi.h"
-#include "lib/stringinfo.h"
 #include "utils/builtins.h"
-#include "utils/float.h"
 
 #include "pg/bridge/compat.h"
-#include "pg/func/labels.h"
 #include "pg/func/arrayvalue.h"
+#include "pg/func/labels.h"
+#include "pg/func/ranking.h"
+#include "pg/func/template.h"
 #include "pg/run/many.h"
 
 /* Where the template has the label. */
@@ -35,12 +35,6 @@ typedef struct Hypotheses
 	float	   *logits;			/* [n, columns] */
 	bool		failed;			/* a pair could not be evaluated */
 } Hypotheses;
-
-typedef struct Ranked
-{
-	float		score;
-	int			place;			/* among the labels given */
-} Ranked;
 
 static void
 check_entailment(const DistilModel *model)
@@ -68,21 +62,14 @@ check_template(const char *template)
 				 errhint("Write {} where the label is to stand.")));
 }
 
-/* The template with the label in all its places. */
 static Datum
 hypothesis(const char *template, Datum label)
 {
 	char	   *name = TextDatumGetCString(label);
 	StringInfoData s;
-	const char *slot;
 
 	initStringInfo(&s);
-	for (; (slot = strstr(template, SLOT)) != NULL; template = slot + strlen(SLOT))
-	{
-		appendBinaryStringInfo(&s, template, slot - template);
-		appendStringInfoString(&s, name);
-	}
-	appendStringInfoString(&s, template);
+	distil_append_filled(&s, template, SLOT, name, strlen(name));
 	pfree(name);
 	return PointerGetDatum(cstring_to_text_with_len(s.data, s.len));
 }
@@ -102,17 +89,6 @@ static void
 give_up(void *ctx, int e)
 {
 	((Hypotheses *) ctx)->failed = true;
-}
-
-/* Best first; of equals the one that was given first. */
-static int
-compare_ranked(const void *a, const void *b)
-{
-	const Ranked *x = a;
-	const Ranked *y = b;
-	int			order = float4_cmp_internal(y->score, x->score);
-
-	return order != 0 ? order : x->place - y->place;
 }
 
 /* The logits of all labels, unless one fails. */
@@ -143,11 +119,12 @@ run_hypotheses(DistilModel *model, Hypotheses *h, int n)
 	distil_many_end(&many);
 }
 
-static Ranked *
+/* The labels by their scores; NULL if one has none. */
+static DistilRanked *
 rank_labels(DistilModel *model, Hypotheses *h, int n, bool multi_label)
 {
 	float	   *scores = palloc_array(float, Max(n, 1));
-	Ranked	   *ranked = palloc_array(Ranked, Max(n, 1));
+	DistilRanked *ranked = NULL;
 
 	h->columns = model->core->config.n_labels;
 	h->logits = palloc_extended(Max(n, 1) * h->columns * sizeof(float), MCXT_ALLOC_HUGE);
@@ -155,9 +132,7 @@ rank_labels(DistilModel *model, Hypotheses *h, int n, bool multi_label)
 	if (!h->failed)
 	{
 		dbert_zero_shot_scores(model->core, h->logits, n, multi_label, scores);
-		for (int i = 0; i < n; i++)
-			ranked[i] = (Ranked) {scores[i], i};
-		qsort(ranked, n, sizeof(Ranked), compare_ranked);
+		ranked = distil_rank(scores, n);
 	}
 	pfree(h->logits);
 	pfree(scores);
@@ -172,7 +147,7 @@ distil_zero_shot(PG_FUNCTION_ARGS)
 	int			option = PG_NARGS() - 2;
 	DistilModel *model = distil_call_model(fcinfo, option == 3 ? 2 : -1, "zero_shot");
 	Hypotheses	h = {.premise = PointerGetDatum(PG_GETARG_TEXT_PP(0))};
-	Ranked	   *ranked;
+	DistilRanked *ranked;
 	int			n;
 
 	h.template = text_to_cstring(PG_GETARG_TEXT_PP(option + 1));
@@ -182,9 +157,9 @@ distil_zero_shot(PG_FUNCTION_ARGS)
 	ranked = rank_labels(model, &h, n, PG_GETARG_BOOL(option));
 
 	InitMaterializedSRF(fcinfo, 0);
-	for (int i = 0; i < n && !h.failed; i++)
+	for (int i = 0; i < n && ranked != NULL; i++)
 	{
-		Datum		values[2] = {h.labels[ranked[i].place], Float4GetDatum(ranked[i].score)};
+		Datum		values[2] = {h.labels[ranked[i].number], Float4GetDatum(ranked[i].score)};
 		bool		nulls[2] = {false};
 
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);

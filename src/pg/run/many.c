@@ -121,7 +121,7 @@ run_batch(DistilMany *many)
 	dbert_batch_reset(many->batch);
 }
 
-/* The batch that has the item's result from the cache; NULL: it is not there. */
+/* A batch with the item's result from the cache; NULL: it is not there. */
 static DbertBatch *
 recall(const DistilMany *many, DistilInBatch *e)
 {

@@ -6,9 +6,9 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
 #include "utils/varlena.h"
 
+#include "pg/bridge/quoted.h"
 #include "pg/store/builtin.h"
 #include "pg/store/catalog.h"
 #include "pg/store/names.h"
@@ -57,7 +57,7 @@ append_names(StringInfo list, List *names, const char *near)
 			appendStringInfoString(list, " and others");
 			return;
 		}
-		appendStringInfo(list, "%s\"%s\"", n > 1 ? ", " : "", (char *) lfirst(lc));
+		distil_append_quoted(list, lfirst(lc));
 	}
 }
 

@@ -18,7 +18,6 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#include "base/bytes.h"
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/threads.h"
 #include "pg/train/trainjob.h"

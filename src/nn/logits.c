@@ -1,11 +1,11 @@
 /*
- * head.c -- see head.h.
+ * logits.c -- see logits.h.
  *
  * One path for all heads: the wanted rows are gathered into a block, the block
  * goes through dense, activation and norm, as far as the model has them, and
  * through the last product into the logits.
  */
-#include "nn/head.h"
+#include "nn/logits.h"
 
 #include "nn/layers.h"
 
@@ -14,16 +14,15 @@
 bool
 dbert_head_wants(const DbertModel *model, int32_t id, int i)
 {
-	switch ((DbertHead) model->config.head)
+	switch (dbert_head_traits(model->config.head)->rows)
 	{
-		case DBERT_HEAD_NONE:
+		case DBERT_ROWS_NONE:
 			return false;
-		case DBERT_HEAD_SEQUENCE:
+		case DBERT_ROWS_FIRST:
 			return i == 0;
-		case DBERT_HEAD_TOKEN:
-		case DBERT_HEAD_SPAN:
+		case DBERT_ROWS_ALL:
 			return true;
-		case DBERT_HEAD_MASK:
+		case DBERT_ROWS_MASKED:
 			return id == model->tokenizer.mask_id;
 	}
 	return false;
@@ -32,7 +31,9 @@ dbert_head_wants(const DbertModel *model, int32_t id, int i)
 int
 dbert_head_columns(const DbertModel *model)
 {
-	return model->config.head == DBERT_HEAD_NONE ? 0 : model->weights.head_out.n;
+	bool		none = dbert_head_traits(model->config.head)->columns == DBERT_COLUMNS_NONE;
+
+	return none ? 0 : model->weights.head_out.n;
 }
 
 /*
@@ -74,7 +75,7 @@ dbert_head_run(const DbertModel *model, const int32_t *ids, int t,
 	int			block,
 				m = 0;
 
-	if (model->config.head == DBERT_HEAD_NONE)
+	if (dbert_head_columns(model) == 0)
 		return DBERT_OK;
 	if (out->k != model->config.hidden ||
 		(dense->w != NULL && (dense->n != out->k || dense->k != out->k)))

@@ -1,11 +1,11 @@
 /*
- * head.h -- logits from the hidden states of one text.
+ * logits.h -- logits from the hidden states of one text.
  *
- * Only the rows that the head's task asks for are computed: the first of a
- * text for SEQUENCE, its mask tokens for MASK, all for TOKEN and SPAN.
+ * Only the rows that the head reads are computed (DbertHeadRows): the first of
+ * a text, all of them, or those of its mask tokens.
  */
-#ifndef DBERT_NN_HEAD_H
-#define DBERT_NN_HEAD_H
+#ifndef DBERT_NN_LOGITS_H
+#define DBERT_NN_LOGITS_H
 
 #include "base/memory.h"
 #include "base/status.h"
@@ -21,9 +21,9 @@ extern bool dbert_head_wants(const DbertModel *model, int32_t id, int i);
 extern int	dbert_head_columns(const DbertModel *model);
 
 /*
- * logits[rows, columns] of the wanted ones among a sequence's first t tokens,
- * or among any t of them for TOKEN, SPAN and MASK; their states are hidden[t,
- * C]. workspace as for dbert_encode with max_len t.
+ * logits[rows, columns] of the wanted ones among t tokens of a sequence, its
+ * first ones where the head reads the first; their states are hidden[t, C].
+ * workspace as for dbert_encode with max_len t.
  */
 extern DbertStatus dbert_head_run(const DbertModel *model, const int32_t *ids, int t,
 								  const float *hidden, float *workspace, float *logits,
