@@ -2,10 +2,11 @@
 # check.sh -- all tests ("make check"); the last line is "N passed, N failed".
 #
 # Unit tests of the core, the same under ASan and UBSan, the layering rule,
-# pg_regress and TAP on private servers.  Skipped tests count nowhere.
+# builds in other folders, pg_regress and TAP on private servers.  Skipped tests
+# count nowhere.
 #
 #   WERROR=-Werror   warnings are errors
-#   TESTS_ONLY=...   words of: core sanitize layers regress tap
+#   TESTS_ONLY=...   words of: core sanitize layers build regress tap
 #   TAP=...          files of test/t, a pattern such as "02*"
 #   JOBS=...         programs and TAP files that run at a time; default: processors
 
@@ -14,7 +15,7 @@ NEED_TAP=yes
 
 PASSED=0
 FAILED=0
-PARTS=${TESTS_ONLY:-core sanitize layers regress tap}
+PARTS=${TESTS_ONLY:-core sanitize layers build regress tap}
 export JOBS=${JOBS:-$(nproc)}
 
 wanted() { case " $PARTS " in *" $1 "*) return 0 ;; esac; return 1; }
@@ -67,7 +68,7 @@ slowest()
 {
 	{
 		cat "$ROOM"/core*.log "$ROOM/tap.log" 2>/dev/null |
-			sed -n -E "s,^== ($ROOM/tree/)?(.*): ([0-9.]+) s(\, .*)?\$,\3 \2,p"
+			sed -n -E "s,^== ($ROOM/tree/|$ROOT/)?(.*): ([0-9.]+) s(\, .*)?\$,\3 \2,p"
 		sed -n -E 's/^(test|ok [0-9]+ +[-+]) +([a-z0-9_]+) .* ([0-9]+) ms$/\3 \2/p' "$ROOM/regress.log" 2>/dev/null |
 			awk '{ printf "%.1f sql/%s\n", $1 / 1000, $2 }'
 	} | sort -rn | head -n 10 | awk '{ printf "   %6.1f s  %s\n", $1, $2 }'
@@ -102,6 +103,17 @@ check_layers()
 	wrong=$(cd "$ROOT" && bash test/layers.sh) || rc=1
 	[ $rc = 0 ] || printf '%s\n' "$wrong"
 	count $((1 - rc)) $rc $rc
+}
+
+# Builds outside of the tree, installation, other machines.
+check_build()
+{
+	local log=$ROOM/build.log rc
+
+	bash "$ROOT/test/build.sh" >"$log" 2>&1
+	rc=$?
+	[ $rc = 0 ] || grep -v '^ok - ' "$log" | tail -n 100
+	count "$(lines '^ok - ' "$log")" "$(lines '^not ok - ' "$log")" $rc
 }
 
 check_regress()
@@ -159,6 +171,7 @@ build || { PASSED=0 FAILED=1; finish; }
 wanted core && { part "unit tests"; check_core; }
 wanted sanitize && { part "unit tests under ASan and UBSan"; check_core SANITIZE=1; }
 wanted layers && { part "layers"; check_layers; }
+wanted build && { part "builds"; check_build; }
 if wanted regress || wanted tap; then
 	install_extension || { FAILED=$((FAILED + 1)); finish; }
 fi
