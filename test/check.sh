@@ -2,17 +2,18 @@
 # check.sh -- all tests ("make check"); the last line is "N passed, N failed".
 #
 # Unit tests of the core, the same under ASan and UBSan, the layering rule,
-# pg_regress and TAP on private servers.  Skipped tests count nowhere.
+# builds in other folders, pg_regress and TAP on private servers.  Skipped tests
+# count nowhere.
 #
 #   WERROR=-Werror   warnings are errors
-#   TESTS_ONLY=...   words of: core sanitize layers regress tap
+#   TESTS_ONLY=...   words of: core sanitize layers build regress tap
 
 NEED_TAP=yes
 . "$(dirname "$0")/lib.sh"
 
 PASSED=0
 FAILED=0
-PARTS=${TESTS_ONLY:-core sanitize layers regress tap}
+PARTS=${TESTS_ONLY:-core sanitize layers build regress tap}
 
 wanted() { case " $PARTS " in *" $1 "*) return 0 ;; esac; return 1; }
 
@@ -56,6 +57,17 @@ check_layers()
 	wrong=$(cd "$ROOT" && bash test/layers.sh) || rc=1
 	[ $rc = 0 ] || printf '%s\n' "$wrong"
 	count $((1 - rc)) $rc $rc
+}
+
+# Builds outside of the tree, installation, other machines.
+check_build()
+{
+	local log=$ROOM/build.log rc
+
+	bash "$ROOT/test/build.sh" >"$log" 2>&1
+	rc=$?
+	[ $rc = 0 ] || grep -v '^ok - ' "$log" | tail -n 100
+	count "$(lines '^ok - ' "$log")" "$(lines '^not ok - ' "$log")" $rc
 }
 
 check_regress()
@@ -112,6 +124,7 @@ build || { PASSED=0 FAILED=1; finish; }
 wanted core && { say "unit tests"; check_core; }
 wanted sanitize && { say "unit tests under ASan and UBSan"; check_core SANITIZE=1; }
 wanted layers && { say "layers"; check_layers; }
+wanted build && { say "builds"; check_build; }
 if wanted regress || wanted tap; then
 	install_extension || { FAILED=$((FAILED + 1)); finish; }
 fi
