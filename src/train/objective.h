@@ -89,7 +89,6 @@ typedef struct DbertLesson
 struct DbertObjective
 {
 	const char *name;			/* in messages: "heads that find answers" */
-	bool		labels;			/* its logits have options.labels */
 
 	/* Whether it can learn so, on a base of this config; NULL: always. */
 	DbertStatus (*check_options) (const DbertConfig *base, const DbertTrainOptions *o,
