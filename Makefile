@@ -166,12 +166,11 @@ endif
 # Each program prints "# N passed, N failed"; a failure of one does not hide the
 # others.  They read files beside the sources.
 check-core: $(TEST_BIN)
-	@failed=0; built='$(CURDIR)'; cd '$(srcdir)' || exit 1; \
-	for t in $(TEST_BIN); do echo "== $$t"; "$$built"/$$t || failed=1; done; exit $$failed
+	@cd '$(srcdir)' && bash test/sidebyside.sh -- $(addprefix '$(CURDIR)'/,$(TEST_BIN))
 
 benches: $(BENCHES)
-$(BENCHES): %: %.o $(PEAK) $(CORE)
-	$(CC) $(filter-out -fvisibility=hidden,$(CFLAGS)) $< $(PEAK) $(CORE) -o $@ $(CORE_LIBS)
+$(BENCHES): %: %.o test/support/dirsource.o $(PEAK) $(CORE)
+	$(CC) $(filter-out -fvisibility=hidden,$(CFLAGS)) $< test/support/dirsource.o $(PEAK) $(CORE) -o $@ $(CORE_LIBS)
 
 # Queries on a private server, against the engine and a client.
 bench:

@@ -4,7 +4,7 @@
 #include "base/layout.h"
 #include "base/memory.h"
 #include "base/numbers.h"
-#include "test/testhelp.h"
+#include "test/support/testhelp.h"
 
 #include <stdint.h>
 

@@ -4,8 +4,8 @@
  */
 #include "base/bytes.h"
 #include "test/support/kerneltables.h"
+#include "test/support/testhelp.h"
 #include "test/support/trainfixture.h"
-#include "test/testhelp.h"
 #include "train/adamw.h"
 
 /* ---- activations ---- */
