@@ -7,7 +7,8 @@
 #include "test/support/trainfixture.h"
 
 #include "dbert.h"
-#include "test/packhelp.h"
+#include "test/support/packhelp.h"
+#include "test/support/testhelp.h"
 
 static void
 test_gradients_soft(void)

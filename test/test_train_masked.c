@@ -6,7 +6,8 @@
 #include "test/support/trainfixture.h"
 
 #include "dbert.h"
-#include "test/packhelp.h"
+#include "test/support/packhelp.h"
+#include "test/support/testhelp.h"
 
 /*
  * Decoders that are the word embedding, and such that are not; a head that

@@ -10,7 +10,8 @@
 #include "nn/encoder.h"
 #include "nn/logits.h"
 #include "nn/pool.h"
-#include "test/packhelp.h"
+#include "test/support/packhelp.h"
+#include "test/support/testhelp.h"
 
 #include <math.h>
 

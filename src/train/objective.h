@@ -63,7 +63,7 @@ typedef struct DbertLesson
 	/* As in DbertSteps. */
 	void		(*place) (DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows);
 
-	/* input[pass->head.count, C], the rows that the head reads, to the outputs */
+	/* The rows that the head reads, input[pass->head.count, C], to outputs. */
 	DbertStatus (*forward) (const DbertPass *pass, const float *input);
 
 	/*
@@ -75,7 +75,7 @@ typedef struct DbertLesson
 	/* What the batch weighs in a mean over several. */
 	double		(*weight) (const DbertPass *pass);
 
-	/* Gradients of the head, and dx by the input, in whose memory it may lie. */
+	/* Gradients of the head, and dx by the input, in its memory or not. */
 	DbertStatus (*backward) (const DbertPass *pass, const float *input, float *dx);
 
 	/*
@@ -89,7 +89,6 @@ typedef struct DbertLesson
 struct DbertObjective
 {
 	const char *name;			/* in messages: "heads that find answers" */
-	bool		labels;			/* its logits have options.labels */
 
 	/* Whether it can learn so, on a base of this config; NULL: always. */
 	DbertStatus (*check_options) (const DbertConfig *base, const DbertTrainOptions *o,
@@ -101,7 +100,7 @@ struct DbertObjective
 	 */
 	void		(*configure) (DbertTrainer *t);
 
-	/* Whether it can learn from the batch, whose sizes are in order; NULL: always. */
+	/* Whether it can learn from a batch of good sizes; NULL: always. */
 	DbertStatus (*check_batch) (const DbertTrainer *t, const DbertTrainBatch *batch,
 								DbertError *err);
 

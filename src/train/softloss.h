@@ -16,7 +16,7 @@
 extern double dbert_soft_classes(float *x, const float *y, int n, double temperature, double share,
 								 bool differentiate);
 
-/* n labels, each of which is there or not: p = sigmoid(x / T) and its opposite. */
+/* n labels, each there or not: p = sigmoid(x / T) and its opposite. */
 extern double dbert_soft_labels(float *x, const float *y, int n, double temperature, double share,
 								bool differentiate);
 

@@ -1,19 +1,19 @@
 /*
  * student.c -- a smaller model made of a larger one, as files.
  *
- * config.json is the model's with other sizes; model.safetensors is a header
- * made here, and tensors that are read where they lie in the model's own files,
- * or made of random numbers as they are read; all other files are the model's.
+ * config.json is the model's with other sizes.  model.safetensors is a header
+ * made here, followed by tensors that are made as they are read: out of the
+ * model's own files, or of random numbers.  All other files are the model's.
  *
  * 12 layers become 6 as in the DistilBERT paper's script: 0, 2, 4, 7, 9, 11.
  *
  * Source: Sanh et al. 2019 (arXiv:1910.01108), section 3, "Student
  * initialization".
  */
-#include "train/tensorfile.h"
-#include "train/trainbase.h"
 #include "model/family.h"
 #include "train/random.h"
+#include "train/tensorfile.h"
+#include "train/trainbase.h"
 
 #include <string.h>
 
@@ -132,8 +132,8 @@ add_slot(DbertStudent *s, const DbertSlot *slot, bool fresh)
 }
 
 /*
- * Tensors of the model's layers are found under the numbers that they have
- * there.
+ * A layer's tensors have the number that the layer has in the model, not in the
+ * student.
  */
 static DbertStatus
 match_slots(const DbertStudent *s, DbertSlots *slots, DbertError *err)
@@ -186,8 +186,8 @@ make_weights(DbertStudent *s, DbertError *err)
 /* ---- the source ---- */
 
 /*
- * Bytes of a piece that the model does not have: elements are functions of
- * their place.
+ * Bytes of a piece that the model does not have.  Each element is a function of
+ * its place, so any part can be made.
  */
 static void
 make_values(const DbertStudent *s, int piece, uint64_t from, char *buf, size_t len)

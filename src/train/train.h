@@ -29,7 +29,7 @@
 
 typedef struct DbertTrainBase DbertTrainBase;
 
-/* source must outlive the base.  Any head will do, and none. */
+/* source must outlive the base.  Its head does not matter. */
 extern DbertStatus dbert_trainbase_open(const DbertSource *source, const DbertAllocator *alloc,
 										const DbertPoll *poll, DbertTrainBase **base,
 										DbertError *err);

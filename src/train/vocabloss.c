@@ -92,8 +92,9 @@ exponentials(const Block *b, int first, int n, const float *max, double *sum)
 }
 
 /*
- * log sum exp(x) - x[class]; the derivative of the mean, scale (exp(x - max) -
- * [class] sum).  A NaN among the logits reaches the sum.
+ * The loss of columns, log sum exp(x) - x[class], and x = exp(x - max) -
+ * [class] sum: scale times that is the derivative of the mean.  A NaN among the
+ * logits reaches the sum, and so the loss.
  */
 static DbertStatus
 columns_part(void *ctx, int part, int worker)
@@ -119,7 +120,7 @@ columns_part(void *ctx, int part, int worker)
 
 /* ---- a block with a teacher ---- */
 
-/* As PART_COLUMNS, where an element has four exponentials instead of one. */
+/* As PART_COLUMNS, fewer: each element has four exponentials instead of one. */
 #define SOFT_COLUMNS 16
 
 /* Columns of a block, n of them from first. */
@@ -187,7 +188,7 @@ sum_columns(Columns *c)
 	}
 }
 
-/* Of column j; a rest that is too small to be a float counts as that. */
+/* Of column j.  A rest too small for a float counts as the smallest one. */
 static double
 soft_loss(Columns *c, int j)
 {
@@ -240,7 +241,8 @@ top_derivative(const Columns *c, int j)
 }
 
 /*
- * As columns_part, but with the soft loss; x becomes the derivative as it is.
+ * As columns_part, with the soft loss; x becomes the derivative itself, its
+ * scale is 1.
  */
 static DbertStatus
 soft_columns_part(void *ctx, int part, int worker)

@@ -3,7 +3,7 @@
  */
 #include "test/support/trainfixture.h"
 
-#include "test/testhelp.h"
+#include "test/support/testhelp.h"
 
 static const char *const tiny_labels[] = {"O", "B-X", "I-X"};
 const float tiny_class_weights[] = {1, 3, 0.5f};

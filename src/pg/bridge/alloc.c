@@ -2,11 +2,10 @@
  * alloc.c -- what the core gets from the server: memory, and a way to hear
  * that it should stop.
  *
- * The core's frames must never be jumped over.  So its allocator returns NULL
- * instead of raising, and an error raised on its behalf (by serving an
- * interrupt, by reading a table) is caught where it happens, kept here, and
- * thrown again once the core has returned.  One such error can be kept at a
- * time: the core stops at the first.
+ * Nothing may jump over the core's frames.  So its allocator returns NULL
+ * instead of raising.  An error that is raised below the core, when it serves
+ * an interrupt or reads a table, is caught there, kept here, and thrown again
+ * when the core has returned.  One error is kept: the core stops at the first.
  */
 #include "postgres.h"
 
@@ -79,9 +78,8 @@ distil_keep_error(void)
 }
 
 /*
- * An interrupt that raises FATAL ends the process from within and never
- * returns here; one that raises ERROR has already cleared its flag, so the
- * kept copy is all there is of it.
+ * An interrupt that raises FATAL ends the process and never returns here.  One
+ * that raises ERROR has cleared its flag: the kept copy is all there is of it.
  */
 static bool
 poll_stop(void *ctx)

@@ -1,16 +1,17 @@
 /*
  * modelcache.c -- the models this backend has open, found by their names.
  *
- * Resolving a name (store/openpack.h) costs an index lookup, so no table of
- * names is kept: a call site (an FmgrInfo) remembers what its name resolved to,
- * together with the value of a counter that every relcache invalidation of the
- * model table raises, and every change of the kernels.
+ * Resolving a name (store/openpack.h) costs no more than an index lookup, so
+ * there is no table of names.  Instead each call site (an FmgrInfo) remembers
+ * the model of its name, and the generation: a counter that grows with every
+ * relcache invalidation of the model table and every change of the kernels.  A
+ * call site of an older generation resolves its name again.
  *
- * Everything is made in a context below the current one and moved to
- * TopMemoryContext when it is whole, so an error leaves nothing.
+ * A model is opened in a context below the current one, which is moved to
+ * TopMemoryContext when the model is whole: an error leaves nothing behind.
  *
  * A model stays open while it is pinned.  Pins belong to memory contexts:
- * resetting one releases its pins, be it at the end of a query or on an error.
+ * resetting one releases its pins, at the end of a query as after an error.
  * A few unpinned models are kept for the next query; the least recently used
  * go first.  After an invalidation, when one of them may have been dropped, all
  * of them go: at the next use of a model or the end of the transaction.
@@ -34,12 +35,12 @@
 
 #define MAX_IDLE_MODELS 4
 
-/* most recently opened or resolved first */
+/* the one that was asked for last comes first */
 static dlist_head models = DLIST_STATIC_INIT(models);
 
-static uint64 table_changes = 1;	/* of the model table, as far as we heard */
-static uint64 evicted_generation = 1;	/* the generation of the last full eviction */
-static Oid	model_table = InvalidOid;	/* when a name was last resolved */
+static uint64 table_changes = 1;	/* invalidations of the model table */
+static uint64 evicted_generation = 1;	/* when all unpinned models were closed last */
+static Oid	model_table = InvalidOid;	/* as of the last time a name was resolved */
 
 /* What a call site remembers. */
 typedef struct CallSite
@@ -150,9 +151,9 @@ find_open(const uint8 *key)
 }
 
 /*
- * The model of this name, not pinned yet.  An error deletes the scratch
- * context, and with it a half-opened model, at once: a caller that catches
- * errors may live long.
+ * The model of this name, not pinned yet.  After an error the scratch context,
+ * and a half-opened model in it, is deleted at once, for the context around it
+ * may live long if somebody catches the error.
  */
 static DistilModel *
 lookup(const char *name)
@@ -268,7 +269,7 @@ ensure_batch(DistilModel *model, int want, DbertBatch **batch)
 	return *batch;
 }
 
-/* Whoever asks for a batch is done with all others. */
+/* No other batch is in use when one is asked for: their memory can go. */
 static void
 make_room(void)
 {

@@ -1,14 +1,15 @@
 /*
  * resultcache.c -- results of texts that were computed before.
  *
- * Each process keeps its own, up to distilbert.cache_size, the least recently
- * used first to go; behind it may be one that all processes share
- * (sharedcache.c).  No text is kept: an entry is found by a SHA-256 over the
- * text and all that a result depends on, so that a model that is replaced, a
- * setting that is changed and kernels that round differently find no entries
- * of the others.  The role is part of the key: nobody learns by the speed of an
- * answer, through a SECURITY DEFINER function or SET ROLE, which texts another
- * role asked about.
+ * Each process has a cache of its own, up to distilbert.cache_size, from which
+ * the least recently used results go first.  Behind it may stand one that all
+ * processes share (sharedcache.c).
+ *
+ * No text is kept.  An entry is found by a SHA-256 over the text and all else
+ * that the result depends on.  So after a model is replaced, a setting changed
+ * or other kernels chosen, older entries are not found.  The role is part of
+ * the key, too: no function with another role's rights, and no SET ROLE, tells
+ * by the speed of an answer which texts that role asked about.
  *
  * Memory: one chunk for an entry, in a context of their own.  Freed chunks fit
  * only entries of their size, so the context may grow beyond the setting; a
@@ -81,7 +82,7 @@ distil_cache_holds(const DistilModel *model, int want)
 
 /* ---- keys ---- */
 
-/* All that results depend on beside the text; no padding between the fields. */
+/* What results depend on, besides the text.  No padding between the fields. */
 typedef struct KeyHead
 {
 	uint8		model[DISTIL_SHA256_BYTES];
@@ -214,7 +215,7 @@ keep(const DistilResultKey *key, int part, const float *values, int n)
 	CacheEntry *e;
 	CacheEntry **bucket;
 
-	/* one text shall not sweep out all others */
+	/* one text must not push out all others */
 	if (n * sizeof(float) > size_limit() / 8 || find(key, part) != NULL)
 		return;
 	if (context == NULL)
@@ -298,7 +299,7 @@ distil_cache_keep(const DistilModel *model, int want, const DistilResultKey *key
 
 /* ---- the setting ---- */
 
-/* There are as many buckets as befit the size. */
+/* A cache of another size has another number of buckets. */
 static void
 assign_cache_size(int newval, void *extra)
 {

@@ -1,11 +1,11 @@
 /*
  * builtin.c -- finding installed models.
  *
- * Installed files belong to the administrator and are as trusted as the
- * library itself.  Every new backend that uses such a model has to know
- * whether the pack it finds is of the files installed now; reading 16 MB to
- * learn it would cost more than the query, so the key is made of what stat
- * tells: an upgrade changes times.
+ * Installed files belong to the administrator and are trusted as the library
+ * is.  Every new backend that uses such a model has to know whether the pack
+ * that it finds belongs to the files that are installed now.  To read megabytes
+ * for this would cost more than the query.  So the key is made of what stat
+ * says, for an upgrade changes the times of the files.
  */
 #include "postgres.h"
 

@@ -7,13 +7,11 @@
 #include "utils/memutils.h"
 
 #include "pg/bridge/alloc.h"
-#include "pg/store/describe.h"
 #include "pg/bridge/errors.h"
 #include "pg/bridge/quoted.h"
 #include "pg/bridge/kernels.h"
-#include "pg/store/identity.h"
+#include "pg/store/describe.h"
 #include "pg/store/modeltask.h"
-#include "pg/store/packfile.h"
 
 DbertPrecision
 distil_precision(const char *name)
@@ -90,9 +88,9 @@ distil_pack_files(DbertPack *pack)
 }
 
 /*
- * Labels name classes where a text or a token gets one; elsewhere the logits'
- * columns are positions or words.  They become the database's encoding for the
- * row; the pack keeps UTF-8.
+ * Only heads that give classes to texts or tokens have labels; other heads'
+ * logits are of positions or words.  The row has labels in the encoding of the
+ * database, the pack in UTF-8.
  */
 static void
 describe_labels(DbertPack *pack, const DbertConfig *config, DistilInfo *info)
