@@ -170,7 +170,7 @@ tag_type(const char *tag)
 }
 
 int
-distil_find_tag_runs(const char *const *tags, int n, DistilTagRun *chunks)
+distil_find_tag_runs(const char *const *tags, int n, DistilTagRun *runs)
 {
 	int			count = 0;
 	bool		open = false;	/* may the last one go on? */
@@ -181,10 +181,10 @@ distil_find_tag_runs(const char *const *tags, int n, DistilTagRun *chunks)
 		char		part = tag_part(tags[i]);
 
 		if (type != NULL && open && strchr("BSU", part) == NULL &&
-			strcmp(chunks[count - 1].type, type) == 0)
-			chunks[count - 1].last = i;
+			strcmp(runs[count - 1].type, type) == 0)
+			runs[count - 1].last = i;
 		else if (type != NULL)
-			chunks[count++] = (DistilTagRun) {i, i, type};
+			runs[count++] = (DistilTagRun) {i, i, type};
 		open = type != NULL && strchr("ESLU", part) == NULL;
 	}
 	return count;
@@ -193,22 +193,22 @@ distil_find_tag_runs(const char *const *tags, int n, DistilTagRun *chunks)
 void
 distil_spans_of_tags(const char *const *tags, DistilExample *row)
 {
-	DistilTagRun *chunks = palloc(sizeof(DistilTagRun) * Max(row->n_words, 1));
+	DistilTagRun *runs = palloc(sizeof(DistilTagRun) * Max(row->n_words, 1));
 
-	row->n_spans = distil_find_tag_runs(tags, row->n_words, chunks);
+	row->n_spans = distil_find_tag_runs(tags, row->n_words, runs);
 	row->spans = palloc(sizeof(DistilSpan) * Max(row->n_spans, 1));
 	for (int i = 0; i < row->n_spans; i++)
-		row->spans[i] = (DistilSpan){ row->words[chunks[i].first].start,
-									  row->words[chunks[i].last].end, chunks[i].type };
-	pfree(chunks);
+		row->spans[i] = (DistilSpan) {
+			row->words[runs[i].first].start, row->words[runs[i].last].end, runs[i].type
+		};
+	pfree(runs);
 }
 
 /* ---- comparing ---- */
 
 /* The entities in the tags of the tokens that count, in order. */
 static int
-chunks_of(const char *const *labels, const int32 *truth, const int32 *tags, int n,
-		  DistilTagRun *chunks)
+runs_of(const char *const *labels, const int32 *truth, const int32 *tags, int n, DistilTagRun *runs)
 {
 	const char **names = palloc(sizeof(char *) * Max(n, 1));
 	int			count = 0;
@@ -218,7 +218,7 @@ chunks_of(const char *const *labels, const int32 *truth, const int32 *tags, int 
 		if (truth[i] != DISTIL_TAG_NONE)
 			names[count++] = labels[tags[i]];
 	}
-	count = distil_find_tag_runs(names, count, chunks);
+	count = distil_find_tag_runs(names, count, runs);
 	pfree(names);
 	return count;
 }
@@ -229,8 +229,8 @@ distil_count_entities(const char *const *labels, const int32 *truth, const int32
 {
 	DistilTagRun *a = palloc(sizeof(DistilTagRun) * Max(n, 1)),
 			   *b = palloc(sizeof(DistilTagRun) * Max(n, 1));
-	int			na = chunks_of(labels, truth, truth, n, a),
-				nb = chunks_of(labels, truth, said, n, b);
+	int			na = runs_of(labels, truth, truth, n, a),
+				nb = runs_of(labels, truth, said, n, b);
 
 	count->support += na;
 	count->said += nb;

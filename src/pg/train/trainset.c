@@ -373,7 +373,8 @@ raise_nothing(const DistilTrainSet *set, const char *argument, const DistilExamp
 }
 
 void
-distil_trainset_read(DistilTrainSet *set, const char *query, const char *argument, DistilLearn learn)
+distil_trainset_read(DistilTrainSet *set, const char *query, const char *argument,
+					 DistilLearn learn)
 {
 	int			before = set->n;
 	DistilExampleCounts counts;
