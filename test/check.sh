@@ -7,6 +7,7 @@
 #
 #   WERROR=-Werror   warnings are errors
 #   TESTS_ONLY=...   words of: core sanitize layers build regress tap
+#   REGRESS=...      words: files of sql/, without their ending
 #   TAP=...          files of test/t, a pattern such as "02*"
 #   JOBS=...         programs and TAP files that run at a time; default: processors
 
@@ -123,7 +124,7 @@ check_regress()
 	start_server "distilbert.model_path = '$ROOM/tree/test/fixtures'"
 	mkdir "$ROOM/regress"
 	chmod 777 "$ROOM/regress"
-	tree_make installcheck \
+	tree_make installcheck ${REGRESS:+"REGRESS=$REGRESS"} \
 		"EXTRA_REGRESS_OPTS=--inputdir=$ROOM/tree --outputdir=$ROOM/regress --user=$PGUSER" >"$log" 2>&1
 	rc=$?
 	[ $rc = 0 ] || { cat "$log"; cat "$ROOM/regress/regression.diffs" 2>/dev/null | head -n 500; }
