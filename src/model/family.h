@@ -20,7 +20,8 @@
  */
 #define DBERT_FAMILIES(X) \
 	X(DISTILBERT, distilbert) \
-	X(BERT, bert)
+	X(BERT, bert) \
+	/* the end */
 
 typedef enum DbertFamilyId
 {
@@ -56,7 +57,7 @@ typedef struct DbertSizeKey
 	size_t		field;			/* an int32_t of DbertConfig */
 } DbertSizeKey;
 
-#define DBERT_SIZE_KEYS 8
+#define DBERT_SIZE_KEYS 12		/* the last one ends the list */
 
 /* Parts of an encoder, each a module of the checkpoint or three of them. */
 typedef enum DbertModule
