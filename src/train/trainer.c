@@ -258,7 +258,7 @@ fill(DbertTrainer *t, const DbertPoll *poll, DbertError *err)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory: training needs %zu MB",
 						  l.total >> 20);
 	prefer_huge_pages(t->memory, l.total);
-	l.base = (char *) (((uintptr_t) t->memory + 63) & ~(uintptr_t) 63);
+	l = dbert_layout_in(t->memory);
 	DBERT_TRY(place_all(t, &l, err));
 
 	w_layers = p->w.layers;

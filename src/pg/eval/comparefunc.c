@@ -17,8 +17,8 @@
 #include "utils/builtins.h"
 
 #include "pg/bridge/compat.h"
-#include "pg/eval/correlation.h"
 #include "pg/bridge/growing.h"
+#include "pg/eval/correlation.h"
 #include "pg/eval/predict.h"
 #include "pg/eval/significance.h"
 

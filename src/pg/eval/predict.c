@@ -10,12 +10,12 @@
 #include "miscadmin.h"
 
 #include "pg/bridge/compat.h"
-#include "pg/func/entitylist.h"
-#include "pg/func/labels.h"
-#include "pg/run/many.h"
 #include "pg/eval/predict.h"
 #include "pg/eval/spans.h"
+#include "pg/func/entitylist.h"
+#include "pg/func/labels.h"
 #include "pg/func/vector.h"
+#include "pg/run/many.h"
 
 /* ---- models and their labels ---- */
 

@@ -37,16 +37,6 @@ get_number(JsonbContainer *object, const char *key, int32 *out)
 	return true;
 }
 
-static int32
-count_chars(const char *utf8, size_t len)
-{
-	int32		chars = 0;
-
-	for (size_t i = 0; i < len; i++)
-		chars += ((unsigned char) utf8[i] & 0xc0) != 0x80;
-	return chars;
-}
-
 /*
  * A place as the core counts it, in characters, from one that distil_entities
  * gave: in a SQL_ASCII database that counts bytes, as the server does.
@@ -56,7 +46,7 @@ place_of(const DistilText *text, int32 place)
 {
 	if (GetDatabaseEncoding() != PG_SQL_ASCII || place < 0)
 		return place;
-	return (size_t) place > text->len ? PG_INT32_MAX : count_chars(text->data, place);
+	return (size_t) place > text->len ? PG_INT32_MAX : dbert_utf8_count(text->data, place);
 }
 
 static DistilSpan
@@ -91,7 +81,7 @@ void
 distil_spans_read(const char *json, DistilExample *row)
 {
 	Jsonb	   *array = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
-	int32		length = count_chars(row->texts[0].data, row->texts[0].len);
+	int32		length = dbert_utf8_count(row->texts[0].data, row->texts[0].len);
 
 	if (!JB_ROOT_IS_ARRAY(array) || JB_ROOT_IS_SCALAR(array))
 		raise_spans("They are not a JSON array.");

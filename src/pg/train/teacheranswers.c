@@ -213,6 +213,23 @@ keep_outputs(DistilTrainJob *job, const DbertTeacher *core, const DistilTrainBat
 	write_states(t, core, &batch->core);
 }
 
+/* What does the model say of a batch? */
+static void
+ask(DistilTrainJob *job, DbertTeacher *core, const DbertTrainBatch *batch)
+{
+	DbertTeacherBatch asked = {
+		.n_texts = batch->n_texts,
+		.cu = batch->cu,
+		.ids = batch->ids,
+		.types = batch->types,
+		.masked = batch->masked,
+		.n_masked = batch->n_masked
+	};
+
+	distil_train_must(job, dbert_teacher_run(core, &asked, distil_threads(), distil_poll(),
+											 &job->err));
+}
+
 static void
 read_texts(DistilTrainJob *job, DbertTeacher *core, const DbertTeacherOptions *o)
 {
@@ -229,8 +246,7 @@ read_texts(DistilTrainJob *job, DbertTeacher *core, const DbertTeacherOptions *o
 		n = distil_trainbatch_fill(batch, set, order, first, set->n);
 		if (job->masker != NULL)
 			distil_mask_batch(job->masker, batch, order + first, 0);
-		distil_train_must(job, dbert_teacher_run(core, &batch->core, distil_threads(),
-												 distil_poll(), &job->err));
+		ask(job, core, &batch->core);
 		keep_outputs(job, core, batch, first, n);
 	}
 	pfree(order);

@@ -11,8 +11,6 @@
  */
 #include "postgres.h"
 
-#include "mb/pg_wchar.h"
-#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "pg/bridge/alloc.h"
