@@ -15,10 +15,6 @@ check()
 	[ -d "$room" ] || return
 	found=$(grep -n -H -E '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$room"/*.[ch] |
 		grep -v -E "\"($(echo "$room $allowed" | tr ' ' '|'))/[a-z0-9_]+\.[hc]\"")
-	# dbert.h declares what nn and task define
-	case $room in
-	task | nn) found=$(printf '%s' "$found" | grep -v '"dbert\.h"') ;;
-	esac
 	if [ -n "$found" ]; then
 		printf '%s\n' "$found"
 		wrong=1

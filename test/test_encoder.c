@@ -10,7 +10,7 @@
 #include "nn/layers.h"
 #include "nn/pool.h"
 #include "test/support/kerneltables.h"
-#include "test/testhelp.h"
+#include "test/support/testhelp.h"
 
 #include <pthread.h>
 

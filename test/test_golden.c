@@ -16,9 +16,10 @@
 #include "nn/encoder.h"
 #include "nn/logits.h"
 #include "nn/pool.h"
-#include "test/dirsource.h"
+#include "test/support/dirsource.h"
 #include "test/support/kerneltables.h"
-#include "test/testhelp.h"
+#include "test/support/shareddata.h"
+#include "test/support/testhelp.h"
 
 #include <dirent.h>
 #include <jansson.h>

@@ -6,7 +6,8 @@
  * field that points to the wrong array shows.
  */
 #include "model/family.h"
-#include "test/packhelp.h"
+#include "test/support/packhelp.h"
+#include "test/support/testhelp.h"
 
 /*
  * The model must be refused with this code and a sentence that holds these

@@ -4,9 +4,10 @@
  * with the models of test/fixtures; and what stands below them.
  */
 #include "dbert.h"
-#include "task/topk.h"
-#include "test/dirsource.h"
-#include "test/packhelp.h"
+#include "base/topk.h"
+#include "test/support/dirsource.h"
+#include "test/support/packhelp.h"
+#include "test/support/testhelp.h"
 
 #include <jansson.h>
 

@@ -6,8 +6,8 @@
  * are tested by hand.
  */
 #include "dbert.h"
-#include "nn/batch.h"
-#include "test/testhelp.h"
+#include "nn/batch_inside.h"
+#include "test/support/testhelp.h"
 
 #include <jansson.h>
 

@@ -2,8 +2,8 @@
  * test_train_failures.c -- options and batches that are refused, trainings that
  * are cancelled or diverge.
  */
+#include "test/support/testhelp.h"
 #include "test/support/trainfixture.h"
-#include "test/testhelp.h"
 
 static bool
 stop_soon(void *ctx)

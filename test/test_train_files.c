@@ -4,7 +4,8 @@
  */
 #include "test/support/trainfixture.h"
 
-#include "test/packhelp.h"
+#include "test/support/packhelp.h"
+#include "test/support/testhelp.h"
 
 /*
  * A trainer after some steps, the files it gives, and what they make: a model,

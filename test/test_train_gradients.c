@@ -3,8 +3,8 @@
  * differences of the definition (support/refnet.h), for both families, all
  * heads and losses, with dropout.  Masked tokens are test_train_masked.c's.
  */
+#include "test/support/testhelp.h"
 #include "test/support/trainfixture.h"
-#include "test/testhelp.h"
 
 static void
 test_gradients_distilbert(void)

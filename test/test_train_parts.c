@@ -3,8 +3,9 @@
  * the optimizer, half precision.
  */
 #include "base/bytes.h"
+#include "test/support/kerneltables.h"
+#include "test/support/testhelp.h"
 #include "test/support/trainfixture.h"
-#include "test/testhelp.h"
 #include "train/adamw.h"
 
 /* ---- activations ---- */
@@ -28,8 +29,8 @@ ref_slope(int act, double x)
 static void
 test_activations(void)
 {
-	static const char *const tables[] = {"avx512", "avx2", "openblas", "scalar"};
 	enum {N = 2003};
+	DbertTrainRun run = {0};
 	float		x[N],
 				y[N],
 				dy[N],
@@ -40,13 +41,9 @@ test_activations(void)
 		x[i] = (float) (i - N / 2) / 100 + (i % 2 ? 1e-4f : 0);
 		dy[i] = (float) (i % 7) - 3;
 	}
-	for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++)
+	for (int at = 0; (run.kernels = kernels_next(&at, KERNELS_FP32)) != NULL;)
 		for (int act = DBERT_ACT_GELU; act <= DBERT_ACT_TANH; act++)
 		{
-			DbertTrainRun run = {0};
-
-			if (dbert_kernels_choose(tables[t], &run.kernels, NULL) != DBERT_OK)
-				continue;
 			CHECK(dbert_act_forward(&run, act, x, 1, N, y) == DBERT_OK);
 			CHECK(dbert_act_backward(&run, act, x, y, dy, 1, N, dx) == DBERT_OK);
 			for (int i = 0; i < N; i++)

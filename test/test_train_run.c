@@ -2,8 +2,8 @@
  * test_train_run.c -- whole runs: models learn, the threads change no bit, the
  * best weights come back, and a trainer goes on where another was.
  */
+#include "test/support/testhelp.h"
 #include "test/support/trainfixture.h"
-#include "test/testhelp.h"
 
 static void
 test_learns(void)

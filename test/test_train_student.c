@@ -3,7 +3,8 @@
  */
 #include "test/support/trainfixture.h"
 
-#include "test/packhelp.h"
+#include "test/support/packhelp.h"
+#include "test/support/testhelp.h"
 
 static void
 test_student_layers(void)

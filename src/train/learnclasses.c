@@ -279,22 +279,13 @@ static const DbertLesson taught = { .place = lesson_place,
 
 /* ---- the objectives ---- */
 
-static void
-configure_sequence(DbertTrainer *t)
-{
-	t->config.problem = t->options.problem;
-}
-
 const DbertObjective dbert_learn_sequence = { .name = "labels of texts",
-											  .labels = true,
-											  .configure = configure_sequence,
 											  .rows = dbert_rows_first,
 											  .rows_most = dbert_rows_first_most,
 											  .alone = &alone,
 											  .taught = &taught };
 
 const DbertObjective dbert_learn_token = { .name = "labels of tokens",
-										   .labels = true,
 										   .rows = dbert_rows_all,
 										   .rows_most = dbert_rows_all_most,
 										   .alone = &alone,

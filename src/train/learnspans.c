@@ -97,7 +97,6 @@ static const DbertLesson taught = {
 };
 
 const DbertObjective dbert_learn_span = { .name = "heads that find answers",
-										  .labels = true,
 										  .check_options = check_options,
 										  .rows = dbert_rows_all,
 										  .rows_most = dbert_rows_all_most,

@@ -14,8 +14,8 @@
 #ifndef DBERT_TRAIN_OBJECTIVE_H
 #define DBERT_TRAIN_OBJECTIVE_H
 
+#include "base/layout.h"
 #include "train/plan.h"
-#include "train/trainlayout.h"
 
 struct DbertSteps
 {
@@ -89,7 +89,6 @@ typedef struct DbertLesson
 struct DbertObjective
 {
 	const char *name;			/* in messages: "heads that find answers" */
-	bool		labels;			/* its logits have options.labels */
 
 	/* Whether it can learn so, on a base of this config; NULL: always. */
 	DbertStatus (*check_options) (const DbertConfig *base, const DbertTrainOptions *o,

@@ -63,14 +63,13 @@ dbert_params_plan(const DbertTrainer *trainer, const DbertAllocator *alloc, Dber
 static bool
 same_labels(const DbertTrainer *trainer)
 {
-	const DbertTrainOptions *o = &trainer->options;
 	const DbertConfig *base = dbert_trainbase_config(trainer->base);
 
-	if (base->head != (int32_t) o->head || base->n_labels != trainer->config.n_labels ||
-		(o->head == DBERT_HEAD_SEQUENCE && base->problem != (int32_t) o->problem))
+	if (base->head != trainer->config.head || base->n_labels != trainer->config.n_labels ||
+		base->problem != trainer->config.problem)
 		return false;
 	for (int i = 0; i < base->n_labels; i++)
-		if (strcmp(dbert_trainbase_label(trainer->base, i), o->labels[i]) != 0)
+		if (strcmp(dbert_trainbase_label(trainer->base, i), trainer->options.labels[i]) != 0)
 			return false;
 	return true;
 }

@@ -15,9 +15,8 @@
  */
 #include "train/pass.h"
 
-#include "train/objective.h"
-
 #include "model/family.h"
+#include "train/objective.h"
 
 #include <math.h>
 #include <string.h>

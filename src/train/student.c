@@ -10,10 +10,10 @@
  * Source: Sanh et al. 2019 (arXiv:1910.01108), section 3, "Student
  * initialization".
  */
-#include "train/tensorfile.h"
-#include "train/trainbase.h"
 #include "model/family.h"
 #include "train/random.h"
+#include "train/tensorfile.h"
+#include "train/trainbase.h"
 
 #include <string.h>
 

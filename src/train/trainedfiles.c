@@ -75,12 +75,12 @@ set_no_labels(json_t *root, const DbertTrainer *t)
 	json_object_del(root, "id2label");
 	json_object_del(root, "label2id");
 	json_object_del(root, "num_labels");
-	if (t->options.head == DBERT_HEAD_MASK)
+	if (dbert_head_traits(t->config.head)->columns == DBERT_COLUMNS_VOCAB)
 		json_object_set_new(root, "tie_word_embeddings", json_boolean(t->tied));
 }
 
 static void
-set_problem(json_t *root, const DbertTrainOptions *o)
+set_problem(json_t *root, const DbertConfig *config)
 {
 	static const char *const names[] = {
 		[DBERT_PROBLEM_SINGLE] = "single_label_classification",
@@ -88,8 +88,8 @@ set_problem(json_t *root, const DbertTrainOptions *o)
 		[DBERT_PROBLEM_REGRESSION] = "regression"
 	};
 
-	if (o->head == DBERT_HEAD_SEQUENCE)
-		json_object_set_new(root, "problem_type", json_string(names[o->problem]));
+	if (dbert_head_traits(config->head)->has_problem)
+		json_object_set_new(root, "problem_type", json_string(names[config->problem]));
 	else
 		json_object_del(root, "problem_type");
 }
@@ -107,11 +107,11 @@ make_config(const DbertTrainer *t, DbertTrainedFiles *f, const DbertPoll *poll, 
 	architectures = json_array();
 	json_array_append_new(architectures, json_string(t->config.architecture));
 	json_object_set_new(root, "architectures", architectures);
-	if (t->config.n_labels == 0 || t->config.head == DBERT_HEAD_SPAN)
-		set_no_labels(root, t);
-	else
+	if (dbert_head_has_labels(t->config.head))
 		set_labels(root, &t->options);
-	set_problem(root, &t->options);
+	else
+		set_no_labels(root, t);
+	set_problem(root, &t->config);
 	json_object_del(root, "torch_dtype");
 	json_object_set_new(root, "dtype", json_string("float32"));
 	return add_made(f, CONFIG_FILE, root, err);
@@ -256,7 +256,7 @@ dbert_trainer_files(const DbertTrainer *trainer, const DbertAllocator *alloc, co
 	f->base = trainer->base;
 	f->source = (DbertSource) {trained_size, trained_read, f};
 	status = make_config(trainer, f, poll, err);
-	if (status == DBERT_OK && trainer->options.head == DBERT_HEAD_NONE)
+	if (status == DBERT_OK && dbert_head_traits(trainer->config.head)->columns == DBERT_COLUMNS_NONE)
 		status = make_sentence_files(trainer, f, err);
 	if (status == DBERT_OK)
 		status = make_weights(trainer, f, err);

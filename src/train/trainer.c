@@ -133,7 +133,7 @@ check_options(const DbertObjective *objective, const DbertConfig *base, const Db
 			  DbertError *err)
 {
 	DBERT_TRY(check_objective(objective, base, o, err));
-	if (objective->labels && (o->n_labels < 1 || o->n_labels > DBERT_MAX_LABELS))
+	if (dbert_head_names_columns(o->head) && (o->n_labels < 1 || o->n_labels > DBERT_MAX_LABELS))
 		return dbert_fail(err, DBERT_E_LIMIT, "%d labels, 1 to %d are allowed", o->n_labels,
 						  DBERT_MAX_LABELS);
 	if (o->max_text_tokens < 1 || o->max_text_tokens > base->positions ||
@@ -154,8 +154,9 @@ configure(DbertTrainer *t)
 
 	*c = *dbert_trainbase_config(t->base);
 	c->head = t->options.head;
-	c->problem = DBERT_PROBLEM_SINGLE;
-	c->n_labels = t->objective->labels ? t->options.n_labels : 0;
+	c->problem =
+		dbert_head_traits(c->head)->has_problem ? t->options.problem : DBERT_PROBLEM_SINGLE;
+	c->n_labels = dbert_head_names_columns(c->head) ? t->options.n_labels : 0;
 	c->dense = 0;
 	c->embedding = c->hidden;
 	dbert_family_name_architecture(c, c->head);
@@ -257,7 +258,7 @@ fill(DbertTrainer *t, const DbertPoll *poll, DbertError *err)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory: training needs %zu MB",
 						  l.total >> 20);
 	prefer_huge_pages(t->memory, l.total);
-	l.base = (char *) (((uintptr_t) t->memory + 63) & ~(uintptr_t) 63);
+	l = dbert_layout_in(t->memory);
 	DBERT_TRY(place_all(t, &l, err));
 
 	w_layers = p->w.layers;

@@ -3,7 +3,7 @@
  */
 #include "test/support/trainfixture.h"
 
-#include "test/testhelp.h"
+#include "test/support/testhelp.h"
 
 /*
  * Every element of a slot against the difference; errors are measured by the

@@ -3,7 +3,7 @@
  */
 #include "test/support/refnet.h"
 
-#include "test/testhelp.h"
+#include "test/support/testhelp.h"
 
 /* The row's loss times its weight; *weight grows by that. */
 static double

@@ -7,7 +7,7 @@
 #include "test/support/refnet.h"
 
 #include "model/family.h"
-#include "test/testhelp.h"
+#include "test/support/testhelp.h"
 
 static const double *
 value_of(const Ref *r, const float *w)

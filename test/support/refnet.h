@@ -10,7 +10,7 @@
 #ifndef DBERT_TEST_REFNET_H
 #define DBERT_TEST_REFNET_H
 
-#include "test/memsource.h"
+#include "test/support/memsource.h"
 #include "train/pass.h"
 
 /* Tokens of a text, at most. */

@@ -3,7 +3,7 @@
  */
 #include "test/support/trainfixture.h"
 
-#include "test/testhelp.h"
+#include "test/support/testhelp.h"
 
 static const char *const tiny_labels[] = {"O", "B-X", "I-X"};
 const float tiny_class_weights[] = {1, 3, 0.5f};
@@ -191,6 +191,21 @@ put_modules(MemModel *m, bool cls, bool normalize)
 						"\"path\":\"1_Pooling\"}]");
 	mem_put(m, "1_Pooling/config.json",
 			cls ? "{\"pooling_mode_cls_token\":true}" : "{\"pooling_mode_mean_tokens\":true}");
+}
+
+DbertStatus
+ask_teacher(DbertTeacher *teacher, const DbertTrainBatch *batch, DbertError *err)
+{
+	DbertTeacherBatch asked = {
+		.n_texts = batch->n_texts,
+		.cu = batch->cu,
+		.ids = batch->ids,
+		.types = batch->types,
+		.masked = batch->masked,
+		.n_masked = batch->n_masked
+	};
+
+	return dbert_teacher_run(teacher, &asked, NULL, NULL, err);
 }
 
 double

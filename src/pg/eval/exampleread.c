@@ -112,7 +112,8 @@ form_of(const DistilExampleReader *r)
 
 /* hint: NULL for that of the form. */
 static void
-raise_columns(const DistilExampleReader *r, const char *argument, const char *detail, const char *hint)
+raise_columns(const DistilExampleReader *r, const char *argument, const char *detail,
+			  const char *hint)
 {
 	const Form *form = form_of(r);
 

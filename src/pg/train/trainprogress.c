@@ -1,20 +1,20 @@
 /*
  * trainprogress.c -- see trainprogress.h; and the view distil_progress.
  *
- * PostgreSQL's own progress views have a fixed list of commands, and numbers
- * alone; to borrow a command's place would show a VACUUM that is none.  Shared
- * memory is there for preloaded libraries only.  So each training has a file of
- * a few hundred bytes, <pid>.progress, written over and over (the cost of one
- * system call for a step) and read by whoever looks at the view.
+ * PostgreSQL's own progress views cannot be used: their list of commands is
+ * fixed, and they show numbers only.  Shared memory is there for preloaded
+ * libraries only.  So each training has a file of a few hundred bytes,
+ * <pid>.progress.  It is written again after each step, which costs one system
+ * call, and read by whoever looks at the view.
  *
- * The writer holds flock() on its file as long as it lives, kill -9 included:
- * a file that can be locked is a leftover, is not shown, and goes with the next
- * training that begins.  Whose a file is says the server's array of processes,
- * not the file.  A reader may meet a half-written record; its checksum says so,
- * and it reads again.
+ * The writer holds flock() on its file as long as it lives.  A file that can be
+ * locked is therefore a leftover, even after kill -9: it is not shown, and the
+ * next training that begins removes it.  A file's owner is looked up in PGPROC,
+ * not in the file.  A reader may meet a half-written record; the checksum shows
+ * it, and the reader reads again.
  *
- * Who may see what is as in pg_stat_progress_*: process and database of all,
- * the rest only of one's own roles, or with pg_read_all_stats.
+ * Everybody sees process and database of all trainings, as in
+ * pg_stat_progress_*; the rest is for those of distil_training_is_visible.
  */
 #include "postgres.h"
 
@@ -85,8 +85,8 @@ forget(void *arg)
 }
 
 /*
- * Files of processes that are no more; one that lives may be about to lock its
- * own.
+ * Only files of processes that are gone: one that lives may be about to lock
+ * its file.
  */
 static void
 remove_leftover(void *ctx, const char *path)

@@ -1,27 +1,13 @@
 /*
- * vocabfile.h -- for tests: read a vocab.txt and compile it with the settings
- * of bert-base-uncased, or with those of a cased model.
+ * vocabfile.c -- a vocab.txt and what it compiles to.
  */
-#ifndef DBERT_VOCABFILE_H
-#define DBERT_VOCABFILE_H
-
-#include "text/tokenizer.h"
+#include "test/support/vocabfile.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct VocabFile
-{
-	char	   *text;			/* the file, lines terminated */
-	const char **tokens;
-	size_t	   *lens;
-	int32_t		n;
-	DbertAddedToken added[5];
-	DbertTokenizerSpec spec;
-} VocabFile;
-
-static char *
+char *
 read_whole_file(const char *path, size_t *size)
 {
 	FILE	   *f = fopen(path, "rb");
@@ -49,8 +35,7 @@ vocab_find(const VocabFile *v, const char *token)
 	return -1;
 }
 
-/* false: no such file.  uncased: lower case and no accents. */
-static bool
+bool
 vocab_load(VocabFile *v, const char *path, bool uncased)
 {
 	static const char *const special[] = {"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"};
@@ -85,12 +70,10 @@ vocab_load(VocabFile *v, const char *path, bool uncased)
 	return true;
 }
 
-static void
+void
 vocab_free(VocabFile *v)
 {
 	free(v->text);
 	free(v->tokens);
 	free(v->lens);
 }
-
-#endif

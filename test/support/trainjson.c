@@ -1,28 +1,13 @@
 /*
- * trainjson.h -- batches of training as lines of JSON, for train_cli.c and
- * test_train_golden.c; train_cli.c says what a line holds.
+ * trainjson.c -- batches of training as lines of JSON.
  */
-#ifndef DBERT_TRAINJSON_H
-#define DBERT_TRAINJSON_H
-
-#include "dbert.h"
+#include "test/support/trainjson.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One batch with its memory. */
-typedef struct TrainJson
-{
-	DbertTrainBatch batch;
-	int32_t    *cu;
-	int32_t    *ids;
-	int32_t    *classes;
-	int32_t    *masked;
-	float	   *targets;
-} TrainJson;
-
-static inline DbertTrainOptions
+DbertTrainOptions
 train_json_options(const char *head, const char *problem, int n_labels, const char *const *labels)
 {
 	DbertTrainOptions o = {
@@ -37,7 +22,7 @@ train_json_options(const char *head, const char *problem, int n_labels, const ch
 	return o;
 }
 
-static inline TrainJson
+TrainJson
 train_json_of(const json_t *root, const DbertTrainOptions *o)
 {
 	const json_t *texts = json_object_get(root, "ids"),
@@ -83,7 +68,7 @@ train_json_of(const json_t *root, const DbertTrainOptions *o)
 	return b;
 }
 
-static inline TrainJson
+TrainJson
 train_json_read(const char *line, const DbertTrainOptions *o)
 {
 	json_t	   *root = json_loads(line, 0, NULL);
@@ -93,7 +78,7 @@ train_json_read(const char *line, const DbertTrainOptions *o)
 	return b;
 }
 
-static inline void
+void
 train_json_free(TrainJson *b)
 {
 	free(b->cu);
@@ -102,5 +87,3 @@ train_json_free(TrainJson *b)
 	free(b->masked);
 	free(b->targets);
 }
-
-#endif

@@ -1,22 +1,21 @@
 /*
- * packhelp.h -- an image and its model in one call, and kernels of a layout of
- * their own, for the tests of the model room.
+ * packhelp.c -- an image and its model in one call.
  */
-#ifndef DBERT_PACKHELP_H
-#define DBERT_PACKHELP_H
+#include "test/support/packhelp.h"
 
-#include "model/pack.h"
-#include "test/memsource.h"
-#include "test/testhelp.h"
+#include "test/support/testhelp.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 /* Packed as columns, with one float of padding that is -1. */
-static inline size_t
+static size_t
 column_size(int n, int k)
 {
 	return (size_t) n * k + 1;
 }
 
-static inline void
+static void
 column_pack(float *dst, const float *w, int n, int k)
 {
 	for (int i = 0; i < n; i++)
@@ -25,19 +24,12 @@ column_pack(float *dst, const float *w, int n, int k)
 	dst[(size_t) n * k] = -1;
 }
 
-static const DbertKernels column_kernels = {
+const DbertKernels column_kernels = {
 	.name = "columns",.layout = "test-columns",
 	.packed_linear_size = column_size,.pack_linear = column_pack
 };
 
-typedef struct Built
-{
-	void	   *image;
-	size_t		size;
-	DbertModel *model;
-} Built;
-
-static inline DbertStatus
+DbertStatus
 build_precision(const DbertSource *source, const char *task, DbertPrecision precision,
 				const DbertKernels *kernels, Built *b, DbertError *err)
 {
@@ -58,14 +50,14 @@ build_precision(const DbertSource *source, const char *task, DbertPrecision prec
 	return status;
 }
 
-static inline DbertStatus
+DbertStatus
 build_image(const DbertSource *source, const char *task, const DbertKernels *kernels,
 			Built *b, DbertError *err)
 {
 	return build_precision(source, task, DBERT_PRECISION_FP32, kernels, b, err);
 }
 
-static inline DbertStatus
+DbertStatus
 build(const DbertSource *source, const char *task, const DbertKernels *kernels,
 	  Built *b, DbertError *err)
 {
@@ -73,7 +65,7 @@ build(const DbertSource *source, const char *task, const DbertKernels *kernels,
 	return dbert_model_open(b->image, b->size, kernels, &dbert_malloc_allocator, &b->model, err);
 }
 
-static inline void
+void
 release(Built *b)
 {
 	dbert_model_close(b->model);
@@ -81,8 +73,7 @@ release(Built *b)
 	memset(b, 0, sizeof(*b));
 }
 
-/* Builds or says why not. */
-static inline bool
+bool
 built(MemModel *m, const char *task, Built *b)
 {
 	DbertSource source = mem_source(m);
@@ -94,5 +85,3 @@ built(MemModel *m, const char *task, Built *b)
 		release(b);
 	return status == DBERT_OK;
 }
-
-#endif

@@ -8,15 +8,15 @@
  *     static void test_x(void) { CHECK(1 + 1 == 2); }
  *     int main(void) { RUN(test_x); return tests_end(); }
  */
-#ifndef DBERT_TESTHELP_H
-#define DBERT_TESTHELP_H
+#ifndef DBERT_TEST_TESTHELP_H
+#define DBERT_TEST_TESTHELP_H
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* support/testhelp.c */
+/* testhelp.c */
 extern int	tests_passed,
 			tests_failed,
 			checks_failed,

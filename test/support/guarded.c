@@ -1,35 +1,26 @@
 /*
- * guarded.h -- random floats between guards, for the tests of kernels: a write
- * outside a buffer fails the test that made it.
+ * guarded.c -- random floats between guards.
  */
-#ifndef DBERT_GUARDED_H
-#define DBERT_GUARDED_H
+#include "test/support/guarded.h"
 
-#include "kernel/kernel.h"
-#include "test/testhelp.h"
+#include "test/support/testhelp.h"
 
-#include <stddef.h>
+#include <stdlib.h>
 
-#define GUARD 123456.5f
 #define GUARDS 64				/* floats before and after */
 
-static const DbertKernels *const ref = &dbert_kernels_scalar;
-static const DbertKernels *table;	/* under test */
+const DbertKernels *const ref = &dbert_kernels_scalar;
+const DbertKernels *table;
+unsigned	seed = 1;
 
-static unsigned seed = 1;
-
-static float
+float
 random_float(void)
 {
 	seed = seed * 1664525u + 1013904223u;
 	return (float) (seed >> 8) / 8388608.0f - 1;
 }
 
-/*
- * count floats of -1 .. 1 between guards, 64-byte aligned; freed by
- * guarded_free
- */
-static float *
+float *
 guarded(size_t count)
 {
 	void	   *memory;
@@ -45,7 +36,7 @@ guarded(size_t count)
 	return base + GUARDS;
 }
 
-static void
+void
 guarded_free(float *x, size_t count)
 {
 	int			broken = 0;
@@ -57,11 +48,9 @@ guarded_free(float *x, size_t count)
 	free(x - GUARDS);
 }
 
-static inline void
+void
 fill(float *x, size_t count, float value)
 {
 	for (size_t i = 0; i < count; i++)
 		x[i] = value;
 }
-
-#endif

@@ -1,17 +1,12 @@
 /*
- * seen.h -- what kernels compute inside others, seen through these: an
- * activation through a product, softmax through attention.
+ * seen.c -- what kernels compute inside others.
  */
-#ifndef DBERT_SEEN_H
-#define DBERT_SEEN_H
-
-#include "kernel/kernel.h"
+#include "test/support/seen.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* 64-byte aligned zeros, to be freed */
-static inline float *
+float *
 zeros(size_t count)
 {
 	void	   *p;
@@ -21,8 +16,7 @@ zeros(size_t count)
 	return memset(p, 0, (count + 1) * sizeof(float));
 }
 
-/* x[n] = act(x): the product of 1 and the weight [n, 1] */
-static inline void
+void
 seen_activation(const DbertKernels *kernels, float *x, int n, int act)
 {
 	const float one = 1;
@@ -33,11 +27,7 @@ seen_activation(const DbertKernels *kernels, float *x, int n, int act)
 	free(pack);
 }
 
-/*
- * x[n] = softmax(x): a query that reads the keys' first column, and values that
- * tell the keys apart
- */
-static inline void
+void
 seen_softmax(const DbertKernels *kernels, float *x, int n)
 {
 	const size_t size = (size_t) n * n;
@@ -56,5 +46,3 @@ seen_softmax(const DbertKernels *kernels, float *x, int n)
 	free(q);
 	free(scratch);
 }
-
-#endif
