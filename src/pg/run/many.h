@@ -5,7 +5,8 @@
  * Items are numbered by the caller.  Each has a text, a pair of texts that go
  * through the model as one, or two texts of their own; each gets the bits that
  * it would have got alone.  Between begin and end nothing may run that could
- * use the same model: the batch is the backend's.
+ * use a model, be it another one: the batch is the backend's, and whoever asks
+ * for a batch may take the memory of all others.
  */
 #ifndef DISTILBERT_PG_MANY_H
 #define DISTILBERT_PG_MANY_H
