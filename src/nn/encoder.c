@@ -29,16 +29,16 @@ dbert_encoder_workspace(const DbertConfig *config, size_t n_tokens, size_t max_l
 
 /*
  * word + type of a token: the table's own row where that is all, or computed
- * into row[C].
+ * into row[W].
  */
 static const float *
-word_row(const DbertWeights *w, int32_t id, const float *type, float *row, size_t c)
+word_row(const DbertWeights *w, int32_t id, const float *type, float *row, size_t width)
 {
-	const size_t at = (size_t) id * c;
+	const size_t at = (size_t) id * width;
 
 	if (w->word8 == NULL && type == NULL)
 		return w->word + at;
-	for (size_t j = 0; j < c; j++)
+	for (size_t j = 0; j < width; j++)
 	{
 		float word = w->word8 != NULL ? w->word8[at + j] * w->word8_scale[id] : w->word[at + j];
 
@@ -48,24 +48,54 @@ word_row(const DbertWeights *w, int32_t id, const float *type, float *row, size_
 }
 
 /*
- * x[t, C] = norm(word + type + position); positions count from the text's
- * start.  The norm reads the tables' rows itself, the position as its residual.
+ * x[m, W] = norm(word + type + position) of a text's tokens from the one at
+ * first on.  The norm reads the tables' rows itself, the position as its
+ * residual.
  */
 static void
-embed(const DbertModel *model, const int32_t *ids, const uint8_t *types, float *x, int t)
+embed_rows(const DbertModel *model, const int32_t *ids, const uint8_t *types, int first, int m,
+		   float *x)
 {
 	const DbertWeights *w = &model->weights;
-	size_t		c = model->config.hidden;
+	size_t		width = model->config.embed_width;
 
-	for (int i = 0; i < t; i++)
+	for (int i = first; i < first + m; i++)
 	{
-		const float *type = w->type ? w->type + types[i] * c : NULL;
-		float	   *row = x + i * c;
+		const float *type = w->type ? w->type + types[i] * width : NULL;
+		float	   *row = x + (i - first) * width;
 
-		model->kernels->layer_norm_rows(row, word_row(w, ids[i], type, row, c), w->position + i * c,
-										w->embed_norm.gamma, w->embed_norm.beta,
-										1, (int) c, model->config.norm_eps);
+		model->kernels->layer_norm_rows(row, word_row(w, ids[i], type, row, width),
+										w->position + i * width, w->embed_norm.gamma,
+										w->embed_norm.beta, 1, (int) width, model->config.norm_eps);
 	}
+}
+
+/* x[t, C] of the text: rows as wide as the hidden states, or made so. */
+static DbertStatus
+embed(const DbertRun *run, const int32_t *ids, const uint8_t *types, int t, float *x)
+{
+	const DbertLinear *project = &run->model->weights.embed_project;
+	size_t		c = run->model->config.hidden;
+	int			block;
+
+	DBERT_TRY(dbert_run_poll(run));
+	if (project->w == NULL)
+	{
+		embed_rows(run->model, ids, types, 0, t, x);
+		return DBERT_OK;
+	}
+	block = dbert_block_rows(run->model, 1, t, project->n, project->k);
+	for (int first = 0; first < t; first += block)
+	{
+		int			m = t - first < block ? t - first : block;
+
+		DBERT_TRY(dbert_run_poll(run));
+		embed_rows(run->model, ids, types, first, m, run->scratch.x);
+		dbert_linear(run, project, run->scratch.y, c, run->scratch.x, project->k, m,
+					 DBERT_ACT_NONE);
+		memcpy(x + first * c, run->scratch.y, m * c * sizeof(float));
+	}
+	return DBERT_OK;
 }
 
 /* ---- the whole ---- */
@@ -168,9 +198,8 @@ dbert_encode(const DbertModel *model, const DbertRagged *batch,
 	{
 		int32_t		first = batch->cu[b];
 
-		DBERT_TRY(dbert_run_poll(&run));
-		embed(model, batch->ids + first, batch->types ? batch->types + first : NULL,
-			  hidden + first * c, batch->cu[b + 1] - first);
+		DBERT_TRY(embed(&run, batch->ids + first, batch->types ? batch->types + first : NULL,
+						batch->cu[b + 1] - first, hidden + first * c));
 	}
 	if (after_layer != NULL)
 		after_layer(layer_ctx, 0, hidden);

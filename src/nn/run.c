@@ -32,6 +32,7 @@ dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size_t max_len, 
 {
 	size_t		c = config->hidden,
 				widest = config->ffn > config->hidden ? config->ffn : config->hidden,
+				input = config->embed_width > config->hidden ? config->embed_width : config->hidden,
 				block = min_size(n_tokens, DBERT_BLOCK_ROWS),
 				span = max_len > DBERT_SPAN_ROWS ? max_len : min_size(n_tokens, DBERT_SPAN_ROWS),
 				shared;
@@ -42,7 +43,7 @@ dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size_t max_len, 
 	s->qkv = dbert_layout_floats(&l, span, 3 * c);
 	s->context = dbert_layout_floats(&l, span, c);
 	shared = l.total;
-	s->x = dbert_layout_floats(&l, block, c);
+	s->x = dbert_layout_floats(&l, block, input);
 	s->y = dbert_layout_floats(&l, block, c);
 	s->ffn = dbert_layout_floats(&l, block, dbert_ffn_stride(config));
 	s->attention = dbert_layout_floats(

@@ -26,7 +26,7 @@ typedef struct DbertScratch
 	float	   *context;		/* [span, C] */
 
 	/* Of one worker, the next one's own_floats on (dbert_worker_run). */
-	float	   *x;				/* [block, C] */
+	float	   *x;				/* [block, C or W] */
 	float	   *y;				/* [block, C] */
 	float	   *ffn;			/* [block, F], rows dbert_ffn_stride apart */
 	float	   *attention;		/* dbert_attention_scratch */
