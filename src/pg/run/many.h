@@ -34,8 +34,8 @@ typedef struct DistilMany
 	bool		free_texts;		/* distil_text_free them when their item is done */
 
 	/*
-	 * Nothing is raised for a text, nor for a batch, but what ends the query;
-	 * else distilbert.on_error says which failures are.
+	 * No failure of a text or of a batch is raised, but the cancelling of the
+	 * query.  Otherwise distilbert.on_error says which ones are.
 	 */
 	bool		quiet;
 
@@ -49,7 +49,7 @@ typedef struct DistilMany
 	void		(*none) (void *ctx, int number);
 	void	   *ctx;
 
-	/* what there is to say to the caller */
+	/* what the caller may read */
 	int64		tokens;			/* that went through the model so far */
 
 	/* private to many.c from here */
