@@ -37,11 +37,9 @@ SELECT count(*) FROM distil_train('places3', $$SELECT body, spans FROM notes WHE
 SELECT labels FROM distil_models WHERE name = 'places3';
 
 -- words and tags in other types that are text
-SET client_min_messages = warning;
 SELECT t, count(*) FROM unnest('{text,varchar,bpchar,name,"\"char\""}'::text[]) AS t,
 	distil_train('places4', format($$SELECT '{A,B}'::%s[], '{B,O}'::%1$s[] FROM generate_series(1, 4)$$, t), 'places', task => 'entities', epochs => 1,
 	validation => 0, replace => true) GROUP BY t ORDER BY t;
-RESET client_min_messages;
 SELECT labels FROM distil_models WHERE name = 'places4';
 SELECT distil_train('x', $$SELECT '{1,2}'::int[], '{B,O}'::text[]$$, 'places', task => 'entities');
 
