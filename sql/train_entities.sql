@@ -36,6 +36,13 @@ SELECT train_loss < 0.1 AS kept FROM distil_train('places2', 'SELECT body, spans
 SELECT count(*) FROM distil_train('places3', $$SELECT body, spans FROM notes WHERE id < 4$$, 'bert-ner', task => 'entities', epochs => 1);
 SELECT labels FROM distil_models WHERE name = 'places3';
 
+-- words and tags in other types that are text
+SELECT t, count(*) FROM unnest('{text,varchar,bpchar,name,"\"char\""}'::text[]) AS t,
+	distil_train('places4', format($$SELECT '{A,B}'::%s[], '{B,O}'::%1$s[] FROM generate_series(1, 4)$$, t), 'places', task => 'entities', epochs => 1,
+	validation => 0, replace => true) GROUP BY t ORDER BY t;
+SELECT labels FROM distil_models WHERE name = 'places4';
+SELECT distil_train('x', $$SELECT '{1,2}'::int[], '{B,O}'::text[]$$, 'places', task => 'entities');
+
 -- refused
 SELECT distil_train('x', 'SELECT body, spans FROM notes', 'places', task => 'entities', class_weights => 'balanced');
 SELECT distil_train('x', $$SELECT 'abc', '[{"start": 0, "end": 9, "label": "X"}]'::jsonb$$, 'places', task => 'entities');
