@@ -104,7 +104,8 @@ fail_no_head(const DbertJson *root, const DbertConfig *config, int asked, DbertE
 
 /* For a config.json that names no architecture. */
 static DbertStatus
-guess_head(const DbertJson *root, int asked, const DbertTensorSet *tensors, DbertConfig *config, DbertError *err)
+guess_head(const DbertJson *root, int asked, const DbertTensorSet *tensors, DbertConfig *config,
+		   DbertError *err)
 {
 	const DbertFamily *family = dbert_family_of(config);
 

@@ -104,9 +104,10 @@ apply_sentence(DbertConfig *config, const DbertSentence *sentence, bool lowercas
 						  file_name(&file, sentence->pooling_dir, "config.json"),
 						  (int) sentence->width, config->hidden);
 	if (sentence->lowercases && !lowercases)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "%s: lower-casing texts before a tokenizer that keeps case is not supported",
-						  file_name(&file, sentence->dir, sentence->settings));
+		return dbert_fail(
+			err, DBERT_E_UNSUPPORTED,
+			"%s: lower-casing texts before a tokenizer that keeps case is not supported",
+			file_name(&file, sentence->dir, sentence->settings));
 	if (sentence->settings == NULL)
 		return DBERT_OK;
 	return limit_tokens(config, sentence->max_tokens,

@@ -422,10 +422,10 @@ build_spec(Files *f, DbertTokenSpec *t, int64_t *max_tokens, DbertError *err)
 static DbertStatus
 name_file(const Files *f, const char *dir, DbertArena *arena, const char **file, DbertError *err)
 {
+	const char *name = f->tokenizer.value != NULL ? "tokenizer.json" : "vocab.txt";
 	char		path[DBERT_FILE_NAME_MAX];
 
-	DBERT_TRY(dbert_file_join(path, dir, f->tokenizer.value != NULL ? "tokenizer.json" : "vocab.txt",
-							  err));
+	DBERT_TRY(dbert_file_join(path, dir, name, err));
 	*file = dbert_arena_strndup(arena, path, strlen(path));
 	return *file != NULL ? DBERT_OK : dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 }
