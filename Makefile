@@ -39,13 +39,29 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(here)disti
 # Install scripts carry "--" in their names; every other file in sql/ is a test.
 DATA        = $(patsubst $(here)%,%,$(wildcard $(here)sql/*--*--*.sql))
 DATA_built  = sql/$(EXTENSION)--$(EXTVERSION).sql
-DOCS        = $(patsubst $(here)%,%,$(wildcard $(here)doc/*.md))
+# without docdir PGXS installs none, and would remove them from the root
+DOCS        = $(if $(docdir),$(patsubst $(here)%,%,$(wildcard $(here)doc/*.md)))
 REGRESS     = $(filter-out $(EXTENSION) $(EXTENSION)--%,$(basename $(notdir $(sort $(wildcard $(here)sql/*.sql)))))
 REGRESS_OPTS = --encoding=UTF8
 
+# What the server's development files say.  Without them nothing can be built,
+# and no path is known to install to or to remove.
+PG_CONFIG ?= pg_config
+PGXS      := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+get_it     = Install the package postgresql-server-dev-NN (Debian, Ubuntu) or postgresqlNN-devel (Red Hat, SUSE), \
+  where NN is the version of the server, or name another: make PG_CONFIG=/path/to/pg_config
+ifeq ($(PGXS),)
+$(error "$(PG_CONFIG)" does not run.  $(get_it))
+endif
+ifeq ($(wildcard $(PGXS)),)
+$(error There is no "$(PGXS)", which $(PG_CONFIG) names.  $(get_it))
+endif
+ifeq ($(wildcard $(shell $(PG_CONFIG) --includedir-server)/postgres.h),)
+$(error The headers of the server that $(PG_CONFIG) names are not there.  $(get_it))
+endif
+
 # The machine is what the compiler builds for.  PGXS, which sets CC unless the
 # command line does, comes later.
-PG_CONFIG ?= pg_config
 TARGET    := $(shell $(if $(findstring command,$(origin CC)),$(CC),$$($(PG_CONFIG) --cc)) -dumpmachine)
 machine_of = $(patsubst aarch64,arm,$(patsubst arm64,arm,$(patsubst amd64,x86,$(patsubst x86_64,x86,$(1)))))
 MACHINE   := $(call machine_of,$(firstword $(subst -, ,$(TARGET))))
@@ -105,7 +121,6 @@ EXTRA_CLEAN = $(wildcard $(addsuffix /*.[od],src/* src/*/* test test/* bench)) $
 
 all: $(DATA_built)
 
-PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 -include $(DEPENDS)
 
@@ -129,14 +144,19 @@ $(DATA_built): $(srcdir)/sql/$(EXTENSION).sql
 # Models that ship: the folders of models/ that are Hugging Face directories.
 # The server finds them by name; see src/pg/store/builtin.h.
 MODELS     := $(patsubst $(here)models/%/config.json,%,$(sort $(wildcard $(here)models/*/config.json)))
-modelsdir   = $(datadir)/$(EXTENSION)/models
+modelsdir   = $(call set,datadir)/$(EXTENSION)/models
+
+# The value of a variable that is part of a path, which must not be empty: what
+# is removed below it would lie elsewhere.
+set         = $(or $(strip $($(1))),$(error $(1) is not set: nothing is installed or removed))
+$(foreach variable,EXTENSION EXTVERSION datadir pkglibdir,$(if $(call set,$(variable)),))
 
 install: install-models
 uninstall: uninstall-models uninstall-docs
 
 install-models:
 	@set -e; for m in $(MODELS); do \
-		from='$(srcdir)'/models/$$m; to='$(DESTDIR)$(modelsdir)'/$$m; \
+		from='$(srcdir)'/models/$$m; to='$(DESTDIR)$(call set,modelsdir)'/$$m; \
 		(cd "$$from" && find . -type f \( -name '*.json' -o -name '*.txt' -o -name '*.safetensors' \)) | \
 		while read -r f; do \
 			$(MKDIR_P) "$$to/$$(dirname "$$f")" && $(INSTALL_DATA) "$$from/$$f" "$$to/$$f"; \
@@ -144,11 +164,11 @@ install-models:
 	done
 
 uninstall-models:
-	rm -rf $(foreach m,$(MODELS),'$(DESTDIR)$(modelsdir)/$(m)')
+	rm -rf $(foreach m,$(MODELS),'$(DESTDIR)$(call set,modelsdir)/$(m)')
 
 # PGXS would remove doc/doc/*.md.
 uninstall-docs:
-	$(if $(docdir),rm -rf '$(DESTDIR)$(docdir)/$(docmoduledir)')
+	$(if $(docdir),rm -rf '$(DESTDIR)$(docdir)/$(call set,docmoduledir)')
 
 .PHONY: install-models uninstall-models uninstall-docs
 

@@ -54,6 +54,22 @@ SELECT distil_sentiment('good');
 \set VERBOSITY default
 RESET distilbert.sentiment_model;
 
+-- five steps in words, and seven, evenly from -1 to 1
+SET client_min_messages = warning;
+SELECT count(*) FROM distil_train('five', $$VALUES ('awful', 'Very Negative'), ('bad', 'Negative'), ('so so', 'Neutral'), ('good', 'Positive'),
+	('wonderful', 'Very Positive')$$, 'distilbert-sentiment', epochs => 1, validation => 0, replace => true);
+SELECT count(*) FROM distil_train('seven', $$VALUES ('a', 'extremely_negative'), ('b', 'negative'), ('c', 'slightly_negative'), ('d', 'neutral'),
+	('e', 'slightly_positive'), ('f', 'positive'), ('g', 'extremely_positive')$$, 'distilbert-sentiment', epochs => 1, validation => 0, replace => true);
+RESET client_min_messages;
+SELECT name, task, labels FROM distil_models WHERE name IN ('five', 'seven') ORDER BY name;
+SELECT m, count(*) AS texts, max(abs(distil_sentiment(body, m) - (
+	SELECT sum(s.score * (array_position(CASE m WHEN 'five' THEN '{Very Negative,Negative,Neutral,Positive,Very Positive}'::text[]
+		ELSE '{extremely_negative,negative,slightly_negative,neutral,slightly_positive,positive,extremely_positive}' END, s.label) - 1)
+		* 2 / (CASE m WHEN 'five' THEN 4 ELSE 6 END) - s.score)
+	FROM distil_scores(body, m) AS s))) < 1e-5 AS agree
+FROM golden, unnest(ARRAY['five', 'seven']) AS m WHERE model = 'distilbert-stars' GROUP BY m ORDER BY m;
+SELECT distil_drop_model('five'), distil_drop_model('seven');
+
 -- models changing from row to row at one call site
 SELECT count(*) AS texts, count(DISTINCT model) AS models,
 	bool_and(distil_sentiment_label(body, model) IS NOT DISTINCT FROM expected -> 'scores' -> 0 ->> 'label') AS agree

@@ -145,14 +145,14 @@ static DbertStatus
 open_index(const DbertSource *source, const char *dir, DbertArena *arena, const DbertPoll *poll,
 		   DbertTensorSet *set, DbertFileList *list, DbertError *err)
 {
-	json_t	   *root;
+	DbertJsonTree tree;
 	DbertJson	index,
 				map;
 	DbertStatus status;
 
 	DBERT_TRY(dbert_file_list_add(list, arena, source, dir, INDEX_FILE, err));
 	status = dbert_json_load(source, dir, INDEX_FILE, DBERT_JSON_MAX, 0, false,
-							 arena->alloc, poll, &root, &index, err);
+							 arena->alloc, poll, &tree, &index, err);
 	if (status == DBERT_OK)
 		status = dbert_json_expect(&index, JSON_OBJECT, err);
 	if (status == DBERT_OK)
@@ -162,7 +162,7 @@ open_index(const DbertSource *source, const char *dir, DbertArena *arena, const 
 	set->name = INDEX_FILE;
 	if (status == DBERT_OK)
 		status = open_map(source, dir, &map, arena, poll, set, list, err);
-	json_decref(root);
+	dbert_json_free(&tree);
 	return status;
 }
 

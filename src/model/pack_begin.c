@@ -28,7 +28,7 @@ static DbertStatus
 read_config(DbertPack *pack, const DbertSentence *sentence, int asked,
 			const DbertPoll *poll, DbertError *err)
 {
-	json_t	   *root;
+	DbertJsonTree tree;
 	DbertJson	at;
 	DbertStatus status;
 
@@ -38,7 +38,7 @@ read_config(DbertPack *pack, const DbertSentence *sentence, int asked,
 	DBERT_TRY(dbert_file_list_add(&pack->files, &pack->arena, &pack->source, sentence->dir,
 								  "config.json", err));
 	status = dbert_json_load(&pack->source, sentence->dir, "config.json", DBERT_JSON_MAX, 0, false,
-							 pack->alloc, poll, &root, &at, err);
+							 pack->alloc, poll, &tree, &at, err);
 	if (status == DBERT_OK)
 		status = dbert_config_read(&at, &pack->config, err);
 	if (status == DBERT_OK)
@@ -50,7 +50,7 @@ read_config(DbertPack *pack, const DbertSentence *sentence, int asked,
 		status = dbert_config_labels(&at, &pack->tensors, &pack->arena, &pack->config,
 									 &pack->labels, err);
 	pack->config.precision = pack->precision;
-	json_decref(root);
+	dbert_json_free(&tree);
 	return status;
 }
 

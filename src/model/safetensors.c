@@ -283,7 +283,7 @@ dbert_safetensors_header(const DbertSource *source, const char *file, DbertArena
 	uint64_t	length = 0,
 				size = 0;
 	char	   *text;
-	json_t	   *root = NULL;
+	DbertJsonTree tree = {0};
 	DbertJson	header;
 	DbertStatus status;
 
@@ -295,14 +295,14 @@ dbert_safetensors_header(const DbertSource *source, const char *file, DbertArena
 	if (status == DBERT_OK && (length == 0 || text[0] != '{'))
 		status = dbert_fail(err, DBERT_E_FORMAT, "%s: the header does not begin with \"{\"", file);
 	if (status == DBERT_OK)
-		status = dbert_json_parse(text, (size_t) length, file, 0, &root, err);
+		status = dbert_json_parse(text, (size_t) length, file, 0, arena->alloc, &tree, err);
 	dbert_free(arena->alloc, text);
 	if (status != DBERT_OK)
 		return status;
-	header.value = root;
+	header.value = tree.root;
 	snprintf(header.where, sizeof(header.where), "%s", file);
 	status = parse_header(&header, 8 + length, size - 8 - length, arena, items, count, err);
-	json_decref(root);
+	dbert_json_free(&tree);
 	for (size_t i = 0; status == DBERT_OK && i < *count; i++)
 		(*items)[i].file = file;
 	return status;

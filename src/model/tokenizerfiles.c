@@ -23,7 +23,7 @@
 /* The JSON files, kept while strings point into them. */
 typedef struct Files
 {
-	json_t	   *roots[4];
+	DbertJsonTree trees[4];
 	DbertJson	config;			/* tokenizer_config.json; value NULL: absent */
 	DbertJson	special_map;	/* special_tokens_map.json, only read where it counts */
 	DbertJson	added_map;		/* added_tokens.json, likewise */
@@ -42,10 +42,11 @@ static const char *const role_names[DBERT_SPECIALS] = {
 
 static DbertStatus
 load_object(const DbertSource *source, const char *dir, const char *name, size_t max, int flags,
-			DbertArena *arena, const DbertPoll *poll, json_t **root, DbertJson *at, DbertError *err)
+			DbertArena *arena, const DbertPoll *poll, DbertJsonTree *tree, DbertJson *at,
+			DbertError *err)
 {
 	DBERT_TRY(
-		dbert_json_load(source, dir, name, max, flags, true, arena->alloc, poll, root, at, err));
+		dbert_json_load(source, dir, name, max, flags, true, arena->alloc, poll, tree, at, err));
 	return at->value != NULL ? dbert_json_expect(at, JSON_OBJECT, err) : DBERT_OK;
 }
 
@@ -57,17 +58,17 @@ load_files(const DbertSource *source, const char *dir, DbertArena *arena, const 
 	bool		exists;
 
 	DBERT_TRY(load_object(source, dir, "tokenizer_config.json", DBERT_JSON_MAX, DBERT_JSON_REALS,
-						  arena, poll, &f->roots[0], &f->config, err));
+						  arena, poll, &f->trees[0], &f->config, err));
 	/* newer models say all of it in tokenizer_config.json */
 	if (json_object_get(f->config.value, "added_tokens_decoder") == NULL)
 	{
 		DBERT_TRY(load_object(source, dir, "special_tokens_map.json", DBERT_JSON_MAX,
-							  DBERT_JSON_REALS, arena, poll, &f->roots[1], &f->special_map, err));
+							  DBERT_JSON_REALS, arena, poll, &f->trees[1], &f->special_map, err));
 		DBERT_TRY(load_object(source, dir, "added_tokens.json", DBERT_JSON_MAX, 0,
-							  arena, poll, &f->roots[2], &f->added_map, err));
+							  arena, poll, &f->trees[2], &f->added_map, err));
 	}
 	DBERT_TRY(load_object(source, dir, "tokenizer.json", DBERT_VOCAB_MAX, 0,
-						  arena, poll, &f->roots[3], &f->tokenizer, err));
+						  arena, poll, &f->trees[3], &f->tokenizer, err));
 	if (f->tokenizer.value != NULL)
 		return DBERT_OK;
 	DBERT_TRY(dbert_file_exists(source, dir, "vocab.txt", &exists, err));
@@ -460,8 +461,8 @@ dbert_tokenizer_files_read(const DbertSource *source, const char *dir, int32_t v
 		if (status != DBERT_OK)
 			dbert_fail(err, status, "%s: %s", t.file, inner.msg);
 	}
-	for (size_t i = 0; i < sizeof(f.roots) / sizeof(f.roots[0]); i++)
-		json_decref(f.roots[i]);
+	for (size_t i = 0; i < sizeof(f.trees) / sizeof(f.trees[0]); i++)
+		dbert_json_free(&f.trees[i]);
 	dbert_free(alloc, f.vocab);
 	dbert_arena_end(&scratch);
 	return status;

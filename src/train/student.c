@@ -87,15 +87,17 @@ make_config(DbertStudent *s, const DbertPoll *poll, DbertError *err)
 		offsetof(DbertConfig, embed_width)
 	};
 	const DbertConfig *c = &s->config;
-	json_t	   *root;
+	DbertJsonTree tree;
 	DbertJson	at;
 
 	DBERT_TRY(dbert_json_load(&s->model->pack->source, s->model->dir, CONFIG_FILE, DBERT_JSON_MAX,
-							  0, false, s->alloc, poll, &root, &at, err));
+							  0, false, s->alloc, poll, &tree, &at, err));
+	dbert_json_pool_enter(&tree.pool);
 	for (size_t i = 0; i < sizeof(changed) / sizeof(changed[0]); i++)
-		set_size(root, dbert_family_size(dbert_family_of(c), changed[i]),
+		set_size(tree.root, dbert_family_size(dbert_family_of(c), changed[i]),
 				 *(const int32_t *) ((const char *) c + changed[i]));
-	return dbert_json_dump(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15), s->alloc, &s->text,
+	dbert_json_pool_leave(&tree.pool);
+	return dbert_json_dump(&tree, JSON_INDENT(2) | JSON_REAL_PRECISION(15), s->alloc, &s->text,
 						   &s->text_size, err);
 }
 

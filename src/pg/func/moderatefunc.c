@@ -142,7 +142,7 @@ flag_value(const DistilModeration *m, const Finding *f)
 
 	if (type == BOOLOID)
 		return f->found ? "t" : "f";
-	if (distil_holds_text(type))
+	if (distil_holds_text(type, NULL))
 		return f->found ? f->label : NULL;
 	return psprintf("%.9g", f->score);
 }
@@ -182,6 +182,12 @@ act(const DistilModeration *m, HeapTuple tuple, const DbertBatch *batch, const D
 
 /* ---- rows and statements ---- */
 
+static DistilText
+column_text(const DistilModeration *m, Datum value)
+{
+	return distil_text_get(OidIsValid(m->cast) ? OidFunctionCall1(m->cast, value) : value);
+}
+
 static HeapTuple
 moderate_row(const DistilModeration *m)
 {
@@ -195,7 +201,7 @@ moderate_row(const DistilModeration *m)
 
 	if (!isnull)
 	{
-		t = distil_text_get(value);
+		t = column_text(m, value);
 		batch = distil_run_text(m->model, DBERT_WANT_LOGITS, &t, false);
 		if (batch != NULL)
 			return act(m, tuple, batch, &t);
@@ -234,7 +240,7 @@ add_row(const DistilModeration *m, DistilMany *many, TupleTableSlot *slot)
 	CHECK_FOR_INTERRUPTS();
 	if (isnull)
 		return;
-	t = distil_text_get(value);
+	t = column_text(m, value);
 	distil_many_add(many, 0, &t);
 	distil_text_free(&t);
 }

@@ -179,7 +179,10 @@ add_tokens(DistilTrainSet *set, const DistilExample *row, const DistilText *text
 					   &truncated, &err) != DBERT_OK)
 		distil_raise(&err, NULL);
 	if (set->kind == DISTIL_LABEL_SPANS)
+	{
 		add_tags(set, row, &list);
+		distil_span_places_look(&set->places, list.items, list.count, truncated, row);
+	}
 	if (pair)
 		set->types =
 			grow(set, set->types, &set->types_capacity, set->n_ids + list.count, sizeof(uint8));
@@ -380,10 +383,12 @@ distil_trainset_read(DistilTrainSet *set, const char *query, const char *argumen
 	DistilExampleCounts counts;
 
 	set->empty = 0;
+	set->places = (DistilSpanPlaces) {.context = set->context};
 	counts = distil_examples_visit(query, argument, learn, visit, set);
 	if (set->n == before)
 		raise_nothing(set, argument, &counts);
 	distil_examples_report(&counts);
+	distil_span_places_report(&set->places);
 	if (set->empty > 0)
 		ereport(NOTICE,
 				(errmsg("%lld of %lld rows are left out: they have no known word",
