@@ -8,7 +8,6 @@
 #   make check-core      unit tests of the core alone, no server
 #   make check-core SANITIZE=1   the same under ASan and UBSan
 #   make fuzz            all fuzz targets, by clang's libFuzzer (SECONDS=60 each)
-#   make nightly         what takes hours; closes with "N passed, N failed"
 #   make bench           SQL against the engine and a client (QUICK=1: some minutes)
 #   make bench-kernels   GFLOP/s of every table of kernels
 #   make bench-peers     encoder and tokenizer against others (QUICK=1: some minutes)
@@ -19,10 +18,10 @@
 # Where the sources are, with a slash at the end.
 here       := $(if $(VPATH),$(VPATH)/,$(dir $(firstword $(MAKEFILE_LIST))))
 
-ifneq ($(filter check demo picture nightly,$(MAKECMDGOALS)),)
+ifneq ($(filter check demo picture,$(MAKECMDGOALS)),)
 # These install what is missing, PGXS included, and then call make again.
-.PHONY: check demo picture nightly
-check demo nightly:
+.PHONY: check demo picture
+check demo:
 	@bash '$(here)test/$@.sh'
 picture:
 	@output=$$(bash '$(here)test/demo.sh') && \
