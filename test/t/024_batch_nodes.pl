@@ -267,6 +267,8 @@ for my $entry (@list)
 			{
 				my $query = fill($text, $call, $condition);
 
+				# calls that name their model do not go by the setting
+				$query =~ s/, 's'\)/, 's', long_text => 'error')/g if $way =~ /long_text/;
 				# a statement that fails for two rows may report either; of parallel workers, too
 				next if $condition =~ m{/} && $way =~ /long_text/;
 				next if $flags =~ /o/ && ($way ne '%s' || $condition ne 'true');
