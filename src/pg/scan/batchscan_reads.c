@@ -204,6 +204,12 @@ inspect_node(Plan *plan, List *exprs, DistilNodeCode code, void *ctx)
 }
 
 bool
+distil_may_raise(Node *node)
+{
+	return may_raise(node, NULL);
+}
+
+bool
 distil_arguments_may_raise(const CustomScan *scan)
 {
 	ListCell   *lc;
