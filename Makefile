@@ -7,6 +7,7 @@
 #   make check           all tests; closes with "N passed, N failed"
 #   make check-core      unit tests of the core alone, no server
 #   make check-core SANITIZE=1   the same under ASan and UBSan
+#   make fuzz            all fuzz targets, by clang's libFuzzer (SECONDS=60 each)
 #   make bench           SQL against the engine and a client (QUICK=1: some minutes)
 #   make bench-kernels   GFLOP/s of every table of kernels
 #   make bench-peers     encoder and tokenizer against others (QUICK=1: some minutes)
@@ -37,13 +38,29 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(here)disti
 # Install scripts carry "--" in their names; every other file in sql/ is a test.
 DATA        = $(patsubst $(here)%,%,$(wildcard $(here)sql/*--*--*.sql))
 DATA_built  = sql/$(EXTENSION)--$(EXTVERSION).sql
-DOCS        = $(patsubst $(here)%,%,$(wildcard $(here)doc/*.md))
+# without docdir PGXS installs none, and would remove them from the root
+DOCS        = $(if $(docdir),$(patsubst $(here)%,%,$(wildcard $(here)doc/*.md)))
 REGRESS     = $(filter-out $(EXTENSION) $(EXTENSION)--%,$(basename $(notdir $(sort $(wildcard $(here)sql/*.sql)))))
 REGRESS_OPTS = --encoding=UTF8
 
+# What the server's development files say.  Without them nothing can be built,
+# and no path is known to install to or to remove.
+PG_CONFIG ?= pg_config
+PGXS      := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+get_it     = Install the package postgresql-server-dev-NN (Debian, Ubuntu) or postgresqlNN-devel (Red Hat, SUSE), \
+  where NN is the version of the server, or name another: make PG_CONFIG=/path/to/pg_config
+ifeq ($(PGXS),)
+$(error "$(PG_CONFIG)" does not run.  $(get_it))
+endif
+ifeq ($(wildcard $(PGXS)),)
+$(error There is no "$(PGXS)", which $(PG_CONFIG) names.  $(get_it))
+endif
+ifeq ($(wildcard $(shell $(PG_CONFIG) --includedir-server)/postgres.h),)
+$(error The headers of the server that $(PG_CONFIG) names are not there.  $(get_it))
+endif
+
 # The machine is what the compiler builds for.  PGXS, which sets CC unless the
 # command line does, comes later.
-PG_CONFIG ?= pg_config
 TARGET    := $(shell $(if $(findstring command,$(origin CC)),$(CC),$$($(PG_CONFIG) --cc)) -dumpmachine)
 machine_of = $(patsubst aarch64,arm,$(patsubst arm64,arm,$(patsubst amd64,x86,$(patsubst x86_64,x86,$(1)))))
 MACHINE   := $(call machine_of,$(firstword $(subst -, ,$(TARGET))))
@@ -87,6 +104,11 @@ include $(here)src/kernel/$(MACHINE)/flags.mk
 TESTS      := $(patsubst $(here)%.c,%,$(sort $(wildcard $(here)test/test_*.c)))
 SUPPORT    := $(patsubst $(here)%.c,%.o,$(sort $(wildcard $(here)test/support/*.c)))
 
+# Targets of fuzzing: a function each, to be linked with what calls it.
+FUZZ_SRC   := $(patsubst $(here)%,%,$(sort $(wildcard $(here)test/fuzz/fuzz_*.c)))
+FUZZERS    := $(basename $(FUZZ_SRC))
+FUZZ_HELP   = test/fuzz/fuzzhelp.o
+
 # Programs that time the objects that ship; see the head of each.
 BENCHES     = bench/kernels bench/encode bench/tokens
 
@@ -98,7 +120,6 @@ EXTRA_CLEAN = $(wildcard $(addsuffix /*.[od],src/* src/*/* test test/* bench)) $
 
 all: $(DATA_built)
 
-PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 -include $(DEPENDS)
 
@@ -122,14 +143,19 @@ $(DATA_built): $(srcdir)/sql/$(EXTENSION).sql
 # Models that ship: the folders of models/ that are Hugging Face directories.
 # The server finds them by name; see src/pg/store/builtin.h.
 MODELS     := $(patsubst $(here)models/%/config.json,%,$(sort $(wildcard $(here)models/*/config.json)))
-modelsdir   = $(datadir)/$(EXTENSION)/models
+modelsdir   = $(call set,datadir)/$(EXTENSION)/models
+
+# The value of a variable that is part of a path, which must not be empty: what
+# is removed below it would lie elsewhere.
+set         = $(or $(strip $($(1))),$(error $(1) is not set: nothing is installed or removed))
+$(foreach variable,EXTENSION EXTVERSION datadir pkglibdir,$(if $(call set,$(variable)),))
 
 install: install-models
 uninstall: uninstall-models uninstall-docs
 
 install-models:
 	@set -e; for m in $(MODELS); do \
-		from='$(srcdir)'/models/$$m; to='$(DESTDIR)$(modelsdir)'/$$m; \
+		from='$(srcdir)'/models/$$m; to='$(DESTDIR)$(call set,modelsdir)'/$$m; \
 		(cd "$$from" && find . -type f \( -name '*.json' -o -name '*.txt' -o -name '*.safetensors' \)) | \
 		while read -r f; do \
 			$(MKDIR_P) "$$to/$$(dirname "$$f")" && $(INSTALL_DATA) "$$from/$$f" "$$to/$$f"; \
@@ -137,11 +163,11 @@ install-models:
 	done
 
 uninstall-models:
-	rm -rf $(foreach m,$(MODELS),'$(DESTDIR)$(modelsdir)/$(m)')
+	rm -rf $(foreach m,$(MODELS),'$(DESTDIR)$(call set,modelsdir)/$(m)')
 
 # PGXS would remove doc/doc/*.md.
 uninstall-docs:
-	$(if $(docdir),rm -rf '$(DESTDIR)$(docdir)/$(docmoduledir)')
+	$(if $(docdir),rm -rf '$(DESTDIR)$(docdir)/$(call set,docmoduledir)')
 
 .PHONY: install-models uninstall-models uninstall-docs
 
@@ -154,10 +180,12 @@ $(TESTS): %: %.o $(SUPPORT) $(CORE)
 	$(CC) $(filter-out -fvisibility=hidden,$(CFLAGS)) $< $(SUPPORT) $(CORE) -o $@ $(CORE_LIBS)
 else
 SAN        = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-TEST_BIN   = $(addprefix build/san/,$(TESTS))
+TEST_BIN   = $(addprefix build/san/,$(TESTS) $(FUZZERS))
 build/san/%.o: %.c
 	@$(MKDIR_P) $(@D)
 	$(CC) -std=gnu99 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(SAN) $(CFLAGS_ISA) -ffp-contract=off -MMD -MP -I$(srcdir)/src -I$(srcdir) -c $< -o $@
+# the targets of fuzzing run over their kept inputs
+$(addprefix build/san/,$(FUZZERS)): $(addprefix build/san/,test/fuzz/replay.o $(FUZZ_HELP))
 $(TEST_BIN): %: %.o $(addprefix build/san/,$(SUPPORT) $(CORE))
 	$(CC) $(SAN) $^ -o $@ $(CORE_LIBS)
 -include $(patsubst %.o,build/san/%.d,$(CORE) $(SUPPORT))
@@ -167,6 +195,27 @@ endif
 # others.  They read files beside the sources.
 check-core: $(TEST_BIN)
 	@cd '$(srcdir)' && bash test/sidebyside.sh -- $(addprefix '$(CURDIR)'/,$(TEST_BIN))
+
+# Fuzzing: the same sources again, by clang, under build/fuzz, with the flags
+# that each file has.  What fails is kept in build/fuzz/found.
+FUZZ_CC     = clang
+SECONDS     = 60
+FUZZ_FLAGS  = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FUZZ_SEES   = $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link
+FUZZ_BIN    = $(addprefix build/fuzz/,$(FUZZERS))
+# The targets compute by the scalar kernels.  Instrumented, the others take the
+# compiler some gigabytes each.
+build/fuzz/src/kernel/$(MACHINE)/%.o: FUZZ_SEES = -O1
+build/fuzz/%.o: %.c
+	@$(MKDIR_P) $(@D)
+	$(FUZZ_CC) -std=gnu99 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(FUZZ_SEES) $(CFLAGS_ISA) -ffp-contract=off -MMD -MP -I$(srcdir)/src -I$(srcdir) -c $< -o $@
+$(FUZZ_BIN): %: %.o $(addprefix build/fuzz/,$(FUZZ_HELP) $(SUPPORT) $(CORE))
+	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer $^ -o $@ $(CORE_LIBS)
+-include $(patsubst %.o,build/fuzz/%.d,$(CORE) $(SUPPORT) $(FUZZ_HELP) $(FUZZERS:=.o))
+
+fuzz: $(FUZZ_BIN)
+	@cd '$(srcdir)' && SECONDS_EACH=$(SECONDS) JOBS=$${JOBS:-$$(nproc)} FUZZ_AT='$(CURDIR)/build/fuzz' \
+		bash test/sidebyside.sh bash test/fuzz/fuzz.sh -- $(notdir $(FUZZERS))
 
 benches: $(BENCHES)
 $(BENCHES): %: %.o test/support/dirsource.o $(PEAK) $(CORE)
@@ -183,6 +232,6 @@ bench-kernels: bench/kernels
 bench-peers: $(BENCHES)
 	python3 bench/peers.py $(if $(QUICK),--quick)
 
-.PHONY: check-core bench benches bench-kernels bench-peers
+.PHONY: check-core fuzz bench benches bench-kernels bench-peers
 
 endif

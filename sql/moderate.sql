@@ -133,6 +133,70 @@ INSERT INTO comment VALUES ('x');
 SELECT count(*) FROM comment;
 DROP TABLE comment;
 
+-- types that are taken for text, as functions on text take them: one like citext, name, char(n), "char", domains over them
+CREATE TYPE cistring;
+SET client_min_messages = warning;
+CREATE FUNCTION cistring_in(cstring) RETURNS cistring LANGUAGE internal IMMUTABLE STRICT AS 'textin';
+CREATE FUNCTION cistring_out(cistring) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'textout';
+RESET client_min_messages;
+CREATE TYPE cistring (input = cistring_in, output = cistring_out, category = 'S', collatable = true);
+CREATE CAST (cistring AS text) WITHOUT FUNCTION AS IMPLICIT;
+CREATE DOMAIN short AS cistring CHECK (length(value) < 300);
+CREATE DOMAIN shorter AS short;
+CREATE DOMAIN chars AS char(300);
+CREATE DOMAIN texts AS text[];
+CREATE TABLE disguise (a cistring, b name, c char(300), d chars, e short, f shorter, g varchar, flag bool, label cistring, public shorter, score real,
+	one "char", list text[], list2 texts, doc jsonb);
+DO $$
+DECLARE
+	col text; same bool; n int := 0; terse name := left(current_setting('test.bad'), 60);
+	moderate text := 'CREATE TRIGGER %s INSERT ON disguise %s EXECUTE FUNCTION
+		distil_moderate(''column=%s'', ''model=distilbert-sentiment'', ''label=NEGATIVE'', %s)';
+BEGIN
+	FOREACH col IN ARRAY '{a,b,c,d,e,f,g}'::text[] LOOP
+		EXECUTE format(moderate, 't1 BEFORE', 'FOR EACH ROW', col, '''action=flag'', ''target=score''');
+		EXECUTE format(moderate, 't2 BEFORE', 'FOR EACH ROW', col, '''threshold=0'', ''action=mask'', ''target=public''');
+		EXECUTE format('INSERT INTO disguise (%s) VALUES (%L), (''''), (NULL)', col, terse);
+		EXECUTE format('SELECT bool_and(score IS NOT DISTINCT FROM distil_score(%1$s::text, ''distilbert-sentiment'', ''NEGATIVE'')
+			AND public::text IS NOT DISTINCT FROM CASE WHEN %1$s::text IS NOT NULL THEN ''[removed]'' END) FROM disguise', col) INTO same;
+		RAISE NOTICE '%: %', col, same;
+		TRUNCATE disguise;
+		DROP TRIGGER t1 ON disguise;
+		DROP TRIGGER t2 ON disguise;
+		EXECUTE format(moderate, 't1 AFTER', 'REFERENCING NEW TABLE AS new FOR EACH STATEMENT', col, '''threshold=0''');
+		BEGIN
+			EXECUTE format('INSERT INTO disguise (%s) VALUES (%L)', col, terse);
+		EXCEPTION WHEN check_violation THEN n := n + 1;
+		END;
+		DROP TRIGGER t1 ON disguise;
+	END LOOP;
+	RAISE NOTICE '% rejected', n;
+END $$;
+-- targets, too: their domains are checked
+CREATE TRIGGER t BEFORE INSERT ON disguise FOR EACH ROW EXECUTE FUNCTION distil_moderate('column=a', 'model=distilbert-sentiment', 'label=NEGATIVE',
+	'threshold=0', 'action=flag', 'target=label');
+INSERT INTO disguise (a) VALUES ('x') RETURNING label;
+DROP TRIGGER t ON disguise;
+CREATE FUNCTION pg_temp.disguised(col text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE msg text; hint text;
+BEGIN
+	EXECUTE format('CREATE TRIGGER t BEFORE INSERT ON disguise FOR EACH ROW EXECUTE FUNCTION distil_moderate(''column=%s'',
+		''model=distilbert-sentiment'', ''label=NEGATIVE'', ''threshold=0'', ''action=mask'', ''target=public'', ''mask=%s'')', col, repeat('x', 300));
+	INSERT INTO disguise DEFAULT VALUES;
+	EXECUTE format('INSERT INTO disguise (%s) VALUES (''x'')', col);
+	RETURN 'no error';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS msg = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
+	RETURN concat_ws(' | ', msg, nullif(hint, ''));
+END $$;
+SELECT col, pg_temp.disguised(col) FROM unnest('{a,one,list,list2,doc,score}'::text[]) AS col;
+DROP TABLE disguise;
+DROP DOMAIN texts, chars, shorter, short;
+DROP CAST (cistring AS text);
+\set VERBOSITY terse
+DROP TYPE cistring CASCADE;
+\set VERBOSITY default
+
 -- arguments that are wrong
 CREATE TABLE wrong (id int, body text, t text, d date);
 CREATE FUNCTION pg_temp.try(VARIADIC args text[]) RETURNS text LANGUAGE plpgsql AS $$

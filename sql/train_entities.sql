@@ -36,6 +36,35 @@ SELECT train_loss < 0.1 AS kept FROM distil_train('places2', 'SELECT body, spans
 SELECT count(*) FROM distil_train('places3', $$SELECT body, spans FROM notes WHERE id < 4$$, 'bert-ner', task => 'entities', epochs => 1);
 SELECT labels FROM distil_models WHERE name = 'places3';
 
+-- words and tags in other types that are text
+SELECT t, count(*) FROM unnest('{text,varchar,bpchar,name,"\"char\""}'::text[]) AS t,
+	distil_train('places4', format($$SELECT '{A,B}'::%s[], '{B,O}'::%1$s[] FROM generate_series(1, 4)$$, t), 'places', task => 'entities', epochs => 1,
+	validation => 0, replace => true) GROUP BY t ORDER BY t;
+SELECT labels FROM distil_models WHERE name = 'places4';
+SELECT distil_train('x', $$SELECT '{1,2}'::int[], '{B,O}'::text[]$$, 'places', task => 'entities');
+
+-- entities that do not begin and end where words do are told of, in training and when a model is measured
+SET client_min_messages = notice;
+CREATE FUNCTION pg_temp.train(query text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM distil_train('x', query, 'places', task => 'entities', class_weights => 'balanced');
+EXCEPTION WHEN OTHERS THEN
+	RETURN 'read: ' || SQLERRM;
+END $$;
+SELECT pg_temp.train($$VALUES ('Hello from India', '[{"start": 11, "end": 15, "label": "LOC"}]'::jsonb)$$);
+SELECT pg_temp.train($$VALUES ('Anna in Berlin', '[{"start": 0, "end": 4, "label": "PER"}, {"start": 9, "end": 14, "label": "LOC"}]'::jsonb),
+	('a b', '[{"start": 1, "end": 2, "label": "PER"}]')$$);
+SELECT pg_temp.train($$VALUES ('Anna in Berlin', '[{"start_pos": 1, "end_pos": 5, "label": "PER"}]'::jsonb)$$);
+SELECT pg_temp.train(format($q$VALUES (%L, '[{"start": 61, "end": 200, "label": "PER"}]'::jsonb)$q$, repeat('ä ', 30) || repeat('é', 300)));
+-- words, several words, punctuation, accents by themselves, text that is cut: all well
+SELECT pg_temp.train($$VALUES ('Anna Keller, U.S.A. (Berlin)', '[{"start": 0, "end": 11, "label": "PER"}, {"start": 13, "end": 19, "label": "LOC"},
+	{"start": 21, "end": 27, "label": "LOC"}]'::jsonb), (U&'Jose\0301 and Jose\0301', '[{"start": 0, "end": 5, "label": "PER"}, {"start": 10, "end": 15, "label": "PER"}]'),
+	('', '[]'), ('x' || repeat(' x', 600), '[{"start": 1000, "end": 1001, "label": "PER"}]')$$);
+SELECT count(*) FROM distil_evaluate('places', $$SELECT 'Hello from India', '[{"start": 11, "end": 15, "label": "LOC"}]'::jsonb$$);
+SELECT count(*) FROM distil_compare('places', 'places', $$SELECT 'Hello from India', '[{"start": 10, "end": 16, "label": "LOC"}]'::jsonb$$);
+SELECT count(*) FROM distil_evaluate('places', $$SELECT body, spans FROM notes$$);
+SET client_min_messages = warning;
+
 -- refused
 SELECT distil_train('x', 'SELECT body, spans FROM notes', 'places', task => 'entities', class_weights => 'balanced');
 SELECT distil_train('x', $$SELECT 'abc', '[{"start": 0, "end": 9, "label": "X"}]'::jsonb$$, 'places', task => 'entities');

@@ -124,6 +124,54 @@ other_machine()
 		! grep -q -E 'kernel/(x86|arm)/|-m(avx|arch)' <<<"$would"
 }
 
+# hinted make...: fails, and says what to install or to set
+hinted()
+{
+	local said
+
+	if said=$("$@" 2>&1); then return 1; fi
+	grep -q 'postgresql-server-dev-\|is not set' <<<"$said" || { echo "$said"; return 1; }
+}
+
+# A pg_config that answers what the real one does, but nothing to one question.
+silent_about()
+{
+	printf '#!/bin/sh\n[ "$1" = "%s" ] || exec "%s" "$@"\n' "$1" "$(command -v "$PG_CONFIG")" >"$ROOM/silent"
+	chmod 755 "$ROOM/silent"
+}
+
+# No goal does anything without a server's files, or where a path is unknown.
+without_server()
+{
+	local goal question
+
+	for goal in all install uninstall clean; do
+		hinted make_f "$goal" PG_CONFIG=/nonexistent/pg_config || return
+		hinted make_vpath -n "$goal" PG_CONFIG=/nonexistent/pg_config || return
+		hinted make_f -n "$goal" PG_CONFIG=/bin/true || return
+		for question in --pgxs --sharedir --pkglibdir --includedir-server; do
+			silent_about "$question"
+			hinted make_f -n "$goal" PG_CONFIG="$ROOM/silent" || { echo "$goal, $question"; return 1; }
+		done
+	done
+}
+
+# What make uninstall would remove lies below the server's folders, whatever is empty.
+removes_below()
+{
+	local variable would
+
+	for variable in datadir pkglibdir docdir modelsdir docmoduledir datamoduledir EXTENSION MODULE_big DESTDIR; do
+		would=$(make_f -n uninstall "$variable=" 2>/dev/null | grep -o -E "'?/[^ ]*" |
+			grep -v -E "^'?($(for d in libdir pkglibdir sharedir docdir; do "$PG_CONFIG" --$d; done | paste -s -d '|'))/.")
+		[ -z "$would" ] || { echo "$variable: $would"; return 1; }
+	done
+	[ "$(make_f -n uninstall 2>/dev/null | grep -c 'rm -rf')" = 2 ]
+}
+
+# Link-time optimization, as distributions build packages, sees more and warns of more.
+lto() { away lto make -f "$ROOM/source/Makefile" -s -j2 CC="${CC:-gcc}" COPT="-O2 -flto=auto" WERROR=-Werror --no-print-directory all; }
+
 # One unit test, in the folder and on the fixtures of the sources.
 core_test() { make_f check-core TESTS="test/test_kernel test/test_safetensors"; }
 
@@ -132,7 +180,7 @@ make_room
 trap 'chmod -R u+w "$ROOM/source"; leave' EXIT	# only root removes what is read-only
 VERSION=$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" "$ROOT/distilbert.control")
 make_sources
-for folder in elsewhere vpath here there; do mkdir -m 777 "$ROOM/$folder"; done
+for folder in elsewhere vpath here there lto; do mkdir -m 777 "$ROOM/$folder"; done
 ln -s ../source/Makefile "$ROOM/vpath/Makefile"
 
 check "make VPATH= does what make -f does" same_commands
@@ -144,6 +192,9 @@ check "both install the same files" same_lists here there
 check "of the same content" same_content here there
 check "check-core runs there" quietly core core_test
 check "a changed header compiles its users again" follows_header
+check "without pg_config, or where it does not answer, make fails and says what to install" quietly hints without_server
+check "uninstall removes nothing elsewhere when a variable is empty" removes_below
+check "link-time optimization gives no warning" quietly lto lto
 check "another machine gets none of this one's kernels" other_machine
 check "make uninstall removes what was installed" removes there uninstall DESTDIR="$ROOM/there"
 check "make clean removes what was built" removes elsewhere clean

@@ -9,8 +9,8 @@
 static DbertTokenizer tokenizer;
 
 /*
- * Letters are pieces of words, and "xyz" inside a word is one; other characters
- * are words of their own, unknown.
+ * Letters are pieces of words, and "xyz" inside a word is one; so are the letters
+ * of Korean syllables; other characters are words of their own, unknown.
  */
 static void
 open_tokenizer(void **image)
@@ -36,6 +36,12 @@ open_tokenizer(void **image)
 			tokens[n] = store[n];
 		}
 	tokens[n++] = "##xyz";
+	/* letters of the syllables U+D55C and U+D558; one piece is of two syllables */
+	tokens[n++] = "\u1112";
+	tokens[n++] = "##\u1112";
+	tokens[n++] = "##\u1161";
+	tokens[n++] = "##\u11ab";
+	tokens[n++] = "##\u11ab\u1112";
 	for (int i = 0; i < n; i++)
 		lens[i] = strlen(tokens[i]);
 	spec.n_tokens = n;
@@ -150,6 +156,40 @@ test_characters(void)
 	check_chunks("\xd7\xa9\xd7\x9c \xd7\xa2\xd7\x95", 3, 0, "|\xd7\xa9\xd7\x9c|\xd7\xa2\xd7\x95");
 }
 
+/* The error of chunks that one character does not fit into. */
+static void
+check_refused(const char *text, int max_tokens, const char *want)
+{
+	DbertChunk *chunks;
+	int			count;
+	DbertError	err = {0};
+
+	CHECK(dbert_chunk(&tokenizer, text, strlen(text), max_tokens, 0, &dbert_malloc_allocator, NULL,
+					  &chunks, &count, &err) == DBERT_E_LIMIT);
+	CHECK(chunks == NULL && count == 0);
+	CHECK_STR(err.msg, want);
+}
+
+/* Characters of several tokens are never cut. */
+static void
+test_syllables(void)
+{
+	check_chunks("\ud55c", 5, 0, "|\ud55c");
+	check_chunks("\ud55c\ud55c", 5, 0, "|\ud55c|\ud55c");
+	check_chunks("\ud55c\ud55c", 7, 0, "|\ud55c\ud55c");
+	check_chunks("a\ud558b\ud55c", 5, 0, "|a\ud558|b|\ud55c");
+	check_chunks("a\ud558b", 4, 0, "|a|\ud558|b");
+	check_refused("\ud55c", 4,
+				  "one character has 3 tokens, chunks of at most 4 tokens have room for 2: "
+				  "max_tokens must be at least 5");
+	check_refused("ab cd \ud558", 3,
+				  "one character has 2 tokens, chunks of at most 3 tokens have room for 1: "
+				  "max_tokens must be at least 4");
+	check_refused("a\ud55c", 4,
+				  "one character has 3 tokens, chunks of at most 4 tokens have room for 2: "
+				  "max_tokens must be at least 5");
+}
+
 static void
 test_overlap(void)
 {
@@ -203,13 +243,19 @@ test_random(void)
 										  "e\xcc\x81",
 										  "京",
 										  "。",
-										  "\xf0\x9f\x98\x80" };
+										  "\xf0\x9f\x98\x80",
+										  "\ud55c",
+										  "\ud558" };
 	uint32_t	seed = 1;
 	char		text[600];
+	int			refused = 0;
+	DbertStatus status;
+	DbertError	err = {0};
 
-	for (int round = 0; round < 3000; round++)
+	for (int round = 0; round < 6000; round++)
 	{
 		int			pieces_used = round % 100,
+					most = 1,	/* tokens of one character */
 					max_tokens = 3 + round % 17,
 					overlap = round % ((max_tokens - 2) / 2 + 1),
 					count;
@@ -220,10 +266,14 @@ test_random(void)
 		for (int i = 0; i < pieces_used; i++)
 		{
 			seed = seed * 1664525 + 1013904223;
-			strcat(text, pieces[(seed >> 16) % 13]);
+			strcat(text, pieces[(seed >> 16) % 15]);
 		}
-		CHECK(dbert_chunk(&tokenizer, text, strlen(text), max_tokens, overlap,
-						  &dbert_malloc_allocator, NULL, &chunks, &count, NULL) == DBERT_OK);
+		most = strstr(text, "\ud55c") != NULL ? 3 : strstr(text, "\ud558") != NULL ? 2 : 1;
+		status = dbert_chunk(&tokenizer, text, strlen(text), max_tokens, overlap,
+							 &dbert_malloc_allocator, NULL, &chunks, &count, &err);
+		CHECK_MSG(status == DBERT_OK || (status == DBERT_E_LIMIT && most > max_tokens - 2),
+				  "\"%s\" in chunks of %d: %s", text, max_tokens, err.msg);
+		refused += status != DBERT_OK;
 		for (int i = 0; i < count; i++)
 		{
 			size_t		len;
@@ -245,6 +295,34 @@ test_random(void)
 		}
 		dbert_free(&dbert_malloc_allocator, chunks);
 	}
+	CHECK(refused > 0 && refused < 1000);
+}
+
+/* Gives up at the n-th question. */
+static bool
+stop_soon(void *ctx)
+{
+	return --*(int *) ctx <= 0;
+}
+
+/* A word of many parts can be cancelled while it is cut. */
+static void
+test_cancel(void)
+{
+	char		text[91] = "";
+	DbertChunk *chunks;
+	int			count;
+
+	memset(text, 'a', sizeof(text) - 1);
+	for (int n = 1; n < 40; n++)
+	{
+		int			left = n;
+		DbertPoll	poll = {.stop = stop_soon,.ctx = &left};
+
+		CHECK(dbert_chunk(&tokenizer, text, strlen(text), 3, 0, &dbert_malloc_allocator, &poll,
+						  &chunks, &count, NULL) == DBERT_E_CANCELLED);
+		CHECK(chunks == NULL && count == 0);
+	}
 }
 
 int
@@ -257,9 +335,11 @@ main(void)
 	RUN(test_long_words);
 	RUN(test_sentences);
 	RUN(test_characters);
+	RUN(test_syllables);
 	RUN(test_overlap);
 	RUN(test_refusals);
 	RUN(test_random);
+	RUN(test_cancel);
 	dbert_free(&dbert_malloc_allocator, image);
 	return tests_end();
 }

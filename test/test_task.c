@@ -59,8 +59,33 @@ test_sentiment_labels(void)
 	{
 		int			n;
 		bool		want;
-		const char *labels[6];
+		const char *labels[8];
 	}			cases[] = {
+		{5, true, {"Very Negative", "Negative", "Neutral", "Positive", "Very Positive"}},
+		{5, true, {"very_positive", "positive", "neutral", "negative", "VERY_NEGATIVE"}},
+		{5, true, {"Extremely Negative", "neg", "neu", "pos", "Extremely Positive"}},
+		{5, true, {"negative", "somewhat negative", "neutral", "somewhat positive", "positive"}},
+		{5, true, {"VeryNegative", "negative", "neutral", "positive", "very-positive"}},
+		{7, true, {"very negative", "negative", "slightly negative", "neutral", "slightly positive",
+				   "positive", "very positive"}},
+		{7, true, {"Highly Negative", "Negative", "Weakly Negative", "Neutral", "Weakly Positive",
+				   "Positive", "Highly Positive"}},
+		{4, true, {"very negative", "negative", "positive", "very positive"}},
+		{5, false, {"very negative", "negative", "neutral", "positive", "slightly positive"}},
+		{4, false, {"very negative", "negative", "neutral", "positive"}},
+		{6, false, {"very negative", "extremely negative", "negative", "positive",
+					"extremely positive", "very positive"}},
+		{7, false, {"negative", "positive", "1 star", "2 stars", "3 stars", "4 stars", "5 stars"}},
+		{3, false, {"negative", "positive", "3 stars"}},
+		{3, false, {"negative", "positive", "very neutral"}},
+		{3, false, {"negative", "positive", "very"}},
+		{3, false, {"negative", "positive", ""}},
+		{2, false, {"very  negative", "very positive"}},
+		{2, false, {" negative", " positive"}},
+		{1, false, {"neutral"}},
+		{5, true, {"1_star", "2_stars", "3-stars", "4STARS", "5 star"}},
+		{6, false, {"1 star", "2 stars", "3 stars", "4 stars", "5 stars", "6 stars"}},
+		{5, false, {"1", "2", "3", "4", "5"}},
 		{2, true, {"NEGATIVE", "POSITIVE"}},
 		{2, true, {"pos", "Neg"}},
 		{3, true, {"NEU", "negative", "positive"}},
@@ -88,6 +113,10 @@ test_sentiment_values(void)
 	const char *two[] = {"POSITIVE", "NEGATIVE"};
 	const char *three[] = {"neg", "neu", "pos"};
 	const char *stars[] = {"1 star", "2 stars", "3 stars", "4 stars", "5 stars"};
+	const char *five[] = {"Very Positive", "Neutral", "Negative", "Very Negative", "Positive"};
+	const char *seven[] = {"very negative", "negative", "slightly negative", "neutral",
+						   "slightly positive", "positive", "very positive"};
+	const char *four[] = {"very negative", "negative", "positive", "very positive"};
 	DbertModel	m = classifier(two, 2);
 
 	CHECK(dbert_model_has_sentiment(&m));
@@ -100,7 +129,22 @@ test_sentiment_values(void)
 	CHECK_NEAR(dbert_sentiment(&m, (float[]) {0, 0, 0, 0, 0}), 0, 1e-7);
 	CHECK_NEAR(dbert_sentiment(&m, (float[]) {-99, -99, -99, 99, -99}), 0.5, 1e-7);
 	CHECK_NEAR(dbert_sentiment(&m, (float[]) {0, -99, -99, 0, -99}), -0.25, 1e-7);
+	m = classifier(five, 5);
+	CHECK_NEAR(dbert_sentiment(&m, (float[]) {-99, -99, 99, -99, -99}), -0.5, 1e-7);
+	CHECK_NEAR(dbert_sentiment(&m, (float[]) {0, -99, -99, -99, 0}), 0.75, 1e-7);
+	CHECK_NEAR(dbert_sentiment(&m, (float[]) {-99, -99, -99, 99, -99}), -1, 1e-7);
+	m = classifier(seven, 7);
+	for (int i = 0; i < 7; i++)
+	{
+		float		logits[7] = {0};
 
+		logits[i] = 99;
+		CHECK_NEAR(dbert_sentiment(&m, logits), (i - 3) / 3.0, 1e-6);
+	}
+	m = classifier(four, 4);
+	CHECK_NEAR(dbert_sentiment(&m, (float[]) {-99, 99, -99, -99}), -1 / 3.0, 1e-6);
+
+	m = classifier(stars, 5);
 	m.config.problem = DBERT_PROBLEM_REGRESSION;
 	CHECK(!dbert_model_has_sentiment(&m));
 	CHECK(dbert_sentiment(&m, (float[]) {1, 2, 3, 4, 5}) == 0);

@@ -87,6 +87,29 @@ test_cut(void)
 			}
 }
 
+/* Small sizes of all kinds, among them those that a model of four tokens has. */
+static void
+test_cut_small(void)
+{
+	static DbertToken tokens[MAX_N];
+	uint32_t	seed = 1;
+
+	make_words(tokens, MAX_N);
+	for (int round = 0; round < 20000; round++)
+	{
+		DbertWindowCut cut;
+
+#define DRAW(n) ((int32_t) ((seed = seed * 1664525 + 1013904223) >> 16) % (n))
+		cut.head = 1 + DRAW(4);
+		cut.tail = 1 + DRAW(4);
+		cut.capacity = 1 + DRAW(20);
+		cut.fixed = DRAW(2);
+		cut.overlap = cut.fixed ? DRAW(cut.capacity) : cut.capacity / 8;
+		check_cut(&cut, tokens, cut.head + cut.tail + DRAW(200));
+#undef DRAW
+	}
+}
+
 /* The least number, and no word in two where a border is near. */
 static void
 test_cut_words(void)
@@ -601,6 +624,7 @@ int
 main(void)
 {
 	RUN(test_cut);
+	RUN(test_cut_small);
 	RUN(test_cut_words);
 	RUN(test_means);
 	RUN(test_maximum);

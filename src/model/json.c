@@ -51,33 +51,63 @@ too_deep(const char *text, size_t len)
 	return false;
 }
 
+/* Memory for the tree of a text, all that jansson can want of it. */
+static DbertStatus
+reserve(const char *text, size_t len, const char *name, DbertJsonPool *pool, DbertError *err)
+{
+	uint64_t	need = dbert_json_memory(text, len);
+
+	if (need > DBERT_JSON_MEMORY_MAX)
+		return dbert_fail(err, DBERT_E_LIMIT,
+						  "%s: reading it may take %" PRIu64 " bytes of memory, the limit is %" PRIu64,
+						  name, need, DBERT_JSON_MEMORY_MAX);
+	if (!dbert_json_pool_reserve(pool, need))
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory while reading \"%s\"", name);
+	return DBERT_OK;
+}
+
 DbertStatus
 dbert_json_parse(const char *text, size_t len, const char *name, int flags,
-				 json_t **root, DbertError *err)
+				 const DbertAllocator *alloc, DbertJsonTree *tree, DbertError *err)
 {
 	json_error_t e;
 	size_t		options = JSON_REJECT_DUPLICATES;
+	DbertStatus status = DBERT_OK;
 
-	*root = NULL;
+	tree->root = NULL;
+	dbert_json_pool_begin(&tree->pool, alloc);
 	if (too_deep(text, len))
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: nested deeper than %d levels",
 						  name, DBERT_JSON_DEPTH);
+	DBERT_TRY(reserve(text, len, name, &tree->pool, err));
 	if (flags & DBERT_JSON_REALS)
 		options |= JSON_DECODE_INT_AS_REAL;
-	*root = json_loadb(text, len, options, &e);
-	if (*root != NULL)
-		return DBERT_OK;
-	if (json_error_code(&e) == json_error_out_of_memory)
-		return dbert_fail(err, DBERT_E_NOMEM, "out of memory while reading \"%s\"", name);
-	return dbert_fail(err, DBERT_E_FORMAT, "%s: line %d, column %d: %s",
-					  name, e.line, e.column, e.text);
+	dbert_json_pool_enter(&tree->pool);
+	tree->root = json_loadb(text, len, options, &e);
+	dbert_json_pool_leave(&tree->pool);
+	/* what jansson says of a failed allocation may be anything */
+	if (tree->pool.failed)
+		status = dbert_fail(err, DBERT_E_NOMEM, "out of memory while reading \"%s\"", name);
+	else if (tree->root == NULL)
+		status = dbert_fail(err, DBERT_E_FORMAT, "%s: line %d, column %d: %s", name, e.line,
+							e.column, e.text);
+	if (status != DBERT_OK)
+		dbert_json_free(tree);
+	return status;
+}
+
+void
+dbert_json_free(DbertJsonTree *tree)
+{
+	tree->root = NULL;
+	dbert_json_pool_end(&tree->pool);
 }
 
 DbertStatus
 dbert_json_load(const DbertSource *source, const char *dir, const char *name,
 				size_t max, int flags, bool optional,
 				const DbertAllocator *alloc, const DbertPoll *poll,
-				json_t **root, DbertJson *at, DbertError *err)
+				DbertJsonTree *tree, DbertJson *at, DbertError *err)
 {
 	char		path[DBERT_FILE_NAME_MAX];
 	char	   *text;
@@ -85,16 +115,17 @@ dbert_json_load(const DbertSource *source, const char *dir, const char *name,
 	bool		exists;
 	DbertStatus status;
 
-	*root = NULL;
+	tree->root = NULL;
+	dbert_json_pool_begin(&tree->pool, alloc);
 	at->value = NULL;
 	DBERT_TRY(dbert_file_join(path, dir, name, err));
 	DBERT_TRY(dbert_file_exists(source, dir, name, &exists, err));
 	if (optional && !exists)
 		return DBERT_OK;
 	DBERT_TRY(dbert_file_load(source, path, max, alloc, poll, &text, &len, err));
-	status = dbert_json_parse(text, len, path, flags, root, err);
+	status = dbert_json_parse(text, len, path, flags, alloc, tree, err);
 	dbert_free(alloc, text);
-	at->value = *root;
+	at->value = tree->root;
 	snprintf(at->where, sizeof(at->where), "%s", path);
 	return status;
 }

@@ -9,9 +9,8 @@
 #ifndef DBERT_MODEL_JSON_H
 #define DBERT_MODEL_JSON_H
 
+#include "model/jsonpool.h"
 #include "model/modelfiles.h"
-
-#include <jansson.h>
 
 #define DBERT_JSON_DEPTH 64
 
@@ -27,20 +26,33 @@ typedef struct DbertJson
 } DbertJson;
 
 /*
- * *root is released with json_decref; E_FORMAT for anything that is not a JSON
- * object or array.
+ * What a text says, and the memory it lies in: never released by json_decref.
+ * One that is cleared, or whose reading failed, may be freed, too.
+ */
+typedef struct DbertJsonTree
+{
+	json_t	   *root;
+	DbertJsonPool pool;
+} DbertJsonTree;
+
+/*
+ * E_FORMAT for anything that is not a JSON object or array, E_LIMIT where its
+ * tree would take more than DBERT_JSON_MEMORY_MAX.
  */
 extern DbertStatus dbert_json_parse(const char *text, size_t len, const char *name, int flags,
-									json_t **root, DbertError *err);
+									const DbertAllocator *alloc, DbertJsonTree *tree,
+									DbertError *err);
+
+extern void dbert_json_free(DbertJsonTree *tree);
 
 /*
  * Parse the file dir/name; at names the root.  A missing file is E_FORMAT, or,
- * when optional, *root = NULL.
+ * when optional, tree->root = at->value = NULL.
  */
 extern DbertStatus dbert_json_load(const DbertSource *source, const char *dir, const char *name,
 								   size_t max, int flags, bool optional,
 								   const DbertAllocator *alloc, const DbertPoll *poll,
-								   json_t **root, DbertJson *at, DbertError *err);
+								   DbertJsonTree *tree, DbertJson *at, DbertError *err);
 
 /*
  * at = the value of key, which must be of that type when it is there; at->value

@@ -168,15 +168,15 @@ read_module_file(const DbertSource *source, const char *dir, DbertArena *arena,
 				 DbertStatus (*reader)(const DbertJson *root, DbertSentence *out, DbertError *err),
 				 DbertSentence *out, DbertError *err)
 {
-	json_t	   *root;
+	DbertJsonTree tree;
 	DbertJson	at;
 	DbertStatus status;
 
 	status = dbert_json_load(source, dir, "config.json", DBERT_JSON_MAX, 0, false,
-							 arena->alloc, poll, &root, &at, err);
+							 arena->alloc, poll, &tree, &at, err);
 	if (status == DBERT_OK)
 		status = reader(&at, out, err);
-	json_decref(root);
+	dbert_json_free(&tree);
 	return status;
 }
 
@@ -202,17 +202,20 @@ read_encoder_file(const DbertSource *source, DbertArena *arena, const DbertPoll 
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 	{
-		json_t	   *root;
+		DbertJsonTree tree;
 		DbertJson	at;
+		bool		exists;
 		DbertStatus status;
 
 		DBERT_TRY(dbert_file_list_add(list, arena, source, out->dir, names[i], err));
 		status = dbert_json_load(source, out->dir, names[i], DBERT_JSON_MAX, DBERT_JSON_REALS,
-								 true, arena->alloc, poll, &root, &at, err);
-		if (status == DBERT_OK && root != NULL)
+								 true, arena->alloc, poll, &tree, &at, err);
+		if (status == DBERT_OK && tree.root != NULL)
 			status = read_encoder_settings(&at, out, err);
-		json_decref(root);
-		if (status != DBERT_OK || at.value != NULL)
+		out->settings = names[i];
+		exists = tree.root != NULL;
+		dbert_json_free(&tree);
+		if (status != DBERT_OK || exists)
 			return status;
 	}
 	return DBERT_OK;
@@ -270,15 +273,15 @@ static DbertStatus
 read_prompts_file(const DbertSource *source, DbertArena *arena, const DbertPoll *poll,
 				  DbertSentence *out, DbertError *err)
 {
-	json_t	   *root;
+	DbertJsonTree tree;
 	DbertJson	at;
 	DbertStatus status;
 
 	status = dbert_json_load(source, "", "config_sentence_transformers.json", DBERT_JSON_MAX,
-							 DBERT_JSON_REALS, true, arena->alloc, poll, &root, &at, err);
-	if (status == DBERT_OK && root != NULL)
+							 DBERT_JSON_REALS, true, arena->alloc, poll, &tree, &at, err);
+	if (status == DBERT_OK && tree.root != NULL)
 		status = read_prompts(&at, arena, out, err);
-	json_decref(root);
+	dbert_json_free(&tree);
 	return status;
 }
 
@@ -317,7 +320,10 @@ read_known_module(const DbertSource *source, const char *type, const char *path,
 	if (strcmp(type, "Transformer") == 0)
 		snprintf(out->dir, sizeof(out->dir), "%s", path);
 	else if (strcmp(type, "Pooling") == 0)
+	{
+		snprintf(out->pooling_dir, sizeof(out->pooling_dir), "%s", path);
 		return read_module_file(source, path, arena, poll, read_pooling, out, err);
+	}
 	else if (strcmp(type, "Dense") == 0)
 	{
 		snprintf(out->dense_dir, sizeof(out->dense_dir), "%s", path);
@@ -365,7 +371,7 @@ DbertStatus
 dbert_sentence_read(const DbertSource *source, DbertArena *arena, const DbertPoll *poll,
 					DbertSentence *out, DbertFileList *list, DbertError *err)
 {
-	json_t	   *root;
+	DbertJsonTree tree;
 	DbertJson	at;
 	DbertStatus status;
 
@@ -377,13 +383,13 @@ dbert_sentence_read(const DbertSource *source, DbertArena *arena, const DbertPol
 	DBERT_TRY(
 		dbert_file_list_add(list, arena, source, "", "config_sentence_transformers.json", err));
 	status = dbert_json_load(source, "", "modules.json", DBERT_JSON_MAX, 0, true,
-							 arena->alloc, poll, &root, &at, err);
-	if (status == DBERT_OK && root != NULL)
+							 arena->alloc, poll, &tree, &at, err);
+	if (status == DBERT_OK && tree.root != NULL)
 		status = dbert_json_expect(&at, JSON_ARRAY, err);
-	if (status == DBERT_OK && root != NULL)
+	if (status == DBERT_OK && tree.root != NULL)
 		status = read_modules(source, &at, arena, poll, out, list, err);
-	out->present = root != NULL;
-	json_decref(root);
+	out->present = tree.root != NULL;
+	dbert_json_free(&tree);
 	if (status != DBERT_OK || !out->present)
 		return status;
 	DBERT_TRY(read_prompts_file(source, arena, poll, out, err));

@@ -23,7 +23,7 @@
 /* The JSON files, kept while strings point into them. */
 typedef struct Files
 {
-	json_t	   *roots[4];
+	DbertJsonTree trees[4];
 	DbertJson	config;			/* tokenizer_config.json; value NULL: absent */
 	DbertJson	special_map;	/* special_tokens_map.json, only read where it counts */
 	DbertJson	added_map;		/* added_tokens.json, likewise */
@@ -42,10 +42,11 @@ static const char *const role_names[DBERT_SPECIALS] = {
 
 static DbertStatus
 load_object(const DbertSource *source, const char *dir, const char *name, size_t max, int flags,
-			DbertArena *arena, const DbertPoll *poll, json_t **root, DbertJson *at, DbertError *err)
+			DbertArena *arena, const DbertPoll *poll, DbertJsonTree *tree, DbertJson *at,
+			DbertError *err)
 {
 	DBERT_TRY(
-		dbert_json_load(source, dir, name, max, flags, true, arena->alloc, poll, root, at, err));
+		dbert_json_load(source, dir, name, max, flags, true, arena->alloc, poll, tree, at, err));
 	return at->value != NULL ? dbert_json_expect(at, JSON_OBJECT, err) : DBERT_OK;
 }
 
@@ -57,24 +58,25 @@ load_files(const DbertSource *source, const char *dir, DbertArena *arena, const 
 	bool		exists;
 
 	DBERT_TRY(load_object(source, dir, "tokenizer_config.json", DBERT_JSON_MAX, DBERT_JSON_REALS,
-						  arena, poll, &f->roots[0], &f->config, err));
+						  arena, poll, &f->trees[0], &f->config, err));
 	/* newer models say all of it in tokenizer_config.json */
 	if (json_object_get(f->config.value, "added_tokens_decoder") == NULL)
 	{
 		DBERT_TRY(load_object(source, dir, "special_tokens_map.json", DBERT_JSON_MAX,
-							  DBERT_JSON_REALS, arena, poll, &f->roots[1], &f->special_map, err));
+							  DBERT_JSON_REALS, arena, poll, &f->trees[1], &f->special_map, err));
 		DBERT_TRY(load_object(source, dir, "added_tokens.json", DBERT_JSON_MAX, 0,
-							  arena, poll, &f->roots[2], &f->added_map, err));
+							  arena, poll, &f->trees[2], &f->added_map, err));
 	}
 	DBERT_TRY(load_object(source, dir, "tokenizer.json", DBERT_VOCAB_MAX, 0,
-						  arena, poll, &f->roots[3], &f->tokenizer, err));
+						  arena, poll, &f->trees[3], &f->tokenizer, err));
 	if (f->tokenizer.value != NULL)
 		return DBERT_OK;
+	DBERT_TRY(dbert_file_join(path, dir, "vocab.txt", err));
 	DBERT_TRY(dbert_file_exists(source, dir, "vocab.txt", &exists, err));
 	if (!exists)
 		return dbert_fail(err, DBERT_E_FORMAT,
-						  "the model has neither \"tokenizer.json\" nor \"vocab.txt\"");
-	DBERT_TRY(dbert_file_join(path, dir, "vocab.txt", err));
+						  "the model has neither \"%s%stokenizer.json\" nor \"%s\"", dir,
+						  dir[0] != '\0' ? "/" : "", path);
 	return dbert_file_load(source, path, DBERT_VOCAB_MAX, arena->alloc, poll,
 						   &f->vocab, &f->vocab_len, err);
 }
@@ -335,14 +337,12 @@ read_vocabulary(Files *f, DbertTokenSpec *t, DbertError *err)
 	DBERT_TRY(is_bert_class(&f->config, &bert, &class_name, err));
 	if (f->tokenizer.value != NULL)
 	{
-		t->file = "tokenizer.json";
 		DBERT_TRY(dbert_tokenizer_json_read(&f->tokenizer, t, err));
 		return bert ? override_flags(&f->config, t, err) : DBERT_OK;
 	}
 	if (!bert)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: tokenizer class \"%s\" is not supported",
 						  f->config.where, dbert_clip(class_name, clip));
-	t->file = "vocab.txt";
 	DBERT_TRY(dbert_vocab_file_read(f->vocab, f->vocab_len, t, err));
 	DBERT_TRY(add_beside_vocab(f, t, err));
 	return override_flags(&f->config, t, err);
@@ -418,6 +418,18 @@ build_spec(Files *f, DbertTokenSpec *t, int64_t *max_tokens, DbertError *err)
 	return DBERT_OK;
 }
 
+/* *file = dir/tokenizer.json, or vocab.txt where there is no such file. */
+static DbertStatus
+name_file(const Files *f, const char *dir, DbertArena *arena, const char **file, DbertError *err)
+{
+	const char *name = f->tokenizer.value != NULL ? "tokenizer.json" : "vocab.txt";
+	char		path[DBERT_FILE_NAME_MAX];
+
+	DBERT_TRY(dbert_file_join(path, dir, name, err));
+	*file = dbert_arena_strndup(arena, path, strlen(path));
+	return *file != NULL ? DBERT_OK : dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+}
+
 static DbertStatus
 add_file_names(const DbertSource *source, const char *dir, DbertArena *arena, DbertFileList *list,
 			   DbertError *err)
@@ -449,7 +461,10 @@ dbert_tokenizer_files_read(const DbertSource *source, const char *dir, int32_t v
 	DBERT_TRY(add_file_names(source, dir, arena, list, err));
 	status = load_files(source, dir, &scratch, poll, &f, err);
 	if (status == DBERT_OK)
+		status = name_file(&f, dir, arena, &out->file, err);
+	if (status == DBERT_OK)
 		status = begin_spec(&t, &scratch, vocab, err);
+	t.file = out->file;
 	if (status == DBERT_OK)
 		status = build_spec(&f, &t, &out->max_tokens, err);
 	if (status == DBERT_OK)
@@ -460,8 +475,8 @@ dbert_tokenizer_files_read(const DbertSource *source, const char *dir, int32_t v
 		if (status != DBERT_OK)
 			dbert_fail(err, status, "%s: %s", t.file, inner.msg);
 	}
-	for (size_t i = 0; i < sizeof(f.roots) / sizeof(f.roots[0]); i++)
-		json_decref(f.roots[i]);
+	for (size_t i = 0; i < sizeof(f.trees) / sizeof(f.trees[0]); i++)
+		dbert_json_free(&f.trees[i]);
 	dbert_free(alloc, f.vocab);
 	dbert_arena_end(&scratch);
 	return status;

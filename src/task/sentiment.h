@@ -7,10 +7,13 @@
 #include "model/pack.h"
 
 /*
- * Sentiment: P(positive) - P(negative), -1 .. 1.  The labels may be
- * negative/positive with or without neutral (any case, also NEG/POS/NEU), or
- * "1 star" .. "5 stars" (score: the expected star, mapped to -1 .. 1).
- * dbert_model_has_sentiment tells whether the model's labels are such.
+ * Sentiment: the mean of the labels' values, -1 .. 1, weighted by their scores;
+ * of negative and positive that is P(positive) - P(negative).  The labels may
+ * be "1 star" .. "5 stars", or steps in words: negative and positive, with
+ * neutral or without, and such poles with a word before them (very, extremely,
+ * slightly, ...), each as often on either side.  Any case; a blank, '_', '-' or
+ * nothing between the words; also neg, pos and neu.  Values go evenly from -1
+ * to 1.  dbert_model_has_sentiment tells whether the model's labels are such.
  */
 extern bool dbert_model_has_sentiment(const DbertModel *model);
 extern float dbert_sentiment(const DbertModel *model, const float *logits);

@@ -7,6 +7,9 @@
  *
  * Every chunk begins at a word or at such a part, which was tokenised by itself
  * ("##ing" alone may be "i", "##n", "##g"): its tokens are those counted here.
+ * No border is inside a character, though it may be several tokens (a Korean
+ * syllable in vocabularies of letters): so each chunk has one character of its
+ * own at least, and a character that has no room is refused.
  *
  * A sentence ends at a full stop of some script, a question or exclamation
  * mark, quotes and brackets behind it included, if white space follows and then
@@ -80,25 +83,41 @@ next_char(const uint8_t *at, const uint8_t *end)
 	return at;
 }
 
-/* rest = the tokens of characters from .. end, of a word. */
-static DbertStatus
-tokenize_rest(Splitting *s, int32_t from, int32_t end, DbertTokenList *rest)
+/* Does token i share a character with the one before it? */
+static bool
+shares_character(const DbertToken *tokens, int32_t i)
 {
-	const uint8_t *behind;
-	bool		truncated;
+	return tokens[i].start < tokens[i - 1].end;
+}
 
+/* The text's at moves on to a character. */
+static DbertStatus
+go_to(Splitting *s, int32_t from)
+{
 	for (; s->chars < from; s->chars++)
 	{
 		if (s->chars % 65536 == 0 && dbert_stopped(s->poll))
 			return dbert_fail(s->err, DBERT_E_CANCELLED, "cancelled");
 		s->at = next_char(s->at, s->text_end);
 	}
-	behind = s->at;
-	for (int32_t i = from; i < end; i++)
+	return DBERT_OK;
+}
+
+/*
+ * list = the tokens of so many characters from at on, those of the template
+ * included.
+ */
+static DbertStatus
+tokenize_part(Splitting *s, int32_t chars, DbertTokenList *list)
+{
+	const uint8_t *behind = s->at;
+	bool		truncated;
+
+	for (int32_t i = 0; i < chars; i++)
 		behind = next_char(behind, s->text_end);
-	rest->count = 0;
+	list->count = 0;
 	return dbert_tokenize(s->tokenizer, (const char *) s->at, behind - s->at, NULL, 0,
-						  DBERT_NO_LIMIT, s->alloc, s->poll, rest, &truncated, s->err);
+						  DBERT_NO_LIMIT, s->alloc, s->poll, list, &truncated, s->err);
 }
 
 /*
@@ -127,35 +146,78 @@ append_word(Splitting *s, const DbertToken *tokens, int32_t n, int32_t base)
 }
 
 /*
- * Parts of room tokens; each is tokenised anew, from its beginning to the
- * word's end.
+ * How many characters of a word of n tokens its first part may have at most:
+ * those before the first token that has no room.
+ */
+static int32_t
+most_characters(const Splitting *s, const DbertToken *word)
+{
+	int32_t		chars = word[s->room].start - word[0].start;
+
+	return chars > 0 ? chars : 1;
+}
+
+/*
+ * Append the first part of a word that begins at at: as many characters, from
+ * most down to one, as have room by themselves.  *chars is how many they are.
  */
 static DbertStatus
-append_parts(Splitting *s, const DbertToken *word, int32_t n, DbertTokenList *rest)
+append_part(Splitting *s, int32_t most, DbertTokenList *part, int32_t *chars)
 {
-	int32_t		base = 0,
-				end = word[n - 1].end;
+	for (*chars = most;; (*chars)--)
+	{
+		int32_t		n;
+
+		if (dbert_stopped(s->poll))
+			return dbert_fail(s->err, DBERT_E_CANCELLED, "cancelled");
+		DBERT_TRY(tokenize_part(s, *chars, part));
+		n = (int32_t) part->count - 2;
+		if (n <= s->room)
+			return append_word(s, part->items + 1, n, s->chars);
+		if (*chars == 1)
+			return dbert_fail(s->err, DBERT_E_LIMIT,
+							  "one character has %d tokens, chunks of at most %d tokens have room "
+							  "for %d: max_tokens must be at least %d",
+							  (int) n, (int) s->room + 2, (int) s->room, (int) n + 2);
+	}
+}
+
+/*
+ * Parts of at most room tokens; each begins at a character and is tokenised
+ * anew, and so is what follows, from its beginning to the word's end.
+ */
+static DbertStatus
+append_parts(Splitting *s, const DbertToken *word, int32_t n, DbertTokenList *list)
+{
+	int32_t		end = word[n - 1].end;
+	int32_t		base = 0;		/* of the tokens' places */
 
 	while (n > s->room)
 	{
-		int32_t		from = base + word[s->room].start;
+		int32_t		chars;
 
-		DBERT_TRY(append_word(s, word, s->room, base));
-		DBERT_TRY(tokenize_rest(s, from, end, rest));
-		word = rest->items + 1;
-		n = (int32_t) rest->count - 2;
-		base = from;
+		DBERT_TRY(go_to(s, base + word[0].start));
+		DBERT_TRY(append_part(s, most_characters(s, word), list, &chars));
+		base = s->chars + chars;
+		DBERT_TRY(go_to(s, base));
+		DBERT_TRY(tokenize_part(s, end - base, list));
+		word = list->items + 1;
+		n = (int32_t) list->count - 2;
 	}
 	return append_word(s, word, n, base);
 }
 
-/* How many of tokens[n] are the first one's word. */
+/*
+ * How many of tokens[n] are the first one's word, and those it shares a character
+ * with; tokens of the template are alone.
+ */
 static int32_t
 word_tokens(const DbertToken *tokens, int32_t n)
 {
 	int32_t		count = 1;
 
-	while (count < n && tokens[count].word == tokens[0].word)
+	while (count < n && !tokens[count].special &&
+		   (tokens[count].word == tokens[count - 1].word || shares_character(tokens, count)))
 		count++;
 	return count;
 }
@@ -295,7 +357,7 @@ border_before(const Chunking *c, int32_t i)
 
 	if (i == c->n || i == 0)
 		return BORDER_SENTENCE;
-	if (c->tokens[i].word == c->tokens[i - 1].word)
+	if (c->tokens[i].word == c->tokens[i - 1].word || shares_character(c->tokens, i))
 		return BORDER_NONE;
 	(void) dbert_utf8_decode(c->at, c->text_end, &next);
 	if (c->lines > 1 ||
@@ -391,13 +453,17 @@ choose_chunks(const Chunking *c, int32_t room, int32_t overlap,
 {
 	size_t		capacity = 0;
 	int32_t		from = 0,
-				end = 0;
+				end = 0,
+				last_end;
 
 	while (end < c->n)
 	{
 		if (dbert_stopped(poll))
 			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
+		last_end = end;
 		end = choose_end(c, from, room, end);
+		if (end <= last_end)
+			return dbert_fail(err, DBERT_E_INTERNAL, "no border in %d tokens of a text", (int) room);
 		if (!dbert_grow(alloc, chunks, &capacity, *count, (size_t) *count + 1, sizeof(**chunks)))
 			return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 		(*chunks)[(*count)++] = (DbertChunk) {c->tokens[from].start, c->gaps[end].end};

@@ -25,7 +25,9 @@ typedef struct DbertChunk
  *
  * max_tokens is 3 or more, overlap 0 .. (max_tokens - 2) / 2 (E_INVALID).
  * *chunks is allocated from alloc, the caller frees it with dbert_free; NULL if
- * *count is 0.  Other errors as those of dbert_tokenize.
+ * *count is 0.  E_LIMIT: one character has more tokens than a chunk has room
+ * for; the sentence says what max_tokens it takes.  Other errors as those of
+ * dbert_tokenize.
  */
 extern DbertStatus dbert_chunk(const DbertTokenizer *t, const char *text, size_t len,
 							   int32_t max_tokens, int32_t overlap,

@@ -175,7 +175,7 @@ read_tokens(Tokenizing *t, int64_t limit)
 	while (!t->done && sure_count(t) <= limit)
 	{
 		DbertChar	ch;
-		DbertAddedHit hit;
+		DbertAddedHit hit = {0};
 		DbertNext	next = dbert_text_next(&t->text, &ch, &hit);
 
 		if (next == DBERT_NEXT_FAILED)

@@ -51,10 +51,23 @@ encoder(const DbertConfig *config, bool lowercases)
 }
 
 void
-dbert_sentence_files(const DbertConfig *config, bool lowercases,
+dbert_sentence_files(const DbertConfig *config, bool lowercases, const DbertAllocator *alloc,
 					 DbertSentenceFile files[DBERT_SENTENCE_FILES])
 {
-	files[0] = (DbertSentenceFile) {"sentence_bert_config.json", encoder(config, lowercases)};
-	files[1] = (DbertSentenceFile) {"modules.json", modules(config)};
-	files[2] = (DbertSentenceFile) {"1_Pooling/config.json", pooling(config)};
+	static const char *const names[DBERT_SENTENCE_FILES] = {
+		"sentence_bert_config.json", "modules.json", "1_Pooling/config.json"
+	};
+
+	for (int i = 0; i < DBERT_SENTENCE_FILES; i++)
+	{
+		DbertJsonTree *tree = &files[i].tree;
+
+		files[i].name = names[i];
+		dbert_json_pool_begin(&tree->pool, alloc);
+		dbert_json_pool_enter(&tree->pool);
+		tree->root = i == 0 ? encoder(config, lowercases)
+			: i == 1        ? modules(config)
+							: pooling(config);
+		dbert_json_pool_leave(&tree->pool);
+	}
 }

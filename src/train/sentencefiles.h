@@ -11,13 +11,17 @@
 typedef struct DbertSentenceFile
 {
 	const char *name;
-	json_t	   *root;			/* the caller's to release; NULL: out of memory */
+	DbertJsonTree tree;			/* the caller's to release */
 } DbertSentenceFile;
 
 #define DBERT_SENTENCE_FILES 3
 
-/* Of a model of this config, whose tokenizer lowercases or not. */
+/*
+ * Of a model of this config, whose tokenizer lowercases or not.  Dumping them
+ * tells whether there was memory for them.
+ */
 extern void dbert_sentence_files(const DbertConfig *config, bool lowercases,
+								 const DbertAllocator *alloc,
 								 DbertSentenceFile files[DBERT_SENTENCE_FILES]);
 
 #endif

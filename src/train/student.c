@@ -87,15 +87,17 @@ make_config(DbertStudent *s, const DbertPoll *poll, DbertError *err)
 		offsetof(DbertConfig, embed_width)
 	};
 	const DbertConfig *c = &s->config;
-	json_t	   *root;
+	DbertJsonTree tree;
 	DbertJson	at;
 
 	DBERT_TRY(dbert_json_load(&s->model->pack->source, s->model->dir, CONFIG_FILE, DBERT_JSON_MAX,
-							  0, false, s->alloc, poll, &root, &at, err));
+							  0, false, s->alloc, poll, &tree, &at, err));
+	dbert_json_pool_enter(&tree.pool);
 	for (size_t i = 0; i < sizeof(changed) / sizeof(changed[0]); i++)
-		set_size(root, dbert_family_size(dbert_family_of(c), changed[i]),
+		set_size(tree.root, dbert_family_size(dbert_family_of(c), changed[i]),
 				 *(const int32_t *) ((const char *) c + changed[i]));
-	return dbert_json_dump(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15), s->alloc, &s->text,
+	dbert_json_pool_leave(&tree.pool);
+	return dbert_json_dump(&tree, JSON_INDENT(2) | JSON_REAL_PRECISION(15), s->alloc, &s->text,
 						   &s->text_size, err);
 }
 
@@ -115,9 +117,6 @@ is_gain(const DbertSlot *slot, const DbertConfig *config)
 static void
 add_slot(DbertStudent *s, const DbertSlot *slot, bool fresh)
 {
-	static const int element[] = { [DBERT_DTYPE_F32] = 4,
-								   [DBERT_DTYPE_F16] = 2,
-								   [DBERT_DTYPE_BF16] = 2 };
 	int			parts = dbert_slot_parts(slot, &s->config);
 	char		name[DBERT_TENSOR_NAME_MAX + 1];
 
@@ -131,7 +130,7 @@ add_slot(DbertStudent *s, const DbertSlot *slot, bool fresh)
 		};
 		dbert_slot_tensor_name(slot, part, &s->config, name);
 		dbert_tensorfile_add(&s->weights, name, slot, parts, t ? t->dtype_name : "F32",
-							 t ? element[t->dtype] : 4, NULL);
+							 t ? (int) dbert_dtype_size(t->dtype) : 4, NULL);
 	}
 }
 

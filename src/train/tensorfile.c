@@ -5,17 +5,21 @@
 #include <string.h>
 
 DbertStatus
-dbert_json_dump(json_t *root, size_t flags, const DbertAllocator *alloc, char **out, size_t *len,
-				DbertError *err)
+dbert_json_dump(DbertJsonTree *tree, size_t flags, const DbertAllocator *alloc, char **out,
+				size_t *len, DbertError *err)
 {
-	char	   *text = json_dumps(root, flags);
+	char	   *text;
 
-	json_decref(root);
+	dbert_json_pool_enter(&tree->pool);
+	text = json_dumps(tree->root, flags);
+	dbert_json_pool_leave(&tree->pool);
+	if (tree->pool.failed)
+		text = NULL;
 	*len = text != NULL ? strlen(text) : 0;
 	*out = text != NULL ? dbert_alloc(alloc, *len) : NULL;
 	if (*out != NULL)
 		memcpy(*out, text, *len);
-	free(text);
+	dbert_json_free(tree);
 	if (*out == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	return DBERT_OK;
@@ -28,10 +32,13 @@ dbert_tensorfile_begin(DbertTensorFile *f, int pieces, const DbertAllocator *all
 	{
 		.alloc = alloc,.pieces = dbert_alloc_array(alloc, pieces, sizeof(DbertPiece))
 	};
+	dbert_json_pool_begin(&f->entries.pool, alloc);
 	if (f->pieces == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
-	f->entries = dbert_json_object();
-	json_object_set_new(f->entries, "__metadata__", json_pack("{s:s}", "format", "pt"));
+	dbert_json_pool_enter(&f->entries.pool);
+	f->entries.root = dbert_json_object();
+	json_object_set_new(f->entries.root, "__metadata__", json_pack("{s:s}", "format", "pt"));
+	dbert_json_pool_leave(&f->entries.pool);
 	return DBERT_OK;
 }
 
@@ -43,14 +50,17 @@ dbert_tensorfile_add(DbertTensorFile *f, const char *name, const DbertSlot *slot
 	bool		matrix = dbert_slot_is_matrix(slot);
 	uint64_t	bytes = (uint64_t) slot->rows * slot->cols / parts * element,
 				end = f->size + bytes;
-	json_t	   *shape = json_array();
+	json_t	   *shape;
 
+	dbert_json_pool_enter(&f->entries.pool);
+	shape = json_array();
 	if (matrix)
 		json_array_append_new(shape, json_integer(slot->rows / parts));
 	json_array_append_new(shape, json_integer(matrix ? slot->cols : slot->cols / parts));
-	json_object_set_new(f->entries, name,
+	json_object_set_new(f->entries.root, name,
 						json_pack("{s:s,s:o,s:[I,I]}", "dtype", dtype, "shape", shape,
 								  "data_offsets", (json_int_t) f->size, (json_int_t) end));
+	dbert_json_pool_leave(&f->entries.pool);
 	f->pieces[f->n_pieces++] = (DbertPiece) {f->size, bytes, data};
 	f->size = end;
 }
@@ -58,10 +68,8 @@ dbert_tensorfile_add(DbertTensorFile *f, const char *name, const DbertSlot *slot
 DbertStatus
 dbert_tensorfile_end(DbertTensorFile *f, DbertError *err)
 {
-	json_t	   *entries = f->entries;
-
-	f->entries = NULL;
-	DBERT_TRY(dbert_json_dump(entries, JSON_COMPACT, f->alloc, &f->header, &f->header_text, err));
+	DBERT_TRY(
+		dbert_json_dump(&f->entries, JSON_COMPACT, f->alloc, &f->header, &f->header_text, err));
 	f->header_size = (f->header_text + 7) / 8 * 8;
 	for (int i = 0; i < f->n_pieces; i++)
 		f->pieces[i].offset += 8 + f->header_size;
@@ -72,7 +80,7 @@ dbert_tensorfile_end(DbertTensorFile *f, DbertError *err)
 void
 dbert_tensorfile_free(DbertTensorFile *f)
 {
-	json_decref(f->entries);
+	dbert_json_free(&f->entries);
 	dbert_free(f->alloc, f->header);
 	dbert_free(f->alloc, f->pieces);
 }

@@ -22,7 +22,7 @@ typedef struct DbertPiece
 typedef struct DbertTensorFile
 {
 	const DbertAllocator *alloc;
-	json_t	   *entries;		/* of the header, until it is ended */
+	DbertJsonTree entries;		/* of the header, until it is ended */
 	char	   *header;
 	size_t		header_size;	/* without the 8 bytes before it; padded to a multiple of 8 */
 	size_t		header_text;	/* of which so many are text */
@@ -52,8 +52,11 @@ typedef DbertStatus (*DbertFetch)(void *ctx, int piece, uint64_t from, void *buf
 extern DbertStatus dbert_tensorfile_read(const DbertTensorFile *f, uint64_t from, void *buf,
 										 size_t len, DbertFetch fetch, void *ctx, DbertError *err);
 
-/* The text of a JSON value in memory of the allocator; root is released. */
-extern DbertStatus dbert_json_dump(json_t *root, size_t flags, const DbertAllocator *alloc,
+/*
+ * The text of a tree in memory of the allocator; the tree is released.  E_NOMEM,
+ * also where memory failed while the tree was made.
+ */
+extern DbertStatus dbert_json_dump(DbertJsonTree *tree, size_t flags, const DbertAllocator *alloc,
 								   char **out, size_t *len, DbertError *err);
 
 /*

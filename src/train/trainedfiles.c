@@ -38,14 +38,14 @@ struct DbertTrainedFiles
 	DbertTensorFile weights;
 };
 
-/* A file of root, which is released; name is a literal.  E_NOMEM. */
+/* A file of tree, which is released; name is a literal.  E_NOMEM. */
 static DbertStatus
-add_made(DbertTrainedFiles *f, const char *name, json_t *root, DbertError *err)
+add_made(DbertTrainedFiles *f, const char *name, DbertJsonTree *tree, DbertError *err)
 {
 	Made	   *made = &f->made[f->n_made++];
 
 	made->name = name;
-	return dbert_json_dump(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15), f->alloc, &made->data,
+	return dbert_json_dump(tree, JSON_INDENT(2) | JSON_REAL_PRECISION(15), f->alloc, &made->data,
 						   &made->size, err);
 }
 
@@ -94,17 +94,12 @@ set_problem(json_t *root, const DbertConfig *config)
 		json_object_del(root, "problem_type");
 }
 
-static DbertStatus
-make_config(const DbertTrainer *t, DbertTrainedFiles *f, const DbertPoll *poll, DbertError *err)
+/* What the new head changes. */
+static void
+set_head(json_t *root, const DbertTrainer *t)
 {
-	json_t	   *root,
-			   *architectures;
-	DbertJson	at;
-	DbertStatus status = dbert_json_load(&t->base->pack->source, t->base->dir, CONFIG_FILE,
-										 DBERT_JSON_MAX, 0, false, f->alloc, poll, &root, &at, err);
+	json_t	   *architectures = json_array();
 
-	DBERT_TRY(status);
-	architectures = json_array();
 	json_array_append_new(architectures, json_string(t->config.architecture));
 	json_object_set_new(root, "architectures", architectures);
 	if (dbert_head_has_labels(t->config.head))
@@ -114,7 +109,20 @@ make_config(const DbertTrainer *t, DbertTrainedFiles *f, const DbertPoll *poll, 
 	set_problem(root, &t->config);
 	json_object_del(root, "torch_dtype");
 	json_object_set_new(root, "dtype", json_string("float32"));
-	return add_made(f, CONFIG_FILE, root, err);
+}
+
+static DbertStatus
+make_config(const DbertTrainer *t, DbertTrainedFiles *f, const DbertPoll *poll, DbertError *err)
+{
+	DbertJsonTree tree;
+	DbertJson	at;
+
+	DBERT_TRY(dbert_json_load(&t->base->pack->source, t->base->dir, CONFIG_FILE, DBERT_JSON_MAX, 0,
+							  false, f->alloc, poll, &tree, &at, err));
+	dbert_json_pool_enter(&tree.pool);
+	set_head(tree.root, t);
+	dbert_json_pool_leave(&tree.pool);
+	return add_made(f, CONFIG_FILE, &tree, err);
 }
 
 /* ---- sentence-transformers' files ---- */
@@ -125,13 +133,13 @@ make_sentence_files(const DbertTrainer *t, DbertTrainedFiles *f, DbertError *err
 	DbertSentenceFile files[DBERT_SENTENCE_FILES];
 	DbertStatus status = DBERT_OK;
 
-	dbert_sentence_files(&t->config, t->base->lowercases, files);
+	dbert_sentence_files(&t->config, t->base->lowercases, f->alloc, files);
 	for (int i = 0; i < DBERT_SENTENCE_FILES; i++)
 	{
 		if (status == DBERT_OK)
-			status = add_made(f, files[i].name, files[i].root, err);
+			status = add_made(f, files[i].name, &files[i].tree, err);
 		else
-			json_decref(files[i].root);
+			dbert_json_free(&files[i].tree);
 	}
 	return status;
 }

@@ -381,7 +381,7 @@ distil_compare(PG_FUNCTION_ARGS)
 	counts = distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(2)), "query", learn, visit,
 								   &job);
 	counts.null_answers = job.null_answers;
-	distil_examples_end(&counts, job.n);
+	distil_examples_end(&job.predictors[0], &counts, job.n);
 	put_result((ReturnSetInfo *) fcinfo->resultinfo, &job, PG_GETARG_INT64(3));
 	return (Datum) 0;
 }

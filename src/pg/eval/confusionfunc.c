@@ -123,7 +123,7 @@ distil_confusion(PG_FUNCTION_ARGS)
 	counts = distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(1)), "query",
 								   DISTIL_LEARN_CLASSES, visit, &job);
 	counts.null_answers = job.null_answers;
-	distil_examples_end(&counts, job.rows);
+	distil_examples_end(&job.predictor, &counts, job.rows);
 	put_matrix((ReturnSetInfo *) fcinfo->resultinfo, &job);
 	return (Datum) 0;
 }

@@ -133,7 +133,7 @@ distil_evaluate(PG_FUNCTION_ARGS)
 	counts = distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(1)), "query",
 								   distil_predictor_learn(&job.predictor), visit, &job);
 	counts.null_answers = job.null_answers;
-	distil_examples_end(&counts, job.rows);
+	distil_examples_end(&job.predictor, &counts, job.rows);
 	if (job.truth.n > 0)
 		put_numbers(rsinfo, &job);
 	else

@@ -40,12 +40,19 @@ is_integer(Oid type)
 	return type == INT2OID || type == INT4OID || type == INT8OID;
 }
 
+/* Types that are taken for text wherever a function wants it. */
+static bool
+is_text(Oid type)
+{
+	return category(type) == TYPCATEGORY_STRING || getBaseType(type) == CHAROID;
+}
+
 static bool
 is_text_array(Oid type)
 {
 	Oid			element = get_element_type(getBaseType(type));
 
-	return element == TEXTOID || element == VARCHAROID;
+	return OidIsValid(element) && is_text(element);
 }
 
 static bool
@@ -60,7 +67,7 @@ names_classes(Oid type)
 {
 	char		c = category(type);
 
-	return c == TYPCATEGORY_STRING || c == TYPCATEGORY_ENUM || c == TYPCATEGORY_BOOLEAN ||
+	return is_text(type) || c == TYPCATEGORY_ENUM || c == TYPCATEGORY_BOOLEAN ||
 		c == TYPCATEGORY_UNKNOWN || is_integer(type);
 }
 
@@ -192,7 +199,7 @@ begin_text(DistilExampleReader *r, int i, Oid declared, const char *argument)
 	Oid			output;
 	bool		varlena;
 
-	if (category(type) != TYPCATEGORY_STRING && type != UNKNOWNOID)
+	if (!is_text(type) && type != UNKNOWNOID)
 		raise_columns(r, argument,
 					  psprintf("Its %s column is of type %s.", i == 0 ? "first" : "second",
 							   format_type_be(declared)),
@@ -268,9 +275,12 @@ distil_reader_begin(DistilExampleReader *r, TupleDesc desc, DistilLearn learn,
 static DistilText
 read_text(DistilExampleReader *r, int i, Datum value)
 {
+	DistilOnError on_error = distil_session_rules().on_error;
+
 	if (r->text_types[i] == TEXTOID || r->text_types[i] == VARCHAROID)
-		return distil_text_get(value);
-	return distil_text_get(CStringGetTextDatum(OutputFunctionCall(&r->text_outputs[i], value)));
+		return distil_text_get(value, on_error);
+	return distil_text_get(CStringGetTextDatum(OutputFunctionCall(&r->text_outputs[i], value)),
+						   on_error);
 }
 
 /*
@@ -351,16 +361,26 @@ read_number(DistilExampleReader *r, Datum value)
 	return number;
 }
 
-/* The elements of a text[] as strings. */
+/* The elements of an array of texts as strings. */
 static char **
-read_strings(Datum array, int *n)
+read_strings(Datum value, int *n)
 {
+	ArrayType  *array = DatumGetArrayTypeP(value);
+	Oid			type = ARR_ELEMTYPE(array);
 	Datum	   *elements;
 	bool	   *nulls;
 	char	  **strings;
+	int16		length;
+	bool		by_value,
+				varlena;
+	char		align;
+	Oid			function;
+	FmgrInfo	output;
 
-	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &elements,
-					  &nulls, n);
+	get_typlenbyvalalign(type, &length, &by_value, &align);
+	getTypeOutputInfo(type, &function, &varlena);
+	fmgr_info(function, &output);
+	deconstruct_array(array, type, length, by_value, align, &elements, &nulls, n);
 	strings = palloc(sizeof(char *) * Max(*n, 1));
 	for (int i = 0; i < *n; i++)
 	{
@@ -368,7 +388,9 @@ read_strings(Datum array, int *n)
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("words and their tags must not be NULL")));
-		strings[i] = TextDatumGetCString(elements[i]);
+		if (function == F_BPCHAROUT)	/* as a cast to text has it */
+			elements[i] = DirectFunctionCall1(rtrim1, elements[i]);
+		strings[i] = OutputFunctionCall(&output, elements[i]);
 	}
 	return strings;
 }
@@ -411,7 +433,8 @@ read_words(Datum words, Datum tags, DistilExample *row)
 		at += length + 1;
 		tag[i] = pg_server_to_any(tag[i], strlen(tag[i]), PG_UTF8);
 	}
-	row->texts[0] = distil_text_get(PointerGetDatum(cstring_to_text_with_len(text.data, text.len)));
+	row->texts[0] = distil_text_get(PointerGetDatum(cstring_to_text_with_len(text.data, text.len)),
+									distil_session_rules().on_error);
 	distil_spans_of_tags((const char *const *) tag, row);
 }
 

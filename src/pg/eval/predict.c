@@ -86,7 +86,12 @@ answer_kind(const DistilModel *model, const char *function)
 DistilPredictor
 distil_predictor(DistilModel *model, const char *function, DistilLabels *labels)
 {
-	DistilPredictor p = {.model = model,.function = function,.kind = answer_kind(model, function)};
+	DistilPredictor p = {
+		.model = model,
+		.function = function,
+		.kind = answer_kind(model, function),
+		.places.context = CurrentMemoryContext
+	};
 
 	join_labels(&p, labels);
 	return p;
@@ -291,7 +296,7 @@ answer(const DistilPredictor *p, const DbertBatch *batch, int i, const DistilExa
 /* The rows that are on their way, and what is said of them. */
 typedef struct Answers
 {
-	const DistilPredictor *p;
+	DistilPredictor *p;
 	const DistilExample *rows;
 	DistilPrediction *said;
 } Answers;
@@ -302,6 +307,14 @@ take_answer(void *ctx, int row, DbertBatch *batch, int i, const DistilText *text
 	Answers    *a = ctx;
 
 	a->said[row] = answer(a->p, batch, i, &a->rows[row]);
+	if (a->p->kind == DISTIL_ANSWER_ENTITIES)
+	{
+		int			n;
+		const DbertToken *tokens = dbert_batch_text_tokens(batch, i, &n);
+
+		distil_span_places_look(&a->p->places, tokens, n, n >= a->p->model->core->config.max_tokens,
+								&a->rows[row]);
+	}
 }
 
 /* One of its texts cannot be evaluated. */
@@ -321,6 +334,7 @@ distil_predict(DistilPredictor *p, DistilLabelKind kind, const DistilExample *ro
 		.want = similarity ? DBERT_WANT_EMBEDDING : DBERT_WANT_LOGITS,
 		.item = similarity ? DISTIL_ITEM_TWO_TEXTS
 						   : rows[0].pair ? DISTIL_ITEM_PAIR : DISTIL_ITEM_TEXT,
+		.rules = distil_session_rules(),
 		.take = take_answer,
 		.none = no_answer,
 		.ctx = &a
@@ -423,9 +437,10 @@ distil_same_prediction(const DistilPrediction *a, const DistilPrediction *b)
 }
 
 void
-distil_examples_end(const DistilExampleCounts *counts, int64 used)
+distil_examples_end(const DistilPredictor *p, const DistilExampleCounts *counts, int64 used)
 {
 	distil_examples_report(counts);
+	distil_span_places_report(&p->places);
 	if (used == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -8,6 +8,7 @@
 
 #include "pg/eval/examples.h"
 #include "pg/eval/metric.h"
+#include "pg/eval/spanplace.h"
 #include "pg/run/runtext.h"
 
 /* What a model says of a row. */
@@ -37,6 +38,7 @@ typedef struct DistilPredictor
 	DistilLabels own;
 	int		   *numbers;		/* [own.n]: theirs among the labels of all predictors */
 	int		   *of_head;		/* [n_labels of the model]: the same of its head's, but of tags */
+	DistilSpanPlaces places;	/* of the rows' entities */
 } DistilPredictor;
 
 /* An entity that was said or is true. */
@@ -95,7 +97,11 @@ extern void distil_count_prediction(const DistilPredictor *p, const DistilExampl
 /* The same labels, or entities. */
 extern bool distil_same_prediction(const DistilPrediction *a, const DistilPrediction *b);
 
-/* Raise unless there were rows; tell what was left out. */
-extern void distil_examples_end(const DistilExampleCounts *counts, int64 used);
+/*
+ * Raise unless there were rows; tell what was left out, and whether entities
+ * are where p's model cannot find any.
+ */
+extern void distil_examples_end(const DistilPredictor *p, const DistilExampleCounts *counts,
+								int64 used);
 
 #endif

@@ -9,10 +9,9 @@
  * statement with REFERENCING NEW TABLE, and judges all its rows in batches.
  * NULL passes.
  *
- * What the writing session has set must not let a text slip through: the SQL
- * function has distilbert.long_text = window and distilbert.on_error = error
- * as settings of its own, so that texts are judged as a whole and those that
- * cannot be judged are errors.
+ * What the writing session has set must not let a text slip through: texts are
+ * judged as a whole, and those that cannot be judged are errors, whatever the
+ * settings are.
  */
 #include "postgres.h"
 
@@ -142,7 +141,7 @@ flag_value(const DistilModeration *m, const Finding *f)
 
 	if (type == BOOLOID)
 		return f->found ? "t" : "f";
-	if (distil_holds_text(type))
+	if (distil_holds_text(type, NULL))
 		return f->found ? f->label : NULL;
 	return psprintf("%.9g", f->score);
 }
@@ -182,6 +181,13 @@ act(const DistilModeration *m, HeapTuple tuple, const DbertBatch *batch, const D
 
 /* ---- rows and statements ---- */
 
+static DistilText
+column_text(const DistilModeration *m, Datum value)
+{
+	return distil_text_get(OidIsValid(m->cast) ? OidFunctionCall1(m->cast, value) : value,
+						   DISTIL_ERROR_RAISE);
+}
+
 static HeapTuple
 moderate_row(const DistilModeration *m)
 {
@@ -195,8 +201,8 @@ moderate_row(const DistilModeration *m)
 
 	if (!isnull)
 	{
-		t = distil_text_get(value);
-		batch = distil_run_text(m->model, DBERT_WANT_LOGITS, &t, false);
+		t = column_text(m, value);
+		batch = distil_run_text(m->model, DBERT_WANT_LOGITS, &t, false, distil_fixed_rules);
 		if (batch != NULL)
 			return act(m, tuple, batch, &t);
 	}
@@ -234,7 +240,7 @@ add_row(const DistilModeration *m, DistilMany *many, TupleTableSlot *slot)
 	CHECK_FOR_INTERRUPTS();
 	if (isnull)
 		return;
-	t = distil_text_get(value);
+	t = column_text(m, value);
 	distil_many_add(many, 0, &t);
 	distil_text_free(&t);
 }
@@ -247,7 +253,11 @@ moderate_statement(const DistilModeration *m)
 		MakeSingleTupleTableSlot(RelationGetDescr(m->trigger->tg_relation), &TTSOpsMinimalTuple);
 	Statement	s = {.m = m};
 	DistilMany	many = {
-		.model = m->model,.want = DBERT_WANT_LOGITS,.take = judge_or_reject,.ctx = &s
+		.model = m->model,
+		.want = DBERT_WANT_LOGITS,
+		.rules = distil_fixed_rules,
+		.take = judge_or_reject,
+		.ctx = &s
 	};
 
 	s.scratch = AllocSetContextCreate(CurrentMemoryContext, "distilbert moderation",

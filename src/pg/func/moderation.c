@@ -20,6 +20,7 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "parser/parse_coerce.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
@@ -122,23 +123,42 @@ distil_column_type(const DistilModeration *m, AttrNumber number)
 }
 
 bool
-distil_holds_text(Oid type)
+distil_holds_text(Oid type, Oid *cast)
 {
-	return type == TEXTOID || type == VARCHAROID || type == BPCHAROID;
+	Oid			function = InvalidOid;
+	bool		text = type == TEXTOID || type == VARCHAROID;
+
+	if (!text)
+	{
+		CoercionPathType path =
+			find_coercion_pathway(TEXTOID, type, COERCION_IMPLICIT, &function);
+
+		text = path == COERCION_PATH_RELABELTYPE || path == COERCION_PATH_FUNC;
+	}
+	if (cast != NULL)
+		*cast = function;
+	return text;
 }
 
 static void
 check_type(const DistilModeration *m, AttrNumber number, bool fits, const char *wanted)
 {
-	if (!fits)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("column \"%s\" of trigger \"%s\" must be of type %s, not %s",
-						NameStr(TupleDescAttr(RelationGetDescr(m->trigger->tg_relation), number - 1)
-									->attname),
-						m->trigger->tg_trigger->tgname,
-						wanted,
-						format_type_be(distil_column_type(m, number)))));
+	Oid			type = distil_column_type(m, number);
+
+	if (fits)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("column \"%s\" of trigger \"%s\" must be of type %s, not %s",
+					NameStr(TupleDescAttr(RelationGetDescr(m->trigger->tg_relation), number - 1)
+								->attname),
+					m->trigger->tg_trigger->tgname,
+					wanted,
+					format_type_be(type)),
+			 OidIsValid(get_element_type(type))
+				 ? errhint("Of a row distil_moderate judges one text, not the elements of an array.")
+				 : errhint("For text stands any type that is cast to it implicitly, such as varchar, "
+						   "citext and name, or a domain over one.")));
 }
 
 /*
@@ -203,10 +223,10 @@ take_target(DistilModeration *m, const char *name)
 		return;
 	type = distil_column_type(m, m->target);
 	if (m->action == DISTIL_ACTION_MASK)
-		check_type(m, m->target, distil_holds_text(type), "text");
+		check_type(m, m->target, distil_holds_text(type, NULL), "text");
 	else
 		check_type(m, m->target,
-				   distil_holds_text(type) || type == BOOLOID || type == FLOAT4OID ||
+				   distil_holds_text(type, NULL) || type == BOOLOID || type == FLOAT4OID ||
 				   type == FLOAT8OID,
 				   "boolean, real or text");
 }
@@ -243,7 +263,8 @@ read_arguments(FunctionCallInfo fcinfo)
 
 	check_names(trigger);
 	m.column = column_number(&m, required(trigger, "column"));
-	check_type(&m, m.column, distil_holds_text(distil_column_type(&m, m.column)), "text");
+	check_type(&m, m.column, distil_holds_text(distil_column_type(&m, m.column), &m.cast),
+			   "text");
 	m.action = parse_action(argument(trigger, "action"));
 	m.threshold = parse_threshold(argument(trigger, "threshold"));
 	m.label = argument(trigger, "label");

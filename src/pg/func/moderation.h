@@ -21,6 +21,7 @@ typedef struct DistilModeration
 	const TriggerData *trigger;
 	DistilModel *model;
 	AttrNumber	column;
+	Oid			cast;			/* makes text of its values; invalid: they are text */
 	DistilAction action;
 	AttrNumber	target;			/* 0: none */
 	const char *label;			/* NULL: any */
@@ -37,6 +38,11 @@ extern DistilModeration distil_read_moderation(FunctionCallInfo fcinfo);
 
 /* The type of a column of the trigger's table, below domains. */
 extern Oid	distil_column_type(const DistilModeration *m, AttrNumber number);
-extern bool distil_holds_text(Oid type);
+
+/*
+ * Is a type text, or one that is taken for text wherever a function wants it:
+ * citext, name and the like?  cast: see DistilModeration; may be NULL.
+ */
+extern bool distil_holds_text(Oid type, Oid *cast);
 
 #endif

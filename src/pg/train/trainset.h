@@ -8,6 +8,7 @@
 #ifndef DISTILBERT_PG_TRAINSET_H
 #define DISTILBERT_PG_TRAINSET_H
 
+#include "pg/eval/spanplace.h"
 #include "pg/train/trainprogress.h"
 #include "pg/train/traintask.h"
 
@@ -49,6 +50,7 @@ typedef struct DistilTrainSet
 	int			n_unlabelled;	/* texts */
 	struct DistilTrainSet *twin;	/* gets the same rows, cut into tokens its own way; or NULL */
 	int			n_rows;			/* of NONE: those with pieces */
+	DistilSpanPlaces places;	/* of SPANS: of the last query */
 	int64		empty;			/* of NONE: texts of the last query without a token to learn */
 
 	/* the classes, shared by training and validation set */
