@@ -4,10 +4,12 @@
  *
  * Items are numbered by the caller.  Each has a text, a pair of texts that go
  * through the model as one, or two texts of their own; each gets the bits that
- * it would have got alone.  Of items with equal texts in a batch the
- * first goes through the model, and the others get what it gets.  Between begin and end nothing may run that could
- * use a model, be it another one: the batch is the backend's, and whoever asks
- * for a batch may take the memory of all others.
+ * it would have got alone.  Of items with equal texts in a batch the first one
+ * goes through the model, and the others get what it gets.
+ *
+ * Between begin and end nothing may run that could use a model, be it another
+ * one: the batch is the backend's, and whoever asks for a batch may take the
+ * memory of all others.
  */
 #ifndef DISTILBERT_PG_MANY_H
 #define DISTILBERT_PG_MANY_H
