@@ -10,10 +10,13 @@
 #include "model/packbuild.h"
 
 #include "model/configfile.h"
+#include "model/family.h"
 #include "model/sentence.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define CONFIG_SENTENCE "config_sentence_transformers.json"
 
 bool
 dbert_precision_parse(const char *name, DbertPrecision *out)
@@ -50,6 +53,8 @@ read_config(DbertPack *pack, const DbertSentence *sentence, int asked,
 	if (status == DBERT_OK)
 		status = dbert_config_labels(&at, &pack->tensors, &pack->arena, &pack->config,
 									 &pack->labels, err);
+	if (status == DBERT_OK && sentence->activation != NULL)
+		status = dbert_config_activation(sentence->activation, CONFIG_SENTENCE, &pack->config, err);
 	pack->config.precision = pack->precision;
 	dbert_json_free(&tree);
 	return status;
@@ -93,6 +98,9 @@ apply_sentence(DbertConfig *config, const DbertSentence *sentence, bool lowercas
 	config->dense_bias = sentence->dense_bias;
 	config->dense_act = sentence->dense_act;
 	config->embedding = sentence->dense ? (int32_t) sentence->dense_out : config->hidden;
+	config->dimensions = config->embedding;
+	if (sentence->dimensions > 0 && sentence->dimensions < config->embedding)
+		config->dimensions = (int32_t) sentence->dimensions;
 	if (sentence->dense && sentence->dense_in != config->hidden)
 		return dbert_fail(err, DBERT_E_SHAPE,
 						  "%s: the dense layer is for vectors of %d, but the hidden size is %d",
@@ -160,6 +168,7 @@ plan_image(DbertPack *pack, DbertError *err)
 
 	h->magic = DBERT_PACK_MAGIC;
 	h->version = DBERT_PACK_VERSION;
+	h->family = (uint32_t) pack->config.family;
 	if (strlen(layout) >= sizeof(h->layout))
 		return dbert_fail(err, DBERT_E_INTERNAL, "name of layout \"%s\" is too long", layout);
 	strcpy(h->layout, layout);
@@ -167,6 +176,7 @@ plan_image(DbertPack *pack, DbertError *err)
 	h->sections[DBERT_SECTION_LABELS].size = labels_size(pack);
 	h->sections[DBERT_SECTION_PROMPTS].size = prompts_size(pack);
 	h->sections[DBERT_SECTION_TOKENIZER].size = pack->tokenizer.image_size;
+	h->sections[DBERT_SECTION_TYPES].size = h->n_slots = (uint32_t) pack->slots.count;
 	h->sections[DBERT_SECTION_WEIGHTS].size = pack->slots.bytes;
 	for (int i = 0; i < DBERT_SECTIONS; i++)
 	{
@@ -175,6 +185,8 @@ plan_image(DbertPack *pack, DbertError *err)
 		offset += h->sections[i].size;
 	}
 	h->size = offset;
+	if (h->sections[DBERT_SECTION_WEIGHTS].offset > DBERT_PACK_FRONT_MAX)
+		return dbert_fail(err, DBERT_E_LIMIT, "vocabulary and labels take more than a gigabyte");
 	return DBERT_OK;
 }
 
@@ -196,6 +208,11 @@ read_model(DbertPack *pack, const char *task, const DbertPoll *poll, DbertError 
 		return dbert_fail(err, DBERT_E_FORMAT,
 						  "%s: a %s needs a mask token, the vocabulary has none",
 						  pack->tokenizer.file, pack->config.architecture);
+	if (pack->tokenizer.omits_types && pack->config.head != DBERT_HEAD_NONE &&
+		dbert_family_of(&pack->config)->types_for_pairs)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "%s: \"model_input_names\" without \"token_type_ids\" is not supported",
+						  file_name(&file, sentence.dir, "tokenizer_config.json"));
 	DBERT_TRY(limit_tokens(&pack->config, pack->tokenizer.max_tokens,
 						   file_name(&file, sentence.dir, "tokenizer_config.json"),
 						   "model_max_length", err));
@@ -263,6 +280,12 @@ const char *
 dbert_pack_file(const DbertPack *pack, int i)
 {
 	return i >= 0 && (size_t) i < pack->files.count ? pack->files.names[i] : NULL;
+}
+
+void
+dbert_pack_set_content(DbertPack *pack, const uint8_t content[DBERT_CONTENT_BYTES])
+{
+	memcpy(pack->header.content, content, DBERT_CONTENT_BYTES);
 }
 
 uint64_t
