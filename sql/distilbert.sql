@@ -4,12 +4,25 @@
 -- Functions and the view distil_models go to the schema named at CREATE
 -- EXTENSION; the tables to a schema "distilbert" of their own, where C code
 -- finds them whatever search_path says.
+--
+-- The extension is trusted: in a database of an ordinary user's this script runs
+-- as a superuser, and the user may have put anything into the schema that the
+-- functions go to.  So every name here has its schema (types and pg_catalog's
+-- own apart, which are found first), nothing is made OR REPLACE or IF NOT EXISTS,
+-- and the objects belong to the superuser.  What the user may do with them stands
+-- at the end.
 
 -- complain if script is sourced in psql, rather than via CREATE EXTENSION
 \echo Use "CREATE EXTENSION distilbert" to load this file. \quit
 
 
 -- ---------------------------------------------------------------- the model store
+
+-- A schema of that name may be there, even be the one that the functions go to.
+CREATE FUNCTION @extschema@.distil_check_install() RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_check_install' LANGUAGE C;
+SELECT @extschema@.distil_check_install();
+DROP FUNCTION @extschema@.distil_check_install();
 
 CREATE SCHEMA distilbert;
 COMMENT ON SCHEMA distilbert IS 'models of the extension distilbert';
@@ -483,17 +496,21 @@ CREATE FUNCTION distilbert.cosine(a real[], b real[])
 COMMENT ON FUNCTION distilbert.cosine(real[], real[]) IS
 	'cosine of two vectors of the same width, -1 to 1; 0 if one of them is zero';
 
+-- All arguments are given, with their types: a call that fits a function better
+-- which was in the schema before would mean that one.
 CREATE FUNCTION @extschema@.distil_similarity(a text, b text)
 	RETURNS real
 	LANGUAGE SQL STABLE PARALLEL SAFE COST 2000
-	RETURN distilbert.cosine(@extschema@.distil_embed(a), @extschema@.distil_embed(b));
+	RETURN distilbert.cosine(@extschema@.distil_embed(a, NULL::boolean, NULL::integer),
+		@extschema@.distil_embed(b, NULL::boolean, NULL::integer));
 COMMENT ON FUNCTION @extschema@.distil_similarity(text, text) IS
 	'cosine of the embeddings of two texts, -1 to 1, by the model that distilbert.embed_model names';
 
 CREATE FUNCTION @extschema@.distil_similarity(a text, b text, model text)
 	RETURNS real
 	LANGUAGE SQL IMMUTABLE PARALLEL SAFE COST 2000
-	RETURN distilbert.cosine(@extschema@.distil_embed(a, model), @extschema@.distil_embed(b, model));
+	RETURN distilbert.cosine(@extschema@.distil_embed(a, model, NULL::boolean, NULL::integer),
+		@extschema@.distil_embed(b, model, NULL::boolean, NULL::integer));
 COMMENT ON FUNCTION @extschema@.distil_similarity(text, text, text) IS
 	'cosine of the embeddings of two texts, -1 to 1, by the named model';
 
@@ -856,3 +873,79 @@ CREATE FUNCTION @extschema@.distil_compare(model_a text, model_b text, query tex
 	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 7;
 COMMENT ON FUNCTION @extschema@.distil_compare(text, text, text, bigint) IS
 	'two models on the same rows of a query: metrics, their difference and whether it may be chance, on how many rows which model is right';
+
+
+-- ---------------------------------------------------------------- mistakes
+--
+-- Forms that raise an error which says what to write.
+
+CREATE FUNCTION @extschema@.distil_classify("any")
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_needs_model'
+	LANGUAGE C STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_classify("any") IS
+	'an error: the model is missing';
+
+CREATE FUNCTION @extschema@.distil_scores("any")
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_needs_model'
+	LANGUAGE C STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_scores("any") IS
+	'an error: the model is missing';
+
+CREATE FUNCTION @extschema@.distil_uncertainty("any")
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_needs_model'
+	LANGUAGE C STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_uncertainty("any") IS
+	'an error: the model is missing';
+
+CREATE FUNCTION @extschema@.distil_score("any", "any")
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_needs_model'
+	LANGUAGE C STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_score("any", "any") IS
+	'an error: the model is missing';
+
+CREATE FUNCTION @extschema@.distil_pair_scores("any", "any")
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_needs_model'
+	LANGUAGE C STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_pair_scores("any", "any") IS
+	'an error: the model is missing';
+
+CREATE FUNCTION @extschema@.distil_embed("any", integer)
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_needs_name'
+	LANGUAGE C STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_embed("any", integer) IS
+	'an error: dimensions are given by name';
+
+CREATE FUNCTION @extschema@.distil_embed_query("any", integer)
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_needs_name'
+	LANGUAGE C STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_embed_query("any", integer) IS
+	'an error: dimensions are given by name';
+
+CREATE FUNCTION @extschema@.distil_embed_passage("any", integer)
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_needs_name'
+	LANGUAGE C STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_embed_passage("any", integer) IS
+	'an error: dimensions are given by name';
+
+
+-- ---------------------------------------------------------------- the extension's owner
+--
+-- Whoever creates the extension may use and grant what nobody else may, and dump
+-- and restore the models; he owns none of it, for who owns a function in C may
+-- say that it takes NULL.
+
+GRANT EXECUTE ON FUNCTION
+	@extschema@.distil_load_model, @extschema@.distil_drop_model, @extschema@.distil_stats_reset,
+	@extschema@.distil_train, @extschema@.distil_pretrain, @extschema@.distil_distill,
+	@extschema@.distil_export_model
+	TO @extowner@ WITH GRANT OPTION;
+GRANT USAGE ON SCHEMA distilbert TO @extowner@;
+GRANT SELECT, INSERT ON distilbert.model, distilbert.model_chunk TO @extowner@;
