@@ -103,22 +103,23 @@ GRANT SELECT ON @extschema@.distil_models TO PUBLIC;
 
 CREATE FUNCTION @extschema@.distil_load_model(
 	name text, path text, task text DEFAULT NULL, replace boolean DEFAULT false,
-	"precision" text DEFAULT 'fp32')
+	"precision" text DEFAULT 'fp32', force boolean DEFAULT false)
 	RETURNS @extschema@.distil_models
 	AS 'MODULE_PATHNAME', 'distil_load_model'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION @extschema@.distil_load_model(text, text, text, boolean, text) IS
+COMMENT ON FUNCTION @extschema@.distil_load_model(text, text, text, boolean, text, boolean) IS
 	'load a Hugging Face model directory under a name';
 
-CREATE FUNCTION @extschema@.distil_drop_model(name text, if_exists boolean DEFAULT false)
+CREATE FUNCTION @extschema@.distil_drop_model(
+	name text, if_exists boolean DEFAULT false, force boolean DEFAULT false)
 	RETURNS boolean
 	AS 'MODULE_PATHNAME', 'distil_drop_model'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION @extschema@.distil_drop_model(text, boolean) IS
+COMMENT ON FUNCTION @extschema@.distil_drop_model(text, boolean, boolean) IS
 	'remove a loaded model; tells whether there was one';
 
-REVOKE ALL ON FUNCTION @extschema@.distil_load_model(text, text, text, boolean, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION @extschema@.distil_drop_model(text, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.distil_load_model(text, text, text, boolean, text, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.distil_drop_model(text, boolean, boolean) FROM PUBLIC;
 
 
 -- ---------------------------------------------------------------- statistics
@@ -736,14 +737,15 @@ CREATE FUNCTION @extschema@.distil_train(
 	class_weights text DEFAULT NULL, loss text DEFAULT NULL,
 	head_only boolean DEFAULT false, freeze_embeddings boolean DEFAULT false,
 	validation real DEFAULT 0.1, validation_query text DEFAULT NULL, early_stopping integer DEFAULT 0,
-	seed bigint DEFAULT 42, replace boolean DEFAULT false, resume boolean DEFAULT false)
+	seed bigint DEFAULT 42, replace boolean DEFAULT false, resume boolean DEFAULT false,
+	force boolean DEFAULT false)
 	RETURNS TABLE (
 		epoch integer, step bigint, train_loss real, eval_loss real, metric text, value real, seconds real)
 	AS 'MODULE_PATHNAME', 'distil_train'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
 COMMENT ON FUNCTION @extschema@.distil_train(
 	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, text, boolean, boolean,
-	real, text, integer, bigint, boolean, boolean) IS
+	real, text, integer, bigint, boolean, boolean, boolean) IS
 	'train a model on the texts and labels of a query, beginning with a base model; a row for each evaluation';
 
 -- As pg_stat_progress_*: of other roles' trainings process and database alone,
@@ -798,18 +800,19 @@ CREATE FUNCTION @extschema@.distil_pretrain(
 	weight_decay real DEFAULT 0.01, warmup real DEFAULT 0.1, dropout real DEFAULT 0.1,
 	mask_share real DEFAULT 0.15, whole_word boolean DEFAULT false,
 	validation real DEFAULT 0.05, validation_query text DEFAULT NULL, early_stopping integer DEFAULT 0,
-	seed bigint DEFAULT 42, replace boolean DEFAULT false, resume boolean DEFAULT false)
+	seed bigint DEFAULT 42, replace boolean DEFAULT false, resume boolean DEFAULT false,
+	force boolean DEFAULT false)
 	RETURNS TABLE (
 		epoch integer, step bigint, train_loss real, eval_loss real, metric text, value real, seconds real)
 	AS 'MODULE_PATHNAME', 'distil_pretrain'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
 COMMENT ON FUNCTION @extschema@.distil_pretrain(
 	text, text, text, integer, real, integer, integer, integer, real, real, real, real, boolean,
-	real, text, integer, bigint, boolean, boolean) IS
+	real, text, integer, bigint, boolean, boolean, boolean) IS
 	'train a model to say which tokens of a query''s texts are masked, beginning with a base model; a row for each evaluation';
 REVOKE ALL ON FUNCTION @extschema@.distil_pretrain(
 	text, text, text, integer, real, integer, integer, integer, real, real, real, real, boolean,
-	real, text, integer, bigint, boolean, boolean) FROM PUBLIC;
+	real, text, integer, bigint, boolean, boolean, boolean) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.distil_distill(
 	name text, teacher text, query text,
@@ -821,7 +824,8 @@ CREATE FUNCTION @extschema@.distil_distill(
 	weight_decay real DEFAULT 0.01, warmup real DEFAULT 0.1, dropout real DEFAULT 0.1,
 	validation real DEFAULT 0.1, validation_query text DEFAULT NULL, early_stopping integer DEFAULT 0,
 	min_quality real DEFAULT NULL, seed bigint DEFAULT 42, replace boolean DEFAULT false,
-	resume boolean DEFAULT false)
+	resume boolean DEFAULT false,
+	force boolean DEFAULT false)
 	RETURNS TABLE (
 		epoch integer, step bigint, train_loss real, eval_loss real, metric text, value real, teacher_value real,
 		seconds real)
@@ -829,11 +833,11 @@ CREATE FUNCTION @extschema@.distil_distill(
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
 COMMENT ON FUNCTION @extschema@.distil_distill(
 	text, text, text, integer, integer, text, real, real, real, real, real, real, integer, real, integer, integer, integer,
-	real, real, real, real, text, integer, real, bigint, boolean, boolean) IS
+	real, real, real, real, text, integer, real, bigint, boolean, boolean, boolean) IS
 	'train a smaller model to answer the texts of a query as a teacher does; a row for each evaluation';
 REVOKE ALL ON FUNCTION @extschema@.distil_distill(
 	text, text, text, integer, integer, text, real, real, real, real, real, real, integer, real, integer, integer, integer,
-	real, real, real, real, text, integer, real, bigint, boolean, boolean) FROM PUBLIC;
+	real, real, real, real, text, integer, real, bigint, boolean, boolean, boolean) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.distil_export_model(name text)
 	RETURNS TABLE (file text, data bytea)
@@ -844,7 +848,7 @@ COMMENT ON FUNCTION @extschema@.distil_export_model(text) IS
 
 REVOKE ALL ON FUNCTION @extschema@.distil_train(
 	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, text, boolean, boolean,
-	real, text, integer, bigint, boolean, boolean) FROM PUBLIC;
+	real, text, integer, bigint, boolean, boolean, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.distil_export_model(text) FROM PUBLIC;
 
 
