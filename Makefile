@@ -7,6 +7,7 @@
 #   make check           all tests; closes with "N passed, N failed"
 #   make check-core      unit tests of the core alone, no server
 #   make check-core SANITIZE=1   the same under ASan and UBSan
+#   make fuzz            all fuzz targets, by clang's libFuzzer (SECONDS=60 each)
 #   make bench           SQL against the engine and a client (QUICK=1: some minutes)
 #   make bench-kernels   GFLOP/s of every table of kernels
 #   make bench-peers     encoder and tokenizer against others (QUICK=1: some minutes)
@@ -103,6 +104,11 @@ include $(here)src/kernel/$(MACHINE)/flags.mk
 TESTS      := $(patsubst $(here)%.c,%,$(sort $(wildcard $(here)test/test_*.c)))
 SUPPORT    := $(patsubst $(here)%.c,%.o,$(sort $(wildcard $(here)test/support/*.c)))
 
+# Targets of fuzzing: a function each, to be linked with what calls it.
+FUZZ_SRC   := $(patsubst $(here)%,%,$(sort $(wildcard $(here)test/fuzz/fuzz_*.c)))
+FUZZERS    := $(basename $(FUZZ_SRC))
+FUZZ_HELP   = test/fuzz/fuzzhelp.o
+
 # Programs that time the objects that ship; see the head of each.
 BENCHES     = bench/kernels bench/encode bench/tokens
 
@@ -174,10 +180,12 @@ $(TESTS): %: %.o $(SUPPORT) $(CORE)
 	$(CC) $(filter-out -fvisibility=hidden,$(CFLAGS)) $< $(SUPPORT) $(CORE) -o $@ $(CORE_LIBS)
 else
 SAN        = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-TEST_BIN   = $(addprefix build/san/,$(TESTS))
+TEST_BIN   = $(addprefix build/san/,$(TESTS) $(FUZZERS))
 build/san/%.o: %.c
 	@$(MKDIR_P) $(@D)
 	$(CC) -std=gnu99 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(SAN) $(CFLAGS_ISA) -ffp-contract=off -MMD -MP -I$(srcdir)/src -I$(srcdir) -c $< -o $@
+# the targets of fuzzing run over their kept inputs
+$(addprefix build/san/,$(FUZZERS)): $(addprefix build/san/,test/fuzz/replay.o $(FUZZ_HELP))
 $(TEST_BIN): %: %.o $(addprefix build/san/,$(SUPPORT) $(CORE))
 	$(CC) $(SAN) $^ -o $@ $(CORE_LIBS)
 -include $(patsubst %.o,build/san/%.d,$(CORE) $(SUPPORT))
@@ -187,6 +195,27 @@ endif
 # others.  They read files beside the sources.
 check-core: $(TEST_BIN)
 	@cd '$(srcdir)' && bash test/sidebyside.sh -- $(addprefix '$(CURDIR)'/,$(TEST_BIN))
+
+# Fuzzing: the same sources again, by clang, under build/fuzz, with the flags
+# that each file has.  What fails is kept in build/fuzz/found.
+FUZZ_CC     = clang
+SECONDS     = 60
+FUZZ_FLAGS  = -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FUZZ_SEES   = $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link
+FUZZ_BIN    = $(addprefix build/fuzz/,$(FUZZERS))
+# The targets compute by the scalar kernels.  Instrumented, the others take the
+# compiler some gigabytes each.
+build/fuzz/src/kernel/$(MACHINE)/%.o: FUZZ_SEES = -O1
+build/fuzz/%.o: %.c
+	@$(MKDIR_P) $(@D)
+	$(FUZZ_CC) -std=gnu99 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(FUZZ_SEES) $(CFLAGS_ISA) -ffp-contract=off -MMD -MP -I$(srcdir)/src -I$(srcdir) -c $< -o $@
+$(FUZZ_BIN): %: %.o $(addprefix build/fuzz/,$(FUZZ_HELP) $(SUPPORT) $(CORE))
+	$(FUZZ_CC) $(FUZZ_FLAGS) -fsanitize=fuzzer $^ -o $@ $(CORE_LIBS)
+-include $(patsubst %.o,build/fuzz/%.d,$(CORE) $(SUPPORT) $(FUZZ_HELP) $(FUZZERS:=.o))
+
+fuzz: $(FUZZ_BIN)
+	@cd '$(srcdir)' && SECONDS_EACH=$(SECONDS) JOBS=$${JOBS:-$$(nproc)} FUZZ_AT='$(CURDIR)/build/fuzz' \
+		bash test/sidebyside.sh bash test/fuzz/fuzz.sh -- $(notdir $(FUZZERS))
 
 benches: $(BENCHES)
 $(BENCHES): %: %.o test/support/dirsource.o $(PEAK) $(CORE)
@@ -203,6 +232,6 @@ bench-kernels: bench/kernels
 bench-peers: $(BENCHES)
 	python3 bench/peers.py $(if $(QUICK),--quick)
 
-.PHONY: check-core bench benches bench-kernels bench-peers
+.PHONY: check-core fuzz bench benches bench-kernels bench-peers
 
 endif

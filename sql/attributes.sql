@@ -70,6 +70,7 @@ BEGIN
 		RETURN NEXT;
 	END LOOP;
 END $$;
+SET distilbert.long_text = 'window'; -- as the stored expressions
 SELECT count(*), bool_and(m.mood IS NOT DISTINCT FROM r.mood) AS same FROM pg_temp.moods() AS m JOIN review r USING (id);
 
 DO $$
@@ -111,11 +112,11 @@ SELECT count(*) FROM distilbert.model;
 SELECT distil_load_model('mine', '/tmp');
 SELECT distil_drop_model('bert-ner');
 RESET ROLE;
-REVOKE EXECUTE ON FUNCTION distil_sentiment(text, text) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION distil_sentiment(text, text, text, text) FROM PUBLIC;
 SET ROLE regress_distil_reader;
 SELECT distil_sentiment('x', 'distilbert-sentiment');
 RESET ROLE;
-GRANT EXECUTE ON FUNCTION distil_sentiment(text, text) TO PUBLIC;
+GRANT EXECUTE ON FUNCTION distil_sentiment(text, text, text, text) TO PUBLIC;
 
 -- nothing is found by way of search_path
 SELECT distil_sentiment('good') AS before \gset

@@ -29,7 +29,7 @@ SELECT distil_sentiment(repeat('good film ', 600));
 SELECT distil_sentiment_label(repeat('good film ', 600));
 SELECT distil_embed(repeat('good film ', 600));
 SELECT * FROM distil_entities(repeat('good film ', 600));
-SELECT * FROM distil_scores(repeat('good film ', 600), 'distilbert-sentiment');
+SELECT * FROM distil_scores(repeat('good film ', 600), 'distilbert-sentiment', long_text => 'error');
 SELECT distil_sentiment(repeat('x ', 62)) IS NOT NULL AS fits;
 SELECT distil_sentiment(repeat('x ', 63));
 SELECT distil_token_count(repeat('good film ', 600), 'distilbert-sentiment') AS has_no_limit;
@@ -51,7 +51,7 @@ INSERT INTO stored VALUES ('short', 'good'), ('compressed', repeat('good film ',
 SELECT kind, distil_sentiment(body) = distil_sentiment(body || '') AS same, distil_token_count(body, 'distilbert-sentiment') FROM stored;
 
 -- an unknown model, a misspelt one
-SELECT distil_sentiment('x', 'distilbert-sentimnet');
+SELECT distil_sentiment('x', 'distilbert-sentimnet', long_text => 'truncate');
 \set VERBOSITY terse
 SELECT distil_sentiment('x', E'quotes " and \n lines');
 SELECT distil_sentiment('x', repeat('long', 100));

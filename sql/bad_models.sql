@@ -152,7 +152,8 @@ SELECT pg_temp.config('distilbert-sentiment', 'activation', '"swish"');
 SELECT pg_temp.config('distilbert-sentiment', 'id2label', '{"0": "NEGATIVE"}');
 SELECT pg_temp.config('distilbert-sentiment', 'id2label', '{"0": "NEGATIVE", "1": "NEUTRAL", "2": "POSITIVE"}');
 SELECT pg_temp.config('distilbert-sentiment', 'id2label', '{"0": "NEGATIVE", "7": "POSITIVE"}');
-SELECT pg_temp.config('distilbert-sentiment', 'id2label', '{"0": "NEGATIVE", "1": 5}');
+SELECT pg_temp.config('distilbert-sentiment', 'id2label', '{"0": "NEGATIVE", "1": [5]}');
+SELECT pg_temp.config('distilbert-sentiment', 'id2label', jsonb_build_object('0', 'NEGATIVE', '1', repeat('ü', 128)));
 SELECT pg_temp.config('distilbert-sentiment', 'id2label', '["NEGATIVE", "POSITIVE"]');
 SELECT pg_temp.config('distilbert-sentiment', 'problem_type', '"guessing"');
 SELECT pg_temp.config('bert-sentiment3', 'position_embedding_type', '"relative_key"');
@@ -243,6 +244,18 @@ SELECT pg_temp.try('bert-sentence', 'modules.json', '[{"idx": 0, "path": "../../
 -- nothing was stored by any of these
 SELECT count(*) FROM distil_models WHERE name = 'bad';
 SELECT count(*) FROM distilbert.model_chunk WHERE name = 'bad';
+
+-- odd, but good: labels that are numbers, long, or truth values; a class of one's own, if its task is named
+SELECT pg_temp.config('distilbert-sentiment', 'id2label', '{"0": 0, "1": 1.50}');
+SELECT distil_classify('good', 'bad') IN ('0', '1.5') AS label, labels FROM distil_models WHERE name = 'bad';
+SELECT pg_temp.config('distilbert-sentiment', 'id2label', jsonb_build_object('0', false, '1', repeat('ü', 127)));
+SELECT length(labels[2]), labels[1] FROM distil_models WHERE name = 'bad';
+SELECT pg_temp.config('distilbert-sentiment', 'architectures', '["OurClassifier"]'), pg_temp.load('classify'), pg_temp.load('entities'), pg_temp.load('embed');
+SELECT task, architecture FROM distil_models WHERE name = 'bad';
+SELECT pg_temp.load('sentiment');
+SELECT name FROM distil_load_model('distilbert-sentiment', :'fixtures' || '/distilbert-sentiment');
+SELECT task, architecture, distil_sentiment('good', 'bad') = distil_sentiment('good', 'distilbert-sentiment') AS same FROM distil_models WHERE name = 'bad';
+SELECT distil_drop_model('bad'), distil_drop_model('distilbert-sentiment');
 
 --
 -- files of more than one chunk, of exactly one, and empty ones, come back whole

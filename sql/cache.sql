@@ -21,35 +21,35 @@ END;
 \set news 'SELECT * FROM pg_temp.news(); TRUNCATE before; INSERT INTO before SELECT sha256, rows, texts, cache_hits FROM distil_stats'
 
 -- without a cache
-CREATE TABLE expected AS SELECT id, distil_sentiment(body) AS s, distil_embed(body, 'bert-sentence') AS e FROM review;
+CREATE TABLE expected AS SELECT id, distil_sentiment(body) AS s, distil_embed(body, 'bert-sentence', long_text => 'truncate') AS e FROM review;
 :news;
 
 -- the same bits: computed once, then found, by rows, batches and arrays
 SET distilbert.cache_size = '1MB';
-SELECT count(*) FROM (SELECT id, distil_sentiment(body), distil_embed(body, 'bert-sentence') FROM review EXCEPT ALL TABLE expected) AS d;
+SELECT count(*) FROM (SELECT id, distil_sentiment(body), distil_embed(body, 'bert-sentence', long_text => 'truncate') FROM review EXCEPT ALL TABLE expected) AS d;
 :news;
-SELECT count(*) FROM (SELECT id, distil_sentiment(body), distil_embed(body, 'bert-sentence') FROM review EXCEPT ALL TABLE expected) AS d;
+SELECT count(*) FROM (SELECT id, distil_sentiment(body), distil_embed(body, 'bert-sentence', long_text => 'truncate') FROM review EXCEPT ALL TABLE expected) AS d;
 :news;
 SET distilbert.enable_batching = off;
-SELECT count(*) FROM (SELECT id, distil_sentiment(body), distil_embed(body, 'bert-sentence') FROM review EXCEPT ALL TABLE expected) AS d;
+SELECT count(*) FROM (SELECT id, distil_sentiment(body), distil_embed(body, 'bert-sentence', long_text => 'truncate') FROM review EXCEPT ALL TABLE expected) AS d;
 :news;
 RESET distilbert.enable_batching;
 SELECT distil_sentiment(array_agg(body ORDER BY id) || ARRAY['new', NULL]) = array_agg(s ORDER BY id) || ARRAY[distil_sentiment('new'), NULL] AS same
 FROM review JOIN expected USING (id);
 :news;
-SELECT (SELECT array_agg(x ORDER BY i) FROM unnest(distil_embed(array_agg(body ORDER BY id) || ARRAY['new', NULL, 'film 1'], 'bert-sentence')) WITH ORDINALITY AS u (x, i)) =
+SELECT (SELECT array_agg(x ORDER BY i) FROM unnest(distil_embed(array_agg(body ORDER BY id) || ARRAY['new', NULL, 'film 1'], 'bert-sentence', long_text => 'truncate')) WITH ORDINALITY AS u (x, i)) =
 	(SELECT array_agg(x ORDER BY id, i) FROM expected, unnest(e) WITH ORDINALITY AS u (x, i)) ||
-	distil_embed('new', 'bert-sentence') || array_fill(NULL::real, ARRAY[32]) || distil_embed('film 1', 'bert-sentence') AS same
+	distil_embed('new', 'bert-sentence', long_text => 'truncate') || array_fill(NULL::real, ARRAY[32]) || distil_embed('film 1', 'bert-sentence', long_text => 'truncate') AS same
 FROM review;
 :news;
 
 -- one entry for all that is made of it
-SELECT count(distil_sentiment_label(body)), count(distil_classify(body, 'distilbert-sentiment')) FROM review;
-SELECT count(*) FROM review, distil_scores(body, 'distilbert-sentiment');
+SELECT count(distil_sentiment_label(body)), count(distil_classify(body, 'distilbert-sentiment', long_text => 'truncate')) FROM review;
+SELECT count(*) FROM review, distil_scores(body, 'distilbert-sentiment', long_text => 'truncate');
 :news;
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT distil_sentiment(body) FROM review;
 -- entities have logits for each token, which are not kept
-SELECT count(*) FROM generate_series(1, 3), distil_entities('Berlin', 'bert-ner');
+SELECT count(*) FROM generate_series(1, 3), distil_entities('Berlin', 'bert-ner', long_text => 'truncate');
 :news;
 
 -- nothing is found under another setting or for another role
@@ -88,17 +88,17 @@ CREATE FUNCTION pg_temp.cache_memory() RETURNS bigint LANGUAGE sql AS
 SET distilbert.cache_size = '64kB';
 SELECT count(distil_sentiment('text ' || i)) FROM generate_series(1, 3000) AS i;
 SELECT pg_temp.cache_memory() BETWEEN 32 * 1024 AND 256 * 1024 AS bounded;
-SELECT count(distil_embed('text ' || i, 'bert-sentence')) FROM generate_series(1, 1000) AS i;
+SELECT count(distil_embed('text ' || i, 'bert-sentence', long_text => 'truncate')) FROM generate_series(1, 1000) AS i;
 SELECT pg_temp.cache_memory() BETWEEN 32 * 1024 AND 256 * 1024 AS bounded;
 :news;
 -- the last ones are there, the first ones are not
-SELECT count(distil_embed('text ' || i, 'bert-sentence')) FROM generate_series(991, 1000) AS i;
+SELECT count(distil_embed('text ' || i, 'bert-sentence', long_text => 'truncate')) FROM generate_series(991, 1000) AS i;
 :news;
-SELECT count(distil_embed('text ' || i, 'bert-sentence')) FROM generate_series(1, 10) AS i;
+SELECT count(distil_embed('text ' || i, 'bert-sentence', long_text => 'truncate')) FROM generate_series(1, 10) AS i;
 :news;
 SET distilbert.cache_size = 0;
 SELECT pg_temp.cache_memory();
-SELECT count(distil_embed('text ' || i, 'bert-sentence')) FROM generate_series(1, 10) AS i;
+SELECT count(distil_embed('text ' || i, 'bert-sentence', long_text => 'truncate')) FROM generate_series(1, 10) AS i;
 :news;
 
 DROP FUNCTION pg_temp.news();

@@ -152,7 +152,8 @@ REVOKE ALL ON FUNCTION @extschema@.distil_stats_reset() FROM PUBLIC;
 --
 -- Forms that name a model depend on it alone and are IMMUTABLE, as
 -- to_tsvector(regconfig, text) is: fit for generated columns and expression
--- indexes.  Forms without a model read a setting and are STABLE.  COST 1000 is
+-- indexes.  So what becomes of long texts and of errors are arguments of theirs,
+-- not settings.  Forms without a model read settings and are STABLE.  COST 1000 is
 -- enough to come last among conditions, to be computed after LIMIT and to earn
 -- parallel workers; an honest figure would upset plans and set off the JIT.
 
@@ -172,12 +173,14 @@ CREATE FUNCTION @extschema@.distil_sentiment(text text)
 COMMENT ON FUNCTION @extschema@.distil_sentiment(text) IS
 	'sentiment from -1 (negative) to 1 (positive), by the model that distilbert.sentiment_model names';
 
-CREATE FUNCTION @extschema@.distil_sentiment(text text, model text)
+CREATE FUNCTION @extschema@.distil_sentiment(
+	text text, model text,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS real
 	AS 'MODULE_PATHNAME', 'distil_sentiment'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_sentiment(text, text) IS
+COMMENT ON FUNCTION @extschema@.distil_sentiment(text, text, text, text) IS
 	'sentiment from -1 (negative) to 1 (positive), by the named model';
 
 CREATE FUNCTION @extschema@.distil_sentiment(texts text[])
@@ -188,12 +191,14 @@ CREATE FUNCTION @extschema@.distil_sentiment(texts text[])
 COMMENT ON FUNCTION @extschema@.distil_sentiment(text[]) IS
 	'sentiment of each text, from -1 (negative) to 1 (positive)';
 
-CREATE FUNCTION @extschema@.distil_sentiment(texts text[], model text)
+CREATE FUNCTION @extschema@.distil_sentiment(
+	texts text[], model text,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_sentiment_array'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_sentiment(text[], text) IS
+COMMENT ON FUNCTION @extschema@.distil_sentiment(text[], text, text, text) IS
 	'sentiment of each text, from -1 (negative) to 1 (positive), by the named model';
 
 CREATE FUNCTION @extschema@.distil_sentiment_label(text text)
@@ -204,12 +209,14 @@ CREATE FUNCTION @extschema@.distil_sentiment_label(text text)
 COMMENT ON FUNCTION @extschema@.distil_sentiment_label(text) IS
 	'label of the sentiment as the model spells it, by the model that distilbert.sentiment_model names';
 
-CREATE FUNCTION @extschema@.distil_sentiment_label(text text, model text)
+CREATE FUNCTION @extschema@.distil_sentiment_label(
+	text text, model text,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS text
 	AS 'MODULE_PATHNAME', 'distil_sentiment_label'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_sentiment_label(text, text) IS
+COMMENT ON FUNCTION @extschema@.distil_sentiment_label(text, text, text, text) IS
 	'label of the sentiment as the named model spells it';
 
 CREATE FUNCTION @extschema@.distil_sentiment_label(texts text[])
@@ -220,86 +227,86 @@ CREATE FUNCTION @extschema@.distil_sentiment_label(texts text[])
 COMMENT ON FUNCTION @extschema@.distil_sentiment_label(text[]) IS
 	'label of the sentiment of each text';
 
-CREATE FUNCTION @extschema@.distil_sentiment_label(texts text[], model text)
+CREATE FUNCTION @extschema@.distil_sentiment_label(
+	texts text[], model text,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS text[]
 	AS 'MODULE_PATHNAME', 'distil_sentiment_label_array'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_sentiment_label(text[], text) IS
+COMMENT ON FUNCTION @extschema@.distil_sentiment_label(text[], text, text, text) IS
 	'label of the sentiment of each text, as the named model spells it';
 
 -- classes
 
-CREATE FUNCTION @extschema@.distil_classify(text text, model text)
+CREATE FUNCTION @extschema@.distil_classify(
+	text text, model text, min_score real DEFAULT 0,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS text
 	AS 'MODULE_PATHNAME', 'distil_classify'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_classify(text, text) IS
-	'best label of a text';
+COMMENT ON FUNCTION @extschema@.distil_classify(text, text, real, text, text) IS
+	'best label of a text; NULL if its score is below min_score';
 
-CREATE FUNCTION @extschema@.distil_classify(texts text[], model text)
+CREATE FUNCTION @extschema@.distil_classify(
+	texts text[], model text, min_score real DEFAULT 0,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS text[]
 	AS 'MODULE_PATHNAME', 'distil_classify_array'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_classify(text[], text) IS
-	'best label of each text';
-
-CREATE FUNCTION @extschema@.distil_classify(text text, model text, min_score real)
-	RETURNS text
-	AS 'MODULE_PATHNAME', 'distil_classify_above'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
-	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_classify(text, text, real) IS
-	'best label of a text; NULL if its score is below min_score';
-
-CREATE FUNCTION @extschema@.distil_classify(texts text[], model text, min_score real)
-	RETURNS text[]
-	AS 'MODULE_PATHNAME', 'distil_classify_above_array'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
-	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_classify(text[], text, real) IS
+COMMENT ON FUNCTION @extschema@.distil_classify(text[], text, real, text, text) IS
 	'best label of each text; NULL if its score is below min_score';
 
-CREATE FUNCTION @extschema@.distil_score(text text, model text, label text)
+CREATE FUNCTION @extschema@.distil_score(
+	text text, model text, label text,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS real
 	AS 'MODULE_PATHNAME', 'distil_score'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_score(text, text, text) IS
+COMMENT ON FUNCTION @extschema@.distil_score(text, text, text, text, text) IS
 	'score of one label of a text';
 
-CREATE FUNCTION @extschema@.distil_score(texts text[], model text, label text)
+CREATE FUNCTION @extschema@.distil_score(
+	texts text[], model text, label text,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_score_array'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_score(text[], text, text) IS
+COMMENT ON FUNCTION @extschema@.distil_score(text[], text, text, text, text) IS
 	'score of one label of each text';
 
-CREATE FUNCTION @extschema@.distil_scores(text text, model text)
+CREATE FUNCTION @extschema@.distil_scores(
+	text text, model text,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS TABLE (label text, score real)
 	AS 'MODULE_PATHNAME', 'distil_scores'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 5
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_scores(text, text) IS
+COMMENT ON FUNCTION @extschema@.distil_scores(text, text, text, text) IS
 	'all labels with their scores, best first';
 
-CREATE FUNCTION @extschema@.distil_uncertainty(text text, model text)
+CREATE FUNCTION @extschema@.distil_uncertainty(
+	text text, model text,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS real
 	AS 'MODULE_PATHNAME', 'distil_uncertainty'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_uncertainty(text, text) IS
+COMMENT ON FUNCTION @extschema@.distil_uncertainty(text, text, text, text) IS
 	'how unsure the classification of a text is, from 0 (one label has everything) to 1 (all have the same)';
 
-CREATE FUNCTION @extschema@.distil_uncertainty(texts text[], model text)
+CREATE FUNCTION @extschema@.distil_uncertainty(
+	texts text[], model text,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_uncertainty_array'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_uncertainty(text[], text) IS
+COMMENT ON FUNCTION @extschema@.distil_uncertainty(text[], text, text, text) IS
 	'how unsure the classification of each text is, from 0 (one label has everything) to 1 (all have the same)';
 
 -- entities
@@ -323,13 +330,14 @@ COMMENT ON FUNCTION @extschema@.distil_entities(text, real, text) IS
 	'named entities in order; substr(text, start_pos, end_pos - start_pos + 1) = entity; by the model that distilbert.entities_model names';
 
 CREATE FUNCTION @extschema@.distil_entities(
-	text text, model text, aggregation text DEFAULT 'first', min_score real DEFAULT 0)
+	text text, model text, aggregation text DEFAULT 'first', min_score real DEFAULT 0,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS TABLE (
 		entity text, label text, score real, start_pos integer, end_pos integer)
 	AS 'MODULE_PATHNAME', 'distil_entities'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 10
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_entities(text, text, text, real) IS
+COMMENT ON FUNCTION @extschema@.distil_entities(text, text, text, real, text, text) IS
 	'named entities in order; substr(text, start_pos, end_pos - start_pos + 1) = entity; aggregation is none, simple, first, average or max';
 
 -- redaction: not strict, as labels may be NULL
@@ -342,12 +350,14 @@ CREATE FUNCTION @extschema@.distil_mask(text text, labels text[] DEFAULT NULL, m
 COMMENT ON FUNCTION @extschema@.distil_mask(text, text[], text) IS
 	'text with its entities masked, those of some labels or all; by the model that distilbert.entities_model names';
 
-CREATE FUNCTION @extschema@.distil_mask(text text, model text, labels text[] DEFAULT NULL, mask text DEFAULT '[{label}]')
+CREATE FUNCTION @extschema@.distil_mask(
+	text text, model text, labels text[] DEFAULT NULL, mask text DEFAULT '[{label}]',
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS text
 	AS 'MODULE_PATHNAME', 'distil_mask'
 	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_mask(text, text, text[], text) IS
+COMMENT ON FUNCTION @extschema@.distil_mask(text, text, text[], text, text, text) IS
 	'text with its entities masked, those of some labels or all; by the named model';
 
 CREATE FUNCTION @extschema@.distil_mask(texts text[], labels text[] DEFAULT NULL, mask text DEFAULT '[{label}]')
@@ -358,20 +368,18 @@ CREATE FUNCTION @extschema@.distil_mask(texts text[], labels text[] DEFAULT NULL
 COMMENT ON FUNCTION @extschema@.distil_mask(text[], text[], text) IS
 	'each text with its entities masked';
 
-CREATE FUNCTION @extschema@.distil_mask(texts text[], model text, labels text[] DEFAULT NULL, mask text DEFAULT '[{label}]')
+CREATE FUNCTION @extschema@.distil_mask(
+	texts text[], model text, labels text[] DEFAULT NULL, mask text DEFAULT '[{label}]',
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS text[]
 	AS 'MODULE_PATHNAME', 'distil_mask_array'
 	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_mask(text[], text, text[], text) IS
+COMMENT ON FUNCTION @extschema@.distil_mask(text[], text, text[], text, text, text) IS
 	'each text with its entities masked, by the named model';
 
--- its settings: see moderatefunc.c
-
 CREATE FUNCTION @extschema@.distil_moderate() RETURNS trigger
-	AS 'MODULE_PATHNAME', 'distil_moderate' LANGUAGE C
-	SET distilbert.long_text = 'window'
-	SET distilbert.on_error = 'error';
+	AS 'MODULE_PATHNAME', 'distil_moderate' LANGUAGE C;
 COMMENT ON FUNCTION @extschema@.distil_moderate() IS
 	'trigger that rejects, flags or masks texts: arguments ''column=...'', ''model=...'', ''label=...'', ''threshold=...'', ''action=reject|flag|mask'', ''target=...'', ''mask=...''';
 
@@ -389,12 +397,13 @@ COMMENT ON FUNCTION @extschema@.distil_embed(text, boolean, integer) IS
 	'embedding of a text, by the model that distilbert.embed_model names';
 
 CREATE FUNCTION @extschema@.distil_embed(
-	text text, model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
+	text text, model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_embed'
 	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_embed(text, text, boolean, integer) IS
+COMMENT ON FUNCTION @extschema@.distil_embed(text, text, boolean, integer, text, text) IS
 	'embedding of a text, by the named model';
 
 CREATE FUNCTION @extschema@.distil_embed(
@@ -407,12 +416,13 @@ COMMENT ON FUNCTION @extschema@.distil_embed(text[], boolean, integer) IS
 	'embeddings of texts, a row of a two-dimensional array for each, by the model that distilbert.embed_model names';
 
 CREATE FUNCTION @extschema@.distil_embed(
-	texts text[], model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
+	texts text[], model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_embed_array'
 	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_embed(text[], text, boolean, integer) IS
+COMMENT ON FUNCTION @extschema@.distil_embed(text[], text, boolean, integer, text, text) IS
 	'embeddings of texts, a row of a two-dimensional array for each, by the named model';
 
 CREATE FUNCTION @extschema@.distil_embed_query(
@@ -425,12 +435,13 @@ COMMENT ON FUNCTION @extschema@.distil_embed_query(text, boolean, integer) IS
 	'embedding of a question to be answered by passages, with the prompt of the model for queries, by the model that distilbert.embed_model names';
 
 CREATE FUNCTION @extschema@.distil_embed_query(
-	text text, model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
+	text text, model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_embed_query'
 	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_embed_query(text, text, boolean, integer) IS
+COMMENT ON FUNCTION @extschema@.distil_embed_query(text, text, boolean, integer, text, text) IS
 	'embedding of a question to be answered by passages, with the prompt of the model for queries, by the named model';
 
 CREATE FUNCTION @extschema@.distil_embed_query(
@@ -443,12 +454,13 @@ COMMENT ON FUNCTION @extschema@.distil_embed_query(text[], boolean, integer) IS
 	'embeddings of texts, a row of a two-dimensional array for each, with the prompt of the model for queries, by the model that distilbert.embed_model names';
 
 CREATE FUNCTION @extschema@.distil_embed_query(
-	texts text[], model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
+	texts text[], model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_embed_query_array'
 	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_embed_query(text[], text, boolean, integer) IS
+COMMENT ON FUNCTION @extschema@.distil_embed_query(text[], text, boolean, integer, text, text) IS
 	'embeddings of texts, a row of a two-dimensional array for each, with the prompt of the model for queries, by the named model';
 
 CREATE FUNCTION @extschema@.distil_embed_passage(
@@ -461,12 +473,13 @@ COMMENT ON FUNCTION @extschema@.distil_embed_passage(text, boolean, integer) IS
 	'embedding of a text to be found, with the prompt of the model for passages, by the model that distilbert.embed_model names';
 
 CREATE FUNCTION @extschema@.distil_embed_passage(
-	text text, model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
+	text text, model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_embed_passage'
 	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_embed_passage(text, text, boolean, integer) IS
+COMMENT ON FUNCTION @extschema@.distil_embed_passage(text, text, boolean, integer, text, text) IS
 	'embedding of a text to be found, with the prompt of the model for passages, by the named model';
 
 CREATE FUNCTION @extschema@.distil_embed_passage(
@@ -479,12 +492,13 @@ COMMENT ON FUNCTION @extschema@.distil_embed_passage(text[], boolean, integer) I
 	'embeddings of texts, a row of a two-dimensional array for each, with the prompt of the model for passages, by the model that distilbert.embed_model names';
 
 CREATE FUNCTION @extschema@.distil_embed_passage(
-	texts text[], model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL)
+	texts text[], model text, normalized boolean DEFAULT NULL, dimensions integer DEFAULT NULL,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_embed_passage_array'
 	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_embed_passage(text[], text, boolean, integer) IS
+COMMENT ON FUNCTION @extschema@.distil_embed_passage(text[], text, boolean, integer, text, text) IS
 	'embeddings of texts, a row of a two-dimensional array for each, with the prompt of the model for passages, by the named model';
 
 -- similarity: plain SQL, so that calls of distil_embed are what a plan shows and
@@ -507,12 +521,15 @@ CREATE FUNCTION @extschema@.distil_similarity(a text, b text)
 COMMENT ON FUNCTION @extschema@.distil_similarity(text, text) IS
 	'cosine of the embeddings of two texts, -1 to 1, by the model that distilbert.embed_model names';
 
-CREATE FUNCTION @extschema@.distil_similarity(a text, b text, model text)
+CREATE FUNCTION @extschema@.distil_similarity(
+	a text, b text, model text,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS real
 	LANGUAGE SQL IMMUTABLE PARALLEL SAFE COST 2000
-	RETURN distilbert.cosine(@extschema@.distil_embed(a, model, NULL::boolean, NULL::integer),
-		@extschema@.distil_embed(b, model, NULL::boolean, NULL::integer));
-COMMENT ON FUNCTION @extschema@.distil_similarity(text, text, text) IS
+	RETURN distilbert.cosine(
+		@extschema@.distil_embed(a, model, NULL::boolean, NULL::integer, long_text, on_error),
+		@extschema@.distil_embed(b, model, NULL::boolean, NULL::integer, long_text, on_error));
+COMMENT ON FUNCTION @extschema@.distil_similarity(text, text, text, text, text) IS
 	'cosine of the embeddings of two texts, -1 to 1, by the named model';
 
 -- vectors of tokens
@@ -525,38 +542,46 @@ CREATE FUNCTION @extschema@.distil_token_embeddings(text text)
 COMMENT ON FUNCTION @extschema@.distil_token_embeddings(text) IS
 	'hidden state of each token, [CLS] and [SEP] included, with its place in the text, by the model that distilbert.embed_model names';
 
-CREATE FUNCTION @extschema@.distil_token_embeddings(text text, model text)
+CREATE FUNCTION @extschema@.distil_token_embeddings(
+	text text, model text,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS TABLE (token text, start_pos integer, end_pos integer, embedding real[])
 	AS 'MODULE_PATHNAME', 'distil_token_embeddings'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 30
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_token_embeddings(text, text) IS
+COMMENT ON FUNCTION @extschema@.distil_token_embeddings(text, text, text, text) IS
 	'hidden state of each token, [CLS] and [SEP] included, with its place in the text, by the named model';
 
 -- tokens: of the whole text, with [CLS] and [SEP]
 
-CREATE FUNCTION @extschema@.distil_tokenize(text text, model text)
+CREATE FUNCTION @extschema@.distil_tokenize(
+	text text, model text,
+	on_error text DEFAULT 'error')
 	RETURNS text[]
 	AS 'MODULE_PATHNAME', 'distil_tokenize'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_tokenize(text, text) IS
+COMMENT ON FUNCTION @extschema@.distil_tokenize(text, text, text) IS
 	'tokens of a text as the model sees them, [CLS] and [SEP] included, nothing cut off';
 
-CREATE FUNCTION @extschema@.distil_token_count(text text, model text)
+CREATE FUNCTION @extschema@.distil_token_count(
+	text text, model text,
+	on_error text DEFAULT 'error')
 	RETURNS integer
 	AS 'MODULE_PATHNAME', 'distil_token_count'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_token_count(text, text) IS
+COMMENT ON FUNCTION @extschema@.distil_token_count(text, text, text) IS
 	'number of tokens of a text, [CLS] and [SEP] included';
 
-CREATE FUNCTION @extschema@.distil_token_count(texts text[], model text)
+CREATE FUNCTION @extschema@.distil_token_count(
+	texts text[], model text,
+	on_error text DEFAULT 'error')
 	RETURNS integer[]
 	AS 'MODULE_PATHNAME', 'distil_token_count_array'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_token_count(text[], text) IS
+COMMENT ON FUNCTION @extschema@.distil_token_count(text[], text, text) IS
 	'number of tokens of each text, [CLS] and [SEP] included';
 
 -- long texts in pieces
@@ -569,12 +594,14 @@ CREATE FUNCTION @extschema@.distil_chunk(text text, max_tokens integer, overlap 
 COMMENT ON FUNCTION @extschema@.distil_chunk(text, integer, integer) IS
 	'text in chunks of at most max_tokens tokens, cut at sentences and words; by the tokenizer of the model that distilbert.embed_model names';
 
-CREATE FUNCTION @extschema@.distil_chunk(text text, model text, max_tokens integer, overlap integer DEFAULT 0)
+CREATE FUNCTION @extschema@.distil_chunk(
+	text text, model text, max_tokens integer, overlap integer DEFAULT 0,
+	on_error text DEFAULT 'error')
 	RETURNS TABLE (seq integer, start_pos integer, end_pos integer, chunk text)
 	AS 'MODULE_PATHNAME', 'distil_chunk'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 10
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_chunk(text, text, integer, integer) IS
+COMMENT ON FUNCTION @extschema@.distil_chunk(text, text, integer, integer, text) IS
 	'text in chunks of at most max_tokens tokens, cut at sentences and words; by the tokenizer of the named model';
 
 
@@ -597,12 +624,13 @@ COMMENT ON FUNCTION @extschema@.distil_answer(text, text, integer, boolean, inte
 
 CREATE FUNCTION @extschema@.distil_answer(
 	question text, context text, model text,
-	top_k integer DEFAULT 1, no_answer boolean DEFAULT false, max_answer_tokens integer DEFAULT 15)
+	top_k integer DEFAULT 1, no_answer boolean DEFAULT false, max_answer_tokens integer DEFAULT 15,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS TABLE (answer text, score real, start_pos integer, end_pos integer)
 	AS 'MODULE_PATHNAME', 'distil_answer'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 1
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_answer(text, text, text, integer, boolean, integer) IS
+COMMENT ON FUNCTION @extschema@.distil_answer(text, text, text, integer, boolean, integer, text, text) IS
 	'parts of the context that answer the question, best first; with no_answer, a row of NULLs tells how likely it is that there is none';
 
 CREATE FUNCTION @extschema@.distil_answer_text(question text, context text)
@@ -613,12 +641,14 @@ CREATE FUNCTION @extschema@.distil_answer_text(question text, context text)
 COMMENT ON FUNCTION @extschema@.distil_answer_text(text, text) IS
 	'best answer to the question out of the context, by the model that distilbert.answer_model names';
 
-CREATE FUNCTION @extschema@.distil_answer_text(question text, context text, model text)
+CREATE FUNCTION @extschema@.distil_answer_text(
+	question text, context text, model text,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS text
 	AS 'MODULE_PATHNAME', 'distil_answer_text'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_answer_text(text, text, text) IS
+COMMENT ON FUNCTION @extschema@.distil_answer_text(text, text, text, text, text) IS
 	'best answer to the question out of the context';
 
 CREATE FUNCTION @extschema@.distil_answer_text(questions text[], contexts text[])
@@ -629,12 +659,14 @@ CREATE FUNCTION @extschema@.distil_answer_text(questions text[], contexts text[]
 COMMENT ON FUNCTION @extschema@.distil_answer_text(text[], text[]) IS
 	'best answer to each question out of the context at the same place';
 
-CREATE FUNCTION @extschema@.distil_answer_text(questions text[], contexts text[], model text)
+CREATE FUNCTION @extschema@.distil_answer_text(
+	questions text[], contexts text[], model text,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS text[]
 	AS 'MODULE_PATHNAME', 'distil_answer_text_array'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_answer_text(text[], text[], text) IS
+COMMENT ON FUNCTION @extschema@.distil_answer_text(text[], text[], text, text, text) IS
 	'best answer to each question out of the context at the same place, by the named model';
 
 -- labels that the query names
@@ -651,20 +683,23 @@ COMMENT ON FUNCTION @extschema@.distil_zero_shot(text, text[], boolean, text) IS
 
 CREATE FUNCTION @extschema@.distil_zero_shot(
 	text text, labels text[], model text,
-	multi_label boolean DEFAULT false, template text DEFAULT 'This example is {}.')
+	multi_label boolean DEFAULT false, template text DEFAULT 'This example is {}.',
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS TABLE (label text, score real)
 	AS 'MODULE_PATHNAME', 'distil_zero_shot'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 5
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_zero_shot(text, text[], text, boolean, text) IS
+COMMENT ON FUNCTION @extschema@.distil_zero_shot(text, text[], text, boolean, text, text, text) IS
 	'the given labels with their scores, best first; multi_label: each label is true or false by itself; template: the sentence about the text, with {} for the label';
 
-CREATE FUNCTION @extschema@.distil_pair_scores(a text, b text, model text)
+CREATE FUNCTION @extschema@.distil_pair_scores(
+	a text, b text, model text,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS TABLE (label text, score real)
 	AS 'MODULE_PATHNAME', 'distil_pair_scores'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 5
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_pair_scores(text, text, text) IS
+COMMENT ON FUNCTION @extschema@.distil_pair_scores(text, text, text, text, text) IS
 	'all labels of a pair of texts with their scores, best first';
 
 -- reranking
@@ -677,12 +712,14 @@ CREATE FUNCTION @extschema@.distil_rerank(query text, docs text[])
 COMMENT ON FUNCTION @extschema@.distil_rerank(text, text[]) IS
 	'how well each document fits the query, by the cross-encoder that distilbert.rerank_model names';
 
-CREATE FUNCTION @extschema@.distil_rerank(query text, docs text[], model text)
+CREATE FUNCTION @extschema@.distil_rerank(
+	query text, docs text[], model text,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_rerank'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_rerank(text, text[], text) IS
+COMMENT ON FUNCTION @extschema@.distil_rerank(text, text[], text, text, text) IS
 	'how well each document fits the query, by the named cross-encoder';
 
 CREATE FUNCTION @extschema@.distil_rerank_distance(query text, doc text)
@@ -693,12 +730,14 @@ CREATE FUNCTION @extschema@.distil_rerank_distance(query text, doc text)
 COMMENT ON FUNCTION @extschema@.distil_rerank_distance(text, text) IS
 	'1 - score of distil_rerank, for ORDER BY: the best document is the nearest; by the cross-encoder that distilbert.rerank_model names';
 
-CREATE FUNCTION @extschema@.distil_rerank_distance(query text, doc text, model text)
+CREATE FUNCTION @extschema@.distil_rerank_distance(
+	query text, doc text, model text,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS real
 	AS 'MODULE_PATHNAME', 'distil_rerank_distance'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_rerank_distance(text, text, text) IS
+COMMENT ON FUNCTION @extschema@.distil_rerank_distance(text, text, text, text, text) IS
 	'1 - score of distil_rerank, for ORDER BY: the best document is the nearest; by the named cross-encoder';
 
 
@@ -716,12 +755,13 @@ COMMENT ON FUNCTION @extschema@.distil_fill_mask(text, integer, text[]) IS
 	'what each [MASK] of a text may stand for, best first, by the model that distilbert.fill_mask_model names';
 
 CREATE FUNCTION @extschema@.distil_fill_mask(
-	text text, model text, top_k integer DEFAULT 5, targets text[] DEFAULT NULL)
+	text text, model text, top_k integer DEFAULT 5, targets text[] DEFAULT NULL,
+	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS TABLE (token text, score real, sequence text, mask integer)
 	AS 'MODULE_PATHNAME', 'distil_fill_mask'
 	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000 ROWS 5
 	SUPPORT distilbert.support;
-COMMENT ON FUNCTION @extschema@.distil_fill_mask(text, text, integer, text[]) IS
+COMMENT ON FUNCTION @extschema@.distil_fill_mask(text, text, integer, text[], text, text) IS
 	'what each [MASK] of a text, counted by mask, may stand for, best first; targets: only these tokens';
 
 

@@ -19,7 +19,7 @@ CREATE TEMP TABLE wanted AS
 CREATE TEMP TABLE found AS
 	SELECT model, n, body, strategy, f.i, f.entity, f.label, f.score, f.start_pos, f.end_pos
 	FROM golden, unnest(ARRAY['none', 'simple', 'first', 'average', 'max']) AS strategy,
-		LATERAL distil_entities(body, model, strategy) WITH ORDINALITY AS f (entity, label, score, start_pos, end_pos, i)
+		LATERAL distil_entities(body, model, strategy, long_text => 'truncate') WITH ORDINALITY AS f (entity, label, score, start_pos, end_pos, i)
 	WHERE model <> 'distilbert-sentiment';
 
 SELECT model, strategy, count(w.i) AS wanted, count(f.i) AS found,
@@ -66,53 +66,53 @@ SELECT count(DISTINCT left(label, 2)) AS prefixes FROM found WHERE model = 'dist
 
 -- to look at
 SELECT entity, label, round(score::numeric, 3) AS score, start_pos, end_pos
-FROM distil_entities('Anna Keller met 👩‍👧 Müller in Köln.', 'bert-ner');
+FROM distil_entities('Anna Keller met 👩‍👧 Müller in Köln.', 'bert-ner', long_text => 'truncate');
 
 -- every way to call it, with one meaning each
 SET distilbert.entities_model = 'bert-ner';
 \set body '\'Anna Keller works for Northwind in Berlin and Rotterdam.\''
-SELECT count(*) = (SELECT count(*) FROM distil_entities(:body, 'bert-ner')) AS same FROM distil_entities(:body);
-SELECT count(*) = (SELECT count(*) FROM distil_entities(:body, 'bert-ner', 'simple')) AS same FROM distil_entities(:body, aggregation => 'simple');
-SELECT count(*) = (SELECT count(*) FROM distil_entities(:body, 'bert-ner', min_score => 0.3)) AS same FROM distil_entities(:body, min_score => 0.3);
-SELECT count(*) = (SELECT count(*) FROM distil_entities(:body, 'bert-ner', 'none', 0.3)) AS same FROM distil_entities(:body, 0.3, 'none');
-SELECT count(*) = (SELECT count(*) FROM distil_entities(:body, 'bert-ner', 'none', 0.3)) AS same FROM distil_entities(:body, 0.3, aggregation => 'none');
-SELECT count(*) = (SELECT count(*) FROM distil_entities(:body, 'bert-ner', 'max', 0.3)) AS same FROM distil_entities(:body, min_score => 0.3, aggregation => 'max');
+SELECT count(*) = (SELECT count(*) FROM distil_entities(:body, 'bert-ner', long_text => 'truncate')) AS same FROM distil_entities(:body);
+SELECT count(*) = (SELECT count(*) FROM distil_entities(:body, 'bert-ner', 'simple', long_text => 'truncate')) AS same FROM distil_entities(:body, aggregation => 'simple');
+SELECT count(*) = (SELECT count(*) FROM distil_entities(:body, 'bert-ner', min_score => 0.3, long_text => 'truncate')) AS same FROM distil_entities(:body, min_score => 0.3);
+SELECT count(*) = (SELECT count(*) FROM distil_entities(:body, 'bert-ner', 'none', 0.3, long_text => 'truncate')) AS same FROM distil_entities(:body, 0.3, 'none');
+SELECT count(*) = (SELECT count(*) FROM distil_entities(:body, 'bert-ner', 'none', 0.3, long_text => 'truncate')) AS same FROM distil_entities(:body, 0.3, aggregation => 'none');
+SELECT count(*) = (SELECT count(*) FROM distil_entities(:body, 'bert-ner', 'max', 0.3, long_text => 'truncate')) AS same FROM distil_entities(:body, min_score => 0.3, aggregation => 'max');
 SET distilbert.entities_model = '';
-SELECT count(*) > 0 AS found FROM distil_entities(:body, 'bert-ner');
+SELECT count(*) > 0 AS found FROM distil_entities(:body, 'bert-ner', long_text => 'truncate');
 SELECT count(*) > 0 AS found FROM distil_entities(:body, 'bert-ner'::text);
 SELECT count(*) > 0 AS found FROM distil_entities(:body, 'bert-ner'::varchar);
-SELECT count(*) > 0 AS found FROM distil_entities(:body, 'bert-ner', 'simple');
-SELECT count(*) > 0 AS found FROM distil_entities(:body, 'bert-ner', 'simple', 0.1);
-SELECT count(*) > 0 AS found FROM distil_entities(:body, 'bert-ner', aggregation => 'simple');
-SELECT count(*) > 0 AS found FROM distil_entities(:body, 'bert-ner', min_score => 0.1);
-SELECT count(*) > 0 AS found FROM distil_entities(:body, model => 'bert-ner');
-SELECT count(*) > 0 AS found FROM distil_entities(text => :body, model => 'bert-ner', min_score => 0.1, aggregation => 'max');
-PREPARE untyped AS SELECT count(*) > 0 AS found FROM distil_entities($1, $2);
+SELECT count(*) > 0 AS found FROM distil_entities(:body, 'bert-ner', 'simple', long_text => 'truncate');
+SELECT count(*) > 0 AS found FROM distil_entities(:body, 'bert-ner', 'simple', 0.1, long_text => 'truncate');
+SELECT count(*) > 0 AS found FROM distil_entities(:body, 'bert-ner', aggregation => 'simple', long_text => 'truncate');
+SELECT count(*) > 0 AS found FROM distil_entities(:body, 'bert-ner', min_score => 0.1, long_text => 'truncate');
+SELECT count(*) > 0 AS found FROM distil_entities(:body, model => 'bert-ner', long_text => 'truncate');
+SELECT count(*) > 0 AS found FROM distil_entities(text => :body, model => 'bert-ner', min_score => 0.1, aggregation => 'max', long_text => 'truncate');
+PREPARE untyped AS SELECT count(*) > 0 AS found FROM distil_entities($1, $2, long_text => 'truncate');
 EXECUTE untyped(:body, 'bert-ner');
-PREPARE untyped_named AS SELECT count(*) > 0 AS found FROM distil_entities($1, $2, aggregation => $3);
+PREPARE untyped_named AS SELECT count(*) > 0 AS found FROM distil_entities($1, $2, aggregation => $3, long_text => 'truncate');
 EXECUTE untyped_named(:body, 'bert-ner', 'simple');
-SELECT count(*) > 0 AS found FROM (VALUES (:body, 'bert-ner')) AS v (b, m), LATERAL distil_entities(b, m);
-SELECT count(*) > 0 AS found FROM (SELECT distil_entities(:body, 'bert-ner')) AS select_list;
+SELECT count(*) > 0 AS found FROM (VALUES (:body, 'bert-ner')) AS v (b, m), LATERAL distil_entities(b, m, long_text => 'truncate');
+SELECT count(*) > 0 AS found FROM (SELECT distil_entities(:body, 'bert-ner', long_text => 'truncate')) AS select_list;
 
 -- min_score leaves out what is below
-SELECT bool_and(score >= 0.4) AS above, count(*) = (SELECT count(*) FROM distil_entities(:body, 'bert-ner') WHERE score >= 0.4::real) AS same
-FROM distil_entities(:body, 'bert-ner', min_score => 0.4);
-SELECT count(*) FROM distil_entities(:body, 'bert-ner', min_score => 1);
+SELECT bool_and(score >= 0.4) AS above, count(*) = (SELECT count(*) FROM distil_entities(:body, 'bert-ner', long_text => 'truncate') WHERE score >= 0.4::real) AS same
+FROM distil_entities(:body, 'bert-ner', min_score => 0.4, long_text => 'truncate');
+SELECT count(*) FROM distil_entities(:body, 'bert-ner', min_score => 1, long_text => 'truncate');
 
 -- nothing to find
-SELECT count(*) FROM distil_entities('', 'bert-ner');
-SELECT count(*) FROM distil_entities(E' \n\t', 'bert-ner');
-SELECT count(*) FROM distil_entities(NULL, 'bert-ner');
+SELECT count(*) FROM distil_entities('', 'bert-ner', long_text => 'truncate');
+SELECT count(*) FROM distil_entities(E' \n\t', 'bert-ner', long_text => 'truncate');
+SELECT count(*) FROM distil_entities(NULL, 'bert-ner', long_text => 'truncate');
 SELECT count(*) FROM distil_entities(:body, NULL);
-SELECT count(*) FROM distil_entities(:body, 'bert-ner', NULL);
+SELECT count(*) FROM distil_entities(:body, 'bert-ner', NULL, long_text => 'truncate');
 
 -- errors
 SET distilbert.entities_model = '';
 SELECT * FROM distil_entities(:body);
-SELECT * FROM distil_entities(:body, 'bert-ner', 'maximal');
-SELECT * FROM distil_entities(:body, 'bert-ner', min_score => 1.5);
-SELECT * FROM distil_entities(:body, 'bert-ner', min_score => 'NaN');
-SELECT * FROM distil_entities(:body, 'distilbert-sentiment');
-SELECT * FROM distil_entities(:body, 'bert-nor');
+SELECT * FROM distil_entities(:body, 'bert-ner', 'maximal', long_text => 'truncate');
+SELECT * FROM distil_entities(:body, 'bert-ner', min_score => 1.5, long_text => 'truncate');
+SELECT * FROM distil_entities(:body, 'bert-ner', min_score => 'NaN', long_text => 'truncate');
+SELECT * FROM distil_entities(:body, 'distilbert-sentiment', long_text => 'truncate');
+SELECT * FROM distil_entities(:body, 'bert-nor', long_text => 'truncate');
 
 SELECT bool_and(distil_drop_model(m)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;

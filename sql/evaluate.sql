@@ -57,7 +57,7 @@ SELECT * FROM pg_temp.evaluate('distilbert-base', 'SELECT line, next, number::nu
 SELECT label, value FROM pg_temp.evaluate('distilbert-base', 'SELECT line, next, 0.1 FROM lines');
 SELECT label, value IS NULL AS none FROM distil_evaluate('distilbert-regression', 'SELECT line, number FROM lines LIMIT 1');
 -- the similarity of distil_similarity
-SELECT abs(value - (SELECT corr(distil_similarity(line, next, 'distilbert-base'), number) FROM lines)) < 1e-6 AS same
+SELECT abs(value - (SELECT corr(distil_similarity(line, next, 'distilbert-base', long_text => 'truncate'), number) FROM lines)) < 1e-6 AS same
 FROM distil_evaluate('distilbert-base', 'SELECT line, next, number FROM lines') WHERE label = '(pearson)';
 -- a model with one label: a tag, or a number
 SELECT label, support FROM distil_evaluate('bert-rerank', $$SELECT line, next, '{LABEL_0}'::text[] FROM lines$$);
@@ -105,7 +105,7 @@ SELECT count(*) FROM (
 	EXCEPT SELECT * FROM distil_evaluate('bert-ner', $$SELECT ARRAY['Anna', 'met', 'Paul'], ARRAY['B-PER', 'B-LOC', 'I-LOC']$$)) AS different;
 -- what a model says is right, with words as it splits them; characters, not bytes, are counted
 SELECT label, f1 FROM distil_evaluate('bert-ner', $$
-	SELECT line, (SELECT coalesce(jsonb_agg(e), '[]') FROM distil_entities(line, 'bert-ner') AS e) FROM lines$$) WHERE label = '(micro average)';
+	SELECT line, (SELECT coalesce(jsonb_agg(e), '[]') FROM distil_entities(line, 'bert-ner', long_text => 'truncate') AS e) FROM lines$$) WHERE label = '(micro average)';
 SELECT distil_evaluate('bert-ner', $$SELECT ARRAY['a', 'b'], ARRAY['O']$$);
 SELECT distil_evaluate('bert-ner', $$SELECT ARRAY['a', NULL], ARRAY['O', 'O']$$);
 SELECT distil_evaluate('bert-ner', $$SELECT ARRAY['a', 'b'], ARRAY['O', 'B-MISC']$$);
@@ -133,7 +133,7 @@ SET client_min_messages = warning;
 SELECT count(*) FROM distil_train('other', $$SELECT line, CASE WHEN n % 2 = 0 THEN 'POSITIVE' ELSE 'NEGATIVE' END FROM lines$$, 'distilbert-sentiment',
 	epochs => 20, learning_rate => 0.001, validation => 0);
 RESET client_min_messages;
-CREATE TEMP TABLE answers AS SELECT truth, distil_classify(line, 'distilbert-sentiment') AS a, distil_classify(line, 'other') AS b
+CREATE TEMP TABLE answers AS SELECT truth, distil_classify(line, 'distilbert-sentiment', long_text => 'truncate') AS a, distil_classify(line, 'other', long_text => 'truncate') AS b
 	FROM (SELECT line, CASE WHEN n % 2 = 0 THEN 'POSITIVE' ELSE 'NEGATIVE' END AS truth FROM lines) AS l;
 CREATE TEMP TABLE compared AS SELECT * FROM distil_compare('distilbert-sentiment', 'other', $$SELECT line, CASE WHEN n % 2 = 0 THEN 'POSITIVE' ELSE 'NEGATIVE' END FROM lines$$);
 SELECT metric, a IS NULL AS no_a, p_value IS NULL AS no_p, test FROM compared;
@@ -190,7 +190,7 @@ SELECT * FROM distil_compare('bert-sentiment3', NULL, 'SELECT line, mood FROM li
 CREATE ROLE regress_distil_analyst;
 SET ROLE regress_distil_analyst;
 SELECT distil_compare('bert-sentiment3', 'bert-sentiment3', 'SELECT line, mood FROM lines');
-SELECT count FROM distil_confusion('bert-sentiment3', $$SELECT 'soup', distil_classify('soup', 'bert-sentiment3')$$);
+SELECT count FROM distil_confusion('bert-sentiment3', $$SELECT 'soup', distil_classify('soup', 'bert-sentiment3', long_text => 'truncate')$$);
 RESET ROLE;
 DROP ROLE regress_distil_analyst;
 SELECT bool_and(distil_drop_model(m)) AS dropped FROM unnest(string_to_array(:'models' || ' words other', ' ')) AS m;

@@ -27,14 +27,14 @@ SELECT (distil_embed(array_agg(body ORDER BY id)))[3][1] = (distil_embed(ARRAY['
 	array_dims(distil_embed(array_agg(body ORDER BY id)))
 FROM mixed;
 SELECT count(*) FROM distil_entities(repeat('good ', 100));
-SELECT count(*) FROM distil_scores(repeat('good ', 100), 'distilbert-sentiment');
-SELECT count(*) FROM distil_answer('Where?', repeat('good ', 100), 'distilbert-qa');
-SELECT distil_answer_text('Where?', repeat('good ', 100), 'distilbert-qa') IS NULL AS none;
+SELECT count(*) FROM distil_scores(repeat('good ', 100), 'distilbert-sentiment', long_text => 'error', on_error => 'null');
+SELECT count(*) FROM distil_answer('Where?', repeat('good ', 100), 'distilbert-qa', long_text => 'error', on_error => 'null');
+SELECT distil_answer_text('Where?', repeat('good ', 100), 'distilbert-qa', long_text => 'error', on_error => 'null') IS NULL AS none;
 SELECT distil_mask(repeat('good ', 100)) IS NULL AS none;
 
 -- a constant or a parameter once for a statement
 SELECT distil_sentiment(repeat('good ', 100)) IS NULL AS none FROM generate_series(1, 3);
-PREPARE p(text) AS SELECT distil_sentiment($1) IS NULL AS none, distil_classify($1, 'distilbert-sentiment') IS NULL AS no_label FROM generate_series(1, 3);
+PREPARE p(text) AS SELECT distil_sentiment($1) IS NULL AS none, distil_classify($1, 'distilbert-sentiment', long_text => 'error', on_error => 'null') IS NULL AS no_label FROM generate_series(1, 3);
 SET plan_cache_mode = force_generic_plan;
 EXECUTE p(repeat('good ', 100));
 EXECUTE p('good');
@@ -44,10 +44,10 @@ SET distilbert.on_error = 'null';
 
 -- the statement's errors stay errors
 \set VERBOSITY terse
-SELECT distil_sentiment('x', 'nobody');
+SELECT distil_sentiment('x', 'nobody', long_text => 'error', on_error => 'null');
 \set VERBOSITY default
-SELECT distil_sentiment('x', 'bert-ner');
-SELECT distil_classify('x', 'distilbert-sentiment', 7);
+SELECT distil_sentiment('x', 'bert-ner', long_text => 'error', on_error => 'null');
+SELECT distil_classify('x', 'distilbert-sentiment', 7, long_text => 'error', on_error => 'null');
 SET distilbert.on_error = 'ignore';
 RESET distilbert.on_error;
 SELECT distil_sentiment(repeat('good ', 100));

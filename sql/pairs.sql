@@ -15,7 +15,7 @@ CREATE TEMP TABLE wanted AS
 CREATE TEMP TABLE compared AS
 	SELECT n, i, w ->> 'label' AS wanted, f.label AS found, abs((w ->> 'score')::float8 - f.score) AS difference
 	FROM (SELECT n, i, w FROM wanted, jsonb_array_elements(scores) WITH ORDINALITY AS a (w, i)) AS w
-		FULL JOIN (SELECT n, f.* FROM wanted, LATERAL distil_zero_shot(body, labels, 'distilbert-nli', multi_label, template)
+		FULL JOIN (SELECT n, f.* FROM wanted, LATERAL distil_zero_shot(body, labels, 'distilbert-nli', multi_label, template, long_text => 'truncate')
 			WITH ORDINALITY AS f (label, score, i)) AS f USING (n, i);
 SELECT count(*) > 100 AS many, bool_and(wanted = found) AS labels_agree, max(coalesce(difference, 1)) < 1e-5 AS scores_agree FROM compared;
 SELECT * FROM compared WHERE wanted IS DISTINCT FROM found OR coalesce(difference, 1) > 1e-5 ORDER BY n, i LIMIT 10;
@@ -53,11 +53,11 @@ SELECT * FROM distil_zero_shot('x', '{film}', template => repeat('very ', 200) |
 SELECT count(*) > 5 AS many, bool_and(abs((w ->> 'score')::float8 - f.score) < 1e-5) AS agree
 FROM jsonb_array_elements(pg_read_file(:'fixtures' || 'distilbert-nli/golden.json')::jsonb -> 'cases') AS c,
 	LATERAL jsonb_array_elements(c -> 'scores') AS w,
-	LATERAL distil_pair_scores(c ->> 'text', c ->> 'pair', 'distilbert-nli') AS f
+	LATERAL distil_pair_scores(c ->> 'text', c ->> 'pair', 'distilbert-nli', long_text => 'truncate') AS f
 WHERE f.label = w ->> 'label' AND c ->> 'pair' <> '';	-- transformers takes an empty one for none
-SELECT label FROM distil_pair_scores('a', '', 'distilbert-nli') ORDER BY label;
-SELECT * FROM distil_pair_scores('a', NULL, 'distilbert-nli');
-SELECT * FROM distil_pair_scores('a', 'b', 'distilbert-qa');
+SELECT label FROM distil_pair_scores('a', '', 'distilbert-nli', long_text => 'truncate') ORDER BY label;
+SELECT * FROM distil_pair_scores('a', NULL, 'distilbert-nli', long_text => 'truncate');
+SELECT * FROM distil_pair_scores('a', 'b', 'distilbert-qa', long_text => 'truncate');
 
 -- reranking: CrossEncoder's scores, logistic or raw as the model's files say
 CREATE TEMP TABLE asked AS
@@ -65,8 +65,8 @@ CREATE TEMP TABLE asked AS
 		ARRAY(SELECT jsonb_array_elements_text(c -> 'scores')::float8) AS scores
 	FROM jsonb_array_elements(pg_read_file(:'fixtures' || 'pairs.json')::jsonb -> 'rerank' -> 'cases') AS c;
 SELECT model, count(*), max(abs(wanted - found)) < 1e-5 AS agree, max(abs(1 - wanted - distance)) < 1e-5 AS distances_agree
-FROM asked, LATERAL unnest(docs, scores, distil_rerank(query, docs, model)) AS r (doc, wanted, found),
-	LATERAL distil_rerank_distance(query, doc, model) AS distance
+FROM asked, LATERAL unnest(docs, scores, distil_rerank(query, docs, model, long_text => 'truncate')) AS r (doc, wanted, found),
+	LATERAL distil_rerank_distance(query, doc, model, long_text => 'truncate') AS distance
 GROUP BY model ORDER BY model;
 
 -- ORDER BY puts the best first, by batches

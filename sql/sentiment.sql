@@ -7,16 +7,16 @@
 \set ECHO all
 
 -- negative and positive, with and without neutral: P(positive) - P(negative)
-SELECT model, count(distil_sentiment(body, model)) AS texts,
-	max(abs(distil_sentiment(body, model) - (p[cardinality(p)] - p[1]))) < 1e-4 AS agree,
-	count(DISTINCT sign(distil_sentiment(body, model))) AS signs
+SELECT model, count(distil_sentiment(body, model, long_text => 'truncate')) AS texts,
+	max(abs(distil_sentiment(body, model, long_text => 'truncate') - (p[cardinality(p)] - p[1]))) < 1e-4 AS agree,
+	count(DISTINCT sign(distil_sentiment(body, model, long_text => 'truncate'))) AS signs
 FROM (SELECT *, pg_temp.softmax(expected -> 'logits') AS p FROM golden
 	  WHERE model IN ('distilbert-sentiment', 'bert-sentiment3')) AS g
 GROUP BY model ORDER BY model;
 
 -- stars: the expected star, 1 .. 5 onto -1 .. 1
-SELECT model, count(distil_sentiment(body, model)) AS texts,
-	max(abs(distil_sentiment(body, model)
+SELECT model, count(distil_sentiment(body, model, long_text => 'truncate')) AS texts,
+	max(abs(distil_sentiment(body, model, long_text => 'truncate')
 			- ((p[1] + 2 * p[2] + 3 * p[3] + 4 * p[4] + 5 * p[5]) - 3) / 2)) < 1e-4 AS agree
 FROM (SELECT *, pg_temp.softmax(expected -> 'logits') AS p FROM golden
 	  WHERE model = 'distilbert-stars') AS g
@@ -24,27 +24,27 @@ GROUP BY model;
 
 -- labels as the model spells them
 SELECT model, count(*) AS texts,
-	bool_and(distil_sentiment_label(body, model) IS NOT DISTINCT FROM expected -> 'scores' -> 0 ->> 'label') AS agree,
-	array_agg(DISTINCT distil_sentiment_label(body, model)) AS labels
+	bool_and(distil_sentiment_label(body, model, long_text => 'truncate') IS NOT DISTINCT FROM expected -> 'scores' -> 0 ->> 'label') AS agree,
+	array_agg(DISTINCT distil_sentiment_label(body, model, long_text => 'truncate')) AS labels
 FROM golden WHERE expected ? 'scores' AND model NOT IN ('distilbert-nli', 'bert-ner')
 GROUP BY model ORDER BY model;
 
 -- some values to look at
-SELECT n, left(body, 30) AS body, round(distil_sentiment(body, model)::numeric, 3) AS sentiment,
-	distil_sentiment_label(body, model) AS label
+SELECT n, left(body, 30) AS body, round(distil_sentiment(body, model, long_text => 'truncate')::numeric, 3) AS sentiment,
+	distil_sentiment_label(body, model, long_text => 'truncate') AS label
 FROM golden WHERE model = 'distilbert-sentiment' AND n IN (1, 2, 3, 9, 13, 18) ORDER BY n;
 
 -- named notation
-SELECT distil_sentiment(text => 'good', model => 'distilbert-sentiment')
-	= distil_sentiment('good', 'distilbert-sentiment') AS same;
+SELECT distil_sentiment(text => 'good', model => 'distilbert-sentiment', long_text => 'truncate')
+	= distil_sentiment('good', 'distilbert-sentiment', long_text => 'truncate') AS same;
 
 -- the default model is a setting
 SET distilbert.sentiment_model = 'distilbert-sentiment';
-SELECT count(*) AS texts, bool_and(distil_sentiment(body) = distil_sentiment(body, 'distilbert-sentiment')) AS same,
-	bool_and(distil_sentiment_label(body) = distil_sentiment_label(body, 'distilbert-sentiment')) AS same_label
+SELECT count(*) AS texts, bool_and(distil_sentiment(body) = distil_sentiment(body, 'distilbert-sentiment', long_text => 'truncate')) AS same,
+	bool_and(distil_sentiment_label(body) = distil_sentiment_label(body, 'distilbert-sentiment', long_text => 'truncate')) AS same_label
 FROM golden WHERE model = 'distilbert-sentiment';
 SET distilbert.sentiment_model = 'distilbert-stars';
-SELECT distil_sentiment('good') = distil_sentiment('good', 'distilbert-stars') AS follows,
+SELECT distil_sentiment('good') = distil_sentiment('good', 'distilbert-stars', long_text => 'truncate') AS follows,
 	distil_sentiment_label('good');
 SET distilbert.sentiment_model = '';
 SELECT distil_sentiment('good');
@@ -72,23 +72,23 @@ SELECT distil_drop_model('five'), distil_drop_model('seven');
 
 -- models changing from row to row at one call site
 SELECT count(*) AS texts, count(DISTINCT model) AS models,
-	bool_and(distil_sentiment_label(body, model) IS NOT DISTINCT FROM expected -> 'scores' -> 0 ->> 'label') AS agree
+	bool_and(distil_sentiment_label(body, model, long_text => 'truncate') IS NOT DISTINCT FROM expected -> 'scores' -> 0 ->> 'label') AS agree
 FROM (SELECT * FROM golden WHERE model IN ('distilbert-sentiment', 'bert-sentiment3', 'distilbert-stars')
 	  ORDER BY n, model) AS g;
 
 -- types that are text in disguise
-SELECT distil_sentiment('good'::varchar, 'distilbert-sentiment') = distil_sentiment('good', 'distilbert-sentiment') AS varchar,
-	distil_sentiment('good'::name, 'distilbert-sentiment') = distil_sentiment('good', 'distilbert-sentiment') AS name;
+SELECT distil_sentiment('good'::varchar, 'distilbert-sentiment', long_text => 'truncate') = distil_sentiment('good', 'distilbert-sentiment', long_text => 'truncate') AS varchar,
+	distil_sentiment('good'::name, 'distilbert-sentiment', long_text => 'truncate') = distil_sentiment('good', 'distilbert-sentiment', long_text => 'truncate') AS name;
 
 -- NULL
-SELECT distil_sentiment(NULL, 'distilbert-sentiment') IS NULL AS text, distil_sentiment('good', NULL) IS NULL AS model,
-	distil_sentiment(NULL) IS NULL AS default_model, distil_sentiment_label(NULL, 'distilbert-sentiment') IS NULL AS label;
+SELECT distil_sentiment(NULL, 'distilbert-sentiment', long_text => 'truncate') IS NULL AS text, distil_sentiment('good', NULL) IS NULL AS model,
+	distil_sentiment(NULL) IS NULL AS default_model, distil_sentiment_label(NULL, 'distilbert-sentiment', long_text => 'truncate') IS NULL AS label;
 
 -- models that do not fit
-SELECT distil_sentiment('good', 'distilbert-nli');
-SELECT distil_sentiment_label('good', 'distilbert-nli');
-SELECT distil_sentiment('good', 'bert-ner');
-SELECT distil_sentiment('good', 'distilbert-sentimant');
+SELECT distil_sentiment('good', 'distilbert-nli', long_text => 'truncate');
+SELECT distil_sentiment_label('good', 'distilbert-nli', long_text => 'truncate');
+SELECT distil_sentiment('good', 'bert-ner', long_text => 'truncate');
+SELECT distil_sentiment('good', 'distilbert-sentimant', long_text => 'truncate');
 \set VERBOSITY terse
 SELECT distil_sentiment('good', '');
 

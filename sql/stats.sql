@@ -21,12 +21,12 @@ SELECT * FROM stats;
 SELECT distil_sentiment('good') IS NOT NULL AS answered;
 SELECT * FROM stats;
 SELECT distil_stats_reset();
-SELECT array_length(distil_sentiment(ARRAY['a film', NULL, 'good']), 1), count(*) FROM distil_scores('bad', 'distilbert-sentiment');
+SELECT array_length(distil_sentiment(ARRAY['a film', NULL, 'good']), 1), count(*) FROM distil_scores('bad', 'distilbert-sentiment', long_text => 'truncate');
 SELECT * FROM stats;
 SELECT distil_stats_reset();
 
 -- a batch: three calls of two models on 16 texts, of which 4 differ
-SELECT count(distil_sentiment(body)), count(distil_sentiment_label(body)), count(distil_embed(body, 'bert-sentence')) FROM review;
+SELECT count(distil_sentiment(body)), count(distil_sentiment_label(body)), count(distil_embed(body, 'bert-sentence', long_text => 'truncate')) FROM review;
 SELECT * FROM stats;
 SELECT distil_stats_reset();
 SET distilbert.enable_batching = off;
@@ -51,17 +51,17 @@ SET distilbert.long_text = error;
 SET distilbert.on_error = 'null';
 SELECT distil_sentiment(repeat('long ', 10000)) IS NULL AS none;
 SELECT array_positions(distil_sentiment(ARRAY['good', repeat('long ', 10000), NULL]), NULL) AS none;
-SELECT array_positions(distil_answer_text(ARRAY['Who?', 'Where?', NULL], ARRAY['A man in Rome.', repeat('long ', 10000), 'x'], 'distilbert-qa'), NULL) AS none;
+SELECT array_positions(distil_answer_text(ARRAY['Who?', 'Where?', NULL], ARRAY['A man in Rome.', repeat('long ', 10000), 'x'], 'distilbert-qa', long_text => 'error', on_error => 'null'), NULL) AS none;
 SELECT model, calls, rows, texts, errors FROM distil_stats WHERE calls > 0 ORDER BY model;
 RESET distilbert.on_error;
 SET distilbert.long_text = truncate;
 
 -- a name that gets another content is counted anew
 SELECT distil_stats_reset();
-SELECT count(*) FROM distil_load_model('stat', :'fixtures' || 'distilbert-sentiment', "precision" => 'int8'), distil_sentiment('good', 'distilbert-sentiment');
-SELECT distil_sentiment('good', 'stat') IS NOT NULL AS answered;
+SELECT count(*) FROM distil_load_model('stat', :'fixtures' || 'distilbert-sentiment', "precision" => 'int8'), distil_sentiment('good', 'distilbert-sentiment', long_text => 'truncate');
+SELECT distil_sentiment('good', 'stat', long_text => 'truncate') IS NOT NULL AS answered;
 SELECT count(*) FROM distil_load_model('stat', :'fixtures' || 'bert-sentiment3', replace => true);
-SELECT distil_sentiment('good', 'stat') IS NOT NULL AS answered;
+SELECT distil_sentiment('good', 'stat', long_text => 'truncate') IS NOT NULL AS answered;
 SELECT model, calls, count(*) OVER (PARTITION BY sha256) FROM distil_stats ORDER BY model;
 
 -- everybody reads, resetting is for those who may

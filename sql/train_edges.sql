@@ -40,6 +40,9 @@ SELECT label, support FROM distil_evaluate('distilbert-multilabel', $$SELECT 'so
 -- labels that do not fit config.json are found before the training, not after it
 SET client_min_messages = notice;
 SELECT distil_train('x', 'SELECT body, repeat(team, 3000000) FROM tickets', 'distilbert-base', epochs => 1);
+SELECT distil_train('x', $$SELECT 'x', lpad(i::text, 255, 'x') FROM generate_series(1, 40000) AS i$$, 'distilbert-base', epochs => 1);
+SELECT distil_train('x', $$SELECT body, repeat('ü', 128) FROM tickets$$, 'distilbert-base', epochs => 1);
+SELECT distil_train('x', $$SELECT 'warm soup', jsonb_build_array(jsonb_build_object('start', 0, 'end', 4, 'label', repeat('a', 254)))$$, 'distilbert-base', task => 'entities');
 SET client_min_messages = warning;
 
 -- "O" is the tag of what is no entity

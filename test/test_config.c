@@ -10,7 +10,7 @@
 
 /* Reads the model; labels, when wanted, are joined with "|". */
 static DbertStatus
-read_model(MemModel *m, const char *task, DbertConfig *config, char labels[256], DbertError *err)
+read_model(MemModel *m, const char *task, DbertConfig *config, char labels[512], DbertError *err)
 {
 	DbertSource source = mem_source(m);
 	DbertPack  *pack;
@@ -24,7 +24,7 @@ read_model(MemModel *m, const char *task, DbertConfig *config, char labels[256],
 
 		labels[0] = '\0';
 		for (int i = 0; i < config->n_labels; i++)
-			n += (size_t) snprintf(labels + n, 256 - n, "%s%s", i ? "|" : "",
+			n += (size_t) snprintf(labels + n, 512 - n, "%s%s", i ? "|" : "",
 								   dbert_pack_label(pack, i));
 		CHECK(dbert_pack_label(pack, config->n_labels) == NULL);
 	}
@@ -211,6 +211,19 @@ test_tasks(void)
 	check_refused(&m, NULL, DBERT_E_UNSUPPORTED, "DistilBertForMultipleChoice");
 	if (accepted(&m, "embed", &c))
 		CHECK(c.head == DBERT_HEAD_NONE);
+	/* and the head that its tensors are */
+	if (accepted(&m, "entities", &c))
+	{
+		CHECK(c.head == DBERT_HEAD_TOKEN && c.n_labels == 3);
+		CHECK_STR(c.architecture, "DistilBertForMultipleChoice");
+	}
+	check_refused(&m, "classify", DBERT_E_FORMAT, "no tensor \"pre_classifier.weight\"");
+	check_refused(&m, "answer", DBERT_E_FORMAT, "no tensor \"qa_outputs.weight\"");
+	mem_edit(&m, "config.json", "DistilBertForMultipleChoice", "OurTagger");
+	if (accepted(&m, "entities", &c))
+		CHECK(c.head == DBERT_HEAD_TOKEN);
+	check_refused(&m, NULL, DBERT_E_UNSUPPORTED,
+				  "architecture \"OurTagger\" is not supported, unless its task is named");
 	mem_free(&m);
 	mem_model_distilbert(&m, "ForQuestionAnswering", 0);
 	if (accepted(&m, "answer", &c))
@@ -286,7 +299,7 @@ check_labels(const char *replacement, int rows, DbertStatus want, const char *wo
 	DbertConfig c = {0};
 	DbertError	err = {0};
 	DbertStatus status;
-	char		labels[256] = "";
+	char		labels[512] = "";
 
 	mem_model_bert(&m, "ForSequenceClassification", "bert.", 3);
 	mem_edit(&m, "config.json", "\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}",
@@ -302,6 +315,9 @@ check_labels(const char *replacement, int rows, DbertStatus want, const char *wo
 		CHECK_MSG(c.problem == problem, "%s: problem %d, want %d", replacement, c.problem, problem);
 	mem_free(&m);
 }
+
+#define BYTES_51 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define BYTES_255 BYTES_51 BYTES_51 BYTES_51 BYTES_51 BYTES_51
 
 static void
 test_labels(void)
@@ -321,8 +337,21 @@ test_labels(void)
 	check_labels("\"id2label\":{\"0\":\"a\",\"2\":\"b\"}", 2, DBERT_E_FORMAT,
 				 "has 2 labels, but none for \"1\"", 0);
 	check_labels("\"id2label\":{\"0\":\"a\",\"01\":\"b\"}", 2, DBERT_E_FORMAT, "none for \"1\"", 0);
-	check_labels("\"id2label\":{\"0\":\"a\",\"1\":7}", 2, DBERT_E_FORMAT, "\"1\" must be a string",
-				 0);
+	/* numbers and truth values are called as they are written */
+	check_labels("\"id2label\":{\"0\":0,\"1\":-7}", 2, DBERT_OK, "0|-7", DBERT_PROBLEM_SINGLE);
+	check_labels("\"id2label\":{\"0\":1.0,\"1\":0.1,\"2\":-2.5e30}", 3, DBERT_OK, "1.0|0.1|-2.5e+30",
+				 DBERT_PROBLEM_SINGLE);
+	check_labels("\"id2label\":{\"0\":false,\"1\":true}", 2, DBERT_OK, "false|true",
+				 DBERT_PROBLEM_SINGLE);
+	check_labels("\"id2label\":{\"0\":\"a\",\"1\":[7]}", 2, DBERT_E_FORMAT,
+				 "config.json: id2label: \"1\" must be a string, found an array", 0);
+	check_labels("\"id2label\":{\"0\":\"a\",\"1\":null}", 2, DBERT_E_FORMAT, "none for \"1\"", 0);
+	check_labels("\"id2label\":{\"0\":\"a\",\"1\":\"" BYTES_255 "\"}", 2, DBERT_OK, "a|xxx",
+				 DBERT_PROBLEM_SINGLE);
+	check_labels("\"id2label\":{\"0\":\"a\",\"1\":\"" BYTES_255 "y\"}", 2, DBERT_E_LIMIT,
+				 "config.json: id2label: label \"1\", \"xxxxxxxxxxxx", 0);
+	check_labels("\"id2label\":{\"0\":\"a\",\"1\":\"" BYTES_255 "y\"}", 2, DBERT_E_LIMIT,
+				 "has 256 bytes, at most 255 are allowed", 0);
 	check_labels("\"id2label\":{}", 2, DBERT_E_FORMAT, "0 labels", 0);
 	check_labels("\"id2label\":[\"a\"]", 1, DBERT_E_FORMAT, "must be an object", 0);
 }

@@ -286,11 +286,11 @@ test_packed_layout(void)
 }
 
 static void
-test_half_precision(void)
+test_other_precisions(void)
 {
-	static const char *const dtypes[] = {"F16", "BF16"};
+	static const char *const dtypes[] = {"F16", "BF16", "F64"};
 
-	for (int d = 0; d < 2; d++)
+	for (int d = 0; d < 3; d++)
 	{
 		MemModel	m;
 		Built		b;
@@ -309,6 +309,36 @@ test_half_precision(void)
 		check_refused(&m, NULL, DBERT_E_FORMAT, m.tensors[3].name);
 		mem_free(&m);
 	}
+}
+
+/* What no float can hold is refused, what rounds to one is not. */
+static void
+test_range(void)
+{
+	static const struct
+	{
+		double		value;
+		DbertStatus want;
+		const char *words;
+	}			cases[] = {
+		{3.4028235677973363e38, DBERT_OK, ""},	/* just below half a step beyond */
+		{3.4028235677973366e38, DBERT_E_FORMAT, "holds a number beyond the range of F32"},
+		{-1e300, DBERT_E_FORMAT, "layer.1.ffn.lin2.weight\" holds a number beyond the range"},
+		{1e-300, DBERT_OK, ""},
+		{INFINITY, DBERT_E_FORMAT, "holds NaN or infinity"},
+		{NAN, DBERT_E_FORMAT, "holds NaN or infinity"}
+	};
+	MemModel	m;
+
+	mem_model_distilbert(&m, "Model", 0);
+	mem_tensor(&m, "distilbert.transformer.layer.1.ffn.lin2.weight")->dtype = "F64";
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		mem_tensor(&m, "distilbert.transformer.layer.1.ffn.lin2.weight")->bad = cases[i].value;
+		mem_model_save(&m);
+		check_refused(&m, NULL, cases[i].want, cases[i].words);
+	}
+	mem_free(&m);
 }
 
 static void
@@ -369,6 +399,11 @@ test_wrong_tensors(void)
 	mem_model_save(&m);
 	check_refused(&m, NULL, DBERT_E_FORMAT,
 				  "no tensor \"distilbert.transformer.layer.0.ffn.lin1.weight\"");
+	/* by its name with the others' prefix, also where it is the one that tells it */
+	mem_drop_tensor(&m, "distilbert.embeddings.word_embeddings.weight");
+	mem_model_save(&m);
+	check_refused(&m, NULL, DBERT_E_FORMAT,
+				  "no tensor \"distilbert.embeddings.word_embeddings.weight\"");
 	mem_drop_tensor(&m, "classifier.weight");
 	mem_model_save(&m);
 	check_refused(&m, NULL, DBERT_E_FORMAT, "no tensor \"classifier.weight\"");
@@ -377,6 +412,80 @@ test_wrong_tensors(void)
 				  "neither \"model.safetensors\" nor \"model.safetensors.index.json\"");
 	mem_put(&m, "pytorch_model.bin", "x");
 	check_refused(&m, NULL, DBERT_E_UNSUPPORTED, "pickle");
+	mem_free(&m);
+}
+
+/* A file of the encoder or of another module is called with its folder. */
+static void
+move_file(MemModel *m, const char *name, const char *dir)
+{
+	char		to[200];
+
+	for (int i = 0; i < m->n_files; i++)
+		if (strcmp(m->files[i].name, name) == 0)
+		{
+			snprintf(to, sizeof(to), "%s/%s", dir, name);
+			mem_put_bytes(m, to, m->files[i].data, m->files[i].size);
+			mem_drop(m, name);
+			return;
+		}
+}
+
+static void
+sentence_in_folder(MemModel *m)
+{
+	mem_model_bert(m, "Model", "", 0);
+	mem_put(m, "sentence_bert_config.json", "{\"max_seq_length\":3}");
+	mem_put(m, "tokenizer_config.json", "{\"model_max_length\":3}");
+	mem_put(m, "0_Transformer/vocab.txt", mem_vocab);
+	mem_drop(m, "tokenizer.json");
+	move_file(m, "config.json", "0_Transformer");
+	move_file(m, "model.safetensors", "0_Transformer");
+	move_file(m, "tokenizer_config.json", "0_Transformer");
+	move_file(m, "sentence_bert_config.json", "0_Transformer");
+	mem_put(m, "modules.json",
+			"[{\"type\":\"m.Transformer\",\"path\":\"0_Transformer\"},"
+			"{\"type\":\"m.Pooling\",\"path\":\"1_Pooling\"},"
+			"{\"type\":\"m.Dense\",\"path\":\"2_Dense\"}]");
+	mem_put(m, "1_Pooling/config.json", "{\"word_embedding_dimension\":9}");
+	mem_put(m, "2_Dense/config.json", "{\"in_features\":7,\"out_features\":2}");
+}
+
+static void
+test_names_in_folders(void)
+{
+	MemModel	m;
+
+	sentence_in_folder(&m);
+	check_refused(&m, NULL, DBERT_E_FORMAT,
+				  "0_Transformer/tokenizer_config.json: \"model_max_length\" of 3 tokens is too short");
+	mem_put(&m, "0_Transformer/tokenizer_config.json", "{}");
+	check_refused(&m, NULL, DBERT_E_SHAPE,
+				  "2_Dense/config.json: the dense layer is for vectors of 7");
+	mem_put(&m, "2_Dense/config.json", "{\"in_features\":8,\"out_features\":2}");
+	check_refused(&m, NULL, DBERT_E_SHAPE, "1_Pooling/config.json: pooling is for vectors of 9");
+	mem_put(&m, "1_Pooling/config.json", "{}");
+	check_refused(&m, NULL, DBERT_E_FORMAT,
+				  "0_Transformer/sentence_bert_config.json: \"max_seq_length\" of 3 tokens");
+	mem_put(&m, "0_Transformer/sentence_bert_config.json", "{}");
+	check_refused(&m, NULL, DBERT_E_FORMAT,
+				  "neither \"2_Dense/model.safetensors\" nor \"2_Dense/model.safetensors.index.json\"");
+	mem_drop_tensor(&m, "encoder.layer.1.output.dense.bias");
+	mem_model_save(&m);
+	move_file(&m, "model.safetensors", "2_Dense");
+	check_refused(&m, NULL, DBERT_E_FORMAT, "2_Dense/model.safetensors has no tensor \"linear.weight\"");
+	mem_model_save(&m);
+	move_file(&m, "model.safetensors", "0_Transformer");
+	check_refused(&m, NULL, DBERT_E_FORMAT,
+				  "0_Transformer/model.safetensors has no tensor \"encoder.layer.1.output.dense.bias\"");
+	mem_put(&m, "0_Transformer/vocab.txt", "[PAD]\n");
+	check_refused(&m, NULL, DBERT_E_FORMAT,
+				  "0_Transformer/vocab.txt: the vocabulary has no token \"[UNK]\"");
+	mem_drop(&m, "0_Transformer/vocab.txt");
+	check_refused(&m, NULL, DBERT_E_FORMAT,
+				  "neither \"0_Transformer/tokenizer.json\" nor \"0_Transformer/vocab.txt\"");
+	check_refused(&m, "answer", DBERT_E_UNSUPPORTED,
+				  "0_Transformer/config.json: a BertModel has no head for the task \"answer\"");
 	mem_free(&m);
 }
 
@@ -521,9 +630,11 @@ main(void)
 	RUN(test_legacy_norm_names);
 	RUN(test_mask_heads);
 	RUN(test_packed_layout);
-	RUN(test_half_precision);
+	RUN(test_other_precisions);
+	RUN(test_range);
 	RUN(test_not_finite);
 	RUN(test_wrong_tensors);
+	RUN(test_names_in_folders);
 	RUN(test_vocabulary_size);
 	RUN(test_shards);
 	RUN(test_files);

@@ -27,6 +27,17 @@ compare_names(const void *a, const void *b)
 	return strcmp(((const DbertTensor *) a)->name, ((const DbertTensor *) b)->name);
 }
 
+/* The file that lists the tensors. */
+static DbertStatus
+name_set(DbertTensorSet *set, const char *dir, const char *name, DbertArena *arena, DbertError *err)
+{
+	char		path[DBERT_FILE_NAME_MAX];
+
+	DBERT_TRY(dbert_file_join(path, dir, name, err));
+	set->name = dbert_arena_strndup(arena, path, strlen(path));
+	return set->name != NULL ? DBERT_OK : dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+}
+
 static DbertStatus
 open_shard(const DbertSource *source, const char *dir, const char *name, DbertArena *arena,
 		   const DbertPoll *poll, Shard *shard, DbertFileList *list, DbertError *err)
@@ -151,6 +162,7 @@ open_index(const DbertSource *source, const char *dir, DbertArena *arena, const 
 	DbertStatus status;
 
 	DBERT_TRY(dbert_file_list_add(list, arena, source, dir, INDEX_FILE, err));
+	DBERT_TRY(name_set(set, dir, INDEX_FILE, arena, err));
 	status = dbert_json_load(source, dir, INDEX_FILE, DBERT_JSON_MAX, 0, false,
 							 arena->alloc, poll, &tree, &index, err);
 	if (status == DBERT_OK)
@@ -159,7 +171,6 @@ open_index(const DbertSource *source, const char *dir, DbertArena *arena, const 
 		status = dbert_json_child(&index, "weight_map", JSON_OBJECT, &map, err);
 	if (status == DBERT_OK && map.value == NULL)
 		status = dbert_fail(err, DBERT_E_FORMAT, "%s: no \"weight_map\"", index.where);
-	set->name = INDEX_FILE;
 	if (status == DBERT_OK)
 		status = open_map(source, dir, &map, arena, poll, set, list, err);
 	dbert_json_free(&tree);
@@ -178,7 +189,7 @@ dbert_tensors_open(const DbertSource *source, const char *dir, DbertArena *arena
 	DBERT_TRY(dbert_file_exists(source, dir, SINGLE_FILE, &exists, err));
 	if (exists)
 	{
-		set->name = SINGLE_FILE;
+		DBERT_TRY(name_set(set, dir, SINGLE_FILE, arena, err));
 		DBERT_TRY(open_shard(source, dir, SINGLE_FILE, arena, poll, &single, list, err));
 		return join_shards(&single, 1, arena, set, err);
 	}

@@ -52,6 +52,7 @@ typedef enum DbertPrecision
 } DbertPrecision;
 
 #define DBERT_MAX_LABELS	65536
+#define DBERT_MAX_LABEL		255 /* bytes of one */
 
 typedef struct DbertConfig
 {

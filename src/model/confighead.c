@@ -9,7 +9,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Room for a label that is a number. */
+#define LABEL_NUMBER 40
 
 /* The head of an architecture's name, -1 for one that is not known. */
 static int
@@ -92,22 +96,23 @@ head_of_tensors(const DbertTensorSet *tensors, const DbertFamily *family)
 }
 
 static DbertStatus
-fail_no_head(const DbertConfig *config, int asked, DbertError *err)
+fail_no_head(const DbertJson *root, const DbertConfig *config, int asked, DbertError *err)
 {
-	return dbert_fail(err, DBERT_E_UNSUPPORTED, "a %s has no head for the task \"%s\"",
-					  config->architecture, dbert_head_traits(asked)->task);
+	return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: a %s has no head for the task \"%s\"",
+					  root->where, config->architecture, dbert_head_traits(asked)->task);
 }
 
 /* For a config.json that names no architecture. */
 static DbertStatus
-guess_head(int asked, const DbertTensorSet *tensors, DbertConfig *config, DbertError *err)
+guess_head(const DbertJson *root, int asked, const DbertTensorSet *tensors, DbertConfig *config,
+		   DbertError *err)
 {
 	const DbertFamily *family = dbert_family_of(config);
 
 	config->head = asked == DBERT_HEAD_AUTO ? head_of_tensors(tensors, family) : asked;
 	dbert_family_name_architecture(config, config->head);
 	return dbert_family_has_head(family, config->head) ? DBERT_OK
-													   : fail_no_head(config, asked, err);
+													   : fail_no_head(root, config, asked, err);
 }
 
 DbertStatus
@@ -120,16 +125,76 @@ dbert_config_head(const DbertJson *root, int asked, const DbertTensorSet *tensor
 
 	DBERT_TRY(architecture_name(root, &name, err));
 	if (name == NULL)
-		return guess_head(asked, tensors, config, err);
+		return guess_head(root, asked, tensors, config, err);
 	dbert_clip(name, config->architecture);
 	head = head_of_name(name, dbert_family_of(config));
 	config->head = asked == DBERT_HEAD_AUTO ? head : asked;
 	if (asked == DBERT_HEAD_NONE)
 		return DBERT_OK;
-	if (head < 0)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: architecture \"%s\" is not supported",
+	if (head < 0 && asked == DBERT_HEAD_AUTO)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "%s: architecture \"%s\" is not supported, unless its task is named",
 						  root->where, dbert_clip(name, clip));
-	return asked == DBERT_HEAD_AUTO || asked == head ? DBERT_OK : fail_no_head(config, asked, err);
+	/* someone's own class: the tensors will tell whether it is of that kind */
+	if (head < 0)
+		return dbert_family_has_head(dbert_family_of(config), asked)
+			? DBERT_OK
+			: fail_no_head(root, config, asked, err);
+	return asked == DBERT_HEAD_AUTO || asked == head ? DBERT_OK
+													 : fail_no_head(root, config, asked, err);
+}
+
+/* A number as Python writes it: the fewest digits that tell it, and a point. */
+static void
+write_real(double x, char out[LABEL_NUMBER])
+{
+	int			digits = 1;
+
+	do
+		snprintf(out, LABEL_NUMBER - 2, "%.*g", digits, x);
+	while (strtod(out, NULL) != x && ++digits <= 17);
+	if (strpbrk(out, ".en") == NULL)
+		strcat(out, ".0");
+}
+
+/*
+ * Labels are strings, but nobody stops a model from having numbers or truth
+ * values: they are called as the file writes them.  NULL: it is none of these.
+ */
+static const char *
+label_text(const json_t *value, char buf[LABEL_NUMBER])
+{
+	if (json_is_string(value))
+		return json_string_value(value);
+	if (json_is_integer(value))
+		snprintf(buf, LABEL_NUMBER, "%lld", (long long) json_integer_value(value));
+	else if (json_is_real(value))
+		write_real(json_real_value(value), buf);
+	else if (json_is_boolean(value))
+		strcpy(buf, json_is_true(value) ? "true" : "false");
+	else
+		return NULL;
+	return buf;
+}
+
+static DbertStatus
+read_label(const DbertJson *id2label, const char *key, const char **label, DbertArena *arena,
+		   DbertError *err)
+{
+	const json_t *value = json_object_get(id2label->value, key);
+	char		buf[LABEL_NUMBER],
+				clip[DBERT_CLIP];
+	const char *text = label_text(value, buf);
+
+	if (text == NULL)			/* an array, an object: the getter says so */
+		return dbert_json_string(id2label, key, label, err);
+	if (strlen(text) > DBERT_MAX_LABEL)
+		return dbert_fail(err, DBERT_E_LIMIT,
+						  "%s: label \"%s\", \"%s\", has %zu bytes, at most %d are allowed",
+						  id2label->where, key, dbert_clip(text, clip), strlen(text),
+						  DBERT_MAX_LABEL);
+	*label = dbert_arena_strndup(arena, text, strlen(text));
+	return *label != NULL ? DBERT_OK : dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 }
 
 /* labels[n] from id2label; every key from "0" to n-1 must be there. */
@@ -143,13 +208,11 @@ named_labels(const DbertJson *id2label, int n, const char **labels, DbertArena *
 		const char *label = NULL;
 
 		snprintf(key, sizeof(key), "%d", i);
-		DBERT_TRY(dbert_json_string(id2label, key, &label, err));
+		DBERT_TRY(read_label(id2label, key, &label, arena, err));
 		if (label == NULL)
 			return dbert_fail(err, DBERT_E_FORMAT, "%s: has %d labels, but none for \"%d\"",
 							  id2label->where, n, i);
-		labels[i] = dbert_arena_strndup(arena, label, strlen(label));
-		if (labels[i] == NULL)
-			return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+		labels[i] = label;
 	}
 	return DBERT_OK;
 }

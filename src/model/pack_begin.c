@@ -12,6 +12,7 @@
 #include "model/configfile.h"
 #include "model/sentence.h"
 
+#include <stdio.h>
 #include <string.h>
 
 bool
@@ -54,13 +55,27 @@ read_config(DbertPack *pack, const DbertSentence *sentence, int asked,
 	return status;
 }
 
+/* The name of a file in a folder, for messages. */
+typedef struct FileName
+{
+	char		text[2 * DBERT_FILE_NAME_MAX];
+} FileName;
+
+static const char *
+file_name(FileName *out, const char *dir, const char *name)
+{
+	snprintf(out->text, sizeof(out->text), "%s%s%s", dir, dir[0] != '\0' ? "/" : "", name);
+	return out->text;
+}
+
 /* The shortest of the limits that the files name. */
 static DbertStatus
-limit_tokens(DbertConfig *config, int64_t limit, const char *who, DbertError *err)
+limit_tokens(DbertConfig *config, int64_t limit, const char *file, const char *key, DbertError *err)
 {
 	if (limit > 0 && limit < DBERT_MIN_TOKENS)
-		return dbert_fail(err, DBERT_E_FORMAT, "%s of %d tokens is too short, %d are the least",
-						  who, (int) limit, DBERT_MIN_TOKENS);
+		return dbert_fail(err, DBERT_E_FORMAT,
+						  "%s: \"%s\" of %d tokens is too short, %d are the least", file, key,
+						  (int) limit, DBERT_MIN_TOKENS);
 	if (limit > 0 && limit < config->max_tokens)
 		config->max_tokens = (int32_t) limit;
 	return DBERT_OK;
@@ -69,6 +84,8 @@ limit_tokens(DbertConfig *config, int64_t limit, const char *who, DbertError *er
 static DbertStatus
 apply_sentence(DbertConfig *config, const DbertSentence *sentence, bool lowercases, DbertError *err)
 {
+	FileName	file;
+
 	config->pooling = sentence->pooling;
 	config->skip_prompt = sentence->skip_prompt;
 	config->normalize = sentence->normalize;
@@ -78,16 +95,23 @@ apply_sentence(DbertConfig *config, const DbertSentence *sentence, bool lowercas
 	config->embedding = sentence->dense ? (int32_t) sentence->dense_out : config->hidden;
 	if (sentence->dense && sentence->dense_in != config->hidden)
 		return dbert_fail(err, DBERT_E_SHAPE,
-						  "the dense layer is for vectors of %d, but the hidden size is %d",
+						  "%s: the dense layer is for vectors of %d, but the hidden size is %d",
+						  file_name(&file, sentence->dense_dir, "config.json"),
 						  (int) sentence->dense_in, config->hidden);
 	if (sentence->width > 0 && sentence->width != config->hidden)
 		return dbert_fail(err, DBERT_E_SHAPE,
-						  "pooling is for vectors of %d, but the hidden size is %d",
+						  "%s: pooling is for vectors of %d, but the hidden size is %d",
+						  file_name(&file, sentence->pooling_dir, "config.json"),
 						  (int) sentence->width, config->hidden);
 	if (sentence->lowercases && !lowercases)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "lower-casing texts before a tokenizer that keeps case is not supported");
-	return limit_tokens(config, sentence->max_tokens, "\"max_seq_length\"", err);
+		return dbert_fail(
+			err, DBERT_E_UNSUPPORTED,
+			"%s: lower-casing texts before a tokenizer that keeps case is not supported",
+			file_name(&file, sentence->dir, sentence->settings));
+	if (sentence->settings == NULL)
+		return DBERT_OK;
+	return limit_tokens(config, sentence->max_tokens,
+						file_name(&file, sentence->dir, sentence->settings), "max_seq_length", err);
 }
 
 static DbertStatus
@@ -159,6 +183,7 @@ read_model(DbertPack *pack, const char *task, const DbertPoll *poll, DbertError 
 {
 	int			asked;
 	DbertSentence sentence;
+	FileName	file;
 
 	DBERT_TRY(dbert_head_parse(task, &asked, err));
 	DBERT_TRY(dbert_sentence_read(&pack->source, &pack->arena, poll, &sentence, &pack->files, err));
@@ -168,9 +193,12 @@ read_model(DbertPack *pack, const char *task, const DbertPoll *poll, DbertError 
 										 &pack->files, err));
 	if (dbert_head_traits(pack->config.head)->rows == DBERT_ROWS_MASKED &&
 		!pack->tokenizer.has_mask)
-		return dbert_fail(err, DBERT_E_FORMAT, "a %s needs a mask token, the vocabulary has none",
-						  pack->config.architecture);
-	DBERT_TRY(limit_tokens(&pack->config, pack->tokenizer.max_tokens, "\"model_max_length\"", err));
+		return dbert_fail(err, DBERT_E_FORMAT,
+						  "%s: a %s needs a mask token, the vocabulary has none",
+						  pack->tokenizer.file, pack->config.architecture);
+	DBERT_TRY(limit_tokens(&pack->config, pack->tokenizer.max_tokens,
+						   file_name(&file, sentence.dir, "tokenizer_config.json"),
+						   "model_max_length", err));
 	DBERT_TRY(apply_sentence(&pack->config, &sentence, pack->tokenizer.lowercases, err));
 	if (sentence.dense)
 		DBERT_TRY(dbert_tensors_open(&pack->source, sentence.dense_dir, &pack->arena, poll,

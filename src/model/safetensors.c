@@ -12,6 +12,7 @@
 #include "model/json.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,7 @@ static const struct
 	{"F32", 32, DBERT_DTYPE_F32},
 	{"F16", 16, DBERT_DTYPE_F16},
 	{"BF16", 16, DBERT_DTYPE_BF16},
+	{"F64", 64, DBERT_DTYPE_F64},
 	{"BOOL", 8, DBERT_DTYPE_OTHER},
 	{"U8", 8, DBERT_DTYPE_OTHER},
 	{"I8", 8, DBERT_DTYPE_OTHER},
@@ -35,7 +37,6 @@ static const struct
 	{"U32", 32, DBERT_DTYPE_OTHER},
 	{"I64", 64, DBERT_DTYPE_OTHER},
 	{"U64", 64, DBERT_DTYPE_OTHER},
-	{"F64", 64, DBERT_DTYPE_OTHER},
 	{"C64", 64, DBERT_DTYPE_OTHER},
 	{"F4", 4, DBERT_DTYPE_OTHER},
 	{"F6_E2M3", 6, DBERT_DTYPE_OTHER},
@@ -308,19 +309,48 @@ dbert_safetensors_header(const DbertSource *source, const char *file, DbertArena
 	return status;
 }
 
-/* Widen n elements of a block to float; in place is fine for F32. */
+size_t
+dbert_dtype_size(DbertDtype dtype)
+{
+	return dtype == DBERT_DTYPE_F64 ? 8 : dtype == DBERT_DTYPE_F32 ? 4 : 2;
+}
+
+static double
+double_at(const unsigned char *src)
+{
+	uint64_t	bits = dbert_load_u64(src);
+	double		x;
+
+	memcpy(&x, &bits, sizeof(x));
+	return x;
+}
+
+/* n elements of a block as floats. */
 static void
-widen(float *dst, const unsigned char *src, size_t n, DbertDtype dtype)
+convert(float *dst, const unsigned char *src, size_t n, DbertDtype dtype)
 {
 	for (size_t i = 0; i < n; i++)
 	{
-		if (dtype == DBERT_DTYPE_F32)
+		if (dtype == DBERT_DTYPE_F64)
+			dst[i] = (float) double_at(src + 8 * i);
+		else if (dtype == DBERT_DTYPE_F32)
 			dst[i] = dbert_float_of_bits(dbert_load_u32(src + 4 * i));
 		else if (dtype == DBERT_DTYPE_F16)
 			dst[i] = dbert_float_of_f16(dbert_load_u16(src + 2 * i));
 		else
 			dst[i] = dbert_float_of_bf16(dbert_load_u16(src + 2 * i));
 	}
+}
+
+/* What is beyond the largest float by half a step or more becomes infinite. */
+static bool
+all_in_range(const unsigned char *src, size_t n, DbertDtype dtype)
+{
+	int			bad = 0;
+
+	for (size_t i = 0; i < n && dtype == DBERT_DTYPE_F64; i++)
+		bad |= isinf((float) double_at(src + 8 * i));
+	return !bad;
 }
 
 /* Whether all n elements of a block are finite: no exponent is all ones. */
@@ -332,7 +362,10 @@ all_finite(const unsigned char *src, size_t n, DbertDtype dtype)
 											   : 0x7f80;
 	int			bad = 0;
 
-	if (dtype == DBERT_DTYPE_F32)
+	if (dtype == DBERT_DTYPE_F64)
+		for (size_t i = 0; i < n; i++)
+			bad |= !isfinite(double_at(src + 8 * i));
+	else if (dtype == DBERT_DTYPE_F32)
 		for (size_t i = 0; i < n; i++)
 			bad |= (dbert_load_u32(src + 4 * i) & mask) == mask;
 	else
@@ -345,7 +378,7 @@ DbertStatus
 dbert_tensor_read(const DbertSource *source, const DbertTensor *tensor, float *dst,
 				  void *block, const DbertPoll *poll, DbertError *err)
 {
-	size_t		width = tensor->dtype == DBERT_DTYPE_F32 ? 4 : 2;
+	size_t		width = dbert_dtype_size(tensor->dtype);
 	uint64_t	block_count = DBERT_READ_BLOCK / width;
 
 	for (uint64_t done = 0; done < tensor->count;)
@@ -358,8 +391,12 @@ dbert_tensor_read(const DbertSource *source, const DbertTensor *tensor, float *d
 		if (!all_finite(block, n, tensor->dtype))
 			return dbert_fail(err, DBERT_E_FORMAT, "%s: tensor \"%s\" holds NaN or infinity",
 							  tensor->file, tensor->name);
+		if (!all_in_range(block, n, tensor->dtype))
+			return dbert_fail(err, DBERT_E_FORMAT,
+							  "%s: tensor \"%s\" holds a number beyond the range of F32",
+							  tensor->file, tensor->name);
 		if (dst != NULL)
-			widen(dst + done, block, n, tensor->dtype);
+			convert(dst + done, block, n, tensor->dtype);
 		done += n;
 	}
 	return DBERT_OK;

@@ -22,6 +22,7 @@ typedef enum DbertDtype
 	DBERT_DTYPE_F32,
 	DBERT_DTYPE_F16,
 	DBERT_DTYPE_BF16,
+	DBERT_DTYPE_F64,
 	DBERT_DTYPE_OTHER			/* may be present, cannot be read */
 } DbertDtype;
 
@@ -58,13 +59,17 @@ extern DbertStatus dbert_tensors_open(const DbertSource *source, const char *dir
 extern const DbertTensor *dbert_tensors_find(const DbertTensorSet *set, const char *name);
 
 /*
- * Read all elements of a tensor of F32, F16 or BF16 as float to dst[count];
- * dst NULL: only check them.  block is scratch of DBERT_READ_BLOCK bytes,
- * aligned for float.  E_FORMAT naming the tensor for NaN and infinity.
+ * Read all elements of a tensor of F64, F32, F16 or BF16 as float to
+ * dst[count], those of F64 rounded; dst NULL: only check them.  block is
+ * scratch of DBERT_READ_BLOCK bytes, aligned for float.  E_FORMAT naming the
+ * tensor for NaN, infinity and numbers that no float can hold.
  */
 extern DbertStatus dbert_tensor_read(const DbertSource *source, const DbertTensor *tensor,
 									 float *dst, void *block,
 									 const DbertPoll *poll, DbertError *err);
+
+/* Bytes of an element; not of OTHER. */
+extern size_t dbert_dtype_size(DbertDtype dtype);
 
 /* "[2,32]", for messages */
 #define DBERT_SHAPE_TEXT 180

@@ -212,6 +212,7 @@ read_encoder_file(const DbertSource *source, DbertArena *arena, const DbertPoll 
 								 true, arena->alloc, poll, &tree, &at, err);
 		if (status == DBERT_OK && tree.root != NULL)
 			status = read_encoder_settings(&at, out, err);
+		out->settings = names[i];
 		exists = tree.root != NULL;
 		dbert_json_free(&tree);
 		if (status != DBERT_OK || exists)
@@ -319,7 +320,10 @@ read_known_module(const DbertSource *source, const char *type, const char *path,
 	if (strcmp(type, "Transformer") == 0)
 		snprintf(out->dir, sizeof(out->dir), "%s", path);
 	else if (strcmp(type, "Pooling") == 0)
+	{
+		snprintf(out->pooling_dir, sizeof(out->pooling_dir), "%s", path);
 		return read_module_file(source, path, arena, poll, read_pooling, out, err);
+	}
 	else if (strcmp(type, "Dense") == 0)
 	{
 		snprintf(out->dense_dir, sizeof(out->dense_dir), "%s", path);

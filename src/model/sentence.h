@@ -11,6 +11,7 @@ typedef struct DbertSentence
 {
 	bool		present;		/* there is a modules.json */
 	char		dir[DBERT_FILE_NAME_MAX];	/* folder of the encoder, "" for the model's own */
+	char		pooling_dir[DBERT_FILE_NAME_MAX];
 	int32_t		pooling;		/* DbertPooling */
 	bool		skip_prompt;	/* tokens of the prompt are not pooled */
 	int32_t		normalize;
@@ -22,6 +23,7 @@ typedef struct DbertSentence
 	int32_t		dense_act;		/* DbertAct */
 	const char *prompts[DBERT_PROMPTS]; /* "" for none; of the arena */
 	int64_t		width;			/* of the pooled vectors, 0: not said */
+	const char *settings;		/* the file that says the following, when they are said */
 	int64_t		max_tokens;		/* 0: not said */
 	bool		lowercases;		/* texts are lower-cased before tokenising */
 } DbertSentence;

@@ -23,7 +23,20 @@ dbert_slots_tied(const DbertConfig *config, const DbertTensorSet *tensors)
 	return dbert_tensors_find(tensors, name) == NULL;
 }
 
-/* The encoder's names may stand below the family's prefix. */
+/* Does the name of any tensor begin so? */
+static bool
+has_prefix(const DbertTensorSet *tensors, const char *prefix)
+{
+	for (size_t i = 0; i < tensors->count; i++)
+		if (strncmp(tensors->items[i].name, prefix, strlen(prefix)) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * The encoder's names may stand below the family's prefix.  The word embedding
+ * tells; where it is missing, the others tell by which name it is missed.
+ */
 static const char *
 encoder_prefix(const DbertConfig *config, const DbertTensorSet *tensors)
 {
@@ -32,7 +45,12 @@ encoder_prefix(const DbertConfig *config, const DbertTensorSet *tensors)
 
 	snprintf(name, sizeof(name), "%s%s.weight", family->prefix,
 			 family->modules[DBERT_MODULE_WORD][0]);
-	return dbert_tensors_find(tensors, name) != NULL ? family->prefix : "";
+	if (dbert_tensors_find(tensors, name) != NULL)
+		return family->prefix;
+	snprintf(name, sizeof(name), "%s.weight", family->modules[DBERT_MODULE_WORD][0]);
+	return dbert_tensors_find(tensors, name) == NULL && has_prefix(tensors, family->prefix)
+		? family->prefix
+		: "";
 }
 
 static void
@@ -148,7 +166,7 @@ check_tensor(const DbertTensor *t, int rank, const int64_t *want, DbertError *er
 						  dbert_shape_text(t->shape, t->rank, found));
 	if (t->dtype == DBERT_DTYPE_OTHER)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "%s: tensor \"%s\" is of dtype %s, supported are F32, F16 and BF16",
+						  "%s: tensor \"%s\" is of dtype %s, supported are F64, F32, F16 and BF16",
 						  t->file, t->name, t->dtype_name);
 	return DBERT_OK;
 }

@@ -71,11 +71,12 @@ load_files(const DbertSource *source, const char *dir, DbertArena *arena, const 
 						  arena, poll, &f->trees[3], &f->tokenizer, err));
 	if (f->tokenizer.value != NULL)
 		return DBERT_OK;
+	DBERT_TRY(dbert_file_join(path, dir, "vocab.txt", err));
 	DBERT_TRY(dbert_file_exists(source, dir, "vocab.txt", &exists, err));
 	if (!exists)
 		return dbert_fail(err, DBERT_E_FORMAT,
-						  "the model has neither \"tokenizer.json\" nor \"vocab.txt\"");
-	DBERT_TRY(dbert_file_join(path, dir, "vocab.txt", err));
+						  "the model has neither \"%s%stokenizer.json\" nor \"%s\"", dir,
+						  dir[0] != '\0' ? "/" : "", path);
 	return dbert_file_load(source, path, DBERT_VOCAB_MAX, arena->alloc, poll,
 						   &f->vocab, &f->vocab_len, err);
 }
@@ -336,14 +337,12 @@ read_vocabulary(Files *f, DbertTokenSpec *t, DbertError *err)
 	DBERT_TRY(is_bert_class(&f->config, &bert, &class_name, err));
 	if (f->tokenizer.value != NULL)
 	{
-		t->file = "tokenizer.json";
 		DBERT_TRY(dbert_tokenizer_json_read(&f->tokenizer, t, err));
 		return bert ? override_flags(&f->config, t, err) : DBERT_OK;
 	}
 	if (!bert)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: tokenizer class \"%s\" is not supported",
 						  f->config.where, dbert_clip(class_name, clip));
-	t->file = "vocab.txt";
 	DBERT_TRY(dbert_vocab_file_read(f->vocab, f->vocab_len, t, err));
 	DBERT_TRY(add_beside_vocab(f, t, err));
 	return override_flags(&f->config, t, err);
@@ -419,6 +418,18 @@ build_spec(Files *f, DbertTokenSpec *t, int64_t *max_tokens, DbertError *err)
 	return DBERT_OK;
 }
 
+/* *file = dir/tokenizer.json, or vocab.txt where there is no such file. */
+static DbertStatus
+name_file(const Files *f, const char *dir, DbertArena *arena, const char **file, DbertError *err)
+{
+	const char *name = f->tokenizer.value != NULL ? "tokenizer.json" : "vocab.txt";
+	char		path[DBERT_FILE_NAME_MAX];
+
+	DBERT_TRY(dbert_file_join(path, dir, name, err));
+	*file = dbert_arena_strndup(arena, path, strlen(path));
+	return *file != NULL ? DBERT_OK : dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+}
+
 static DbertStatus
 add_file_names(const DbertSource *source, const char *dir, DbertArena *arena, DbertFileList *list,
 			   DbertError *err)
@@ -450,7 +461,10 @@ dbert_tokenizer_files_read(const DbertSource *source, const char *dir, int32_t v
 	DBERT_TRY(add_file_names(source, dir, arena, list, err));
 	status = load_files(source, dir, &scratch, poll, &f, err);
 	if (status == DBERT_OK)
+		status = name_file(&f, dir, arena, &out->file, err);
+	if (status == DBERT_OK)
 		status = begin_spec(&t, &scratch, vocab, err);
+	t.file = out->file;
 	if (status == DBERT_OK)
 		status = build_spec(&f, &t, &out->max_tokens, err);
 	if (status == DBERT_OK)

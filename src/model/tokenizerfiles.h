@@ -14,6 +14,7 @@ typedef struct DbertTokenizerFiles
 {
 	void	   *image;			/* dbert_tokenizer_compile's; belongs to the allocator */
 	size_t		image_size;
+	const char *file;			/* that the vocabulary came from, of the arena */
 	int64_t		max_tokens;		/* model_max_length, 0: not said */
 	bool		lowercases;
 	bool		has_mask;		/* there is a [MASK] token */

@@ -14,7 +14,7 @@
 #include "pg/bridge/kernels.h"
 #include "pg/bridge/memorylimit.h"
 #include "pg/bridge/removefile.h"
-#include "pg/bridge/textvalue.h"
+#include "pg/bridge/textrules.h"
 #include "pg/bridge/threads.h"
 #include "pg/run/defaultmodel.h"
 #include "pg/run/modelcache.h"
@@ -37,7 +37,7 @@ _PG_init(void)
 	distil_kernels_init();
 	distil_memorylimit_init();
 	distil_removefile_init();
-	distil_textvalue_init();
+	distil_textrules_init();
 	distil_threads_init();
 
 	/* stats, store, run */

@@ -117,9 +117,6 @@ is_gain(const DbertSlot *slot, const DbertConfig *config)
 static void
 add_slot(DbertStudent *s, const DbertSlot *slot, bool fresh)
 {
-	static const int element[] = { [DBERT_DTYPE_F32] = 4,
-								   [DBERT_DTYPE_F16] = 2,
-								   [DBERT_DTYPE_BF16] = 2 };
 	int			parts = dbert_slot_parts(slot, &s->config);
 	char		name[DBERT_TENSOR_NAME_MAX + 1];
 
@@ -133,7 +130,7 @@ add_slot(DbertStudent *s, const DbertSlot *slot, bool fresh)
 		};
 		dbert_slot_tensor_name(slot, part, &s->config, name);
 		dbert_tensorfile_add(&s->weights, name, slot, parts, t ? t->dtype_name : "F32",
-							 t ? element[t->dtype] : 4, NULL);
+							 t ? (int) dbert_dtype_size(t->dtype) : 4, NULL);
 	}
 }
 

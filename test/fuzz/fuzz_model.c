@@ -3,13 +3,6 @@
  *
  * The first byte chooses the file, the rest are its content; the other files
  * are those of a good tiny model.  The model is read up to its values.
- *
- *     clang -g -O1 -fsanitize=fuzzer,address,undefined -Isrc -I. \
- *         test/fuzz/fuzz_model.c test/support/mem*.c \
- *         src/{base,text,model}/*.c $(find src/kernel -name "*.o") \
- *         -lutf8proc -ljansson -lm -ldl -lpthread -o /tmp/fuzz_model
- *
- * Without libFuzzer, replay.c runs the same over given files.
  */
 #include "model/pack.h"
 #include "test/support/memsource.h"

@@ -4,11 +4,6 @@
  * The first two bytes choose the settings and the limit.  Checked: ids and
  * offsets in range and in order, the limit is kept, a truncated result is a
  * prefix of the whole, counting agrees.
- *
- *     clang -g -O1 -fsanitize=fuzzer,address,undefined -Isrc -I. test/fuzz/fuzz_tokenizer.c \
- *         $(find src/text -name "*.c") src/base/memory.c src/base/status.c -lutf8proc -o
- * fuzz_tokenizer
- *     ./fuzz_tokenizer -max_len=400 -max_total_time=60
  */
 #include "text/tokenizer.h"
 

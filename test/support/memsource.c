@@ -199,8 +199,9 @@ mem_half(float x)
 }
 
 static void
-mem_store(const MemTensor *t, size_t i, float x, char *at)
+mem_store(const MemTensor *t, size_t i, double wide, char *at)
 {
+	float		x = (float) wide;
 	uint32_t	bits;
 	uint16_t	half;
 
@@ -217,6 +218,8 @@ mem_store(const MemTensor *t, size_t i, float x, char *at)
 		half = (uint16_t) (bits >> 16);
 		memcpy(at + 2 * i, &half, 2);
 	}
+	else if (strcmp(t->dtype, "F64") == 0)
+		memcpy(at + 8 * i, &wide, 8);
 	else
 		memset(at + 8 * i, 0, 8);
 }

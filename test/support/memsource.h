@@ -27,10 +27,10 @@ typedef struct MemFile
 typedef struct MemTensor
 {
 	char		name[128];
-	const char *dtype;			/* "F32", "F16", "BF16", or another one of 8 bytes */
+	const char *dtype;			/* "F64", "F32", "F16", "BF16", or another one of 8 bytes */
 	int			rank;
 	int64_t		shape[3];
-	float		bad;			/* the last element, when not 0 */
+	double		bad;			/* the last element, when not 0 */
 } MemTensor;
 
 typedef struct MemModel

@@ -73,13 +73,13 @@ bounded('a loop in plpgsql', sub { q{DO $$ DECLARE s real; n text; BEGIN
 		s := distil_sentiment('warm ' || i, 'distilbert-sentiment');
 		n := distil_classify('warm ' || i, 'distilbert-multilabel');
 	END LOOP; END $$} }, 10);
-bounded('errors', sub { q{SET distilbert.long_text = error; DO $$ BEGIN
+bounded('errors', sub { q{DO $$ BEGIN
 	FOR i IN 1 .. 300 LOOP
-		BEGIN PERFORM distil_sentiment(repeat('long text ', 500) || i, 'distilbert-sentiment'); EXCEPTION WHEN others THEN NULL; END;
+		BEGIN PERFORM distil_sentiment(repeat('long text ', 500) || i, 'distilbert-sentiment', 'error'); EXCEPTION WHEN others THEN NULL; END;
 		BEGIN PERFORM distil_sentiment('x', 'no-such-model'); EXCEPTION WHEN others THEN NULL; END;
 		BEGIN PERFORM distil_sentiment('x', 'bert-ner'); EXCEPTION WHEN others THEN NULL; END;
 		BEGIN PERFORM distil_entities('x', 'bert-ner', 'no-such-strategy'); EXCEPTION WHEN others THEN NULL; END;
-	END LOOP; END $$; RESET distilbert.long_text} }, 8);
+	END LOOP; END $$} }, 8);
 bounded('loads and drops', sub { q{DO $$ BEGIN
 	FOR i IN 1 .. 5 LOOP
 		PERFORM distil_load_model('x', 'distilbert-stars');

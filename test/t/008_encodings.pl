@@ -55,13 +55,12 @@ is($rc, 0, 'tokens of plain text in LATIN1');
 $node->safe_psql('win1252', q{CREATE TABLE odd AS SELECT * FROM (VALUES (1, 'warm'), (2, 'cold ' || convert_from('\x81', 'SQL_ASCII') || ' soup'), (3, convert_from('\xc381', 'SQL_ASCII')), (4, 'film')) v (n, body)});
 ($rc, $out, $err) = $node->psql('win1252', q{SELECT distil_sentiment(body, 'distilbert-sentiment') FROM odd});
 like($err, qr/ERROR:.*0x81.*no equivalent/, 'WIN1252: a character without an equivalent is an error');
-($rc, $out, $err) = $node->psql('win1252', q{SET distilbert.on_error = 'null';
-	SELECT string_agg(n::text, ' ' ORDER BY n) FROM odd WHERE distil_sentiment(body, 'distilbert-sentiment') IS NULL
-		AND distil_token_count(body, 'bert-ner') IS NULL AND NOT EXISTS (SELECT FROM distil_entities(body, 'bert-ner'))
-		AND NOT EXISTS (SELECT FROM distil_chunk(body, 'bert-ner', 30));
-	SELECT array_positions(distil_sentiment(array_agg(body ORDER BY n), 'distilbert-sentiment'), NULL) FROM odd;
+($rc, $out, $err) = $node->psql('win1252', q{SELECT string_agg(n::text, ' ' ORDER BY n) FROM odd WHERE distil_sentiment(body, 'distilbert-sentiment', on_error => 'null') IS NULL
+		AND distil_token_count(body, 'bert-ner', on_error => 'null') IS NULL AND NOT EXISTS (SELECT FROM distil_entities(body, 'bert-ner', on_error => 'null'))
+		AND NOT EXISTS (SELECT FROM distil_chunk(body, 'bert-ner', 30, on_error => 'null'));
+	SELECT array_positions(distil_sentiment(array_agg(body ORDER BY n), 'distilbert-sentiment', on_error => 'null'), NULL) FROM odd;
 	SELECT distil_sentiment('caf' || chr(233), 'distilbert-sentiment') = (distil_sentiment(ARRAY['x', 'caf' || chr(233)], 'distilbert-sentiment'))[2]});
-is($out, "2 3\n{2,3}\nt", 'WIN1252: or has no answer, as distilbert.on_error says');
+is($out, "2 3\n{2,3}\nt", 'WIN1252: or has no answer, as on_error says');
 is(scalar(() = $err =~ /WARNING: .*no equivalent in encoding/g), 10, 'WIN1252: with a warning for each');
 
 # SQL_ASCII: bytes are taken for UTF-8; the server counts bytes, and so do offsets.
@@ -87,11 +86,10 @@ for my $db ('utf8', 'latin1', 'ascii')
 }
 ($rc, $out, $err) = $node->psql('ascii', q{SELECT distil_sentiment(convert_from('\xe96162ff', 'SQL_ASCII'), 'distilbert-sentiment')});
 like($err, qr/ERROR:.*invalid.*UTF/, 'SQL_ASCII: bytes that are no UTF-8 are an error');
-($rc, $out, $err) = $node->psql('ascii', q{SET distilbert.on_error = 'null';
-	SELECT t IS NULL, distil_sentiment(t, 'distilbert-sentiment') IS NULL, distil_token_count(t, 'distilbert-sentiment') IS NULL,
-		distil_tokenize(t, 'distilbert-sentiment') IS NULL, distil_token_count(ARRAY['a', t], 'distilbert-sentiment')
+($rc, $out, $err) = $node->psql('ascii', q{SELECT t IS NULL, distil_sentiment(t, 'distilbert-sentiment', on_error => 'null') IS NULL, distil_token_count(t, 'distilbert-sentiment', on_error => 'null') IS NULL,
+		distil_tokenize(t, 'distilbert-sentiment', on_error => 'null') IS NULL, distil_token_count(ARRAY['a', t], 'distilbert-sentiment', on_error => 'null')
 	FROM convert_from('\xe96162ff', 'SQL_ASCII') AS t});
-is($out, 'f|t|t|t|{3,NULL}', 'SQL_ASCII: or have no answer, as distilbert.on_error says');
+is($out, 'f|t|t|t|{3,NULL}', 'SQL_ASCII: or have no answer, as on_error says');
 is(scalar(() = $err =~ /WARNING: .*not valid UTF-8/g), 4, 'SQL_ASCII: with a warning for each');
 is($node->safe_psql('ascii', q{SELECT distil_sentiment('warm', 'distilbert-sentiment') IS NOT NULL}), 't', 'and the next text is answered');
 alive($node);

@@ -16,7 +16,7 @@ my @folders = map { glob("$_/*/golden.json") } fixtures(), ($ENV{DBERT_SHARED} /
 s{/golden.json$}{} for @folders;
 @folders = grep { -f "$_/config.json" } @folders;	# others hold a tokenizer alone
 
-my $node = new_node('main', conf => "distilbert.long_text = truncate\n");	# as transformers
+my $node = new_node('main');
 my $tolerance = 1e-4;
 
 sub quote { my ($s) = @_; $s =~ s/'/''/g; return "'$s'" }
@@ -106,14 +106,14 @@ my %check = (
 		my $want = scores_of($config, $case->{logits});
 		my $call = defined $case->{pair} ? 'distil_pair_scores(' . quote($case->{text}) . ', ' . quote($case->{pair})
 		  : 'distil_scores(' . quote($case->{text});
-		my $got = decode_json($node->safe_psql('postgres', "SELECT json_object_agg(label, score) FROM $call, '$name')"));
+		my $got = decode_json($node->safe_psql('postgres', "SELECT json_object_agg(label, score) FROM $call, '$name', long_text => 'truncate')"));
 
 		return worst_of([ map { $got->{$_} // 9 } sort keys %$want ], [ map { $want->{$_} } sort keys %$want ]);
 	},
 	embed => sub {
 		my ($name, $case) = @_;
 		my $got = decode_json($node->safe_psql('postgres',
-			'SELECT to_json(distil_embed(' . quote($case->{text}) . ", '$name'))"));
+			'SELECT to_json(distil_embed(' . quote($case->{text}) . ", '$name', long_text => 'truncate'))"));
 
 		return worst_of($got, $case->{embedding} // $case->{mean});
 	},
@@ -124,7 +124,7 @@ my %check = (
 
 		return 0 if !@want;		# no mask is an error
 		my $got = decode_json($node->safe_psql('postgres',
-			'SELECT json_agg(json_build_array(token, score)) FROM distil_fill_mask(' . quote($case->{text}) . ", '$name')"));
+			'SELECT json_agg(json_build_array(token, score)) FROM distil_fill_mask(' . quote($case->{text}) . ", '$name', long_text => 'truncate')"));
 
 		return 9 if join(' ', map { $_->[0] } @$got) ne join(' ', map { $_->[0] } @want);
 		return worst_of([ map { $_->[1] } @$got ], [ map { $_->[1] } @want ]);
@@ -145,7 +145,7 @@ my %check = (
 		}
 		my $got = decode_json($node->safe_psql('postgres',
 			q{SELECT coalesce(json_agg(json_build_array(label, start_pos, end_pos, score) ORDER BY start_pos, end_pos), '[]') FROM distil_entities(}
-			. quote($case->{text}) . ", '$name', 'none')"));
+			. quote($case->{text}) . ", '$name', 'none', long_text => 'truncate')"));
 		my $shape = sub { join ' ', map { "$_->[0]:$_->[1]-$_->[2]" } @_ };
 
 		return 9 if $shape->(@$got) ne $shape->(@want);

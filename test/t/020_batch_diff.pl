@@ -190,6 +190,9 @@ sub queries
 
 			$query =~ s/\bE\((\w+)\)/$put->("$1.")/ge;
 			$query =~ s/\bE\b/$put->('')/ge;
+			# calls that name their model do not go by the setting
+			$query =~ s/(distil_\w+\((?:[^()]|\([^()]*\))*?, '\w+')(?=[,)])/$1, long_text => 'error'/g
+			  if $query =~ s/SET LOCAL distilbert.long_text = error;/$& /;
 			push @queries, [ $flags, $query ];
 		}
 	}

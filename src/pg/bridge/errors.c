@@ -12,7 +12,6 @@
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/errors.h"
 #include "pg/bridge/memorylimit.h"
-#include "pg/bridge/textvalue.h"
 
 static int
 sqlstate_of(DbertStatus code)
@@ -103,29 +102,29 @@ text_message(const DbertError *err)
 }
 
 static int
-hint_for_long_text(const DbertError *err)
+hint_for_long_text(const DbertError *err, DbertLongText long_text)
 {
 	if (err->code != DBERT_E_TOO_LONG)
 		return 0;
-	if (distil_guc_long_text == DBERT_LONG_WINDOW)
+	if (long_text == DBERT_LONG_WINDOW)
 		errhint("The function distil_chunk cuts a text into parts.");
-	if (distil_guc_long_text == DBERT_LONG_ERROR)
-		errhint("Set \"distilbert.long_text\" to \"window\" to have long texts read in parts, or "
-				"to \"truncate\" to have only their beginning read.");
+	if (long_text == DBERT_LONG_ERROR)
+		errhint("With long_text \"window\" long texts are read in parts, with \"truncate\" only "
+				"their beginning is read.");
 	return 0;
 }
 
 bool
-distil_answer_null(const DbertError *err)
+distil_answer_null(const DbertError *err, DistilTextRules rules)
 {
 	bool is_texts = err->code == DBERT_E_TOO_LONG || err->code == DBERT_E_LIMIT ||
 					err->code == DBERT_E_ENCODING;
 
 	if (!is_texts)
 		distil_raise(err, NULL);
-	ereport(distil_guc_on_error == DISTIL_ERROR_NULL ? WARNING : ERROR,
+	ereport(rules.on_error == DISTIL_ERROR_NULL ? WARNING : ERROR,
 			(errcode(sqlstate_of(err->code)),
 			 errmsg("%s", text_message(err)),
-			 hint_for_long_text(err)));
+			 hint_for_long_text(err, rules.long_text)));
 	return true;
 }

@@ -6,6 +6,7 @@
 
 #include "dbert.h"
 #include "pg/bridge/compat.h"
+#include "pg/bridge/textrules.h"
 
 /*
  * Raise err as a PostgreSQL error; never returns.  What the poll caught (see
@@ -17,9 +18,10 @@ pg_noreturn extern void distil_raise(const DbertError *err, const char *subject)
 
 /*
  * A text could not be evaluated.  If the fault is the text's (too long, not
- * UTF-8) and distilbert.on_error is "null", warns and returns true: the answer
- * is NULL.  Raises otherwise.
+ * UTF-8) and the rules say that such errors give NULL, warns and returns true:
+ * the answer is NULL.  Raises otherwise.  Of the rules, long_text is for the
+ * hint alone.
  */
-extern bool distil_answer_null(const DbertError *err);
+extern bool distil_answer_null(const DbertError *err, DistilTextRules rules);
 
 #endif

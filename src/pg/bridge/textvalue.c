@@ -18,43 +18,9 @@
 #include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 
-#include "dbert.h"
 #include "pg/bridge/compat.h"
 #include "pg/bridge/textvalue.h"
-
-int			distil_guc_long_text;
-int			distil_guc_on_error;
-
-/* ---- settings ---- */
-
-static const struct config_enum_entry long_text_options[] = {
-	{"window", DBERT_LONG_WINDOW, false},
-	{"truncate", DBERT_LONG_TRUNCATE, false},
-	{"error", DBERT_LONG_ERROR, false},
-	{NULL, 0, false}
-};
-
-static const struct config_enum_entry on_error_options[] = {
-	{"error", DISTIL_ERROR_RAISE, false},
-	{"null", DISTIL_ERROR_NULL, false},
-	{NULL, 0, false}
-};
-
-void
-distil_textvalue_init(void)
-{
-	DefineCustomEnumVariable("distilbert.long_text",
-							 "What happens to a text longer than its model can take.",
-							 NULL, &distil_guc_long_text, DBERT_LONG_WINDOW,
-							 long_text_options, PGC_USERSET, 0, NULL, NULL, NULL);
-	DefineCustomEnumVariable("distilbert.on_error", "What happens when a text cannot be evaluated.",
-							 "\"null\": the answer is NULL, and a warning tells why; errors of the "
-							 "statement itself are raised.",
-							 &distil_guc_on_error, DISTIL_ERROR_RAISE, on_error_options,
-							 PGC_USERSET, 0, NULL, NULL, NULL);
-}
 
 /* ---- from the server ---- */
 
@@ -84,21 +50,21 @@ convert_what_can_be(const char *s, int len)
 
 /*
  * A text as UTF-8: s itself where there is nothing to convert, else a string.
- * Where texts may be wrong (distilbert.on_error), it is the core that finds it.
+ * Where texts may be wrong (on_error), it is the core that finds it.
  */
 static const char *
-to_utf8(const char *s, int len)
+to_utf8(const char *s, int len, DistilOnError on_error)
 {
 	int			encoding = GetDatabaseEncoding();
 
-	if (distil_guc_on_error == DISTIL_ERROR_RAISE || encoding == PG_UTF8 || len == 0 ||
+	if (on_error == DISTIL_ERROR_RAISE || encoding == PG_UTF8 || len == 0 ||
 		len > (INT_MAX - 16) / MAX_CONVERSION_GROWTH)
 		return pg_server_to_any(s, len, PG_UTF8);
 	return encoding == PG_SQL_ASCII ? s : convert_what_can_be(s, len);
 }
 
 DistilText
-distil_text_get(Datum value)
+distil_text_get(Datum value, DistilOnError on_error)
 {
 	DistilText	t;
 	const char *s;
@@ -108,7 +74,7 @@ distil_text_get(Datum value)
 	t.stored = DatumGetTextPP(value);
 	s = VARDATA_ANY(t.stored);
 	len = VARSIZE_ANY_EXHDR(t.stored);
-	t.data = to_utf8(s, len);
+	t.data = to_utf8(s, len, on_error);
 	t.len = t.data == s ? (size_t) len : strlen(t.data);
 	return t;
 }

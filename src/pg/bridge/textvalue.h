@@ -4,18 +4,7 @@
 #ifndef DISTILBERT_PG_TEXTVALUE_H
 #define DISTILBERT_PG_TEXTVALUE_H
 
-/* What happens when a text cannot be evaluated: distilbert.on_error. */
-typedef enum DistilOnError
-{
-	DISTIL_ERROR_RAISE,
-	DISTIL_ERROR_NULL
-} DistilOnError;
-
-extern int	distil_guc_long_text;	/* DbertLongText */
-extern int	distil_guc_on_error;	/* DistilOnError */
-
-/* Defines both settings; called once by _PG_init. */
-extern void distil_textvalue_init(void);
+#include "pg/bridge/textrules.h"
 
 /*
  * A text value in UTF-8, as the core takes it, beside the value as the server
@@ -30,8 +19,11 @@ typedef struct DistilText
 	Datum		given;
 } DistilText;
 
-/* Raises when the database is SQL_ASCII and the bytes are not UTF-8. */
-extern DistilText distil_text_get(Datum value);
+/*
+ * Where errors are raised, raises when the value cannot be converted to UTF-8.
+ * Otherwise it has bytes then that are not UTF-8, which the core refuses.
+ */
+extern DistilText distil_text_get(Datum value, DistilOnError on_error);
 
 /* Releases the copies that distil_text_get made. */
 extern void distil_text_free(DistilText *t);

@@ -275,9 +275,12 @@ distil_reader_begin(DistilExampleReader *r, TupleDesc desc, DistilLearn learn,
 static DistilText
 read_text(DistilExampleReader *r, int i, Datum value)
 {
+	DistilOnError on_error = distil_session_rules().on_error;
+
 	if (r->text_types[i] == TEXTOID || r->text_types[i] == VARCHAROID)
-		return distil_text_get(value);
-	return distil_text_get(CStringGetTextDatum(OutputFunctionCall(&r->text_outputs[i], value)));
+		return distil_text_get(value, on_error);
+	return distil_text_get(CStringGetTextDatum(OutputFunctionCall(&r->text_outputs[i], value)),
+						   on_error);
 }
 
 /*
@@ -430,7 +433,8 @@ read_words(Datum words, Datum tags, DistilExample *row)
 		at += length + 1;
 		tag[i] = pg_server_to_any(tag[i], strlen(tag[i]), PG_UTF8);
 	}
-	row->texts[0] = distil_text_get(PointerGetDatum(cstring_to_text_with_len(text.data, text.len)));
+	row->texts[0] = distil_text_get(PointerGetDatum(cstring_to_text_with_len(text.data, text.len)),
+									distil_session_rules().on_error);
 	distil_spans_of_tags((const char *const *) tag, row);
 }
 

@@ -334,6 +334,7 @@ distil_predict(DistilPredictor *p, DistilLabelKind kind, const DistilExample *ro
 		.want = similarity ? DBERT_WANT_EMBEDDING : DBERT_WANT_LOGITS,
 		.item = similarity ? DISTIL_ITEM_TWO_TEXTS
 						   : rows[0].pair ? DISTIL_ITEM_PAIR : DISTIL_ITEM_TEXT,
+		.rules = distil_session_rules(),
 		.take = take_answer,
 		.none = no_answer,
 		.ctx = &a

@@ -82,15 +82,15 @@ put_answer(ReturnSetInfo *rsinfo, DistilCursor *cursor, const DbertAnswer *answe
 		pfree(part.value);
 }
 
-/* (question, context [, model], top_k, no_answer, max_answer_tokens) */
+/* (question, context [, model], top_k, no_answer, max_answer_tokens [, long_text, on_error]) */
 Datum
 distil_answer(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	int			option = PG_NARGS() - 3;
-	DistilModel *model = distil_call_model(fcinfo, option == 3 ? 2 : -1, "answer");
-	DbertAnswerOptions options = { PG_GETARG_INT32(option), PG_GETARG_BOOL(option + 1),
-								   PG_GETARG_INT32(option + 2) };
+	DistilCallForm form = distil_call_form(fcinfo, 2, 3);
+	DistilModel *model = distil_call_model(fcinfo, form.model, "answer");
+	DbertAnswerOptions options = { PG_GETARG_INT32(form.option), PG_GETARG_BOOL(form.option + 1),
+								   PG_GETARG_INT32(form.option + 2) };
 	DistilText	texts[2];
 	DbertBatch *batch;
 	DbertAnswer *found;
@@ -101,10 +101,10 @@ distil_answer(PG_FUNCTION_ARGS)
 	distil_check_at_least_one("max_answer_tokens", options.max_tokens);
 	distil_require_head(model, DBERT_HEAD_SPAN, "distil_answer");
 
-	texts[0] = distil_text_get(PG_GETARG_DATUM(0));
-	texts[1] = distil_text_get(PG_GETARG_DATUM(1));
+	texts[0] = distil_text_get(PG_GETARG_DATUM(0), form.rules.on_error);
+	texts[1] = distil_text_get(PG_GETARG_DATUM(1), form.rules.on_error);
 	InitMaterializedSRF(fcinfo, 0);
-	batch = distil_run_text(model, DBERT_WANT_LOGITS, texts, true);
+	batch = distil_run_text(model, DBERT_WANT_LOGITS, texts, true, form.rules);
 	if (batch == NULL)
 		return (Datum) 0;
 	found = find_answers(batch, 0, &texts[1], &options, &count);

@@ -47,15 +47,15 @@ put_chunk(ReturnSetInfo *rsinfo, DistilCursor *cursor, int seq, const DbertChunk
 	pfree(part.value);
 }
 
-/* (text [, model], max_tokens, overlap) */
+/* (text [, model], max_tokens, overlap [, on_error]) */
 Datum
 distil_chunk(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	int			option = PG_NARGS() - 2;
-	DistilModel *model = distil_call_model(fcinfo, option == 2 ? 1 : -1, "embed");
-	int			max_tokens = PG_GETARG_INT32(option);
-	int			overlap = PG_GETARG_INT32(option + 1);
+	DistilCallForm form = distil_call_form(fcinfo, 1, 2);
+	DistilModel *model = distil_call_model(fcinfo, form.model, "embed");
+	int			max_tokens = PG_GETARG_INT32(form.option);
+	int			overlap = PG_GETARG_INT32(form.option + 1);
 	DbertAllocator alloc = distil_allocator(CurrentMemoryContext);
 	DistilText	t;
 	DistilCursor cursor;
@@ -65,10 +65,10 @@ distil_chunk(PG_FUNCTION_ARGS)
 
 	check_sizes(max_tokens, overlap);
 	InitMaterializedSRF(fcinfo, 0);
-	t = distil_text_get(PG_GETARG_DATUM(0));
+	t = distil_text_get(PG_GETARG_DATUM(0), form.rules.on_error);
 	if (dbert_chunk(&model->core->tokenizer, t.data, t.len, max_tokens, overlap, &alloc,
 					distil_poll(), &chunks, &count, &err) != DBERT_OK &&
-		distil_answer_null(&err))
+		distil_answer_null(&err, form.rules))
 		return (Datum) 0;
 
 	distil_cursor_open(&cursor, &t);

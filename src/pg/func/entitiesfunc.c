@@ -57,7 +57,8 @@ get_aggregation(text *arg)
 }
 
 static Datum
-entities(FunctionCallInfo fcinfo, DistilModel *model, text *aggregation_name, float min_score)
+entities(FunctionCallInfo fcinfo, DistilModel *model, DistilTextRules rules, text *aggregation_name,
+		 float min_score)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	DbertAggregation aggregation = get_aggregation(aggregation_name);
@@ -70,9 +71,9 @@ entities(FunctionCallInfo fcinfo, DistilModel *model, text *aggregation_name, fl
 	distil_check_score("min_score", min_score);
 	distil_require_head(model, DBERT_HEAD_TOKEN, "distil_entities");
 
-	t = distil_text_get(PG_GETARG_DATUM(0));
+	t = distil_text_get(PG_GETARG_DATUM(0), rules.on_error);
 	InitMaterializedSRF(fcinfo, 0);
-	batch = distil_run_text(model, DBERT_WANT_LOGITS, &t, false);
+	batch = distil_run_text(model, DBERT_WANT_LOGITS, &t, false, rules);
 	if (batch == NULL)
 		return (Datum) 0;
 	found = distil_find_entities(batch, 0, aggregation, min_score, &count);
@@ -84,13 +85,14 @@ entities(FunctionCallInfo fcinfo, DistilModel *model, text *aggregation_name, fl
 	return (Datum) 0;
 }
 
-/* (text, model, aggregation, min_score) */
+/* (text, model, aggregation, min_score [, long_text, on_error]) */
 Datum
 distil_entities(PG_FUNCTION_ARGS)
 {
 	DistilModel *model = distil_call_model(fcinfo, 1, NULL);
 
-	return entities(fcinfo, model, PG_GETARG_TEXT_PP(2), PG_GETARG_FLOAT4(3));
+	return entities(fcinfo, model, distil_call_form(fcinfo, 1, 2).rules, PG_GETARG_TEXT_PP(2),
+					PG_GETARG_FLOAT4(3));
 }
 
 /* (text, min_score, aggregation): see the install script for the order */
@@ -99,5 +101,6 @@ distil_entities_default(PG_FUNCTION_ARGS)
 {
 	DistilModel *model = distil_call_model(fcinfo, -1, "entities");
 
-	return entities(fcinfo, model, PG_GETARG_TEXT_PP(2), PG_GETARG_FLOAT4(1));
+	return entities(fcinfo, model, distil_session_rules(), PG_GETARG_TEXT_PP(2),
+					PG_GETARG_FLOAT4(1));
 }

@@ -57,7 +57,7 @@ token_string(const DistilModel *model, int32 id)
 static int32
 target_id(const DistilModel *model, Datum target)
 {
-	DistilText	t = distil_text_get(target);
+	DistilText	t = distil_text_get(target, DISTIL_ERROR_RAISE);
 	int32		id = dbert_token_id(&model->core->tokenizer, t.data, t.len);
 
 	if (id < 0)
@@ -176,10 +176,10 @@ raise_no_mask(const DistilModel *model, bool truncated)
 }
 
 static void
-put_fills(ReturnSetInfo *rsinfo, DistilModel *model, const DistilText *t, int top_k,
-		  const int32 *targets, int n_targets)
+put_fills(ReturnSetInfo *rsinfo, DistilModel *model, const DistilText *t, DistilTextRules rules,
+		  int top_k, const int32 *targets, int n_targets)
 {
-	DbertBatch *batch = distil_run_text(model, DBERT_WANT_LOGITS, t, false);
+	DbertBatch *batch = distil_run_text(model, DBERT_WANT_LOGITS, t, false, rules);
 	int			masks;
 
 	if (batch == NULL)
@@ -201,30 +201,45 @@ put_fills(ReturnSetInfo *rsinfo, DistilModel *model, const DistilText *t, int to
 	}
 }
 
-/* (text [, model], top_k, targets); not strict, as targets may be NULL */
+/* NULL anywhere but in targets? */
+static bool
+asks_nothing(FunctionCallInfo fcinfo)
+{
+	int			targets = PG_NARGS() > 3 ? 3 : 2;
+
+	for (int i = 0; i < PG_NARGS(); i++)
+	{
+		if (PG_ARGISNULL(i) && i != targets)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * (text [, model], top_k, targets [, long_text, on_error]); not strict, as
+ * targets may be NULL
+ */
 Datum
 distil_fill_mask(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	int			option = PG_NARGS() - 2;
+	DistilCallForm form;
 	DistilModel *model;
 	DistilText	t;
 	int32	   *targets = NULL;
 	int			n_targets = 0;
 
 	InitMaterializedSRF(fcinfo, 0);
-	for (int i = 0; i <= option; i++)
-	{
-		if (PG_ARGISNULL(i))
-			return (Datum) 0;
-	}
-	distil_check_at_least_one("top_k", PG_GETARG_INT32(option));
-	model = distil_call_model(fcinfo, option == 2 ? 1 : -1, "fill_mask");
+	if (asks_nothing(fcinfo))
+		return (Datum) 0;
+	form = distil_call_form(fcinfo, 1, 2);
+	distil_check_at_least_one("top_k", PG_GETARG_INT32(form.option));
+	model = distil_call_model(fcinfo, form.model, "fill_mask");
 	distil_require_head(model, DBERT_HEAD_MASK, "distil_fill_mask");
-	if (!PG_ARGISNULL(option + 1))
-		targets = target_ids(model, PG_GETARG_DATUM(option + 1), &n_targets);
-	t = distil_text_get(PG_GETARG_DATUM(0));
-	put_fills(rsinfo, model, &t, PG_GETARG_INT32(option), targets, n_targets);
+	if (!PG_ARGISNULL(form.option + 1))
+		targets = target_ids(model, PG_GETARG_DATUM(form.option + 1), &n_targets);
+	t = distil_text_get(PG_GETARG_DATUM(0), form.rules.on_error);
+	put_fills(rsinfo, model, &t, form.rules, PG_GETARG_INT32(form.option), targets, n_targets);
 	distil_text_free(&t);
 	return (Datum) 0;
 }

@@ -9,10 +9,9 @@
  * statement with REFERENCING NEW TABLE, and judges all its rows in batches.
  * NULL passes.
  *
- * What the writing session has set must not let a text slip through: the SQL
- * function has distilbert.long_text = window and distilbert.on_error = error
- * as settings of its own, so that texts are judged as a whole and those that
- * cannot be judged are errors.
+ * What the writing session has set must not let a text slip through: texts are
+ * judged as a whole, and those that cannot be judged are errors, whatever the
+ * settings are.
  */
 #include "postgres.h"
 
@@ -185,7 +184,8 @@ act(const DistilModeration *m, HeapTuple tuple, const DbertBatch *batch, const D
 static DistilText
 column_text(const DistilModeration *m, Datum value)
 {
-	return distil_text_get(OidIsValid(m->cast) ? OidFunctionCall1(m->cast, value) : value);
+	return distil_text_get(OidIsValid(m->cast) ? OidFunctionCall1(m->cast, value) : value,
+						   DISTIL_ERROR_RAISE);
 }
 
 static HeapTuple
@@ -202,7 +202,7 @@ moderate_row(const DistilModeration *m)
 	if (!isnull)
 	{
 		t = column_text(m, value);
-		batch = distil_run_text(m->model, DBERT_WANT_LOGITS, &t, false);
+		batch = distil_run_text(m->model, DBERT_WANT_LOGITS, &t, false, distil_fixed_rules);
 		if (batch != NULL)
 			return act(m, tuple, batch, &t);
 	}
@@ -253,7 +253,11 @@ moderate_statement(const DistilModeration *m)
 		MakeSingleTupleTableSlot(RelationGetDescr(m->trigger->tg_relation), &TTSOpsMinimalTuple);
 	Statement	s = {.m = m};
 	DistilMany	many = {
-		.model = m->model,.want = DBERT_WANT_LOGITS,.take = judge_or_reject,.ctx = &s
+		.model = m->model,
+		.want = DBERT_WANT_LOGITS,
+		.rules = distil_fixed_rules,
+		.take = judge_or_reject,
+		.ctx = &s
 	};
 
 	s.scratch = AllocSetContextCreate(CurrentMemoryContext, "distilbert moderation",

@@ -5,7 +5,7 @@
  * with a wanted label are replaced by the mask, in which "{label}" stands for
  * the label; all other characters stay as they are.  Combining marks that
  * follow an entity are part of it: an accent must not stay behind and sit on
- * the mask.  If the text was cut (distilbert.long_text = truncate), the part
+ * the mask.  If the text was cut (long_text is "truncate"), the part
  * that the model has not read is left out.
  */
 #include "postgres.h"

@@ -56,6 +56,7 @@ const DistilTask distil_task_rerank_distance = {
 typedef struct Documents
 {
 	const DbertModel *core;
+	DistilTextRules rules;
 	DistilTextArray docs;
 	Datum	   *scores;			/* [docs.n] */
 } Documents;
@@ -82,6 +83,7 @@ score_documents(DistilModel *model, Datum query, Documents *d)
 		.model = model,
 		.want = DBERT_WANT_LOGITS,
 		.item = DISTIL_ITEM_PAIR,
+		.rules = d->rules,
 		.free_texts = true,
 		.take = take_score,
 		.none = no_score,
@@ -95,15 +97,15 @@ score_documents(DistilModel *model, Datum query, Documents *d)
 
 		if (d->docs.nulls[e])
 			continue;
-		pair[0] = distil_text_get(query);
-		pair[1] = distil_text_get(d->docs.texts[e]);
+		pair[0] = distil_text_get(query, d->rules.on_error);
+		pair[1] = distil_text_get(d->docs.texts[e], d->rules.on_error);
 		distil_usage_count(model->usage, &(DistilUsage) {.rows = 1});
 		distil_many_add(&many, e, pair);
 	}
 	distil_many_end(&many);
 }
 
-/* (query, docs [, model]) */
+/* (query, docs [, model [, long_text, on_error]]) */
 Datum
 distil_rerank(PG_FUNCTION_ARGS)
 {
@@ -111,7 +113,9 @@ distil_rerank(PG_FUNCTION_ARGS)
 		.function = "distil_rerank", .setting = "rerank", .pair = true, .check = check_rerank
 	};
 	DistilModel *model = distil_task_model(fcinfo, &task, NULL);
-	Documents	d = {.core = model->core,.docs = distil_array_open(PG_GETARG_DATUM(1))};
+	Documents	d = {.core = model->core,
+					 .rules = distil_task_rules(fcinfo, &task),
+					 .docs = distil_array_open(PG_GETARG_DATUM(1))};
 	ArrayType  *result;
 
 	d.scores = palloc0_array(Datum, Max(d.docs.n, 1));

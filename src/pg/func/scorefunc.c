@@ -55,12 +55,13 @@ const DistilTask distil_task_score = {
 
 /* ---- of all labels ---- */
 
-/* A text or a pair, then the model. */
+/* A text or a pair, the model, and perhaps long_text and on_error. */
 static Datum
 scores(FunctionCallInfo fcinfo, bool pair, const char *function)
 {
 	int			n_texts = pair ? 2 : 1;
-	DistilModel *model = distil_call_model(fcinfo, n_texts, NULL);
+	DistilCallForm form = distil_call_form(fcinfo, n_texts, 0);
+	DistilModel *model = distil_call_model(fcinfo, form.model, NULL);
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	DistilText	texts[2];
 	DbertBatch *batch;
@@ -68,9 +69,9 @@ scores(FunctionCallInfo fcinfo, bool pair, const char *function)
 
 	distil_require_head(model, DBERT_HEAD_SEQUENCE, function);
 	for (int i = 0; i < n_texts; i++)
-		texts[i] = distil_text_get(PG_GETARG_DATUM(i));
+		texts[i] = distil_text_get(PG_GETARG_DATUM(i), form.rules.on_error);
 	InitMaterializedSRF(fcinfo, 0);
-	batch = distil_run_text(model, DBERT_WANT_LOGITS, texts, pair);
+	batch = distil_run_text(model, DBERT_WANT_LOGITS, texts, pair, form.rules);
 	for (int i = 0; i < n_texts; i++)
 		distil_text_free(&texts[i]);
 	if (batch == NULL)

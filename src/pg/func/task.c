@@ -27,8 +27,7 @@ typedef struct Memo
 {
 	text	   *text;			/* NULL: there is none */
 	uint64		model;			/* number of the model that gave it */
-	int			long_text;		/* the settings it was computed under */
-	int			on_error;
+	DistilTextRules rules;		/* it was computed under */
 	bool		there;			/* false: the answer is NULL */
 	Datum		answer;
 } Memo;
@@ -52,7 +51,7 @@ options_are_constant(FmgrInfo *flinfo, const DistilTask *task, int nargs)
 		return true;
 	if (flinfo->fn_expr == NULL || !IsA(flinfo->fn_expr, FuncExpr))
 		return false;
-	for (int i = nargs - task->n_options; i < nargs; i++)
+	for (int i = distil_task_first_option(task, nargs); i < nargs; i++)
 	{
 		if (!IsA(list_nth(((FuncExpr *) flinfo->fn_expr)->args, i), Const))
 			return false;
@@ -71,10 +70,10 @@ memo_of(FunctionCallInfo fcinfo, const DistilTask *task)
 }
 
 static bool
-memo_holds(const Memo *memo, const DistilModel *model, const DistilText *t)
+memo_holds(const Memo *memo, const DistilModel *model, DistilTextRules rules, const DistilText *t)
 {
 	return memo->text != NULL && memo->model == model->number &&
-		memo->long_text == distil_guc_long_text && memo->on_error == distil_guc_on_error &&
+		memo->rules.long_text == rules.long_text && memo->rules.on_error == rules.on_error &&
 		VARSIZE_ANY_EXHDR(memo->text) == VARSIZE_ANY_EXHDR(t->stored) &&
 		memcmp(VARDATA_ANY(memo->text), VARDATA_ANY(t->stored), VARSIZE_ANY_EXHDR(t->stored)) == 0;
 }
@@ -82,7 +81,7 @@ memo_holds(const Memo *memo, const DistilModel *model, const DistilText *t)
 /* The old answer goes only when all of the new one is there. */
 static void
 remember(Memo *memo, MemoryContext context, const DistilTask *task,
-		 const DistilModel *model, const DistilText *t, Datum answer, bool there)
+		 const DistilModel *model, DistilTextRules rules, const DistilText *t, Datum answer, bool there)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	text *copy = cstring_to_text_with_len(VARDATA_ANY(t->stored), VARSIZE_ANY_EXHDR(t->stored));
@@ -95,8 +94,7 @@ remember(Memo *memo, MemoryContext context, const DistilTask *task,
 		pfree(DatumGetPointer(memo->answer));
 	memo->text = copy;
 	memo->model = model->number;
-	memo->long_text = distil_guc_long_text;
-	memo->on_error = distil_guc_on_error;
+	memo->rules = rules;
 	memo->there = there;
 	memo->answer = kept;
 }
@@ -105,11 +103,11 @@ remember(Memo *memo, MemoryContext context, const DistilTask *task,
 
 static bool
 run_call(DistilModel *model, const DistilTask *task, const DistilText *texts,
-		 const NullableDatum *options, Datum *answer)
+		 DistilTextRules rules, const NullableDatum *options, Datum *answer)
 {
 	DistilRun	run = {.model = model,.options = options};
 
-	run.batch = distil_run_text(model, task->want, texts, task->pair);
+	run.batch = distil_run_text(model, task->want, texts, task->pair, rules);
 	return run.batch != NULL && task->answer(&run, 0, texts, answer);
 }
 
@@ -119,6 +117,7 @@ evaluate(FunctionCallInfo fcinfo, const DistilTask *task)
 {
 	NullableDatum options[DISTIL_MAX_OPTIONS];
 	DistilModel *model;
+	DistilTextRules rules;
 	DistilText	texts[2];
 	Memo	   *memo;
 	Datum		answer = 0;
@@ -128,20 +127,21 @@ evaluate(FunctionCallInfo fcinfo, const DistilTask *task)
 		PG_RETURN_NULL();
 	distil_task_options(fcinfo, task, options);
 	model = distil_task_model(fcinfo, task, options);
+	rules = distil_task_rules(fcinfo, task);
 	for (int i = 0; i < distil_task_texts(task); i++)
-		texts[i] = distil_text_get(PG_GETARG_DATUM(i));
+		texts[i] = distil_text_get(PG_GETARG_DATUM(i), rules.on_error);
 
 	memo = memo_of(fcinfo, task);
-	if (memo != NULL && memo_holds(memo, model, &texts[0]))
+	if (memo != NULL && memo_holds(memo, model, rules, &texts[0]))
 	{
 		there = memo->there;
 		answer = there ? copy_answer(task, memo->answer) : 0;
 	}
 	else
 	{
-		there = run_call(model, task, texts, options, &answer);
+		there = run_call(model, task, texts, rules, options, &answer);
 		if (memo != NULL)
-			remember(memo, fcinfo->flinfo->fn_mcxt, task, model, &texts[0], answer, there);
+			remember(memo, fcinfo->flinfo->fn_mcxt, task, model, rules, &texts[0], answer, there);
 	}
 	for (int i = 0; i < distil_task_texts(task); i++)
 		distil_text_free(&texts[i]);

@@ -21,7 +21,9 @@ typedef struct DistilRun
 
 /*
  * SQL functions of a task take its texts, then the model's name unless the
- * setting says it, then all options: f(text [, text] [, model] [, options]).
+ * setting says it, then all options, and where a model is named, perhaps what
+ * becomes of long texts and of errors:
+ * f(text [, text] [, model] [, options] [, long_text, on_error]).
  */
 typedef struct DistilTask
 {
@@ -57,7 +59,7 @@ typedef struct DistilTask
 } DistilTask;
 
 #define DISTIL_MAX_OPTIONS 8
-#define DISTIL_MAX_ARGS (2 + 1 + DISTIL_MAX_OPTIONS)
+#define DISTIL_MAX_ARGS (2 + 1 + DISTIL_MAX_OPTIONS + 2)
 
 static inline int
 distil_task_texts(const DistilTask *task)
@@ -81,7 +83,22 @@ DISTIL_TASKS(DISTIL_DECLARE_TASK)
 /* The task whose function on a text has this C symbol; NULL: none has. */
 extern const DistilTask *distil_task_of_symbol(const char *symbol);
 
-/* NULL among the texts and the model of a call? */
+/* Where a call with nargs arguments has its options. */
+static inline int
+distil_task_first_option(const DistilTask *task, int nargs)
+{
+	return distil_task_texts(task) + (distil_task_model_arg(task, nargs) >= 0);
+}
+
+static inline bool
+distil_task_is_option(const DistilTask *task, int nargs, int arg)
+{
+	int			first = distil_task_first_option(task, nargs);
+
+	return arg >= first && arg < first + task->n_options;
+}
+
+/* NULL among the arguments of a call that are no options? */
 extern bool distil_task_asks_nothing(FunctionCallInfo fcinfo, const DistilTask *task);
 
 /*
@@ -92,5 +109,8 @@ extern void distil_task_options(FunctionCallInfo fcinfo, const DistilTask *task,
 								NullableDatum *options);
 extern DistilModel *distil_task_model(FunctionCallInfo fcinfo, const DistilTask *task,
 									  const NullableDatum *options);
+
+/* What becomes of long texts and of errors. */
+extern DistilTextRules distil_task_rules(FunctionCallInfo fcinfo, const DistilTask *task);
 
 #endif

@@ -9,7 +9,7 @@
 void
 distil_task_options(FunctionCallInfo fcinfo, const DistilTask *task, NullableDatum *options)
 {
-	int			first = PG_NARGS() - task->n_options;
+	int			first = distil_task_first_option(task, PG_NARGS());
 
 	Assert(task->n_options <= DISTIL_MAX_OPTIONS);
 	for (int i = 0; i < task->n_options; i++)
@@ -27,12 +27,18 @@ distil_task_model(FunctionCallInfo fcinfo, const DistilTask *task, const Nullabl
 	return model;
 }
 
+DistilTextRules
+distil_task_rules(FunctionCallInfo fcinfo, const DistilTask *task)
+{
+	return distil_call_form(fcinfo, distil_task_texts(task), task->n_options).rules;
+}
+
 bool
 distil_task_asks_nothing(FunctionCallInfo fcinfo, const DistilTask *task)
 {
-	for (int i = 0; i < PG_NARGS() - task->n_options; i++)
+	for (int i = 0; i < PG_NARGS(); i++)
 	{
-		if (PG_ARGISNULL(i))
+		if (PG_ARGISNULL(i) && !distil_task_is_option(task, PG_NARGS(), i))
 			return true;
 	}
 	return false;

@@ -28,6 +28,7 @@ typedef struct ArrayCall
 	const DistilTask *task;
 	NullableDatum options[DISTIL_MAX_OPTIONS];
 	DistilModel *model;
+	DistilTextRules rules;
 	DistilTextArray arrays[2];	/* one, or a pair's two */
 	DistilTextArray *like;		/* the last one: answers are as many, NULL as its nulls say */
 
@@ -70,6 +71,7 @@ run_elements(ArrayCall *call)
 		.model = call->model,
 		.want = call->task->want,
 		.item = call->task->pair ? DISTIL_ITEM_PAIR : DISTIL_ITEM_TEXT,
+		.rules = call->rules,
 		.cached = true,
 		.free_texts = true,
 		.take = take_answer,
@@ -86,7 +88,7 @@ run_elements(ArrayCall *call)
 		if (call->like->nulls[e])
 			continue;
 		for (int i = 0; i < n_arrays; i++)
-			texts[i] = distil_text_get(call->arrays[i].texts[e]);
+			texts[i] = distil_text_get(call->arrays[i].texts[e], call->rules.on_error);
 		call->row[e] = call->rows++;
 		distil_usage_count(call->model->usage, &(DistilUsage) {.rows = 1});
 		distil_many_add(&many, e, texts);
@@ -159,6 +161,7 @@ evaluate(FunctionCallInfo fcinfo, const DistilTask *task)
 		PG_RETURN_NULL();
 	distil_task_options(fcinfo, task, call.options);
 	call.model = distil_task_model(fcinfo, task, call.options);
+	call.rules = distil_task_rules(fcinfo, task);
 	open_arrays(&call, fcinfo);
 	if (call.like->n == 0)
 		result = construct_empty_array(task->put != NULL ? FLOAT4OID : task->type);

@@ -17,7 +17,6 @@
 	X(sentiment, ARRAY) \
 	X(sentiment_label, ARRAY) \
 	X(classify, ARRAY) \
-	X(classify_above, ARRAY) \
 	X(score, ARRAY) \
 	X(uncertainty, ARRAY) \
 	X(mask, ARRAY) \

@@ -57,16 +57,17 @@ put_token(ReturnSetInfo *rsinfo, const DbertModel *core, const DbertToken *token
 Datum
 distil_token_embeddings(PG_FUNCTION_ARGS)
 {
-	DistilModel *model = distil_call_model(fcinfo, PG_NARGS() > 1 ? 1 : -1, "embed");
+	DistilCallForm form = distil_call_form(fcinfo, 1, 0);
+	DistilModel *model = distil_call_model(fcinfo, form.model, "embed");
 	const DbertModel *core = model->core;
-	DistilText	t = distil_text_get(PG_GETARG_DATUM(0));
+	DistilText	t = distil_text_get(PG_GETARG_DATUM(0), form.rules.on_error);
 	DistilCursor cursor;
 	DbertBatch *batch;
 	const DbertToken *tokens;
 	int			n;
 
 	InitMaterializedSRF(fcinfo, 0);
-	batch = distil_run_text(model, DBERT_WANT_HIDDEN, &t, false);
+	batch = distil_run_text(model, DBERT_WANT_HIDDEN, &t, false, form.rules);
 	if (batch == NULL)
 		return (Datum) 0;
 	tokens = dbert_batch_text_tokens(batch, 0, &n);

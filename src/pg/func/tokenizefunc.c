@@ -1,9 +1,9 @@
 /*
  * tokenizefunc.c -- the tokens of a text.
  *
- *	   distil_tokenize(text, model)				text[]
- *	   distil_token_count(text, model)			integer
- *	   distil_token_count(text[], model)		integer[]
+ *	   distil_tokenize(text, model [, on_error])		text[]
+ *	   distil_token_count(text, model [, on_error])	integer
+ *	   distil_token_count(text[], model [, on_error])	integer[]
  *
  * They ask the model for its tokenizer alone: nothing goes through the encoder.
  */
@@ -31,14 +31,15 @@ PG_FUNCTION_INFO_V1(distil_token_count_array);
  * models' affair.  An array cannot hold more than MaxArraySize elements.
  */
 static bool
-tokenize(const DistilModel *model, Datum value, const DbertAllocator *alloc, DbertTokenList *tokens)
+tokenize(const DistilModel *model, Datum value, DistilTextRules rules, const DbertAllocator *alloc,
+		 DbertTokenList *tokens)
 {
-	DistilText	t = distil_text_get(value);
+	DistilText	t = distil_text_get(value, rules.on_error);
 	bool		truncated;
 	DbertError	err;
 	bool there = dbert_tokenize(&model->core->tokenizer, t.data, t.len, NULL, 0, MaxArraySize,
 								alloc, distil_poll(), tokens, &truncated, &err) == DBERT_OK ||
-				 !distil_answer_null(&err);
+				 !distil_answer_null(&err, rules);
 
 	if (there && truncated)
 		ereport(ERROR,
@@ -83,12 +84,13 @@ token_array(const DbertTokenizer *tokenizer, const DbertTokenList *tokens)
 Datum
 distil_tokenize(PG_FUNCTION_ARGS)
 {
-	DistilModel *model = distil_call_model(fcinfo, 1, NULL);
+	DistilCallForm form = distil_call_form(fcinfo, 1, 0);
+	DistilModel *model = distil_call_model(fcinfo, form.model, NULL);
 	DbertAllocator alloc = distil_allocator(CurrentMemoryContext);
 	DbertTokenList tokens = {0};
 	ArrayType  *result;
 
-	if (!tokenize(model, PG_GETARG_DATUM(0), &alloc, &tokens))
+	if (!tokenize(model, PG_GETARG_DATUM(0), form.rules, &alloc, &tokens))
 		PG_RETURN_NULL();
 	result = token_array(&model->core->tokenizer, &tokens);
 	dbert_token_list_free(&tokens, &alloc);
@@ -97,18 +99,18 @@ distil_tokenize(PG_FUNCTION_ARGS)
 
 /*
  * Number of tokens of a text, [CLS] and [SEP] included; false: NULL, as
- * distilbert.on_error says.
+ * the rules say.
  */
 static bool
-count_tokens(const DistilModel *model, Datum value, int32 *tokens)
+count_tokens(const DistilModel *model, Datum value, DistilTextRules rules, int32 *tokens)
 {
-	DistilText	t = distil_text_get(value);
+	DistilText	t = distil_text_get(value, rules.on_error);
 	DbertAllocator alloc = distil_allocator(CurrentMemoryContext);
 	int64_t		count = 0;
 	DbertError	err;
 	bool		there = dbert_count_tokens(&model->core->tokenizer, t.data, t.len, &alloc,
 										   distil_poll(), &count, &err) == DBERT_OK ||
-		!distil_answer_null(&err);
+		!distil_answer_null(&err, rules);
 
 	distil_text_free(&t);
 
@@ -121,11 +123,12 @@ count_tokens(const DistilModel *model, Datum value, int32 *tokens)
 Datum
 distil_token_count(PG_FUNCTION_ARGS)
 {
-	DistilModel *model = distil_call_model(fcinfo, 1, NULL);
+	DistilCallForm form = distil_call_form(fcinfo, 1, 0);
+	DistilModel *model = distil_call_model(fcinfo, form.model, NULL);
 
 	int32		tokens;
 
-	if (!count_tokens(model, PG_GETARG_DATUM(0), &tokens))
+	if (!count_tokens(model, PG_GETARG_DATUM(0), form.rules, &tokens))
 		PG_RETURN_NULL();
 	PG_RETURN_INT32(tokens);
 }
@@ -133,7 +136,8 @@ distil_token_count(PG_FUNCTION_ARGS)
 Datum
 distil_token_count_array(PG_FUNCTION_ARGS)
 {
-	DistilModel *model = distil_call_model(fcinfo, 1, NULL);
+	DistilCallForm form = distil_call_form(fcinfo, 1, 0);
+	DistilModel *model = distil_call_model(fcinfo, form.model, NULL);
 	DistilTextArray a = distil_array_open(PG_GETARG_DATUM(0));
 	Datum	   *values = palloc0_array(Datum, Max(a.n, 1));
 	ArrayType  *result;
@@ -144,7 +148,7 @@ distil_token_count_array(PG_FUNCTION_ARGS)
 
 		CHECK_FOR_INTERRUPTS();
 		if (!a.nulls[e])
-			a.nulls[e] = !count_tokens(model, a.texts[e], &tokens);
+			a.nulls[e] = !count_tokens(model, a.texts[e], form.rules, &tokens);
 		values[e] = Int32GetDatum(tokens);
 	}
 	result = distil_array_like(&a, values, INT4OID);

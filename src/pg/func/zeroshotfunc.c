@@ -29,6 +29,7 @@ PG_FUNCTION_INFO_V1(distil_zero_shot);
 typedef struct Hypotheses
 {
 	Datum		premise;
+	DistilTextRules rules;
 	const Datum *labels;		/* [n] */
 	const char *template;
 	size_t		columns;
@@ -99,6 +100,7 @@ run_hypotheses(DistilModel *model, Hypotheses *h, int n)
 		.model = model,
 		.want = DBERT_WANT_LOGITS,
 		.item = DISTIL_ITEM_PAIR,
+		.rules = h->rules,
 		.cut_first = true,
 		.free_texts = true,
 		.take = take_logits,
@@ -111,8 +113,8 @@ run_hypotheses(DistilModel *model, Hypotheses *h, int n)
 	{
 		DistilText	pair[2];
 
-		pair[0] = distil_text_get(h->premise);
-		pair[1] = distil_text_get(hypothesis(h->template, h->labels[e]));
+		pair[0] = distil_text_get(h->premise, h->rules.on_error);
+		pair[1] = distil_text_get(hypothesis(h->template, h->labels[e]), h->rules.on_error);
 		distil_usage_count(model->usage, &(DistilUsage) {.rows = 1});
 		distil_many_add(&many, e, pair);
 	}
@@ -139,22 +141,22 @@ rank_labels(DistilModel *model, Hypotheses *h, int n, bool multi_label)
 	return ranked;
 }
 
-/* (text, labels [, model], multi_label, template) */
+/* (text, labels [, model], multi_label, template [, long_text, on_error]) */
 Datum
 distil_zero_shot(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	int			option = PG_NARGS() - 2;
-	DistilModel *model = distil_call_model(fcinfo, option == 3 ? 2 : -1, "zero_shot");
-	Hypotheses	h = {.premise = PointerGetDatum(PG_GETARG_TEXT_PP(0))};
+	DistilCallForm form = distil_call_form(fcinfo, 2, 2);
+	DistilModel *model = distil_call_model(fcinfo, form.model, "zero_shot");
+	Hypotheses	h = {.premise = PointerGetDatum(PG_GETARG_TEXT_PP(0)),.rules = form.rules};
 	DistilRanked *ranked;
 	int			n;
 
-	h.template = text_to_cstring(PG_GETARG_TEXT_PP(option + 1));
+	h.template = text_to_cstring(PG_GETARG_TEXT_PP(form.option + 1));
 	check_template(h.template);
 	check_entailment(model);
 	h.labels = distil_text_elements(PG_GETARG_DATUM(1), "labels", &n);
-	ranked = rank_labels(model, &h, n, PG_GETARG_BOOL(option));
+	ranked = rank_labels(model, &h, n, PG_GETARG_BOOL(form.option));
 
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < n && ranked != NULL; i++)

@@ -2,7 +2,7 @@
  * many.c -- see many.h.
  *
  * No other file fills batches until they are full.  So what all of them have to
- * keep to (the memory limit, the result cache, distilbert.on_error) stands here
+ * keep to (the memory limit, the result cache, on_error) stands here
  * once.
  *
  * A batch is full when it has distilbert.batch_tokens, or fewer where more
@@ -127,7 +127,8 @@ recall(const DistilMany *many, DistilInBatch *e)
 {
 	if (!many->cached)
 		return NULL;
-	e->key = distil_cache_key(many->model, many->want, e->texts, many->item == DISTIL_ITEM_PAIR);
+	e->key = distil_cache_key(many->model, many->want, e->texts, many->item == DISTIL_ITEM_PAIR,
+							  many->rules.long_text);
 	return distil_cache_find(many->model, many->want, &e->key);
 }
 
@@ -138,9 +139,9 @@ add_one(const DistilMany *many, const DistilText *texts)
 	DbertError	err;
 
 	if (!many->quiet)
-		return many->cut_first ? distil_batch_add_first_cut(many->batch, texts)
-							   : distil_batch_add(many->batch, texts, pair);
-	if (distil_batch_try_add(many->batch, texts, pair, &err) == DBERT_OK)
+		return many->cut_first ? distil_batch_add_first_cut(many->batch, texts, many->rules)
+							   : distil_batch_add(many->batch, texts, pair, many->rules);
+	if (distil_batch_try_add(many->batch, texts, pair, many->rules, &err) == DBERT_OK)
 		return true;
 	overlook(&err);
 	return false;

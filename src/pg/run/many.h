@@ -29,13 +29,14 @@ typedef struct DistilMany
 	DistilModel *model;
 	int			want;			/* DBERT_WANT_ */
 	DistilItem	item;
+	DistilTextRules rules;
 	bool		cut_first;		/* of pairs: truncation cuts the first text alone */
 	bool		cached;			/* results may come from the result cache, and go there */
 	bool		free_texts;		/* distil_text_free them when their item is done */
 
 	/*
 	 * No failure of a text or of a batch is raised, but the cancelling of the
-	 * query.  Otherwise distilbert.on_error says which ones are.
+	 * query.  Otherwise the rules say which ones are.
 	 */
 	bool		quiet;
 

@@ -94,7 +94,8 @@ typedef struct KeyHead
 } KeyHead;
 
 static KeyHead
-key_head(const DistilModel *model, const char *prompt, const DistilText *texts, bool pair)
+key_head(const DistilModel *model, const char *prompt, const DistilText *texts, bool pair,
+		 DbertLongText long_text)
 {
 	KeyHead		head;
 
@@ -102,7 +103,7 @@ key_head(const DistilModel *model, const char *prompt, const DistilText *texts, 
 	memcpy(head.model, model->sha256, DISTIL_SHA256_BYTES);
 	strlcpy(head.kernels, model->core->kernels->name, sizeof(head.kernels));
 	head.role = GetUserId();
-	head.long_text = distil_guc_long_text;
+	head.long_text = long_text;
 	head.len[0] = texts[0].len;
 	head.len[1] = pair ? (int64) texts[1].len : -1;
 	head.prompt_len = strlen(prompt);
@@ -110,10 +111,11 @@ key_head(const DistilModel *model, const char *prompt, const DistilText *texts, 
 }
 
 DistilResultKey
-distil_cache_key(const DistilModel *model, int want, const DistilText *texts, bool pair)
+distil_cache_key(const DistilModel *model, int want, const DistilText *texts, bool pair,
+				 DbertLongText long_text)
 {
 	const char *prompt = dbert_prompt(model->core, want);
-	KeyHead		head = key_head(model, prompt, texts, pair);
+	KeyHead		head = key_head(model, prompt, texts, pair, long_text);
 	DistilResultKey key;
 	DistilSha256 *sha = distil_sha256_begin();
 

@@ -18,10 +18,10 @@ extern bool distil_cache_holds(const DistilModel *model, int want);
 
 /*
  * The key of a text, or of a pair (texts[0] and texts[1]), with the prompt that
- * want puts before it.
+ * want puts before it, and what becomes of it where it is too long.
  */
 extern DistilResultKey distil_cache_key(const DistilModel *model, int want, const DistilText *texts,
-										bool pair);
+										bool pair, DbertLongText long_text);
 
 /*
  * A batch whose text 0 has the results; to be read at once, as the batch of

@@ -34,6 +34,21 @@ distil_call_model(FunctionCallInfo fcinfo, int argno, const char *task)
 	return model;
 }
 
+DistilCallForm
+distil_call_form(FunctionCallInfo fcinfo, int n_texts, int n_options)
+{
+	bool		named = PG_NARGS() > n_texts + n_options;
+	int			at = n_texts + named + n_options;
+	DistilCallForm form = {.model = named ? n_texts : -1,.option = n_texts + named};
+
+	form.rules = named ? distil_fixed_rules : distil_session_rules();
+	if (PG_NARGS() == at + 2)
+		form.rules.long_text = distil_long_text_of(PG_GETARG_TEXT_PP(at++));
+	if (PG_NARGS() == at + 1)
+		form.rules.on_error = distil_on_error_of(PG_GETARG_TEXT_PP(at));
+	return form;
+}
+
 void
 distil_require_head(const DistilModel *model, DbertHead head, const char *function)
 {
@@ -69,9 +84,10 @@ try_add(DbertBatch *batch, const DistilText *texts, bool pair, DbertLongText lon
 }
 
 DbertStatus
-distil_batch_try_add(DbertBatch *batch, const DistilText *texts, bool pair, DbertError *err)
+distil_batch_try_add(DbertBatch *batch, const DistilText *texts, bool pair, DistilTextRules rules,
+					 DbertError *err)
 {
-	return try_add(batch, texts, pair, distil_guc_long_text, err);
+	return try_add(batch, texts, pair, rules.long_text, err);
 }
 
 /* Not if it is the user's wish to stop. */
@@ -83,28 +99,29 @@ count_error(const DbertBatch *batch, const DbertError *err)
 }
 
 static bool
-add(DbertBatch *batch, const DistilText *texts, bool pair, DbertLongText long_text)
+add(DbertBatch *batch, const DistilText *texts, bool pair, DbertLongText long_text,
+	DistilTextRules rules)
 {
 	DbertError	err;
 
 	if (try_add(batch, texts, pair, long_text, &err) == DBERT_OK)
 		return true;
 	count_error(batch, &err);
-	return !distil_answer_null(&err);
+	return !distil_answer_null(&err, rules);
 }
 
 bool
-distil_batch_add(DbertBatch *batch, const DistilText *texts, bool pair)
+distil_batch_add(DbertBatch *batch, const DistilText *texts, bool pair, DistilTextRules rules)
 {
-	return add(batch, texts, pair, distil_guc_long_text);
+	return add(batch, texts, pair, rules.long_text, rules);
 }
 
 bool
-distil_batch_add_first_cut(DbertBatch *batch, const DistilText *texts)
+distil_batch_add_first_cut(DbertBatch *batch, const DistilText *texts, DistilTextRules rules)
 {
-	bool		truncate = distil_guc_long_text == DBERT_LONG_TRUNCATE;
+	bool		truncate = rules.long_text == DBERT_LONG_TRUNCATE;
 
-	return add(batch, texts, true, truncate ? DBERT_LONG_TRUNCATE_FIRST : distil_guc_long_text);
+	return add(batch, texts, true, truncate ? DBERT_LONG_TRUNCATE_FIRST : rules.long_text, rules);
 }
 
 DbertStatus
@@ -139,7 +156,8 @@ distil_batch_run(DbertBatch *batch)
 }
 
 DbertBatch *
-distil_run_text(DistilModel *model, int want, const DistilText *texts, bool pair)
+distil_run_text(DistilModel *model, int want, const DistilText *texts, bool pair,
+				DistilTextRules rules)
 {
 	bool		cached = distil_cache_holds(model, want);
 	DistilResultKey key;
@@ -148,13 +166,13 @@ distil_run_text(DistilModel *model, int want, const DistilText *texts, bool pair
 	distil_usage_count(model->usage, &(DistilUsage) {.rows = 1});
 	if (cached)
 	{
-		key = distil_cache_key(model, want, texts, pair);
+		key = distil_cache_key(model, want, texts, pair, rules.long_text);
 		batch = distil_cache_find(model, want, &key);
 		if (batch != NULL)
 			return batch;
 	}
 	batch = distil_model_batch(model, want);
-	if (!distil_batch_add(batch, texts, pair))
+	if (!distil_batch_add(batch, texts, pair, rules))
 		return NULL;
 	distil_batch_run(batch);
 	if (cached)

@@ -21,17 +21,34 @@ extern DistilModel *distil_call_model(FunctionCallInfo fcinfo, int argno, const 
 extern void distil_require_head(const DistilModel *model, DbertHead head, const char *function);
 
 /*
- * dbert_batch_add as distilbert.long_text says, of one text or of a pair
- * (pair: texts[0] and texts[1]).  The first leaves it to the caller to raise;
- * false of the others: the text's answer is NULL, as distilbert.on_error says,
- * and a warning has told why.
+ * How a function with so many texts and options was called.  Its arguments are
+ * the texts, the model's name unless a setting says it, the options, and, where
+ * a model is named, perhaps long_text and on_error, or on_error alone.  The
+ * latter two must not be NULL.
+ */
+typedef struct DistilCallForm
+{
+	int			model;			/* argument that names the model; -1: none does */
+	int			option;			/* the first one */
+	DistilTextRules rules;
+} DistilCallForm;
+
+extern DistilCallForm distil_call_form(FunctionCallInfo fcinfo, int n_texts, int n_options);
+
+/*
+ * dbert_batch_add as the rules say, of one text or of a pair (pair: texts[0]
+ * and texts[1]).  The first leaves it to the caller to raise; false of the
+ * others: the text's answer is NULL, as the rules say, and a warning has told
+ * why.
  */
 extern DbertStatus distil_batch_try_add(DbertBatch *batch, const DistilText *texts, bool pair,
-										DbertError *err);
-extern bool distil_batch_add(DbertBatch *batch, const DistilText *texts, bool pair);
+										DistilTextRules rules, DbertError *err);
+extern bool distil_batch_add(DbertBatch *batch, const DistilText *texts, bool pair,
+							 DistilTextRules rules);
 
 /* The same for a pair of which truncation cuts the first text alone. */
-extern bool distil_batch_add_first_cut(DbertBatch *batch, const DistilText *texts);
+extern bool distil_batch_add_first_cut(DbertBatch *batch, const DistilText *texts,
+									   DistilTextRules rules);
 
 /*
  * dbert_batch_run; the first leaves it to the caller to raise.  What they do is
@@ -47,6 +64,6 @@ extern void distil_batch_run(DbertBatch *batch);
  * belongs to the whole backend.  NULL as distil_batch_add's false.
  */
 extern DbertBatch *distil_run_text(DistilModel *model, int want, const DistilText *texts,
-								   bool pair);
+								   bool pair, DistilTextRules rules);
 
 #endif

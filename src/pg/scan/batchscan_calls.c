@@ -43,18 +43,18 @@ static HTAB *known = NULL;
 
 /* ---- functions ---- */
 
-/* One value for texts, perhaps a model, and options, as task.h says? */
+/* One value for texts, perhaps a model, options and rules, as task.h says? */
 static bool
 takes_texts(Form_pg_proc proc, const DistilTask *task)
 {
-	int			texts = proc->pronargs - task->n_options;
+	int			more = proc->pronargs - distil_task_texts(task) - task->n_options;
 
-	if (proc->proretset || OidIsValid(proc->provariadic) ||
-		texts < distil_task_texts(task) || texts > distil_task_texts(task) + 1)
+	if (proc->proretset || OidIsValid(proc->provariadic) || (more != 0 && more != 3))
 		return false;
-	for (int i = 0; i < texts; i++)
+	for (int i = 0; i < proc->pronargs; i++)
 	{
-		if (proc->proargtypes.values[i] != TEXTOID)
+		if (proc->proargtypes.values[i] != TEXTOID &&
+			!distil_task_is_option(task, proc->pronargs, i))
 			return false;
 	}
 	return true;

@@ -102,7 +102,7 @@ take_answers(void *ctx, int number, DbertBatch *batch, int i, const DistilText *
 		DistilCall *call = p->calls[c];
 		NullableDatum *answer = &p->answers[number * p->n_calls + c];
 
-		run.options = &call->values[call->n_args - call->task->n_options];
+		run.options = &call->values[distil_task_first_option(call->task, call->n_args)];
 		answer->isnull = !call->task->answer(&run, i, texts, &answer->value);
 	}
 }
@@ -125,9 +125,9 @@ get_texts(const Pass *p, const DistilCell *cell)
 {
 	DistilText *t = palloc_array(DistilText, 2);
 
-	t[0] = distil_text_get(cell->texts[0]);
+	t[0] = distil_text_get(cell->texts[0], DISTIL_ERROR_NULL);
 	if (task_of(p)->pair)
-		t[1] = distil_text_get(cell->texts[1]);
+		t[1] = distil_text_get(cell->texts[1], DISTIL_ERROR_NULL);
 	else
 		t[1] = (DistilText) {.data = ""};
 	return t;
@@ -203,6 +203,7 @@ many_of(Pass *p)
 	DistilMany	many = {
 		.model = p->model,
 		.item = task_of(p)->pair ? DISTIL_ITEM_PAIR : DISTIL_ITEM_TEXT,
+		.rules = p->calls[0]->rules,
 		.cached = true,
 		.quiet = true,
 		.take = take_answers,
@@ -294,7 +295,8 @@ evaluate_values(DistilScanState *state, DistilCall *call)
 		NullableDatum *v = &call->values[i];
 
 		v->value = evaluate(state, call->args[i], &v->isnull);
-		call->is_null |= v->isnull && (i == call->model_arg || call->flinfo.fn_strict);
+		call->is_null |= v->isnull &&
+			(call->flinfo.fn_strict || !distil_task_is_option(call->task, call->n_args, i));
 	}
 }
 
@@ -304,6 +306,23 @@ model_name(const DistilCall *call)
 	if (call->model_arg >= 0)
 		return TextDatumGetCString(call->values[call->model_arg].value);
 	return distil_default_model(call->task->setting);
+}
+
+/* As distil_call_form has them. */
+static DistilTextRules
+rules_of(const DistilCall *call)
+{
+	int			at = distil_task_first_option(call->task, call->n_args) + call->task->n_options;
+	DistilTextRules rules = distil_fixed_rules;
+
+	if (call->model_arg < 0)
+		return distil_session_rules();
+	if (at < call->n_args)
+	{
+		rules.long_text = distil_long_text_of(DatumGetTextPP(call->values[at].value));
+		rules.on_error = distil_on_error_of(DatumGetTextPP(call->values[at + 1].value));
+	}
+	return rules;
 }
 
 /* NULL while it may not fail. */
@@ -316,7 +335,8 @@ open_model(DistilCall *call, bool needed)
 		return NULL;
 	model = distil_model_for_call(&call->flinfo, model_name(call));
 	if (call->task->check != NULL)
-		call->task->check(call->task, model, &call->values[call->n_args - call->task->n_options]);
+		call->task->check(call->task, model, &call->values[distil_task_first_option(call->task, call->n_args)]);
+	call->rules = rules_of(call);
 	call->proven = true;
 	return model;
 }
@@ -353,6 +373,7 @@ collect_pass(DistilScanState *state, int c)
 		DistilCall *call = &state->calls[i];
 
 		if (call->model != p.model || call->same_texts != state->calls[c].same_texts ||
+			call->rules.long_text != state->calls[c].rules.long_text ||
 			!same_prompt(p.model, call, &state->calls[c]))
 			continue;
 		call->model = NULL;

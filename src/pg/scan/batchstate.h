@@ -31,16 +31,17 @@ typedef struct DistilCall
 	FmgrInfo	flinfo;
 	Oid			collation;
 	int			n_args;
-	ExprState  *args[DISTIL_MAX_ARGS];	/* texts, model, options: see task.h */
+	ExprState  *args[DISTIL_MAX_ARGS];	/* texts, model, options, rules: see task.h */
 	int			model_arg;		/* -1: the setting says the model's name */
 	int			same_texts;		/* the first call with equal texts */
 	bool		proven;			/* the model has been opened for a row that was asked for */
 	DistilCell *cells;			/* [capacity] */
 
 	/* while a window is computed */
-	NullableDatum values[DISTIL_MAX_ARGS];	/* of the model and the options */
+	NullableDatum values[DISTIL_MAX_ARGS];	/* of all but the texts */
 	bool		is_null;		/* whatever the text */
 	DistilModel *model;			/* NULL: not to be opened yet */
+	DistilTextRules rules;		/* if there is a model */
 } DistilCall;
 
 /* What EXPLAIN ANALYZE counts; workers add theirs. */

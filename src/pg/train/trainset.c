@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "common/hashfn.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
@@ -120,13 +121,38 @@ grow(DistilTrainSet *set, void *array, size_t *capacity, size_t n, Size size)
 	return array;
 }
 
+/*
+ * A longer name would be refused when the trained model is stored.  That of an
+ * entity gets "B-" and "I-" before it.
+ */
+static void
+check_name(const DistilTrainSet *set, const char *name)
+{
+	int			most = DBERT_MAX_LABEL - (set->kind == DISTIL_LABEL_SPANS ? 2 : 0);
+
+	int			shown;
+
+	if (strlen(name) <= most)
+		return;
+	/* names are in UTF-8 */
+	shown = pg_encoding_mbcliplen(PG_UTF8, name, strlen(name), 40);
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("the query gives a label of %zu bytes", strlen(name)),
+			 errdetail("The label begins \"%s\"; at most %d bytes are allowed.",
+					   pg_any_to_server(pnstrdup(name, shown), shown, PG_UTF8), most),
+			 errhint("Is the last column the label, and not the text?")));
+}
+
 /* The number of a class, new or not. */
 static int32
 class_number(DistilTrainSet *set, const char *name)
 {
 	bool		found;
-	ClassEntry *entry = hash_search(set->index, &name, HASH_ENTER, &found);
+	ClassEntry *entry;
 
+	check_name(set, name);
+	entry = hash_search(set->index, &name, HASH_ENTER, &found);
 	if (found)
 		return entry->number;
 	if (set->n_names >= DBERT_MAX_LABELS)
