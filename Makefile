@@ -102,7 +102,8 @@ include $(here)src/kernel/$(MACHINE)/flags.mk
 
 # test/support/ is what several tests share; each test program links all of it.
 TESTS      := $(patsubst $(here)%.c,%,$(sort $(wildcard $(here)test/test_*.c)))
-SUPPORT    := $(patsubst $(here)%.c,%.o,$(sort $(wildcard $(here)test/support/*.c)))
+# plainscan.c is a module for a server, which its test builds
+SUPPORT    := $(filter-out test/support/plainscan.o,$(patsubst $(here)%.c,%.o,$(sort $(wildcard $(here)test/support/*.c))))
 
 # Targets of fuzzing: a function each, to be linked with what calls it.
 FUZZ_SRC   := $(patsubst $(here)%,%,$(sort $(wildcard $(here)test/fuzz/fuzz_*.c)))

@@ -509,7 +509,7 @@ CREATE FUNCTION distilbert.cosine(a real[], b real[])
 	AS 'MODULE_PATHNAME', 'distil_cosine'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION distilbert.cosine(real[], real[]) IS
-	'cosine of two vectors of the same width, -1 to 1; 0 if one of them is zero';
+	'cosine of two vectors of the same width, -1 to 1; 0 if one of them is zero; NaN and infinity are errors';
 
 -- All arguments are given, with their types: a call that fits a function better
 -- which was in the schema before would mean that one.

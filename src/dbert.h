@@ -16,6 +16,7 @@
 #define DBERT_H
 
 #include "base/bytes.h"
+#include "base/checksum.h"
 #include "base/memory.h"
 #include "base/numbers.h"
 #include "base/parallel.h"

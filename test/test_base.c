@@ -1,6 +1,7 @@
 /*
  * test_base.c -- layouts of memory and functions of many numbers.
  */
+#include "base/checksum.h"
 #include "base/layout.h"
 #include "base/memory.h"
 #include "base/numbers.h"
@@ -117,9 +118,49 @@ test_normalize(void)
 	CHECK(zeros[0] == 0 && zeros[1] == 0 && zeros[2] == 0);
 }
 
+/* In one part or in many; a change of any bit, or of the length, changes it. */
+static void
+test_checksum(void)
+{
+	unsigned char bytes[1024 + 17];
+	DbertChecksum sum;
+	uint64_t	whole;
+	int			missed = 0;
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (unsigned char) (i * 167 >> 3);
+	dbert_checksum_begin(&sum, 7);
+	dbert_checksum_add(&sum, bytes, sizeof(bytes));
+	whole = dbert_checksum_end(&sum);
+	dbert_checksum_begin(&sum, 7);
+	for (size_t at = 0; at < sizeof(bytes); at += 96)
+		dbert_checksum_add(&sum, bytes + at, sizeof(bytes) - at < 96 ? sizeof(bytes) - at : 96);
+	CHECK(dbert_checksum_end(&sum) == whole);
+	for (size_t bit = 0; bit < 8 * sizeof(bytes); bit++)
+	{
+		bytes[bit / 8] ^= (unsigned char) (1 << bit % 8);
+		dbert_checksum_begin(&sum, 7);
+		dbert_checksum_add(&sum, bytes, sizeof(bytes));
+		missed += dbert_checksum_end(&sum) == whole;
+		bytes[bit / 8] ^= (unsigned char) (1 << bit % 8);
+	}
+	CHECK_MSG(missed == 0, "%d changed bits were not noticed", missed);
+	bytes[sizeof(bytes) - 1] = 0;
+	dbert_checksum_begin(&sum, 7);
+	dbert_checksum_add(&sum, bytes, sizeof(bytes));
+	whole = dbert_checksum_end(&sum);
+	dbert_checksum_begin(&sum, 7);
+	dbert_checksum_add(&sum, bytes, sizeof(bytes) - 1);
+	CHECK(dbert_checksum_end(&sum) != whole);
+	dbert_checksum_begin(&sum, 8);
+	dbert_checksum_add(&sum, bytes, sizeof(bytes));
+	CHECK(dbert_checksum_end(&sum) != whole);
+}
+
 int
 main(void)
 {
+	RUN(test_checksum);
 	RUN(test_layout);
 	RUN(test_layout_overflow);
 	RUN(test_softmax);

@@ -2,7 +2,9 @@
  * test_pack.c -- images that are damaged, models whose reading fails half-way,
  * whole directories.
  */
+#include "base/checksum.h"
 #include "model/packimage.h"
+#include "model/slots.h"
 #include "test/support/dirsource.h"
 #include "test/support/packhelp.h"
 #include "test/support/shareddata.h"
@@ -117,7 +119,8 @@ test_forged_sections(void)
 	} forged[] = { { DBERT_SECTION_CONFIG, -64, 0 },        { DBERT_SECTION_LABELS, -64, 0 },
 				   { DBERT_SECTION_LABELS, 1, 0 },          { DBERT_SECTION_LABELS, 0, -1 },
 				   { DBERT_SECTION_PROMPTS, 0, -1 },        { DBERT_SECTION_TOKENIZER, 0, -8 },
-				   { DBERT_SECTION_TOKENIZER, 0, 1 << 20 }, { DBERT_SECTION_WEIGHTS, 0, -64 },
+				   { DBERT_SECTION_TOKENIZER, 0, 1 << 20 }, { DBERT_SECTION_TYPES, 0, -1 },
+				   { DBERT_SECTION_TYPES, 0, 1 },           { DBERT_SECTION_WEIGHTS, 0, -64 },
 				   { DBERT_SECTION_WEIGHTS, 0, 64 },        { DBERT_SECTION_WEIGHTS, 64, -64 },
 				   { DBERT_SECTION_CONFIG, 0, 8 } };
 	MemModel	m;
@@ -138,6 +141,114 @@ test_forged_sections(void)
 					  "forged section %zu was not noticed", i);
 			free(copy);
 		}
+		release(&b);
+	}
+	mem_free(&m);
+}
+
+/* Family, types and what is unused are not believed, whatever the checksum says. */
+static void
+test_forged_fields(void)
+{
+	MemModel	m;
+	Built		b;
+
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	for (int field = 0; field < 4 && built(&m, NULL, &b); field++)
+	{
+		unsigned char *copy = exact_copy(b.image, b.size);
+		DbertPackHeader *h = (DbertPackHeader *) copy;
+
+		if (field == 0)
+			h->family++;
+		else if (field == 1)
+			h->n_slots++;
+		else if (field == 2)
+			h->unused[3] = 1;
+		else
+			copy[h->sections[DBERT_SECTION_TYPES].offset + h->n_slots - 1] = DBERT_WEIGHT_BF16;
+		h->checksum = dbert_pack_checksum(copy, h->sections[DBERT_SECTION_WEIGHTS].offset);
+		CHECK_MSG(open_copy(copy, b.size) == DBERT_E_CORRUPT, "forged field %d was not noticed",
+				  field);
+		free(copy);
+		release(&b);
+	}
+	mem_free(&m);
+}
+
+static bool
+weights_are_whole(const void *image)
+{
+	DbertPackWeights w;
+	DbertChecksum sum;
+
+	dbert_pack_weights(image, &w);
+	dbert_checksum_begin(&sum, 0);
+	dbert_checksum_add(&sum, (const char *) image + w.offset, w.size);
+	return dbert_checksum_end(&sum) == w.checksum;
+}
+
+/* Every bit of the weights is in their checksum, in either precision. */
+static void
+test_weights_checksum(void)
+{
+	MemModel	m;
+
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	for (int precision = 0; precision <= DBERT_PRECISION_INT8; precision++)
+	{
+		DbertSource source = mem_source(&m);
+		DbertPackWeights w;
+		DbertError	err = {0};
+		Built		b;
+		int			missed = 0;
+
+		CHECK(build_precision(&source, NULL, (DbertPrecision) precision, &dbert_kernels_scalar, &b,
+							  &err) == DBERT_OK);
+		dbert_pack_weights(b.image, &w);
+		CHECK(w.offset + w.size == b.size && weights_are_whole(b.image));
+		for (uint64_t at = 0; at < w.size; at += 1 + w.size / 1000)
+		{
+			unsigned char *byte = (unsigned char *) b.image + w.offset + at;
+
+			*byte ^= (unsigned char) (1 << at % 8);
+			missed += weights_are_whole(b.image);
+			*byte ^= (unsigned char) (1 << at % 8);
+		}
+		CHECK_MSG(missed == 0, "%d flipped bits were not noticed", missed);
+		release(&b);
+	}
+	mem_free(&m);
+}
+
+/* The content's name goes into the image, under the checksum. */
+static void
+test_content(void)
+{
+	static const uint8_t content[DBERT_CONTENT_BYTES] = {1, 2, 3, [31] = 4};
+	MemModel	m;
+	Built		b;
+
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	if (built(&m, NULL, &b))
+	{
+		DbertSource source = mem_source(&m);
+		DbertPackWeights w;
+		DbertPack  *pack;
+		DbertError	err;
+
+		CHECK(dbert_pack_begin(&source, NULL, DBERT_PRECISION_FP32, &dbert_kernels_scalar,
+							   &dbert_malloc_allocator, NULL, &pack, &err) == DBERT_OK);
+		dbert_pack_set_content(pack, content);
+		CHECK(dbert_pack_write(pack, b.image, NULL, &err) == DBERT_OK);
+		dbert_pack_end(pack);
+		dbert_pack_weights(b.image, &w);
+		CHECK(memcmp(w.content, content, sizeof(content)) == 0);
+		CHECK(open_copy(b.image, b.size) == DBERT_OK);
+		CHECK(dbert_pack_may_be(b.image, DBERT_PACK_FRONT, b.size));
+		CHECK(!dbert_pack_may_be(b.image, DBERT_PACK_FRONT, b.size + 1));
+		CHECK(!dbert_pack_may_be(b.image, DBERT_PACK_FRONT - 1, b.size));
+		CHECK(!dbert_pack_may_be(content, 0, 0));
 		release(&b);
 	}
 	mem_free(&m);
@@ -500,6 +611,9 @@ main(void)
 {
 	RUN(test_damaged_image);
 	RUN(test_forged_sections);
+	RUN(test_forged_fields);
+	RUN(test_weights_checksum);
+	RUN(test_content);
 	RUN(test_forged_image);
 	RUN(test_int8);
 	RUN(test_failing_allocator);

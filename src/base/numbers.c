@@ -2,6 +2,8 @@
 #include "base/numbers.h"
 
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
 
 /* The sum of exp(x[n] - max), *max being the largest of them. */
 static double
@@ -64,4 +66,20 @@ dbert_normalize(float *x, int n)
 		length = 1e-12;
 	for (int j = 0; j < n; j++)
 		x[j] = (float) (x[j] / length);
+}
+
+/* No exponent is all ones. */
+bool
+dbert_all_finite(const float *x, size_t n)
+{
+	uint32_t	bad = 0;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		uint32_t	bits;
+
+		memcpy(&bits, &x[i], sizeof(bits));
+		bad |= (bits & 0x7f800000) == 0x7f800000;
+	}
+	return bad == 0;
 }

@@ -7,6 +7,7 @@
 #ifndef DBERT_BASE_NUMBERS_H
 #define DBERT_BASE_NUMBERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* out[n] = softmax(x[n]); out may be x. */
@@ -26,5 +27,8 @@ extern int	dbert_best_of(const float *x, int n, size_t step);
  * torch.nn.functional.normalize.
  */
 extern void dbert_normalize(float *x, int n);
+
+/* Is none of x[n] NaN or infinity? */
+extern bool dbert_all_finite(const float *x, size_t n);
 
 #endif

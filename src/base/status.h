@@ -23,6 +23,7 @@
 	X(E_ENCODING, "text is not valid UTF-8") \
 	X(E_LIMIT, "input too large") \
 	X(E_TOO_LONG, "text has too many tokens") \
+	X(E_NOT_FINITE, "result is not finite") \
 	X(E_CANCELLED, "cancelled") \
 	X(E_CORRUPT, "model pack is damaged") \
 	X(E_INVALID, "invalid argument") \

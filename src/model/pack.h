@@ -23,7 +23,10 @@
 #include "text/tokenizer.h"
 
 /* Part of a pack file's name; raise it with every change of the image. */
-#define DBERT_PACK_VERSION 4
+#define DBERT_PACK_VERSION 5
+
+/* Bytes of what names a model's content: a SHA-256. */
+#define DBERT_CONTENT_BYTES 32
 
 typedef struct DbertPack DbertPack;
 
@@ -59,6 +62,10 @@ extern const char *dbert_pack_file(const DbertPack *pack, int i);
 /* Bytes of the image. */
 extern uint64_t dbert_pack_size(const DbertPack *pack);
 
+/* What the image is to say of the content that it is made of. */
+extern void dbert_pack_set_content(DbertPack *pack,
+								   const uint8_t content[DBERT_CONTENT_BYTES]);
+
 /* Fill image (dbert_pack_size bytes, 64-byte aligned); NULL: only check the
  * values (E_FORMAT naming the tensor that holds NaN or infinity). */
 extern DbertStatus dbert_pack_write(DbertPack *pack, void *image,
@@ -88,6 +95,30 @@ extern DbertStatus dbert_model_open(const void *image, size_t image_size,
 									const DbertKernels *kernels,
 									const DbertAllocator *alloc,
 									DbertModel **model, DbertError *err);
+
+/*
+ * Of an image that was opened: what it is made of, and where its weights stand,
+ * with the checksum (base/checksum.h, seed 0) that they had when they were
+ * written.  To compare it is the caller's affair: it reads all of the image.
+ */
+typedef struct DbertPackWeights
+{
+	const uint8_t *content;		/* [DBERT_CONTENT_BYTES], in the image */
+	uint64_t	offset;
+	uint64_t	size;
+	uint64_t	checksum;
+} DbertPackWeights;
+
+extern void dbert_pack_weights(const void *image, DbertPackWeights *out);
+
+/*
+ * Whether a file of file_size bytes that begins with these len bytes may be an
+ * image, told without reading further.
+ */
+extern bool dbert_pack_may_be(const void *front, size_t len, uint64_t file_size);
+
+/* Bytes that dbert_pack_may_be needs. */
+#define DBERT_PACK_FRONT 64
 
 extern void dbert_model_close(DbertModel *model);
 

@@ -160,6 +160,7 @@ plan_image(DbertPack *pack, DbertError *err)
 
 	h->magic = DBERT_PACK_MAGIC;
 	h->version = DBERT_PACK_VERSION;
+	h->family = (uint32_t) pack->config.family;
 	if (strlen(layout) >= sizeof(h->layout))
 		return dbert_fail(err, DBERT_E_INTERNAL, "name of layout \"%s\" is too long", layout);
 	strcpy(h->layout, layout);
@@ -167,6 +168,7 @@ plan_image(DbertPack *pack, DbertError *err)
 	h->sections[DBERT_SECTION_LABELS].size = labels_size(pack);
 	h->sections[DBERT_SECTION_PROMPTS].size = prompts_size(pack);
 	h->sections[DBERT_SECTION_TOKENIZER].size = pack->tokenizer.image_size;
+	h->sections[DBERT_SECTION_TYPES].size = h->n_slots = (uint32_t) pack->slots.count;
 	h->sections[DBERT_SECTION_WEIGHTS].size = pack->slots.bytes;
 	for (int i = 0; i < DBERT_SECTIONS; i++)
 	{
@@ -175,6 +177,8 @@ plan_image(DbertPack *pack, DbertError *err)
 		offset += h->sections[i].size;
 	}
 	h->size = offset;
+	if (h->sections[DBERT_SECTION_WEIGHTS].offset > DBERT_PACK_FRONT_MAX)
+		return dbert_fail(err, DBERT_E_LIMIT, "vocabulary and labels take more than a gigabyte");
 	return DBERT_OK;
 }
 
@@ -263,6 +267,12 @@ const char *
 dbert_pack_file(const DbertPack *pack, int i)
 {
 	return i >= 0 && (size_t) i < pack->files.count ? pack->files.names[i] : NULL;
+}
+
+void
+dbert_pack_set_content(DbertPack *pack, const uint8_t content[DBERT_CONTENT_BYTES])
+{
+	memcpy(pack->header.content, content, DBERT_CONTENT_BYTES);
 }
 
 uint64_t

@@ -64,7 +64,7 @@ check_header(const DbertPackHeader *h, const void *image, size_t image_size, Dbe
 							  i);
 		end = offset + size;
 	}
-	if (end != image_size)
+	if (end != image_size || h->sections[DBERT_SECTION_WEIGHTS].offset > DBERT_PACK_FRONT_MAX)
 		return dbert_fail(err, DBERT_E_CORRUPT, "model pack does not end with its weights");
 	if (dbert_pack_checksum(image, h->sections[DBERT_SECTION_WEIGHTS].offset) != h->checksum)
 		return dbert_fail(err, DBERT_E_CORRUPT, "model pack has a wrong checksum");
@@ -89,6 +89,18 @@ open_config(const void *image, const DbertPackHeader *h, DbertConfig *config, Db
 	memcpy(config, at, size);
 	if (!dbert_config_valid(config))
 		return dbert_fail(err, DBERT_E_CORRUPT, "model pack has a config out of its limits");
+	return DBERT_OK;
+}
+
+static DbertStatus
+check_family(const DbertPackHeader *h, const DbertConfig *config, DbertError *err)
+{
+	if (h->family != (uint32_t) config->family)
+		return dbert_fail(err, DBERT_E_CORRUPT, "model pack is of family %u, its config of %d",
+						  h->family, config->family);
+	for (size_t i = 0; i < sizeof(h->unused) / sizeof(h->unused[0]); i++)
+		if (h->unused[i] != 0)
+			return dbert_fail(err, DBERT_E_CORRUPT, "model pack is of a later version's kind");
 	return DBERT_OK;
 }
 
@@ -149,12 +161,30 @@ open_tokenizer(const void *image, const DbertPackHeader *h, DbertModel *model, D
 	return DBERT_OK;
 }
 
+/* The types that the image names are those of the plan. */
+static DbertStatus
+check_types(const void *image, const DbertPackHeader *h, const DbertSlots *slots, DbertError *err)
+{
+	size_t		size;
+	const char *types = section(image, h, DBERT_SECTION_TYPES, &size);
+
+	if (size != (size_t) slots->count || h->n_slots != size)
+		return dbert_fail(err, DBERT_E_CORRUPT, "model pack has %zu weights, expected %d", size,
+						  slots->count);
+	for (int i = 0; i < slots->count; i++)
+		if (types[i] != (char) dbert_slot_type(&slots->items[i]))
+			return dbert_fail(err, DBERT_E_CORRUPT, "weight %d of the model pack is of type %d", i,
+							  types[i]);
+	return DBERT_OK;
+}
+
 static DbertStatus
 open_weights(const void *image, const DbertPackHeader *h, DbertModel *model, DbertError *err)
 {
 	size_t		size;
 	const char *at = section(image, h, DBERT_SECTION_WEIGHTS, &size);
 	DbertSlots	slots;
+	DbertStatus status;
 
 	model->weights.layers =
 		dbert_alloc_zero(model->alloc, (size_t) model->config.layers, sizeof(DbertLayer));
@@ -163,12 +193,13 @@ open_weights(const void *image, const DbertPackHeader *h, DbertModel *model, Dbe
 	DBERT_TRY(dbert_slots_plan(&model->config, h->flags & DBERT_PACK_TIED, model->kernels,
 							   model->alloc, &slots, err));
 	dbert_slots_place(&slots, &model->config, at, &model->weights);
+	status = check_types(image, h, &slots, err);
 	dbert_free(model->alloc, slots.items);
-	if (slots.bytes != size)
+	if (status == DBERT_OK && slots.bytes != size)
 		return dbert_fail(err, DBERT_E_CORRUPT,
 						  "model pack has weights of %zu bytes, expected %llu", size,
 						  (unsigned long long) slots.bytes);
-	return DBERT_OK;
+	return status;
 }
 
 static DbertStatus
@@ -181,6 +212,7 @@ open_sections(const void *image, size_t image_size, DbertModel *model, DbertErro
 	memcpy(&h, image, sizeof(h));
 	DBERT_TRY(check_header(&h, image, image_size, err));
 	DBERT_TRY(open_config(image, &h, &model->config, err));
+	DBERT_TRY(check_family(&h, &model->config, err));
 	DBERT_TRY(check_layout(&h, dbert_pack_layout(model->kernels, model->config.precision), err));
 	DBERT_TRY(open_labels(image, &h, model, err));
 	DBERT_TRY(open_tokenizer(image, &h, model, err));
@@ -207,6 +239,28 @@ dbert_model_open(const void *image, size_t image_size, const DbertKernels *kerne
 	}
 	*model = m;
 	return DBERT_OK;
+}
+
+void
+dbert_pack_weights(const void *image, DbertPackWeights *out)
+{
+	const DbertPackHeader *h = image;
+
+	out->content = h->content;
+	out->offset = h->sections[DBERT_SECTION_WEIGHTS].offset;
+	out->size = h->sections[DBERT_SECTION_WEIGHTS].size;
+	out->checksum = h->weights_checksum;
+}
+
+bool
+dbert_pack_may_be(const void *front, size_t len, uint64_t file_size)
+{
+	DbertPackHeader h;
+
+	if (len < DBERT_PACK_FRONT || file_size < sizeof(h))
+		return false;
+	memcpy(&h, front, DBERT_PACK_FRONT);
+	return h.magic == DBERT_PACK_MAGIC && h.version == DBERT_PACK_VERSION && h.size == file_size;
 }
 
 void

@@ -7,6 +7,7 @@
  */
 #include "model/packbuild.h"
 
+#include "base/checksum.h"
 #include "kernel/int8.h"
 
 #include <string.h>
@@ -153,11 +154,31 @@ put_string(char **at, const char *s)
 	*at += strlen(s) + 1;
 }
 
+/* In blocks: the poll is asked in between. */
+static DbertStatus
+sum_weights(const char *base, uint64_t size, const DbertPoll *poll, uint64_t *checksum,
+			DbertError *err)
+{
+	DbertChecksum sum;
+
+	dbert_checksum_begin(&sum, 0);
+	for (uint64_t at = 0; at < size; at += DBERT_READ_BLOCK)
+	{
+		if (dbert_stopped(poll))
+			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled while the model was packed");
+		dbert_checksum_add(&sum, base + at,
+						   size - at < DBERT_READ_BLOCK ? size - at : DBERT_READ_BLOCK);
+	}
+	*checksum = dbert_checksum_end(&sum);
+	return DBERT_OK;
+}
+
 /* Everything before the weights. */
 static void
-write_front(const DbertPack *pack, char *image)
+write_front(const DbertPack *pack, uint64_t weights_checksum, char *image)
 {
 	DbertPackHeader h = pack->header;
+	char	   *types = image + h.sections[DBERT_SECTION_TYPES].offset;
 	size_t		front = h.sections[DBERT_SECTION_WEIGHTS].offset;
 	char	   *label = image + h.sections[DBERT_SECTION_LABELS].offset;
 	char	   *prompt = image + h.sections[DBERT_SECTION_PROMPTS].offset;
@@ -170,6 +191,9 @@ write_front(const DbertPack *pack, char *image)
 		put_string(&prompt, pack->prompts[i]);
 	memcpy(image + h.sections[DBERT_SECTION_TOKENIZER].offset, pack->tokenizer.image,
 		   pack->tokenizer.image_size);
+	for (int i = 0; i < pack->slots.count; i++)
+		types[i] = (char) dbert_slot_type(&pack->slots.items[i]);
+	h.weights_checksum = weights_checksum;
 	memcpy(image, &h, sizeof(h));
 	h.checksum = dbert_pack_checksum(image, front);
 	memcpy(image, &h, sizeof(h));
@@ -178,13 +202,15 @@ write_front(const DbertPack *pack, char *image)
 DbertStatus
 dbert_pack_write(DbertPack *pack, void *image, const DbertPoll *poll, DbertError *err)
 {
-	char	   *base = image;
+	char	   *weights;
+	uint64_t	checksum = 0;
 
 	if (image == NULL)
 		return write_weights(pack, NULL, poll, err);
+	weights = (char *) image + pack->header.sections[DBERT_SECTION_WEIGHTS].offset;
 	memset(image, 0, sizeof(pack->header));
-	DBERT_TRY(
-		write_weights(pack, base + pack->header.sections[DBERT_SECTION_WEIGHTS].offset, poll, err));
-	write_front(pack, image);
+	DBERT_TRY(write_weights(pack, weights, poll, err));
+	DBERT_TRY(sum_weights(weights, pack->slots.bytes, poll, &checksum, err));
+	write_front(pack, checksum, image);
 	return DBERT_OK;
 }

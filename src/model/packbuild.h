@@ -26,7 +26,7 @@ struct DbertPack
 	DbertTokenizerFiles tokenizer;
 	DbertSlots	slots;
 	DbertFileList files;
-	DbertPackHeader header;		/* but for the checksum */
+	DbertPackHeader header;		/* but for the checksums */
 };
 
 #endif

@@ -7,6 +7,8 @@
 #ifndef DBERT_MODEL_PACKIMAGE_H
 #define DBERT_MODEL_PACKIMAGE_H
 
+#include "model/pack.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,9 +20,13 @@ typedef enum DbertPackSection
 	DBERT_SECTION_LABELS,		/* n_labels strings, each ending in a zero */
 	DBERT_SECTION_PROMPTS,		/* DBERT_PROMPTS strings, each ending in a zero */
 	DBERT_SECTION_TOKENIZER,	/* dbert_tokenizer_compile's image */
-	DBERT_SECTION_WEIGHTS,		/* arrays as slots.h plans them; last, not in the checksum */
+	DBERT_SECTION_TYPES,		/* a byte for each slot, DbertWeightType (slots.h) */
+	DBERT_SECTION_WEIGHTS,		/* arrays as slots.h plans them; last, with a checksum of its own */
 	DBERT_SECTIONS
 } DbertPackSection;
+
+/* All that stands before the weights is read when an image is opened. */
+#define DBERT_PACK_FRONT_MAX (UINT64_C(1) << 30)
 
 #define DBERT_PACK_TIED 0x01	/* the decoder of a MASK head is the word embedding */
 
@@ -32,6 +38,11 @@ typedef struct DbertPackHeader
 	char		layout[32];		/* of the kernels, zero-padded */
 	uint64_t	size;			/* of the image */
 	uint64_t	checksum;		/* of all bytes before the weights, this field as 0 */
+	uint64_t	weights_checksum;	/* base/checksum.h, of the weights section */
+	uint8_t		content[DBERT_CONTENT_BYTES];	/* of dbert_pack_set_content, or zeros */
+	uint32_t	family;			/* the config's */
+	uint32_t	n_slots;		/* bytes of the section of types */
+	uint64_t	unused[4];		/* zeros, for what a later version of the family needs */
 	struct
 	{
 		uint64_t	offset;		/* a multiple of DBERT_PACK_ALIGN */

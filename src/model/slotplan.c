@@ -134,6 +134,13 @@ dbert_rows8_scales(const DbertSlot *slot)
 		   DBERT_PACK_ALIGN;
 }
 
+DbertWeightType
+dbert_slot_type(const DbertSlot *slot)
+{
+	return slot->kind == DBERT_SLOT_ROWS8 || slot->kind == DBERT_SLOT_LINEAR8 ? DBERT_WEIGHT_I8
+																			   : DBERT_WEIGHT_F32;
+}
+
 bool
 dbert_slot_is_decoder(const DbertSlotRule *rule, const DbertConfig *config)
 {

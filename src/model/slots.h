@@ -26,6 +26,15 @@ typedef enum DbertSlotKind
 	DBERT_SLOT_TIED				/* the word embedding's rows serve as a linear layer */
 } DbertSlotKind;
 
+/* What a slot's numbers are stored as; the pack names it for each slot. */
+typedef enum DbertWeightType
+{
+	DBERT_WEIGHT_F32 = 1,
+	DBERT_WEIGHT_F16,
+	DBERT_WEIGHT_BF16,
+	DBERT_WEIGHT_I8				/* with a float scale for each row */
+} DbertWeightType;
+
 typedef struct DbertSlot
 {
 	const struct DbertSlotRule *rule;
@@ -113,6 +122,9 @@ extern bool dbert_slot_other_name(const DbertSlot *slot, const DbertConfig *conf
 /* Point weights (layers already allocated, everything cleared) into base. */
 extern void dbert_slots_place(const DbertSlots *slots, const DbertConfig *config,
 							  const void *base, DbertWeights *weights);
+
+/* A TIED slot has the type of the rows it shares. */
+extern DbertWeightType dbert_slot_type(const DbertSlot *slot);
 
 /* Where in a slot of ROWS8 the scales begin. */
 extern uint64_t dbert_rows8_scales(const DbertSlot *slot);

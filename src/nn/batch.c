@@ -167,3 +167,9 @@ dbert_batch_hidden(const DbertBatch *batch, int i)
 	return there ? batch->states + (size_t) batch->texts[i].first * batch->model->config.hidden
 				 : NULL;
 }
+
+bool
+dbert_batch_finite(const DbertBatch *batch, int i)
+{
+	return batch->has_run && batch->texts[i].finite;
+}

@@ -112,6 +112,13 @@ extern const float *dbert_batch_logits(const DbertBatch *batch, int i, int *rows
 extern const float *dbert_batch_embedding(const DbertBatch *batch, int i);	/* [E] */
 extern const float *dbert_batch_hidden(const DbertBatch *batch, int i);	/* [T, C] */
 
+/*
+ * Are the results of text i finite, and all that they were made of?  Otherwise
+ * the weights are too large for some step, and there is no answer: what comes
+ * behind it may look like one, for not every step passes NaN on.
+ */
+extern bool dbert_batch_finite(const DbertBatch *batch, int i);
+
 /* What a batch that wants this puts before its texts; "" if nothing. */
 extern const char *dbert_prompt(const DbertModel *model, int want);
 

@@ -12,6 +12,7 @@ typedef struct DbertBatchText
 {
 	int32_t		first;			/* index of its first token */
 	bool		truncated;
+	bool		finite;			/* after a run: no NaN, no infinity */
 	DbertWindowCut cut;
 	int32_t		first_window;
 	int32_t		n_windows;

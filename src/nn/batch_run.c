@@ -5,6 +5,7 @@
 #include "nn/batch_inside.h"
 
 #include "base/layout.h"
+#include "base/numbers.h"
 #include "nn/encoder.h"
 #include "nn/logits.h"
 #include "nn/pool.h"
@@ -288,6 +289,43 @@ finish_group(DbertBatch *batch, const DbertBatchGroup *g, const DbertPoll *poll,
 	return DBERT_OK;
 }
 
+/* Those rows of a group that head and pooling read. */
+static void
+check_states(DbertBatch *batch, const DbertBatchGroup *g)
+{
+	size_t		c = batch->model->config.hidden;
+	int32_t		b = g->text,
+				window = 0;
+
+	for (size_t i = 0; i < batch->n_wanted; i++)
+	{
+		int32_t		row = batch->wanted[i];
+
+		while (row >= batch->cu[window + 1])
+			window++;
+		b = dbert_batch_text_of_window(batch, b, g->first + window);
+		batch->texts[b].finite &= dbert_all_finite(batch->hidden + row * c, c);
+	}
+}
+
+/* What came of them. */
+static void
+check_results(DbertBatch *batch)
+{
+	for (size_t b = 0; b < batch->n_texts; b++)
+	{
+		DbertBatchText *text = &batch->texts[b];
+
+		if (batch->want & DBERT_WANT_LOGITS)
+			text->finite &= dbert_all_finite(batch->logits + text->logits,
+											 (size_t) text->rows *
+											 dbert_head_columns(batch->model));
+		if (batch->want & DBERT_WANT_EMBEDDING)
+			text->finite &= dbert_all_finite(batch->embedding + b * batch->embedding_stride,
+											 batch->model->config.embedding);
+	}
+}
+
 static DbertStatus
 run_group(DbertBatch *batch, const DbertBatchGroup *g, const DbertPoll *poll, DbertError *err)
 {
@@ -304,6 +342,7 @@ run_group(DbertBatch *batch, const DbertBatchGroup *g, const DbertPoll *poll, Db
 	}
 	DBERT_TRY(dbert_encode(batch->model, &ragged, batch->hidden, batch->workspace,
 						   poll, NULL, NULL, err));
+	check_states(batch, g);
 	return finish_group(batch, g, poll, err);
 }
 
@@ -314,8 +353,11 @@ dbert_batch_run(DbertBatch *batch, const DbertPoll *poll, DbertError *err)
 
 	batch->has_run = false;
 	DBERT_TRY(lay_out_memory(batch, err));
+	for (size_t b = 0; b < batch->n_texts; b++)
+		batch->texts[b].finite = true;
 	while (dbert_batch_next_group(batch, &g))
 		DBERT_TRY(run_group(batch, &g, poll, err));
+	check_results(batch);
 	batch->has_run = true;
 	return DBERT_OK;
 }
@@ -341,7 +383,8 @@ dbert_batch_recall(DbertBatch *batch, float **logits, float **embedding, DbertEr
 	batch->logits = dbert_layout_floats(&l, wants_logits, config->n_labels);
 	batch->texts[batch->n_texts++] = (DbertBatchText)
 	{
-		.rows = 1
+		.rows = 1,
+		.finite = true
 	};
 	batch->has_run = true;
 	*logits = wants_logits ? batch->logits : NULL;

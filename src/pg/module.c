@@ -24,6 +24,7 @@
 #include "pg/scan/batchscan.h"
 #include "pg/stats/usage.h"
 #include "pg/store/dirsource.h"
+#include "pg/store/packtrust.h"
 #include "pg/train/trainsettings.h"
 
 DISTIL_MODULE_MAGIC;
@@ -43,6 +44,7 @@ _PG_init(void)
 	/* stats, store, run */
 	distil_stats_init();
 	distil_dirsource_init();
+	distil_packtrust_init();
 	distil_defaultmodel_init();
 	distil_modelcache_init();
 	distil_modelmemory_init();

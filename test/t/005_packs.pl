@@ -80,13 +80,10 @@ append_to_file("$folder/other.pack.1.tmp", 'half');
 unlink "$folder/$pack";
 rebuilt('left-overs');
 
-# A dangling pack name that is a folder is an error, not a crash.
+# What else may stand there is 016's.
 unlink "$folder/$pack";
 mkdir "$folder/$pack";
-my ($rc, $out, $err) = $node->psql('postgres', $ask);
-like($err, qr/ERROR/, 'a folder in the place of the pack is an error');
-rmdir "$folder/$pack";
-rebuilt('folder in its place removed');
+rebuilt('a folder in its place');
 
 # Many sessions want a pack that is not there.
 for my $round (1 .. 3)

@@ -106,6 +106,17 @@ is(ask($shown), '0', 'nor is what is in other files');
 ok(wait_until($node, "SELECT count(*) = 1 FROM distil_progress WHERE pid = $pid"), 'the next one is shown');
 is_deeply([ grep { $_ ne "$pid.progress" } training_files($node) ], [], 'and leftovers are gone');
 
+# something else in the place of a training's file
+my $odd = $node->background_psql('other');
+my $odd_pid = $odd->query_safe('SELECT pg_backend_pid()');
+my $odd_file = $node->data_dir . "/distilbert/pgsql_tmp_training/$odd_pid.progress";
+append_to_file($node->data_dir . '/aside', 'precious');
+symlink($node->data_dir . '/aside', $odd_file) or die $!;
+is(ask("SELECT count(*) FROM distil_progress WHERE pid = $odd_pid"), '0', 'a link is not followed');
+$odd->query_safe("SET client_min_messages = warning; SELECT count(*) FROM distil_train('odd', 'SELECT body, label FROM rows WHERE id < 100', 'distilbert-base', epochs => 1)");
+is(slurp_file($node->data_dir . '/aside'), 'precious', 'nor by a training');
+$odd->quit;
+
 # a file of a living process that does not train
 my $idle = $node->background_psql('postgres');
 my $idle_pid = $idle->query('SELECT pg_backend_pid()');

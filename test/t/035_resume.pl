@@ -7,6 +7,7 @@ use FindBin;
 use lib $FindBin::RealBin;
 use Distil;
 use PostgreSQL::Test::Utils;
+use POSIX qw(mkfifo);
 use Test::More;
 
 my $node = new_node('main', conf => "restart_after_crash = on\nclient_min_messages = warning\n");
@@ -184,6 +185,21 @@ for my $name (sort keys %wrong)
 	refused('SELECT * FROM ' . call('m', ', resume => true, replace => true'), qr/checkpoint of the training of "m" is damaged.*Call without resume/s, "damaged: $name");
 	is(ask('SELECT count(*) <= 1 FROM distil_checkpoints'), 't', 'the view bears it');
 }
+# What is no file is neither waited for nor followed.
+my %odd = (
+	FIFO => sub { mkfifo($_[0], 0600) },
+	folder => sub { mkdir $_[0] },
+	'dangling link' => sub { symlink('nowhere', $_[0]) },
+	'link to a checkpoint' => sub { put($good, 'elsewhere'); symlink('elsewhere', $_[0]) });
+for my $name (sort keys %odd)
+{
+	unlink "$folder/$file";
+	$odd{$name}->("$folder/$file") or die "$name: $!";
+	refused('SELECT * FROM ' . call('m', ', resume => true, replace => true'), qr/checkpoint of the training of "m" is damaged.*Call without resume/s, "odd: $name");
+	is(ask('SELECT count(*) FROM distil_checkpoints'), '0', 'the view bears it');
+	rmdir "$folder/$file";
+}
+unlink "$folder/$file", "$folder/elsewhere";
 put($good);
 my ($stranger) = split /\|/, ask(q{SELECT oid FROM pg_roles WHERE rolname = 'stranger'});
 (my $theirs = $file) =~ s/-\d+-/-$stranger-/;

@@ -33,6 +33,8 @@ sqlstate_of(DbertStatus code)
 		case DBERT_E_LIMIT:
 		case DBERT_E_TOO_LONG:
 			return ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+		case DBERT_E_NOT_FINITE:
+			return ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE;
 		case DBERT_E_CANCELLED:
 			return ERRCODE_QUERY_CANCELED;
 		case DBERT_E_CORRUPT:
@@ -102,8 +104,10 @@ text_message(const DbertError *err)
 }
 
 static int
-hint_for_long_text(const DbertError *err, DbertLongText long_text)
+hint_for_text(const DbertError *err, DbertLongText long_text)
 {
+	if (err->code == DBERT_E_NOT_FINITE)
+		errhint("The weights of the model are too large, or damaged. Load it from a sound copy.");
 	if (err->code != DBERT_E_TOO_LONG)
 		return 0;
 	if (long_text == DBERT_LONG_WINDOW)
@@ -118,13 +122,13 @@ bool
 distil_answer_null(const DbertError *err, DistilTextRules rules)
 {
 	bool is_texts = err->code == DBERT_E_TOO_LONG || err->code == DBERT_E_LIMIT ||
-					err->code == DBERT_E_ENCODING;
+					err->code == DBERT_E_ENCODING || err->code == DBERT_E_NOT_FINITE;
 
 	if (!is_texts)
 		distil_raise(err, NULL);
 	ereport(rules.on_error == DISTIL_ERROR_NULL ? WARNING : ERROR,
 			(errcode(sqlstate_of(err->code)),
 			 errmsg("%s", text_message(err)),
-			 hint_for_long_text(err, rules.long_text)));
+			 hint_for_text(err, rules.long_text)));
 	return true;
 }

@@ -108,6 +108,10 @@ vector_floats(ArrayType *array, int *n)
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("a vector must be an array of one dimension without nulls")));
 	*n = ARR_DIMS(array)[0];
+	if (!dbert_all_finite(distil_array_floats(array), *n))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("NaN and infinity are not allowed in a vector")));
 	return distil_array_floats(array);
 }
 

@@ -96,6 +96,21 @@ run(const DistilMany *many)
 	return true;
 }
 
+/* All of its texts have one? */
+static bool
+has_answer(const DistilMany *many, const DistilInBatch *e)
+{
+	int			n = many->item == DISTIL_ITEM_TWO_TEXTS ? 2 : 1;
+
+	for (int i = e->place; i < e->place + n; i++)
+	{
+		if (many->quiet ? !dbert_batch_finite(many->batch, i)
+			: !distil_batch_has_answer(many->batch, i, many->rules))
+			return false;
+	}
+	return true;
+}
+
 /* Run the batch, hand out what came of it, and empty it. */
 static void
 run_batch(DistilMany *many)
@@ -108,7 +123,7 @@ run_batch(DistilMany *many)
 	{
 		DistilInBatch *e = &many->items[i];
 
-		if (!done)
+		if (!done || !has_answer(many, e))
 		{
 			give_up(many, e);
 			continue;

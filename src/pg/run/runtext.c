@@ -155,6 +155,19 @@ distil_batch_run(DbertBatch *batch)
 	distil_raise(&err, NULL);
 }
 
+bool
+distil_batch_has_answer(const DbertBatch *batch, int i, DistilTextRules rules)
+{
+	DbertError	err;
+
+	if (dbert_batch_finite(batch, i))
+		return true;
+	(void) dbert_fail(&err, DBERT_E_NOT_FINITE, "model \"%s\" has no finite answer for a text",
+					  distil_batch_model(batch)->name);
+	count_error(batch, &err);
+	return !distil_answer_null(&err, rules);
+}
+
 DbertBatch *
 distil_run_text(DistilModel *model, int want, const DistilText *texts, bool pair,
 				DistilTextRules rules)
@@ -175,6 +188,8 @@ distil_run_text(DistilModel *model, int want, const DistilText *texts, bool pair
 	if (!distil_batch_add(batch, texts, pair, rules))
 		return NULL;
 	distil_batch_run(batch);
+	if (!distil_batch_has_answer(batch, 0, rules))
+		return NULL;
 	if (cached)
 		distil_cache_keep(model, want, &key, batch, 0);
 	return batch;

@@ -58,6 +58,12 @@ extern DbertStatus distil_batch_try_run(DbertBatch *batch, DbertError *err);
 extern void distil_batch_run(DbertBatch *batch);
 
 /*
+ * Has text i of a batch that has run finite results?  False as
+ * distil_batch_add's.
+ */
+extern bool distil_batch_has_answer(const DbertBatch *batch, int i, DistilTextRules rules);
+
+/*
  * One text, or pair of texts, through the model, or its results from the result
  * cache (of sequence heads and embeddings alone; then the batch has no tokens).
  * The answer is text 0 of the returned batch, to be read at once: the batch

@@ -34,6 +34,7 @@
  *	while a plan is made
  *		batchscan_stages	batch nodes on top of a plan node
  *		batchscan_split		one plan node into nodes with and without calls
+ *		batchscan_append	the same for asynchronous appends
  *		batchscan_arguments	the same for arguments of aggregates
  *		batchscan_plan		the finished plan, from top to bottom
  *		batchscan_hooks		where PostgreSQL lets us in

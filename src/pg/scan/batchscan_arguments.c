@@ -3,7 +3,8 @@
  *
  * An aggregate's own value has no column before the node has run, so its calls
  * cannot move above the node; but its arguments are computed of rows of the
- * child, so the calls in them move below.
+ * child, so the calls in them move below.  So do those in arguments of functions
+ * that return sets, which ProjectSet evaluates once for each row of its child.
  */
 #include "postgres.h"
 
@@ -34,7 +35,10 @@ typedef struct Arguments
 	List	   *lists;			/* of the aggregates we may look into */
 } Arguments;
 
-/* Where an aggregate keeps its arguments; NULL: not to be touched. */
+/*
+ * Where an aggregate, or a function that returns a set, keeps its arguments;
+ * NULL: not to be touched.
+ */
 static List **
 arguments_of(Node *node, int frame)
 {
@@ -43,6 +47,8 @@ arguments_of(Node *node, int frame)
 		return &((Aggref *) node)->args;
 	if (IsA(node, WindowFunc) && takes_every_row((WindowFunc *) node, frame))
 		return &((WindowFunc *) node)->args;
+	if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcretset)
+		return &((FuncExpr *) node)->args;
 	return NULL;
 }
 
@@ -56,7 +62,7 @@ collect_arguments(Node *node, void *ctx)
 		return false;
 	if ((args = arguments_of(node, a->frame)) != NULL)
 		a->lists = lappend(a->lists, *args);
-	if (IsA(node, Aggref) || IsA(node, WindowFunc))
+	if (args != NULL || IsA(node, Aggref) || IsA(node, WindowFunc))
 		return false;
 	return expression_tree_walker(node, collect_arguments, ctx);
 }
@@ -69,7 +75,7 @@ replace_arguments(Node *node, void *ctx)
 
 	if (node == NULL)
 		return NULL;
-	if (!IsA(node, Aggref) && !IsA(node, WindowFunc))
+	if (!IsA(node, Aggref) && !IsA(node, WindowFunc) && arguments_of(node, a->frame) == NULL)
 		return expression_tree_mutator(node, replace_arguments, ctx);
 	node = copyObject(node);
 	if ((args = arguments_of(node, a->frame)) != NULL)

@@ -262,7 +262,10 @@ always_of_case(CaseExpr *expr)
 	return list_make1(linitial_node(CaseWhen, expr->args)->expr);
 }
 
-/* The parts of an expression that are evaluated whenever it is. */
+/*
+ * The parts of an expression that are evaluated whenever it is.  Arguments of a
+ * function that returns a set are evaluated for other rows than its result.
+ */
 static List *
 always_evaluated(Node *node)
 {
@@ -273,8 +276,9 @@ always_evaluated(Node *node)
 		case T_TargetEntry:
 			return list_make1(((TargetEntry *) node)->expr);
 		case T_FuncExpr:
-			return ((FuncExpr *) node)->args;
+			return ((FuncExpr *) node)->funcretset ? NIL : ((FuncExpr *) node)->args;
 		case T_OpExpr:
+			return ((OpExpr *) node)->opretset ? NIL : ((OpExpr *) node)->args;
 		case T_DistinctExpr:
 		case T_NullIfExpr:
 			return ((OpExpr *) node)->args;

@@ -17,6 +17,7 @@ extern const DistilTask *distil_task_of(Oid funcid);
 typedef struct DistilStatement
 {
 	PlannedStmt *stmt;
+	bool		is_volatile;	/* it has volatile functions */
 	bool		unruly;			/* its volatile functions may change settings */
 } DistilStatement;
 

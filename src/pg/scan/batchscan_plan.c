@@ -16,9 +16,9 @@
  *
  * so that it sees no row too many, and a sort knows how many rows will do.
  *
- * What is not known here is left as it is: other extensions' nodes and what
- * is below them; asynchronous scans; inputs of merge joins that have to mark
- * and restore; ModifyTable's own expressions.
+ * What is not known here is left as it is: what is below other extensions'
+ * nodes; inputs of merge joins that have to mark and restore; ModifyTable's own
+ * expressions.
  */
 #include "postgres.h"
 
@@ -26,6 +26,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 
+#include "pg/scan/batchscan_append.h"
 #include "pg/scan/batchscan_arguments.h"
 #include "pg/scan/batchscan_plan.h"
 #include "pg/scan/batchscan_reads.h"
@@ -175,6 +176,18 @@ rewrite_children(DistilRewrite *r, Plan *plan, DistilPlace at)
 
 /* ---- nodes ---- */
 
+/*
+ * Another extension's scan of a table that may have any target list.  Ours are
+ * made after the node below them has been looked at.
+ */
+static bool
+is_plain_scan(CustomScan *scan)
+{
+	return !distil_is_scan((Plan *) scan) && scan->scan.scanrelid > 0 &&
+		scan->custom_plans == NIL && outerPlan(scan) == NULL &&
+		(scan->flags & CUSTOMPATH_SUPPORT_PROJECTION) != 0;
+}
+
 /* Does it evaluate its target list, and may it have any other? */
 static bool
 can_be_split(Plan *plan)
@@ -201,9 +214,12 @@ can_be_split(Plan *plan)
 		case T_Agg:
 		case T_Group:
 		case T_WindowAgg:
+		case T_ProjectSet:
 			return !plan->async_capable;
 		case T_ForeignScan:
 			return !plan->async_capable && ((ForeignScan *) plan)->operation == CMD_SELECT;
+		case T_CustomScan:
+			return is_plain_scan((CustomScan *) plan);
 		case T_Result:
 			return outerPlan(plan) != NULL;
 		default:
@@ -262,18 +278,20 @@ rewrite_plan(DistilRewrite *r, Plan *plan, DistilPlace at)
 
 	if (IsA(plan, Limit))
 		return lower_limit(plan, at);
-	if ((IsA(plan, Agg) || IsA(plan, WindowAgg)) &&
+	if ((IsA(plan, Agg) || IsA(plan, WindowAgg) || IsA(plan, ProjectSet)) &&
 		outer_place(plan, at).demand != DISTIL_DEMAND_LESS)
 		distil_split_arguments(r, plan, outer_place(plan, at));
 	if (can_be_split(plan) && !at.markable)
 		return distil_split(r, plan, at);
+	if (IsA(plan, Append) && !at.markable)
+		return distil_split_append(r, (Append *) plan, at);
 	return plan;
 }
 
 /* ---- the statement ---- */
 
 static DistilWalk
-highest_id(Plan *plan, List *exprs, bool known, void *ctx)
+highest_id(Plan *plan, List *exprs, DistilNodeCode code, void *ctx)
 {
 	*(int *) ctx = Max(*(int *) ctx, plan->plan_node_id);
 	return DISTIL_WALK_ON;
@@ -300,6 +318,7 @@ distil_scan_rewrite(PlannedStmt *stmt)
 	DistilPlace sub = {.demand = DISTIL_DEMAND_LESS};
 
 	r.s.unruly = distil_is_unruly(stmt);
+	r.s.is_volatile = distil_is_volatile(stmt);
 	r.next_id = free_plan_node_id(stmt);
 	rewrite_list(&r, stmt->subplans, sub);
 	stmt->planTree = rewrite_plan(&r, stmt->planTree, top);

@@ -3,8 +3,8 @@
  *
  * A batch node fetches rows before they are asked for, and some that never
  * will be: below a LIMIT, for a cursor that is closed early.  Nobody can tell,
- * unless fetching a row has effects (volatile functions below) or fails for
- * it (1 / n > 0 in a condition below).  So all that is evaluated when a row is
+ * unless fetching a row has effects (volatile functions below, or a node's code
+ * that we do not know) or fails for it (1 / n > 0 in a condition below).  So all that is evaluated when a row is
  * fetched is looked at.  What the first row makes the plan do at once (sorting,
  * hashing, aggregating all of its input) does not count.
  *
@@ -123,6 +123,10 @@ may_raise(Node *node, void *ctx)
 				check_functions_in_node(node, function_may_raise, ctx))
 				return true;
 			break;
+		case T_ArrayExpr:
+			if (((ArrayExpr *) node)->multidims)
+				return true;	/* unless all have the same dimensions */
+			break;
 		case T_RangeTblFunction:
 			return may_raise(((RangeTblFunction *) node)->funcexpr, ctx);
 		case T_Var:
@@ -165,6 +169,7 @@ reads_all_first(Plan *plan)
 		case T_Sort:
 		case T_Hash:
 		case T_FunctionScan:
+		case T_TableFuncScan:
 			return true;
 		case T_Agg:
 			return ((Agg *) plan)->aggstrategy == AGG_PLAIN ||
@@ -174,15 +179,27 @@ reads_all_first(Plan *plan)
 	}
 }
 
-static DistilWalk
-inspect_node(Plan *plan, List *exprs, bool known, void *ctx)
+typedef struct Inspection
 {
-	DistilReads *reads = ctx;
+	const DistilStatement *s;
+	DistilReads reads;
+} Inspection;
+
+static DistilWalk
+inspect_node(Plan *plan, List *exprs, DistilNodeCode code, void *ctx)
+{
+	Inspection *i = ctx;
 
 	if (reads_all_first(plan))
 		exprs = list_make2(plan->targetlist, plan->qual);
-	reads->is_volatile |= !known || contain_volatile_functions((Node *) exprs);
-	reads->may_raise |= !known || may_raise((Node *) exprs, NULL);
+	else
+	{
+		i->reads.is_volatile |= code == DISTIL_CODE_UNKNOWN ||
+			(code == DISTIL_CODE_FOREIGN && i->s->is_volatile);
+		i->reads.may_raise |= code != DISTIL_CODE_PLAIN;
+	}
+	i->reads.is_volatile |= contain_volatile_functions((Node *) exprs);
+	i->reads.may_raise |= may_raise((Node *) exprs, NULL);
 	return reads_all_first(plan) ? DISTIL_WALK_SKIP : DISTIL_WALK_ON;
 }
 
@@ -204,20 +221,20 @@ distil_arguments_may_raise(const CustomScan *scan)
  * (see batchscan_exec.c), so that their calls do not count.
  */
 DistilReads
-distil_inspect_rows(PlannedStmt *stmt, Plan *plan)
+distil_inspect_rows(const DistilStatement *s, Plan *plan)
 {
-	DistilReads reads = {0};
+	Inspection	i = {.s = s};
 
 	while (distil_is_scan(plan))
 	{
-		reads.may_raise |= distil_arguments_may_raise((CustomScan *) plan) ||
+		i.reads.may_raise |= distil_arguments_may_raise((CustomScan *) plan) ||
 			may_raise((Node *) plan->targetlist, NULL) || may_raise((Node *) plan->qual, NULL);
-		reads.is_volatile |= contain_volatile_functions((Node *) plan->targetlist) ||
+		i.reads.is_volatile |= contain_volatile_functions((Node *) plan->targetlist) ||
 			contain_volatile_functions((Node *) plan->qual);
 		plan = outerPlan(plan);
 	}
-	distil_plan_walk(stmt, plan, inspect_node, &reads);
-	return reads;
+	distil_plan_walk(s->stmt, plan, inspect_node, &i);
+	return i.reads;
 }
 
 static bool
@@ -237,21 +254,28 @@ is_unruly(Node *node, void *ctx)
 }
 
 static DistilWalk
-find_unruly(Plan *plan, List *exprs, bool known, void *ctx)
+find_unruly(Plan *plan, List *exprs, DistilNodeCode code, void *ctx)
 {
 	*(bool *) ctx |= is_unruly((Node *) exprs, NULL);
 	return *(bool *) ctx ? DISTIL_WALK_STOP : DISTIL_WALK_ON;
 }
 
 static DistilWalk
-find_task(Plan *plan, List *exprs, bool known, void *ctx)
+find_volatile(Plan *plan, List *exprs, DistilNodeCode code, void *ctx)
+{
+	*(bool *) ctx |= contain_volatile_functions((Node *) exprs);
+	return *(bool *) ctx ? DISTIL_WALK_STOP : DISTIL_WALK_ON;
+}
+
+static DistilWalk
+find_task(Plan *plan, List *exprs, DistilNodeCode code, void *ctx)
 {
 	*(bool *) ctx |= distil_has_task((Node *) exprs);
 	return *(bool *) ctx ? DISTIL_WALK_STOP : DISTIL_WALK_ON;
 }
 
 static DistilWalk
-find_batch(Plan *plan, List *exprs, bool known, void *ctx)
+find_batch(Plan *plan, List *exprs, DistilNodeCode code, void *ctx)
 {
 	*(bool *) ctx |= distil_is_scan(plan);
 	return *(bool *) ctx ? DISTIL_WALK_STOP : DISTIL_WALK_ON;
@@ -270,6 +294,12 @@ bool
 distil_is_unruly(PlannedStmt *stmt)
 {
 	return found_in(stmt, find_unruly);
+}
+
+bool
+distil_is_volatile(PlannedStmt *stmt)
+{
+	return found_in(stmt, find_volatile);
 }
 
 bool

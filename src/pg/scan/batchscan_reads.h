@@ -4,7 +4,7 @@
 #ifndef DISTILBERT_PG_BATCHSCAN_READS_H
 #define DISTILBERT_PG_BATCHSCAN_READS_H
 
-#include "nodes/plannodes.h"
+#include "pg/scan/batchscan_calls.h"
 
 typedef struct DistilReads
 {
@@ -13,13 +13,16 @@ typedef struct DistilReads
 } DistilReads;
 
 /* What happens when a row of plan is fetched, beyond the first. */
-extern DistilReads distil_inspect_rows(PlannedStmt *stmt, Plan *plan);
+extern DistilReads distil_inspect_rows(const DistilStatement *s, Plan *plan);
 
 /* May evaluating the arguments of a batch node's calls raise for some rows? */
 extern bool distil_arguments_may_raise(const CustomScan *scan);
 
 /* Are there volatile functions in the statement that could change a setting? */
 extern bool distil_is_unruly(PlannedStmt *stmt);
+
+/* Are there volatile functions in the statement that we can see? */
+extern bool distil_is_volatile(PlannedStmt *stmt);
 
 /* Does the statement have calls of ours?  Batch nodes? */
 extern bool distil_statement_has_task(PlannedStmt *stmt);

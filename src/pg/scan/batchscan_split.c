@@ -48,9 +48,8 @@ output_conditions(Plan *plan)
 	}
 }
 
-/* Cut off the conditions from the first on that has a call. */
-static List *
-take_conditions(DistilRewrite *r, List **conditions)
+List *
+distil_take_conditions(DistilRewrite *r, List **conditions)
 {
 	List	   *taken = NIL;
 	List	   *kept = NIL;
@@ -69,8 +68,8 @@ take_conditions(DistilRewrite *r, List **conditions)
 	return taken;
 }
 
-static List *
-as_target_list(List *exprs)
+List *
+distil_as_target_list(List *exprs)
 {
 	List	   *tlist = NIL;
 	ListCell   *lc;
@@ -115,9 +114,8 @@ target_list_in_columns(DistilSplit *s, List *tlist)
 	return result;
 }
 
-/* The stages above plan, which has leaves for columns. */
-static Plan *
-stack_stages(DistilSplit *s, Plan *plan, List *conditions, List *tlist, bool shared)
+Plan *
+distil_stack_stages(DistilSplit *s, Plan *plan, List *conditions, List *tlist, bool shared)
 {
 	Plan	   *top = plan;
 	List	   *later = list_concat_copy(conditions, tlist);
@@ -144,7 +142,7 @@ distil_split(DistilRewrite *r, Plan *plan, DistilPlace at)
 	List	   *tlist = plan->targetlist;
 	List	   *init_plan = plan->initPlan;
 	List	   *all = place == NULL ? NIL : *place;
-	List	   *conditions = take_conditions(r, place);
+	List	   *conditions = distil_take_conditions(r, place);
 	Plan	   *top;
 
 	if ((conditions == NIL && distil_next_call(&r->s, (Node *) tlist, NIL) == NULL) ||
@@ -157,9 +155,9 @@ distil_split(DistilRewrite *r, Plan *plan, DistilPlace at)
 	(void) distil_collect_leaves((Node *) conditions, &s);
 	(void) distil_collect_leaves((Node *) tlist, &s);
 	s.n_leaves = list_length(s.leaves);
-	plan->targetlist = as_target_list(s.leaves);
+	plan->targetlist = distil_as_target_list(s.leaves);
 
-	top = stack_stages(&s, plan, conditions, tlist, at.shared);
+	top = distil_stack_stages(&s, plan, conditions, tlist, at.shared);
 	if (distil_allow_ahead(r, top, plan, at))
 		return top;
 

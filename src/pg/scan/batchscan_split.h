@@ -11,4 +11,18 @@
  */
 extern Plan *distil_split(DistilRewrite *r, Plan *plan, DistilPlace at);
 
+/* Its parts, for nodes of several children. */
+
+/* Cut off the conditions from the first on that has a call. */
+extern List *distil_take_conditions(DistilRewrite *r, List **conditions);
+
+extern List *distil_as_target_list(List *exprs);
+
+/*
+ * The stages above plan, which has s->leaves for columns, for conditions and
+ * tlist, which are expressions over the leaves.
+ */
+extern Plan *distil_stack_stages(DistilSplit *s, Plan *plan, List *conditions, List *tlist,
+								 bool shared);
+
 #endif

@@ -53,10 +53,18 @@ position_in(List *list, Node *node)
 	return 0;
 }
 
+/* What ProjectSet computes, which may return a set. */
+static bool
+returns_set(Node *node)
+{
+	return (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcretset) ||
+		(IsA(node, OpExpr) && ((OpExpr *) node)->opretset);
+}
+
 static bool
 is_leaf(Node *node)
 {
-	return IsA(node, Var) || IsA(node, Aggref) || IsA(node, WindowFunc) || IsA(node, GroupingFunc);
+	return returns_set(node) || IsA(node, Var) || IsA(node, Aggref) || IsA(node, WindowFunc) || IsA(node, GroupingFunc);
 }
 
 bool
@@ -208,7 +216,7 @@ distil_add_stages(DistilSplit *s, Plan *below, Node *expr, List *later, bool sha
 static DistilAhead
 ahead_of(DistilRewrite *r, CustomScan *stage, DistilDemand demand)
 {
-	DistilReads reads = distil_inspect_rows(r->s.stmt, outerPlan(stage));
+	DistilReads reads = distil_inspect_rows(&r->s, outerPlan(stage));
 
 	if (reads.is_volatile)
 		return DISTIL_AHEAD_NEVER;

@@ -2,12 +2,15 @@
  * batchscan_walk.c -- see batchscan_walk.h.
  *
  * PostgreSQL has a walker for expressions but none for plans.  A node that is
- * not listed here may keep expressions that we do not know; the visitor is told
- * so.
+ * not listed here may keep expressions that we do not know, and do anything; the
+ * visitor is told so.  README.md lists all nodes.
  */
 #include "postgres.h"
 
+#include "access/transam.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 
 #include "pg/scan/batchscan_node.h"
@@ -17,9 +20,57 @@
 
 #define ADD(expr) (exprs = lappend(exprs, (void *) (expr)))
 
-/* Scans, whose expressions join exprs; *known as below. */
+/* PostgreSQL's own methods fail for their arguments only. */
+static DistilNodeCode
+code_of_sample(const TableSampleClause *sample)
+{
+	ListCell   *lc;
+
+	if (sample->tsmhandler >= FirstNormalObjectId)
+		return DISTIL_CODE_FOREIGN;
+	foreach(lc, sample->args)
+	{
+		if (!IsA(lfirst(lc), Const))
+			return DISTIL_CODE_RAISES;
+	}
+	return DISTIL_CODE_PLAIN;
+}
+
+/* Scans of what others keep, or of others' code. */
 static List *
-of_scan(Plan *plan, List *exprs, bool *known)
+of_foreign_scan(Plan *plan, List *exprs, DistilNodeCode *code)
+{
+	switch (nodeTag(plan))
+	{
+		case T_SampleScan:
+			ADD(((SampleScan *) plan)->tablesample->args);
+			ADD(((SampleScan *) plan)->tablesample->repeatable);
+			*code = code_of_sample(((SampleScan *) plan)->tablesample);
+			break;
+		case T_TableFuncScan:
+			ADD(((TableFuncScan *) plan)->tablefunc);
+			*code = DISTIL_CODE_RAISES;
+			break;
+		case T_ForeignScan:
+			ADD(((ForeignScan *) plan)->fdw_exprs);
+			ADD(((ForeignScan *) plan)->fdw_recheck_quals);
+			*code = DISTIL_CODE_FOREIGN;
+			break;
+		case T_CustomScan:
+			ADD(((CustomScan *) plan)->custom_exprs);
+			ADD(((CustomScan *) plan)->custom_scan_tlist);
+			*code = distil_is_scan(plan) ? DISTIL_CODE_PLAIN : DISTIL_CODE_FOREIGN;
+			break;
+		default:
+			*code = DISTIL_CODE_UNKNOWN;
+			break;
+	}
+	return exprs;
+}
+
+/* Scans, whose expressions join exprs. */
+static List *
+of_scan(Plan *plan, List *exprs, DistilNodeCode *code)
 {
 	switch (nodeTag(plan))
 	{
@@ -29,21 +80,20 @@ of_scan(Plan *plan, List *exprs, bool *known)
 		case T_NamedTuplestoreScan:
 		case T_WorkTableScan:
 			break;
-		case T_SampleScan:
-			ADD(((SampleScan *) plan)->tablesample->args);
-			*known = false;		/* the method's own code */
-			break;
 		case T_IndexScan:
 			ADD(((IndexScan *) plan)->indexqual);
 			ADD(((IndexScan *) plan)->indexqualorig);
 			ADD(((IndexScan *) plan)->indexorderby);
+			ADD(((IndexScan *) plan)->indexorderbyorig);
 			break;
 		case T_IndexOnlyScan:
 			ADD(((IndexOnlyScan *) plan)->indexqual);
+			ADD(((IndexOnlyScan *) plan)->recheckqual);
 			ADD(((IndexOnlyScan *) plan)->indexorderby);
 			break;
 		case T_BitmapIndexScan:
 			ADD(((BitmapIndexScan *) plan)->indexqual);
+			ADD(((BitmapIndexScan *) plan)->indexqualorig);
 			break;
 		case T_BitmapHeapScan:
 			ADD(((BitmapHeapScan *) plan)->bitmapqualorig);
@@ -60,13 +110,8 @@ of_scan(Plan *plan, List *exprs, bool *known)
 		case T_FunctionScan:
 			ADD(((FunctionScan *) plan)->functions);
 			break;
-		case T_CustomScan:
-			*known = distil_is_scan(plan);
-			ADD(((CustomScan *) plan)->custom_scan_tlist);
-			break;
 		default:
-			*known = false;
-			break;
+			return of_foreign_scan(plan, exprs, code);
 	}
 	return exprs;
 }
@@ -82,14 +127,53 @@ of_join(Plan *plan, List *exprs)
 	return exprs;
 }
 
+/* Keys, and how they are compared. */
+static List *
+of_memoize(Memoize *memoize, List *exprs)
+{
+	ListCell   *lc;
+
+	foreach(lc, memoize->param_exprs)
+	{
+		int			i = foreach_current_index(lc);
+
+		ADD(make_opclause(memoize->hashOperators[i], BOOLOID, false, lfirst(lc), lfirst(lc),
+						  InvalidOid, memoize->collations[i]));
+	}
+	return exprs;
+}
+
+/* Its triggers may do anything. */
+static List *
+of_modify(ModifyTable *modify, List *exprs, DistilNodeCode *code)
+{
+	ADD(modify->withCheckOptionLists);
+	ADD(modify->returningLists);
+	ADD(modify->onConflictSet);
+	ADD(modify->onConflictWhere);
+	ADD(modify->mergeActionLists);
+	*code = DISTIL_CODE_UNKNOWN;
+	return exprs;
+}
+
 /* Nodes that neither scan nor join; all others are taken for scans. */
 static List *
-of_upper(Plan *plan, List *exprs, bool *known)
+of_upper(Plan *plan, List *exprs, DistilNodeCode *code)
 {
 	switch (nodeTag(plan))
 	{
 		case T_Result:
 			ADD(((Result *) plan)->resconstantqual);
+			return exprs;
+		case T_WindowAgg:
+			ADD(((WindowAgg *) plan)->runCondition);
+			return exprs;
+		case T_Memoize:
+			return of_memoize((Memoize *) plan, exprs);
+		case T_ModifyTable:
+			return of_modify((ModifyTable *) plan, exprs, code);
+		case T_LockRows:
+			*code = DISTIL_CODE_UNKNOWN;	/* others see locks */
 			return exprs;
 		case T_Append:
 		case T_MergeAppend:
@@ -103,27 +187,27 @@ of_upper(Plan *plan, List *exprs, bool *known)
 		case T_IncrementalSort:
 		case T_Limit:
 		case T_Material:
+		case T_ProjectSet:
 		case T_RecursiveUnion:
 		case T_SetOp:
 		case T_Sort:
 		case T_Unique:
-		case T_WindowAgg:
 			return exprs;
 		default:
-			return of_scan(plan, exprs, known);
+			return of_scan(plan, exprs, code);
 	}
 }
 
-/* All expressions of a node; *known is false if there may be more. */
+/* All expressions of a node, unless its code is unknown. */
 static List *
-expressions_of(Plan *plan, bool *known)
+expressions_of(Plan *plan, DistilNodeCode *code)
 {
 	List	   *exprs = list_make3(plan->targetlist, plan->qual, plan->initPlan);
 
-	*known = true;
+	*code = DISTIL_CODE_PLAIN;
 	if (IsA(plan, NestLoop) || IsA(plan, MergeJoin) || IsA(plan, HashJoin))
 		return of_join(plan, exprs);
-	return of_upper(plan, exprs, known);
+	return of_upper(plan, exprs, code);
 }
 
 #undef ADD
@@ -201,15 +285,15 @@ walk_children(Walker *w, Plan *plan)
 static bool
 walk_plan(Walker *w, Plan *plan)
 {
-	bool		known;
+	DistilNodeCode code;
 	List	   *exprs;
 	DistilWalk	how;
 
 	if (plan == NULL)
 		return true;
 	check_stack_depth();
-	exprs = expressions_of(plan, &known);
-	how = w->visit(plan, exprs, known, w->ctx);
+	exprs = expressions_of(plan, &code);
+	how = w->visit(plan, exprs, code, w->ctx);
 	if (how != DISTIL_WALK_ON)
 		return how == DISTIL_WALK_SKIP;
 	return !walk_called_subplans((Node *) exprs, w) && walk_children(w, plan);

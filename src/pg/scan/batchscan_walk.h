@@ -14,8 +14,17 @@ typedef enum DistilWalk
 	DISTIL_WALK_STOP
 } DistilWalk;
 
-/* exprs: the node's expressions; known is false if it may have more. */
-typedef DistilWalk (*DistilPlanVisitor) (Plan *plan, List *exprs, bool known, void *ctx);
+/* What a node does for a row beyond evaluating its expressions. */
+typedef enum DistilNodeCode
+{
+	DISTIL_CODE_PLAIN,			/* nothing that could be noticed */
+	DISTIL_CODE_RAISES,			/* it may fail */
+	DISTIL_CODE_FOREIGN,		/* it may fail, and do in hiding what volatile functions do */
+	DISTIL_CODE_UNKNOWN			/* it may do anything */
+} DistilNodeCode;
+
+/* exprs: the node's expressions, all of them unless its code is unknown. */
+typedef DistilWalk (*DistilPlanVisitor) (Plan *plan, List *exprs, DistilNodeCode code, void *ctx);
 
 /*
  * Call visit for all nodes of a tree, from top to bottom, subplans that it

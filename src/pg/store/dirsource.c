@@ -10,10 +10,13 @@
  * the check is either a link, and refused, or lies under the root.  For those
  * who may read any file the root is "/".
  *
- * The callbacks run below the core and do not raise.  One file is kept open,
- * for a model's weights are read one after the other.  Its descriptor and that
- * of the root are closed by a callback of the memory context, which no error
- * skips.
+ * The callbacks run below the core: what they raise is kept for distil_raise.
+ * One file is kept open, for a model's weights are read one after the other.
+ * Its descriptor and that of the root are closed by a callback of the memory
+ * context, which no error skips.
+ *
+ * Files are read by whole chunks, of which the last is kept.  All that is read
+ * is compared with what was read the first time (filerecord.h).
  */
 #include "postgres.h"
 
@@ -28,7 +31,10 @@
 #include "utils/acl.h"
 #include "utils/guc.h"
 
+#include "pg/bridge/alloc.h"
+#include "pg/store/catalog.h"
 #include "pg/store/dirsource.h"
+#include "pg/store/filerecord.h"
 
 /* To pass a directory one needs the right to search it, not to read it. */
 #ifdef O_PATH
@@ -47,7 +53,10 @@ typedef struct DirSource
 	int			root_fd;
 	int			fd;				/* of the file last read, or -1 */
 	char		name[PATH_MAX]; /* its name */
-	int64		size;			/* and size */
+	DistilFileRecord *record;	/* and what was read of it */
+	DistilFileRecords records;
+	int64		cached;			/* the chunk of this file that is in chunk, or -1 */
+	char		chunk[DISTIL_CHUNK_BYTES];
 	MemoryContextCallback callback;
 } DirSource;
 
@@ -129,12 +138,11 @@ open_beneath(int root_fd, const char *path, int flags)
  * Open one of the directory's files.  *fd = -1 with DBERT_OK: there is none.
  */
 static DbertStatus
-open_file(DirSource *dir, const char *name, int *fd, int64 *size, DbertError *err)
+open_file(DirSource *dir, const char *name, int *fd, struct stat *st, DbertError *err)
 {
 	char		path[2 * PATH_MAX];
 	char		resolved[PATH_MAX];
 	const char *below;
-	struct stat st;
 
 	*fd = -1;
 	snprintf(path, sizeof(path), "%s/%s", dir->dir, name);
@@ -154,33 +162,66 @@ open_file(DirSource *dir, const char *name, int *fd, int64 *size, DbertError *er
 	*fd = open_beneath(dir->root_fd, below, O_RDONLY | O_NONBLOCK);
 	if (*fd < 0)
 		return dbert_fail(err, DBERT_E_IO, "could not open file \"%s\": %s", name, strerror(errno));
-	if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= DISTIL_MAX_FILE_BYTES)
-	{
-		*size = st.st_size;
+	if (fstat(*fd, st) == 0 && S_ISREG(st->st_mode) && st->st_size <= DISTIL_MAX_FILE_BYTES)
 		return DBERT_OK;
-	}
 	close(*fd);
 	*fd = -1;
 	return dbert_fail(err, DBERT_E_INVALID,
 					  "\"%s\" is not a regular file of at most 16 GB", name);
 }
 
+static void
+raise_changed(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("file \"%s\" of the model changed while it was read", name),
+			 errhint("Try again when nothing else writes to the model's directory.")));
+}
+
+/* The same below the core: it is raised when the core has returned. */
+static DbertStatus
+keep_changed(const char *name, DbertError *err)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		raise_changed(name);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		distil_keep_error();
+	}
+	PG_END_TRY();
+	return dbert_fail(err, DBERT_E_CANCELLED, "file \"%s\" changed", name);
+}
+
 /* Make dir->fd the file of this name, or -1 if there is none. */
 static DbertStatus
 select_file(DirSource *dir, const char *name, DbertError *err)
 {
+	struct stat st;
+
 	if (dir->fd >= 0 && strcmp(dir->name, name) == 0)
 		return DBERT_OK;
 	close_fd(&dir->fd);
+	dir->cached = -1;
 	if (strlen(name) >= sizeof(dir->name))
 		return dbert_fail(err, DBERT_E_INVALID, "file name is too long");
 
-	DBERT_TRY(open_file(dir, name, &dir->fd, &dir->size, err));
+	DBERT_TRY(open_file(dir, name, &dir->fd, &st, err));
 	if (dir->fd >= 0)
 	{
 		ReserveExternalFD();
 		strcpy(dir->name, name);
 	}
+	dir->record = distil_record_of(&dir->records, name, dir->fd >= 0 ? &st : NULL);
+	if (dir->record == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory while reading \"%s\"", name);
+	if (!distil_record_is_same(dir->record, dir->fd >= 0 ? &st : NULL))
+		return keep_changed(name, err);
 	return DBERT_OK;
 }
 
@@ -190,7 +231,37 @@ dir_size(void *ctx, const char *name, int64_t *size, DbertError *err)
 	DirSource  *dir = ctx;
 
 	DBERT_TRY(select_file(dir, name, err));
-	*size = dir->fd >= 0 ? dir->size : -1;
+	*size = dir->fd >= 0 ? dir->record->st.st_size : -1;
+	return DBERT_OK;
+}
+
+/* Bring a chunk of the selected file into dir->chunk. */
+static DbertStatus
+read_chunk(DirSource *dir, int64 seq, DbertError *err)
+{
+	off_t		offset = (off_t) seq * DISTIL_CHUNK_BYTES;
+	size_t		len = Min(dir->record->st.st_size - offset, DISTIL_CHUNK_BYTES);
+	size_t		got = 0;
+
+	if (dir->cached == seq)
+		return DBERT_OK;
+	dir->cached = -1;
+	while (got < len)
+	{
+		ssize_t		n = pread(dir->fd, dir->chunk + got, len - got, offset + (off_t) got);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return dbert_fail(err, DBERT_E_IO, "could not read file \"%s\": %s", dir->name,
+							  strerror(errno));
+		if (n == 0)
+			return keep_changed(dir->name, err);
+		got += n;
+	}
+	if (!distil_record_chunk(&dir->records, dir->record, seq, dir->chunk, len))
+		return keep_changed(dir->name, err);
+	dir->cached = seq;
 	return DBERT_OK;
 }
 
@@ -202,24 +273,55 @@ dir_read(void *ctx, const char *name, uint64_t offset, void *buf, size_t len, Db
 
 	DBERT_TRY(select_file(dir, name, err));
 	if (dir->fd < 0)
-		return dbert_fail(err, DBERT_E_IO, "file \"%s\" has disappeared", name);
+		return keep_changed(name, err);
 	while (len > 0)
 	{
-		ssize_t		n = pread(dir->fd, to, len, (off_t) offset);
+		size_t		in_chunk = offset % DISTIL_CHUNK_BYTES;
+		size_t		n = Min(len, DISTIL_CHUNK_BYTES - in_chunk);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return dbert_fail(err, DBERT_E_IO, "could not read file \"%s\": %s", name,
-							  strerror(errno));
-		if (n == 0)
-			return dbert_fail(err, DBERT_E_IO, "file \"%s\" became shorter while it was read",
-							  name);
+		DBERT_TRY(read_chunk(dir, (int64) (offset / DISTIL_CHUNK_BYTES), err));
+		memcpy(to, dir->chunk + in_chunk, n);
 		to += n;
 		offset += n;
 		len -= n;
 	}
 	return DBERT_OK;
+}
+
+/*
+ * Every file was what it is now from its first reading on: so there was a
+ * moment when all of them were as they were read.
+ */
+const char *
+distil_dirsource_changed(const DbertSource *source)
+{
+	DirSource  *dir = source->ctx;
+
+	if (source->size != dir_size)
+		return NULL;
+	for (const DistilFileRecord *r = dir->records.first; r != NULL; r = r->next)
+	{
+		DbertError	err;
+		struct stat st;
+		int			fd;
+		bool		same = open_file(dir, r->name, &fd, &st, &err) == DBERT_OK &&
+			distil_record_is_same(r, fd >= 0 ? &st : NULL);
+
+		if (fd >= 0)
+			close(fd);
+		if (!same)
+			return r->name;
+	}
+	return NULL;
+}
+
+void
+distil_dirsource_settle(const DbertSource *source)
+{
+	const char *name = distil_dirsource_changed(source);
+
+	if (name != NULL)
+		raise_changed(name);
 }
 
 /* A source over dir below root, which is resolved; shown is for messages. */
@@ -235,6 +337,8 @@ open_source(const char *root, const char *path, const char *shown, MemoryContext
 	dir->source.read = dir_read;
 	dir->source.ctx = dir;
 	dir->root_fd = dir->fd = -1;
+	dir->cached = -1;
+	distil_records_begin(&dir->records, context);
 	dir->callback.func = close_source;
 	dir->callback.arg = dir;
 	MemoryContextRegisterResetCallback(context, &dir->callback);

@@ -21,6 +21,17 @@ extern const DbertSource *distil_dirsource_open(const char *path, MemoryContext 
 /* The same for an absolute path that comes from the server itself. */
 extern const DbertSource *distil_dirsource_installed(const char *path, MemoryContext context);
 
+/*
+ * What a source gave once it gives always: a file that changes in between is an
+ * error when it is read again.  This asks whether the files are still those
+ * that were read, all of them together: the name of one that changed, or NULL.
+ * A source of another kind never changes.
+ */
+extern const char *distil_dirsource_changed(const DbertSource *source);
+
+/* The same; raises where a file changed. */
+extern void distil_dirsource_settle(const DbertSource *source);
+
 /* Called once by _PG_init. */
 extern void distil_dirsource_init(void);
 

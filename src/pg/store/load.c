@@ -1,10 +1,11 @@
 /*
  * load.c -- distil_load_model and distil_drop_model.
  *
- * Loading reads the directory three times.  First it is hashed, for what is
- * there already under this name need not be loaded again.  Then every value is
- * checked.  Then it is stored and hashed once more: if what was stored is not
- * what was checked, it is an error.  Nothing is written before all is checked.
+ * Loading reads the directory four times.  It is parsed.  It is hashed, for
+ * what is there already under this name need not be loaded again.  Then every
+ * value is checked.  Then it is stored, and hashed once more.  The source sees
+ * to it that all four read the same, and in the end that all files were there
+ * together.  Nothing is written before all is checked.
  * Other loads and drops wait only from the first write on, until the end of the
  * transaction.
  *
@@ -229,13 +230,37 @@ distil_store_model(const char *name, const DbertSource *source, const char *task
 		store_model(info, source, files);
 }
 
-/* Everything but arguments and result; memory is of the current context. */
+/* Errors that half-written files may cause. */
+static bool
+may_come_from_files(int sqlstate)
+{
+	return sqlstate == ERRCODE_INVALID_PARAMETER_VALUE || sqlstate == ERRCODE_IO_ERROR ||
+		   sqlstate == ERRCODE_FEATURE_NOT_SUPPORTED || sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+}
+
+/*
+ * Everything but arguments and result; memory is of the current context.
+ * Whatever is wrong with files that have changed meanwhile, that they did is
+ * what the user must know.
+ */
 static void
 load_model(const LoadArgs *args, DistilInfo *info)
 {
-	distil_store_model(args->name, distil_dirsource_open(args->path, CurrentMemoryContext),
-					   args->task, args->precision, args->replace,
-					   psprintf("could not load model \"%s\"", args->name), info);
+	const DbertSource *source = distil_dirsource_open(args->path, CurrentMemoryContext);
+
+	PG_TRY();
+	{
+		distil_store_model(args->name, source, args->task, args->precision, args->replace,
+						   psprintf("could not load model \"%s\"", args->name), info);
+	}
+	PG_CATCH();
+	{
+		if (may_come_from_files(geterrcode()))
+			distil_dirsource_settle(source);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	distil_dirsource_settle(source);
 }
 
 static const char *

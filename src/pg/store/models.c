@@ -84,6 +84,7 @@ describe_builtin(const char *name, DistilInfo *info, MemoryContext context)
 	distil_describe(pack, name, NULL, DISTIL_DEFAULT_PRECISION, info);
 	distil_identity(source, distil_pack_files(pack), info->task, info->precision,
 					NULL, NULL, info->sha256, &info->bytes);
+	distil_dirsource_settle(source);
 	info->builtin = true;
 }
 

@@ -94,6 +94,7 @@ export_files(ReturnSetInfo *rsinfo, const char *name, MemoryContext context)
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 		pfree(DatumGetPointer(values[1]));
 	}
+	distil_dirsource_settle(s.source);
 	distil_model_source_end(&s);
 }
 

@@ -10,6 +10,9 @@
  * workers, where heavyweight locks do not, and the kernel releases it whatever
  * happens to the holder.  Any "*.tmp" that the holder finds in the folder is
  * the leftover of a builder that died.
+ *
+ * Weights are verified by read(): a disk that fails is then an error, where a
+ * mapping would end the process.
  */
 #include "postgres.h"
 
@@ -32,8 +35,8 @@
 #include "pg/bridge/removefile.h"
 #include "pg/store/packfile.h"
 
-#define PACK_FOLDER "distilbert"
-#define TEMP_SUFFIX ".tmp"
+/* Read at once when a pack is verified: it stays in the processor's cache. */
+#define VERIFY_BYTES (256 * 1024)
 
 char *
 distil_pack_path(const uint8 *sha256, const char *precision)
@@ -44,7 +47,7 @@ distil_pack_path(const uint8 *sha256, const char *precision)
 	/* A model of an unknown precision has no pack, and can still be dropped. */
 	(void) dbert_precision_parse(precision, &core);
 
-	return psprintf("%s/%s-%d-%s.pack", PACK_FOLDER, distil_sha256_hex(sha256, hex),
+	return psprintf("%s/%s-%d-%s.pack", DISTIL_PACK_FOLDER, distil_sha256_hex(sha256, hex),
 					DBERT_PACK_VERSION, dbert_pack_layout(distil_kernels(), core));
 }
 
@@ -89,20 +92,11 @@ map_file(MemoryContext context, int fd, size_t size, int protection)
 }
 
 DistilMapping *
-distil_pack_map(const char *path, MemoryContext context)
+distil_pack_map(const DistilPackFile *file, MemoryContext context)
 {
-	DistilMapping *mapping = NULL;
-	int			fd = OpenTransientFile(path, O_RDONLY | PG_BINARY);
-	struct stat st;
+	DistilMapping *mapping = map_file(context, file->fd, file->id.size, PROT_READ);
 
-	if (fd < 0 && errno == ENOENT)
-		return NULL;
-	if (fd < 0 || fstat(fd, &st) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(), errmsg("could not open file \"%s\": %m", path)));
-	if (S_ISREG(st.st_mode) && st.st_size > 0)
-		mapping = map_file(context, fd, st.st_size, PROT_READ);
-	CloseTransientFile(fd);
+	mapping->id = file->id;
 	return mapping;
 }
 
@@ -111,37 +105,130 @@ distil_pack_exists(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
+	return lstat(path, &st) == 0;
+}
+
+
+/* ---- opening ---- */
+
+/* What open says of files that are no packs, or not ours to read. */
+static bool
+means_no_pack(int error)
+{
+	return error == ENOENT || error == ENOTDIR || error == ELOOP || error == EACCES ||
+		   error == EPERM || error == ENXIO || error == ENODEV || error == EISDIR;
+}
+
+static bool
+may_be_pack(int fd, struct stat *st)
+{
+	char		front[DBERT_PACK_FRONT];
+	ssize_t		got;
+
+	if (fstat(fd, st) != 0 || !S_ISREG(st->st_mode))
+		return false;
+	got = pg_pread(fd, front, sizeof(front), 0);
+	return got > 0 && dbert_pack_may_be(front, got, st->st_size);
+}
+
+DistilPackFile
+distil_pack_open(const char *path)
+{
+	int			fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | PG_BINARY);
+	DistilPackFile file = {.fd = -1};
+	struct stat st;
+
+	if (fd < 0 && !means_no_pack(errno))
+		ereport(ERROR,
+				(errcode_for_file_access(), errmsg("could not open file \"%s\": %m", path)));
+	if (fd >= 0 && may_be_pack(fd, &st))
+	{
+		file.fd = fd;
+		file.id = distil_pack_id(&st);
+		return file;
+	}
+	if (fd >= 0)
+		CloseTransientFile(fd);
+	return file;
 }
 
 void
-distil_pack_remove(const char *path)
+distil_pack_close(DistilPackFile *file)
+{
+	if (file->fd >= 0)
+		CloseTransientFile(file->fd);
+	file->fd = -1;
+}
+
+bool
+distil_pack_weights_are_whole(const char *path, const DistilPackFile *file,
+							  const DistilMapping *mapping)
+{
+	char	   *block = palloc(VERIFY_BYTES);
+	DbertPackWeights w;
+	DbertChecksum sum;
+	uint64		at = 0;
+
+	ereport(DEBUG1, (errmsg_internal("verifying model pack \"%s\"", path)));
+	dbert_pack_weights(mapping->image, &w);
+	dbert_checksum_begin(&sum, 0);
+	while (at < w.size)
+	{
+		size_t		want = Min(w.size - at, VERIFY_BYTES);
+		size_t		got = 0;
+
+		CHECK_FOR_INTERRUPTS();
+		while (got < want)
+		{
+			ssize_t		n = pg_pread(file->fd, block + got, want - got, w.offset + at + got);
+
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n < 0)
+				ereport(ERROR,
+						(errcode_for_file_access(),
+						 errmsg("could not read file \"%s\": %m", path)));
+			if (n == 0)
+				break;
+			got += n;
+		}
+		dbert_checksum_add(&sum, block, got);
+		if (got < want)
+			break;
+		at += got;
+	}
+	pfree(block);
+	return at == w.size && dbert_checksum_end(&sum) == w.checksum;
+}
+
+
+/* ---- building ---- */
+
+static void
+remove_file(const char *path)
 {
 	if (unlink(path) != 0 && errno != ENOENT)
 		ereport(LOG,
 				(errcode_for_file_access(), errmsg("could not remove file \"%s\": %m", path)));
 }
 
-
-/* ---- building ---- */
-
 /* Remove the files of builders that died.  The lock is held. */
 static void
 remove_leftovers(void)
 {
-	DIR		   *folder = AllocateDir(PACK_FOLDER);
+	DIR		   *folder = AllocateDir(DISTIL_PACK_FOLDER);
 	struct dirent *entry;
 
-	while ((entry = ReadDirExtended(folder, PACK_FOLDER, LOG)) != NULL)
+	while ((entry = ReadDirExtended(folder, DISTIL_PACK_FOLDER, LOG)) != NULL)
 	{
 		char		path[MAXPGPATH];
 		size_t		len = strlen(entry->d_name);
 
-		if (len <= strlen(TEMP_SUFFIX) ||
-			strcmp(entry->d_name + len - strlen(TEMP_SUFFIX), TEMP_SUFFIX) != 0)
+		if (len <= strlen(DISTIL_PACK_TEMP) ||
+			strcmp(entry->d_name + len - strlen(DISTIL_PACK_TEMP), DISTIL_PACK_TEMP) != 0)
 			continue;
-		snprintf(path, sizeof(path), "%s/%s", PACK_FOLDER, entry->d_name);
-		distil_pack_remove(path);
+		snprintf(path, sizeof(path), "%s/%s", DISTIL_PACK_FOLDER, entry->d_name);
+		remove_file(path);
 	}
 	FreeDir(folder);
 }
@@ -155,20 +242,30 @@ wait_a_little(void)
 	CHECK_FOR_INTERRUPTS();
 }
 
+/* There may be something else of that name, which must not be waited for. */
+static int
+open_folder(void)
+{
+	int			fd;
+
+	if (MakePGDirectory(DISTIL_PACK_FOLDER) != 0 && errno != EEXIST)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not create directory \"%s\": %m", DISTIL_PACK_FOLDER)));
+	fd = OpenTransientFile(DISTIL_PACK_FOLDER, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+	if (fd < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not open directory \"%s\": %m", DISTIL_PACK_FOLDER),
+				 errhint("The server keeps models in this folder of its data directory.  Move "
+						 "away what is in its place.")));
+	return fd;
+}
+
 int
 distil_pack_lock(void)
 {
-	int			lock;
-
-	if (MakePGDirectory(PACK_FOLDER) != 0 && errno != EEXIST)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not create directory \"%s\": %m", PACK_FOLDER)));
-	lock = OpenTransientFile(PACK_FOLDER, O_RDONLY);
-	if (lock < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not open directory \"%s\": %m", PACK_FOLDER)));
+	int			lock = open_folder();
 
 	while (flock(lock, LOCK_EX | LOCK_NB) != 0)
 	{
@@ -214,7 +311,7 @@ create_temp(TempFile *temp, const char *path, uint64 size, MemoryContext context
 	int			fd;
 	int			rc;
 
-	snprintf(temp->path, sizeof(temp->path), "%s.%d%s", path, MyProcPid, TEMP_SUFFIX);
+	snprintf(temp->path, sizeof(temp->path), "%s.%d%s", path, MyProcPid, DISTIL_PACK_TEMP);
 	temp->exists = false;
 	temp->callback.func = remove_temp;
 	temp->callback.arg = temp;
@@ -241,7 +338,8 @@ create_temp(TempFile *temp, const char *path, uint64 size, MemoryContext context
 }
 
 static void
-create_in(MemoryContext context, const char *path, DbertPack *pack, const char *subject)
+create_in(MemoryContext context, const char *path, DbertPack *pack, const char *subject,
+		  void (*check) (void *arg), void *arg)
 {
 	TempFile   *temp = MemoryContextAlloc(context, sizeof(TempFile));
 	DistilMapping *mapping;
@@ -256,6 +354,8 @@ create_in(MemoryContext context, const char *path, DbertPack *pack, const char *
 	if (distil_fsync(fd) != 0)
 		ereport(ERROR,
 				(errcode_for_file_access(), errmsg("could not write file \"%s\": %m", temp->path)));
+	if (check != NULL)
+		check(arg);
 	if (rename(temp->path, path) != 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
@@ -267,15 +367,31 @@ create_in(MemoryContext context, const char *path, DbertPack *pack, const char *
 	CloseTransientFile(fd);
 }
 
+/* A file is replaced by rename, a folder is not. */
+static void
+make_room(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && rmdir(path) != 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not remove directory \"%s\": %m", path),
+				 errdetail("It is in the place of a model's pack."),
+				 errhint("Move it away.")));
+}
+
 void
-distil_pack_create(const char *path, DbertPack *pack, const char *subject)
+distil_pack_create(const char *path, DbertPack *pack, const char *subject,
+				   void (*check) (void *arg), void *arg)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "distilbert pack file",
 												  ALLOCSET_SMALL_SIZES);
 
+	make_room(path);
 	PG_TRY();
 	{
-		create_in(context, path, pack, subject);
+		create_in(context, path, pack, subject, check, arg);
 	}
 	PG_FINALLY();
 	{

@@ -11,25 +11,50 @@
 
 #include "dbert.h"
 #include "pg/bridge/sha256.h"
+#include "pg/store/packtrust.h"
+
+#define DISTIL_PACK_FOLDER "distilbert"	/* in the data directory */
+#define DISTIL_PACK_TEMP ".tmp"	/* ends the names of files that are not complete */
 
 typedef struct DistilMapping
 {
 	void	   *image;			/* NULL: unmapped */
 	size_t		size;
+	DistilPackId id;			/* of the file */
 	MemoryContextCallback callback;
 } DistilMapping;
+
+/* A pack that is open for reading. */
+typedef struct DistilPackFile
+{
+	int			fd;				/* of OpenTransientFile; -1: there is no pack */
+	DistilPackId id;
+} DistilPackFile;
 
 /* The path, relative to the data directory, of a content's pack; palloc'd. */
 extern char *distil_pack_path(const uint8 *sha256, const char *precision);
 
 /*
- * Map a pack for reading, until context is reset or it is unmapped.  NULL:
- * there is no such file, or it is empty.
+ * Open the pack of this path, if it is one by its header and size.  Whatever
+ * else is there (a FIFO, a folder, a link, a file that may not be read) is none:
+ * it is neither waited for nor followed, and distil_pack_create puts a pack in
+ * its place.
  */
-extern DistilMapping *distil_pack_map(const char *path, MemoryContext context);
+extern DistilPackFile distil_pack_open(const char *path);
+extern void distil_pack_close(DistilPackFile *file);
+
+/* Map it for reading, until context is reset or it is unmapped. */
+extern DistilMapping *distil_pack_map(const DistilPackFile *file, MemoryContext context);
 extern void distil_pack_unmap(DistilMapping *mapping);
 
-/* Is there a pack of this path, whole or not? */
+/*
+ * Read all weights of a pack that is mapped and has been opened, and compare
+ * them with their checksum.  Serves interrupts.  false: they are damaged.
+ */
+extern bool distil_pack_weights_are_whole(const char *path, const DistilPackFile *file,
+										  const DistilMapping *mapping);
+
+/* Is there a file of this path? */
 extern bool distil_pack_exists(const char *path);
 
 /*
@@ -41,12 +66,11 @@ extern void distil_pack_unlock(int lock);
 
 /*
  * Write the pack's image to a file of this path; under the lock.  subject: see
- * errors.h.
+ * errors.h.  check, which may be NULL, is called before the file gets its name,
+ * and raises if it must not.
  */
-extern void distil_pack_create(const char *path, DbertPack *pack, const char *subject);
-
-/* Remove the file.  That it is not there, or stays, is no error. */
-extern void distil_pack_remove(const char *path);
+extern void distil_pack_create(const char *path, DbertPack *pack, const char *subject,
+							   void (*check) (void *arg), void *arg);
 
 /*
  * Remove a content's pack when the current (sub)transaction commits (of a model

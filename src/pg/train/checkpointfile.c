@@ -40,9 +40,12 @@ is_sound(const DistilCheckpointHeader *h, const struct stat *st)
 int
 distil_checkpoint_open(const char *path, DistilCheckpointHeader *header)
 {
-	int			fd = OpenTransientFile(path, O_RDONLY | PG_BINARY);
+	int			fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | PG_BINARY);
 	struct stat st;
 
+	/* a link, or a socket, is there and is no checkpoint */
+	if (fd < 0 && (errno == ELOOP || errno == ENXIO))
+		errno = 0;
 	if (fd < 0)
 		return -1;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&

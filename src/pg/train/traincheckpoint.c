@@ -162,7 +162,8 @@ write_file(DistilTrainCheckpoint *c, const DistilCheckpointHeader *h, const Dist
 	if (distil_trainfolder_make() != 0)
 		return false;
 	snprintf(c->temp, sizeof(c->temp), "%s.%d%s", c->path, MyProcPid, DISTIL_CHECKPOINT_TEMP);
-	fd = OpenTransientFile(c->temp, O_WRONLY | O_CREAT | O_TRUNC | PG_BINARY);
+	(void) unlink(c->temp);
+	fd = OpenTransientFile(c->temp, O_WRONLY | O_CREAT | O_EXCL | PG_BINARY);
 	if (fd < 0)
 		return false;
 	PG_TRY();

@@ -22,6 +22,7 @@
 
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/threads.h"
+#include "pg/store/dirsource.h"
 #include "pg/store/identity.h"
 #include "pg/store/load.h"
 #include "pg/train/teacheranswers.h"
@@ -301,6 +302,7 @@ prepare(DistilTrainJob *job, MemoryContext context)
 		ask_teacher(job);
 	distil_train_must(job, dbert_trainer_create(job->base, &job->options, &job->allocator,
 												distil_poll(), &job->trainer, &job->err));
+	distil_dirsource_settle(job->source.source);
 	check_result(job);
 }
 

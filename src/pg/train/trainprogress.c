@@ -107,7 +107,8 @@ create_file(void)
 	if (distil_trainfolder_make() != 0)
 		return -1;
 	distil_trainfolder_visit(SUFFIX, remove_leftover, NULL);
-	fd = BasicOpenFile(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | PG_BINARY);
+	(void) unlink(path);
+	fd = BasicOpenFile(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | PG_BINARY);
 	/* a reader may hold it for a moment; a file system without flock says so */
 	while (fd >= 0 && flock(fd, LOCK_EX) != 0 && errno == EINTR)
 		CHECK_FOR_INTERRUPTS();
@@ -189,7 +190,7 @@ is_sound(const Record *r)
 static bool
 read_record(const char *path, Record *record)
 {
-	int			fd = OpenTransientFile(path, O_RDONLY | PG_BINARY);
+	int			fd = OpenTransientFile(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | PG_BINARY);
 	bool		sound = false;
 
 	if (fd < 0)
