@@ -94,7 +94,7 @@ for my $setting (q{distilbert.model_path = '/'}, q{distilbert.max_memory = 0}, q
 }
 like(said('owner', 'DELETE FROM distilbert.model'), qr/permission denied/, 'changing rows');
 like(said('owner', q{UPDATE distilbert.model SET name = 'y'}), qr/permission denied/, 'changing what a name means');
-like(said('owner', 'ALTER FUNCTION distil_sentiment(text, text) CALLED ON NULL INPUT'), qr/must be owner/, 'what functions are');
+like(said('owner', 'ALTER FUNCTION distil_export_model CALLED ON NULL INPUT'), qr/must be owner/, 'what functions are');
 like(said('owner', 'CREATE TABLE distilbert.x (a int)'), qr/permission denied/, 'the schema of the models');
 like(said('owner', 'DROP TABLE distilbert.model'), qr/must be owner|permission denied|requires it/, 'its tables');
 like(said('stranger', 'TABLE distilbert.model'), qr/permission denied/, 'others do not read the tables');
