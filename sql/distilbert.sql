@@ -980,17 +980,16 @@ COMMENT ON FUNCTION @extschema@.distil_embed_passage("any", integer) IS
 	'an error: dimensions are given by name';
 
 
--- ---------------------------------------------------------------- the database's owner
+-- ---------------------------------------------------------------- the extension's owner
 --
--- The database's owner, whoever that is, may use and grant what nobody else may,
--- and dump and restore the models; he owns none of it, for who owns a function in
--- C may say that it takes NULL.  (A grant to the role that creates the extension
--- would haunt dumps when that role is dropped: pg_init_privs keeps it.)
+-- Whoever creates the extension may use and grant what nobody else may, and dump
+-- and restore the models; he owns none of it, for who owns a function in C may
+-- say that it takes NULL.
 
 GRANT EXECUTE ON FUNCTION
 	@extschema@.distil_load_model, @extschema@.distil_drop_model, @extschema@.distil_stats_reset,
 	@extschema@.distil_train, @extschema@.distil_pretrain, @extschema@.distil_distill,
 	@extschema@.distil_export_model
-	TO pg_database_owner WITH GRANT OPTION;
-GRANT USAGE ON SCHEMA distilbert TO pg_database_owner;
-GRANT SELECT, INSERT ON distilbert.model, distilbert.model_chunk TO pg_database_owner;
+	TO @extowner@ WITH GRANT OPTION;
+GRANT USAGE ON SCHEMA distilbert TO @extowner@;
+GRANT SELECT, INSERT ON distilbert.model, distilbert.model_chunk TO @extowner@;
