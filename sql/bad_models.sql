@@ -255,7 +255,27 @@ SELECT task, architecture FROM distil_models WHERE name = 'bad';
 SELECT pg_temp.load('sentiment');
 SELECT name FROM distil_load_model('distilbert-sentiment', :'fixtures' || '/distilbert-sentiment');
 SELECT task, architecture, distil_sentiment('good', 'bad') = distil_sentiment('good', 'distilbert-sentiment') AS same FROM distil_models WHERE name = 'bad';
-SELECT distil_drop_model('bad'), distil_drop_model('distilbert-sentiment');
+-- embeddings that the files cut: as encode does, after what scales them; dimensions goes before it
+SELECT name, dimensions FROM distil_load_model('bert-cls', :'fixtures' || '/bert-cls');
+SELECT pg_temp.try('bert-cls', 'config_sentence_transformers.json',
+	convert_to((convert_from(pg_temp.good('bert-cls', 'config_sentence_transformers.json'), 'UTF8')::jsonb || '{"truncate_dim": 8}')::text, 'UTF8'));
+SELECT dimensions FROM distil_models WHERE name = 'bad';
+SELECT v = full_vector[1:8] AS as_encode, cardinality(distil_embed_query(text, 'bad')) AS query,
+	distil_embed(text, 'bad', dimensions => 16) = full_vector AS whole,
+	distil_embed(text, 'bad', dimensions => 8) = distil_embed(text, 'bert-cls', dimensions => 8) AS same,
+	abs((SELECT sum(x * x) FROM unnest(distil_embed(text, 'bad', normalized => true)) AS x) - 1) < 1e-5 AS unit,
+	(distil_embed(ARRAY[text, 'x'], 'bad'))[1:1] = ARRAY[v] AS array,
+	abs(distil_similarity(text, 'x', 'bad') - distilbert.cosine(v, distil_embed('x', 'bad'))) < 1e-6 AS similarity
+FROM (VALUES ('good'), (''), ('a longer text')) AS t (text), distil_embed(text, 'bad') AS v, distil_embed(text, 'bert-cls') AS full_vector;
+SELECT distil_embed('x', 'bad', dimensions => 17);
+-- a cross-encoder as sentence-transformers 5.4 and later save it
+SELECT name FROM distil_load_model('bert-rerank', :'fixtures' || '/bert-rerank');
+SELECT pg_temp.try('bert-rerank', 'modules.json', '[{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.base.modules.transformer.Transformer"}]');
+SELECT pg_temp.write('bad/config_sentence_transformers.json', '{"model_type": "CrossEncoder", "activation_fn": "torch.nn.modules.linear.Identity", "default_prompt_name": null, "prompts": {}}'),
+	pg_temp.write('bad/sentence_bert_config.json', '{"transformer_task": "sequence-classification", "modality_config": {"text": {"method": "forward", "method_output_name": "logits"}}, "module_output_name": "scores"}');
+SELECT pg_temp.load();
+SELECT task, distil_rerank_distance('good', 'a text', 'bad') = distil_rerank_distance('good', 'a text', 'bert-rerank') AS same FROM distil_models WHERE name = 'bad';
+SELECT distil_drop_model('bad'), distil_drop_model('distilbert-sentiment'), distil_drop_model('bert-cls'), distil_drop_model('bert-rerank');
 
 --
 -- files of more than one chunk, of exactly one, and empty ones, come back whole

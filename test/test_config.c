@@ -583,7 +583,7 @@ test_dense(void)
 	check_dense(DENSE(",\"bias\":1"), DBERT_E_FORMAT, "\"bias\"");
 	check_dense(DENSE(",\"use_residual\":true"), DBERT_E_UNSUPPORTED, "use_residual");
 	check_dense(DENSE(",\"module_input_name\":\"token_embeddings\""), DBERT_E_UNSUPPORTED,
-				"sentence embeddings");
+				"2_Dense/config.json: \"module_input_name\" \"token_embeddings\" is not supported");
 	check_dense("{\"in_features\":9,\"out_features\":3}", DBERT_E_SHAPE,
 				"vectors of 9, but the hidden size is 8");
 	check_dense("{\"in_features\":8}", DBERT_E_FORMAT, "no \"out_features\"");
@@ -611,6 +611,167 @@ test_sentence_head(void)
 	mem_free(&m);
 }
 
+/* ---- settings that count, have no effect, or are refused ---- */
+
+static void
+check_setting(const char *file, const char *text, DbertStatus want, const char *words)
+{
+	MemModel	m;
+
+	mem_model_sentence(&m, "{}");
+	mem_put(&m, "modules.json",
+			"[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") "," MODULE(
+				"2_Normalize", "Normalize") "]");
+	mem_put(&m, file, text);
+	check_refused(&m, NULL, want, words);
+	mem_free(&m);
+}
+
+/* What sentence-transformers 6.2 writes of a model of its own. */
+#define TYPICAL \
+	"{\"transformer_task\":\"feature-extraction\",\"modality_config\":{\"text\":{\"method\":" \
+	"\"forward\",\"method_output_name\":\"last_hidden_state\"}}," \
+	"\"module_output_name\":\"token_embeddings\",\"processing_kwargs\":{}," \
+	"\"unpad_inputs\":true,\"query_length\":null,\"model_args\":{\"attn_implementation\":" \
+	"\"sdpa\"},\"tokenizer_args\":{},\"config_args\":{}}"
+
+static void
+test_encoder_settings(void)
+{
+	static const char *const refused[] = {
+		"\"transformer_task\":\"fill-mask\"",
+		"\"transformer_task\":\"sequence-classification\"",
+		"\"module_output_name\":\"scores\"",
+		"\"modality_config\":{\"text\":{\"method\":\"get_text_features\"}}",
+		"\"modality_config\":{\"text\":{\"method_output_name\":\"pooler_output\"}}",
+		"\"processing_kwargs\":{\"text\":{\"add_special_tokens\":false}}",
+		"\"query_length\":32",
+		"\"document_length\":180",
+		"\"query_expansion\":{\"token\":\"[MASK]\"}",
+		"\"tokenizer_name_or_path\":\"other\"",
+		"\"tokenizer_args\":{\"do_lower_case\":true}",
+		"\"processor_kwargs\":{\"do_lower_case\":true}",
+		"\"config_args\":{\"num_hidden_layers\":1}",
+		"\"model_kwargs\":{\"subfolder\":\"x\"}"
+	};
+
+	check_setting("sentence_bert_config.json", TYPICAL, DBERT_OK, "");
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+	{
+		char		text[256],
+					key[64];
+
+		snprintf(text, sizeof(text), "{%s}", refused[i]);
+		/* the error names the file */
+		snprintf(key, sizeof(key), "sentence_bert_config.json");
+		check_setting("sentence_bert_config.json", text, DBERT_E_UNSUPPORTED, key);
+	}
+	check_setting("2_Normalize/config.json", "{\"module_input_name\":\"token_embeddings\"}",
+				  DBERT_E_UNSUPPORTED, "2_Normalize/config.json: \"module_input_name\"");
+	check_setting("2_Normalize/config.json",
+				  "{\"module_input_name\":\"sentence_embedding\",\"module_output_name\":null}",
+				  DBERT_OK, "");
+	check_setting("config_sentence_transformers.json", "{\"model_type\":\"SparseEncoder\"}",
+				  DBERT_E_UNSUPPORTED, "model type \"SparseEncoder\" is not supported");
+	check_setting("config_sentence_transformers.json", "{\"model_type\":\"MultiVectorEncoder\"}",
+				  DBERT_E_UNSUPPORTED, "MultiVectorEncoder");
+	check_setting("config_sentence_transformers.json", "{\"model_type\":\"CrossEncoder\"}",
+				  DBERT_E_UNSUPPORTED, "a cross-encoder of several modules");
+	check_setting("tokenizer_config.json", "{\"truncation_side\":\"left\"}", DBERT_E_UNSUPPORTED,
+				  "tokenizer_config.json: \"truncation_side\"");
+	check_setting("tokenizer_config.json", "{\"split_special_tokens\":true}", DBERT_E_UNSUPPORTED,
+				  "split_special_tokens");
+	check_setting("tokenizer_config.json",
+				  "{\"truncation_side\":\"right\",\"padding_side\":\"left\","
+				  "\"model_input_names\":[\"input_ids\",\"attention_mask\"]}",
+				  DBERT_OK, "");
+}
+
+static void
+test_inputs(void)
+{
+	MemModel	m;
+	DbertConfig c;
+
+	mem_model_bert(&m, "ForSequenceClassification", "bert.", 3);
+	mem_put(&m, "tokenizer_config.json",
+			"{\"model_input_names\":[\"input_ids\",\"attention_mask\"]}");
+	check_refused(&m, NULL, DBERT_E_UNSUPPORTED,
+				  "tokenizer_config.json: \"model_input_names\" without \"token_type_ids\"");
+	mem_put(&m, "tokenizer_config.json",
+			"{\"model_input_names\":[\"input_ids\",\"token_type_ids\",\"attention_mask\"]}");
+	(void) accepted(&m, NULL, &c);
+	mem_free(&m);
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	mem_put(&m, "tokenizer_config.json",
+			"{\"model_input_names\":[\"input_ids\",\"attention_mask\"]}");
+	(void) accepted(&m, NULL, &c);
+	mem_free(&m);
+}
+
+static void
+test_dimensions(void)
+{
+	static const struct
+	{
+		const char *text;
+		int			want;		/* 0: refused */
+	}			cases[] = {
+		{"{}", 8}, {"{\"truncate_dim\":null}", 8}, {"{\"truncate_dim\":1}", 1},
+		{"{\"truncate_dim\":5}", 5}, {"{\"truncate_dim\":8}", 8}, {"{\"truncate_dim\":9}", 8},
+		{"{\"truncate_dim\":99999999999999999999}", 8}, {"{\"truncate_dim\":0}", 0},
+		{"{\"truncate_dim\":-1}", 0}, {"{\"truncate_dim\":2.5}", 0}, {"{\"truncate_dim\":\"4\"}", 0}
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		MemModel	m;
+		DbertConfig c = {0};
+
+		mem_model_sentence(&m, "{}");
+		mem_put(&m, "config_sentence_transformers.json", cases[i].text);
+		if (cases[i].want == 0)
+			check_refused(&m, NULL, DBERT_E_FORMAT,
+						  "config_sentence_transformers.json: \"truncate_dim\" must be");
+		else if (accepted(&m, NULL, &c))
+			CHECK_MSG(c.dimensions == cases[i].want && c.embedding == 8, "%s: %d", cases[i].text,
+					  c.dimensions);
+		mem_free(&m);
+	}
+}
+
+/* A cross-encoder as sentence-transformers has saved it since 5.4. */
+static void
+test_cross_encoder(void)
+{
+	MemModel	m;
+	DbertConfig c;
+
+	mem_model_bert(&m, "ForSequenceClassification", "bert.", 1);
+	mem_edit(&m, "config.json", "{", "{\"num_labels\":1,");
+	mem_put(&m, "modules.json", "[" MODULE("", "Transformer") "]");
+	mem_put(&m, "sentence_bert_config.json",
+			"{\"transformer_task\":\"sequence-classification\",\"modality_config\":{\"text\":"
+			"{\"method\":\"forward\",\"method_output_name\":\"logits\"}},"
+			"\"module_output_name\":\"scores\"}");
+	check_refused(&m, NULL, DBERT_E_UNSUPPORTED, "no Transformer followed by a Pooling");
+	mem_put(&m, "config_sentence_transformers.json",
+			"{\"model_type\":\"CrossEncoder\",\"prompts\":{},\"default_prompt_name\":null,"
+			"\"activation_fn\":\"torch.nn.modules.linear.Identity\"}");
+	if (accepted(&m, NULL, &c))
+		CHECK(c.head == DBERT_HEAD_SEQUENCE && c.raw_scores == 1);
+	mem_edit(&m, "config_sentence_transformers.json", "linear.Identity", "activation.Sigmoid");
+	if (accepted(&m, NULL, &c))
+		CHECK(c.raw_scores == 0);
+	mem_edit(&m, "config_sentence_transformers.json", "activation.Sigmoid", "activation.Tanh");
+	check_refused(&m, NULL, DBERT_E_UNSUPPORTED,
+				  "config_sentence_transformers.json: activation function");
+	mem_edit(&m, "config_sentence_transformers.json", "\"default_prompt_name\":null",
+			 "\"default_prompt_name\":\"x\"");
+	check_refused(&m, NULL, DBERT_E_UNSUPPORTED, "prompts of a cross-encoder");
+	mem_free(&m);
+}
+
 int
 main(void)
 {
@@ -629,5 +790,9 @@ main(void)
 	RUN(test_dense);
 	RUN(test_modules);
 	RUN(test_sentence_head);
+	RUN(test_encoder_settings);
+	RUN(test_inputs);
+	RUN(test_dimensions);
+	RUN(test_cross_encoder);
 	return tests_end();
 }

@@ -72,6 +72,7 @@ typedef struct DbertConfig
 	int32_t		max_tokens;		/* longest input, special tokens included */
 	int32_t		pooling;		/* DbertPooling */
 	int32_t		embedding;		/* E: width of an embedding; C unless there is a dense layer */
+	int32_t		dimensions;		/* of an embedding only so many are given, 1 .. E */
 	int32_t		dense;			/* 1: pooled vectors go through a dense layer [E, C] */
 	int32_t		dense_bias;		/* 1: it has one */
 	int32_t		dense_act;		/* DbertAct, of the dense layer */

@@ -137,7 +137,7 @@ dbert_config_read(const DbertJson *root, DbertConfig *config, DbertError *err)
 	config->norm_eps = (float) eps;
 	config->max_tokens = config->positions;
 	config->pooling = DBERT_POOL_MEAN;
-	config->embedding = config->hidden;
+	config->embedding = config->dimensions = config->hidden;
 	return DBERT_OK;
 }
 
@@ -174,6 +174,7 @@ dbert_config_valid(const DbertConfig *c)
 		within(c->max_tokens, DBERT_MIN_TOKENS, c->positions) &&
 		within(c->pooling, DBERT_POOL_MEAN, DBERT_POOL_LAST) &&
 		within(c->embedding, 1, DBERT_MAX_HIDDEN) &&
+		within(c->dimensions, 1, c->embedding) &&
 		within(c->dense, 0, 1) &&
 		(c->dense || c->embedding == c->hidden) &&
 		within(c->dense_bias, 0, 1) &&

@@ -33,6 +33,13 @@ extern DbertStatus dbert_config_labels(const DbertJson *root, const DbertTensorS
 									   DbertArena *arena, DbertConfig *config,
 									   const char ***labels, DbertError *err);
 
+/*
+ * config->raw_scores, as a cross-encoder's activation of this name, said in
+ * file, has it; nothing happens to models that are none.
+ */
+extern DbertStatus dbert_config_activation(const char *name, const char *file,
+										   DbertConfig *config, DbertError *err);
+
 /* Whether a config out of an image is within all limits. */
 extern bool dbert_config_valid(const DbertConfig *config);
 

@@ -256,16 +256,34 @@ read_problem(const DbertJson *root, DbertConfig *config, DbertError *err)
 }
 
 /*
- * What sentence-transformers' CrossEncoder does with the one logit; older
- * versions wrote the name under another key.  The logistic function is the
- * default, also for names outside torch, which that library does not trust.
+ * What sentence-transformers' CrossEncoder does with the one logit.  The
+ * logistic function is the default, also for names outside torch, which that
+ * library does not trust.
  */
+DbertStatus
+dbert_config_activation(const char *name, const char *file, DbertConfig *config, DbertError *err)
+{
+	char		clip[DBERT_CLIP];
+
+	if (!dbert_head_traits(config->head)->has_problem || config->n_labels != 1)
+		return DBERT_OK;
+	config->raw_scores = 0;
+	if (strncmp(name, "torch.", 6) != 0 || strcmp(strrchr(name, '.'), ".Sigmoid") == 0)
+		return DBERT_OK;
+	if (strcmp(strrchr(name, '.'), ".Identity") != 0)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "%s: activation function \"%s\" of a cross-encoder is not supported",
+						  file, dbert_clip(name, clip));
+	config->raw_scores = 1;
+	return DBERT_OK;
+}
+
+/* Older versions wrote the name under another key. */
 static DbertStatus
 read_activation(const DbertJson *root, DbertConfig *config, DbertError *err)
 {
 	DbertJson	section;
 	const char *name = NULL;
-	char		clip[DBERT_CLIP];
 
 	config->raw_scores = 0;
 	DBERT_TRY(dbert_json_child(root, "sentence_transformers", JSON_OBJECT, &section, err));
@@ -273,15 +291,7 @@ read_activation(const DbertJson *root, DbertConfig *config, DbertError *err)
 		DBERT_TRY(dbert_json_string(&section, "activation_fn", &name, err));
 	if (name == NULL)
 		DBERT_TRY(dbert_json_string(root, "sbert_ce_default_activation_function", &name, err));
-	if (name == NULL || strncmp(name, "torch.", 6) != 0 ||
-		strcmp(strrchr(name, '.'), ".Sigmoid") == 0)
-		return DBERT_OK;
-	if (strcmp(strrchr(name, '.'), ".Identity") != 0)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "%s: activation function \"%s\" of a cross-encoder is not supported",
-						  root->where, dbert_clip(name, clip));
-	config->raw_scores = 1;
-	return DBERT_OK;
+	return name != NULL ? dbert_config_activation(name, root->where, config, err) : DBERT_OK;
 }
 
 /* The label count against the rows of the layer that gives the logits. */

@@ -10,10 +10,13 @@
 #include "model/packbuild.h"
 
 #include "model/configfile.h"
+#include "model/family.h"
 #include "model/sentence.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define CONFIG_SENTENCE "config_sentence_transformers.json"
 
 bool
 dbert_precision_parse(const char *name, DbertPrecision *out)
@@ -50,6 +53,8 @@ read_config(DbertPack *pack, const DbertSentence *sentence, int asked,
 	if (status == DBERT_OK)
 		status = dbert_config_labels(&at, &pack->tensors, &pack->arena, &pack->config,
 									 &pack->labels, err);
+	if (status == DBERT_OK && sentence->activation != NULL)
+		status = dbert_config_activation(sentence->activation, CONFIG_SENTENCE, &pack->config, err);
 	pack->config.precision = pack->precision;
 	dbert_json_free(&tree);
 	return status;
@@ -93,6 +98,9 @@ apply_sentence(DbertConfig *config, const DbertSentence *sentence, bool lowercas
 	config->dense_bias = sentence->dense_bias;
 	config->dense_act = sentence->dense_act;
 	config->embedding = sentence->dense ? (int32_t) sentence->dense_out : config->hidden;
+	config->dimensions = config->embedding;
+	if (sentence->dimensions > 0 && sentence->dimensions < config->embedding)
+		config->dimensions = (int32_t) sentence->dimensions;
 	if (sentence->dense && sentence->dense_in != config->hidden)
 		return dbert_fail(err, DBERT_E_SHAPE,
 						  "%s: the dense layer is for vectors of %d, but the hidden size is %d",
@@ -200,6 +208,11 @@ read_model(DbertPack *pack, const char *task, const DbertPoll *poll, DbertError 
 		return dbert_fail(err, DBERT_E_FORMAT,
 						  "%s: a %s needs a mask token, the vocabulary has none",
 						  pack->tokenizer.file, pack->config.architecture);
+	if (pack->tokenizer.omits_types && pack->config.head != DBERT_HEAD_NONE &&
+		dbert_family_of(&pack->config)->types_for_pairs)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "%s: \"model_input_names\" without \"token_type_ids\" is not supported",
+						  file_name(&file, sentence.dir, "tokenizer_config.json"));
 	DBERT_TRY(limit_tokens(&pack->config, pack->tokenizer.max_tokens,
 						   file_name(&file, sentence.dir, "tokenizer_config.json"),
 						   "model_max_length", err));

@@ -8,7 +8,9 @@
 #include "model/sentence.h"
 
 #include "model/configfile.h"
+#include "model/sentencesettings.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -132,7 +134,6 @@ read_activation(const DbertJson *root, DbertSentence *out, DbertError *err)
 static DbertStatus
 read_dense(const DbertJson *root, DbertSentence *out, DbertError *err)
 {
-	static const char *const places[] = {"module_input_name", "module_output_name"};
 	bool		residual = false;
 
 	DBERT_TRY(dbert_json_expect(root, JSON_OBJECT, err));
@@ -147,17 +148,7 @@ read_dense(const DbertJson *root, DbertSentence *out, DbertError *err)
 	if (residual)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: \"use_residual\" is not supported",
 						  root->where);
-	for (int i = 0; i < 2; i++)
-	{
-		const char *place = "sentence_embedding";
-
-		DBERT_TRY(dbert_json_string(root, places[i], &place, err));
-		if (strcmp(place, "sentence_embedding") != 0)
-			return dbert_fail(
-				err, DBERT_E_UNSUPPORTED,
-				"%s: a dense layer for anything but sentence embeddings is not supported",
-				root->where);
-	}
+	DBERT_TRY(dbert_sentence_refuse_places(root, err));
 	return read_activation(root, out, err);
 }
 
@@ -187,6 +178,7 @@ read_encoder_settings(const DbertJson *root, DbertSentence *out, DbertError *err
 	double		tokens = 0;
 
 	DBERT_TRY(dbert_json_expect(root, JSON_OBJECT, err));
+	DBERT_TRY(dbert_sentence_refuse_settings(root, out->cross, err));
 	DBERT_TRY(dbert_json_real(root, "max_seq_length", -1e300, 1e300, &tokens, err));
 	if (tokens > 0 && tokens <= DBERT_MAX_POSITIONS)
 		out->max_tokens = (int64_t) tokens;
@@ -252,7 +244,6 @@ read_prompts(const DbertJson *root, DbertArena *arena, DbertSentence *out, Dbert
 	const char *name = NULL;
 	char		clip[DBERT_CLIP];
 
-	DBERT_TRY(dbert_json_expect(root, JSON_OBJECT, err));
 	DBERT_TRY(dbert_json_child(root, "prompts", JSON_OBJECT, &prompts, err));
 	DBERT_TRY(dbert_json_string(root, "default_prompt_name", &name, err));
 	if (name != NULL && (prompts.value == NULL || json_object_get(prompts.value, name) == NULL) &&
@@ -269,9 +260,60 @@ read_prompts(const DbertJson *root, DbertArena *arena, DbertSentence *out, Dbert
 	return DBERT_OK;
 }
 
+/* Embeddings are cut to so many numbers; more than they have cuts nothing. */
 static DbertStatus
-read_prompts_file(const DbertSource *source, DbertArena *arena, const DbertPoll *poll,
-				  DbertSentence *out, DbertError *err)
+read_dimensions(const DbertJson *root, DbertSentence *out, DbertError *err)
+{
+	double		n = 0;
+
+	DBERT_TRY(dbert_json_real(root, "truncate_dim", 1, 1e300, &n, err));
+	if (n != floor(n))
+		return dbert_fail(err, DBERT_E_FORMAT, "%s: \"truncate_dim\" must be an integer, found %g",
+						  root->where, n);
+	out->dimensions = n > DBERT_MAX_HIDDEN ? DBERT_MAX_HIDDEN : (int64_t) n;
+	return DBERT_OK;
+}
+
+/* A cross-encoder gives the two texts to the encoder as they are. */
+static DbertStatus
+read_cross_encoder(const DbertJson *root, DbertArena *arena, DbertSentence *out, DbertError *err)
+{
+	const char *prompt = NULL,
+			   *name = NULL;
+
+	DBERT_TRY(dbert_json_string(root, "default_prompt_name", &prompt, err));
+	if (prompt != NULL)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "%s: prompts of a cross-encoder are not supported", root->where);
+	DBERT_TRY(dbert_json_string(root, "activation_fn", &name, err));
+	if (name == NULL)
+		return DBERT_OK;
+	out->activation = dbert_arena_strndup(arena, name, strlen(name));
+	return out->activation != NULL ? DBERT_OK : dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+}
+
+static DbertStatus
+read_whole_model(const DbertJson *root, DbertArena *arena, DbertSentence *out, DbertError *err)
+{
+	const char *type = "SentenceTransformer";
+	char		clip[DBERT_CLIP];
+
+	DBERT_TRY(dbert_json_expect(root, JSON_OBJECT, err));
+	DBERT_TRY(dbert_json_string(root, "model_type", &type, err));
+	out->cross = strcmp(type, "CrossEncoder") == 0;
+	if (out->cross)
+		return read_cross_encoder(root, arena, out, err);
+	if (strcmp(type, "SentenceTransformer") != 0)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: model type \"%s\" is not supported",
+						  root->where, dbert_clip(type, clip));
+	DBERT_TRY(read_dimensions(root, out, err));
+	return read_prompts(root, arena, out, err);
+}
+
+/* What holds for all modules. */
+static DbertStatus
+read_whole_file(const DbertSource *source, DbertArena *arena, const DbertPoll *poll,
+				DbertSentence *out, DbertError *err)
 {
 	DbertJsonTree tree;
 	DbertJson	at;
@@ -280,7 +322,7 @@ read_prompts_file(const DbertSource *source, DbertArena *arena, const DbertPoll 
 	status = dbert_json_load(source, "", "config_sentence_transformers.json", DBERT_JSON_MAX,
 							 DBERT_JSON_REALS, true, arena->alloc, poll, &tree, &at, err);
 	if (status == DBERT_OK && tree.root != NULL)
-		status = read_prompts(&at, arena, out, err);
+		status = read_whole_model(&at, arena, out, err);
 	dbert_json_free(&tree);
 	return status;
 }
@@ -311,6 +353,25 @@ read_module(const DbertJson *list, size_t i, const char **type, const char **pat
 	return DBERT_OK;
 }
 
+/* Normalize has had no file for long. */
+static DbertStatus
+read_normalize(const DbertSource *source, const char *path, DbertArena *arena,
+			   const DbertPoll *poll, DbertError *err)
+{
+	DbertJsonTree tree;
+	DbertJson	at;
+	DbertStatus status;
+
+	status = dbert_json_load(source, path, "config.json", DBERT_JSON_MAX, 0, true, arena->alloc,
+							 poll, &tree, &at, err);
+	if (status == DBERT_OK && tree.root != NULL)
+		status = dbert_json_expect(&at, JSON_OBJECT, err);
+	if (status == DBERT_OK && tree.root != NULL)
+		status = dbert_sentence_refuse_places(&at, err);
+	dbert_json_free(&tree);
+	return status;
+}
+
 /* The module's own files. */
 static DbertStatus
 read_known_module(const DbertSource *source, const char *type, const char *path, DbertArena *arena,
@@ -330,7 +391,10 @@ read_known_module(const DbertSource *source, const char *type, const char *path,
 		return read_module_file(source, path, arena, poll, read_dense, out, err);
 	}
 	else
+	{
 		out->normalize = 1;
+		return read_normalize(source, path, arena, poll, err);
+	}
 	return DBERT_OK;
 }
 
@@ -361,7 +425,10 @@ read_modules(const DbertSource *source, const DbertJson *list, DbertArena *arena
 		next++;
 		DBERT_TRY(read_known_module(source, type, path, arena, poll, out, files, err));
 	}
-	if (n < 2)
+	if (out->cross && n != 1)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "%s: a cross-encoder of several modules is not supported", list->where);
+	if (n < 2 && !out->cross)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
 						  "%s: no Transformer followed by a Pooling module", list->where);
 	return DBERT_OK;
@@ -387,11 +454,12 @@ dbert_sentence_read(const DbertSource *source, DbertArena *arena, const DbertPol
 	if (status == DBERT_OK && tree.root != NULL)
 		status = dbert_json_expect(&at, JSON_ARRAY, err);
 	if (status == DBERT_OK && tree.root != NULL)
+		status = read_whole_file(source, arena, poll, out, err);
+	if (status == DBERT_OK && tree.root != NULL)
 		status = read_modules(source, &at, arena, poll, out, list, err);
-	out->present = tree.root != NULL;
+	if (status == DBERT_OK && tree.root != NULL)
+		status = read_encoder_file(source, arena, poll, out, list, err);
+	out->present = tree.root != NULL && !out->cross;
 	dbert_json_free(&tree);
-	if (status != DBERT_OK || !out->present)
-		return status;
-	DBERT_TRY(read_prompts_file(source, arena, poll, out, err));
-	return read_encoder_file(source, arena, poll, out, list, err);
+	return status;
 }

@@ -9,7 +9,9 @@
 
 typedef struct DbertSentence
 {
-	bool		present;		/* there is a modules.json */
+	bool		present;		/* there is a modules.json, of an encoder of sentences */
+	bool		cross;			/* there is one, of a cross-encoder: its head is the model's own */
+	const char *activation;		/* of a cross-encoder, NULL: not said; of the arena */
 	char		dir[DBERT_FILE_NAME_MAX];	/* folder of the encoder, "" for the model's own */
 	char		pooling_dir[DBERT_FILE_NAME_MAX];
 	int32_t		pooling;		/* DbertPooling */
@@ -22,6 +24,7 @@ typedef struct DbertSentence
 	bool		dense_bias;
 	int32_t		dense_act;		/* DbertAct */
 	const char *prompts[DBERT_PROMPTS]; /* "" for none; of the arena */
+	int64_t		dimensions;		/* of a vector so many are given, 0: all */
 	int64_t		width;			/* of the pooled vectors, 0: not said */
 	const char *settings;		/* the file that says the following, when they are said */
 	int64_t		max_tokens;		/* 0: not said */
@@ -32,8 +35,8 @@ typedef struct DbertSentence
  * Read modules.json, the modules' config.json, sentence_bert_config.json and
  * config_sentence_transformers.json where they exist; without modules.json:
  * mean pooling, no normalisation, no prompts, folder "".
- * Module folders' files are added to list.  E_UNSUPPORTED names a module or
- * pooling mode there is no code for.
+ * Module folders' files are added to list.  E_UNSUPPORTED names a module,
+ * pooling mode or setting there is no code for.
  */
 extern DbertStatus dbert_sentence_read(const DbertSource *source, DbertArena *arena,
 									   const DbertPoll *poll, DbertSentence *out,

@@ -340,6 +340,7 @@ read_vocabulary(Files *f, DbertTokenSpec *t, DbertError *err)
 		DBERT_TRY(dbert_tokenizer_json_read(&f->tokenizer, t, err));
 		return bert ? override_flags(&f->config, t, err) : DBERT_OK;
 	}
+	DBERT_TRY(dbert_json_string(&f->config, "wordpieces_prefix", &t->spec.prefix, err));
 	if (!bert)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: tokenizer class \"%s\" is not supported",
 						  f->config.where, dbert_clip(class_name, clip));
@@ -401,6 +402,43 @@ begin_spec(DbertTokenSpec *t, DbertArena *arena, int32_t vocab, DbertError *err)
 	return DBERT_OK;
 }
 
+/* What would change the tokens and has no code. */
+static DbertStatus
+refuse_settings(const DbertJson *config, DbertError *err)
+{
+	const char *side = "right";
+	bool		splits = false;
+
+	DBERT_TRY(dbert_json_string(config, "truncation_side", &side, err));
+	if (strcmp(side, "right") != 0)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "%s: \"truncation_side\" other than \"right\" is not supported",
+						  config->where);
+	DBERT_TRY(dbert_json_bool(config, "split_special_tokens", &splits, err));
+	if (splits)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: \"split_special_tokens\" is not supported",
+						  config->where);
+	return DBERT_OK;
+}
+
+/* Is there a list of the model's inputs that lacks the token types? */
+static DbertStatus
+read_inputs(const DbertJson *config, bool *omits_types, DbertError *err)
+{
+	DbertJson	list;
+
+	DBERT_TRY(dbert_json_child(config, "model_input_names", JSON_ARRAY, &list, err));
+	*omits_types = list.value != NULL;
+	for (size_t i = 0; i < json_array_size(list.value); i++)
+	{
+		const char *name = json_string_value(json_array_get(list.value, i));
+
+		if (name != NULL && strcmp(name, "token_type_ids") == 0)
+			*omits_types = false;
+	}
+	return DBERT_OK;
+}
+
 /* All but the compiling. */
 static DbertStatus
 build_spec(Files *f, DbertTokenSpec *t, int64_t *max_tokens, DbertError *err)
@@ -408,6 +446,7 @@ build_spec(Files *f, DbertTokenSpec *t, int64_t *max_tokens, DbertError *err)
 	DbertAddedToken roles[DBERT_SPECIALS];
 	double		length = 0;
 
+	DBERT_TRY(refuse_settings(&f->config, err));
 	DBERT_TRY(read_roles(f, roles, err));
 	DBERT_TRY(read_vocabulary(f, t, err));
 	DBERT_TRY(resolve_roles(roles, t, err));
@@ -465,6 +504,8 @@ dbert_tokenizer_files_read(const DbertSource *source, const char *dir, int32_t v
 	if (status == DBERT_OK)
 		status = begin_spec(&t, &scratch, vocab, err);
 	t.file = out->file;
+	if (status == DBERT_OK)
+		status = read_inputs(&f.config, &out->omits_types, err);
 	if (status == DBERT_OK)
 		status = build_spec(&f, &t, &out->max_tokens, err);
 	if (status == DBERT_OK)

@@ -17,6 +17,7 @@ typedef struct DbertTokenizerFiles
 	const char *file;			/* that the vocabulary came from, of the arena */
 	int64_t		max_tokens;		/* model_max_length, 0: not said */
 	bool		lowercases;
+	bool		omits_types;	/* the model is to get no token types, though it has them */
 	bool		has_mask;		/* there is a [MASK] token */
 } DbertTokenizerFiles;
 

@@ -56,7 +56,7 @@ has_head(const DbertModel *model)
 static int
 columns(const DbertModel *model)
 {
-	return has_head(model) ? dbert_head_columns(model) : model->config.embedding;
+	return has_head(model) ? dbert_head_columns(model) : model->config.dimensions;
 }
 
 static bool
@@ -270,7 +270,7 @@ finish_text(DbertTeacher *t, int b, const DbertPoll *poll, DbertError *err)
 							  err);
 	dbert_pool(config, hidden, n, 0, t->vectors);
 	DBERT_TRY(dbert_pool_finish(t->model, t->vectors, finished, poll, err));
-	memcpy(out, finished, config->embedding * sizeof(float));
+	memcpy(out, finished, config->dimensions * sizeof(float));
 	return DBERT_OK;
 }
 

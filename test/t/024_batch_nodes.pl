@@ -31,7 +31,7 @@ my $temp = PostgreSQL::Test::Utils::tempdir;
 # Another extension's scan.
 my $module = "$temp/plainscan.so";
 my $has_module = system('cc', '-shared', '-fPIC', '-O1', "-I$pg_include", '-o', $module,
-	"$FindBin::RealBin/../support/plainscan.c") == 0;
+	"$FindBin::RealBin/plainscan.c") == 0;
 ok($has_module, 'plainscan.c compiles');
 
 load_model($node, 'distilbert-sentiment', 's');

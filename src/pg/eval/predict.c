@@ -286,7 +286,7 @@ answer(const DistilPredictor *p, const DbertBatch *batch, int i, const DistilExa
 		case DISTIL_ANSWER_SIMILARITY:
 			return one_number(distil_vector_cosine(dbert_batch_embedding(batch, i),
 												   dbert_batch_embedding(batch, i + 1),
-												   p->model->core->config.embedding));
+												   p->model->core->config.dimensions));
 		case DISTIL_ANSWER_ENTITIES:
 			break;
 	}

@@ -10,7 +10,9 @@
  * sentence-transformers' encode: dimensions cuts a vector to its beginning,
  * for models trained so that it can stand alone (Kusupati et al. 2022,
  * arXiv:2205.13147); normalized scales what then is there to length 1.  NULL:
- * all dimensions; scaled if the model does it.
+ * as many dimensions as the model's files say (truncate_dim), else all; scaled
+ * if the model does it.  The model scales before its files' cut, as encode
+ * does, and what it cut so is not scaled again.
  */
 #include "postgres.h"
 
@@ -36,7 +38,7 @@ static int
 width_of(const DistilModel *model, const NullableDatum *options)
 {
 	if (options[OPTION_DIMENSIONS].isnull)
-		return model->core->config.embedding;
+		return model->core->config.dimensions;
 	return DatumGetInt32(options[OPTION_DIMENSIONS].value);
 }
 
@@ -64,7 +66,7 @@ put_embedding(const DistilRun *run, int i, float4 *out)
 
 	memcpy(out, dbert_batch_embedding(run->batch, i), width * sizeof(float4));
 	/* what has length 1 is left as it is, to the bit */
-	if (normalized->isnull ? config->normalize && cut
+	if (normalized->isnull ? config->normalize && cut && !run->options[OPTION_DIMENSIONS].isnull
 		: DatumGetBool(normalized->value) && (cut || !config->normalize))
 		dbert_normalize(out, width);
 }

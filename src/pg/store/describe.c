@@ -157,7 +157,7 @@ distil_describe(DbertPack *pack, const char *name, const char *task, const char 
 	info->architecture = pstrdup(config->architecture);
 	info->layers = config->layers;
 	info->hidden_size = config->hidden;
-	info->dimensions = config->embedding;
+	info->dimensions = config->dimensions;
 	info->parameters = (int64) config->parameters;
 	info->max_tokens = config->max_tokens;
 	info->precision = precision;

@@ -33,7 +33,7 @@ distil_teacher_for_call(FmgrInfo *flinfo, const char *name)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("model \"%s\" cannot teach", name),
 				 errdetail("Its embeddings go through a Dense module.")));
-	t->columns = config->head == DBERT_HEAD_NONE ? config->embedding : config->n_labels;
+	t->columns = config->head == DBERT_HEAD_NONE ? config->dimensions : config->n_labels;
 	return t;
 }
 
