@@ -20,14 +20,52 @@
 
 #define FIRST_CAPACITY 64
 
+/* So many items with equal texts wait for a batch at most. */
+#define MOST_FOLLOWERS 65536
+
 /* An item whose texts are in the batch. */
 typedef struct DistilInBatch
 {
 	int			number;
 	int			place;			/* of its first text */
 	DistilText	texts[2];
-	DistilResultKey key;		/* if results are cached */
+	DistilResultKey key;		/* unless nobody asks for it */
+	int			follower;		/* the last one; -1: there is none */
 } DistilInBatch;
+
+/* An item whose texts are equal to those of one in the batch. */
+typedef struct DistilFollower
+{
+	int			number;
+	int			next;			/* of the same item; -1: none */
+} DistilFollower;
+
+typedef struct SeenItem
+{
+	DistilResultKey key;
+	char		status;
+	int			item;			/* among the batch's */
+} SeenItem;
+
+static inline uint32
+hash_key(DistilResultKey key)
+{
+	uint32		h;
+
+	memcpy(&h, key.sha256, sizeof(h));
+	return h;
+}
+
+#define SH_PREFIX seen
+#define SH_ELEMENT_TYPE SeenItem
+#define SH_KEY_TYPE DistilResultKey
+#define SH_KEY key
+#define SH_HASH_KEY(tb, key) hash_key(key)
+#define SH_EQUAL(tb, a, b) (memcmp(&(a), &(b), sizeof(DistilResultKey)) == 0)
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
 
 void
 distil_many_begin(DistilMany *many)
@@ -39,6 +77,9 @@ distil_many_begin(DistilMany *many)
 	many->items = palloc_array(DistilInBatch, many->capacity);
 	many->n = 0;
 	many->tokens = 0;
+	many->seen = many->distinct ? NULL : seen_create(CurrentMemoryContext, FIRST_CAPACITY, NULL);
+	many->followers = NULL;
+	many->n_followers = many->follower_capacity = 0;
 }
 
 static int
@@ -60,6 +101,8 @@ static void
 take(const DistilMany *many, DistilInBatch *e, DbertBatch *batch, int i)
 {
 	many->take(many->ctx, e->number, batch, i, e->texts);
+	for (int f = e->follower; f >= 0; f = many->followers[f].next)
+		many->take(many->ctx, many->followers[f].number, batch, i, e->texts);
 	release(many, e);
 }
 
@@ -68,6 +111,8 @@ give_up(const DistilMany *many, DistilInBatch *e)
 {
 	if (many->none != NULL)
 		many->none(many->ctx, e->number);
+	for (int f = e->follower; f >= 0 && many->none != NULL; f = many->followers[f].next)
+		many->none(many->ctx, many->followers[f].number);
 	release(many, e);
 }
 
@@ -132,7 +177,9 @@ run_batch(DistilMany *many)
 			distil_cache_keep(many->model, many->want, &e->key, many->batch, e->place);
 		take(many, e, many->batch, e->place);
 	}
-	many->n = 0;
+	many->n = many->n_followers = 0;
+	if (many->seen != NULL)
+		seen_reset(many->seen);
 	dbert_batch_reset(many->batch);
 }
 
@@ -142,8 +189,6 @@ recall(const DistilMany *many, DistilInBatch *e)
 {
 	if (!many->cached)
 		return NULL;
-	e->key = distil_cache_key(many->model, many->want, e->texts, many->item == DISTIL_ITEM_PAIR,
-							  many->rules.long_text);
 	return distil_cache_find(many->model, many->want, &e->key);
 }
 
@@ -170,6 +215,53 @@ add_texts(const DistilMany *many, const DistilInBatch *e)
 		(many->item != DISTIL_ITEM_TWO_TEXTS || add_one(many, &e->texts[1]));
 }
 
+/* Over all that its results depend on. */
+static void
+find_key(const DistilMany *many, DistilInBatch *e)
+{
+	if (many->cached || many->seen != NULL)
+		e->key = distil_cache_key(many->model, many->want, e->texts,
+								  many->item != DISTIL_ITEM_TEXT, many->rules.long_text);
+}
+
+static void
+add_follower(DistilMany *many, DistilInBatch *leader, int number)
+{
+	if (many->n_followers == many->follower_capacity)
+	{
+		many->follower_capacity = Max(2 * many->follower_capacity, FIRST_CAPACITY);
+		many->followers = many->followers == NULL
+			? palloc_array(DistilFollower, many->follower_capacity)
+			: repalloc(many->followers, many->follower_capacity * sizeof(DistilFollower));
+	}
+	many->followers[many->n_followers] = (DistilFollower) {number, leader->follower};
+	leader->follower = many->n_followers++;
+}
+
+/* With an item of the batch that has equal texts; false: there is none. */
+static bool
+follow(DistilMany *many, DistilInBatch *e)
+{
+	SeenItem   *seen = many->seen == NULL ? NULL : seen_lookup(many->seen, e->key);
+
+	if (seen == NULL)
+		return false;
+	add_follower(many, &many->items[seen->item], e->number);
+	release(many, e);
+	return true;
+}
+
+/* An item whose texts are in the batch. */
+static void
+keep_item(DistilMany *many, const DistilInBatch *e)
+{
+	bool		found;
+
+	if (many->seen != NULL)
+		seen_insert(many->seen, e->key, &found)->item = many->n;
+	many->items[many->n++] = *e;
+}
+
 /* For one item more. */
 static void
 make_room(DistilMany *many)
@@ -183,23 +275,29 @@ make_room(DistilMany *many)
 void
 distil_many_add(DistilMany *many, int number, const DistilText *texts)
 {
-	DistilInBatch e = {.number = number,.place = dbert_batch_count(many->batch)};
+	DistilInBatch e = {.number = number,
+					   .place = dbert_batch_count(many->batch),
+					   .follower = -1};
 	DbertBatch *found;
 
 	CHECK_FOR_INTERRUPTS();
 	memcpy(e.texts, texts, count_texts(many) * sizeof(DistilText));
+	find_key(many, &e);
 	found = recall(many, &e);
 	if (found != NULL)
 	{
 		take(many, &e, found, 0);
 		return;
 	}
-	make_room(many);
-	if (add_texts(many, &e))
-		many->items[many->n++] = e;
-	else
-		give_up(many, &e);
-	if (dbert_batch_tokens(many->batch) >= many->full)
+	if (!follow(many, &e))
+	{
+		make_room(many);
+		if (add_texts(many, &e))
+			keep_item(many, &e);
+		else
+			give_up(many, &e);
+	}
+	if (dbert_batch_tokens(many->batch) >= many->full || many->n_followers >= MOST_FOLLOWERS)
 		run_batch(many);
 }
 
@@ -209,4 +307,8 @@ distil_many_end(DistilMany *many)
 	if (dbert_batch_count(many->batch) > 0)
 		run_batch(many);
 	pfree(many->items);
+	if (many->followers != NULL)
+		pfree(many->followers);
+	if (many->seen != NULL)
+		seen_destroy(many->seen);
 }

@@ -4,9 +4,12 @@
  *
  * Items are numbered by the caller.  Each has a text, a pair of texts that go
  * through the model as one, or two texts of their own; each gets the bits that
- * it would have got alone.  Between begin and end nothing may run that could
- * use a model, be it another one: the batch is the backend's, and whoever asks
- * for a batch may take the memory of all others.
+ * it would have got alone.  Of items with equal texts in a batch the first one
+ * goes through the model, and the others get what it gets.
+ *
+ * Between begin and end nothing may run that could use a model, be it another
+ * one: the batch is the backend's, and whoever asks for a batch may take the
+ * memory of all others.
  */
 #ifndef DISTILBERT_PG_MANY_H
 #define DISTILBERT_PG_MANY_H
@@ -22,6 +25,8 @@ typedef enum DistilItem
 } DistilItem;
 
 struct DistilInBatch;
+struct DistilFollower;
+struct seen_hash;
 
 typedef struct DistilMany
 {
@@ -32,6 +37,7 @@ typedef struct DistilMany
 	DistilTextRules rules;
 	bool		cut_first;		/* of pairs: truncation cuts the first text alone */
 	bool		cached;			/* results may come from the result cache, and go there */
+	bool		distinct;		/* the caller sees to it that no two items are equal */
 	bool		free_texts;		/* distil_text_free them when their item is done */
 
 	/*
@@ -42,7 +48,7 @@ typedef struct DistilMany
 
 	/*
 	 * The item is text i of the batch, which has run; of two texts the first
-	 * one is.  texts are those that were added.
+	 * one is.  texts are those that were added, or equal ones.
 	 */
 	void		(*take) (void *ctx, int number, DbertBatch *batch, int i, const DistilText *texts);
 
@@ -59,6 +65,10 @@ typedef struct DistilMany
 	struct DistilInBatch *items;	/* [n], whose texts are in the batch */
 	int			n;
 	int			capacity;
+	struct seen_hash *seen;		/* the items by their texts */
+	struct DistilFollower *followers;	/* [n_followers], items with equal texts */
+	int			n_followers;
+	int			follower_capacity;
 } DistilMany;
 
 extern void distil_many_begin(DistilMany *many);

@@ -205,6 +205,7 @@ many_of(Pass *p)
 		.item = task_of(p)->pair ? DISTIL_ITEM_PAIR : DISTIL_ITEM_TEXT,
 		.rules = p->calls[0]->rules,
 		.cached = true,
+		.distinct = true,
 		.quiet = true,
 		.take = take_answers,
 		.none = refuse,
