@@ -43,8 +43,8 @@ SELECT distil_classify('x', 'bert-ner', long_text => 'truncate');
 SELECT distil_classify('x', 'distilbert-base', long_text => 'truncate');
 SELECT distil_classify('x', 'distilbert-qa', long_text => 'truncate');
 SELECT * FROM distil_scores('x', 'bert-ner', long_text => 'truncate');
-SELECT distil_classify('x');
 \set VERBOSITY terse
+SELECT distil_classify('x');
 SELECT * FROM distil_scores('x', 'no such model');
 
 SELECT bool_and(distil_drop_model(m)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;

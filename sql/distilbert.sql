@@ -4,12 +4,25 @@
 -- Functions and the view distil_models go to the schema named at CREATE
 -- EXTENSION; the tables to a schema "distilbert" of their own, where C code
 -- finds them whatever search_path says.
+--
+-- The extension is trusted: in a database of an ordinary user's this script runs
+-- as a superuser, and the user may have put anything into the schema that the
+-- functions go to.  So every name here has its schema (types and pg_catalog's
+-- own apart, which are found first), nothing is made OR REPLACE or IF NOT EXISTS,
+-- and the objects belong to the superuser.  What the user may do with them stands
+-- at the end.
 
 -- complain if script is sourced in psql, rather than via CREATE EXTENSION
 \echo Use "CREATE EXTENSION distilbert" to load this file. \quit
 
 
 -- ---------------------------------------------------------------- the model store
+
+-- A schema of that name may be there, even be the one that the functions go to.
+CREATE FUNCTION @extschema@.distil_check_install() RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_check_install' LANGUAGE C;
+SELECT @extschema@.distil_check_install();
+DROP FUNCTION @extschema@.distil_check_install();
 
 CREATE SCHEMA distilbert;
 COMMENT ON SCHEMA distilbert IS 'models of the extension distilbert';
@@ -90,22 +103,23 @@ GRANT SELECT ON @extschema@.distil_models TO PUBLIC;
 
 CREATE FUNCTION @extschema@.distil_load_model(
 	name text, path text, task text DEFAULT NULL, replace boolean DEFAULT false,
-	"precision" text DEFAULT 'fp32')
+	"precision" text DEFAULT 'fp32', force boolean DEFAULT false)
 	RETURNS @extschema@.distil_models
 	AS 'MODULE_PATHNAME', 'distil_load_model'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION @extschema@.distil_load_model(text, text, text, boolean, text) IS
+COMMENT ON FUNCTION @extschema@.distil_load_model(text, text, text, boolean, text, boolean) IS
 	'load a Hugging Face model directory under a name';
 
-CREATE FUNCTION @extschema@.distil_drop_model(name text, if_exists boolean DEFAULT false)
+CREATE FUNCTION @extschema@.distil_drop_model(
+	name text, if_exists boolean DEFAULT false, force boolean DEFAULT false)
 	RETURNS boolean
 	AS 'MODULE_PATHNAME', 'distil_drop_model'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION @extschema@.distil_drop_model(text, boolean) IS
+COMMENT ON FUNCTION @extschema@.distil_drop_model(text, boolean, boolean) IS
 	'remove a loaded model; tells whether there was one';
 
-REVOKE ALL ON FUNCTION @extschema@.distil_load_model(text, text, text, boolean, text) FROM PUBLIC;
-REVOKE ALL ON FUNCTION @extschema@.distil_drop_model(text, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.distil_load_model(text, text, text, boolean, text, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.distil_drop_model(text, boolean, boolean) FROM PUBLIC;
 
 
 -- ---------------------------------------------------------------- statistics
@@ -497,10 +511,13 @@ CREATE FUNCTION distilbert.cosine(a real[], b real[])
 COMMENT ON FUNCTION distilbert.cosine(real[], real[]) IS
 	'cosine of two vectors of the same width, -1 to 1; 0 if one of them is zero; NaN and infinity are errors';
 
+-- All arguments are given, with their types: a call that fits a function better
+-- which was in the schema before would mean that one.
 CREATE FUNCTION @extschema@.distil_similarity(a text, b text)
 	RETURNS real
 	LANGUAGE SQL STABLE PARALLEL SAFE COST 2000
-	RETURN distilbert.cosine(@extschema@.distil_embed(a), @extschema@.distil_embed(b));
+	RETURN distilbert.cosine(@extschema@.distil_embed(a, NULL::boolean, NULL::integer),
+		@extschema@.distil_embed(b, NULL::boolean, NULL::integer));
 COMMENT ON FUNCTION @extschema@.distil_similarity(text, text) IS
 	'cosine of the embeddings of two texts, -1 to 1, by the model that distilbert.embed_model names';
 
@@ -510,8 +527,8 @@ CREATE FUNCTION @extschema@.distil_similarity(
 	RETURNS real
 	LANGUAGE SQL IMMUTABLE PARALLEL SAFE COST 2000
 	RETURN distilbert.cosine(
-		@extschema@.distil_embed(a, model, NULL, NULL, long_text, on_error),
-		@extschema@.distil_embed(b, model, NULL, NULL, long_text, on_error));
+		@extschema@.distil_embed(a, model, NULL::boolean, NULL::integer, long_text, on_error),
+		@extschema@.distil_embed(b, model, NULL::boolean, NULL::integer, long_text, on_error));
 COMMENT ON FUNCTION @extschema@.distil_similarity(text, text, text, text, text) IS
 	'cosine of the embeddings of two texts, -1 to 1, by the named model';
 
@@ -760,14 +777,15 @@ CREATE FUNCTION @extschema@.distil_train(
 	class_weights text DEFAULT NULL, loss text DEFAULT NULL,
 	head_only boolean DEFAULT false, freeze_embeddings boolean DEFAULT false,
 	validation real DEFAULT 0.1, validation_query text DEFAULT NULL, early_stopping integer DEFAULT 0,
-	seed bigint DEFAULT 42, replace boolean DEFAULT false, resume boolean DEFAULT false)
+	seed bigint DEFAULT 42, replace boolean DEFAULT false, resume boolean DEFAULT false,
+	force boolean DEFAULT false)
 	RETURNS TABLE (
 		epoch integer, step bigint, train_loss real, eval_loss real, metric text, value real, seconds real)
 	AS 'MODULE_PATHNAME', 'distil_train'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
 COMMENT ON FUNCTION @extschema@.distil_train(
 	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, text, boolean, boolean,
-	real, text, integer, bigint, boolean, boolean) IS
+	real, text, integer, bigint, boolean, boolean, boolean) IS
 	'train a model on the texts and labels of a query, beginning with a base model; a row for each evaluation';
 
 -- As pg_stat_progress_*: of other roles' trainings process and database alone,
@@ -822,18 +840,19 @@ CREATE FUNCTION @extschema@.distil_pretrain(
 	weight_decay real DEFAULT 0.01, warmup real DEFAULT 0.1, dropout real DEFAULT 0.1,
 	mask_share real DEFAULT 0.15, whole_word boolean DEFAULT false,
 	validation real DEFAULT 0.05, validation_query text DEFAULT NULL, early_stopping integer DEFAULT 0,
-	seed bigint DEFAULT 42, replace boolean DEFAULT false, resume boolean DEFAULT false)
+	seed bigint DEFAULT 42, replace boolean DEFAULT false, resume boolean DEFAULT false,
+	force boolean DEFAULT false)
 	RETURNS TABLE (
 		epoch integer, step bigint, train_loss real, eval_loss real, metric text, value real, seconds real)
 	AS 'MODULE_PATHNAME', 'distil_pretrain'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
 COMMENT ON FUNCTION @extschema@.distil_pretrain(
 	text, text, text, integer, real, integer, integer, integer, real, real, real, real, boolean,
-	real, text, integer, bigint, boolean, boolean) IS
+	real, text, integer, bigint, boolean, boolean, boolean) IS
 	'train a model to say which tokens of a query''s texts are masked, beginning with a base model; a row for each evaluation';
 REVOKE ALL ON FUNCTION @extschema@.distil_pretrain(
 	text, text, text, integer, real, integer, integer, integer, real, real, real, real, boolean,
-	real, text, integer, bigint, boolean, boolean) FROM PUBLIC;
+	real, text, integer, bigint, boolean, boolean, boolean) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.distil_distill(
 	name text, teacher text, query text,
@@ -845,7 +864,8 @@ CREATE FUNCTION @extschema@.distil_distill(
 	weight_decay real DEFAULT 0.01, warmup real DEFAULT 0.1, dropout real DEFAULT 0.1,
 	validation real DEFAULT 0.1, validation_query text DEFAULT NULL, early_stopping integer DEFAULT 0,
 	min_quality real DEFAULT NULL, seed bigint DEFAULT 42, replace boolean DEFAULT false,
-	resume boolean DEFAULT false)
+	resume boolean DEFAULT false,
+	force boolean DEFAULT false)
 	RETURNS TABLE (
 		epoch integer, step bigint, train_loss real, eval_loss real, metric text, value real, teacher_value real,
 		seconds real)
@@ -853,11 +873,11 @@ CREATE FUNCTION @extschema@.distil_distill(
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
 COMMENT ON FUNCTION @extschema@.distil_distill(
 	text, text, text, integer, integer, text, real, real, real, real, real, real, integer, real, integer, integer, integer,
-	real, real, real, real, text, integer, real, bigint, boolean, boolean) IS
+	real, real, real, real, text, integer, real, bigint, boolean, boolean, boolean) IS
 	'train a smaller model to answer the texts of a query as a teacher does; a row for each evaluation';
 REVOKE ALL ON FUNCTION @extschema@.distil_distill(
 	text, text, text, integer, integer, text, real, real, real, real, real, real, integer, real, integer, integer, integer,
-	real, real, real, real, text, integer, real, bigint, boolean, boolean) FROM PUBLIC;
+	real, real, real, real, text, integer, real, bigint, boolean, boolean, boolean) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.distil_export_model(name text)
 	RETURNS TABLE (file text, data bytea)
@@ -868,7 +888,7 @@ COMMENT ON FUNCTION @extschema@.distil_export_model(text) IS
 
 REVOKE ALL ON FUNCTION @extschema@.distil_train(
 	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, text, boolean, boolean,
-	real, text, integer, bigint, boolean, boolean) FROM PUBLIC;
+	real, text, integer, bigint, boolean, boolean, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.distil_export_model(text) FROM PUBLIC;
 
 
@@ -897,3 +917,79 @@ CREATE FUNCTION @extschema@.distil_compare(model_a text, model_b text, query tex
 	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 7;
 COMMENT ON FUNCTION @extschema@.distil_compare(text, text, text, bigint) IS
 	'two models on the same rows of a query: metrics, their difference and whether it may be chance, on how many rows which model is right';
+
+
+-- ---------------------------------------------------------------- mistakes
+--
+-- Forms that raise an error which says what to write.
+
+CREATE FUNCTION @extschema@.distil_classify("any")
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_needs_model'
+	LANGUAGE C STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_classify("any") IS
+	'an error: the model is missing';
+
+CREATE FUNCTION @extschema@.distil_scores("any")
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_needs_model'
+	LANGUAGE C STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_scores("any") IS
+	'an error: the model is missing';
+
+CREATE FUNCTION @extschema@.distil_uncertainty("any")
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_needs_model'
+	LANGUAGE C STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_uncertainty("any") IS
+	'an error: the model is missing';
+
+CREATE FUNCTION @extschema@.distil_score("any", "any")
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_needs_model'
+	LANGUAGE C STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_score("any", "any") IS
+	'an error: the model is missing';
+
+CREATE FUNCTION @extschema@.distil_pair_scores("any", "any")
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_needs_model'
+	LANGUAGE C STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_pair_scores("any", "any") IS
+	'an error: the model is missing';
+
+CREATE FUNCTION @extschema@.distil_embed("any", integer)
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_needs_name'
+	LANGUAGE C STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_embed("any", integer) IS
+	'an error: dimensions are given by name';
+
+CREATE FUNCTION @extschema@.distil_embed_query("any", integer)
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_needs_name'
+	LANGUAGE C STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_embed_query("any", integer) IS
+	'an error: dimensions are given by name';
+
+CREATE FUNCTION @extschema@.distil_embed_passage("any", integer)
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_needs_name'
+	LANGUAGE C STABLE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_embed_passage("any", integer) IS
+	'an error: dimensions are given by name';
+
+
+-- ---------------------------------------------------------------- the extension's owner
+--
+-- Whoever creates the extension may use and grant what nobody else may, and dump
+-- and restore the models; he owns none of it, for who owns a function in C may
+-- say that it takes NULL.
+
+GRANT EXECUTE ON FUNCTION
+	@extschema@.distil_load_model, @extschema@.distil_drop_model, @extschema@.distil_stats_reset,
+	@extschema@.distil_train, @extschema@.distil_pretrain, @extschema@.distil_distill,
+	@extschema@.distil_export_model
+	TO @extowner@ WITH GRANT OPTION;
+GRANT USAGE ON SCHEMA distilbert TO @extowner@;
+GRANT SELECT, INSERT ON distilbert.model, distilbert.model_chunk TO @extowner@;

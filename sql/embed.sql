@@ -42,4 +42,4 @@ SELECT distil_embed(text => 'good') = distil_embed(text => 'good', model => 'ber
 SELECT distil_embed(NULL, 'bert-sentence', long_text => 'truncate') IS NULL AS text, distil_embed('x', NULL) IS NULL AS model;
 SELECT cardinality(distil_embed('', 'bert-sentence', long_text => 'truncate')) AS empty_text;
 
-SELECT bool_and(distil_drop_model(m)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;
+SELECT bool_and(distil_drop_model(m, force => true)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;

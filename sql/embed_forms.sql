@@ -119,4 +119,4 @@ SELECT count(*) FROM distil_token_embeddings(NULL);
 SELECT * FROM distil_token_embeddings('x', 'no such model');
 \set VERBOSITY default
 
-SELECT bool_and(distil_drop_model(m)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;
+SELECT bool_and(distil_drop_model(m, force => true)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;

@@ -65,4 +65,4 @@ SELECT distil_mask('x', 'distilbert-sentiment');
 \set VERBOSITY terse
 SELECT distil_mask('x', 'nobody');
 \set VERBOSITY default
-SELECT bool_and(distil_drop_model(m)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;
+SELECT bool_and(distil_drop_model(m, force => true)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;

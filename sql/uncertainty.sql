@@ -60,6 +60,8 @@ DROP TABLE review;
 SELECT distil_uncertainty('x', 'distilbert-regression', long_text => 'truncate');
 SELECT distil_uncertainty('x', 'bert-ner', long_text => 'truncate');
 SELECT distil_uncertainty('{x}'::text[], 'distilbert-base', long_text => 'truncate');
+\set VERBOSITY terse
 SELECT distil_uncertainty('x');
+\set VERBOSITY default
 
 SELECT bool_and(distil_drop_model(m)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;

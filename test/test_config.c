@@ -492,7 +492,13 @@ test_modules(void)
 	check_modules("[" MODULE("", "Transformer") "," MODULE("1_Pooling",
 														   "Pooling") "," MODULE("2_Dropout",
 																				 "Dropout") "]",
-				  DBERT_E_UNSUPPORTED, "module 2, \"Dropout\", is not supported");
+				  DBERT_OK, "");
+	check_modules("[" MODULE("", "Transformer") "," MODULE("1_Dropout", "Dropout") "," MODULE(
+					  "2_Pooling", "Pooling") "]",
+				  DBERT_E_UNSUPPORTED, "module 1, \"Dropout\", is not supported");
+	check_modules("[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") "," MODULE(
+					  "2_LayerNorm", "LayerNorm") "]",
+				  DBERT_E_UNSUPPORTED, "module 2, \"LayerNorm\", is not supported");
 	check_modules("[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") "," MODULE(
 					  "2_Normalize", "Normalize") "," MODULE("3_Dense", "Dense") "]",
 				  DBERT_E_UNSUPPORTED, "module 3, \"Dense\", is not supported");

@@ -399,8 +399,8 @@ read_known_module(const DbertSource *source, const char *type, const char *path,
 }
 
 /*
- * The modules in their order, the last two may be missing; nothing else is
- * supported.
+ * The modules in their order, the last two may be missing; nothing else but
+ * Dropout behind the second is supported.
  */
 static DbertStatus
 read_modules(const DbertSource *source, const DbertJson *list, DbertArena *arena,
@@ -417,6 +417,8 @@ read_modules(const DbertSource *source, const DbertJson *list, DbertArena *arena
 				   *path;
 
 		DBERT_TRY(read_module(list, i, &type, &path, err));
+		if (next >= 2 && strcmp(type, "Dropout") == 0)
+			continue;			/* of use in training alone */
 		if (next == 2 && strcmp(type, "Dense") != 0)
 			next++;
 		if (next >= 4 || strcmp(type, order[next]) != 0)
@@ -428,7 +430,7 @@ read_modules(const DbertSource *source, const DbertJson *list, DbertArena *arena
 	if (out->cross && n != 1)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
 						  "%s: a cross-encoder of several modules is not supported", list->where);
-	if (n < 2 && !out->cross)
+	if (next < 2 && !out->cross)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
 						  "%s: no Transformer followed by a Pooling module", list->where);
 	return DBERT_OK;

@@ -108,7 +108,7 @@ SELECT distil_drop_model('y');
 SQL
 
 # A function of its owner's rights, and one without EXECUTE on the task function.
-$node->safe_psql('postgres', q{REVOKE EXECUTE ON FUNCTION distil_embed(text, text, boolean, integer) FROM PUBLIC});
+$node->safe_psql('postgres', q{REVOKE EXECUTE ON FUNCTION distil_embed(text, text, boolean, integer, text, text) FROM PUBLIC});
 like(error_of('plain', "SELECT distil_embed('warm', 'x')"), qr/permission denied for function distil_embed/, 'EXECUTE can be taken away');
 $node->safe_psql('postgres', q{CREATE FUNCTION load_good() RETURNS text SECURITY DEFINER LANGUAGE sql AS 'SELECT name FROM distil_load_model(''z'', ''good'')'});
 is(error_of('plain', 'SELECT load_good()'), '', 'a SECURITY DEFINER function may load for others');

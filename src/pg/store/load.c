@@ -30,6 +30,7 @@
 #include "pg/store/identity.h"
 #include "pg/store/load.h"
 #include "pg/store/models.h"
+#include "pg/store/modelusers.h"
 #include "pg/store/modeltask.h"
 #include "pg/store/names.h"
 #include "pg/store/packfile.h"
@@ -40,7 +41,7 @@ typedef struct LoadArgs
 	const char *name;
 	const char *path;
 	const char *task;			/* or NULL */
-	bool		replace;
+	DistilReplace replace;
 	const char *precision;
 } LoadArgs;
 
@@ -50,6 +51,12 @@ distil_prevent_read_only(const char *function)
 	PreventCommandIfReadOnly(function);
 	PreventCommandIfParallelMode(function);
 	PreventCommandDuringRecovery(function);
+}
+
+DistilReplace
+distil_replace(bool replace, bool force)
+{
+	return !replace ? DISTIL_REPLACE_NONE : force ? DISTIL_REPLACE_ANY : DISTIL_REPLACE_UNUSED;
 }
 
 static bool
@@ -62,17 +69,31 @@ find_latest(const char *name, DistilInfo *info)
 	return found;
 }
 
+/* A model of this name is there: is it not to be replaced if objects name it? */
+static void
+check_unused(const char *name, DistilReplace replace)
+{
+	if (replace == DISTIL_REPLACE_UNUSED)
+		distil_prevent_use(name, "replace",
+						   "Give force => true to replace it all the same, then compute again what "
+						   "they keep; or load the new model under another name.");
+}
+
 /*
  * May info be loaded under its name?  false: the same content is there already,
  * and info becomes its row.
  */
 static bool
-check_existing(DistilInfo *info, bool replace)
+check_existing(DistilInfo *info, DistilReplace replace)
 {
 	DistilInfo	row;
 
 	if (!find_latest(info->name, &row))
+	{
+		if (distil_builtin_path(info->name) != NULL)
+			check_unused(info->name, replace);
 		return true;
+	}
 	if (memcmp(row.sha256, info->sha256, DISTIL_SHA256_BYTES) == 0)
 	{
 		ereport(NOTICE,
@@ -81,19 +102,20 @@ check_existing(DistilInfo *info, bool replace)
 		*info = row;
 		return false;
 	}
-	if (!replace)
+	if (replace == DISTIL_REPLACE_NONE)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("model \"%s\" already exists with different content", info->name),
 				 errhint("Choose another name, or give replace => true; indexes and stored columns "
 						 "computed with the old content must then be computed again.")));
+	check_unused(info->name, replace);
 	return true;
 }
 
 static void
-check_builtin(const char *name, bool replace)
+check_builtin(const char *name, DistilReplace replace)
 {
-	if (!replace && distil_builtin_path(name) != NULL)
+	if (replace == DISTIL_REPLACE_NONE && distil_builtin_path(name) != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("model \"%s\" is installed with the server", name),
@@ -102,13 +124,17 @@ check_builtin(const char *name, bool replace)
 }
 
 void
-distil_check_new_name(const char *name, bool replace)
+distil_check_new_name(const char *name, DistilReplace replace)
 {
 	DistilInfo	row;
+	bool		found;
 
 	distil_check_name(name);
 	check_builtin(name, replace);
-	if (!replace && find_latest(name, &row))
+	found = find_latest(name, &row);
+	if (found || distil_builtin_path(name) != NULL)
+		check_unused(name, replace);
+	if (replace == DISTIL_REPLACE_NONE && found)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("model \"%s\" already exists", name),
@@ -184,7 +210,8 @@ distil_check_model(const char *name, const DbertSource *source, const char *task
 
 void
 distil_store_model(const char *name, const DbertSource *source, const char *task,
-				   const char *precision, bool replace, const char *subject, DistilInfo *info)
+				   const char *precision, DistilReplace replace, const char *subject,
+				   DistilInfo *info)
 {
 	DbertPack  *pack = distil_pack_begin(source, task, precision, subject, CurrentMemoryContext);
 	const char *const *files = distil_pack_files(pack);
@@ -246,6 +273,13 @@ text_argument(FunctionCallInfo fcinfo, int i, const char *what)
 	return text_to_cstring(PG_GETARG_TEXT_PP(i));
 }
 
+/* NULL is false. */
+static bool
+bool_argument(FunctionCallInfo fcinfo, int i)
+{
+	return !PG_ARGISNULL(i) && PG_GETARG_BOOL(i);
+}
+
 static TupleDesc
 result_desc(FunctionCallInfo fcinfo)
 {
@@ -271,7 +305,7 @@ distil_load_model(PG_FUNCTION_ARGS)
 	args.name = text_argument(fcinfo, 0, "name of the model");
 	args.path = text_argument(fcinfo, 1, "path of the model directory");
 	args.task = PG_ARGISNULL(2) ? NULL : text_argument(fcinfo, 2, "task");
-	args.replace = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
+	args.replace = distil_replace(bool_argument(fcinfo, 3), bool_argument(fcinfo, 5));
 	args.precision =
 		PG_ARGISNULL(4) ? DISTIL_DEFAULT_PRECISION : text_argument(fcinfo, 4, "precision");
 	distil_check_name(args.name);
@@ -315,7 +349,7 @@ Datum
 distil_drop_model(PG_FUNCTION_ARGS)
 {
 	const char *name = text_argument(fcinfo, 0, "name of the model");
-	bool		if_exists = !PG_ARGISNULL(1) && PG_GETARG_BOOL(1);
+	bool		if_exists = bool_argument(fcinfo, 1);
 	DistilInfo	row;
 
 	distil_prevent_read_only("distil_drop_model()");
@@ -326,6 +360,11 @@ distil_drop_model(PG_FUNCTION_ARGS)
 		ereport(NOTICE, (errmsg("model \"%s\" does not exist, skipping", name)));
 		PG_RETURN_BOOL(false);
 	}
+	if (!bool_argument(fcinfo, 2))
+		distil_prevent_use(name, "drop",
+						   psprintf("Drop or change these objects first, or drop the model all the same by "
+									"distil_drop_model(%s, force => true).",
+									quote_literal_cstr(name)));
 	delete_model(name);
 	distil_catalog_changed();
 	CommandCounterIncrement();

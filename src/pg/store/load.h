@@ -13,11 +13,21 @@
  */
 extern void distil_prevent_read_only(const char *function);
 
+/* May a model take the place of another one that has its name? */
+typedef enum DistilReplace
+{
+	DISTIL_REPLACE_NONE,
+	DISTIL_REPLACE_UNUSED,		/* unless objects of the database name it */
+	DISTIL_REPLACE_ANY
+} DistilReplace;
+
+extern DistilReplace distil_replace(bool replace, bool force);
+
 /*
  * Raise if no model can have this name, or if a row or an installed model has
  * it and is not to be replaced.
  */
-extern void distil_check_new_name(const char *name, bool replace);
+extern void distil_check_new_name(const char *name, DistilReplace replace);
 
 /*
  * Raise as distil_store_model would if the files do not make a model.  For a
@@ -35,7 +45,7 @@ extern void distil_check_model(const char *name, const DbertSource *source, cons
  * and info is the row that was there.  All memory is of the current context.
  */
 extern void distil_store_model(const char *name, const DbertSource *source, const char *task,
-							   const char *precision, bool replace, const char *subject,
-							   DistilInfo *info);
+							   const char *precision, DistilReplace replace,
+							   const char *subject, DistilInfo *info);
 
 #endif

@@ -12,20 +12,20 @@ static const char *const train_names[] = {
 	"name", "query", "base", "task", "epochs", "learning_rate", "batch_size", "batch_tokens",
 	"max_tokens", "weight_decay", "warmup", "dropout", "class_weights", "loss", "head_only",
 	"freeze_embeddings", "validation", "validation_query", "early_stopping", "seed", "replace",
-	"resume"
+	"resume", "force"
 };
 
 static const char *const pretrain_names[] = {
 	"name", "query", "base", "epochs", "learning_rate", "batch_size", "batch_tokens", "max_tokens",
 	"weight_decay", "warmup", "dropout", "mask_share", "whole_word", "validation",
-	"validation_query", "early_stopping", "seed", "replace", "resume"
+	"validation_query", "early_stopping", "seed", "replace", "resume", "force"
 };
 
 static const char *const distill_names[] = {
 	"name", "teacher", "query", "layers", "hidden", "base", "temperature", "alpha_soft",
 	"alpha_hard", "alpha_cosine", "alpha_hidden", "alpha_attention", "epochs", "learning_rate",
 	"batch_size", "batch_tokens", "max_tokens", "weight_decay", "warmup", "dropout", "validation",
-	"validation_query", "early_stopping", "min_quality", "seed", "replace", "resume"
+	"validation_query", "early_stopping", "min_quality", "seed", "replace", "resume", "force"
 };
 
 /* ---- one argument ---- */
@@ -147,13 +147,16 @@ read_validation(ArgReader *r, DistilTrainArgs *a)
 	a->early_stopping = next_int(r, 0, 10000);
 }
 
-/* seed to resume */
+/* seed to force */
 static void
 read_result(ArgReader *r, DistilTrainArgs *a)
 {
+	bool		replace;
+
 	a->seed = DatumGetInt64(next_datum(r));
-	a->replace = next_bool(r);
+	replace = next_bool(r);
 	a->resume = next_bool(r);
+	a->replace = distil_replace(replace, next_bool(r));
 }
 
 DistilTrainArgs

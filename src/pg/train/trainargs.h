@@ -8,6 +8,7 @@
 #include "fmgr.h"
 
 #include "dbert.h"
+#include "pg/store/load.h"
 #include "pg/train/traintask.h"
 
 typedef struct DistilTrainArgs
@@ -39,7 +40,7 @@ typedef struct DistilTrainArgs
 	const char *validation_query;	/* or NULL */
 	int			early_stopping; /* evaluations without progress, 0: none */
 	int64		seed;
-	bool		replace;
+	DistilReplace replace;
 	bool		resume;
 } DistilTrainArgs;
 

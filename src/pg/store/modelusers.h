@@ -1,0 +1,13 @@
+/*
+ * modelusers.h -- which objects of the database name a model.
+ */
+#ifndef DISTILBERT_PG_MODELUSERS_H
+#define DISTILBERT_PG_MODELUSERS_H
+
+/*
+ * Raise, with a list, if objects name the model: action ("drop", "replace") is
+ * what cannot be done, and hint how to do it all the same.
+ */
+extern void distil_prevent_use(const char *model, const char *action, const char *hint);
+
+#endif
