@@ -36,10 +36,19 @@ EXPLAIN (COSTS OFF) SELECT coalesce(distil_sentiment(body), 0) > 0.5, random() F
 EXPLAIN (COSTS OFF) INSERT INTO review SELECT id + 1000, cat, distil_sentiment_label(body) FROM review;
 EXPLAIN (COSTS OFF) UPDATE review SET cat = 10 * distil_sentiment(body) WHERE cat = 1;
 EXPLAIN (VERBOSE, COSTS OFF) SELECT id, distil_sentiment(body || ' ' || id) AS s FROM review WHERE distil_sentiment(body) > 0;
-
--- and where they are left to be computed row by row
+-- arms that are evaluated for some rows: their conditions go with the calls
 EXPLAIN (COSTS OFF) SELECT CASE WHEN cat = 1 THEN distil_sentiment(body) END FROM review;
 EXPLAIN (COSTS OFF) SELECT id FROM review WHERE cat = 1 OR distil_sentiment(body) > 0;
+EXPLAIN (COSTS OFF) SELECT CASE WHEN distil_sentiment(body) > 0 THEN distil_sentiment_label(body, 'bert-sentiment3') END FROM review;
+EXPLAIN (COSTS OFF) SELECT sum(coalesce(cat, distil_sentiment(body))) FROM review;
+EXPLAIN (COSTS OFF) SELECT id FROM review WHERE cat = 1 OR (distil_sentiment(body) > 0 AND distil_sentiment_label(body) = 'x') LIMIT 3;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT CASE WHEN id > 70 AND id <= 80 THEN distil_sentiment(body) END FROM review;
+
+-- and where they are left to be computed row by row
+EXPLAIN (COSTS OFF) SELECT CASE WHEN random() < 0.5 THEN distil_sentiment(body) END FROM review;
+EXPLAIN (COSTS OFF) SELECT CASE WHEN 1 / cat > 0 THEN distil_sentiment(body) END FROM review;
+EXPLAIN (COSTS OFF) SELECT CASE WHEN cat > 0 THEN distil_sentiment(body || 1 / cat) END FROM review;
+EXPLAIN (COSTS OFF) SELECT CASE cat WHEN 1 THEN distil_sentiment(body) END FROM review;
 EXPLAIN (COSTS OFF) SELECT id, distil_sentiment(body) FROM review WHERE random() < 0.5;
 EXPLAIN (COSTS OFF) SELECT id FROM review WHERE 1 / cat > 0 AND distil_sentiment(body) > 0 LIMIT 5;
 EXPLAIN (COSTS OFF) SELECT id, distil_sentiment('good') FROM review;

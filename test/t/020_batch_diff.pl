@@ -70,6 +70,8 @@ my @expressions = (
 	q{((distil_embed(left(T.body, 30), 'e', normalized => true, dimensions => 5) || distil_embed(left(T.body, 30), 'e', normalized => NULL))[3])},
 	q{distil_rerank_distance('which film?', T.body, 'r')},
 	q{coalesce(length(distil_answer_text(left(T.body, 12), T.body, 'q')), 0)},
+	q{(CASE WHEN distil_sentiment(T.body, 's') > 0 AND T.cat <> 5 THEN distil_sentiment(T.body, 'm3') WHEN T.id % 3 = 0 THEN distil_sentiment(left(T.body, 30)) ELSE 0.5 END)},
+	q{coalesce(CASE WHEN T.cat < 4 THEN distil_sentiment(T.body, 's') END, distil_sentiment(left(T.body, 20), 'm3'), 0)},
 );
 
 my $file = PostgreSQL::Test::Utils::tempdir . '/rows.csv';
@@ -199,6 +201,91 @@ sub queries
 	return @queries;
 }
 
+# ---- expressions at random: calls in arms of CASE, AND, OR, COALESCE ----
+
+sub one_of { return $_[int(rand(@_))] }
+
+# What may fail in a query: one kind of it, else it depends on the plan which
+# error comes first.
+my $fails = '';
+
+sub random_text
+{
+	my @texts = ('body', 'body', 'left(body, 20)', q{body || ' ' || id}, q{coalesce(body, 'none')});
+
+	push @texts, 'body || (1 / (id - 34))' if $fails eq 'division';
+	return one_of(@texts);
+}
+
+sub random_call
+{
+	my $model = one_of(q{, 's'}, q{, 's'}, q{, 'm3'}, '');
+
+	$model = q{, 'none'} if $fails eq 'model' && rand() < 0.2;
+	$model .= q{, long_text => 'error'} if $fails eq 'long' && $model ne '';
+	return 'distil_sentiment(' . random_text() . "$model)";
+}
+
+sub random_bool
+{
+	my ($depth) = @_;
+	my @simple = ('cat = 3', 'id % 3 = 0', q{body LIKE '%g%'}, 'body IS NULL', 'cat < 4', 'true', 'NULL::bool', 'id > 60');
+
+	push @simple, 'cat > 100', 'cat > 100' if $fails eq 'model';
+	push @simple, '1 / (id - 34) >= 0' if $fails eq 'division';
+	push @simple, 'loud(cat) > 2' if $fails eq 'volatile';
+	return one_of(@simple) if $depth <= 0 || rand() < 0.3;
+	my $how = one_of('and', 'or', 'not', 'more', 'more', 'null', 'case');
+
+	return '(' . join(' AND ', map { random_bool($depth - 1) } 0 .. 1 + int(rand(2))) . ')' if $how eq 'and';
+	return '(' . join(' OR ', map { random_bool($depth - 1) } 0 .. 1 + int(rand(2))) . ')' if $how eq 'or';
+	return '(NOT ' . random_bool($depth - 1) . ')' if $how eq 'not';
+	return '(' . random_real($depth - 1) . ' IS NULL)' if $how eq 'null';
+	return '(CASE WHEN ' . random_bool($depth - 1) . ' THEN ' . random_bool($depth - 1) . ' ELSE ' . random_bool($depth - 1) . ' END)' if $how eq 'case';
+	return '(' . random_real($depth - 1) . one_of(' > 0', ' < 0.3', ' > -0.5') . ')';
+}
+
+sub random_real
+{
+	my ($depth) = @_;
+
+	return rand() < 0.85 ? random_call() : one_of('0.25::float8', 'id::float8', 'NULL::float8') if $depth <= 0 || rand() < 0.2;
+	my $how = one_of('case', 'case', 'case2', 'simple', 'coalesce', 'coalesce', 'greatest', 'sum', 'nullif');
+
+	return '(CASE WHEN ' . random_bool($depth - 1) . ' THEN ' . random_real($depth - 1) . ' ELSE ' . random_real($depth - 1) . ' END)' if $how eq 'case';
+	return '(CASE WHEN ' . random_bool($depth - 1) . ' THEN ' . random_real($depth - 1) . ' WHEN ' . random_bool($depth - 1) . ' THEN ' . random_real($depth - 1) . ' END)' if $how eq 'case2';
+	return '(CASE cat WHEN 2 THEN ' . random_real($depth - 1) . ' WHEN 3 THEN ' . random_real($depth - 1) . ' ELSE ' . random_real($depth - 1) . ' END)' if $how eq 'simple';
+	return 'coalesce(' . join(', ', map { random_real($depth - 1) } 0 .. 1 + int(rand(2))) . ')' if $how eq 'coalesce';
+	return 'greatest(' . random_real($depth - 1) . ', ' . random_real($depth - 1) . ')' if $how eq 'greatest';
+	return '(' . random_real($depth - 1) . ' + ' . random_real($depth - 1) . ')' if $how eq 'sum';
+	return 'nullif(' . random_real($depth - 1) . ', 0.5)';
+}
+
+sub random_queries
+{
+	my ($n) = @_;
+	my @queries;
+
+	srand(15);
+	for (1 .. $n)
+	{
+		$fails = one_of('', '', '', 'long', 'division', 'model', 'volatile');
+		my ($x, $y, $b) = (random_real(3), random_real(2), random_bool(3));
+		my $sql = one_of("SELECT id, $x, $y FROM t",
+			"SELECT id, $x FROM t WHERE $b",
+			"SELECT id, $x FROM t WHERE cat <> 1 AND $b LIMIT 9",
+			"SELECT id, $x, $y FROM t LIMIT 12",
+			"SELECT id FROM t WHERE $b ORDER BY $y, id",
+			"SELECT cat, sum(($x)::numeric), count($y) FROM t WHERE $b GROUP BY cat",
+			"SELECT a.id, $x FROM t AS a LEFT JOIN (SELECT id AS bid, cat AS bcat FROM t) AS b ON bid = a.id + 3 WHERE $b",
+			"DECLARE c CURSOR FOR SELECT id, $x, $y FROM t WHERE $b; FETCH 6 FROM c; FETCH 6 FROM c");
+
+		$sql = "SET LOCAL distilbert.long_text = error; $sql" if $fails eq 'long';
+		push @queries, [ ($sql =~ /GROUP|JOIN/ ? 's' : 'os') . ($fails eq '' ? 'n' : ''), $sql ];
+	}
+	return @queries;
+}
+
 # The answers to all queries, rows and messages, of one session.
 sub run_all
 {
@@ -218,7 +305,7 @@ sub run_all
 	IPC::Run::run([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', $file ], '>&', \$out);
 	$out =~ s/^psql:[^:]*:\d+: //mg;
 
-	my (undef, @answers) = split(/^==== \d+\n/m, $out);
+	my (undef, @answers) = split(/^==== \d+\n/m, $out, -1);
 	return @answers;
 }
 
@@ -229,9 +316,15 @@ sub comparable
 	return $flags =~ /o/ ? $answer : join("\n", sort split(/\n/, $answer));
 }
 
-my @queries = queries();
+my @queries = (queries(), random_queries($ENV{RANDOM_QUERIES} // 200));
 my @expected = run_all('SET distilbert.enable_batching = off; SET max_parallel_workers_per_gather = 0', @queries);
 
+my @never = grep { $queries[$_][0] =~ /n/ && $expected[$_] =~ /ERROR/ } 0 .. $#queries;
+is(scalar(@never), 0, 'none fails that should not') || diag("$queries[$never[0]][1]\n$expected[$never[0]]");
+my @selects = grep { $_->[1] =~ /^SELECT/ && $_->[0] =~ /n/ } @queries;
+my @plans = run_all('SET max_parallel_workers_per_gather = 0', map { [ '', "EXPLAIN (COSTS OFF) $_->[1]" ] } @selects);
+my $guarded = grep { /Calls: .*CASE WHEN/ } @plans;
+cmp_ok($guarded, '>', @selects / 3, "guards in $guarded of " . scalar(@selects) . ' plans of expressions at random');
 is(scalar(@expected), scalar(@queries), 'all ' . scalar(@queries) . ' queries were answered');
 for my $mode (
 	[ 'batched', 0, 'SET max_parallel_workers_per_gather = 0' ],

@@ -229,7 +229,7 @@ sub run_all
 	IPC::Run::run([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', $file ], '>&', \$out);
 	$out =~ s/^psql:[^:]*:\d+: //mg;
 
-	my (undef, @answers) = split(/^==== \d+\n/m, $out);
+	my (undef, @answers) = split(/^==== \d+\n/m, $out, -1);
 	return @answers;
 }
 

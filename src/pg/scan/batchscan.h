@@ -25,6 +25,7 @@
  *		batchscan_calls		which calls, in which places of an expression
  *		batchscan_walk		through a plan
  *		batchscan_reads		what reading rows early could disturb
+ *		batchscan_guards	calls in arms of CASE, AND, OR, COALESCE
  *	at run time
  *		batchstate			what the node keeps
  *		batchscan_window	texts through models

@@ -12,6 +12,7 @@
 #include "nodes/nodeFuncs.h"
 
 #include "pg/scan/batchscan_arguments.h"
+#include "pg/scan/batchscan_guards.h"
 
 /* ---- arguments ---- */
 
@@ -65,6 +66,22 @@ collect_arguments(Node *node, void *ctx)
 	if (args != NULL || IsA(node, Aggref) || IsA(node, WindowFunc))
 		return false;
 	return expression_tree_walker(node, collect_arguments, ctx);
+}
+
+static Node *
+guard_arguments(Node *node, void *ctx)
+{
+	Arguments  *a = ctx;
+	List	  **args;
+
+	if (node == NULL)
+		return NULL;
+	if (!IsA(node, Aggref) && !IsA(node, WindowFunc) && arguments_of(node, a->frame) == NULL)
+		return expression_tree_mutator(node, guard_arguments, ctx);
+	node = copyObject(node);
+	if ((args = arguments_of(node, a->frame)) != NULL)
+		*args = (List *) distil_guard_calls(&a->split.r->s, (Node *) *args, NIL);
+	return node;
 }
 
 static Node *
@@ -187,12 +204,16 @@ distil_split_arguments(DistilRewrite *r, Plan *plan, DistilPlace below)
 	CustomScan *batch = batch_below(child);
 	Arguments	a = {.split = {.r = r,.by_number = true}};
 	List	   *init_plan = child->initPlan;
+	List	   *tlist,
+			   *qual;
 	Plan	   *top;
 
 	if (IsA(plan, WindowAgg))
 		a.frame = ((WindowAgg *) plan)->frameOptions;
-	(void) collect_arguments((Node *) plan->targetlist, &a);
-	(void) collect_arguments((Node *) plan->qual, &a);
+	tlist = (List *) guard_arguments((Node *) plan->targetlist, &a);
+	qual = (List *) guard_arguments((Node *) plan->qual, &a);
+	(void) collect_arguments((Node *) tlist, &a);
+	(void) collect_arguments((Node *) qual, &a);
 	if (distil_next_call(&r->s, (Node *) a.lists, NIL) == NULL)
 		return;
 
@@ -207,6 +228,6 @@ distil_split_arguments(DistilRewrite *r, Plan *plan, DistilPlace below)
 	}
 	outerPlan(plan) = top;
 	a.split.varno = OUTER_VAR;
-	plan->targetlist = (List *) replace_arguments((Node *) plan->targetlist, &a);
-	plan->qual = (List *) replace_arguments((Node *) plan->qual, &a);
+	plan->targetlist = (List *) replace_arguments((Node *) tlist, &a);
+	plan->qual = (List *) replace_arguments((Node *) qual, &a);
 }

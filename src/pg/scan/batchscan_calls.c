@@ -4,7 +4,8 @@
  *
  * A call is evaluated early, for rows that are not asked for yet, so it must
  * stand where an executor would evaluate it for each row anyhow: not under a
- * CASE, nor behind the first arm of AND, OR and COALESCE.  What stands in its
+ * CASE, nor behind the first arm of AND, OR and COALESCE, unless it has become
+ * one that is NULL for other rows (batchscan_guards.c).  What stands in its
  * arguments is evaluated early, too, and may be evaluated a second time, when
  * the early attempt failed.
  *
@@ -214,8 +215,8 @@ only_texts_depend_on_row(const DistilTask *task, List *args)
  * May this call be evaluated early and in company?  Its texts depend on the
  * row, its model and options do not, its arguments may be evaluated again.
  */
-static bool
-call_fits(const DistilStatement *s, Node *node)
+bool
+distil_call_fits(const DistilStatement *s, Node *node)
 {
 	FuncExpr   *call = (FuncExpr *) node;
 	const DistilTask *task = IsA(node, FuncExpr) ? distil_task_of(call->funcid) : NULL;
@@ -315,24 +316,87 @@ always_evaluated(Node *node)
 	}
 }
 
-/* Inner calls come before those around them. */
-FuncExpr *
-distil_next_call(const DistilStatement *s, Node *node, List *done)
+static List *
+rest_of(List *list)
 {
+	return list_copy_tail(list, 1);
+}
+
+/* The arms of CASE that are not evaluated always. */
+static List *
+sometimes_of_case(CaseExpr *expr)
+{
+	List	   *arms = NIL;
+	ListCell   *lc;
+
+	if (expr->arg != NULL)
+		return NIL;
+	foreach(lc, expr->args)
+	{
+		CaseWhen   *when = lfirst_node(CaseWhen, lc);
+
+		if (foreach_current_index(lc) > 0)
+			arms = lappend(arms, when->expr);
+		arms = lappend(arms, when->result);
+	}
+	return lappend(arms, expr->defresult);
+}
+
+/* The parts of an expression that are evaluated for some rows. */
+static List *
+sometimes_evaluated(Node *node)
+{
+	switch (nodeTag(node))
+	{
+		case T_BoolExpr:
+			return rest_of(((BoolExpr *) node)->args);
+		case T_CoalesceExpr:
+			return rest_of(((CoalesceExpr *) node)->args);
+		case T_CaseExpr:
+			return sometimes_of_case((CaseExpr *) node);
+		default:
+			return NIL;
+	}
+}
+
+static bool
+has_guard(FuncExpr *call)
+{
+	Node	   *text = call->args == NIL ? NULL : linitial(call->args);
+
+	return text != NULL && IsA(text, CaseExpr) &&
+		((CaseExpr *) text)->location == DISTIL_GUARD_LOCATION;
+}
+
+/* Inner calls come before those around them.  always: node itself is. */
+static FuncExpr *
+next_call(const DistilStatement *s, Node *node, List *done, bool always)
+{
+	FuncExpr   *inner;
 	ListCell   *lc;
 
 	if (node == NULL)
 		return NULL;
 	foreach(lc, always_evaluated(node))
 	{
-		FuncExpr   *inner = distil_next_call(s, lfirst(lc), done);
-
-		if (inner != NULL)
+		if ((inner = next_call(s, lfirst(lc), done, always)) != NULL)
 			return inner;
 	}
-	if (IsA(node, FuncExpr) && !list_member(done, node) && call_fits(s, node))
+	foreach(lc, sometimes_evaluated(node))
+	{
+		if ((inner = next_call(s, lfirst(lc), done, false)) != NULL)
+			return inner;
+	}
+	if (IsA(node, FuncExpr) && (always || has_guard((FuncExpr *) node)) &&
+		!list_member(done, node) && distil_call_fits(s, node))
 		return (FuncExpr *) node;
 	return NULL;
+}
+
+FuncExpr *
+distil_next_call(const DistilStatement *s, Node *node, List *done)
+{
+	return next_call(s, node, done, true);
 }
 
 static bool

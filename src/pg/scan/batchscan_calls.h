@@ -23,10 +23,20 @@ typedef struct DistilStatement
 
 /*
  * The first call that may be evaluated early and in company, stands in node
- * where it is evaluated whatever the values are, is not in done (a List of
- * calls), and whose arguments contain no other such call; NULL if there is none.
+ * where it is evaluated whatever the values are, or has its guard in itself, is
+ * not in done (a List of calls), and whose arguments contain no other such call;
+ * NULL if there is none.
  */
 extern FuncExpr *distil_next_call(const DistilStatement *s, Node *node, List *done);
+
+/* May this node be a call that is evaluated early and in company? */
+extern bool distil_call_fits(const DistilStatement *s, Node *node);
+
+/*
+ * The location of the CASE in a call's first text that has the conditions of the
+ * arm the call stands in: it may be evaluated for all rows.
+ */
+#define DISTIL_GUARD_LOCATION	(-4)
 
 /*
  * May b be answered by a pass of a model that is made for a?  Arguments and

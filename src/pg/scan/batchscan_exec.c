@@ -393,6 +393,7 @@ static Datum
 answer_of(DistilScanState *state, DistilCall *call, int row, bool *isnull)
 {
 	DistilCell *cell = &call->cells[row];
+	bool		proven = call->proven;
 	MemoryContext old;
 	Datum		answer;
 
@@ -401,6 +402,8 @@ answer_of(DistilScanState *state, DistilCall *call, int row, bool *isnull)
 		return *isnull ? (Datum) 0 : cell->answer;
 	old = MemoryContextSwitchTo(state->window);
 	answer = distil_call_now(state, call, cell, isnull);
+	if (!proven)
+		distil_window_compute_rest(state, call, row + 1);
 	MemoryContextSwitchTo(old);
 	return answer;
 }

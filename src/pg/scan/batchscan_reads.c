@@ -4,9 +4,10 @@
  * A batch node fetches rows before they are asked for, and some that never
  * will be: below a LIMIT, for a cursor that is closed early.  Nobody can tell,
  * unless fetching a row has effects (volatile functions below, or a node's code
- * that we do not know) or fails for it (1 / n > 0 in a condition below).  So all that is evaluated when a row is
- * fetched is looked at.  What the first row makes the plan do at once (sorting,
- * hashing, aggregating all of its input) does not count.
+ * that we do not know) or fails for it (1 / n > 0 in a condition below).  So all
+ * that is evaluated when a row is fetched is looked at.  What the first row
+ * makes the plan do at once (sorting, hashing, aggregating all of its input)
+ * does not count.
  *
  * Leakproof functions do not raise for any value; of the others a few that
  * queries on text are full of are known not to.  For anything unknown the
@@ -201,6 +202,12 @@ inspect_node(Plan *plan, List *exprs, DistilNodeCode code, void *ctx)
 	i->reads.is_volatile |= contain_volatile_functions((Node *) exprs);
 	i->reads.may_raise |= may_raise((Node *) exprs, NULL);
 	return reads_all_first(plan) ? DISTIL_WALK_SKIP : DISTIL_WALK_ON;
+}
+
+bool
+distil_may_raise(Node *node)
+{
+	return may_raise(node, NULL);
 }
 
 bool

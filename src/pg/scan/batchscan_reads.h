@@ -15,6 +15,9 @@ typedef struct DistilReads
 /* What happens when a row of plan is fetched, beyond the first. */
 extern DistilReads distil_inspect_rows(const DistilStatement *s, Plan *plan);
 
+/* May evaluating the expression raise for some rows? */
+extern bool distil_may_raise(Node *node);
+
 /* May evaluating the arguments of a batch node's calls raise for some rows? */
 extern bool distil_arguments_may_raise(const CustomScan *scan);
 

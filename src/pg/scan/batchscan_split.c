@@ -20,6 +20,7 @@
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 
+#include "pg/scan/batchscan_guards.h"
 #include "pg/scan/batchscan_split.h"
 
 /* ---- conditions ---- */
@@ -134,16 +135,55 @@ distil_stack_stages(DistilSplit *s, Plan *plan, List *conditions, List *tlist, b
 	return top;
 }
 
+/* Calls of node join calls. */
+static List *
+with_calls(DistilRewrite *r, List *calls, Node *node)
+{
+	FuncExpr   *call;
+
+	while ((call = distil_next_call(&r->s, node, calls)) != NULL)
+		calls = lappend(calls, call);
+	return calls;
+}
+
+/*
+ * Conditions and target list with guarded calls.  What is computed for all rows
+ * that get so far needs no guard.
+ */
+static void
+guard_calls(DistilRewrite *r, List **conditions, List **tlist)
+{
+	List	   *always = NIL;
+	List	   *guarded = NIL;
+	ListCell   *lc;
+
+	if (conditions != NULL)
+	{
+		foreach(lc, *conditions)
+		{
+			always = with_calls(r, always, lfirst(lc));
+			guarded = lappend(guarded, distil_guard_calls(&r->s, lfirst(lc), always));
+		}
+		*conditions = guarded;
+	}
+	always = with_calls(r, always, (Node *) *tlist);
+	*tlist = (List *) distil_guard_calls(&r->s, (Node *) *tlist, always);
+}
+
 Plan *
 distil_split(DistilRewrite *r, Plan *plan, DistilPlace at)
 {
 	DistilSplit s = {.r = r};
 	List	  **place = output_conditions(plan);
-	List	   *tlist = plan->targetlist;
+	List	   *old_tlist = plan->targetlist;
+	List	   *tlist = old_tlist;
 	List	   *init_plan = plan->initPlan;
 	List	   *all = place == NULL ? NIL : *place;
-	List	   *conditions = distil_take_conditions(r, place);
+	List	   *conditions;
 	Plan	   *top;
+
+	guard_calls(r, place, &tlist);
+	conditions = distil_take_conditions(r, place);
 
 	if ((conditions == NIL && distil_next_call(&r->s, (Node *) tlist, NIL) == NULL) ||
 		sets_parameters((Node *) tlist, NULL))
@@ -162,7 +202,7 @@ distil_split(DistilRewrite *r, Plan *plan, DistilPlace at)
 		return top;
 
 	/* put everything back */
-	plan->targetlist = tlist;
+	plan->targetlist = old_tlist;
 	plan->initPlan = init_plan;
 	if (place != NULL)
 		*place = all;

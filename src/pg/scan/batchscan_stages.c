@@ -64,7 +64,8 @@ returns_set(Node *node)
 static bool
 is_leaf(Node *node)
 {
-	return returns_set(node) || IsA(node, Var) || IsA(node, Aggref) || IsA(node, WindowFunc) || IsA(node, GroupingFunc);
+	return returns_set(node) || IsA(node, Var) || IsA(node, Aggref) || IsA(node, WindowFunc) ||
+		   IsA(node, GroupingFunc);
 }
 
 bool

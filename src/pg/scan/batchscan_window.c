@@ -8,7 +8,8 @@
  *
  * Nothing here fails for a row that may not be needed.  The model is opened
  * only if the window's first row has been asked for and has a text, or if it
- * was opened before.  A text or a batch that the core refuses leaves its rows
+ * was opened before; else the first row that is computed alone opens it for the
+ * rows behind.  A text or a batch that the core refuses leaves its rows
  * for later: the function itself computes them, one by one, and its error is
  * the one that counts.
  */
@@ -81,6 +82,7 @@ typedef struct Pass
 	DistilModel *model;
 	int			n_calls;
 	DistilCall **calls;
+	int			first;			/* rows from this one on */
 	DistilMany	many;			/* the distinct texts on their way through the model */
 	texts_hash *seen;
 	int			n_distinct;
@@ -141,7 +143,10 @@ free_texts(const Pass *p, DistilText *t)
 	pfree(t);
 }
 
-/* The number of the row's texts among the distinct ones; -1: it has none. */
+/*
+ * The number of the row's texts among the distinct ones; -1: it has none, or its
+ * answer.
+ */
 static int
 number_of(Pass *p, const DistilCell *cell)
 {
@@ -150,7 +155,7 @@ number_of(Pass *p, const DistilCell *cell)
 	bool		found;
 	int			number;
 
-	if (cell->text_is_null)
+	if (cell->text_is_null || cell->state != DISTIL_CELL_LATER)
 		return -1;
 	t = get_texts(p, cell);
 	entry = texts_insert(p->seen, t, &found);
@@ -233,7 +238,7 @@ run_pass(Pass *p)
 	for (int row = 0; row < state->count; row++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		p->number[row] = number_of(p, &cells[row]);
+		p->number[row] = row < p->first ? -1 : number_of(p, &cells[row]);
 	}
 	distil_many_end(&p->many);
 	state->window_tokens += p->many.tokens;
@@ -418,6 +423,20 @@ distil_window_compute(DistilScanState *state, bool needed)
 	}
 	count_usage(state, &before);
 	MemoryContextSwitchTo(old);
+}
+
+void
+distil_window_compute_rest(DistilScanState *state, DistilCall *call, int row)
+{
+	Pass		p = {.state = state,.calls = &call,.n_calls = 1,.first = row};
+	DistilUsage before = distil_usage_total;
+
+	if (!state->enabled || row == state->count)
+		return;
+	p.model = open_model(call, false);
+	if (p.model != NULL)
+		run_pass(&p);
+	count_usage(state, &before);
 }
 
 /* ---- one row ---- */

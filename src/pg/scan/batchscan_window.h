@@ -23,4 +23,10 @@ extern void distil_window_compute(DistilScanState *state, bool needed);
 extern Datum distil_call_now(DistilScanState *state, DistilCall *call, const DistilCell *cell,
 							 bool *isnull);
 
+/*
+ * The call's answers for the window's rows from row on, now that the model has
+ * been opened for the one before.
+ */
+extern void distil_window_compute_rest(DistilScanState *state, DistilCall *call, int row);
+
 #endif
