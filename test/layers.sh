@@ -66,7 +66,7 @@ done <<<"$SERVER"
 # A file of ours is named by its path from src.
 ours=$(files src | sed 's|.*/||' | sort -u)
 rule "no include goes by the folder it stands in" "$(includes src |
-	sed -n 's/^\(.*\)"\(\.[^"]*\|[^"/]*\)".*/\1 \2/p' | while read -r where include name; do
+	sed -n 's/^\(.*\)"\(\.[^"]*\|[^"/]*\)".*/\1 \2/p' | while read -r where name; do
 		case "$name" in
 			.*) echo "$where $name" ;;
 			dbert.h) ;;
