@@ -10,14 +10,21 @@
 #   make bench           SQL against the engine and a client (QUICK=1: some minutes)
 #   make bench-kernels   GFLOP/s of every table of kernels
 #   make bench-peers     encoder and tokenizer against others (QUICK=1: some minutes)
+#
+# Another folder can be built in, too, as PGXS has it: make -f /path/Makefile, or
+# make VPATH=/path with a link to the Makefile.  Tests of this: test/build.sh.
+
+# Where the sources are, with a slash at the end.
+here       := $(if $(VPATH),$(VPATH)/,$(dir $(firstword $(MAKEFILE_LIST))))
 
 ifneq ($(filter check demo picture,$(MAKECMDGOALS)),)
 # These install what is missing, PGXS included, and then call make again.
 .PHONY: check demo picture
 check demo:
-	@bash test/$@.sh
+	@bash '$(here)test/$@.sh'
 picture:
-	@output=$$(bash test/demo.sh) && printf '%s\n' "$$output" | python3 test/picture.py doc/demo.svg
+	@output=$$(bash '$(here)test/demo.sh') && \
+		printf '%s\n' "$$output" | python3 '$(here)test/picture.py' '$(here)doc/demo.svg'
 else
 
 EXTENSION   = distilbert
@@ -25,7 +32,6 @@ MODULE_big  = distilbert
 PGFILEDESC  = "distilbert - transformer encoders inside PostgreSQL"
 
 # The control file is the source of truth for the version.
-here       := $(dir $(firstword $(MAKEFILE_LIST)))
 EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" $(here)distilbert.control)
 
 # Install scripts carry "--" in their names; every other file in sql/ is a test.
@@ -71,7 +77,8 @@ ifneq ($(findstring clang,$(CC)),)
 # the server's own flags and headers were configured for gcc
 PG_CFLAGS  += -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes
 endif
-$(CORE): override CFLAGS += -O3 -fvisibility=hidden -ffp-contract=off $(CFLAGS_ISA)
+CORE_OPT    = -O3
+$(CORE): override CFLAGS += $(CORE_OPT) -fvisibility=hidden -ffp-contract=off $(CFLAGS_ISA)
 
 # What the compiler may use in which of the machine's files: CFLAGS_ISA.
 include $(here)src/kernel/$(MACHINE)/flags.mk
@@ -80,18 +87,36 @@ include $(here)src/kernel/$(MACHINE)/flags.mk
 TESTS      := $(patsubst $(here)%.c,%,$(sort $(wildcard $(here)test/test_*.c)))
 SUPPORT    := $(patsubst $(here)%.c,%.o,$(sort $(wildcard $(here)test/support/*.c)))
 
-EXTRA_CLEAN = $(OBJS:.o=.d) $(TESTS) $(TESTS:=.o) $(TESTS:=.d) $(SUPPORT) $(SUPPORT:.o=.d) build $(BENCHES) bench/*.o bench/*.d $(PEAK) $(PEAK:.o=.d) $(DATA_built)
+# Programs that time the objects that ship; see the head of each.
+BENCHES     = bench/kernels bench/encode bench/tokens
+
+# What is compiled beside the extension; all objects, and what each depends on.
+MORE_OBJS   = $(TESTS:=.o) $(SUPPORT) $(BENCHES:=.o) $(PEAK)
+DEPENDS     = $(patsubst %.o,%.d,$(OBJS) $(MORE_OBJS))
+# and those of files that were renamed, or of another machine
+EXTRA_CLEAN = $(wildcard $(addsuffix /*.[od],src/* src/*/* test test/* bench)) $(TESTS) $(BENCHES) build
 
 all: $(DATA_built)
 
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
--include $(OBJS:.o=.d) $(TESTS:=.d) $(SUPPORT:.o=.d)
+-include $(DEPENDS)
+
+# A build in another folder: the sources are found where they are, but nothing
+# that a build in their tree has left there; the folders of objects are made.
+srcdir     := $(srcdir)
+override VPATH =
+vpath %.c $(srcdir)
+vpath %.control $(srcdir)
+FOLDERS     = $(sort $(dir $(OBJS) $(MORE_OBJS) $(DATA_built)))
+$(OBJS) $(MORE_OBJS) $(DATA_built): | $(FOLDERS)
+$(FOLDERS):
+	@$(MKDIR_P) $@
 
 # The pages' names are common words: a folder of their own.
 docmoduledir = extension/$(EXTENSION)
 
-$(DATA_built): sql/$(EXTENSION).sql
+$(DATA_built): $(srcdir)/sql/$(EXTENSION).sql
 	cp $< $@
 
 # Models that ship: the folders of models/ that are Hugging Face directories.
@@ -138,16 +163,14 @@ $(TEST_BIN): %: %.o $(addprefix build/san/,$(SUPPORT) $(CORE))
 -include $(patsubst %.o,build/san/%.d,$(CORE) $(SUPPORT))
 endif
 
-# Each program prints "# N passed, N failed"; a failure of one does not hide the others.
+# Each program prints "# N passed, N failed"; a failure of one does not hide the
+# others.  They read files beside the sources.
 check-core: $(TEST_BIN)
-	@failed=0; for t in $(TEST_BIN); do echo "== $$t"; $$t || failed=1; done; exit $$failed
+	@cd '$(srcdir)' && bash test/sidebyside.sh -- $(addprefix '$(CURDIR)'/,$(TEST_BIN))
 
-# Programs that time the objects that ship; see the head of each.
-BENCHES     = bench/kernels bench/encode bench/tokens
 benches: $(BENCHES)
--include $(BENCHES:=.d) $(PEAK:.o=.d)
-$(BENCHES): %: %.o $(PEAK) $(CORE)
-	$(CC) $(filter-out -fvisibility=hidden,$(CFLAGS)) $< $(PEAK) $(CORE) -o $@ $(CORE_LIBS)
+$(BENCHES): %: %.o test/support/dirsource.o $(PEAK) $(CORE)
+	$(CC) $(filter-out -fvisibility=hidden,$(CFLAGS)) $< test/support/dirsource.o $(PEAK) $(CORE) -o $@ $(CORE_LIBS)
 
 # Queries on a private server, against the engine and a client.
 bench:

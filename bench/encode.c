@@ -13,7 +13,8 @@
  * the clock on the wall is read.
  */
 #include "nn/encoder.h"
-#include "nn/head.h"
+#include "model/family.h"
+#include "nn/logits.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,9 +9,12 @@
  * number of tokens.
  */
 #include "model/tokenizerfiles.h"
-#include "test/dirsource.h"
+#include "test/support/dirsource.h"
 #include "text/tokenizer.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define MAX_VOCAB (1 << 18)

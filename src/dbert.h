@@ -14,13 +14,16 @@
 #ifndef DBERT_H
 #define DBERT_H
 
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/status.h"
 #include "kernel/kernel.h"
 #include "model/config.h"
+#include "model/family.h"
 #include "model/pack.h"
 #include "model/source.h"
+#include "text/chunk.h"
 #include "text/tokenizer.h"
 #include "train/random.h"
 #include "train/train.h"

@@ -2,19 +2,29 @@
 # check.sh -- all tests ("make check"); the last line is "N passed, N failed".
 #
 # Unit tests of the core, the same under ASan and UBSan, the layering rule,
-# pg_regress and TAP on private servers.  Skipped tests count nowhere.
+# builds in other folders, pg_regress and TAP on private servers.  Skipped tests
+# count nowhere.
 #
 #   WERROR=-Werror   warnings are errors
-#   TESTS_ONLY=...   words of: core sanitize layers regress tap
+#   TESTS_ONLY=...   words of: core sanitize layers build regress tap
+#   TAP=...          files of test/t, a pattern such as "02*"
+#   JOBS=...         programs and TAP files that run at a time; default: processors
 
 NEED_TAP=yes
 . "$(dirname "$0")/lib.sh"
 
 PASSED=0
 FAILED=0
-PARTS=${TESTS_ONLY:-core sanitize layers regress tap}
+PARTS=${TESTS_ONLY:-core sanitize layers build regress tap}
+export JOBS=${JOBS:-$(nproc)}
 
 wanted() { case " $PARTS " in *" $1 "*) return 0 ;; esac; return 1; }
+
+part()
+{
+	say "$1"
+	PART_BEGAN=$SECONDS
+}
 
 # count passed failed rc: a run that failed without a failed test counts one.
 count()
@@ -24,13 +34,51 @@ count()
 	[ "$3" = 0 ] || [ "$failed" -gt 0 ] || failed=1
 	PASSED=$((PASSED + $1))
 	FAILED=$((FAILED + failed))
-	printf '   %d passed, %d failed\n' "$1" "$failed"
+	printf '   %d passed, %d failed (%d s)\n' "$1" "$failed" $((SECONDS - PART_BEGAN))
+}
+
+# The same for a log of sidebyside.sh: programs that end with their counts, or
+# TAP.  One that failed without a failed test, or crashed, counts one.
+count_runs()
+{
+	local counts
+
+	counts=$(awk '
+		function close_run() { passed += good; failed += fails && !bad ? 1 : bad; good = bad = fails = 0 }
+		/^== .*: [0-9.]+ s(, exit status [0-9]+)?$/ { close_run(); fails = / exit status / }
+		/^# [0-9]+ passed, [0-9]+ failed$/ { good += $2; bad += $4 }
+		/^ok [0-9]/ && !/# [Ss][Kk][Ii][Pp]/ { good++ }
+		/^not ok [0-9]/ && !/# TODO/ || /^  Parse errors:/ { bad++ }
+		END { close_run(); print passed + 0, failed + 0 }' "$1")
+	count $counts "$2"
+}
+
+# What such a log says of the runs that failed, and outside of them.
+failures()
+{
+	awk '/^== .*: [0-9.]+ s$/ { quiet = 1; next }
+		/^== .*: [0-9.]+ s, exit status [0-9]+$/ { quiet = 0 }
+		!quiet && !/^(ok |cc |gcc |clang |# (Checking|Found) port )/' "$1" | tail -n 300
 }
 
 lines() { grep -c -E "$1" "$2"; }
 
+# Programs, files of pg_regress and of TAP, with seconds.
+slowest()
+{
+	{
+		cat "$ROOM"/core*.log "$ROOM/tap.log" 2>/dev/null |
+			sed -n -E "s,^== ($ROOM/tree/|$ROOT/)?(.*): ([0-9.]+) s(\, .*)?\$,\3 \2,p"
+		sed -n -E 's/^(test|ok [0-9]+ +[-+]) +([a-z0-9_]+) .* ([0-9]+) ms$/\3 \2/p' "$ROOM/regress.log" 2>/dev/null |
+			awk '{ printf "%.1f sql/%s\n", $1 / 1000, $2 }'
+	} | sort -rn | head -n 10 | awk '{ printf "   %6.1f s  %s\n", $1, $2 }'
+}
+
 finish()
 {
+	local list=$(slowest)
+
+	[ -z "$list" ] || { say "$SECONDS s; the slowest"; printf '%s\n' "$list"; }
 	printf '%d passed, %d failed\n' "$PASSED" "$FAILED"
 	[ "$FAILED" = 0 ]
 	exit
@@ -40,22 +88,32 @@ check_core()
 {
 	local log=$ROOM/core$1.log rc
 
-	tree_make check-core ${WERROR:+"WERROR=$WERROR"} $1 >"$log" 2>&1
+	tree_make "-j$JOBS" check-core ${WERROR:+"WERROR=$WERROR"} $1 >"$log" 2>&1
 	rc=$?
-	[ $rc = 0 ] || grep -v -E '^(ok - |cc |gcc |clang )' "$log" | tail -n 200
-	sed -n 's/^skipped - /   skipped: /p' "$log"
-	count "$(awk '/^# [0-9]+ passed, [0-9]+ failed$/ { n += $2 } END { print n + 0 }' "$log")" \
-		"$(awk '/^# [0-9]+ passed, [0-9]+ failed$/ { n += $4 } END { print n + 0 }' "$log")" $rc
+	[ $rc = 0 ] || failures "$log"
+	sed -n 's/^skipped - /   skipped: /p' "$log" | sort -u
+	count_runs "$log" $rc
 }
 
-# The core knows nothing of the server, rooms only those above them.
+# The plan of src: who includes whom, names, lengths, words.
 check_layers()
 {
-	local wrong rc=0
+	local log=$ROOM/layers.log rc
 
-	wrong=$(cd "$ROOT" && bash test/layers.sh) || rc=1
-	[ $rc = 0 ] || printf '%s\n' "$wrong"
-	count $((1 - rc)) $rc $rc
+	bash "$ROOT/test/layers.sh" >"$log" 2>&1
+	rc=$?
+	[ $rc = 0 ] || grep -v '^ok - ' "$log"
+	count_runs "$log" $rc
+}
+
+check_build()
+{
+	local log=$ROOM/build.log rc
+
+	bash "$ROOT/test/build.sh" >"$log" 2>&1
+	rc=$?
+	[ $rc = 0 ] || grep -v '^ok - ' "$log" | tail -n 100
+	count "$(lines '^ok - ' "$log")" "$(lines '^not ok - ' "$log")" $rc
 }
 
 check_regress()
@@ -80,27 +138,28 @@ check_tap()
 {
 	local log=$ROOM/tap.log rc test_dir
 
+	# Each file has servers, sockets and folders of its own: they go side by side.
+
 	test_dir=$(dirname "$("$PG_CONFIG" --pgxs)")/../test
 	as_server mkdir "$ROOM/tap"
 	as_server env TESTDIR="$ROOM/tap" TESTLOGDIR="$ROOM/tap/log" TESTDATADIR="$ROOM/tap/data" \
 		PATH="$BINDIR:$PATH" PGPORT=65432 PG_REGRESS="$test_dir/regress/pg_regress" \
 		FIXTURES="$ROOM/tree/test/fixtures" DBERT_SHARED="${DBERT_SHARED:-$ROOT/../shared}" \
 		README="$ROOM/tree/README.md" MINILM="${MINILM:-}" README_UPDATE="${README_UPDATE:+$ROOM/tree/new}" \
-		prove -v -I "$test_dir/perl" "$ROOM"/tree/test/t/${TAP:-*}.pl >"$log" 2>"$log.err"
+		bash "$ROOM/tree/test/sidebyside.sh" prove -v -I "$test_dir/perl" -- \
+		"$ROOM"/tree/test/t/${TAP:-*}.pl >"$log" 2>&1
 	rc=$?
 	[ -z "${README_UPDATE:-}" ] || cp -r "$ROOM/tree/new/." "$ROOT/"
 	[ $rc = 0 ] || tap_failures "$log"
 	grep -h -i -E '\.\. skipped|# skip' "$log"
-	count "$(grep -E '^ok [0-9]' "$log" | grep -c -v -i '# skip')" \
-		"$(grep -E '^(not ok [0-9]|  Parse errors:)' "$log" | grep -c -v '# TODO')" $rc
+	count_runs "$log" $rc
 }
 
 # What failed and why; TAP_LOGS=folder keeps the servers' logs.
 tap_failures()
 {
-	tail -n 200 "$1.err"
+	failures "$1"
 	find "$ROOM/tap" -name 'regress_log_*' -exec grep -h -A 5 -E '^(error running SQL|connection error|timed out|process ended)| line [0-9]+\.$' {} +
-	sed -n '/^Test Summary Report/,$p' "$1"
 	[ -z "${TAP_LOGS:-}" ] || cp -r "$ROOM/tap/." "$TAP_LOGS/"
 }
 
@@ -109,12 +168,13 @@ find_server
 make_room
 say "building for $("$PG_CONFIG" --version)"
 build || { PASSED=0 FAILED=1; finish; }
-wanted core && { say "unit tests"; check_core; }
-wanted sanitize && { say "unit tests under ASan and UBSan"; check_core SANITIZE=1; }
-wanted layers && { say "layers"; check_layers; }
+wanted core && { part "unit tests"; check_core; }
+wanted sanitize && { part "unit tests under ASan and UBSan"; check_core SANITIZE=1; }
+wanted layers && { part "layers"; check_layers; }
+wanted build && { part "builds"; check_build; }
 if wanted regress || wanted tap; then
 	install_extension || { FAILED=$((FAILED + 1)); finish; }
 fi
-wanted regress && { say "pg_regress"; check_regress; }
-wanted tap && { say "TAP"; check_tap; }
+wanted regress && { part "pg_regress"; check_regress; }
+wanted tap && { part "TAP"; check_tap; }
 finish

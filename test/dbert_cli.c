@@ -1,16 +1,20 @@
 /*
  * dbert_cli.c -- the core as a filter, for comparisons (test/compare_hf.py).
  *
- *     dbert_cli DIR embed|scores|none|simple|first|average|max [KERNELS [PRECISION]]
+ *     dbert_cli DIR WHAT [KERNELS [PRECISION]]
  *
+ * WHAT is embed, scores or, for entities, none, simple, first, average or max.
  * Reads one JSON string per line, all lines as one batch, and prints one JSON
  * value per line: the pooled vector, the scores by label, or the entities as
  * [label, score, start, end].  KERNELS may be "best".
  */
 #include "dbert.h"
-#include "test/dirsource.h"
+#include "test/support/dirsource.h"
 
 #include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static void __attribute__((noreturn))
 die(const DbertError *err)

@@ -54,8 +54,15 @@ any() { printf '%s' "$*" | tr -s ' ' '|'; }
 while read -r room others; do
 	[ -n "$room" ] || continue
 	rule "src/$room includes itself${others:+, $others}" \
-		"$(includes "src/$room" | grep -v -E "\"($(any "$room" $others))/[a-z0-9_/]+\.h\"")"
+		"$(includes "src/$room" -maxdepth 1 | grep -v -E "\"($(any "$room" $others))/[a-z0-9_]+\.h\"")"
 done <<<"$CORE"
+
+# A machine's kernels: a folder of that room, which only its own files look into.
+for machine in src/kernel/*/; do
+	machine=${machine#src/}
+	rule "src/$machine includes itself, kernel, base" \
+		"$(includes "src/$machine" | grep -v -E "\"(${machine%/}|kernel|base)/[a-z0-9_]+\.h\"")"
+done
 
 while read -r room others; do
 	[ -n "$room" ] || continue
@@ -78,9 +85,10 @@ core=$(any $(rooms "$CORE"))
 rule "src/pg sees the core through dbert.h alone" "$(includes src/pg | grep -E "\"($core)/")"
 rule "dbert.h includes the core alone" "$(includes src -maxdepth 1 | grep -v -E "\"($core)/")"
 
-# What a processor's own files define is found through a table.
-rule "no machine is named outside its folder" \
-	"$(grep -n -E '_mm[0-9]*_[a-z]|immintrin\.h|arm_neon\.h|"kernel/(x86|arm|other)/' src/kernel/*.[ch])"
+# Instructions of a machine stand in its folder alone.
+instructions='<([a-z]+mmintrin|immintrin|cpuid|arm_[a-z]+)\.h>|(^|[^a-z0-9_])_mm[0-9]*_|__(x86_64|i386|aarch64|arm)__'
+rule "what is for one machine stands in its folder of kernel" \
+	"$(files src | grep -v '^src/kernel/.*/' | xargs grep -n -E "$instructions")"
 
 # The server's names, and what would end or jump out of a backend; comments do not count.
 not_in_core='"(postgres|fmgr|c)\.h"|(^|[^a-zA-Z_])(palloc0?|pfree|ereport|elog|exit|abort|printf|setjmp|longjmp)[[:space:]]*\('
@@ -121,7 +129,7 @@ one_meaning 'distil_batch_[a-z_]+' '^src/pg/(run|func|eval|train|scan/batchscan_
 one_meaning 'dbert_pool_[a-z_]+' '^src/(nn|task|train)/|^src/pg/' "pooling of token vectors"
 one_meaning 'DbertPool[A-Za-z]*' '^src/(nn|model|task|train)/|^src/pg/' "pooling of token vectors"
 one_meaning 'DbertTask|DBERT_TASK_[A-Z_]+' '^src/(model|task|nn|train|dbert\.h)|^src/pg/' "what a model is for"
-one_meaning 'DBERT_ROLE_[A-Z_]+' '^src/model/' "what a tensor is for"
+one_meaning 'DBERT_ROLE_[A-Z_]+' '^src/(model|train)/' "what a tensor is for"
 one_meaning 'DISTIL_ANSWER_[A-Z_]+' '^src/pg/eval/' "what a function answers"
 one_meaning 'DISTIL_WANT_[A-Z_]+' - "DISTIL_LEARN_"
 one_meaning 'DistilChunk' - "DistilTagRun"

@@ -4,7 +4,7 @@
  * enough, and its results can be told by hand.
  */
 #include "dbert.h"
-#include "test/testhelp.h"
+#include "test/support/testhelp.h"
 
 #define HIDDEN 5
 #define MAX_TOKENS 12

@@ -2,7 +2,7 @@
  * test_chunk.c -- texts cut into chunks: where, and that each fits.
  */
 #include "text/chunk.h"
-#include "test/testhelp.h"
+#include "test/support/testhelp.h"
 
 #include <string.h>
 

@@ -5,8 +5,8 @@
  * is its DbertConfig or the error's sentence.
  */
 #include "model/pack.h"
-#include "test/memsource.h"
-#include "test/testhelp.h"
+#include "test/support/memsource.h"
+#include "test/support/testhelp.h"
 
 /* Reads the model; labels, when wanted, are joined with "|". */
 static DbertStatus

@@ -6,11 +6,11 @@
 #include "kernel/int8.h"
 #include "dbert.h"
 #include "nn/encoder.h"
-#include "nn/head.h"
+#include "nn/logits.h"
 #include "nn/layers.h"
 #include "nn/pool.h"
 #include "test/support/kerneltables.h"
-#include "test/testhelp.h"
+#include "test/support/testhelp.h"
 
 #include <pthread.h>
 

@@ -14,11 +14,12 @@
 #include "base/bytes.h"
 #include "dbert.h"
 #include "nn/encoder.h"
-#include "nn/head.h"
+#include "nn/logits.h"
 #include "nn/pool.h"
-#include "test/dirsource.h"
+#include "test/support/dirsource.h"
 #include "test/support/kerneltables.h"
-#include "test/testhelp.h"
+#include "test/support/shareddata.h"
+#include "test/support/testhelp.h"
 
 #include <dirent.h>
 #include <jansson.h>

@@ -5,7 +5,7 @@
 #include "kernel/kernel_scalar.h"
 #include "model/config.h"
 #include "test/support/kerneltables.h"
-#include "test/testhelp.h"
+#include "test/support/testhelp.h"
 
 #include <dirent.h>
 #define EPS 0x1p-24				/* half an ulp of 1 */

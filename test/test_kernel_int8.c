@@ -9,10 +9,10 @@
 #include "kernel/int8.h"
 #include "kernel/kernel.h"
 #include "model/config.h"
-#include "test/guarded.h"
-#include "test/seen.h"
+#include "test/support/guarded.h"
 #include "test/support/kerneltables.h"
-#include "test/testhelp.h"
+#include "test/support/seen.h"
+#include "test/support/testhelp.h"
 
 /* ---- one product, by the definition and by the table ---- */
 

@@ -10,10 +10,10 @@
  */
 #include "kernel/kernel.h"
 #include "model/config.h"
-#include "test/guarded.h"
-#include "test/seen.h"
+#include "test/support/guarded.h"
 #include "test/support/kerneltables.h"
-#include "test/testhelp.h"
+#include "test/support/seen.h"
+#include "test/support/testhelp.h"
 
 #define EPS 0x1p-24				/* half an ulp of 1 */
 

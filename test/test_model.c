@@ -5,7 +5,9 @@
  * Every tensor of the tiny models holds values that follow from its name, so a
  * field that points to the wrong array shows.
  */
-#include "test/packhelp.h"
+#include "model/family.h"
+#include "test/support/packhelp.h"
+#include "test/support/testhelp.h"
 
 /*
  * The model must be refused with this code and a sentence that holds these

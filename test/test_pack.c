@@ -3,8 +3,10 @@
  * whole directories.
  */
 #include "model/packimage.h"
-#include "test/dirsource.h"
-#include "test/packhelp.h"
+#include "test/support/dirsource.h"
+#include "test/support/packhelp.h"
+#include "test/support/shareddata.h"
+#include "test/support/testhelp.h"
 
 #include <dirent.h>
 
@@ -462,9 +464,10 @@ check_folders(const char *parent)
 	{
 		char		path[4096];
 		int64_t		size;
-		DbertSource source = dir_source(path);
+		DbertSource source;
 
 		snprintf(path, sizeof(path), "%s/%s", parent, entry->d_name);
+		source = dir_source(path);
 		source.size(source.ctx, "config.json", &size, NULL);
 		if (entry->d_name[0] == '.' || size < 0)
 			continue;

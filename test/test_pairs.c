@@ -5,8 +5,9 @@
  */
 #include "dbert.h"
 #include "task/topk.h"
-#include "test/dirsource.h"
-#include "test/packhelp.h"
+#include "test/support/dirsource.h"
+#include "test/support/packhelp.h"
+#include "test/support/testhelp.h"
 
 #include <jansson.h>
 

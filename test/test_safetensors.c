@@ -5,8 +5,8 @@
  * implementation refuses the same files.
  */
 #include "model/safetensors.h"
-#include "test/memsource.h"
-#include "test/testhelp.h"
+#include "test/support/memsource.h"
+#include "test/support/testhelp.h"
 
 /*
  * Open a file of a header, told to be as long as claimed (-1: as it is), and

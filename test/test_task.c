@@ -7,7 +7,7 @@
  */
 #include "dbert.h"
 #include "nn/batch.h"
-#include "test/testhelp.h"
+#include "test/support/testhelp.h"
 
 #include <jansson.h>
 

@@ -3,7 +3,7 @@
  * limits, memory and amount of work.  (Whether ids and offsets are right is
  * test_tokenizer_golden.c's question.)
  */
-#include "test/testhelp.h"
+#include "test/support/testhelp.h"
 
 #include "text/chartype.h"
 #include "text/tokimage.h"

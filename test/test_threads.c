@@ -4,10 +4,10 @@
  */
 #include "base/parallel.h"
 #include "dbert.h"
-#include "test/dirsource.h"
-#include "test/packhelp.h"
+#include "test/support/dirsource.h"
 #include "test/support/kerneltables.h"
-#include "test/testhelp.h"
+#include "test/support/packhelp.h"
+#include "test/support/testhelp.h"
 
 #include <signal.h>
 
@@ -262,11 +262,12 @@ static void
 fixture_case(const char *fixture, DbertPrecision precision, const DbertKernels *kernels)
 {
 	char		path[200];
-	DbertSource source = dir_source(path);
+	DbertSource source;
 	DbertError	err = {0};
 	Built		b;
 
 	snprintf(path, sizeof(path), "test/fixtures/%s", fixture);
+	source = dir_source(path);
 	if (build_precision(&source, NULL, precision, kernels, &b, &err) != DBERT_OK ||
 		dbert_model_open(b.image, b.size, kernels, &dbert_malloc_allocator, &b.model, &err) !=
 			DBERT_OK)

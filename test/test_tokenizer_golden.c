@@ -6,8 +6,8 @@
  * make_tokenizer_golden.py); the larger goldens in ../shared are run where
  * they are.  With arguments it runs a file of cases for a vocabulary.
  */
-#include "test/testhelp.h"
-#include "test/vocabfile.h"
+#include "test/support/testhelp.h"
+#include "test/support/vocabfile.h"
 
 #include <jansson.h>
 

@@ -6,8 +6,8 @@
  * hello world ! ##ly fine a b ##b.
  */
 #include "model/pack.h"
-#include "test/memsource.h"
-#include "test/testhelp.h"
+#include "test/support/memsource.h"
+#include "test/support/testhelp.h"
 
 /* Read m, tokenise text; out is the ids, or the error's sentence. */
 static DbertStatus

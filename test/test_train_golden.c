@@ -2,9 +2,9 @@
  * test_train_golden.c -- training steps against PyTorch's losses, which
  * test/train_parity.py --golden has written with their batches.
  */
-#include "test/dirsource.h"
-#include "test/testhelp.h"
-#include "test/trainjson.h"
+#include "test/support/dirsource.h"
+#include "test/support/testhelp.h"
+#include "test/support/trainjson.h"
 
 static const char *
 text_of(const json_t *object, const char *key)
@@ -40,7 +40,7 @@ static void
 check_case(const json_t *object)
 {
 	char		dir[256];
-	DbertSource source = dir_source(dir);
+	DbertSource source;
 	const char *labels[64];
 	const json_t *batches = json_object_get(object, "batches");
 	DbertTrainBase *base = NULL;
@@ -48,6 +48,7 @@ check_case(const json_t *object)
 	DbertTrainOptions shape;
 
 	snprintf(dir, sizeof(dir), "test/fixtures/%s", text_of(object, "fixture"));
+	source = dir_source(dir);
 	trainer = trainer_of(object, &source, labels, &base);
 	shape = train_json_options(text_of(object, "head"), text_of(object, "problem"),
 							   (int) json_array_size(json_object_get(object, "labels")), labels);

@@ -6,8 +6,9 @@
  * element of a product in any block, which is checked with memcmp.
  */
 #include "model/config.h"
-#include "test/guarded.h"
+#include "test/support/guarded.h"
 #include "test/support/kerneltables.h"
+#include "test/support/testhelp.h"
 #include "train/ops.h"
 
 /* ---- products ---- */

@@ -8,9 +8,10 @@
  */
 #include "nn/batch.h"
 #include "nn/encoder.h"
-#include "nn/head.h"
+#include "nn/logits.h"
 #include "nn/pool.h"
-#include "test/packhelp.h"
+#include "test/support/packhelp.h"
+#include "test/support/testhelp.h"
 
 #include <math.h>
 

@@ -2,7 +2,8 @@
  * train_cli.c -- the core's training as a filter, for comparisons
  * (test/train_parity.py) and for the golden losses of test_train_golden.c.
  *
- *     train_cli DIR OUT HEAD PROBLEM LEARNING_RATE WEIGHT_DECAY WARMUP STEPS DROPOUT LABEL...
+ *     train_cli DIR OUT HEAD PROBLEM LEARNING_RATE WEIGHT_DECAY WARMUP STEPS \
+ *         DROPOUT LABEL...
  *
  * HEAD is sequence, token or mask, PROBLEM single, multi or regression.  Reads
  * one batch per line, {"ids": [[...], ...], "y": [...]}: y has a class for each
@@ -12,9 +13,12 @@
  * the trained model's files.
  */
 #include "dbert.h"
-#include "test/dirsource.h"
-#include "test/trainjson.h"
+#include "test/support/dirsource.h"
+#include "test/support/trainjson.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static double

@@ -42,7 +42,7 @@ CASES = [
 def build():
     os.makedirs("build", exist_ok=True)
     core = [o for o in glob.glob("src/*/*.o") + glob.glob("src/kernel/*/*.o") if not o.startswith("src/pg/")]
-    subprocess.check_call(["cc", "-std=gnu99", "-O2", "-Isrc", "-I.", "test/train_cli.c", *core,
+    subprocess.check_call(["cc", "-std=gnu99", "-O2", "-Isrc", "-I.", "test/train_cli.c", "test/support/dirsource.c", "test/support/trainjson.c", *core,
                            "-o", CLI, "-lutf8proc", "-ljansson", "-lm", "-ldl", "-lpthread"])
 
 

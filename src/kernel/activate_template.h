@@ -8,7 +8,7 @@
 #ifndef DBERT_KERNEL_ACTIVATE_TEMPLATE_H
 #define DBERT_KERNEL_ACTIVATE_TEMPLATE_H
 
-#include "model/config.h"
+#include "kernel/act.h"
 
 #include <math.h>
 #include <stdbool.h>

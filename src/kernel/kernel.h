@@ -83,7 +83,7 @@ typedef struct DbertKernels
 	/*
 	 * y[M,N] = act(x[M,K] W^T + b).  wp is packed, b may be NULL; ldx, ldy are
 	 * the distances of rows in floats; y aliases nothing; act is a DbertAct
-	 * (model/config.h) passed as int.
+	 * (kernel/act.h) passed as int.
 	 */
 	void		(*linear) (float *y, size_t ldy, const float *x, size_t ldx,
 						   const float *wp, const float *b, int m, int n, int k, int act);

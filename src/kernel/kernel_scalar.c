@@ -13,7 +13,7 @@
 
 #include "kernel/int8.h"
 #include "kernel/trainkernels.h"
-#include "model/config.h"
+#include "kernel/act.h"
 
 #include <math.h>
 #include <string.h>

@@ -19,7 +19,7 @@
 
 #include "kernel/int8.h"
 #include "kernel/train_scalar.h"
-#include "model/config.h"
+#include "kernel/act.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>

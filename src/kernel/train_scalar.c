@@ -7,7 +7,7 @@
 #include "kernel/train_scalar.h"
 
 #include "kernel/kernel_scalar.h"
-#include "model/config.h"
+#include "kernel/act.h"
 
 #include <math.h>
 #include <string.h>

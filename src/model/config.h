@@ -8,40 +8,11 @@
 #ifndef DBERT_MODEL_CONFIG_H
 #define DBERT_MODEL_CONFIG_H
 
+#include "kernel/act.h"
+#include "model/head.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-
-typedef enum DbertFamily
-{
-	DBERT_FAMILY_DISTILBERT,
-	DBERT_FAMILY_BERT
-} DbertFamily;
-
-/* What stands on top of the encoder. */
-typedef enum DbertHead
-{
-	DBERT_HEAD_NONE,			/* hidden states, pooled: embeddings */
-	DBERT_HEAD_SEQUENCE,		/* one row of logits per text */
-	DBERT_HEAD_TOKEN,			/* one row of logits per token */
-	DBERT_HEAD_SPAN,			/* start and end logit per token (question answering) */
-	DBERT_HEAD_MASK				/* logits over the vocabulary at [MASK] positions */
-} DbertHead;
-
-/* Does it give a row of logits for each token? */
-static inline bool
-dbert_head_of_tokens(int head)
-{
-	return head == DBERT_HEAD_TOKEN || head == DBERT_HEAD_SPAN;
-}
-
-typedef enum DbertAct
-{
-	DBERT_ACT_NONE,
-	DBERT_ACT_GELU,				/* x * Phi(x), by erf */
-	DBERT_ACT_GELU_TANH,		/* "gelu_new", "gelu_pytorch_tanh" */
-	DBERT_ACT_RELU,
-	DBERT_ACT_TANH				/* BERT's pooler */
-} DbertAct;
 
 /*
  * How logits become scores: the rule of transformers'
@@ -84,7 +55,7 @@ typedef enum DbertPrecision
 
 typedef struct DbertConfig
 {
-	int32_t		family;			/* DbertFamily */
+	int32_t		family;			/* DbertFamilyId (family.h) */
 	int32_t		head;			/* DbertHead */
 	int32_t		act;			/* DbertAct of the feed-forward */
 	int32_t		problem;		/* DbertProblem, HEAD_SEQUENCE only */

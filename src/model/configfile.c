@@ -1,53 +1,17 @@
 /*
  * configfile.c -- config.json to DbertConfig: sizes, activation, limits.
  *
- * DistilBERT and BERT name the same things differently; both defaults are
- * those of transformers' DistilBertConfig and BertConfig.  What would change
- * the numbers and has no code here is refused, never ignored.
+ * What the sizes are called and which defaults they have stands in the family's
+ * table.  What would change the numbers and has no code here is refused, never
+ * ignored.
  */
 #include "model/configfile.h"
 
+#include <stdio.h>
 #include <string.h>
 
-/*
- * An integer with its key, an alias that transformers accepts, and its default.
- */
-typedef struct SizeKey
-{
-	const char *key;
-	const char *alias;			/* or NULL */
-	int32_t		preset;
-	int32_t		min;
-	int32_t		max;
-	size_t		field;			/* in DbertConfig */
-} SizeKey;
-
-#define FIELD(name) offsetof(DbertConfig, name)
-
-static const SizeKey distilbert_sizes[] = {
-	{"vocab_size", NULL, 30522, 1, DBERT_MAX_VOCAB, FIELD(vocab)},
-	{"max_position_embeddings", NULL, 512, DBERT_MIN_TOKENS, DBERT_MAX_POSITIONS, FIELD(positions)},
-	{"n_layers", "num_hidden_layers", 6, 1, DBERT_MAX_LAYERS, FIELD(layers)},
-	{"n_heads", "num_attention_heads", 12, 1, DBERT_MAX_HEADS, FIELD(heads)},
-	{"dim", "hidden_size", 768, 1, DBERT_MAX_HIDDEN, FIELD(hidden)},
-	{"hidden_dim", NULL, 3072, 1, DBERT_MAX_FFN, FIELD(ffn)},
-	{NULL, NULL, 0, 0, 0, 0}
-};
-
-static const SizeKey bert_sizes[] = {
-	{"vocab_size", NULL, 30522, 1, DBERT_MAX_VOCAB, FIELD(vocab)},
-	{"max_position_embeddings", NULL, 512, DBERT_MIN_TOKENS, DBERT_MAX_POSITIONS, FIELD(positions)},
-	{"num_hidden_layers", NULL, 12, 1, DBERT_MAX_LAYERS, FIELD(layers)},
-	{"num_attention_heads", NULL, 12, 1, DBERT_MAX_HEADS, FIELD(heads)},
-	{"hidden_size", NULL, 768, 1, DBERT_MAX_HIDDEN, FIELD(hidden)},
-	{"intermediate_size", NULL, 3072, 1, DBERT_MAX_FFN, FIELD(ffn)},
-	/* pairs carry type 1 */
-	{"type_vocab_size", NULL, 2, 2, DBERT_MAX_TYPES, FIELD(types)},
-	{NULL, NULL, 0, 0, 0, 0}
-};
-
 static DbertStatus
-read_size(const DbertJson *root, const SizeKey *size, DbertConfig *config, DbertError *err)
+read_size(const DbertJson *root, const DbertSizeKey *size, DbertConfig *config, DbertError *err)
 {
 	int64_t		value = -1,
 				other = -1;
@@ -64,35 +28,44 @@ read_size(const DbertJson *root, const SizeKey *size, DbertConfig *config, Dbert
 	return DBERT_OK;
 }
 
+/* '"distilbert" and "bert"' */
+static void
+list_families(char *out, size_t size)
+{
+	size_t		n = 0;
+
+	for (int id = 0; id < DBERT_FAMILY_END && n < size; id++)
+		n += (size_t) snprintf(out + n, size - n, "%s\"%s\"",
+							   id == 0 ? "" : id == DBERT_FAMILY_END - 1 ? " and " : ", ",
+							   dbert_family(id)->model_type);
+}
+
 static DbertStatus
 read_family(const DbertJson *root, DbertConfig *config, DbertError *err)
 {
 	const char *type = NULL;
-	char		clip[DBERT_CLIP];
+	char		clip[DBERT_CLIP],
+				known[DBERT_FAMILY_END * 32];
 
 	DBERT_TRY(dbert_json_string(root, "model_type", &type, err));
 	if (type == NULL)
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: no \"model_type\"", root->where);
-	if (strcmp(type, "distilbert") == 0)
-		config->family = DBERT_FAMILY_DISTILBERT;
-	else if (strcmp(type, "bert") == 0)
-		config->family = DBERT_FAMILY_BERT;
-	else
-		return dbert_fail(
-			err, DBERT_E_UNSUPPORTED,
-			"%s: model type \"%s\" is not supported, only \"distilbert\" and \"bert\" are",
-			root->where, dbert_clip(type, clip));
-	return DBERT_OK;
+	config->family = dbert_family_find(type);
+	if (config->family >= 0)
+		return DBERT_OK;
+	list_families(known, sizeof(known));
+	return dbert_fail(err, DBERT_E_UNSUPPORTED,
+					  "%s: model type \"%s\" is not supported, only %s are", root->where,
+					  dbert_clip(type, clip), known);
 }
 
 static DbertStatus
 read_activation(const DbertJson *root, DbertConfig *config, DbertError *err)
 {
-	const char *key = config->family == DBERT_FAMILY_DISTILBERT ? "activation" : "hidden_act";
 	const char *name = "gelu";
 	char		clip[DBERT_CLIP];
 
-	DBERT_TRY(dbert_json_string(root, key, &name, err));
+	DBERT_TRY(dbert_json_string(root, dbert_family_of(config)->act_key, &name, err));
 	if (strcmp(name, "gelu") == 0)
 		config->act = DBERT_ACT_GELU;
 	else if (strcmp(name, "gelu_new") == 0 || strcmp(name, "gelu_pytorch_tanh") == 0)
@@ -143,22 +116,22 @@ refuse_variants(const DbertJson *root, DbertError *err)
 DbertStatus
 dbert_config_read(const DbertJson *root, DbertConfig *config, DbertError *err)
 {
-	double		eps = 1e-12;	/* DistilBERT's, which no key changes */
+	const DbertFamily *family;
+	double		eps = 1e-12;
 
 	memset(config, 0, sizeof(*config));
 	DBERT_TRY(dbert_json_expect(root, JSON_OBJECT, err));
 	DBERT_TRY(read_family(root, config, err));
-	for (const SizeKey *size = config->family == DBERT_FAMILY_DISTILBERT ? distilbert_sizes
-																		 : bert_sizes;
-		 size->key != NULL; size++)
+	family = dbert_family_of(config);
+	for (const DbertSizeKey *size = family->sizes; size->key != NULL; size++)
 		DBERT_TRY(read_size(root, size, config, err));
 	if (config->hidden % config->heads != 0)
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: %d heads do not divide the hidden size %d",
 						  root->where, config->heads, config->hidden);
 	DBERT_TRY(read_activation(root, config, err));
 	DBERT_TRY(refuse_variants(root, err));
-	if (config->family == DBERT_FAMILY_BERT)
-		DBERT_TRY(dbert_json_real(root, "layer_norm_eps", 1e-30, 1, &eps, err));
+	if (family->eps_key != NULL)
+		DBERT_TRY(dbert_json_real(root, family->eps_key, 1e-30, 1, &eps, err));
 	config->norm_eps = (float) eps;
 	config->max_tokens = config->positions;
 	config->pooling = DBERT_POOL_MEAN;
@@ -172,25 +145,29 @@ within(int32_t value, int32_t min, int32_t max)
 	return value >= min && value <= max;
 }
 
+/* The sizes that the family reads, and nothing in those that it does not have. */
+static bool
+valid_sizes(const DbertConfig *c)
+{
+	const DbertFamily *family = dbert_family_of(c);
+
+	for (const DbertSizeKey *size = family->sizes; size->key != NULL; size++)
+		if (!within(*(const int32_t *) ((const char *) c + size->field), size->min, size->max))
+			return false;
+	return c->hidden % c->heads == 0 &&
+		   (c->types == 0 || family->modules[DBERT_MODULE_TYPE][0] != NULL);
+}
+
 bool
 dbert_config_valid(const DbertConfig *c)
 {
-	return within(c->family, DBERT_FAMILY_DISTILBERT, DBERT_FAMILY_BERT) &&
-		within(c->head, DBERT_HEAD_NONE, DBERT_HEAD_MASK) &&
+	return within(c->family, 0, DBERT_FAMILY_END - 1) &&
+		within(c->head, 0, DBERT_HEADS - 1) &&
 		within(c->act, DBERT_ACT_NONE, DBERT_ACT_TANH) &&
 		within(c->problem, DBERT_PROBLEM_SINGLE, DBERT_PROBLEM_REGRESSION) &&
-		within(c->layers, 1, DBERT_MAX_LAYERS) &&
-		within(c->hidden, 1, DBERT_MAX_HIDDEN) &&
-		within(c->heads, 1, DBERT_MAX_HEADS) &&
-		c->hidden % c->heads == 0 &&
-		within(c->ffn, 1, DBERT_MAX_FFN) &&
-		within(c->vocab, 1, DBERT_MAX_VOCAB) &&
-		within(c->positions, DBERT_MIN_TOKENS, DBERT_MAX_POSITIONS) &&
-		within(c->types, c->family == DBERT_FAMILY_BERT ? 2 : 0,
-			   c->family == DBERT_FAMILY_BERT ? DBERT_MAX_TYPES : 0) &&
+		valid_sizes(c) &&
 		within(c->n_labels, 0, DBERT_MAX_LABELS) &&
-		(c->n_labels > 0) == (c->head == DBERT_HEAD_SEQUENCE || c->head == DBERT_HEAD_TOKEN ||
-							  c->head == DBERT_HEAD_SPAN) &&
+		(c->n_labels > 0) == dbert_head_names_columns(c->head) &&
 		within(c->max_tokens, DBERT_MIN_TOKENS, c->positions) &&
 		within(c->pooling, DBERT_POOL_MEAN, DBERT_POOL_LAST) &&
 		within(c->embedding, 1, DBERT_MAX_HIDDEN) &&

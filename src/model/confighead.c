@@ -11,75 +11,24 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct
-{
-	const char *suffix;			/* after "Bert" or "DistilBert" */
-	DbertHead	head;
-}			heads[] = {
-	{"Model", DBERT_HEAD_NONE},
-	{"ForSequenceClassification", DBERT_HEAD_SEQUENCE},
-	{"ForTokenClassification", DBERT_HEAD_TOKEN},
-	{"ForQuestionAnswering", DBERT_HEAD_SPAN},
-	{"ForMaskedLM", DBERT_HEAD_MASK},
-	{"ForPreTraining", DBERT_HEAD_MASK},
-};
-
-#define N_HEADS ((int) (sizeof(heads) / sizeof(heads[0])))
-
-static const struct
-{
-	const char *name;
-	DbertTask	task;
-	DbertHead	head;
-}			tasks[] = {
-	{"embed", DBERT_TASK_EMBED, DBERT_HEAD_NONE},
-	{"classify", DBERT_TASK_CLASSIFY, DBERT_HEAD_SEQUENCE},
-	{"entities", DBERT_TASK_ENTITIES, DBERT_HEAD_TOKEN},
-	{"answer", DBERT_TASK_ANSWER, DBERT_HEAD_SPAN},
-	{"fill_mask", DBERT_TASK_FILL_MASK, DBERT_HEAD_MASK},
-};
-
-#define N_TASKS ((int) (sizeof(tasks) / sizeof(tasks[0])))
-
-DbertStatus
-dbert_task_parse(const char *name, DbertTask *task, DbertError *err)
-{
-	char		clip[DBERT_CLIP];
-
-	*task = DBERT_TASK_AUTO;
-	if (name == NULL)
-		return DBERT_OK;
-	for (int i = 0; i < N_TASKS; i++)
-	{
-		if (strcmp(tasks[i].name, name) == 0)
-		{
-			*task = tasks[i].task;
-			return DBERT_OK;
-		}
-	}
-	return dbert_fail(
-		err, DBERT_E_INVALID,
-		"unknown task \"%s\", known are embed, classify, entities, answer and fill_mask",
-		dbert_clip(name, clip));
-}
-
-static const char *
-family_name(const DbertConfig *config)
-{
-	return config->family == DBERT_FAMILY_DISTILBERT ? "DistilBert" : "Bert";
-}
-
 /* The head of an architecture's name, -1 for one that is not known. */
 static int
-head_of_name(const char *name, const DbertConfig *config)
+head_of_name(const char *name, const DbertFamily *family)
 {
-	const char *family = family_name(config);
-	size_t		n = strlen(family);
+	size_t		n = strlen(family->architecture);
 
-	if (strncmp(name, family, n) == 0)
-		for (int i = 0; i < N_HEADS; i++)
-			if (strcmp(name + n, heads[i].suffix) == 0)
-				return heads[i].head;
+	if (strncmp(name, family->architecture, n) != 0)
+		return -1;
+	for (int head = 0; head < DBERT_HEADS; head++)
+	{
+		const char *other = family->heads[head].other_suffix;
+
+		if (!dbert_family_has_head(family, head))
+			continue;
+		if (strcmp(name + n, dbert_head_traits(head)->suffix) == 0 ||
+			(other != NULL && strcmp(name + n, other) == 0))
+			return head;
+	}
 	return -1;
 }
 
@@ -101,32 +50,72 @@ architecture_name(const DbertJson *root, const char **name, DbertError *err)
 	return DBERT_OK;
 }
 
+/* Is there a module of this name, perhaps below the prefix? */
 static bool
-has(const DbertTensorSet *tensors, const char *name)
+has_module(const DbertTensorSet *tensors, const char *prefix, const char *module)
 {
-	return dbert_tensors_find(tensors, name) != NULL;
+	char		name[DBERT_TENSOR_NAME_MAX + 1];
+
+	snprintf(name, sizeof(name), "%s.weight", module);
+	if (dbert_tensors_find(tensors, name) != NULL)
+		return true;
+	snprintf(name, sizeof(name), "%s%s.weight", prefix, module);
+	return prefix[0] != '\0' && dbert_tensors_find(tensors, name) != NULL;
+}
+
+/* A decoder may be the word embedding, so that it need not be there. */
+static bool
+has_head(const DbertTensorSet *tensors, const DbertFamily *family, int head)
+{
+	const DbertHeadNames *names = &family->heads[head];
+	const char *prefix = names->dense_in_encoder ? family->prefix : "";
+	bool		decodes = dbert_head_traits(head)->columns == DBERT_COLUMNS_VOCAB;
+
+	if (names->out == NULL ||
+		(names->dense != NULL && !has_module(tensors, prefix, names->dense)))
+		return false;
+	return decodes || has_module(tensors, "", names->out);
 }
 
 /* The head that is there, for a config.json that does not say. */
-static DbertHead
-head_of_tensors(const DbertTensorSet *tensors, const DbertConfig *config)
+static int
+head_of_tensors(const DbertTensorSet *tensors, const DbertFamily *family)
 {
-	if (has(tensors, "qa_outputs.weight"))
-		return DBERT_HEAD_SPAN;
-	if (has(tensors, "vocab_transform.weight") ||
-		has(tensors, "cls.predictions.transform.dense.weight"))
-		return DBERT_HEAD_MASK;
-	if (!has(tensors, "classifier.weight"))
-		return DBERT_HEAD_NONE;
-	/* a classifier of whole texts has one more layer below it */
-	if (config->family == DBERT_FAMILY_DISTILBERT)
-		return has(tensors, "pre_classifier.weight") ? DBERT_HEAD_SEQUENCE : DBERT_HEAD_TOKEN;
-	return has(tensors, "bert.pooler.dense.weight") || has(tensors, "pooler.dense.weight") ?
-		DBERT_HEAD_SEQUENCE : DBERT_HEAD_TOKEN;
+	/*
+	 * a classifier of whole texts may have the name of one of tokens, and a
+	 * layer below it, so it is looked for first
+	 */
+	static const DbertHead order[] = {
+		DBERT_HEAD_SPAN, DBERT_HEAD_MASK, DBERT_HEAD_SEQUENCE, DBERT_HEAD_TOKEN
+	};
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (has_head(tensors, family, order[i]))
+			return order[i];
+	return DBERT_HEAD_NONE;
+}
+
+static DbertStatus
+fail_no_head(const DbertConfig *config, int asked, DbertError *err)
+{
+	return dbert_fail(err, DBERT_E_UNSUPPORTED, "a %s has no head for the task \"%s\"",
+					  config->architecture, dbert_head_traits(asked)->task);
+}
+
+/* For a config.json that names no architecture. */
+static DbertStatus
+guess_head(int asked, const DbertTensorSet *tensors, DbertConfig *config, DbertError *err)
+{
+	const DbertFamily *family = dbert_family_of(config);
+
+	config->head = asked == DBERT_HEAD_AUTO ? head_of_tensors(tensors, family) : asked;
+	dbert_family_name_architecture(config, config->head);
+	return dbert_family_has_head(family, config->head) ? DBERT_OK
+													   : fail_no_head(config, asked, err);
 }
 
 DbertStatus
-dbert_config_head(const DbertJson *root, DbertTask task, const DbertTensorSet *tensors,
+dbert_config_head(const DbertJson *root, int asked, const DbertTensorSet *tensors,
 				  DbertConfig *config, DbertError *err)
 {
 	const char *name;
@@ -135,26 +124,16 @@ dbert_config_head(const DbertJson *root, DbertTask task, const DbertTensorSet *t
 
 	DBERT_TRY(architecture_name(root, &name, err));
 	if (name == NULL)
-	{
-		head = task == DBERT_TASK_AUTO ? head_of_tensors(tensors, config) : tasks[task - 1].head;
-		snprintf(config->architecture, sizeof(config->architecture), "%s%s",
-				 family_name(config), heads[head].suffix);
-	}
-	else
-	{
-		dbert_clip(name, config->architecture);
-		head = head_of_name(name, config);
-	}
-	config->head = head;
-	if (task == DBERT_TASK_EMBED)
-		config->head = DBERT_HEAD_NONE;
-	else if (head < 0)
+		return guess_head(asked, tensors, config, err);
+	dbert_clip(name, config->architecture);
+	head = head_of_name(name, dbert_family_of(config));
+	config->head = asked == DBERT_HEAD_AUTO ? head : asked;
+	if (asked == DBERT_HEAD_NONE)
+		return DBERT_OK;
+	if (head < 0)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: architecture \"%s\" is not supported",
 						  root->where, dbert_clip(name, clip));
-	else if (task != DBERT_TASK_AUTO && tasks[task - 1].head != (DbertHead) head)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "a %s has no head for the task \"%s\"",
-						  config->architecture, tasks[task - 1].name);
-	return DBERT_OK;
+	return asked == DBERT_HEAD_AUTO || asked == head ? DBERT_OK : fail_no_head(config, asked, err);
 }
 
 /* labels[n] from id2label; every key from "0" to n-1 must be there. */
@@ -248,11 +227,14 @@ read_activation(const DbertJson *root, DbertConfig *config, DbertError *err)
 
 /* The label count against the rows of the layer that gives the logits. */
 static DbertStatus
-check_rows(const DbertTensorSet *tensors, const char *name, int64_t n, const char *said_by,
+check_rows(const DbertTensorSet *tensors, const char *module, int64_t n, const char *said_by,
 		   DbertError *err)
 {
-	const DbertTensor *weight = dbert_tensors_find(tensors, name);
+	char		name[DBERT_TENSOR_NAME_MAX + 1];
+	const DbertTensor *weight;
 
+	snprintf(name, sizeof(name), "%s.weight", module);
+	weight = dbert_tensors_find(tensors, name);
 	if (weight == NULL)
 		return dbert_fail(err, DBERT_E_FORMAT, "%s has no tensor \"%s\"", tensors->name, name);
 	if (weight->rank != 2 || weight->shape[0] != n)
@@ -280,7 +262,7 @@ read_labels(const DbertJson *root, const DbertTensorSet *tensors, DbertArena *ar
 							  id2label.where, size, DBERT_MAX_LABELS);
 		n = (int64_t) size;
 	}
-	DBERT_TRY(check_rows(tensors, "classifier.weight", n,
+	DBERT_TRY(check_rows(tensors, dbert_family_of(config)->heads[config->head].out, n,
 						 id2label.value ? id2label.where : root->where, err));
 	config->n_labels = (int32_t) n;
 	*labels = dbert_arena_alloc(arena, (size_t) n, sizeof(**labels));
@@ -295,18 +277,18 @@ DbertStatus
 dbert_config_labels(const DbertJson *root, const DbertTensorSet *tensors, DbertArena *arena,
 					DbertConfig *config, const char ***labels, DbertError *err)
 {
+	const DbertHeadTraits *traits = dbert_head_traits(config->head);
+
 	*labels = NULL;
 	config->n_labels = 0;
 	config->problem = DBERT_PROBLEM_SINGLE;
-	if (config->head == DBERT_HEAD_SEQUENCE || config->head == DBERT_HEAD_TOKEN)
-	{
+	if (traits->columns == DBERT_COLUMNS_LABELS)
 		DBERT_TRY(read_labels(root, tensors, arena, config, labels, err));
-		if (config->head == DBERT_HEAD_SEQUENCE)
-			DBERT_TRY(read_problem(root, config, err));
-		if (config->head == DBERT_HEAD_SEQUENCE && config->n_labels == 1)
-			DBERT_TRY(read_activation(root, config, err));
-	}
-	else if (config->head == DBERT_HEAD_SPAN)
+	if (traits->has_problem)
+		DBERT_TRY(read_problem(root, config, err));
+	if (traits->has_problem && config->n_labels == 1)
+		DBERT_TRY(read_activation(root, config, err));
+	if (traits->columns == DBERT_COLUMNS_TWO)
 	{
 		*labels = dbert_arena_alloc(arena, 2, sizeof(**labels));
 		if (*labels == NULL)

@@ -25,7 +25,7 @@ dbert_precision_parse(const char *name, DbertPrecision *out)
 
 /* config.json and the tensors' headers: sizes, head, labels. */
 static DbertStatus
-read_config(DbertPack *pack, const DbertSentence *sentence, DbertTask task,
+read_config(DbertPack *pack, const DbertSentence *sentence, int asked,
 			const DbertPoll *poll, DbertError *err)
 {
 	json_t	   *root;
@@ -33,8 +33,8 @@ read_config(DbertPack *pack, const DbertSentence *sentence, DbertTask task,
 	DbertStatus status;
 
 	/* a sentence encoder's head, if it has one, is a remnant of its training */
-	if (task == DBERT_TASK_AUTO && sentence->present)
-		task = DBERT_TASK_EMBED;
+	if (asked == DBERT_HEAD_AUTO && sentence->present)
+		asked = DBERT_HEAD_NONE;
 	DBERT_TRY(dbert_file_list_add(&pack->files, &pack->arena, &pack->source, sentence->dir,
 								  "config.json", err));
 	status = dbert_json_load(&pack->source, sentence->dir, "config.json", DBERT_JSON_MAX, 0, false,
@@ -45,7 +45,7 @@ read_config(DbertPack *pack, const DbertSentence *sentence, DbertTask task,
 		status = dbert_tensors_open(&pack->source, sentence->dir, &pack->arena, poll,
 									&pack->tensors, &pack->files, err);
 	if (status == DBERT_OK)
-		status = dbert_config_head(&at, task, &pack->tensors, &pack->config, err);
+		status = dbert_config_head(&at, asked, &pack->tensors, &pack->config, err);
 	if (status == DBERT_OK)
 		status = dbert_config_labels(&at, &pack->tensors, &pack->arena, &pack->config,
 									 &pack->labels, err);
@@ -155,18 +155,19 @@ plan_image(DbertPack *pack, DbertError *err)
 }
 
 static DbertStatus
-read_model(DbertPack *pack, const char *task_name, const DbertPoll *poll, DbertError *err)
+read_model(DbertPack *pack, const char *task, const DbertPoll *poll, DbertError *err)
 {
-	DbertTask	task;
+	int			asked;
 	DbertSentence sentence;
 
-	DBERT_TRY(dbert_task_parse(task_name, &task, err));
+	DBERT_TRY(dbert_head_parse(task, &asked, err));
 	DBERT_TRY(dbert_sentence_read(&pack->source, &pack->arena, poll, &sentence, &pack->files, err));
-	DBERT_TRY(read_config(pack, &sentence, task, poll, err));
+	DBERT_TRY(read_config(pack, &sentence, asked, poll, err));
 	DBERT_TRY(dbert_tokenizer_files_read(&pack->source, sentence.dir, pack->config.vocab,
 										 pack->alloc, &pack->arena, poll, &pack->tokenizer,
 										 &pack->files, err));
-	if (pack->config.head == DBERT_HEAD_MASK && !pack->tokenizer.has_mask)
+	if (dbert_head_traits(pack->config.head)->rows == DBERT_ROWS_MASKED &&
+		!pack->tokenizer.has_mask)
 		return dbert_fail(err, DBERT_E_FORMAT, "a %s needs a mask token, the vocabulary has none",
 						  pack->config.architecture);
 	DBERT_TRY(limit_tokens(&pack->config, pack->tokenizer.max_tokens, "\"model_max_length\"", err));

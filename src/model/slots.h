@@ -103,6 +103,13 @@ extern int	dbert_slot_parts(const DbertSlot *slot, const DbertConfig *config);
 extern void dbert_slot_tensor_name(const DbertSlot *slot, int part, const DbertConfig *config,
 								   char name[DBERT_TENSOR_NAME_MAX + 1]);
 
+/*
+ * Another name of the same tensor, which transformers writes besides where the
+ * decoder is not the word embedding; false: there is none.
+ */
+extern bool dbert_slot_other_name(const DbertSlot *slot, const DbertConfig *config,
+								  char name[DBERT_TENSOR_NAME_MAX + 1]);
+
 /* Point weights (layers already allocated, everything cleared) into base. */
 extern void dbert_slots_place(const DbertSlots *slots, const DbertConfig *config,
 							  const void *base, DbertWeights *weights);

@@ -13,6 +13,7 @@
  */
 #include "model/tokenizerfiles.h"
 
+#include "model/family.h"
 #include "model/tokenspec.h"
 
 #include <stdio.h>
@@ -281,14 +282,27 @@ add_beside_vocab(const Files *f, DbertTokenSpec *t, DbertError *err)
 
 /* ---- flags ---- */
 
-/* Whether the class is transformers' BERT tokenizer; an absent one is. */
+static bool
+is_class_of(const DbertFamily *family, const char *name)
+{
+	size_t		n = strlen(family->tokenizer);
+
+	return strncmp(name, family->tokenizer, n) == 0 &&
+		   (name[n] == '\0' || strcmp(name + n, "Fast") == 0);
+}
+
+/*
+ * Whether the class is transformers' BERT tokenizer, by the name that any
+ * family gives it; an absent one is.
+ */
 static DbertStatus
 is_bert_class(const DbertJson *config, bool *bert, const char **name, DbertError *err)
 {
 	*name = "BertTokenizer";
 	DBERT_TRY(dbert_json_string(config, "tokenizer_class", name, err));
-	*bert = strcmp(*name, "BertTokenizer") == 0 || strcmp(*name, "BertTokenizerFast") == 0 ||
-		strcmp(*name, "DistilBertTokenizer") == 0 || strcmp(*name, "DistilBertTokenizerFast") == 0;
+	*bert = false;
+	for (int id = 0; id < DBERT_FAMILY_END; id++)
+		*bert |= is_class_of(dbert_family(id), *name);
 	return DBERT_OK;
 }
 

@@ -3,8 +3,8 @@
  *
  * Letters as everywhere: C hidden, F feed-forward, V vocabulary, P positions, S
  * token types, E embedding.  A matrix that feeds DbertKernels.linear is in that
- * table's packed layout; embeddings are plain rows.  The rules by which
- * checkpoint names map onto these fields stand in weights.c.
+ * table's packed layout; embeddings are plain rows.  Which field is filled from
+ * what stands in slotplan.c and in the family's table.
  */
 #ifndef DBERT_MODEL_WEIGHTS_H
 #define DBERT_MODEL_WEIGHTS_H
@@ -46,18 +46,14 @@ typedef struct DbertWeights
 	const int8_t *word8;		/* [V, C] rows in 8 bits, to be multiplied by */
 	const float *word8_scale;	/* [V] */
 	const float *position;		/* [P, C] rows */
-	const float *type;			/* [S, C] rows, NULL for DistilBERT */
+	const float *type;			/* [S, C] rows, NULL: the family has none */
 	DbertNorm	embed_norm;
 	DbertLayer *layers;			/* [L] */
 
 	/*
 	 * The head: logits = out(norm(act(dense(x)))), steps that are absent
 	 * skipped.
-	 *
-	 * SEQUENCE: dense = pre_classifier, RELU (DistilBERT) or pooler, TANH
-	 * (BERT); out = classifier.  TOKEN: out = classifier.  SPAN: out =
-	 * qa_outputs.  MASK: dense = vocab_transform or transform.dense with the
-	 * model's activation, norm, out = the decoder [V, C].
+	 * Which there are is the family's (DbertHeadNames).
 	 */
 	DbertLinear head_dense;
 	int			head_act;		/* DbertAct */

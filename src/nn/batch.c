@@ -8,15 +8,17 @@
  * until the next add or reset.  Everything belongs to the batch and comes from
  * its allocator.
  *
- * A text of several windows has, of a SEQUENCE head, the mean of their logits
- * by tokens; of TOKEN and MASK the logits of each token from the window whose
- * own it is; of SPAN those of all windows; as embedding the mean of theirs by
- * tokens (or the maximum), before it is normalised.
+ * A text of several windows has, of a head that reads the first token, the
+ * mean of their logits by tokens; of others the logits of each token from the
+ * window whose own it is, or, of a head that keeps windows apart, those of all
+ * windows; as embedding the mean of theirs by tokens (or the maximum), before
+ * it is normalised.
  */
 #include "nn/batch.h"
 
+#include "model/family.h"
 #include "nn/encoder.h"
-#include "nn/head.h"
+#include "nn/logits.h"
 #include "nn/pool.h"
 
 #include <string.h>
@@ -38,6 +40,12 @@
 #define SPAN_WINDOW 384
 #define SPAN_STRIDE 128
 
+static const DbertHeadTraits *
+traits_of(const DbertBatch *batch)
+{
+	return dbert_head_traits(batch->model->config.head);
+}
+
 /* ---- life ---- */
 
 DbertStatus
@@ -46,7 +54,8 @@ dbert_batch_create(const DbertModel *model, int want, const DbertAllocator *allo
 {
 	DbertBatch *b;
 
-	if ((want & DBERT_WANT_LOGITS) && model->config.head == DBERT_HEAD_NONE)
+	if ((want & DBERT_WANT_LOGITS) &&
+		dbert_head_traits(model->config.head)->columns == DBERT_COLUMNS_NONE)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
 						  "the model has no head, it gives embeddings only");
 	b = dbert_alloc_zero(alloc, 1, sizeof(*b));
@@ -211,7 +220,7 @@ check_tokens(const DbertBatch *batch, size_t first, DbertError *err)
 static bool
 spans_in_pair(const DbertBatch *batch, bool pair)
 {
-	return pair && batch->model->config.head == DBERT_HEAD_SPAN;
+	return pair && traits_of(batch)->windows_apart;
 }
 
 /* How long a window may be. */
@@ -317,8 +326,7 @@ append_tokens(DbertBatch *batch, const char *text, size_t len,
 	int32_t		limit = token_limit(config, pair != NULL, long_text);
 	size_t		first = batch->tokens.count;
 
-	if (pair != NULL && (config->max_tokens < 4 ||
-						 (config->family == DBERT_FAMILY_BERT && config->types < 2)))
+	if (pair != NULL && (config->max_tokens < 4 || !dbert_config_takes_pairs(config)))
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "the model does not take pairs of texts");
 	DBERT_TRY(dbert_tokenize(&batch->model->tokenizer, text, len, pair, pair_len, limit,
 							 batch->alloc, poll, &batch->tokens, truncated, err));
@@ -469,11 +477,11 @@ static int32_t
 head_part(const DbertBatch *batch, const DbertBatchText *text, const DbertBatchWindow *w,
 		  int32_t *count)
 {
-	*count =
-		batch->model->config.head == DBERT_HEAD_SEQUENCE ? 1 : dbert_window_length(&text->cut, w);
-	if (batch->model->config.head == DBERT_HEAD_TOKEN ||
-		batch->model->config.head == DBERT_HEAD_MASK)
+	const DbertHeadTraits *traits = traits_of(batch);
+
+	if (traits->rows != DBERT_ROWS_FIRST && !traits->windows_apart)
 		return own_tokens(text, w, count);
+	*count = traits->rows == DBERT_ROWS_FIRST ? 1 : dbert_window_length(&text->cut, w);
 	return 0;
 }
 
@@ -550,7 +558,7 @@ window_rows(const DbertBatch *batch, const DbertBatchText *text, const DbertBatc
 	size_t		rows = 0;
 
 	(void) head_part(batch, text, w, &count);
-	if (batch->model->config.head != DBERT_HEAD_MASK)
+	if (traits_of(batch)->rows != DBERT_ROWS_MASKED)
 		return count;
 	for (int32_t i = w->own_from; i < w->own_to; i++)
 		rows += dbert_head_wants(batch->model, tokens[i].id, i);
@@ -564,7 +572,7 @@ window_rows(const DbertBatch *batch, const DbertBatchText *text, const DbertBatc
 static bool
 take_text_logits(DbertBatch *batch, DbertBatchText *text, size_t *total)
 {
-	bool		common = batch->model->config.head == DBERT_HEAD_SEQUENCE;
+	bool		common = traits_of(batch)->rows == DBERT_ROWS_FIRST;
 	size_t		columns = dbert_head_columns(batch->model),
 				rows = 0,
 				offset;
@@ -769,7 +777,7 @@ finish_logits(DbertBatch *batch, const Encoded *e, const DbertPoll *poll, DbertE
 {
 	const DbertModel *model = batch->model;
 	float	   *out = batch->logits + e->window->logits;
-	bool		blend = model->config.head == DBERT_HEAD_SEQUENCE && !e->is_first;
+	bool		blend = traits_of(batch)->rows == DBERT_ROWS_FIRST && !e->is_first;
 	int32_t		count,
 				from = head_part(batch, &batch->texts[e->text], e->window, &count);
 
@@ -850,7 +858,7 @@ dbert_batch_recall(DbertBatch *batch, float **logits, float **embedding, DbertEr
 				total = 0;
 
 	dbert_batch_reset(batch);
-	if ((batch->want & DBERT_WANT_LOGITS) && config->head != DBERT_HEAD_SEQUENCE)
+	if ((batch->want & DBERT_WANT_LOGITS) && !traits_of(batch)->cacheable)
 		return dbert_fail(err, DBERT_E_INVALID, "results of this head cannot be recalled");
 	if (!dbert_grow(batch->alloc, &batch->texts, &batch->texts_capacity, 0, 1,
 					sizeof(*batch->texts)) ||
@@ -918,7 +926,6 @@ dbert_batch_window(const DbertBatch *batch, int i, int number)
 {
 	const DbertBatchText *text = &batch->texts[i];
 	const DbertBatchWindow *w = &batch->windows[text->first_window + number];
-	bool		spans = batch->model->config.head == DBERT_HEAD_SPAN;
 	DbertWindow window = {
 		.tokens = batch->tokens.items + text->first + w->from,
 		.first = text->cut.head,
@@ -926,7 +933,7 @@ dbert_batch_window(const DbertBatch *batch, int i, int number)
 		.length = dbert_window_length(&text->cut, w)
 	};
 
-	if (batch->has_run && spans && (batch->want & DBERT_WANT_LOGITS))
+	if (batch->has_run && traits_of(batch)->windows_apart && (batch->want & DBERT_WANT_LOGITS))
 		window.logits = batch->logits + w->logits;
 	return window;
 }

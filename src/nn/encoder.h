@@ -36,7 +36,7 @@ typedef struct DbertRagged
 } DbertRagged;
 
 /*
- * Floats of workspace that dbert_encode and dbert_head_run (nn/head.h) need for
+ * Floats of workspace that dbert_encode and dbert_head_run (nn/logits.h) need for
  * a batch of n_tokens tokens whose longest text has max_len, with a pool of so
  * many threads; false: does not fit a size_t.
  */

@@ -13,7 +13,7 @@
 #include "dbert.h"
 
 #include "nn/encoder.h"
-#include "nn/head.h"
+#include "nn/logits.h"
 #include "nn/layers.h"
 #include "nn/pool.h"
 
@@ -44,18 +44,23 @@ struct DbertTeacher
 	float	   *workspace;
 };
 
+static bool
+has_head(const DbertModel *model)
+{
+	return dbert_head_traits(model->config.head)->columns != DBERT_COLUMNS_NONE;
+}
+
 /* Columns of outputs. */
 static int
 columns(const DbertModel *model)
 {
-	return model->config.head == DBERT_HEAD_NONE ? model->config.embedding
-												 : dbert_head_columns(model);
+	return has_head(model) ? dbert_head_columns(model) : model->config.embedding;
 }
 
 static bool
 is_masked(const DbertTeacher *t)
 {
-	return t->model->config.head == DBERT_HEAD_MASK;
+	return dbert_head_traits(t->model->config.head)->rows == DBERT_ROWS_MASKED;
 }
 
 /* Masked tokens of a block: the head takes no more rows than a text's. */
@@ -260,7 +265,7 @@ finish_text(DbertTeacher *t, int b, const DbertPoll *poll, DbertError *err)
 	float	   *out = t->outputs + row * columns(t->model),
 			   *finished = t->vectors + vector_floats(t->model);
 
-	if (config->head != DBERT_HEAD_NONE)
+	if (has_head(t->model))
 		return dbert_head_run(t->model, t->batch->ids + first, n, hidden, t->workspace, out, poll,
 							  err);
 	dbert_pool(config, hidden, n, 0, t->vectors);

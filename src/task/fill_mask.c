@@ -7,7 +7,7 @@
  * them.
  */
 #include "nn/batch.h"
-#include "nn/head.h"
+#include "nn/logits.h"
 #include "task/topk.h"
 
 #include <math.h>

@@ -5,7 +5,7 @@
  * torch.nn.utils.clip_grad_norm_ and transformers' linear schedule with
  * warm-up.  Source: Loshchilov and Hutter 2017 (arXiv:1711.05101), algorithm 2.
  */
-#include "train/trainer.h"
+#include "train/adamw.h"
 
 #include <math.h>
 

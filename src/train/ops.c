@@ -173,7 +173,8 @@ multiply_part(void *ctx, int part, int worker)
 static DbertStatus
 run_block(const DbertTrainRun *run, Block *b)
 {
-	int			packs = dbert_train_parts(b->m, PART_LANES) + dbert_train_parts(b->n, PART_LANES),
+	int			packs = dbert_train_parts(b->m, PART_LANES) +
+						dbert_train_parts(b->n, PART_LANES),
 				parts = dbert_train_parts(b->m, PART_LANES) * dbert_train_parts(b->n, PART_COLUMNS);
 	size_t		work = (size_t) min_int(b->m, PART_LANES) * min_int(b->n, PART_COLUMNS) * b->k,
 				between = run->kernels->block_work / work + 1;

@@ -2,11 +2,13 @@
  * ops.h -- the layers of a network, each with its derivative.
  *
  * A backward function takes dy, the derivative of the loss by the forward's
- * output, and gives that by its inputs; gradients of parameters are written,
- * not added to: a step runs over each parameter once.  All matrices are
- * row-major without gaps unless a distance is told.  Rows are taken in parts
- * whose size depends on the shapes alone, so no bit depends on the threads;
- * between parts, every few milliseconds, the poll is asked (E_CANCELLED).
+ * output, and gives the derivatives by its inputs.  It writes gradients of
+ * parameters instead of adding to them, since a step reaches each parameter
+ * once.  All matrices are row-major without gaps, unless a distance is given.
+ *
+ * Rows are worked on in parts whose size depends on the shapes alone, so no bit
+ * depends on the threads.  Between parts, every few milliseconds, the poll is
+ * asked (E_CANCELLED).
  */
 #ifndef DBERT_TRAIN_OPS_H
 #define DBERT_TRAIN_OPS_H
@@ -34,8 +36,8 @@ typedef struct DbertTrainRun
 extern DbertStatus dbert_train_poll(const DbertTrainRun *run);
 
 /*
- * work(ctx, i, worker) for parts 0 .. n-1; each thread does so many of them, a
- * few milliseconds' work, between two polls.
+ * work(ctx, i, worker) for parts 0 .. n-1.  Each thread does between parts, a
+ * few milliseconds' work, from one poll to the next.
  */
 extern DbertStatus dbert_train_parallel(const DbertTrainRun *run, int n, int between,
 										DbertWork work, void *ctx);
@@ -48,16 +50,18 @@ dbert_train_parts(int n, int count)
 }
 
 /*
- * A product is done in blocks of so many rows, columns and lines of its depth,
- * each of which is packed first: in all memory of one size for products of any.
+ * A product is done in blocks of at most so many rows and columns, and so much
+ * of its depth.  Blocks are packed first, so the scratch has one size for
+ * products of any.
  */
 #define DBERT_PRODUCT_LANES 1536
 #define DBERT_PRODUCT_DEPTH 768
 #define DBERT_PRODUCT_SCRATCH ((size_t) 2 * DBERT_PRODUCT_LANES * DBERT_PRODUCT_DEPTH)
 
 /*
- * c[M,N] = op(a) op(b) + bias[N] (NULL: 0), plus c if beta is 1, not 0; op
- * transposes where ta or tb says so: a is [M,K] or [K,M], b is [K,N] or [N,K].
+ * c[M,N] = op(a) op(b) + bias[N], and plus c where beta is 1 (else it is 0).
+ * bias NULL: none.  op transposes where ta or tb is set: a is [M,K] or [K,M],
+ * b is [K,N] or [N,K].
  */
 typedef struct DbertProduct
 {
@@ -114,15 +118,15 @@ extern DbertStatus dbert_act_backward(const DbertTrainRun *run, int act, const f
 									  const float *y, const float *dy, int m, int n, float *dx);
 
 /*
- * y[M,N] = x mask / (1 - p), element by element: its own backward.  y may be x.
- * index of an element: its place in y.
+ * y[M,N] = x mask / (1 - p), element by element: its own backward.  An element
+ * is counted in the mask by its place in y.  y may be x.
  */
 extern DbertStatus dbert_dropout_apply(const DbertTrainRun *run, const DbertDropout *d,
 									   const float *x, int m, int n, float *y);
 
 /*
- * y = norm(x dropped out + r), r[M,C] a residual: s = x dropped out + r is what
- * xhat is made of.  d NULL: nothing is dropped; xhat may be x or r.
+ * y = norm(s), s = x dropped out + r, r[M,C] being a residual.  xhat is that of
+ * s; it may be x or r.  d NULL: nothing is dropped.
  */
 extern DbertStatus dbert_residual_norm_forward(const DbertTrainRun *run, const DbertNorm *w,
 											   const DbertDropout *d, const float *x,
@@ -130,8 +134,8 @@ extern DbertStatus dbert_residual_norm_forward(const DbertTrainRun *run, const D
 											   float *rstd, float *y);
 
 /*
- * ds, which is the derivative by r, too, and dx, where dropout leaves any of
- * it; ds may be dy.
+ * ds, the derivative by s and so by r, and dx, the same where dropout kept the
+ * element (NULL: not wanted).  ds may be dy.
  */
 extern DbertStatus dbert_residual_norm_backward(const DbertTrainRun *run, const DbertNorm *w,
 												const DbertNorm *g, const DbertDropout *d,
@@ -140,8 +144,8 @@ extern DbertStatus dbert_residual_norm_backward(const DbertTrainRun *run, const 
 												float *dx);
 
 /*
- * exp(x) for x <= 0, within 2 ulp, without branches, for compilers to make
- * vectors of it: 2^n e^r, n the nearest integer to x / ln 2 (Cody and Waite
+ * exp(x) for x <= 0, within 2 ulp.  It has no branches, so that compilers make
+ * vectors of it: 2^n e^r, n the integer nearest to x / ln 2 (Cody and Waite
  * 1980).
  */
 static inline float
@@ -222,15 +226,15 @@ typedef struct DbertScoreMatch
 } DbertScoreMatch;
 
 /*
- * All tokens look (s->queries NULL); the scratch is for heads as wide as the
- * wider ones.
+ * s->queries is NULL: all tokens look.  The scratch is for the wider ones of
+ * the student's and the teacher's heads.
  */
 extern DbertStatus dbert_self_attention_match(const DbertTrainRun *run, const DbertSelfAttention *s,
 											  const DbertScoreMatch *match);
 
 /*
- * The place in the mask of the probability with which token i (counted over
- * the batch) looks at token j of its text.
+ * Where the dropout mask of the probabilities has the one with which token i
+ * (of the batch) looks at token j (of its text).
  */
 static inline uint64_t
 dbert_probability_index(int i, int head, int heads, int j)

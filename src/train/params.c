@@ -1,11 +1,12 @@
 /*
  * params.c -- the parameters: where they stand, what they begin with.
  *
- * The plan is the model room's, made for row-major kernels: an array for each
- * weight, query, key and value stacked in one matrix.
+ * The model room plans them as for row-major kernels: an array for each weight,
+ * with query, key and value stacked in one matrix.
  */
-#include "train/trainer.h"
+#include "train/params.h"
 
+#include "train/random.h"
 #include "train/trainbase.h"
 
 #include <string.h>
@@ -15,9 +16,6 @@
 
 /* Random numbers of a millisecond or less. */
 #define POLL_NUMBERS 16384
-
-/* purposes of random streams; dropout has the others (pass.c) */
-#define STREAM_INIT 1
 
 static bool
 learns(const DbertTrainer *trainer, const DbertSlot *slot)
@@ -65,14 +63,13 @@ dbert_params_plan(const DbertTrainer *trainer, const DbertAllocator *alloc, Dber
 static bool
 same_labels(const DbertTrainer *trainer)
 {
-	const DbertTrainOptions *o = &trainer->options;
 	const DbertConfig *base = dbert_trainbase_config(trainer->base);
 
-	if (base->head != (int32_t) o->head || base->n_labels != trainer->config.n_labels ||
-		(o->head == DBERT_HEAD_SEQUENCE && base->problem != (int32_t) o->problem))
+	if (base->head != trainer->config.head || base->n_labels != trainer->config.n_labels ||
+		base->problem != trainer->config.problem)
 		return false;
 	for (int i = 0; i < base->n_labels; i++)
-		if (strcmp(dbert_trainbase_label(trainer->base, i), o->labels[i]) != 0)
+		if (strcmp(dbert_trainbase_label(trainer->base, i), trainer->options.labels[i]) != 0)
 			return false;
 	return true;
 }
@@ -83,7 +80,7 @@ begin_slot(const DbertTrainer *trainer, const DbertSlot *slot, int number, float
 		   const DbertPoll *poll, DbertError *err)
 {
 	size_t		count = (size_t) slot->rows * slot->cols;
-	uint64_t	key = dbert_random_key(trainer->options.seed, STREAM_INIT, number);
+	uint64_t	key = dbert_random_key(trainer->options.seed, DBERT_STREAM_INIT, number);
 	float		vector = dbert_slot_is_norm(slot) ? 1 : 0;
 
 	for (size_t i = 0; i < count; i++)

@@ -2,27 +2,31 @@
  * pass.c -- the network forward and backward: embeddings and layers; the head
  * is the objective's.
  *
- * Each backward stands below its forward, undoing it line by line.  Dropout is
- * where transformers' models have it; p is the same everywhere.  The forward of
- * a layer leaves in its DbertLayerActs what is dear to compute again; the
- * activation of the feed-forward, the widest rows of all, is computed again.
+ * Each backward stands below its forward and undoes it line by line.  Dropout
+ * is where transformers' models have it, with the same p everywhere.
+ *
+ * The forward of a layer keeps in DbertLayerActs what its backward needs and
+ * what would take long to compute a second time.  It does not keep the
+ * activated rows of the feed-forward, which are the widest: the backward
+ * computes them again.
  *
  * Source: Vaswani et al. 2017 (arXiv:1706.03762), post-layer-norm;
  * transformers' modeling_distilbert.py and modeling_bert.py.
  */
-#include "train/trainer.h"
+#include "train/pass.h"
+
+#include "model/family.h"
+#include "train/objective.h"
 
 #include <math.h>
 #include <string.h>
-
-#define STREAM_DROPOUT 2		/* and on: one for each step */
 
 DbertDropout
 dbert_pass_dropout(const DbertPass *pass, DbertDropSite site, int layer)
 {
 	const DbertTrainer *t = pass->trainer;
-	uint64_t key =
-		dbert_random_key(t->options.seed, STREAM_DROPOUT + t->step, (uint64_t) layer * 8 + site);
+	uint64_t	key = dbert_random_key(t->options.seed, DBERT_STREAM_DROPOUT + (uint64_t) t->step,
+									   (uint64_t) layer * 8 + site);
 
 	return dbert_dropout(key, pass->training ? t->options.dropout : 0);
 }
@@ -36,18 +40,19 @@ dbert_pass_drop(const DbertPass *pass, DbertDropSite site, int layer, const floa
 	return dbert_dropout_apply(&pass->run, &d, x, m, pass->trainer->config.hidden, y);
 }
 
+/* Is the attention's output dropped out, too? */
 static bool
-is_bert(const DbertPass *pass)
+drops_attention(const DbertPass *pass)
 {
-	return pass->trainer->config.family == DBERT_FAMILY_BERT;
+	return dbert_family_of(&pass->trainer->config)->drops_after_attention;
 }
 
 /* ---- rows ---- */
 
 /*
- * Of the last layer most heads read some rows alone, the first of each text or
- * the masked ones, so only those R rows look at the others and go on, one after
- * the other.
+ * Most heads read only some rows of the last layer: the first of each text, or
+ * the masked ones.  There only these R rows ask for attention and go on; they
+ * lie one after the other.
  */
 static bool
 goes_on_alone(const DbertPass *pass, int layer)
@@ -91,7 +96,7 @@ spread_rows(const DbertPass *pass, float *x)
 
 /* ---- embeddings ---- */
 
-/* Token i of the batch is token position_of(i) of its text. */
+/* x[N, C] = word + type + position */
 static DbertStatus
 add_embeddings(const DbertPass *pass, float *x)
 {
@@ -137,8 +142,9 @@ add_row(float *sum, const float *x, size_t c)
 }
 
 /*
- * The rows of word, position and type that were read get dx; all others 0, but
- * for what a decoder gave word.
+ * Add dx to the gradients of the rows of word, position and type that were
+ * read.  All others are 0, except where the decoder is the word embedding: then
+ * word's gradient holds the decoder's already.
  */
 static DbertStatus
 embed_backward(const DbertPass *pass, float *dx)
@@ -172,6 +178,17 @@ embed_backward(const DbertPass *pass, float *dx)
 }
 
 /* ---- a layer ---- */
+
+size_t
+dbert_attention_columns_most(const DbertTrainer *t)
+{
+	const DbertDistill *d = t->options.distill;
+	int widest = d != NULL && d->attention > 0 && d->teacher_hidden > t->config.hidden
+					 ? d->teacher_hidden
+					 : t->config.hidden;
+
+	return widest / t->config.heads;
+}
 
 /*
  * qkv holds a row of queries, keys and values for each token; where some rows
@@ -255,7 +272,7 @@ project_backward(const DbertPass *pass, int layer, const DbertSelfAttention *s, 
 	return dbert_linear_backward(&pass->run, &kv, &gkv, a->x, dqkv, pass->n, dx, 1);
 }
 
-/* y1 = norm(x + drop(out(attention(qkv(x))))); DistilBERT does not drop here */
+/* y1 = norm(x + drop(out(attention(qkv(x))))); not all families drop here */
 static DbertStatus
 attention_forward(const DbertPass *pass, int layer)
 {
@@ -278,7 +295,7 @@ attention_forward(const DbertPass *pass, int layer)
 	DBERT_TRY(project_forward(pass, layer, &s, x));
 	DBERT_TRY(dbert_self_attention_forward(run, &s, a->context));
 	DBERT_TRY(dbert_linear_forward(run, &w->attn_out, a->context, m, sum));
-	return dbert_residual_norm_forward(run, &w->attn_norm, is_bert(pass) ? &drop : NULL, sum, x, m,
+	return dbert_residual_norm_forward(run, &w->attn_norm, drops_attention(pass) ? &drop : NULL, sum, x, m,
 									   c, t->config.norm_eps, a->xhat1, a->rstd1, a->y1);
 }
 
@@ -296,7 +313,7 @@ attention_backward(const DbertPass *pass, int layer, float *dx)
 	const DbertTrainRun *run = &pass->run;
 	DbertSelfAttention s = dbert_pass_attention(pass, layer);
 	DbertDropout drop = dbert_pass_dropout(pass, DBERT_DROP_ATTENTION, layer);
-	bool		drops = is_bert(pass) && drop.threshold != 0;
+	bool		drops = drops_attention(pass) && drop.threshold != 0;
 	float	   *dout = drops ? t->acts.t : dx;
 	float	   *dcontext = t->acts.t2,
 			   *dqkv = t->acts.wide2;
@@ -309,9 +326,9 @@ attention_backward(const DbertPass *pass, int layer, float *dx)
 		dbert_linear_backward(run, &w->attn_out, &g->attn_out, a->context, dout, m, dcontext, 0));
 	DBERT_TRY(dbert_self_attention_backward(run, &s, dcontext, dqkv + (s.q - a->qkv),
 											dqkv + (s.kv - a->qkv)));
-	if (t->objective->attention != NULL)
+	if (t->steps->attention != NULL)
 		DBERT_TRY(
-			t->objective->attention(pass, layer, dqkv + (s.q - a->qkv), dqkv + (s.kv - a->qkv)));
+			t->steps->attention(pass, layer, dqkv + (s.q - a->qkv), dqkv + (s.kv - a->qkv)));
 	if (goes_on_alone(pass, layer))
 		pick_rows(pass, a->x, t->acts.t2);
 	return project_backward(pass, layer, &s, dqkv, t->acts.t2, dx);
@@ -383,7 +400,7 @@ dbert_pass_forward(const DbertPass *pass)
 		DBERT_TRY(attention_forward(pass, l));
 		DBERT_TRY(feed_forward_forward(pass, l));
 	}
-	return pass->trainer->objective->forward(pass);
+	return pass->trainer->steps->forward(pass);
 }
 
 DbertStatus
@@ -402,19 +419,18 @@ dbert_pass_check_loss(const DbertPass *pass, double loss)
 DbertStatus
 dbert_pass_backward(const DbertPass *pass)
 {
+	const DbertSteps *steps = pass->trainer->steps;
 	float	   *dx = pass->trainer->acts.hidden;
 
-	const DbertObjective *objective = pass->trainer->objective;
-
-	DBERT_TRY(objective->backward(pass, dx));
+	DBERT_TRY(steps->backward(pass, dx));
 	if (!pass->trainer->layers_learn)
 		return DBERT_OK;
 	for (int l = pass->trainer->config.layers - 1; l >= 0; l--)
 	{
 		DBERT_TRY(feed_forward_backward(pass, l, dx));
 		DBERT_TRY(attention_backward(pass, l, dx));
-		if (l > 0 && objective->between != NULL)
-			DBERT_TRY(objective->between(pass, l, dx));
+		if (l > 0 && steps->between != NULL)
+			DBERT_TRY(steps->between(pass, l, dx));
 	}
 	return pass->trainer->embeddings_learn ? embed_backward(pass, dx) : DBERT_OK;
 }

@@ -2,8 +2,8 @@
  * random.h -- random numbers that are a function of their place.
  *
  * Nothing is drawn in sequence: number i of a stream is a hash of the stream's
- * key and i, so that a backward pass makes the masks of its forward pass again
- * instead of storing them, and threads change nothing.
+ * key and i.  So a backward pass makes the masks of its forward pass again
+ * instead of storing them, and it does not matter which thread makes which.
  *
  * Source: the output function of SplitMix64 (Steele, Lea and Flood 2014, "Fast
  * splittable pseudorandom number generators"), applied to key + i * gamma: the
@@ -33,7 +33,21 @@ dbert_random_at(uint64_t key, uint64_t i)
 	return dbert_random_mix(key + (i + 1) * UINT64_C(0x9e3779b97f4a7c15));
 }
 
-/* A stream for each use (purpose, place) of a seed. */
+/*
+ * What the random numbers of a seed are for; no two purposes share a stream.
+ * DROPOUT and MASK count upwards from their value and reach none of the others.
+ */
+typedef enum DbertStream
+{
+	DBERT_STREAM_INIT = 1,		/* what parameters begin with; place: the slot */
+	DBERT_STREAM_DROPOUT = 2,	/* plus the step */
+	DBERT_STREAM_SPLIT = 0x73706c6974,	/* "split": rows held back */
+	DBERT_STREAM_ORDER = 0x6f72646572,	/* "order": of rows; place: the epoch */
+	DBERT_STREAM_STUDENT = 0x73747564656e74,	/* "student": its weights */
+	DBERT_STREAM_MASK = 0x6d61736b00000000	/* "mask", plus the epoch; place: the text */
+} DbertStream;
+
+/* A stream for each use (purpose, a DbertStream, and place) of a seed. */
 static inline uint64_t
 dbert_random_key(uint64_t seed, uint64_t purpose, uint64_t place)
 {
@@ -77,9 +91,9 @@ dbert_dropout(uint64_t key, float p)
 
 /*
  * The mask of the elements from i on.  Each 2^32 elements share a number of the
- * stream, and each is decided by a hash of that and its place among them: 32
- * bits make vectors, and one multiplication of 64 bits for each element would
- * take longer than all the rest (trainkernels.h).
+ * stream, and each element is decided by a hash of that number and its place
+ * among them.  32 bits make vectors; a multiplication of 64 bits for each
+ * element would take longer than everything else (trainkernels.h).
  */
 static inline DbertDropRow
 dbert_dropout_row(const DbertDropout *d, uint64_t i)
@@ -101,8 +115,8 @@ dbert_dropout_factor(const DbertDropout *d, uint64_t i)
 }
 
 /*
- * Fisher and Yates' exchanges of places first, first - 1 .. last with one
- * below, or themselves.
+ * Part of Fisher and Yates' shuffle: places first, first - 1 .. last, each
+ * exchanged with itself or one below it.
  */
 static inline void
 dbert_random_exchange(int32_t *order, int32_t first, int32_t last, uint64_t key)

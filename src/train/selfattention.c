@@ -2,9 +2,9 @@
  * selfattention.c -- multi-head self-attention over texts without padding,
  * forward and backward.
  *
- * A part is one head of one text, and every part has its own rows and columns.
- * The probabilities are not stored: the backward computes them again, which
- * costs one product of three and saves T x T floats for every head.
+ * A part is one head of one text; each has rows and columns of its own.  The
+ * probabilities are not stored: the backward computes them again, which costs
+ * one of three products and saves T x T floats for every head.
  *
  * Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.
  */

@@ -1,13 +1,10 @@
 /*
- * sentencefiles.c -- what makes a directory one of sentence-transformers: the
- * modules behind the encoder and their settings.
+ * sentencefiles.c -- the JSON of sentence-transformers' files.
  *
  * Names of modules and keys are those that every release since 2.0 reads.  A
  * model that was trained without prompts has none.
  */
-#include "train/trainedfiles.h"
-
-#include "train/trainbase.h"
+#include "train/sentencefiles.h"
 
 #include <stdio.h>
 
@@ -46,16 +43,18 @@ pooling(const DbertConfig *config)
 					 "include_prompt", true);
 }
 
-DbertStatus
-dbert_sentence_files(const DbertTrainer *t, DbertTrainedFiles *f, DbertError *err)
+static json_t *
+encoder(const DbertConfig *config, bool lowercases)
 {
-	json_t	   *encoder = json_pack("{s:i,s:b}", "max_seq_length", t->config.max_tokens,
-									"do_lower_case", t->base->lowercases);
-	DbertStatus status = dbert_trained_add(f, "sentence_bert_config.json", encoder, err);
+	return json_pack("{s:i,s:b}", "max_seq_length", config->max_tokens, "do_lower_case",
+					 lowercases);
+}
 
-	if (status == DBERT_OK)
-		status = dbert_trained_add(f, "modules.json", modules(&t->config), err);
-	if (status == DBERT_OK)
-		status = dbert_trained_add(f, "1_Pooling/config.json", pooling(&t->config), err);
-	return status;
+void
+dbert_sentence_files(const DbertConfig *config, bool lowercases,
+					 DbertSentenceFile files[DBERT_SENTENCE_FILES])
+{
+	files[0] = (DbertSentenceFile) {"sentence_bert_config.json", encoder(config, lowercases)};
+	files[1] = (DbertSentenceFile) {"modules.json", modules(config)};
+	files[2] = (DbertSentenceFile) {"1_Pooling/config.json", pooling(config)};
 }

@@ -1,18 +1,19 @@
 /*
  * student.c -- a smaller model made of a larger one, as files.
  *
- * config.json is the model's with other sizes; model.safetensors is a header
- * made here, and tensors that are read where they lie in the model's own files,
- * or made of random numbers as they are read; all other files are the model's.
+ * config.json is the model's with other sizes.  model.safetensors is a header
+ * made here, followed by tensors that are made as they are read: out of the
+ * model's own files, or of random numbers.  All other files are the model's.
  *
  * 12 layers become 6 as in the DistilBERT paper's script: 0, 2, 4, 7, 9, 11.
  *
  * Source: Sanh et al. 2019 (arXiv:1910.01108), section 3, "Student
  * initialization".
  */
+#include "model/family.h"
+#include "train/random.h"
 #include "train/tensorfile.h"
 #include "train/trainbase.h"
-#include "train/random.h"
 
 #include <string.h>
 
@@ -22,9 +23,6 @@
 
 /* transformers' initializer_range */
 #define INIT_STD 0.02
-
-/* A purpose of random streams; params.c and pass.c have others. */
-#define STREAM_STUDENT UINT64_C(0x73747564656e74)
 
 /* Where the values of a piece come from. */
 typedef struct Origin
@@ -70,28 +68,29 @@ set_width(DbertConfig *c, int hidden, DbertError *err)
 }
 
 static void
-set_size(json_t *root, const char *key, const char *alias, int value)
+set_size(json_t *root, const DbertSizeKey *size, int value)
 {
-	json_object_del(root, alias);
-	json_object_set_new(root, key, json_integer(value));
+	if (size->alias != NULL)
+		json_object_del(root, size->alias);
+	json_object_set_new(root, size->key, json_integer(value));
 }
 
 static DbertStatus
 make_config(DbertStudent *s, const DbertPoll *poll, DbertError *err)
 {
+	static const size_t changed[] = {
+		offsetof(DbertConfig, layers), offsetof(DbertConfig, heads),
+		offsetof(DbertConfig, hidden), offsetof(DbertConfig, ffn)
+	};
 	const DbertConfig *c = &s->config;
-	bool		bert = c->family == DBERT_FAMILY_BERT;
 	json_t	   *root;
 	DbertJson	at;
 
 	DBERT_TRY(dbert_json_load(&s->model->pack->source, s->model->dir, CONFIG_FILE, DBERT_JSON_MAX,
 							  0, false, s->alloc, poll, &root, &at, err));
-	set_size(root, bert ? "num_hidden_layers" : "n_layers", bert ? "" : "num_hidden_layers",
-			 c->layers);
-	set_size(root, bert ? "num_attention_heads" : "n_heads", bert ? "" : "num_attention_heads",
-			 c->heads);
-	set_size(root, bert ? "hidden_size" : "dim", bert ? "" : "hidden_size", c->hidden);
-	set_size(root, bert ? "intermediate_size" : "hidden_dim", "", c->ffn);
+	for (size_t i = 0; i < sizeof(changed) / sizeof(changed[0]); i++)
+		set_size(root, dbert_family_size(dbert_family_of(c), changed[i]),
+				 *(const int32_t *) ((const char *) c + changed[i]));
 	return dbert_json_dump(root, JSON_INDENT(2) | JSON_REAL_PRECISION(15), s->alloc, &s->text,
 						   &s->text_size, err);
 }
@@ -133,8 +132,8 @@ add_slot(DbertStudent *s, const DbertSlot *slot, bool fresh)
 }
 
 /*
- * Tensors of the model's layers are found under the numbers that they have
- * there.
+ * A layer's tensors have the number that the layer has in the model, not in the
+ * student.
  */
 static DbertStatus
 match_slots(const DbertStudent *s, DbertSlots *slots, DbertError *err)
@@ -187,14 +186,14 @@ make_weights(DbertStudent *s, DbertError *err)
 /* ---- the source ---- */
 
 /*
- * Bytes of a piece that the model does not have: elements are functions of
- * their place.
+ * Bytes of a piece that the model does not have.  Each element is a function of
+ * its place, so any part can be made.
  */
 static void
 make_values(const DbertStudent *s, int piece, uint64_t from, char *buf, size_t len)
 {
 	const Origin *o = &s->origins[piece];
-	uint64_t	key = dbert_random_key(s->seed, STREAM_STUDENT, (uint64_t) piece);
+	uint64_t	key = dbert_random_key(s->seed, DBERT_STREAM_STUDENT, (uint64_t) piece);
 
 	for (uint64_t at = from / 4 * 4; at < from + len; at += 4)
 	{

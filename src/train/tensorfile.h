@@ -31,7 +31,7 @@ typedef struct DbertTensorFile
 	uint64_t	size;			/* of the file */
 } DbertTensorFile;
 
-/* Room for so many pieces; E_NOMEM.  Ended or not, it is to be freed. */
+/* Room for so many pieces; E_NOMEM.  To be freed, ended or not. */
 extern DbertStatus dbert_tensorfile_begin(DbertTensorFile *f, int pieces,
 										  const DbertAllocator *alloc, DbertError *err);
 
@@ -57,7 +57,7 @@ extern DbertStatus dbert_json_dump(json_t *root, size_t flags, const DbertAlloca
 								   char **out, size_t *len, DbertError *err);
 
 /*
- * json_object() by another way: in the server that name is a function of the
+ * json_object() by another name: in the server, that one is a function of the
  * server's own.
  */
 static inline json_t *
@@ -67,8 +67,8 @@ dbert_json_object(void)
 }
 
 /*
- * Copy to buf, which holds [from, from + len) of a file, what text[size] has of
- * it, lying at offset.
+ * text[size] lies at offset in a file, buf holds [from, from + len) of it: copy
+ * to buf what both have.
  */
 extern void dbert_copy_overlap(uint64_t from, void *buf, size_t len, uint64_t offset,
 							   const void *text, uint64_t size);

@@ -29,7 +29,7 @@
 
 typedef struct DbertTrainBase DbertTrainBase;
 
-/* source must outlive the base.  Any head will do, and none. */
+/* source must outlive the base.  Its head does not matter. */
 extern DbertStatus dbert_trainbase_open(const DbertSource *source, const DbertAllocator *alloc,
 										const DbertPoll *poll, DbertTrainBase **base,
 										DbertError *err);
@@ -74,27 +74,37 @@ extern void dbert_student_free(DbertStudent *student);
 
 /* ---- training ---- */
 
-/* What NONE learns from pairs of texts with numbers (embedding.c). */
+/* What NONE learns from pairs of texts with numbers (learnvectors.c). */
 typedef enum DbertEmbeddingLoss
 {
 	DBERT_LOSS_COSENT,			/* the order of the numbers */
 	DBERT_LOSS_COSINE			/* the numbers, as cosines */
 } DbertEmbeddingLoss;
+
 /*
  * Learning from a teacher: how much each part of the loss counts; 0: not at
  * all.  The loss is the mean weighted by these, so only their ratio matters.
  *
- * soft: divergence of the answers from the teacher's at the temperature, times
- * its square (SINGLE and TOKEN: Kullback and Leibler's, of MULTI of each label;
- * SPAN: that of where the answer starts and of where it ends, over all tokens
- * of a text; REGRESSION: squared error; of embeddings 1 - cosine; MASK:
- * Kullback and Leibler's over the teacher's likeliest top tokens and one class
- * of all others).  hard: the task's own loss, over the rows that have a label.
- * cosine: 1 - cosine of the last hidden states, over all tokens. hidden:
- * squared error of the hidden states after each layer.  attention: that of the
- * scores q k' / sqrt(D) of each layer's heads, as many as the teacher's. States
- * that are not as wide as the teacher's go through a matrix, which is learnt
- * with the others and forgotten at the end.
+ *     part        what is compared
+ *     soft        the answers with the teacher's: see below
+ *     hard        the answers with the labels, over the rows that have one
+ *     cosine      the last hidden states of all tokens: 1 - cosine
+ *     hidden      the hidden states after each layer: squared error
+ *     attention   the scores q k' / sqrt(D) of each layer's heads, of which the
+ *                 teacher has as many: squared error
+ *
+ *     head        the soft loss; KL is T^2 times Kullback and Leibler's
+ *                 divergence from the teacher's answer at the temperature T
+ *     SEQUENCE    SINGLE: KL over the labels; MULTI: of each label and its
+ *                 opposite; REGRESSION: squared error
+ *     TOKEN       KL over the labels, not of a text's first and last token
+ *     SPAN        KL over the tokens of a text, of the answer's start and end
+ *     MASK        KL over the teacher's likeliest top tokens and one class of
+ *                 all others
+ *     NONE        1 - cosine of the embeddings
+ *
+ * States that are not as wide as the teacher's go through a matrix, which is
+ * learnt with the other parameters and forgotten at the end.
  *
  * Source: Hinton, Vinyals and Dean 2015 (arXiv:1503.02531); Sanh et al. 2019
  * (arXiv:1910.01108), section 2; Jiao et al. 2020 (arXiv:1909.10351), section

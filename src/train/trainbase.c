@@ -1,9 +1,9 @@
 /*
  * trainbase.c -- the model a training starts from.
  *
- * The model room reads it as for a pack that is then not written: training
- * begins with the checkpoint's own values, not with packed ones.  A head that
- * there is no code for is no obstacle: the encoder alone is read then.
+ * The model room reads it as if for a pack, which is then not written: training
+ * begins with the checkpoint's own values, not with packed ones.  If there is
+ * no code for its head, the encoder alone is read.
  */
 #include "train/trainbase.h"
 

@@ -2,23 +2,23 @@
  * trainedfiles.c -- the trained model as the files of a Hugging Face directory.
  *
  * config.json is the base's with the new head's architecture, labels and
- * problem.  model.safetensors is a header made here and the parameters where
- * they lie: reading goes through the tensors' places, nothing is copied.  The
- * tokenizer's files are the base's, out of whatever folder they lie in there.
- * Embeddings have sentence-transformers' files besides (sentencefiles.c).
+ * problem.  model.safetensors is a header made here, followed by the parameters
+ * where they lie: whoever reads it reads them, nothing is copied.  The
+ * tokenizer's files are the base's, from the folder that has them there.
+ * Embeddings have sentence-transformers' files, too (sentencefiles.h).
  */
-#include "train/trainedfiles.h"
-
+#include "train/plan.h"
+#include "train/sentencefiles.h"
 #include "train/tensorfile.h"
 #include "train/trainbase.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define CONFIG_FILE "config.json"
 #define WEIGHTS_FILE "model.safetensors"
 
-#define MAX_MADE 4
+/* config.json and those. */
+#define MAX_MADE (1 + DBERT_SENTENCE_FILES)
 
 /* A file of JSON. */
 typedef struct Made
@@ -38,8 +38,9 @@ struct DbertTrainedFiles
 	DbertTensorFile weights;
 };
 
-DbertStatus
-dbert_trained_add(DbertTrainedFiles *f, const char *name, json_t *root, DbertError *err)
+/* A file of root, which is released; name is a literal.  E_NOMEM. */
+static DbertStatus
+add_made(DbertTrainedFiles *f, const char *name, json_t *root, DbertError *err)
 {
 	Made	   *made = &f->made[f->n_made++];
 
@@ -74,12 +75,12 @@ set_no_labels(json_t *root, const DbertTrainer *t)
 	json_object_del(root, "id2label");
 	json_object_del(root, "label2id");
 	json_object_del(root, "num_labels");
-	if (t->options.head == DBERT_HEAD_MASK)
+	if (dbert_head_traits(t->config.head)->columns == DBERT_COLUMNS_VOCAB)
 		json_object_set_new(root, "tie_word_embeddings", json_boolean(t->tied));
 }
 
 static void
-set_problem(json_t *root, const DbertTrainOptions *o)
+set_problem(json_t *root, const DbertConfig *config)
 {
 	static const char *const names[] = {
 		[DBERT_PROBLEM_SINGLE] = "single_label_classification",
@@ -87,8 +88,8 @@ set_problem(json_t *root, const DbertTrainOptions *o)
 		[DBERT_PROBLEM_REGRESSION] = "regression"
 	};
 
-	if (o->head == DBERT_HEAD_SEQUENCE)
-		json_object_set_new(root, "problem_type", json_string(names[o->problem]));
+	if (dbert_head_traits(config->head)->has_problem)
+		json_object_set_new(root, "problem_type", json_string(names[config->problem]));
 	else
 		json_object_del(root, "problem_type");
 }
@@ -106,21 +107,40 @@ make_config(const DbertTrainer *t, DbertTrainedFiles *f, const DbertPoll *poll, 
 	architectures = json_array();
 	json_array_append_new(architectures, json_string(t->config.architecture));
 	json_object_set_new(root, "architectures", architectures);
-	if (t->config.n_labels == 0 || t->config.head == DBERT_HEAD_SPAN)
-		set_no_labels(root, t);
-	else
+	if (dbert_head_has_labels(t->config.head))
 		set_labels(root, &t->options);
-	set_problem(root, &t->options);
+	else
+		set_no_labels(root, t);
+	set_problem(root, &t->config);
 	json_object_del(root, "torch_dtype");
 	json_object_set_new(root, "dtype", json_string("float32"));
-	return dbert_trained_add(f, CONFIG_FILE, root, err);
+	return add_made(f, CONFIG_FILE, root, err);
+}
+
+/* ---- sentence-transformers' files ---- */
+
+static DbertStatus
+make_sentence_files(const DbertTrainer *t, DbertTrainedFiles *f, DbertError *err)
+{
+	DbertSentenceFile files[DBERT_SENTENCE_FILES];
+	DbertStatus status = DBERT_OK;
+
+	dbert_sentence_files(&t->config, t->base->lowercases, files);
+	for (int i = 0; i < DBERT_SENTENCE_FILES; i++)
+	{
+		if (status == DBERT_OK)
+			status = add_made(f, files[i].name, files[i].root, err);
+		else
+			json_decref(files[i].root);
+	}
+	return status;
 }
 
 /* ---- model.safetensors ---- */
 
 /*
  * A decoder that is the word embedding is left out, as transformers does; the
- * bias of BERT's own decoder has two names there, of which each is read.
+ * bias of one of its own may have two names there, of which each is read.
  */
 static void
 add_slot(const DbertTrainer *t, DbertTensorFile *f, const DbertSlot *slot)
@@ -135,9 +155,8 @@ add_slot(const DbertTrainer *t, DbertTensorFile *f, const DbertSlot *slot)
 		dbert_tensorfile_add(f, name, slot, parts, "F32", sizeof(float),
 							 data + part * (slot->bytes / parts));
 	}
-	if (!t->tied && strcmp(name, "cls.predictions.bias") == 0)
-		dbert_tensorfile_add(f, "cls.predictions.decoder.bias", slot, 1, "F32", sizeof(float),
-							 data);
+	if (!t->tied && dbert_slot_other_name(slot, &t->config, name))
+		dbert_tensorfile_add(f, name, slot, 1, "F32", sizeof(float), data);
 }
 
 static DbertStatus
@@ -237,8 +256,8 @@ dbert_trainer_files(const DbertTrainer *trainer, const DbertAllocator *alloc, co
 	f->base = trainer->base;
 	f->source = (DbertSource) {trained_size, trained_read, f};
 	status = make_config(trainer, f, poll, err);
-	if (status == DBERT_OK && trainer->options.head == DBERT_HEAD_NONE)
-		status = dbert_sentence_files(trainer, f, err);
+	if (status == DBERT_OK && dbert_head_traits(trainer->config.head)->columns == DBERT_COLUMNS_NONE)
+		status = make_sentence_files(trainer, f, err);
 	if (status == DBERT_OK)
 		status = make_weights(trainer, f, err);
 	if (status != DBERT_OK)

@@ -2,11 +2,11 @@
  * trainersave.c -- what a trainer remembers from one step to the next, for
  * callers that save it and go on another day.
  *
- * Of the parameters those that learn: their values, both moments, and, once
- * there are any, the best values.  All else is read from the base again, or is
- * written by a step before it is read.
+ * That is, of the parameters that learn: values, both moments, and the best
+ * values once there are any.  Everything else is read from the base again, or
+ * written by each step before it is read.
  */
-#include "train/trainer.h"
+#include "train/plan.h"
 
 #include <string.h>
 

@@ -4,13 +4,18 @@
  * The first byte chooses the file, the rest are its content; the other files
  * are those of a good tiny model.  The model is read up to its values.
  *
- *     clang -g -O1 -fsanitize=fuzzer,address,undefined -Isrc -I. test/fuzz/fuzz_model.c \
- *         src/{base,kernel,text,model}/[a-z]*.c -lutf8proc -ljansson -lm -ldl -o /tmp/fuzz_model
+ *     clang -g -O1 -fsanitize=fuzzer,address,undefined -Isrc -I. \
+ *         test/fuzz/fuzz_model.c test/support/mem*.c \
+ *         src/{base,text,model}/*.c $(find src/kernel -name "*.o") \
+ *         -lutf8proc -ljansson -lm -ldl -lpthread -o /tmp/fuzz_model
  *
  * Without libFuzzer, replay.c runs the same over given files.
  */
 #include "model/pack.h"
-#include "test/memsource.h"
+#include "test/support/memsource.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 static const char *const targets[] = {
 	"config.json", "tokenizer.json", "vocab.txt", "tokenizer_config.json",

@@ -2,8 +2,8 @@
  * kerneltables.h -- the tables of kernels that a test walks, and the state of
  * the processor that none of them may change.
  */
-#ifndef DBERT_KERNELTABLES_H
-#define DBERT_KERNELTABLES_H
+#ifndef DBERT_TEST_KERNELTABLES_H
+#define DBERT_TEST_KERNELTABLES_H
 
 #include "kernel/kernel.h"
 

@@ -2,7 +2,7 @@
  * testhelp.c -- the counters of a test program, which its checks share with
  * those of the files it links.
  */
-#include "test/testhelp.h"
+#include "test/support/testhelp.h"
 
 int			tests_passed,
 			tests_failed,

@@ -54,7 +54,7 @@ for my $function (rows(qq{
 	isnt($row, '', "function $name");
 	my $text = $row;
 	$text = join("\n", $row, $pages =~ /`([^`\n]+)`/g) if $row =~ /\.\.\./;
-	$text = join("\n", $reference =~ /^Columns of .*?^$/smg) if $row =~ /the view `/;
+	$text = join("\n", $reference =~ /^Columns of .*?(?:^$|\z)/smg) if $row =~ /the view `/;
 	is(join(' ', grep { $text !~ /\b$_\b/ } split / /, "$columns $options"), '', "columns and options of $name");
 }
 

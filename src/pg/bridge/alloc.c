@@ -2,11 +2,10 @@
  * alloc.c -- what the core gets from the server: memory, and a way to hear
  * that it should stop.
  *
- * The core's frames must never be jumped over.  So its allocator returns NULL
- * instead of raising, and an error raised on its behalf (by serving an
- * interrupt, by reading a table) is caught where it happens, kept here, and
- * thrown again once the core has returned.  One such error can be kept at a
- * time: the core stops at the first.
+ * Nothing may jump over the core's frames.  So its allocator returns NULL
+ * instead of raising.  An error that is raised below the core, when it serves
+ * an interrupt or reads a table, is caught there, kept here, and thrown again
+ * when the core has returned.  One error is kept: the core stops at the first.
  */
 #include "postgres.h"
 
@@ -42,6 +41,19 @@ distil_allocator(MemoryContext context)
 	return allocator;
 }
 
+void *
+distil_move_here(void *p, Size bytes)
+{
+	void	   *moved = palloc_extended(Max(bytes, 1), MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
+
+	if (moved != NULL)
+		memcpy(moved, p, bytes);
+	pfree(p);					/* distil_allocator's memory is palloc's */
+	if (moved == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	return moved;
+}
+
 static void
 ensure_kept_context(void)
 {
@@ -66,9 +78,8 @@ distil_keep_error(void)
 }
 
 /*
- * An interrupt that raises FATAL ends the process from within and never
- * returns here; one that raises ERROR has already cleared its flag, so the
- * kept copy is all there is of it.
+ * An interrupt that raises FATAL ends the process and never returns here.  One
+ * that raises ERROR has cleared its flag: the kept copy is all there is of it.
  */
 static bool
 poll_stop(void *ctx)

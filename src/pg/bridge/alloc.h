@@ -10,11 +10,18 @@
 extern DbertAllocator distil_allocator(MemoryContext context);
 
 /*
- * The poll every core call gets.  It serves interrupts where it is asked: a
- * harmless one (a barrier, a request to log memory) is dealt with and the work
- * goes on; one that raises is caught, kept, and makes the core return
- * DBERT_E_CANCELLED, after which distil_raise throws it.  So nothing ever
- * jumps across the core's frames.
+ * What the core allocated by such an allocator, moved to the current context.
+ * An answer's memory belongs to its batch's model, which lives longer than the
+ * query: nothing may raise before it is moved or freed.
+ */
+extern void *distil_move_here(void *p, Size bytes);
+
+/*
+ * The poll that every call of the core gets.  It serves interrupts.  A harmless
+ * one (a barrier, a request to log memory) is dealt with, and the work goes on.
+ * One that raises is caught and kept; the core returns DBERT_E_CANCELLED, and
+ * distil_raise throws what was kept.  So nothing jumps across the core's
+ * frames.
  */
 extern const DbertPoll *distil_poll(void);
 
@@ -22,9 +29,9 @@ extern const DbertPoll *distil_poll(void);
 extern void distil_poll_rethrow(void);
 
 /*
- * For callbacks that the core calls and that may raise (a DbertSource over
- * tables): in PG_CATCH, back in the caller's memory context, keep the error
- * as the poll would, then return DBERT_E_CANCELLED.
+ * For callbacks of the core that may raise (a DbertSource over tables).  To be
+ * called in PG_CATCH, in the memory context of before: keeps the error as the
+ * poll does.  The callback then returns DBERT_E_CANCELLED.
  */
 extern void distil_keep_error(void);
 

@@ -1,9 +1,9 @@
 /*
  * errors.c -- the core's failures as PostgreSQL errors.
  *
- * The core's sentence may quote names from a user's files: valid UTF-8 or cut
- * in the middle of a character, and the database may have another encoding.
- * What cannot be shown as it is, is shown as '?'.
+ * The core's sentence may quote names from a user's files.  They may be cut in
+ * the middle of a character, and the database may have another encoding than
+ * UTF-8.  Bytes that cannot be shown become '?'.
  */
 #include "postgres.h"
 
@@ -62,8 +62,8 @@ showable(const DbertError *err)
 }
 
 /*
- * A detail is a sentence, so its first word takes a capital; a first word that
- * is no plain word (a file's, a tensor's name) stays as it is.
+ * A detail is a sentence and begins with a capital, unless its first word is a
+ * name (of a file, of a tensor).
  */
 static char *
 sentence(char *msg)
@@ -92,7 +92,7 @@ distil_raise(const DbertError *err, const char *subject)
 			 errmsg("%s", subject), errdetail_internal("%s.", sentence(msg))));
 }
 
-/* The core knows nothing of other encodings than its own. */
+/* The core knows no encoding but UTF-8, so its own sentence could mislead. */
 static char *
 text_message(const DbertError *err)
 {

@@ -1,9 +1,9 @@
 /*
  * filesync.c -- see filesync.h.
  *
- * A thread that syncs and the backend share one Sync, from malloc, which the
- * last of them frees: a backend that was interrupted does not wait for the
- * other.
+ * The backend and the thread that syncs share one Sync.  It comes from malloc
+ * and is freed by the last of the two, for an interrupted backend does not wait
+ * for the thread.
  */
 #include "postgres.h"
 
@@ -19,7 +19,7 @@
 
 #include "pg/bridge/filesync.h"
 
-/* How long interrupts wait for being served. */
+/* How often the backend looks for interrupts while it waits. */
 #define POLL_NANOSECONDS 5000000L
 
 typedef struct Sync
@@ -32,7 +32,7 @@ typedef struct Sync
 	bool		abandoned;		/* by the backend */
 } Sync;
 
-/* Waits are measured by a clock that nobody sets. */
+/* Time is measured by a clock that nobody can set. */
 static void
 init_lock(Sync *sync)
 {
@@ -105,7 +105,7 @@ close_main(void *arg)
 
 /* ---- syncing ---- */
 
-/* NULL: no thread, or no descriptor, was to be had. */
+/* NULL: there is no thread, or no descriptor, to be had. */
 static Sync *
 start_sync(int fd)
 {

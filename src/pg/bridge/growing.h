@@ -18,7 +18,7 @@ distil_grown(MemoryContext context, void *array, Size n, Size *capacity, Size si
 						 : repalloc_huge(array, *capacity * size);
 }
 
-/* What is numbered by an int32 is not more. */
+/* Rows are numbered by an int32: raise when there is no number left. */
 static inline void
 distil_check_rows(int32 n)
 {

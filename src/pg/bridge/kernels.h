@@ -13,8 +13,8 @@
 extern const DbertKernels *distil_kernels(void);
 
 /*
- * How often the choice may have changed in this process: who keeps something
- * that was made for the kernels remembers the number, too.
+ * How often the choice has changed in this process.  Whoever keeps something
+ * that was made for the kernels remembers this number beside it.
  */
 extern uint64 distil_kernels_changes(void);
 

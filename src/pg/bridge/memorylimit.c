@@ -45,7 +45,8 @@ distil_raise_memory_limit(void)
 			 errmsg("models need more memory than \"distilbert.max_memory\" allows"),
 			 errdetail("They have %zu kB and need %zu kB more; the setting is %d kB.",
 					   taken_then / 1024, (size + 1023) / 1024, max_memory),
-			 errhint("Raise the setting, or lower \"distilbert.threads\". Short texts need less.")));
+			 errhint("Raise the setting, or lower \"distilbert.threads\". Short texts need "
+					 "less.")));
 }
 
 void

@@ -1,9 +1,9 @@
 /*
- * memorylimit.h -- the limit that distilbert.max_memory sets to models.
+ * memorylimit.h -- how much memory models may have: distilbert.max_memory.
  *
- * The core cannot raise: an allocator asks here first, gives it NULL where the
- * limit forbids more, and the core fails with E_NOMEM.  What was refused is
- * kept, so that the error can say that it was the setting.
+ * The core cannot raise.  So an allocator asks here first and returns NULL
+ * where the limit forbids more; the core then fails with E_NOMEM.  What was
+ * refused is kept, so that the error can say that it was the setting.
  */
 #ifndef DISTILBERT_PG_MEMORYLIMIT_H
 #define DISTILBERT_PG_MEMORYLIMIT_H

@@ -1,10 +1,10 @@
 /*
  * removefile.c -- see removefile.h.
  *
- * A list of what is to be removed, each with the nesting level it belongs to:
- * a subtransaction that commits hands its entries to the one around it, one
- * that aborts ends them.  A prepared transaction removes nothing: the list is
- * not kept with it.
+ * Each file of the list has the nesting level of the transaction it belongs to.
+ * A subtransaction that commits hands its files to the transaction around it;
+ * one that aborts removes what it made and forgets the rest.  A transaction
+ * that is prepared forgets them all: nothing is removed when it ends.
  */
 #include "postgres.h"
 
@@ -15,7 +15,7 @@
 
 #include "pg/bridge/removefile.h"
 
-/* A file to be removed when the transaction of this nesting level ends so. */
+/* A file, and how the transaction of this level must end to remove it. */
 typedef struct PendingRemove
 {
 	char	   *path;
@@ -41,7 +41,7 @@ distil_remove_file_at_end(const char *path, bool at_commit)
 	MemoryContextSwitchTo(old);
 }
 
-/* These run where an error cannot be dealt with: unlink reports nothing. */
+/* Here nothing may raise: that unlink failed is not reported. */
 static void
 at_xact_end(XactEvent event, void *arg)
 {

@@ -1,8 +1,8 @@
 /*
  * sha256.h -- SHA-256 by PostgreSQL's own code, with its failures as errors.
  *
- * begin, any number of adds, end.  An error in between leaves the context to
- * its resource owner or memory context, so nobody has to clean up.
+ * Begin, add any number of times, end.  After an error in between nobody has to
+ * clean up: the state belongs to a memory context or resource owner.
  */
 #ifndef DISTILBERT_PG_SHA256_H
 #define DISTILBERT_PG_SHA256_H

@@ -1,11 +1,11 @@
 /*
  * threads.c -- see threads.h.
  *
- * The threads are started by the first run that may use them, end when the
- * setting changes or the backend does, and sleep in between.  They touch
- * nothing of the server's: while they work the backend waits in the core, and
- * interrupts are served between their loops alone (nn/layers.h).  A parallel
- * worker has a processor's share already and stays single.
+ * The first run that may use threads starts them.  They end with the backend,
+ * or when the setting changes, and sleep between runs.  They touch nothing of
+ * the server's: while they work the backend waits in the core, and interrupts
+ * are served only between their loops.  A parallel worker starts none, for it
+ * is one of several already.
  */
 #include "postgres.h"
 

@@ -1,10 +1,12 @@
 /*
  * comparefunc.c -- distil_compare.
  *
- * Both models see each block of rows, so the query runs once and rows that one
- * of them cannot evaluate are left out for both.  What is kept of a row is what
- * its metrics are made of, for the bootstrap draws rows anew: of labels and
- * entities a RowCount for each label concerned, of numbers the three of them.
+ * Both models see each block of rows, so the query runs once, and a row that
+ * one of them cannot evaluate is left out for both.
+ *
+ * The bootstrap draws rows again and again, so what a row adds to the metrics is
+ * kept: of labels and entities a RowCount for each label that was said or is
+ * true, of numbers the true one and the two that were said.
  */
 #include "postgres.h"
 
@@ -289,19 +291,19 @@ put_agreement(ReturnSetInfo *rsinfo, const CompareJob *job)
 
 /* Both must read the last column as the same. */
 static DistilLearn
-common_want(const DistilPredictor *a, const DistilPredictor *b)
+common_learn(const DistilPredictor *a, const DistilPredictor *b)
 {
-	DistilLearn want_a = distil_predictor_want(a);
-	DistilLearn want_b = distil_predictor_want(b);
+	DistilLearn learn_a = distil_predictor_learn(a);
+	DistilLearn learn_b = distil_predictor_learn(b);
 
-	if (want_a == want_b && (want_a == DISTIL_LEARN_NUMBERS || a->kind == b->kind))
-		return want_a;
-	if (want_a == DISTIL_LEARN_MANY_OR_NUMBERS &&
-		(want_b == DISTIL_LEARN_NUMBERS || a->kind == b->kind))
-		return want_b;
-	if (want_b == DISTIL_LEARN_MANY_OR_NUMBERS &&
-		(want_a == DISTIL_LEARN_NUMBERS || a->kind == b->kind))
-		return want_a;
+	if (learn_a == learn_b && (learn_a == DISTIL_LEARN_NUMBERS || a->kind == b->kind))
+		return learn_a;
+	if (learn_a == DISTIL_LEARN_MANY_OR_NUMBERS &&
+		(learn_b == DISTIL_LEARN_NUMBERS || a->kind == b->kind))
+		return learn_b;
+	if (learn_b == DISTIL_LEARN_MANY_OR_NUMBERS &&
+		(learn_a == DISTIL_LEARN_NUMBERS || a->kind == b->kind))
+		return learn_a;
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("models \"%s\" and \"%s\" cannot be compared", a->model->name, b->model->name),
@@ -371,7 +373,7 @@ distil_compare(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	counts =
 		distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(2)), "query",
-							  common_want(&job.predictors[0], &job.predictors[1]), visit, &job);
+							  common_learn(&job.predictors[0], &job.predictors[1]), visit, &job);
 	counts.null_answers = job.null_answers;
 	distil_examples_end(&counts, job.n);
 	put_result((ReturnSetInfo *) fcinfo->resultinfo, &job, PG_GETARG_INT64(3));

@@ -1,8 +1,8 @@
 /*
- * correlation.h -- how numbers that were said go with those that are true.
+ * correlation.h -- how near numbers that were said are to the true ones.
  *
- * Each takes rows 0 .. n-1, row i weights[i] times (weights NULL: once), as
- * resampling wants it.  Definitions as in scipy.stats; computed in double.
+ * All functions take rows 0 .. n-1, row i weights[i] times, for resampling;
+ * weights NULL: each once.  Definitions as in scipy.stats, computed in double.
  */
 #ifndef DISTILBERT_PG_CORRELATION_H
 #define DISTILBERT_PG_CORRELATION_H

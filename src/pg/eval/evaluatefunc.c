@@ -1,10 +1,10 @@
 /*
  * evaluatefunc.c -- distil_evaluate.
  *
- * Of labels and entities it is counted what was said, what is true and what is
- * both; of entities right are type, beginning and end.  Of numbers and
- * similarities the pairs are kept, 16 bytes for each row, for their order
- * counts.
+ * Labels and entities are counted: for each label how often it was said, how
+ * often it is true, and how often both.  An entity is right if its type, start
+ * and end are.  Numbers and similarities are kept, 16 bytes for each row,
+ * because rank correlation needs them all.
  */
 #include "postgres.h"
 
@@ -131,7 +131,7 @@ distil_evaluate(PG_FUNCTION_ARGS)
 	job.counts = palloc0_array(DistilClassCount, Max(job.labels.n, 1));
 	InitMaterializedSRF(fcinfo, 0);
 	counts = distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(1)), "query",
-								   distil_predictor_want(&job.predictor), visit, &job);
+								   distil_predictor_learn(&job.predictor), visit, &job);
 	counts.null_answers = job.null_answers;
 	distil_examples_end(&counts, job.rows);
 	if (job.truth.n > 0)

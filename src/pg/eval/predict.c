@@ -1,8 +1,8 @@
 /*
  * predict.c -- see predict.h.
  *
- * The texts of a block of rows go through the model in batches, as the answers
- * of a query would, and their answers are the same to the bit.
+ * The texts of a block of rows go through the model in batches, as those of a
+ * query would, with the same answers to the bit.
  */
 #include "postgres.h"
 
@@ -11,10 +11,11 @@
 
 #include "pg/bridge/compat.h"
 #include "pg/func/entitylist.h"
-#include "pg/run/modelmemory.h"
+#include "pg/func/labels.h"
+#include "pg/run/many.h"
 #include "pg/eval/predict.h"
 #include "pg/eval/spans.h"
-#include "pg/func/task.h"
+#include "pg/func/vector.h"
 
 /* ---- models and their labels ---- */
 
@@ -106,7 +107,7 @@ distil_answer_name(const DistilPredictor *p)
 }
 
 DistilLearn
-distil_predictor_want(const DistilPredictor *p)
+distil_predictor_learn(const DistilPredictor *p)
 {
 	if (p->kind == DISTIL_ANSWER_ENTITIES)
 		return DISTIL_LEARN_SPANS;
@@ -281,57 +282,53 @@ answer(const DistilPredictor *p, const DbertBatch *batch, int i, const DistilExa
 	return row->words == NULL ? entities_of(p, batch, i) : entities_in_words(p, batch, i, row);
 }
 
-/* Put a row's texts into the batch; false: one of them cannot be evaluated. */
-static bool
-add_row(const DistilPredictor *p, DbertBatch *batch, const DistilExample *row)
+/* The rows that are on their way, and what is said of them. */
+typedef struct Answers
 {
-	int			texts = p->kind == DISTIL_ANSWER_SIMILARITY ? 2 : 1;
+	const DistilPredictor *p;
+	const DistilExample *rows;
+	DistilPrediction *said;
+} Answers;
 
-	distil_usage_count(p->model->usage, &(DistilUsage) {.rows = texts});
-	for (int t = 0; t < texts; t++)
-	{
-		if (!distil_batch_add(batch, &row->texts[t], row->pair && texts == 1))
-			return false;
-	}
-	return true;
+static void
+take_answer(void *ctx, int row, DbertBatch *batch, int i, const DistilText *texts)
+{
+	Answers    *a = ctx;
+
+	a->said[row] = answer(a->p, batch, i, &a->rows[row]);
 }
 
-/* Run what is in the batch: rows [n], whose texts begin at places[n], or -1. */
+/* One of its texts cannot be evaluated. */
 static void
-run_rows(const DistilPredictor *p, DbertBatch *batch, const DistilExample *rows, const int *places,
-		 int n, DistilPrediction *said)
+no_answer(void *ctx, int row)
 {
-	if (dbert_batch_count(batch) > 0)
-		distil_batch_run(batch);
-	for (int i = 0; i < n; i++)
-		said[i] = places[i] < 0 ? (DistilPrediction) {0} : answer(p, batch, places[i], &rows[i]);
-	dbert_batch_reset(batch);
+	((Answers *) ctx)->said[row] = (DistilPrediction) {0};
 }
 
 DistilPrediction *
 distil_predict(DistilPredictor *p, DistilLabelKind kind, const DistilExample *rows, int n)
 {
-	int want = p->kind == DISTIL_ANSWER_SIMILARITY ? DBERT_WANT_EMBEDDING : DBERT_WANT_LOGITS;
-	DbertBatch *batch = distil_model_batch(p->model, want);
-	size_t		tokens = distil_batch_tokens(p->model, want);
-	DistilPrediction *said = palloc_array(DistilPrediction, n);
-	int		   *places = palloc_array(int, n);
-	int			first = 0;
+	bool		similarity = p->kind == DISTIL_ANSWER_SIMILARITY;
+	Answers		a = {.p = p,.rows = rows,.said = palloc_array(DistilPrediction, n)};
+	DistilMany	many = {
+		.model = p->model,
+		.want = similarity ? DBERT_WANT_EMBEDDING : DBERT_WANT_LOGITS,
+		.item = similarity ? DISTIL_ITEM_TWO_TEXTS
+						   : rows[0].pair ? DISTIL_ITEM_PAIR : DISTIL_ITEM_TEXT,
+		.take = take_answer,
+		.none = no_answer,
+		.ctx = &a
+	};
 
 	fit(p, kind, rows[0].pair);
+	distil_many_begin(&many);
 	for (int i = 0; i < n; i++)
 	{
-		int			place = dbert_batch_count(batch);
-
-		CHECK_FOR_INTERRUPTS();
-		places[i] = add_row(p, batch, &rows[i]) ? place : -1;
-		if (i < n - 1 && dbert_batch_tokens(batch) < tokens)
-			continue;
-		run_rows(p, batch, rows + first, places + first, i + 1 - first, said + first);
-		first = i + 1;
+		distil_usage_count(p->model->usage, &(DistilUsage) {.rows = similarity ? 2 : 1});
+		distil_many_add(&many, i, rows[i].texts);
 	}
-	pfree(places);
-	return said;
+	distil_many_end(&many);
+	return a.said;
 }
 
 /* ---- against what is true ---- */

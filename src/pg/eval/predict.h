@@ -7,7 +7,8 @@
 #define DISTILBERT_PG_PREDICT_H
 
 #include "pg/eval/examples.h"
-#include "pg/eval/trainmetric.h"
+#include "pg/eval/metric.h"
+#include "pg/run/runtext.h"
 
 /* What a model says of a row. */
 typedef enum DistilAnswerKind
@@ -67,8 +68,8 @@ extern DistilPredictor distil_predictor(DistilModel *model, const char *function
 /* What it gives, for messages: "one label", "a number", ... */
 extern const char *distil_answer_name(const DistilPredictor *p);
 
-/* What the query's last column is to be read as. */
-extern DistilLearn distil_predictor_want(const DistilPredictor *p);
+/* What its rows are to be read as. */
+extern DistilLearn distil_predictor_learn(const DistilPredictor *p);
 
 /*
  * What the model says of rows [n], whose last column is of this kind; palloc'd.

@@ -48,8 +48,8 @@ count_chars(const char *utf8, size_t len)
 }
 
 /*
- * The core's place for one that distil_entities gave, who counts bytes where
- * the server does.
+ * A place as the core counts it, in characters, from one that distil_entities
+ * gave: in a SQL_ASCII database that counts bytes, as the server does.
  */
 static int32
 place_of(const DistilText *text, int32 place)

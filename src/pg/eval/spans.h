@@ -5,15 +5,16 @@
 #ifndef DISTILBERT_PG_SPANS_H
 #define DISTILBERT_PG_SPANS_H
 
-#include "pg/eval/examples.h"
-#include "pg/eval/trainmetric.h"
+#include "dbert.h"
+#include "pg/eval/example.h"
+#include "pg/eval/metric.h"
 
 /*
- * row's spans from a JSON array of objects with a label and either start and
- * end (characters from 0, the end exclusive, as in spaCy and transformers) or
- * start_pos and end_pos (from 1, the end included, as distil_entities gives
- * them: bytes in a SQL_ASCII database).  Raises for anything else, and for
- * places outside row's text.
+ * row's spans from a JSON array of objects.  Each has a label, and its place
+ * either as start and end (characters from 0, the end exclusive, as in spaCy
+ * and transformers) or as start_pos and end_pos (from 1, the end included, as
+ * distil_entities gives them: bytes in a SQL_ASCII database).  Raises for
+ * anything else, and for places outside row's text.
  */
 extern void distil_spans_read(const char *json, DistilExample *row);
 
@@ -33,9 +34,10 @@ extern void distil_spans_tag(const DbertToken *tokens, size_t n, const DistilSpa
 							 const int32 *types, int n_spans, int32 *tags);
 
 /*
- * The entities in n tags said against those in n true ones, all types in one
- * count, as seqeval: an entity counts if type, beginning and end are right.
- * Tags index labels; where the true one is DISTIL_TAG_NONE neither counts.
+ * Compare n tags that were said with n true ones, as seqeval does: add their
+ * entities to count, of all types together.  An entity is a hit if its type,
+ * beginning and end are right.  Tags index labels; a token whose true tag is
+ * DISTIL_TAG_NONE is left out.
  */
 extern void distil_count_entities(const char *const *labels, const int32 *truth, const int32 *said,
 								  int n, DistilClassCount *count);
@@ -51,8 +53,8 @@ typedef struct DistilTagRun
 /*
  * The entities in tags [n] of words, into chunks [at most n]; returns how many.
  * The rule is seqeval's in its default mode, which is conlleval's: B- and S-
- * begin one, E- and S- end it, I- or another type begins one, too, where none
- * of its type goes on.  L- and U- (BILOU) are E- and S-; plain types are I-.
+ * begin an entity, E- and S- end it; I- goes on with one of its type, or begins
+ * one where there is none.  L- and U- (BILOU) are E- and S-; plain types I-.
  */
 extern int	distil_find_tag_runs(const char *const *tags, int n, DistilTagRun *chunks);
 

@@ -1,10 +1,11 @@
 /*
- * answerfunc.c -- SQL functions that answer a question out of a text.
+ * answerfunc.c -- the answer to a question, out of a text.
  *
- * 	   distil_answer(question, context [, model], top_k, no_answer, max_answer_tokens)
- * 			answer, score, start_pos, end_pos: the best parts of the context
- * 	   distil_answer_text(question, context [, model])
- * 			text: the best part, NULL if the context has no words
+ *	   distil_answer(question, context [, model], top_k, no_answer,
+ *					 max_answer_tokens)
+ *			answer, score, start_pos, end_pos: the best parts of the context
+ *	   distil_answer_text(question, context [, model])
+ *			text: the best part, NULL if the context has no words
  *
  * Positions are those of textcursor.h.  "No answer" is a row whose answer and
  * positions are NULL.
@@ -13,13 +14,11 @@
 
 #include "catalog/pg_type.h"
 #include "funcapi.h"
-#include "utils/array.h"
 
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/compat.h"
 #include "pg/bridge/errors.h"
-#include "pg/run/pairloop.h"
-#include "pg/func/textarray.h"
+#include "pg/func/options.h"
 #include "pg/func/textcursor.h"
 #include "pg/func/task.h"
 
@@ -27,34 +26,21 @@
 #define MAX_ANSWER_TOKENS 15
 
 PG_FUNCTION_INFO_V1(distil_answer);
-PG_FUNCTION_INFO_V1(distil_answer_text);
-PG_FUNCTION_INFO_V1(distil_answer_text_array);
 
 /* ---- finding them ---- */
 
-/*
- * The answers to pair i, copied: what the core allocates lives as long as the
- * batch, so while it is there nothing may raise.
- */
+/* The answers to pair i. */
 static DbertAnswer *
 find_answers(const DbertBatch *batch, int i, const DistilText *context,
 			 const DbertAnswerOptions *options, int *count)
 {
 	DbertAnswer *found;
-	DbertAnswer *copy;
 	DbertError	err;
 
 	if (dbert_batch_answers(batch, i, context->data, context->len, options, distil_poll(),
 							&found, count, &err) != DBERT_OK)
 		distil_raise(&err, NULL);
-	copy =
-		palloc_extended(Max(*count, 1) * sizeof(DbertAnswer), MCXT_ALLOC_NO_OOM | MCXT_ALLOC_HUGE);
-	if (copy != NULL)
-		memcpy(copy, found, *count * sizeof(DbertAnswer));
-	pfree(found);				/* distil_allocator's memory is palloc's */
-	if (copy == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	return copy;
+	return distil_move_here(found, *count * sizeof(DbertAnswer));
 }
 
 /* The best answer to pair i; false: there is none. */
@@ -76,15 +62,6 @@ best_answer(const DbertBatch *batch, int i, const DistilText *context, Datum *an
 }
 
 /* ---- distil_answer ---- */
-
-static void
-check_at_least_one(const char *name, int value)
-{
-	if (value < 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s must be at least 1, not %d", name, value)));
-}
 
 static void
 put_answer(ReturnSetInfo *rsinfo, DistilCursor *cursor, const DbertAnswer *answer)
@@ -120,8 +97,8 @@ distil_answer(PG_FUNCTION_ARGS)
 	int			count;
 	DistilCursor cursor;
 
-	check_at_least_one("top_k", options.top_k);
-	check_at_least_one("max_answer_tokens", options.max_tokens);
+	distil_check_at_least_one("top_k", options.top_k);
+	distil_check_at_least_one("max_answer_tokens", options.max_tokens);
 	distil_require_head(model, DBERT_HEAD_SPAN, "distil_answer");
 
 	texts[0] = distil_text_get(PG_GETARG_DATUM(0));
@@ -154,6 +131,16 @@ answer_text(const DistilRun *run, int i, const DistilText *texts, Datum *answer)
 	return best_answer(run->batch, i, &texts[1], answer);
 }
 
+static void
+raise_uneven(int questions, int contexts)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+			 errmsg("there are %d questions, but %d contexts", questions, contexts),
+			 errhint("Each question is answered from the context at the same place of the "
+					 "other array.")));
+}
+
 const DistilTask distil_task_answer_text = {
 	.function = "distil_answer_text",
 	.setting = "answer",
@@ -161,71 +148,6 @@ const DistilTask distil_task_answer_text = {
 	.type = TEXTOID,
 	.pair = true,
 	.check = check_answer,
-	.answer = answer_text
+	.answer = answer_text,
+	.uneven = raise_uneven
 };
-
-Datum
-distil_answer_text(PG_FUNCTION_ARGS)
-{
-	return distil_task_evaluate(fcinfo, &distil_task_answer_text);
-}
-
-/* Questions and contexts that stand at the same places of two arrays. */
-typedef struct Questions
-{
-	DistilTextArray questions;
-	DistilTextArray contexts;
-	Datum	   *answers;		/* [n] */
-	bool	   *there;
-} Questions;
-
-static bool
-get_question(void *ctx, int e, DistilText *texts)
-{
-	const Questions *q = ctx;
-
-	if (q->questions.nulls[e] || q->contexts.nulls[e])
-		return false;
-	texts[0] = distil_text_get(q->questions.texts[e]);
-	texts[1] = distil_text_get(q->contexts.texts[e]);
-	return true;
-}
-
-static void
-take_answer(void *ctx, int e, const DbertBatch *batch, int i, const DistilText *texts)
-{
-	Questions  *q = ctx;
-
-	q->there[e] = best_answer(batch, i, &texts[1], &q->answers[e]);
-}
-
-/* (questions, contexts [, model]) */
-Datum
-distil_answer_text_array(PG_FUNCTION_ARGS)
-{
-	DistilModel *model = distil_task_model(fcinfo, &distil_task_answer_text, NULL);
-	Questions	q = {
-		.questions = distil_array_open(PG_GETARG_DATUM(0)),
-		.contexts = distil_array_open(PG_GETARG_DATUM(1))
-	};
-	DistilPairLoop loop = {
-		.model = model,.n = q.contexts.n,.ctx = &q,.get = get_question,.take = take_answer
-	};
-	ArrayType  *result;
-
-	if (q.questions.n != q.contexts.n)
-		ereport(ERROR,
-				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("there are %d questions, but %d contexts", q.questions.n, q.contexts.n),
-				 errhint("Each question is answered from the context at the same place of the "
-						 "other array.")));
-	q.answers = palloc0_array(Datum, Max(q.contexts.n, 1));
-	q.there = palloc0_array(bool, Max(q.contexts.n, 1));
-	distil_run_pairs(&loop);
-	for (int e = 0; e < q.contexts.n; e++)
-		q.contexts.nulls[e] = !q.there[e];
-	result = distil_array_like(&q.contexts, q.answers, TEXTOID);
-	distil_array_close(&q.questions, PG_GETARG_DATUM(0));
-	distil_array_close(&q.contexts, PG_GETARG_DATUM(1));
-	PG_RETURN_ARRAYTYPE_P(result);
-}

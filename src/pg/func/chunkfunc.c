@@ -14,7 +14,6 @@
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/errors.h"
 #include "pg/func/textcursor.h"
-#include "text/chunk.h"
 
 PG_FUNCTION_INFO_V1(distil_chunk);
 

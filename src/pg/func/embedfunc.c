@@ -14,13 +14,11 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "catalog/pg_type.h"
-#include "utils/array.h"
 
 #include "pg/bridge/compat.h"
 #include "pg/func/task.h"
+#include "pg/func/vector.h"
 
 enum
 {
@@ -29,19 +27,25 @@ enum
 	N_OPTIONS
 };
 
-PG_FUNCTION_INFO_V1(distil_embed);
-PG_FUNCTION_INFO_V1(distil_embed_query);
-PG_FUNCTION_INFO_V1(distil_embed_passage);
 PG_FUNCTION_INFO_V1(distil_cosine);
 
 /* ---- the options ---- */
+
+/* Floats of an embedding. */
+static int
+width_of(const DistilModel *model, const NullableDatum *options)
+{
+	if (options[OPTION_DIMENSIONS].isnull)
+		return model->core->config.embedding;
+	return DatumGetInt32(options[OPTION_DIMENSIONS].value);
+}
 
 /* Any model's hidden states can be pooled, whatever stands on top of them. */
 static void
 check_embed(const DistilTask *task, const DistilModel *model, const NullableDatum *options)
 {
 	int			width = model->core->config.embedding;
-	int			dimensions = distil_embedding_width(model, options);
+	int			dimensions = width_of(model, options);
 
 	if (dimensions < 1 || dimensions > width)
 		ereport(ERROR,
@@ -49,20 +53,13 @@ check_embed(const DistilTask *task, const DistilModel *model, const NullableDatu
 			 errmsg("dimensions must be between 1 and %d for model \"%s\"", width, model->name)));
 }
 
-int
-distil_embedding_width(const DistilModel *model, const NullableDatum *options)
-{
-	if (options[OPTION_DIMENSIONS].isnull)
-		return model->core->config.embedding;
-	return DatumGetInt32(options[OPTION_DIMENSIONS].value);
-}
-
-void
-distil_embedding_put(const DistilRun *run, int i, float4 *out)
+/* The embedding of the batch's text i, as the options say. */
+static void
+put_embedding(const DistilRun *run, int i, float4 *out)
 {
 	const DbertConfig *config = &run->model->core->config;
 	const NullableDatum *normalized = &run->options[OPTION_NORMALIZED];
-	int			width = distil_embedding_width(run->model, run->options);
+	int			width = width_of(run->model, run->options);
 	bool		cut = width < config->embedding;
 
 	memcpy(out, dbert_batch_embedding(run->batch, i), width * sizeof(float4));
@@ -74,28 +71,12 @@ distil_embedding_put(const DistilRun *run, int i, float4 *out)
 
 /* ---- the tasks ---- */
 
-/* A real[] without NULLs is its header and the floats as they stand. */
-static ArrayType *
-new_vector(int n)
-{
-	Size		size = ARR_OVERHEAD_NONULLS(1) + n * sizeof(float4);
-	ArrayType  *array = palloc(size);
-
-	SET_VARSIZE(array, size);
-	array->ndim = 1;
-	array->dataoffset = 0;
-	array->elemtype = FLOAT4OID;
-	ARR_DIMS(array)[0] = n;
-	ARR_LBOUND(array)[0] = 1;
-	return array;
-}
-
 static bool
 answer_embedding(const DistilRun *run, int i, const DistilText *texts, Datum *answer)
 {
-	ArrayType  *array = new_vector(distil_embedding_width(run->model, run->options));
+	ArrayType  *array = distil_vector(width_of(run->model, run->options));
 
-	distil_embedding_put(run, i, (float4 *) ARR_DATA_PTR(array));
+	put_embedding(run, i, distil_array_floats(array));
 	*answer = PointerGetDatum(array);
 	return true;
 }
@@ -108,30 +89,14 @@ answer_embedding(const DistilRun *run, int i, const DistilText *texts, Datum *an
 		.type = FLOAT4ARRAYOID, \
 		.n_options = N_OPTIONS, \
 		.check = check_embed, \
-		.answer = answer_embedding \
+		.answer = answer_embedding, \
+		.width = width_of, \
+		.put = put_embedding \
 	}
 
 const DistilTask distil_task_embed = EMBED_TASK("distil_embed", 0);
 const DistilTask distil_task_embed_query = EMBED_TASK("distil_embed_query", DBERT_WANT_QUERY);
 const DistilTask distil_task_embed_passage = EMBED_TASK("distil_embed_passage", DBERT_WANT_PASSAGE);
-
-Datum
-distil_embed(PG_FUNCTION_ARGS)
-{
-	return distil_task_evaluate(fcinfo, &distil_task_embed);
-}
-
-Datum
-distil_embed_query(PG_FUNCTION_ARGS)
-{
-	return distil_task_evaluate(fcinfo, &distil_task_embed_query);
-}
-
-Datum
-distil_embed_passage(PG_FUNCTION_ARGS)
-{
-	return distil_task_evaluate(fcinfo, &distil_task_embed_passage);
-}
 
 /* ---- cosine ---- */
 
@@ -143,26 +108,7 @@ vector_floats(ArrayType *array, int *n)
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("a vector must be an array of one dimension without nulls")));
 	*n = ARR_DIMS(array)[0];
-	return (float4 *) ARR_DATA_PTR(array);
-}
-
-static double
-dot(const float4 *a, const float4 *b, int n)
-{
-	double		sum = 0;
-
-	for (int i = 0; i < n; i++)
-		sum += (double) a[i] * b[i];
-	return sum;
-}
-
-float4
-distil_vector_cosine(const float4 *a, const float4 *b, int n)
-{
-	double		lengths = sqrt(dot(a, a, n) * dot(b, b, n));
-	double		cosine = lengths > 0 ? dot(a, b, n) / lengths : 0;
-
-	return (float4) Max(-1.0, Min(1.0, cosine));
+	return distil_array_floats(array);
 }
 
 Datum

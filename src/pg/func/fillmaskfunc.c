@@ -17,7 +17,8 @@
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/compat.h"
 #include "pg/bridge/errors.h"
-#include "pg/func/textarray.h"
+#include "pg/func/arrayvalue.h"
+#include "pg/func/options.h"
 #include "pg/run/runtext.h"
 
 PG_FUNCTION_INFO_V1(distil_fill_mask);
@@ -108,49 +109,33 @@ target_ids(const DistilModel *model, Datum targets, int *n)
 
 /* ---- rows ---- */
 
-/*
- * The answers for one mask, copied: while the core's own are there nothing may
- * raise.
- */
+/* The answers for one mask. */
 static DbertFill *
 find_fills(const DbertBatch *batch, int mask, int top_k, const int32 *targets, int n_targets,
 		   int *count)
 {
 	DbertFill  *found;
-	DbertFill  *result;
 	DbertError	err;
 
 	if (dbert_batch_fills(batch, 0, mask, top_k, targets, n_targets, &found, count, &err) !=
 		DBERT_OK)
 		distil_raise(&err, NULL);
-	result = palloc_extended(Max(*count, 1) * sizeof(DbertFill), MCXT_ALLOC_NO_OOM);
-	if (result != NULL)
-		memcpy(result, found, *count * sizeof(DbertFill));
-	pfree(found);				/* distil_allocator's memory is palloc's */
-	if (result == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	return result;
+	return distil_move_here(found, *count * sizeof(DbertFill));
 }
 
 static text *
 filled_text(const DbertBatch *batch, int mask, int32 id)
 {
 	char	   *s;
-	char	   *copy;
 	text	   *result;
 	size_t		len;
 	DbertError	err;
 
 	if (dbert_batch_filled(batch, 0, mask, id, &s, &len, &err) != DBERT_OK)
 		distil_raise(&err, NULL);
-	copy = palloc_extended(len + 1, MCXT_ALLOC_NO_OOM);
-	if (copy != NULL)
-		memcpy(copy, s, len);
+	s = distil_move_here(s, len);
+	result = distil_text_from_utf8(s, len);
 	pfree(s);
-	if (copy == NULL)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
-	result = distil_text_from_utf8(copy, len);
-	pfree(copy);
 	return result;
 }
 
@@ -233,10 +218,7 @@ distil_fill_mask(PG_FUNCTION_ARGS)
 		if (PG_ARGISNULL(i))
 			return (Datum) 0;
 	}
-	if (PG_GETARG_INT32(option) < 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("top_k must be at least 1, not %d", PG_GETARG_INT32(option))));
+	distil_check_at_least_one("top_k", PG_GETARG_INT32(option));
 	model = distil_call_model(fcinfo, option == 2 ? 1 : -1, "fill_mask");
 	distil_require_head(model, DBERT_HEAD_MASK, "distil_fill_mask");
 	if (!PG_ARGISNULL(option + 1))

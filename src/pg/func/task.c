@@ -147,8 +147,9 @@ run_call(DistilModel *model, const DistilTask *task, const DistilText *texts,
 	return run.batch != NULL && task->answer(&run, 0, texts, answer);
 }
 
-Datum
-distil_task_evaluate(FunctionCallInfo fcinfo, const DistilTask *task)
+/* NULL among texts and model makes the answer NULL. */
+static Datum
+evaluate(FunctionCallInfo fcinfo, const DistilTask *task)
 {
 	NullableDatum options[DISTIL_MAX_OPTIONS];
 	DistilModel *model;
@@ -181,4 +182,35 @@ distil_task_evaluate(FunctionCallInfo fcinfo, const DistilTask *task)
 	if (!there)
 		PG_RETURN_NULL();
 	return answer;
+}
+
+/* ---- the functions of all tasks ---- */
+
+#define DEFINE_FUNCTION(name, array) \
+	PG_FUNCTION_INFO_V1(distil_##name); \
+	Datum \
+	distil_##name(PG_FUNCTION_ARGS) \
+	{ \
+		return evaluate(fcinfo, &distil_task_##name); \
+	}
+DISTIL_TASKS(DEFINE_FUNCTION)
+
+const DistilTask *
+distil_task_of_symbol(const char *symbol)
+{
+	static const struct
+	{
+		const char *symbol;
+		const DistilTask *task;
+	}			functions[] = {
+#define FUNCTION_OF(name, array) {"distil_" #name, &distil_task_##name},
+		DISTIL_TASKS(FUNCTION_OF)
+	};
+
+	for (int i = 0; i < lengthof(functions); i++)
+	{
+		if (strcmp(functions[i].symbol, symbol) == 0)
+			return functions[i].task;
+	}
+	return NULL;
 }

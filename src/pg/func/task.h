@@ -1,12 +1,14 @@
 /*
- * task.h -- tasks whose answer to a text is one value.
+ * task.h -- tasks: functions whose answer to a text, or a pair, is one value.
  *
- * Each is described once; the function on a text, the function on an array of
- * texts and whatever else evaluates such calls use the same description.
+ * Each is described once, in the file that answers it, and listed once, in
+ * tasks.h; the function on a text, the function on an array of texts and the
+ * plan node that batches such calls use the same description.
  */
 #ifndef DISTILBERT_PG_TASK_H
 #define DISTILBERT_PG_TASK_H
 
+#include "pg/func/tasks.h"
 #include "pg/run/runtext.h"
 
 /* A model's batch that has run, and the options of the call that asks. */
@@ -30,16 +32,28 @@ typedef struct DistilTask
 	bool		pair;			/* two texts, that go through the model as one */
 	int			n_options;		/* 0 .. DISTIL_MAX_OPTIONS */
 
-	/* raise when the model or an option does not fit; NULL: any does */
+	/* Raise when the model or an option does not fit; NULL: any does. */
 	void		(*check) (const struct DistilTask *task, const DistilModel *model,
 						  const NullableDatum *options);
 
 	/*
 	 * *answer for the batch's text i, a pointer palloc'd; false: NULL.  texts
-	 * are what was added to the batch, one or two.  It raises for no text: rows
-	 * that are never asked for have their answers made, too.
+	 * are what was added to the batch, one or two.  Never raises: it may be
+	 * called for rows that nobody reads.
 	 */
 	bool		(*answer) (const DistilRun *run, int i, const DistilText *texts, Datum *answer);
+
+	/*
+	 * Of answers that are vectors, real[]: how many floats they all have, and
+	 * the same answer put at *out.  An array of texts gets a matrix of them.
+	 */
+	int			(*width) (const DistilModel *model, const NullableDatum *options);
+	void		(*put) (const DistilRun *run, int i, float4 *out);
+
+	/*
+	 * Of pairs with a form on arrays: raise, as the arrays' lengths differ.
+	 */
+	void		(*uneven) (int n_first, int n_second);
 } DistilTask;
 
 #define DISTIL_MAX_OPTIONS 8
@@ -60,21 +74,12 @@ distil_task_model_arg(const DistilTask *task, int nargs)
 	return nargs > texts + task->n_options ? texts : -1;
 }
 
-extern const DistilTask distil_task_sentiment;
-extern const DistilTask distil_task_sentiment_label;
-extern const DistilTask distil_task_classify_above;
-extern const DistilTask distil_task_score;
-extern const DistilTask distil_task_mask;
-extern const DistilTask distil_task_classify;
-extern const DistilTask distil_task_embed;
-extern const DistilTask distil_task_embed_query;
-extern const DistilTask distil_task_embed_passage;
+#define DISTIL_DECLARE_TASK(name, array) extern const DistilTask distil_task_##name;
+DISTIL_TASKS(DISTIL_DECLARE_TASK)
+#undef DISTIL_DECLARE_TASK
 
-extern const DistilTask distil_task_answer_text;
-extern const DistilTask distil_task_rerank_distance;
-
-/* Labels [n], or the first of many, for a message. */
-extern const char *distil_label_list(const char *const *labels, int n);
+/* The task whose function on a text has this C symbol; NULL: none has. */
+extern const DistilTask *distil_task_of_symbol(const char *symbol);
 
 /* NULL among the texts and the model of a call? */
 extern bool distil_task_asks_nothing(FunctionCallInfo fcinfo, const DistilTask *task);
@@ -87,27 +92,5 @@ extern void distil_task_options(FunctionCallInfo fcinfo, const DistilTask *task,
 								NullableDatum *options);
 extern DistilModel *distil_task_model(FunctionCallInfo fcinfo, const DistilTask *task,
 									  const NullableDatum *options);
-
-/*
- * The answer to a call on a text or a pair; a NULL among texts and model makes
- * it NULL.
- */
-extern Datum distil_task_evaluate(FunctionCallInfo fcinfo, const DistilTask *task);
-
-/*
- * Floats of an embedding, and the embedding of the batch's text i, as the
- * options say.
- */
-extern int	distil_embedding_width(const DistilModel *model, const NullableDatum *options);
-extern void distil_embedding_put(const DistilRun *run, int i, float4 *out);
-
-/* The cosine of two vectors [n], -1 .. 1; 0 if one of them has no length. */
-extern float4 distil_vector_cosine(const float4 *a, const float4 *b, int n);
-
-/*
- * Number of tokens of a text, [CLS] and [SEP] included; false: NULL, as
- * distilbert.on_error says.
- */
-extern bool distil_count_tokens(const DistilModel *model, Datum value, int32 *tokens);
 
 #endif

@@ -3,6 +3,7 @@
  *
  *	   distil_tokenize(text, model)				text[]
  *	   distil_token_count(text, model)			integer
+ *	   distil_token_count(text[], model)		integer[]
  *
  * They ask the model for its tokenizer alone: nothing goes through the encoder.
  */
@@ -18,10 +19,12 @@
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/compat.h"
 #include "pg/bridge/errors.h"
-#include "pg/func/task.h"
+#include "pg/func/arrayvalue.h"
+#include "pg/run/runtext.h"
 
 PG_FUNCTION_INFO_V1(distil_tokenize);
 PG_FUNCTION_INFO_V1(distil_token_count);
+PG_FUNCTION_INFO_V1(distil_token_count_array);
 
 /*
  * The whole text, however long it is: what a model would read of it is the
@@ -52,6 +55,8 @@ tokenize(const DistilModel *model, Datum value, const DbertAllocator *alloc, Dbe
 static ArrayType *
 token_array(const DbertTokenizer *tokenizer, const DbertTokenList *tokens)
 {
+	const int	count = (int) tokens->count;
+	const int	lower = 1;
 	StringInfoData s;
 	ArrayType  *array;
 
@@ -71,12 +76,7 @@ token_array(const DbertTokenizer *tokenizer, const DbertTokenList *tokens)
 	}
 
 	array = (ArrayType *) s.data;
-	SET_VARSIZE(array, s.len);
-	array->ndim = 1;
-	array->dataoffset = 0;
-	array->elemtype = TEXTOID;
-	ARR_DIMS(array)[0] = (int) tokens->count;
-	ARR_LBOUND(array)[0] = 1;
+	distil_array_head(array, s.len, 1, &count, &lower, 0, TEXTOID);
 	return array;
 }
 
@@ -95,8 +95,12 @@ distil_tokenize(PG_FUNCTION_ARGS)
 	PG_RETURN_ARRAYTYPE_P(result);
 }
 
-bool
-distil_count_tokens(const DistilModel *model, Datum value, int32 *tokens)
+/*
+ * Number of tokens of a text, [CLS] and [SEP] included; false: NULL, as
+ * distilbert.on_error says.
+ */
+static bool
+count_tokens(const DistilModel *model, Datum value, int32 *tokens)
 {
 	DistilText	t = distil_text_get(value);
 	DbertAllocator alloc = distil_allocator(CurrentMemoryContext);
@@ -121,7 +125,30 @@ distil_token_count(PG_FUNCTION_ARGS)
 
 	int32		tokens;
 
-	if (!distil_count_tokens(model, PG_GETARG_DATUM(0), &tokens))
+	if (!count_tokens(model, PG_GETARG_DATUM(0), &tokens))
 		PG_RETURN_NULL();
 	PG_RETURN_INT32(tokens);
+}
+
+Datum
+distil_token_count_array(PG_FUNCTION_ARGS)
+{
+	DistilModel *model = distil_call_model(fcinfo, 1, NULL);
+	DistilTextArray a = distil_array_open(PG_GETARG_DATUM(0));
+	Datum	   *values = palloc0_array(Datum, Max(a.n, 1));
+	ArrayType  *result;
+
+	for (int e = 0; e < a.n; e++)
+	{
+		int32		tokens = 0;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!a.nulls[e])
+			a.nulls[e] = !count_tokens(model, a.texts[e], &tokens);
+		values[e] = Int32GetDatum(tokens);
+	}
+	result = distil_array_like(&a, values, INT4OID);
+	pfree(values);
+	distil_array_close(&a, PG_GETARG_DATUM(0));
+	PG_RETURN_ARRAYTYPE_P(result);
 }

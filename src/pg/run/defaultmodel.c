@@ -10,7 +10,7 @@
 #include "pg/run/defaultmodel.h"
 #include "pg/store/modeltask.h"
 
-static char *names[DISTIL_MODEL_TASKS];		/* the settings; of others NULL */
+static char *names[DISTIL_MODEL_TASKS];		/* the settings; NULL of a task without one */
 
 void
 distil_defaultmodel_init(void)

@@ -1,23 +1,20 @@
 /*
- * modelcache.c -- the models this backend has open, and name resolution.
+ * modelcache.c -- the models this backend has open, found by their names.
  *
- * Resolving is done with the active snapshot, a row before an installed model.
- * Only where that knows no such name, what this transaction loaded since is
- * looked at, too: constants are folded with the snapshot of the command around.
- * Resolving costs an index lookup, so no table of names is kept: a call site
- * (an FmgrInfo) remembers what its name resolved to, together with the value of
- * a counter that every relcache invalidation of the model table raises, and
- * every change of the kernels.
+ * Resolving a name (store/openpack.h) costs no more than an index lookup, so
+ * there is no table of names.  Instead each call site (an FmgrInfo) remembers
+ * the model of its name, and the generation: a counter that grows with every
+ * relcache invalidation of the model table and every change of the kernels.  A
+ * call site of an older generation resolves its name again.
  *
- * Opening maps the pack, building it first where there is none.  Everything is
- * made in a context below the current one and moved to TopMemoryContext when
- * it is whole, so an error leaves nothing.
+ * A model is opened in a context below the current one, which is moved to
+ * TopMemoryContext when the model is whole: an error leaves nothing behind.
  *
  * A model stays open while it is pinned.  Pins belong to memory contexts:
- * resetting one releases its pins, be it at the end of a query or on an error.
- * Unpinned models are kept for the next query, up to a few, least recently
- * used first to go; after an invalidation all of them go, at the next use of
- * a model or the end of the transaction, as one of them may have been dropped.
+ * resetting one releases its pins, at the end of a query as after an error.
+ * A few unpinned models are kept for the next query; the least recently used
+ * go first.  After an invalidation, when one of them may have been dropped, all
+ * of them go: at the next use of a model or the end of the transaction.
  */
 #include "postgres.h"
 
@@ -27,47 +24,23 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-#include "pg/bridge/alloc.h"
 #include "pg/bridge/errors.h"
 #include "pg/bridge/kernels.h"
 #include "pg/bridge/memorylimit.h"
 #include "pg/bridge/threads.h"
 #include "pg/run/modelcache.h"
 #include "pg/run/modelmemory.h"
-#include "pg/store/builtin.h"
 #include "pg/store/catalog.h"
-#include "pg/store/describe.h"
-#include "pg/store/dirsource.h"
-#include "pg/store/identity.h"
-#include "pg/store/names.h"
-#include "pg/store/packfile.h"
-#include "pg/store/tablesource.h"
+#include "pg/store/openpack.h"
 
 #define MAX_IDLE_MODELS 4
 
-/*
- * Packs may be removed at any time: how often we look for ours before we give
- * up.
- */
-#define MAX_OPEN_ATTEMPTS 5
-
-/* most recently opened or resolved first */
+/* the one that was asked for last comes first */
 static dlist_head models = DLIST_STATIC_INIT(models);
 
-static uint64 table_changes = 1;	/* of the model table, as far as we heard */
-static uint64 evicted_generation = 1;	/* the generation of the last full eviction */
-static Oid	model_table = InvalidOid;	/* when a name was last resolved */
-
-/* What a name stands for. */
-typedef struct Resolved
-{
-	const char *name;
-	uint8		key[DISTIL_SHA256_BYTES];
-	const char *builtin;		/* directory of an installed model; NULL: a row */
-	const char *task;			/* of a row */
-	const char *precision;
-	Snapshot	snapshot;
-} Resolved;
+static uint64 table_changes = 1;	/* invalidations of the model table */
+static uint64 evicted_generation = 1;	/* when all unpinned models were closed last */
+static Oid	model_table = InvalidOid;	/* as of the last time a name was resolved */
 
 /* What a call site remembers. */
 typedef struct CallSite
@@ -86,160 +59,10 @@ generation(void)
 }
 
 
-/* ---- resolving ---- */
-
-/* The active snapshot, but seeing what this transaction did so far. */
-static Snapshot
-own_snapshot(void)
-{
-	Snapshot	snapshot;
-
-	PushCopiedSnapshot(GetActiveSnapshot());
-	UpdateActiveSnapshotCommandId();
-	snapshot = RegisterSnapshot(GetActiveSnapshot());
-	PopActiveSnapshot();
-	return snapshot;
-}
-
-static Snapshot
-statement_snapshot(void)
-{
-	return RegisterSnapshot(ActiveSnapshotSet() ? GetActiveSnapshot() :
-							GetTransactionSnapshot());
-}
-
-static bool
-resolve_row(Resolved *r)
-{
-	DistilInfo	info;
-
-	if (!distil_catalog_find(r->name, r->snapshot, &info))
-		return false;
-	memcpy(r->key, info.sha256, DISTIL_SHA256_BYTES);
-	r->task = info.task;
-	r->precision = info.precision;
-	return true;
-}
-
-static bool
-resolve_builtin(Resolved *r)
-{
-	r->builtin = distil_builtin_path(r->name);
-	if (r->builtin == NULL)
-		return false;
-	r->precision = DISTIL_DEFAULT_PRECISION;
-	distil_builtin_key(r->builtin, r->key);
-	return true;
-}
-
-static void
-resolve(Resolved *r)
-{
-	model_table = distil_model_table();
-	r->snapshot = statement_snapshot();
-	if (resolve_row(r) || resolve_builtin(r))
-		return;
-	if (ActiveSnapshotSet() && !IsInParallelMode())
-	{
-		UnregisterSnapshot(r->snapshot);
-		r->snapshot = own_snapshot();
-		if (resolve_row(r))
-			return;
-	}
-	distil_raise_unknown(r->name, r->snapshot);
-}
-
-
-/* ---- opening ---- */
-
-/* The hash ties the rows to the pack's name: a pack holds what it is called. */
-static void
-check_rows(const Resolved *r, const DbertSource *source, const char *const *files)
-{
-	uint8		sha256[DISTIL_SHA256_BYTES];
-	int64		bytes;
-
-	distil_identity(source, files, r->task, r->precision, NULL, NULL, sha256, &bytes);
-	if (memcmp(sha256, r->key, DISTIL_SHA256_BYTES) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("stored model \"%s\" is damaged", r->name),
-				 errdetail("Its files do not have the hash that is stored with them."),
-				 errhint("Drop it and load it again.")));
-}
-
-/*
- * Build the pack, unless somebody has in the meantime.  The tables are locked
- * (by opening the source) before the folder: nobody who holds the folder's
- * lock waits for a table.
- */
-static void
-build_pack(const Resolved *r, const char *path, const char *subject)
-{
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "distilbert pack",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	const DbertSource *source;
-	const char *const *files = NULL;
-	int			lock;
-
-	if (r->builtin != NULL)
-		source = distil_dirsource_installed(r->builtin, context);
-	else
-		source = distil_tablesource_open(r->name, r->snapshot, &files);
-
-	lock = distil_pack_lock();
-	if (!distil_pack_exists(path))
-	{
-		if (files != NULL)
-			check_rows(r, source, files);
-		ereport(DEBUG1, (errmsg_internal("packing model \"%s\"", r->name)));
-		distil_pack_create(path, distil_pack_begin(source, r->task, r->precision, subject, context),
-						   subject);
-	}
-	distil_pack_unlock(lock);
-
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-}
-
-/* Open model's pack; damaged ones are built again once. */
-static void
-open_pack(DistilModel *model, const Resolved *r)
-{
-	const char *path = distil_pack_path(r->key, r->precision);
-	const char *subject = psprintf("could not open model \"%s\"", r->name);
-	bool		damaged = false;
-
-	for (int attempt = 0; attempt < MAX_OPEN_ATTEMPTS; attempt++)
-	{
-		DistilMapping *mapping = distil_pack_map(path, model->context);
-		DbertError	err = {0};
-
-		if (mapping != NULL)
-		{
-			if (dbert_model_open(mapping->image, mapping->size, distil_kernels(),
-								 &model->allocator, &model->core, &err) == DBERT_OK)
-				return;
-			distil_pack_unmap(mapping);
-			if (err.code != DBERT_E_CORRUPT || damaged)
-				distil_raise(&err, subject);
-			ereport(LOG,
-					(errmsg("model pack \"%s\" is damaged and will be built again: %s",
-							path, err.msg)));
-			damaged = true;
-			distil_pack_remove(path);
-		}
-		build_pack(r, path, subject);
-	}
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_IN_USE),
-			 errmsg("%s", subject),
-			 errdetail("Its pack \"%s\" was removed again and again.", path)));
-}
+/* ---- opening and closing ---- */
 
 static DistilModel *
-open_model(const Resolved *r)
+open_model(const DistilResolved *r)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "distilbert model",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -254,12 +77,12 @@ open_model(const Resolved *r)
 	model->number = ++number;
 	memcpy(model->sha256, r->key, DISTIL_SHA256_BYTES);
 	MemoryContextSetIdentifier(context, model->name);
-	open_pack(model, r);
+	model->core = distil_open_pack(r, &model->allocator, context);
 	model->usage = distil_usage_of(r->key, r->name);
 	distil_usage_count(model->usage, &(DistilUsage) {.load_ms = distil_ms_since(start)});
 
-	MemoryContextSetParent(context, TopMemoryContext);
 	distil_model_memory_count(context);
+	MemoryContextSetParent(context, TopMemoryContext);
 	dlist_push_head(&models, &model->node);
 	return model;
 }
@@ -328,9 +151,9 @@ find_open(const uint8 *key)
 }
 
 /*
- * The model of this name, not pinned yet.  An error deletes the scratch
- * context, and with it a half-opened model, at once: a caller that catches
- * errors may live long.
+ * The model of this name, not pinned yet.  After an error the scratch context,
+ * and a half-opened model in it, is deleted at once, for the context around it
+ * may live long if somebody catches the error.
  */
 static DistilModel *
 lookup(const char *name)
@@ -338,12 +161,13 @@ lookup(const char *name)
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "distilbert lookup",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(scratch);
-	Resolved	r = {.name = name};
+	DistilResolved r;
 	DistilModel *volatile model = NULL;
 
 	PG_TRY();
 	{
-		resolve(&r);
+		model_table = distil_model_table();
+		r = distil_resolve(name);
 		evict_stale();
 		model = find_open(r.key);
 		if (model == NULL)
@@ -427,6 +251,9 @@ distil_call_memory(FmgrInfo *flinfo, Size size)
 	return site->memory;
 }
 
+
+/* ---- batches ---- */
+
 static DbertBatch *
 ensure_batch(DistilModel *model, int want, DbertBatch **batch)
 {
@@ -442,7 +269,7 @@ ensure_batch(DistilModel *model, int want, DbertBatch **batch)
 	return *batch;
 }
 
-/* Whoever asks for a batch is done with all others. */
+/* No other batch is in use when one is asked for: their memory can go. */
 static void
 make_room(void)
 {
@@ -479,6 +306,9 @@ distil_batch_model(const DbertBatch *batch)
 {
 	return dbert_batch_owner(batch);
 }
+
+
+/* ---- changes ---- */
 
 /* relid InvalidOid: everything may have changed. */
 static void

@@ -1,13 +1,12 @@
 /*
- * modelcache.h -- the models this backend has open, and name resolution.
+ * modelcache.h -- the models this backend has open, found by their names.
  *
- * A name resolves to a content hash with the statement's own snapshot (so a
- * statement and its parallel workers never mix two contents of one name), a
- * hash to an opened, mapped model in a table of this backend.  Opened models
- * are pinned by memory contexts: whoever resolves one says how long it is to
- * live.  What load, drop, rollback and other sessions change arrives as a
- * relcache invalidation of the model table and makes the next use of a call
- * site resolve its name again.
+ * The statement's own snapshot says which content a name stands for, so that a
+ * statement and its parallel workers never see two contents of one name.  The
+ * hash of the content finds the open model.  It stays open as long as the
+ * memory context of whoever asked for it.  What a load, a drop, a rollback or
+ * another session changes arrives as a relcache invalidation of the model
+ * table; then each call site resolves its name again when it is used next.
  */
 #ifndef DISTILBERT_PG_MODELCACHE_H
 #define DISTILBERT_PG_MODELCACHE_H
@@ -17,10 +16,10 @@
 #include "pg/run/openmodel.h"
 
 /*
- * The model of this name, for a function call: remembered in flinfo->fn_extra,
- * pinned as long as flinfo->fn_mcxt lives, resolved again only when the name or
- * the model tables changed.  Raises when there is none (hint: near names).
- * fn_extra belongs to this function.
+ * The model of this name, for a call of a function.  It is pinned as long as
+ * flinfo->fn_mcxt lives, and remembered in flinfo->fn_extra, which belongs to
+ * this function; its name is resolved again only when the name or the table of
+ * models has changed.  Raises when there is no such model (hint: near names).
  */
 extern DistilModel *distil_model_for_call(FmgrInfo *flinfo, const char *name);
 
@@ -31,15 +30,15 @@ extern DistilModel *distil_model_for_call(FmgrInfo *flinfo, const char *name);
 extern void *distil_call_memory(FmgrInfo *flinfo, Size size);
 
 /*
- * An empty batch of this model computing want, shared by the whole backend:
- * use it at once and do not keep it across anything that may call a function.
+ * An empty batch of this model that computes want.  The whole backend shares
+ * it: use it at once, and keep it across nothing that may call a function.
  */
 extern DbertBatch *distil_model_batch(DistilModel *model, int want);
 
-/* A batch for dbert_batch_recall alone; to be used as quickly. */
+/* Another such batch, for dbert_batch_recall only. */
 extern DbertBatch *distil_model_recalled(DistilModel *model, int want);
 
-/* The model that such a batch is of. */
+/* The model of such a batch. */
 extern DistilModel *distil_batch_model(const DbertBatch *batch);
 
 /* Called once by _PG_init. */

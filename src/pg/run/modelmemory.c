@@ -80,7 +80,7 @@ distil_model_allocator(MemoryContext context)
 
 /* ---- the size of batches ---- */
 
-/* Would a batch fit that was full and then got a text as long as there is? */
+/* Does a full batch fit that gets one more text, as long as texts may be? */
 static bool
 fits(const DistilModel *model, int want, size_t tokens, Size room)
 {

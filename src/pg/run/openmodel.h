@@ -1,8 +1,8 @@
 /*
  * openmodel.h -- a model that this backend has open.
  *
- * Models are opened and closed by modelcache.c alone; who has one from there
- * may use it as long as it is pinned.
+ * modelcache.c alone opens and closes models.  Whoever has one from there may
+ * use it as long as it is pinned.
  */
 #ifndef DISTILBERT_PG_OPENMODEL_H
 #define DISTILBERT_PG_OPENMODEL_H
@@ -15,12 +15,16 @@
 
 typedef struct DistilModel
 {
-	uint8		sha256[DISTIL_SHA256_BYTES];	/* key: names the pack; of an installed
-												 * model it is builtin.h's, not the content's */
-	char	   *name;			/* under which it was opened, for messages */
+	/*
+	 * Names the pack: the hash of the content, or distil_builtin_key of an
+	 * installed model.
+	 */
+	uint8		sha256[DISTIL_SHA256_BYTES];
+	char	   *name;			/* by which it was opened, for messages */
 	uint64		number;			/* of this opening: no other in this process has it */
 	DbertModel *core;
 	DistilUsage *usage;			/* what it was used for, in this process */
+
 	/* private to modelcache.c from here */
 	dlist_node	node;
 	int			pins;

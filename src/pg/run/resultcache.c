@@ -1,17 +1,19 @@
 /*
  * resultcache.c -- results of texts that were computed before.
  *
- * Each process keeps its own, up to distilbert.cache_size, the least recently
- * used first to go; behind it may be one that all processes share
- * (sharedcache.c).  No text is kept: an entry is found by a SHA-256 over the
- * text and all that a result depends on, so that a model that is replaced, a
- * setting that is changed or kernels that round otherwise find nothing of the
- * others.  The role is part of it: a function with another's rights, or SET
- * ROLE, tells nothing about the texts of that role by being fast.
+ * Each process has a cache of its own, up to distilbert.cache_size, from which
+ * the least recently used results go first.  Behind it may stand one that all
+ * processes share (sharedcache.c).
  *
- * Memory: one chunk for an entry, in a context of its own, whose real size is
- * held below one and a half of the setting: chunks of one size are no room for
- * another, so a cache that goes over it begins anew.
+ * No text is kept.  An entry is found by a SHA-256 over the text and all else
+ * that the result depends on.  So after a model is replaced, a setting changed
+ * or other kernels chosen, older entries are not found.  The role is part of
+ * the key, too: no function with another role's rights, and no SET ROLE, tells
+ * by the speed of an answer which texts that role asked about.
+ *
+ * Memory: one chunk for an entry, in a context of their own.  Freed chunks fit
+ * only entries of their size, so the context may grow beyond the setting; a
+ * cache that takes half as much again begins anew.
  */
 #include "postgres.h"
 
@@ -24,6 +26,8 @@
 #include "utils/memutils.h"
 
 #include "pg/bridge/errors.h"
+#include "pg/run/modelcache.h"
+#include "pg/run/resultcache.h"
 #include "pg/run/sharedcache.h"
 
 #define BLOCK_BYTES (64 * 1024)
@@ -58,7 +62,7 @@ part_floats(const DistilModel *model, int part)
 
 	if (part == DBERT_WANT_EMBEDDING)
 		return config->embedding;
-	if (part == DBERT_WANT_LOGITS && config->head == DBERT_HEAD_SEQUENCE)
+	if (part == DBERT_WANT_LOGITS && dbert_head_traits(config->head)->cacheable)
 		return config->n_labels;
 	return 0;
 }
@@ -78,7 +82,7 @@ distil_cache_holds(const DistilModel *model, int want)
 
 /* ---- keys ---- */
 
-/* All that results depend on beside the text; no padding between the fields. */
+/* What results depend on, besides the text.  No padding between the fields. */
 typedef struct KeyHead
 {
 	uint8		model[DISTIL_SHA256_BYTES];
@@ -211,7 +215,7 @@ keep(const DistilResultKey *key, int part, const float *values, int n)
 	CacheEntry *e;
 	CacheEntry **bucket;
 
-	/* one text shall not sweep out all others */
+	/* one text must not push out all others */
 	if (n * sizeof(float) > size_limit() / 8 || find(key, part) != NULL)
 		return;
 	if (context == NULL)
@@ -295,7 +299,7 @@ distil_cache_keep(const DistilModel *model, int want, const DistilResultKey *key
 
 /* ---- the setting ---- */
 
-/* There are as many buckets as befit the size. */
+/* A cache of another size has another number of buckets. */
 static void
 assign_cache_size(int newval, void *extra)
 {

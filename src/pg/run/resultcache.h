@@ -1,36 +1,31 @@
 /*
  * resultcache.h -- results of texts that were computed before.
  *
- * What answers are made from is kept, not answers: logits of a sequence head,
- * embeddings.  So one entry serves all tasks and their options, and a hit has
- * the bits of the computation.  Results of other heads, which grow with the
- * text, are not kept.
+ * What is kept is what answers are made from: the logits of a sequence head,
+ * and embeddings.  So one entry serves all tasks with all their options, and an
+ * answer from it has the same bits.  Results of other heads grow with the text
+ * and are not kept.
  */
 #ifndef DISTILBERT_PG_RESULTCACHE_H
 #define DISTILBERT_PG_RESULTCACHE_H
 
 #include "pg/bridge/textvalue.h"
-#include "pg/run/modelcache.h"
-
-/* SHA-256 over all that a result depends on, and the role that asks. */
-typedef struct DistilResultKey
-{
-	uint8		sha256[DISTIL_SHA256_BYTES];
-} DistilResultKey;
+#include "pg/run/openmodel.h"
+#include "pg/run/resultkey.h"
 
 /* Is there a cache, and can it hold what a batch computing want gives? */
 extern bool distil_cache_holds(const DistilModel *model, int want);
 
 /*
- * Of a text or of a pair (texts[0] and texts[1]), with the prompt that want
- * says.
+ * The key of a text, or of a pair (texts[0] and texts[1]), with the prompt that
+ * want puts before it.
  */
 extern DistilResultKey distil_cache_key(const DistilModel *model, int want, const DistilText *texts,
 										bool pair);
 
 /*
- * A batch whose text 0 has the results, to be read at once like that of
- * distil_model_batch; NULL if they are not there.
+ * A batch whose text 0 has the results; to be read at once, as the batch of
+ * distil_model_batch.  NULL if they are not there.
  */
 extern DbertBatch *distil_cache_find(DistilModel *model, int want, const DistilResultKey *key);
 

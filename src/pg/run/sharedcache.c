@@ -7,11 +7,11 @@
  * 	ring  ...| entry | entry |      | entry | entry |...	oldest entries are overwritten
  * 	index	 bucket of a key's hash: positions of entries, counted like head
  *
- * Entries are written one behind the other, and never moved or removed: a
- * position that lies further back than the ring is long has been overwritten.
- * A bucket has a few positions, of which the oldest gives way.  Readers copy
- * under a shared lock, writers append under an exclusive one; both take about
- * as long as a memcpy of an embedding.
+ * Entries are written one behind the other, and never moved or removed.  One
+ * whose position is further back than the ring is long has been overwritten.  A
+ * bucket has a few positions; a new entry takes the place of the oldest.
+ * Readers copy under a shared lock, writers append under an exclusive one.
+ * Both hold it about as long as it takes to copy an embedding.
  */
 #include "postgres.h"
 
@@ -153,7 +153,7 @@ distil_shared_cache_find(const DistilResultKey *key, int part, float *values, in
 	return found;
 }
 
-/* Where the next entry goes: it must not run over the ring's end. */
+/* Where the next entry goes: it must not cross the end of the ring. */
 static uint64
 reserve(uint64 bytes)
 {
@@ -190,7 +190,7 @@ append(const DistilResultKey *key, int part, const float *values, int n)
 void
 distil_shared_cache_keep(const DistilResultKey *key, int part, const float *values, int n)
 {
-	/* one text shall not sweep out all others */
+	/* one text must not push out all others */
 	if (n * sizeof(float) > cache->ring_bytes / 8)
 		return;
 	LWLockAcquire(distil_preload_lock(part_number), LW_EXCLUSIVE);
@@ -199,7 +199,7 @@ distil_shared_cache_keep(const DistilResultKey *key, int part, const float *valu
 	LWLockRelease(distil_preload_lock(part_number));
 }
 
-/* Shared memory is had when the server starts, or never. */
+/* Shared memory is given out when the server starts; later there is none. */
 void
 distil_sharedcache_init(void)
 {

@@ -8,7 +8,7 @@
 #ifndef DISTILBERT_PG_SHAREDCACHE_H
 #define DISTILBERT_PG_SHAREDCACHE_H
 
-#include "pg/run/resultcache.h"
+#include "pg/run/resultkey.h"
 
 extern bool distil_shared_cache_exists(void);
 

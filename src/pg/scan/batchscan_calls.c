@@ -32,21 +32,6 @@
 
 #include "pg/scan/batchscan_calls.h"
 
-/* Their C functions are called as their SQL functions are. */
-static const DistilTask *const tasks[] = {
-	&distil_task_sentiment,
-	&distil_task_sentiment_label,
-	&distil_task_classify,
-	&distil_task_classify_above,
-	&distil_task_score,
-	&distil_task_mask,
-	&distil_task_embed,
-	&distil_task_embed_query,
-	&distil_task_embed_passage,
-	&distil_task_answer_text,
-	&distil_task_rerank_distance
-};
-
 typedef struct KnownFunction
 {
 	Oid			funcid;			/* key */
@@ -57,17 +42,6 @@ typedef struct KnownFunction
 static HTAB *known = NULL;
 
 /* ---- functions ---- */
-
-static const DistilTask *
-task_named(const char *symbol)
-{
-	for (int i = 0; i < lengthof(tasks); i++)
-	{
-		if (strcmp(tasks[i]->function, symbol) == 0)
-			return tasks[i];
-	}
-	return NULL;
-}
 
 /* One value for texts, perhaps a model, and options, as task.h says? */
 static bool
@@ -111,7 +85,7 @@ task_of_symbol(HeapTuple tuple)
 		attribute_is_set(tuple, Anum_pg_proc_proconfig))
 		return NULL;
 	symbol = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
-	task = isnull ? NULL : task_named(TextDatumGetCString(symbol));
+	task = isnull ? NULL : distil_task_of_symbol(TextDatumGetCString(symbol));
 	return task != NULL && takes_texts(proc, task) ? task : NULL;
 }
 

@@ -2,10 +2,10 @@
  * batchscan_window.c -- the texts of a window through their models.
  *
  * Calls on the same text (or pair of texts) and the same model share one pass
- * of the encoder: a pass.  Equal texts count once; results that the result
- * cache has are taken from there, other texts go into the model's batch until
- * it has distilbert.batch_tokens; it runs, and its answers are kept until all
- * texts are through; then each row gets its own.
+ * of the encoder: a pass.  Equal texts count once; the distinct ones go
+ * through the model in batches or are known to the result cache (run/many.h).
+ * Their answers are kept until all texts are through; then each row gets its
+ * own.
  *
  * Nothing here fails for a row that may not be needed.  The model is opened
  * only if the window's first row has been asked for and has a text, or if it
@@ -26,8 +26,7 @@
 #include "pg/bridge/compat.h"
 #include "pg/bridge/errors.h"
 #include "pg/run/defaultmodel.h"
-#include "pg/run/modelmemory.h"
-#include "pg/run/resultcache.h"
+#include "pg/run/many.h"
 
 /* ---- equal texts ---- */
 
@@ -76,7 +75,6 @@ same_texts(const DistilText *a, const DistilText *b)
 typedef struct Distinct
 {
 	const DistilText *texts;
-	DistilResultKey key;		/* if there is a cache */
 	bool		refused;		/* no answers: the core failed */
 } Distinct;
 
@@ -86,108 +84,43 @@ typedef struct Pass
 	DistilModel *model;
 	int			n_calls;
 	DistilCall **calls;
-	int			want;
-	size_t		batch_tokens;	/* a batch is full */
-	bool		cached;			/* results may be in the result cache, or go there */
-	DbertBatch *batch;
+	DistilMany	many;			/* the distinct texts on their way through the model */
 	texts_hash *seen;
 	int			n_distinct;
 	int		   *number;			/* [rows] of its distinct text; -1: none */
 	Distinct   *distinct;		/* [n_distinct] */
-	int		   *in_batch;		/* numbers of the batch's texts */
 	NullableDatum *answers;		/* [n_distinct, n_calls] */
 } Pass;
 
-/* What remains of a failure: nothing but a cancelled query is an error yet. */
-static void
-put_off(const DbertError *err)
-{
-	if (err->code == DBERT_E_CANCELLED)
-		distil_raise(err, NULL);
-}
-
 /* The answers to the text of this number, which is the batch's text i. */
 static void
-answer_text(Pass *p, int number, DbertBatch *batch, int i)
+take_answers(void *ctx, int number, DbertBatch *batch, int i, const DistilText *texts)
 {
+	Pass	   *p = ctx;
 	DistilRun	run = {.model = p->model,.batch = batch};
 
+	CHECK_FOR_INTERRUPTS();
 	for (int c = 0; c < p->n_calls; c++)
 	{
 		DistilCall *call = p->calls[c];
 		NullableDatum *answer = &p->answers[number * p->n_calls + c];
 
 		run.options = &call->values[call->n_args - call->task->n_options];
-		answer->isnull = !call->task->answer(&run, i, p->distinct[number].texts, &answer->value);
+		answer->isnull = !call->task->answer(&run, i, texts, &answer->value);
 	}
 }
 
 static void
-take_answers(Pass *p)
+refuse(void *ctx, int number)
 {
-	int			count = dbert_batch_count(p->batch);
-
-	for (int i = 0; i < count; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		answer_text(p, p->in_batch[i], p->batch, i);
-		if (p->cached)
-			distil_cache_keep(p->model, p->want, &p->distinct[p->in_batch[i]].key, p->batch, i);
-	}
+	((Pass *) ctx)->distinct[number].refused = true;
 }
 
-static void
-run_batch(Pass *p)
+/* All calls of a pass have the same texts. */
+static const DistilTask *
+task_of(const Pass *p)
 {
-	int			count = dbert_batch_count(p->batch);
-	DbertError	err;
-
-	if (count == 0)
-		return;
-	if (distil_batch_try_run(p->batch, &err) == DBERT_OK)
-	{
-		take_answers(p);
-		p->state->window_tokens += dbert_batch_tokens(p->batch);
-	}
-	else
-	{
-		put_off(&err);
-		for (int i = 0; i < count; i++)
-			p->distinct[p->in_batch[i]].refused = true;
-	}
-	dbert_batch_reset(p->batch);
-}
-
-/* Answer from the cache? */
-static bool
-recall(Pass *p, int number)
-{
-	Distinct   *d = &p->distinct[number];
-	DbertBatch *found;
-
-	if (!p->cached)
-		return false;
-	d->key = distil_cache_key(p->model, p->want, d->texts, p->calls[0]->task->pair);
-	found = distil_cache_find(p->model, p->want, &d->key);
-	if (found != NULL)
-		answer_text(p, number, found, 0);
-	return found != NULL;
-}
-
-/* Into the batch, which runs when it is full. */
-static void
-add_texts(Pass *p, int number)
-{
-	Distinct   *d = &p->distinct[number];
-	DbertError	err;
-
-	if (distil_batch_try_add(p->batch, d->texts, p->calls[0]->task->pair, &err) == DBERT_OK)
-	{
-		p->in_batch[dbert_batch_count(p->batch) - 1] = number;
-		return;
-	}
-	put_off(&err);
-	d->refused = true;
+	return p->calls[0]->task;
 }
 
 static DistilText *
@@ -196,7 +129,7 @@ get_texts(const Pass *p, const DistilCell *cell)
 	DistilText *t = palloc_array(DistilText, 2);
 
 	t[0] = distil_text_get(cell->texts[0]);
-	if (p->calls[0]->task->pair)
+	if (task_of(p)->pair)
 		t[1] = distil_text_get(cell->texts[1]);
 	else
 		t[1] = (DistilText) {.data = ""};
@@ -206,7 +139,7 @@ get_texts(const Pass *p, const DistilCell *cell)
 static void
 free_texts(const Pass *p, DistilText *t)
 {
-	for (int i = 0; i < distil_task_texts(p->calls[0]->task); i++)
+	for (int i = 0; i < distil_task_texts(task_of(p)); i++)
 		distil_text_free(&t[i]);
 	pfree(t);
 }
@@ -232,8 +165,7 @@ number_of(Pass *p, const DistilCell *cell)
 	number = p->n_distinct++;
 	entry->number = number;
 	p->distinct[number] = (Distinct) {.texts = t};
-	if (!recall(p, number))
-		add_texts(p, number);
+	distil_many_add(&p->many, number, t);
 	return number;
 }
 
@@ -267,31 +199,45 @@ count_pass(const Pass *p)
 	distil_usage_count(p->model->usage, &(DistilUsage) {.rows = rows,.calls = rows * p->n_calls});
 }
 
+/* One pass for all that the calls want, which the result cache may have. */
+static DistilMany
+many_of(Pass *p)
+{
+	DistilMany	many = {
+		.model = p->model,
+		.item = task_of(p)->pair ? DISTIL_ITEM_PAIR : DISTIL_ITEM_TEXT,
+		.cached = true,
+		.quiet = true,
+		.take = take_answers,
+		.none = refuse,
+		.ctx = p
+	};
+
+	for (int c = 0; c < p->n_calls; c++)
+		many.want |= p->calls[c]->task->want;
+	return many;
+}
+
 static void
 run_pass(Pass *p)
 {
 	DistilScanState *state = p->state;
 	DistilCell *cells = p->calls[0]->cells;
 
-	for (int c = 0; c < p->n_calls; c++)
-		p->want |= p->calls[c]->task->want;
-	p->cached = distil_cache_holds(p->model, p->want);
-	p->batch = distil_model_batch(p->model, p->want);
-	p->batch_tokens = distil_batch_tokens(p->model, p->want);
 	p->seen = texts_create(state->window, state->count, NULL);
 	p->number = palloc_array(int, state->count);
 	p->distinct = palloc_array(Distinct, state->count);
-	p->in_batch = palloc_array(int, state->count);
 	p->answers = palloc_array(NullableDatum, (Size) state->count * p->n_calls);
+	p->many = many_of(p);
 
+	distil_many_begin(&p->many);
 	for (int row = 0; row < state->count; row++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		p->number[row] = number_of(p, &cells[row]);
-		if (dbert_batch_tokens(p->batch) >= p->batch_tokens)
-			run_batch(p);
 	}
-	run_batch(p);
+	distil_many_end(&p->many);
+	state->window_tokens += p->many.tokens;
 	for (int row = 0; row < state->count; row++)
 		give_answers(p, row);
 	count_pass(p);

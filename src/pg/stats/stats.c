@@ -1,15 +1,16 @@
 /*
  * stats.c -- the view distil_stats: what each model was used for.
  *
- * Every process counts for itself (usage.h).  Where the library is preloaded
- * there is a table in shared memory, too, to which a process adds what it
- * counted since the last time, at the end of each transaction (of a parallel
- * worker's, too) and when the view is read; the view then shows the server's
- * counts, else this process's own, without those of its parallel workers.
+ * Every process counts for itself (usage.h).  Where the library is preloaded,
+ * there is also a table in shared memory.  A process adds to it what it has
+ * counted since the last time: at the end of each transaction (parallel workers
+ * do, too) and when the view is read.  The view then shows the counts of the
+ * server.  Without that table it shows those of this process, not those of its
+ * parallel workers.
  *
- * Rows are of a database and of a content: a name that was replaced has two.
- * The shared table has a fixed number of them; the one that was used longest
- * ago gives way.
+ * Each row belongs to a database and a content: a name that was replaced has
+ * two.  The shared table has a fixed number of rows; the model that was used
+ * longest ago gives way to a new one.
  */
 #include "postgres.h"
 
@@ -18,7 +19,6 @@
 #include "access/xact.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "utils/builtins.h"
@@ -246,7 +246,7 @@ distil_stats_init(void)
 
 /* ---- the view ---- */
 
-/* Microseconds are enough. */
+/* Rounded to microseconds. */
 static Datum
 ms_datum(double ms)
 {
@@ -296,7 +296,7 @@ put_own(ReturnSetInfo *rsinfo)
 	}
 }
 
-/* Rows are copied, for making tuples may raise. */
+/* Rows are copied under the lock: making tuples may raise. */
 static void
 put_shared(ReturnSetInfo *rsinfo)
 {

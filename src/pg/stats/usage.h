@@ -1,8 +1,8 @@
 /*
  * usage.h -- what models are used for, counted in this process.
  *
- * Counting is plain arithmetic: it neither fails nor rolls back, and what was
- * counted stays when models are closed.
+ * Counting neither fails nor rolls back.  What was counted stays when models
+ * are closed.
  */
 #ifndef DISTILBERT_PG_USAGE_H
 #define DISTILBERT_PG_USAGE_H

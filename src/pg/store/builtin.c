@@ -1,11 +1,11 @@
 /*
  * builtin.c -- finding installed models.
  *
- * Installed files belong to the administrator and are as trusted as the
- * library itself.  Every new backend that uses such a model has to know
- * whether the pack it finds is of the files installed now; reading 16 MB to
- * learn it would cost more than the query, so the key is made of what stat
- * tells: an upgrade changes times.
+ * Installed files belong to the administrator and are trusted as the library
+ * is.  Every new backend that uses such a model has to know whether the pack
+ * that it finds belongs to the files that are installed now.  To read megabytes
+ * for this would cost more than the query.  So the key is made of what stat
+ * says, for an upgrade changes the times of the files.
  */
 #include "postgres.h"
 
@@ -51,12 +51,6 @@ distil_builtin_path(const char *name)
 	return psprintf("%s/%s", folder, name);
 }
 
-static int
-compare_strings(const ListCell *a, const ListCell *b)
-{
-	return strcmp(lfirst(a), lfirst(b));
-}
-
 List *
 distil_builtin_names(void)
 {
@@ -75,7 +69,7 @@ distil_builtin_names(void)
 			names = lappend(names, pstrdup(entry->d_name));
 	}
 	FreeDir(dir);
-	list_sort(names, compare_strings);
+	distil_sort_strings(names);
 	return names;
 }
 
@@ -114,7 +108,7 @@ distil_builtin_key(const char *path, uint8 *key)
 	DistilSha256 *sha = distil_sha256_begin();
 	ListCell   *lc;
 
-	list_sort(lines, compare_strings);
+	distil_sort_strings(lines);
 	foreach(lc, lines)
 		distil_sha256_add(sha, lfirst(lc), strlen(lfirst(lc)));
 	distil_sha256_end(sha, key);

@@ -1,10 +1,11 @@
 /*
  * catalog.c -- reading and writing the extension's tables.
  *
- * Ordinary tables, handled as catalogues are: systable scans over the primary
- * keys, tuples formed here.  That works in parallel workers and on standbys,
- * runs no user code, and sees what the given snapshot sees.  The columns'
- * order is that of sql/distilbert.sql; an upgrade may only append.
+ * They are ordinary tables but handled as catalogues are: scanned by their
+ * primary keys, with tuples formed here.  This works in parallel workers and on
+ * standbys, runs no user code, and sees what the given snapshot sees.  The
+ * order of the columns is that of sql/distilbert.sql; an upgrade may only
+ * append some.
  */
 #include "postgres.h"
 
@@ -18,7 +19,6 @@
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -356,7 +356,7 @@ distil_catalog_changed(void)
 }
 
 /*
- * The table's own trigger, for rows that come by other ways than through here.
+ * The table's own trigger, for rows that do not come through this file.
  */
 PG_FUNCTION_INFO_V1(distil_model_changed);
 Datum
@@ -432,7 +432,7 @@ distil_chunks_end(DistilChunkWriter *writer)
 	pfree(writer);
 }
 
-/* toast_raw_datum_size reads the toast pointer only. */
+/* Nothing is fetched: toast_raw_datum_size reads the toast pointer only. */
 void
 distil_chunks_visit(const char *name, Snapshot snapshot,
 					DistilChunkVisitor visitor, void *ctx)

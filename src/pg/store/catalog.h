@@ -2,10 +2,10 @@
  * catalog.h -- the extension's tables: one row per loaded model, its files in
  * chunks.
  *
- * C code finds the tables through the schema "distilbert", reads and writes
- * them itself, and so asks no privilege on them of the user and is indifferent
- * to search_path.  Readers say with which snapshot; a row that a statement's
- * snapshot sees has its chunks under the same snapshot.
+ * C code finds the tables by the schema "distilbert" and reads and writes them
+ * itself.  So the user needs no privilege on them, and search_path does not
+ * matter.  Readers say with which snapshot; whoever sees a model's row by a
+ * snapshot sees its chunks by the same one.
  */
 #ifndef DISTILBERT_PG_CATALOG_H
 #define DISTILBERT_PG_CATALOG_H
@@ -21,8 +21,10 @@
 /* Longest name of a model, in bytes. */
 #define DISTIL_MAX_NAME 63
 
-/* A file is stored in chunks of this many bytes, the last may be shorter;
- * an empty file is one empty chunk. */
+/*
+ * A file is stored in chunks of this many bytes; the last may be shorter.  An
+ * empty file is one empty chunk.
+ */
 #define DISTIL_CHUNK_BYTES (1024 * 1024)
 
 /* What is known of a model without opening it. */
@@ -63,8 +65,10 @@ extern bool distil_catalog_shares(const DistilInfo *info, Snapshot snapshot);
 /* The names of all rows: a List of palloc'd strings. */
 extern List *distil_catalog_names(Snapshot snapshot);
 
-/* Add info's row, stamped with now and the current user.  Visible after the
- * next CommandCounterIncrement, as everything written here. */
+/*
+ * Add info's row, with the current time and user.  As all that is written here
+ * it is visible after the next CommandCounterIncrement.
+ */
 extern void distil_catalog_insert(DistilInfo *info);
 
 /* info's labels as text[] */
@@ -84,11 +88,11 @@ extern void distil_chunks_add(DistilChunkWriter *writer, const char *file, int32
 extern void distil_chunks_end(DistilChunkWriter *writer);
 
 /*
- * Reading chunks: visit calls back for each chunk of the model in order of
- * file and seq, with the length of its data, nothing being fetched (the table
- * stays locked for reading until the transaction ends); get
- * copies one chunk's bytes to buf (of DISTIL_CHUNK_BYTES), false when there is
- * none or it has another length than len.
+ * Reading chunks.  visit calls back for each chunk of the model, in order of
+ * file and seq, with the length of its data, which is not fetched; the table
+ * stays locked for reading until the transaction ends.  get copies the data of
+ * one chunk to buf (of DISTIL_CHUNK_BYTES); false: there is no such chunk, or
+ * its length is not len.
  */
 typedef void (*DistilChunkVisitor) (void *ctx, const char *file, int32 seq, size_t len);
 extern void distil_chunks_visit(const char *name, Snapshot snapshot,

@@ -3,17 +3,15 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "utils/memutils.h"
 
 #include "pg/bridge/alloc.h"
-#include "pg/store/describe.h"
 #include "pg/bridge/errors.h"
+#include "pg/bridge/quoted.h"
 #include "pg/bridge/kernels.h"
-#include "pg/store/identity.h"
+#include "pg/store/describe.h"
 #include "pg/store/modeltask.h"
-#include "pg/store/packfile.h"
 
 DbertPrecision
 distil_precision(const char *name)
@@ -90,9 +88,9 @@ distil_pack_files(DbertPack *pack)
 }
 
 /*
- * Labels name classes where a text or a token gets one; elsewhere the logits'
- * columns are positions or words.  They become the database's encoding for the
- * row; the pack keeps UTF-8.
+ * Only heads that give classes to texts or tokens have labels; other heads'
+ * logits are of positions or words.  The row has labels in the encoding of the
+ * database, the pack in UTF-8.
  */
 static void
 describe_labels(DbertPack *pack, const DbertConfig *config, DistilInfo *info)
@@ -101,7 +99,7 @@ describe_labels(DbertPack *pack, const DbertConfig *config, DistilInfo *info)
 
 	info->labels = NULL;
 	info->n_labels = 0;
-	if (config->head != DBERT_HEAD_SEQUENCE && config->head != DBERT_HEAD_TOKEN)
+	if (!dbert_head_has_labels(config->head))
 		return;
 	labels = palloc(sizeof(char *) * Max(config->n_labels, 1));
 	for (int i = 0; i < config->n_labels; i++)
@@ -127,20 +125,17 @@ has_sentiment(DbertPack *pack, const DbertConfig *config)
 	return dbert_labels_have_sentiment(labels, config->n_labels);
 }
 
+/* So many labels are listed in a message. */
+#define LABELS_SHOWN 10
+
 static void
 raise_no_sentiment(const DistilInfo *info)
 {
-	StringInfoData list;
-
-	initStringInfo(&list);
-	for (int i = 0; i < info->n_labels && i < 10; i++)
-		appendStringInfo(&list, "%s\"%s\"", i > 0 ? ", " : "", info->labels[i]);
-	if (info->n_labels > 10)
-		appendStringInfoString(&list, ", ...");
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("model \"%s\" has no sentiment labels", info->name),
-			 errdetail("Its labels are: %s.", list.data),
+			 errdetail("Its labels are: %s.",
+					   distil_quoted_list(info->labels, info->n_labels, LABELS_SHOWN)),
 			 errhint("Sentiment needs labels negative and positive (neutral may join them), or 1 "
 					 "star to 5 stars; other classifiers have the task classify.")));
 }

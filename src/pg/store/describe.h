@@ -8,24 +8,24 @@
 #include "pg/store/catalog.h"
 
 /*
- * dbert_pack_begin with the server's allocator and poll; raises, with subject
- * as in errors.h.  task is one of modeltask.h, or NULL.  Ended when context is
- * reset, and source must live as long.
+ * dbert_pack_begin with the server's allocator and poll.  Raises, with subject
+ * as in errors.h.  task is one of modeltask.h, or NULL.  The pack ends when
+ * context is reset; source must live as long.
  */
 extern DbertPack *distil_pack_begin(const DbertSource *source, const char *task,
 									const char *precision, const char *subject,
 									MemoryContext context);
 
 /*
- * The core's name of a precision; raises, listing those there are, for any
- * other.
+ * The precision of this name; raises, listing those there are, when there is
+ * none.
  */
 extern DbertPrecision distil_precision(const char *name);
 
 /*
- * Fill info from a pack that was begun with this task and precision, all but
- * hash, size and times.  A task of NULL becomes the one that the head and the
- * labels suggest; "sentiment" raises unless the labels are such.
+ * Fill info, all but hash, size and times, from a pack that was begun with this
+ * task and precision.  task NULL becomes the one that head and labels suggest;
+ * "sentiment" raises unless the labels are of that kind.
  */
 extern void distil_describe(DbertPack *pack, const char *name, const char *task,
 							const char *precision, DistilInfo *info);

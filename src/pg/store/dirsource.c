@@ -1,19 +1,19 @@
 /*
  * dirsource.c -- reading a model from a directory of the server.
  *
- * Three things are to be prevented: that a user reads files through the server
- * that he may not read, that a name is exchanged between the check and the
- * opening, and that opening something that is no file (a FIFO, a device) hangs
- * or acts.  So a path is resolved (realpath), compared with the folder it has
- * to lie under, the "root", and what was resolved is then opened step by step
- * from the root, following no symbolic link on the way: whatever was exchanged
- * in between is either not a link, and then lies under the root, or is refused.
- * For those who may read any file the root is "/".
+ * Three things must not happen: that the server reads files for a user who may
+ * not read them, that a name means another file after it was checked, and that
+ * opening something else than a file (a FIFO, a device) hangs or does
+ * something.  So a path is resolved (realpath) and compared with the "root",
+ * the folder it has to lie under.  Then it is opened step by step from the
+ * root, and no symbolic link is followed on the way: what was put there since
+ * the check is either a link, and refused, or lies under the root.  For those
+ * who may read any file the root is "/".
  *
  * The callbacks run below the core and do not raise.  One file is kept open,
- * as a model's weights are read from one after the other; its descriptor and
- * the root's are closed by a callback of the memory context, which an error
- * cannot skip.
+ * for a model's weights are read one after the other.  Its descriptor and that
+ * of the root are closed by a callback of the memory context, which no error
+ * skips.
  */
 #include "postgres.h"
 
@@ -30,7 +30,7 @@
 
 #include "pg/store/dirsource.h"
 
-/* To step through a directory takes the right to search it, not to read it. */
+/* To pass a directory one needs the right to search it, not to read it. */
 #ifdef O_PATH
 #define STEP_FLAGS	(O_PATH | O_DIRECTORY)
 #else

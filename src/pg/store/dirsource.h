@@ -10,15 +10,15 @@
 #define DISTIL_MAX_FILE_BYTES (INT64CONST(16) * 1024 * 1024 * 1024)
 
 /*
- * A source over the directory that the current user may name by path: relative
- * to distilbert.model_path, or absolute for those who may read any file of the
- * server.  Symbolic links may lead anywhere for the latter, and to places
- * under distilbert.model_path for everybody else.  Raises if there is no such
- * directory.  Closed when context is reset.
+ * A source over a directory that the current user names.  The path is relative
+ * to distilbert.model_path, or absolute for roles that may read any file of the
+ * server.  For these, symbolic links may lead anywhere; for others they must
+ * stay under distilbert.model_path.  Raises if there is no such directory.
+ * Closed when context is reset.
  */
 extern const DbertSource *distil_dirsource_open(const char *path, MemoryContext context);
 
-/* Same, over an absolute path that the server itself chose. */
+/* The same for an absolute path that comes from the server itself. */
 extern const DbertSource *distil_dirsource_installed(const char *path, MemoryContext context);
 
 /* Called once by _PG_init. */

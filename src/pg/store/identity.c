@@ -1,10 +1,10 @@
 /*
  * identity.c -- hashing a model's files.
  *
- * SHA-256 over, for each file in order of name: the name with its zero byte,
- * the length as eight bytes (least significant first), the bytes; then a zero
- * byte, and task and precision, each with its zero byte.  No two models have
- * the same sequence.
+ * The SHA-256 is over each file, in order of name: its name with a zero byte,
+ * its length in eight bytes (least significant first), its bytes.  Then come a
+ * zero byte, and task and precision, each with a zero byte.  So no two models
+ * give the same sequence of bytes.
  */
 #include "postgres.h"
 
@@ -29,9 +29,9 @@ add_size_of(DistilSha256 *sha, uint64 size)
 }
 
 /*
- * Progress for whoever sets client_min_messages to debug1.  PostgreSQL's own
- * progress views have a fixed list of commands, and shared memory of ours is
- * there in preloaded libraries alone.
+ * Whoever sets client_min_messages to debug1 sees the progress.  PostgreSQL's
+ * progress views have a fixed list of commands, and there is shared memory for
+ * a view of ours only where the library is preloaded.
  */
 static void
 tell_progress(const char *file, int64 done, int64 size)

@@ -7,23 +7,23 @@
 #include "dbert.h"
 
 /*
- * What a model's weights are computed in unless told otherwise; part of its
+ * What a model is computed in unless a user says otherwise; part of its
  * identity.
  */
 #define DISTIL_DEFAULT_PRECISION "fp32"
 
 /*
- * Receives every chunk (of DISTIL_CHUNK_BYTES, the last may be shorter) of a
- * file.
+ * Receives each chunk of a file: DISTIL_CHUNK_BYTES, of the last one perhaps
+ * fewer.
  */
 typedef void (*DistilChunkSink) (void *ctx, const char *file, int32 seq,
 								 const void *data, size_t len);
 
 /*
- * Read files (NULL-terminated, sorted) once, from first to last byte: their
- * hash with task and precision to sha256 [DISTIL_SHA256_BYTES], their size to
- * *bytes, their chunks
- * to sink, which may be NULL.  Not for calls from within the core: it raises.
+ * Read files (NULL-terminated, sorted) once, from the first byte to the last.
+ * Their hash, with task and precision, goes to sha256 [DISTIL_SHA256_BYTES],
+ * their size to *bytes, their chunks to sink, which may be NULL.  Raises, so
+ * the core must not call it.
  */
 extern void distil_identity(const DbertSource *source, const char *const *files,
 							const char *task, const char *precision,

@@ -1,15 +1,15 @@
 /*
  * load.c -- distil_load_model and distil_drop_model.
  *
- * Loading reads the directory three times: to hash it (what is already there
- * under this name need not be loaded again), to check every value, and to
- * store it, hashing again: what was stored is what was checked, or an error.
- * Nothing is written before everything was checked.  The model table is
- * locked for other loads and drops only from the point where it is written,
- * then until the end of the transaction.
+ * Loading reads the directory three times.  First it is hashed, for what is
+ * there already under this name need not be loaded again.  Then every value is
+ * checked.  Then it is stored and hashed once more: if what was stored is not
+ * what was checked, it is an error.  Nothing is written before all is checked.
+ * Other loads and drops wait only from the first write on, until the end of the
+ * transaction.
  *
  * What is there already is looked up with a fresh snapshot, as for any object
- * that is created, whatever the transaction's isolation level.
+ * that is created, whatever the isolation level of the transaction.
  */
 #include "postgres.h"
 
@@ -21,17 +21,18 @@
 #include "utils/snapmgr.h"
 
 #include "pg/bridge/alloc.h"
+#include "pg/bridge/errors.h"
 #include "pg/store/builtin.h"
 #include "pg/store/catalog.h"
 #include "pg/store/describe.h"
 #include "pg/store/dirsource.h"
-#include "pg/bridge/errors.h"
 #include "pg/store/identity.h"
-#include "pg/store/modeltask.h"
 #include "pg/store/load.h"
 #include "pg/store/models.h"
+#include "pg/store/modeltask.h"
 #include "pg/store/names.h"
 #include "pg/store/packfile.h"
+#include "pg/store/unknown.h"
 
 typedef struct LoadArgs
 {
@@ -61,8 +62,8 @@ find_latest(const char *name, DistilInfo *info)
 }
 
 /*
- * May info be loaded under its name?  true: go on.  false: it is there
- * already, and info becomes what is there.
+ * May info be loaded under its name?  false: the same content is there already,
+ * and info becomes its row.
  */
 static bool
 check_existing(DistilInfo *info, bool replace)
@@ -137,7 +138,8 @@ store_chunk(void *ctx, const char *file, int32 seq, const void *data, size_t len
 }
 
 /*
- * A pack that is not there yet must not outlive the load if it is rolled back.
+ * If there is no pack yet, one that is made until then goes when this is rolled
+ * back.
  */
 static void
 store_model(DistilInfo *info, const DbertSource *source, const char *const *files)
@@ -271,7 +273,7 @@ distil_load_model(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(tuple));
 }
 
-/* There is no row of this name: return only if that is no error. */
+/* There is no row of this name.  Raises unless that is allowed. */
 static void
 check_droppable(const char *name, bool if_exists)
 {

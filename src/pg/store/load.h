@@ -14,24 +14,25 @@
 extern void distil_prevent_read_only(const char *function);
 
 /*
- * Raise if the name is no name, or is taken (by a row, or by an installed
- * model) and not to be replaced.
+ * Raise if no model can have this name, or if a row or an installed model has
+ * it and is not to be replaced.
  */
 extern void distil_check_new_name(const char *name, bool replace);
 
 /*
- * Raise as distil_store_model would, be it that the files make no model: what
- * costs hours is worth a look before it begins.  Weights are not read.
+ * Raise as distil_store_model would if the files do not make a model.  For a
+ * look at name and files before hours of training, not after.  Weights are not
+ * read.
  */
 extern void distil_check_model(const char *name, const DbertSource *source, const char *task,
 							   const char *precision, const char *subject);
 
 /*
- * Check the source's files and store them as a model, in this transaction:
- * after the next CommandCounterIncrement it is one like any other.  task and
- * precision as for distil_load_model (task NULL: what the files say).  info is
- * what is then stored; it stays as it was when the same content was there
- * already (a NOTICE tells).  All memory is of the current context.
+ * Check the source's files and store them as a model, in this transaction: it
+ * can be used after the next CommandCounterIncrement.  task and precision are
+ * as for distil_load_model (task NULL: what the files say).  info becomes what
+ * is then stored; where the same content was there already, a NOTICE says so
+ * and info is the row that was there.  All memory is of the current context.
  */
 extern void distil_store_model(const char *name, const DbertSource *source, const char *task,
 							   const char *precision, bool replace, const char *subject,

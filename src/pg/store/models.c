@@ -1,6 +1,6 @@
 /*
- * models.c -- what the view distil_models shows: installed models, and the
- * form of a row.
+ * models.c -- what the view distil_models shows: how a row looks, and the rows
+ * of installed models.
  */
 #include "postgres.h"
 

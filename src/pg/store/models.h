@@ -10,7 +10,7 @@
 #include "pg/store/catalog.h"
 
 /*
- * A row of desc, whose columns are the view's, perhaps without the last ones.
+ * A row of desc, which has the columns of the view, or the first of them.
  */
 extern HeapTuple distil_info_tuple(const DistilInfo *info, TupleDesc desc);
 

@@ -9,15 +9,15 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "pg/bridge/errors.h"
 #include "pg/store/builtin.h"
 #include "pg/store/catalog.h"
 #include "pg/store/describe.h"
 #include "pg/store/dirsource.h"
-#include "pg/bridge/errors.h"
 #include "pg/store/identity.h"
 #include "pg/store/modelsource.h"
-#include "pg/store/names.h"
 #include "pg/store/tablesource.h"
+#include "pg/store/unknown.h"
 
 DistilModelSource
 distil_model_source(const char *name, MemoryContext context)

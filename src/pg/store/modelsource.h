@@ -14,14 +14,14 @@ typedef struct DistilModelSource
 {
 	const DbertSource *source;
 	const char *const *files;	/* NULL-terminated, sorted */
-	uint8		sha256[DISTIL_SHA256_BYTES];	/* tells whether its content is another */
+	uint8		sha256[DISTIL_SHA256_BYTES];	/* of an installed model: builtin.h's key */
 	Snapshot	snapshot;		/* registered, or NULL */
 } DistilModelSource;
 
 /*
- * As the model is now, whatever snapshot the transaction has: for making and
- * copying models, not for queries.  Memory is of the current context, which
- * must be context; raises when there is no such model.
+ * The model as it is now, whatever snapshot the transaction has: for making and
+ * copying models, not for queries.  Raises when there is no such model.  Memory
+ * is of context, which must be the current one.
  */
 extern DistilModelSource distil_model_source(const char *name, MemoryContext context);
 

@@ -4,9 +4,7 @@
 #ifndef DISTILBERT_PG_NAMES_H
 #define DISTILBERT_PG_NAMES_H
 
-#include "utils/snapshot.h"
-
-#include "pg/bridge/compat.h"
+#include "nodes/pg_list.h"
 
 /*
  * Is this a name that a model can have?  1 to 63 ASCII letters, digits and
@@ -18,9 +16,7 @@ extern bool distil_valid_name(const char *name);
 /* Raise unless it is. */
 extern void distil_check_name(const char *name);
 
-/*
- * Raise that there is no such model, hinting at near names that snapshot sees.
- */
-pg_noreturn extern void distil_raise_unknown(const char *name, Snapshot snapshot);
+/* Sort a List of strings byte by byte, in place. */
+extern void distil_sort_strings(List *strings);
 
 #endif

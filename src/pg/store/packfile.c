@@ -1,15 +1,15 @@
 /*
  * packfile.c -- making, mapping and removing pack files.
  *
- * A mapped file that shrinks or is written under its readers would kill or
- * mislead them all, so a pack appears only by rename, complete and on disk,
- * and disappears only by unlink, which leaves the readers' mappings alone.
+ * A mapped file that shrinks kills its readers, and one that is written
+ * misleads them.  So a pack appears only by rename, complete and on disk, and
+ * disappears only by unlink, which does not touch the mappings of its readers.
  *
- * Builders take turns by flock() on the folder itself: it needs no file of its
- * own, no shared memory and no WAL (standbys build, too), holds between
- * parallel workers (heavyweight locks do not), and the kernel releases it
- * whatever happens to the holder.  It also makes every "*.tmp" in the folder,
- * seen by the holder, the leftover of a builder that died.
+ * Builders take turns by flock() on the folder.  This needs no file, no shared
+ * memory and no WAL (standbys build packs, too).  It works between parallel
+ * workers, where heavyweight locks do not, and the kernel releases it whatever
+ * happens to the holder.  Any "*.tmp" that the holder finds in the folder is
+ * the leftover of a builder that died.
  */
 #include "postgres.h"
 
@@ -19,7 +19,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/file_perm.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
@@ -42,7 +41,7 @@ distil_pack_path(const uint8 *sha256, const char *precision)
 	char		hex[DISTIL_SHA256_HEX];
 	DbertPrecision core;
 
-	/* A precision that is not known can still be dropped: it has no pack. */
+	/* A model of an unknown precision has no pack, and can still be dropped. */
 	(void) dbert_precision_parse(precision, &core);
 
 	return psprintf("%s/%s-%d-%s.pack", PACK_FOLDER, distil_sha256_hex(sha256, hex),
@@ -67,7 +66,7 @@ unmap_callback(void *arg)
 }
 
 /*
- * The callback comes first: once there is a mapping nothing may fail before it.
+ * The callback is registered first: nothing may fail once the file is mapped.
  */
 static DistilMapping *
 map_file(MemoryContext context, int fd, size_t size, int protection)
@@ -126,7 +125,7 @@ distil_pack_remove(const char *path)
 
 /* ---- building ---- */
 
-/* Remove what builders left that died; only while holding the lock. */
+/* Remove the files of builders that died.  The lock is held. */
 static void
 remove_leftovers(void)
 {

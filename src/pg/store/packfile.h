@@ -1,9 +1,9 @@
 /*
  * packfile.h -- pack files: images of models in the data directory.
  *
- * $PGDATA/distilbert/<sha256>-<format version>-<kernel layout>.pack is a
- * cache: any of them may be removed at any time, and is built again by the
- * next session that needs it.  A pack is complete when it has its name, and
+ * They are called $PGDATA/distilbert/<sha256>-<format>-<kernel layout>.pack and
+ * are a cache: any of them may be removed at any time, and the next session
+ * that needs it builds it again.  A file of such a name is complete and is
  * never written again.
  */
 #ifndef DISTILBERT_PG_PACKFILE_H
@@ -33,8 +33,8 @@ extern void distil_pack_unmap(DistilMapping *mapping);
 extern bool distil_pack_exists(const char *path);
 
 /*
- * Between these two no other backend builds a pack.  Take locks on tables
- * before.  An error releases the lock.
+ * Between these two calls no other backend builds a pack.  Lock tables before,
+ * not after.  An error releases the lock.
  */
 extern int	distil_pack_lock(void);
 extern void distil_pack_unlock(int lock);
@@ -45,12 +45,12 @@ extern void distil_pack_unlock(int lock);
  */
 extern void distil_pack_create(const char *path, DbertPack *pack, const char *subject);
 
-/* Remove the file; not to find it, or not to be able to, is no error. */
+/* Remove the file.  That it is not there, or stays, is no error. */
 extern void distil_pack_remove(const char *path);
 
 /*
- * Remove a content's pack when the current (sub)transaction commits (dropped
- * models), or when it aborts (a model loaded in it, and perhaps used).
+ * Remove a content's pack when the current (sub)transaction commits (of a model
+ * that it drops) or when it aborts (of one that it loads, and may have used).
  */
 extern void distil_pack_remove_at_end(const uint8 *sha256, const char *precision,
 									  bool at_commit);

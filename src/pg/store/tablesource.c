@@ -1,14 +1,13 @@
 /*
  * tablesource.c -- reading a model from its stored chunks.
  *
- * The directory (names and sizes of the files) is read once, at opening, and
- * the chunk last read is kept, so a walk through the weights fetches each
- * chunk once.  Fetching may raise, below the core's frames: what is raised is
- * caught here and kept for distil_raise.
+ * Names and sizes of the files are read once, when the source is opened.  The
+ * last chunk is kept, so that a walk through the weights fetches each chunk
+ * once.  Fetching may raise below the core's frames: the error is caught here
+ * and kept for distil_raise.
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
 
 #include "pg/bridge/alloc.h"
 #include "pg/store/catalog.h"

@@ -9,10 +9,10 @@
 #include "dbert.h"
 
 /*
- * A source over what name's rows hold under snapshot, which must stay
- * registered while the source is read.  files (NULL-terminated) are the names
- * of the stored files, sorted.  All memory is of the current context.  Raises
- * if chunks are missing.
+ * A source over the files that the model of this name has by the snapshot,
+ * which must stay registered while the source is read.  *files
+ * (NULL-terminated, sorted) are their names.  All memory is of the current
+ * context.  Raises if chunks are missing.
  */
 extern const DbertSource *distil_tablesource_open(const char *name, Snapshot snapshot,
 												  const char *const **files);

@@ -3,40 +3,32 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
-#include "mb/pg_wchar.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
-#include "utils/jsonb.h"
 
 #include "pg/train/trainargs.h"
 
 /* In the order of the SQL declarations. */
 static const char *const train_names[] = {
 	"name", "query", "base", "task", "epochs", "learning_rate", "batch_size", "batch_tokens",
-	"max_tokens",
-	"weight_decay", "warmup", "dropout", "class_weights", "loss", "head_only", "freeze_embeddings",
-	"validation",
-	"validation_query", "early_stopping", "seed", "replace", "resume"
+	"max_tokens", "weight_decay", "warmup", "dropout", "class_weights", "loss", "head_only",
+	"freeze_embeddings", "validation", "validation_query", "early_stopping", "seed", "replace",
+	"resume"
 };
 
 static const char *const pretrain_names[] = {
 	"name", "query", "base", "epochs", "learning_rate", "batch_size", "batch_tokens", "max_tokens",
 	"weight_decay", "warmup", "dropout", "mask_share", "whole_word", "validation",
-	"validation_query",
-	"early_stopping", "seed", "replace", "resume"
+	"validation_query", "early_stopping", "seed", "replace", "resume"
 };
 
 static const char *const distill_names[] = {
 	"name", "teacher", "query", "layers", "hidden", "base", "temperature", "alpha_soft",
-	"alpha_hard", "alpha_cosine",
-	"alpha_hidden", "alpha_attention", "epochs", "learning_rate", "batch_size", "batch_tokens",
-	"max_tokens", "weight_decay", "warmup",
-	"dropout", "validation", "validation_query", "early_stopping", "min_quality", "seed", "replace",
-	"resume"
+	"alpha_hard", "alpha_cosine", "alpha_hidden", "alpha_attention", "epochs", "learning_rate",
+	"batch_size", "batch_tokens", "max_tokens", "weight_decay", "warmup", "dropout", "validation",
+	"validation_query", "early_stopping", "min_quality", "seed", "replace", "resume"
 };
+
+/* ---- one argument ---- */
 
 /* The arguments are read one after the other. */
 typedef struct ArgReader
@@ -107,11 +99,7 @@ next_real(ArgReader *r, float min, float max, bool open)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"%s\" must be from %g to %s%g, not %g",
-						name,
-						min,
-						open ? "less than " : "",
-						max,
-						value)));
+						name, min, open ? "less than " : "", max, value)));
 	return value;
 }
 
@@ -119,37 +107,6 @@ static bool
 next_bool(ArgReader *r)
 {
 	return DatumGetBool(next_datum(r));
-}
-
-static void
-check_task(const char *task)
-{
-	if (strcmp(task, "classify") != 0 && strcmp(task, "sentiment") != 0 &&
-		strcmp(task, "regression") != 0 && strcmp(task, "entities") != 0 &&
-		strcmp(task, "embed") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("cannot train for the task \"%s\"", task),
-				 errhint("Tasks are classify, sentiment, regression, entities and embed.")));
-}
-
-static void
-check_loss(const DistilTrainArgs *a)
-{
-	if (a->loss == NULL)
-		return;
-	if (strcmp(a->task, "embed") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the task \"%s\" has no choice of losses", a->task),
-				 errhint("Leave argument \"loss\" out; it is for the task embed.")));
-	if (strcmp(a->loss, "contrastive") != 0 && strcmp(a->loss, "cosent") != 0 &&
-		strcmp(a->loss, "cosine") != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("there is no loss \"%s\"", a->loss),
-				 errhint("Losses are contrastive for pairs without numbers, cosent and cosine for "
-						 "pairs with numbers.")));
 }
 
 /* A validation query takes the place of the default share. */
@@ -204,11 +161,12 @@ distil_train_args(FunctionCallInfo fcinfo)
 {
 	ArgReader	r = {fcinfo, train_names, lengthof(train_names), 0};
 	DistilTrainArgs a = {0};
+	const char *task;
 
 	a.name = next_text(&r);
 	a.query = next_text(&r);
 	a.base = next_text(&r);
-	a.task = next_text(&r);
+	task = next_text(&r);
 	read_steps(&r, &a);
 	a.class_weights = next_text_or_null(&r);
 	a.loss = next_text_or_null(&r);
@@ -216,8 +174,9 @@ distil_train_args(FunctionCallInfo fcinfo)
 	a.freeze_embeddings = next_bool(&r);
 	read_validation(&r, &a);
 	read_result(&r, &a);
-	check_task(a.task);
-	check_loss(&a);
+	a.task = distil_chosen_task(task);
+	if (a.loss != NULL)
+		distil_check_loss(a.task, a.loss);
 	check_validation(&a);
 	return a;
 }
@@ -226,7 +185,7 @@ DistilTrainArgs
 distil_pretrain_args(FunctionCallInfo fcinfo)
 {
 	ArgReader	r = {fcinfo, pretrain_names, lengthof(pretrain_names), 0};
-	DistilTrainArgs a = {.task = "fill_mask"};
+	DistilTrainArgs a = {.task = distil_train_task("fill_mask")};
 
 	a.name = next_text(&r);
 	a.query = next_text(&r);
@@ -265,8 +224,7 @@ DistilTrainArgs
 distil_distill_args(FunctionCallInfo fcinfo)
 {
 	ArgReader	r = {fcinfo, distill_names, lengthof(distill_names), 0};
-	DistilTrainArgs a = { .task = "classify",
-						  .mask_share = 0.15f }; /* for teachers that fill masks */
+	DistilTrainArgs a = {.mask_share = 0.15f};	/* for teachers that fill masks */
 
 	a.name = next_text(&r);
 	a.teacher = next_text(&r);
@@ -287,102 +245,4 @@ distil_distill_args(FunctionCallInfo fcinfo)
 	check_validation(&a);
 	check_distill(&a);
 	return a;
-}
-
-/* ---- class_weights ---- */
-
-static void
-balance(float *weights, int n_labels, const int64 *counts)
-{
-	int64		rows = 0;
-	int			present = 0;
-
-	for (int i = 0; i < n_labels; i++)
-	{
-		rows += counts[i];
-		present += counts[i] > 0;
-	}
-	for (int i = 0; i < n_labels; i++)
-		weights[i] = counts[i] > 0 ? (float) ((double) rows / ((double) present * counts[i])) : 1;
-}
-
-static void
-raise_weights(const char *detail)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("argument \"class_weights\" is wrong"),
-			 errdetail_internal("%s", detail),
-			 errhint("Give 'balanced', or an object of labels and positive numbers such as "
-					 "'{\"spam\": 5}'.")));
-}
-
-/* -1: there is no such label */
-static int
-find_label(const char *key, const char *const *labels, int n_labels)
-{
-	for (int i = 0; i < n_labels; i++)
-	{
-		if (strcmp(labels[i], key) == 0)
-			return i;
-	}
-	return -1;
-}
-
-static float
-weight_of(const char *label, const JsonbValue *value)
-{
-	float		weight = -1;
-
-	if (value->type == jbvNumeric)
-		weight = (float) DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
-															NumericGetDatum(value->val.numeric)));
-	if (!(weight > 0) || !isfinite(weight))
-		raise_weights(psprintf("The weight of \"%s\" is not a positive number.", label));
-	return weight;
-}
-
-static void
-read_object(Jsonb *object, float *weights, const char *const *labels, int n_labels)
-{
-	JsonbIterator *it = JsonbIteratorInit(&object->root);
-	JsonbIteratorToken token;
-	JsonbValue	v;
-	char	   *label = NULL;
-	int			i = -1;
-
-	while ((token = JsonbIteratorNext(&it, &v, true)) != WJB_DONE)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (token == WJB_KEY)
-		{
-			label = pnstrdup(v.val.string.val, v.val.string.len);
-			i = find_label(pg_server_to_any(label, strlen(label), PG_UTF8), labels, n_labels);
-			if (i < 0)
-				raise_weights(psprintf("There is no label \"%s\".", label));
-		}
-		else if (token == WJB_VALUE)
-			weights[i] = weight_of(label, &v);
-	}
-}
-
-const float *
-distil_train_class_weights(const char *spec, const char *const *labels, int n_labels,
-						   const int64 *counts)
-{
-	float	   *weights;
-
-	if (spec == NULL)
-		return NULL;
-	weights = palloc(sizeof(float) * n_labels);
-	for (int i = 0; i < n_labels; i++)
-		weights[i] = 1;
-	if (strcmp(spec, "balanced") == 0)
-		balance(weights, n_labels, counts);
-	else if (spec[strspn(spec, " \t\n\r")] != '{')
-		raise_weights("It is neither 'balanced' nor a JSON object.");
-	else
-		read_object(DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(spec))), weights,
-					labels, n_labels);
-	return weights;
 }

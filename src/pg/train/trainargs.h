@@ -1,5 +1,6 @@
 /*
- * trainargs.h -- the arguments of distil_train and distil_pretrain.
+ * trainargs.h -- the arguments of distil_train, distil_pretrain and
+ * distil_distill.
  */
 #ifndef DISTILBERT_PG_TRAINARGS_H
 #define DISTILBERT_PG_TRAINARGS_H
@@ -7,18 +8,14 @@
 #include "fmgr.h"
 
 #include "dbert.h"
-#include "pg/eval/examples.h"
+#include "pg/train/traintask.h"
 
 typedef struct DistilTrainArgs
 {
 	const char *name;
 	const char *query;
 	const char *base;			/* NULL: a student made of the teacher */
-	/*
-	 * "classify", "sentiment", "regression", "entities", "embed"; "fill_mask"
-	 * of distil_pretrain
-	 */
-	const char *task;
+	const DistilTrainTask *task;	/* NULL: that of the teacher */
 	int			epochs;
 	float		learning_rate;
 	int			batch_size;
@@ -27,8 +24,8 @@ typedef struct DistilTrainArgs
 	float		weight_decay;
 	float		warmup;
 	float		dropout;
-	const char *class_weights;	/* or NULL */
-	const char *loss;			/* of embed, or NULL */
+	const char *class_weights;	/* see classweights.h, or NULL */
+	const char *loss;			/* one of the task's, or NULL */
 	bool		head_only;
 	bool		freeze_embeddings;
 	float		mask_share;		/* of fill_mask */
@@ -50,27 +47,5 @@ typedef struct DistilTrainArgs
 extern DistilTrainArgs distil_train_args(FunctionCallInfo fcinfo);
 extern DistilTrainArgs distil_pretrain_args(FunctionCallInfo fcinfo);
 extern DistilTrainArgs distil_distill_args(FunctionCallInfo fcinfo);
-
-/* What the task learns from. */
-static inline DistilLearn
-distil_train_wants(const DistilTrainArgs *args)
-{
-	if (strcmp(args->task, "regression") == 0)
-		return DISTIL_LEARN_NUMBERS;
-	if (strcmp(args->task, "fill_mask") == 0)
-		return DISTIL_LEARN_TEXTS;
-	if (strcmp(args->task, "embed") == 0)
-		return DISTIL_LEARN_PAIRS;
-	return strcmp(args->task, "entities") == 0 ? DISTIL_LEARN_SPANS : DISTIL_LEARN_CLASSES;
-}
-
-/*
- * The weights of classes as class_weights says: NULL for NULL; "balanced", as
- * scikit-learn (rows / (classes * rows of the class)); or a JSON object of
- * labels and numbers, 1 for those it does not name.  counts: rows of each
- * class.  Labels are UTF-8.
- */
-extern const float *distil_train_class_weights(const char *spec, const char *const *labels,
-											   int n_labels, const int64 *counts);
 
 #endif

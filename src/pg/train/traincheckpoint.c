@@ -1,39 +1,25 @@
 /*
- * traincheckpoint.c -- see traincheckpoint.h; and distil_checkpoints.
+ * traincheckpoint.c -- see traincheckpoint.h.
  *
- * A file: header, a row for each epoch done, the trainer's blocks, their
- * CRC-32C.  It is written under a temporary name, in pieces that go to the disk
- * one by one (filesync.h: interrupts are served while the disk is waited for);
- * then it takes the place of its predecessor by rename.
+ * A file is written under a temporary name (checkpointfile.h), then it takes the
+ * place of its predecessor by rename.  What it was made by (role, database,
+ * model, digests) must be what asks for it.
  *
- * A file may be anybody's work: nothing of it is believed before sizes, ranges
- * and checksums were looked at, and it holds nothing but numbers.  What it was
- * made by (role, database, model, digests) must be what asks for it.
- *
- * Leftovers: temporary files of processes that are no more, and checkpoints of
- * databases and roles that are no more, go when the next one is written.
+ * Leftovers go when the next file is written: temporary files of processes that
+ * are gone, and checkpoints of databases and roles that are gone.
  */
 #include "postgres.h"
 
 #include <fcntl.h>
 #include <math.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
-#include "funcapi.h"
 #include "miscadmin.h"
-#include "port/pg_crc32c.h"
 #include "storage/fd.h"
 #include "storage/procarray.h"
-#include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/syscache.h"
-#include "utils/timestamp.h"
 
-#include "pg/bridge/alloc.h"
-#include "pg/bridge/errors.h"
 #include "pg/bridge/filesync.h"
 #include "pg/bridge/removefile.h"
 #include "pg/bridge/sha256.h"
@@ -41,60 +27,20 @@
 #include "pg/train/trainfolder.h"
 #include "pg/train/trainsettings.h"
 
-#define SUFFIX ".checkpoint"
-#define TEMP_SUFFIX ".tmp"
-#define MAGIC UINT64CONST(0x3130504b43545344)	/* "DSTCKP01" */
-
-/* Written at once, and brought to the disk at once. */
-#define PIECE_BYTES (1024 * 1024)
-#define SYNC_BYTES (16 * 1024 * 1024)
-
-typedef struct Header
-{
-	uint64		magic;
-	uint64		size;			/* of the file */
-	Oid			database;
-	Oid			role;
-	char		command[16];
-	char		model[64];
-	DistilTrainDigests digests;
-	int64		saved;			/* TimestampTz */
-	int64		steps;			/* of the whole training */
-	int32		epochs;
-	int32		kept;			/* best values are among the blocks */
-	DistilTrainState state;		/* rows: 0 */
-	pg_crc32c	rows_crc;
-	pg_crc32c	crc;			/* of the header before this */
-} Header;
-
 struct DistilTrainCheckpoint
 {
-	Header		header;			/* what does not change */
+	DistilCheckpointHeader owner;	/* who trains what: the rest is not filled in */
 	char		path[MAXPGPATH];
 	char		temp[MAXPGPATH];	/* "": there is none */
 	bool		warned;
 	MemoryContextCallback callback;
 };
 
-PG_FUNCTION_INFO_V1(distil_checkpoints);
-PG_FUNCTION_INFO_V1(distil_drop_checkpoint);
-
-static pg_crc32c
-crc_of(const void *data, size_t len)
-{
-	pg_crc32c	crc;
-
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, data, len);
-	FIN_CRC32C(crc);
-	return crc;
-}
-
 /* ---- names ---- */
 
 /*
- * Names of models have slashes and differ in case alone: their hash names the
- * file.
+ * The file is named by a hash of the model's name, which may have slashes, or
+ * differ from another in case alone.
  */
 static void
 set_path(DistilTrainCheckpoint *c)
@@ -103,10 +49,10 @@ set_path(DistilTrainCheckpoint *c)
 	uint8		digest[DISTIL_SHA256_BYTES];
 	char		hex[DISTIL_SHA256_HEX];
 
-	distil_sha256_add(sha, c->header.model, strlen(c->header.model));
+	distil_sha256_add(sha, c->owner.model, strlen(c->owner.model));
 	distil_sha256_end(sha, digest);
-	snprintf(c->path, sizeof(c->path), "%s/%u-%u-%.32s%s", DISTIL_TRAIN_FOLDER, c->header.database,
-			 c->header.role, distil_sha256_hex(digest, hex), SUFFIX);
+	snprintf(c->path, sizeof(c->path), "%s/%u-%u-%.32s%s", DISTIL_TRAIN_FOLDER, c->owner.database,
+			 c->owner.role, distil_sha256_hex(digest, hex), DISTIL_CHECKPOINT_SUFFIX);
 }
 
 static void
@@ -125,12 +71,11 @@ distil_checkpoint_begin(const char *command, const char *model, const DistilTrai
 {
 	DistilTrainCheckpoint *c = MemoryContextAllocZero(context, sizeof(DistilTrainCheckpoint));
 
-	c->header.magic = MAGIC;
-	c->header.database = MyDatabaseId;
-	c->header.role = GetUserId();
-	strlcpy(c->header.command, command, sizeof(c->header.command));
-	strlcpy(c->header.model, model, sizeof(c->header.model));
-	c->header.digests = *digests;
+	c->owner.database = MyDatabaseId;
+	c->owner.role = GetUserId();
+	strlcpy(c->owner.command, command, sizeof(c->owner.command));
+	strlcpy(c->owner.model, model, sizeof(c->owner.model));
+	c->owner.digests = *digests;
 	set_path(c);
 	c->callback.func = remove_temp;
 	c->callback.arg = c;
@@ -144,48 +89,6 @@ distil_checkpoint_remove_at_commit(const DistilTrainCheckpoint *c)
 	distil_remove_file_at_end(c->path, true);
 }
 
-/* ---- reading headers ---- */
-
-static bool
-is_sound(const Header *h, const struct stat *st)
-{
-	return h->magic == MAGIC && h->size == (uint64) st->st_size &&
-		   h->crc == crc_of(h, offsetof(Header, crc)) &&
-		   memchr(h->command, '\0', sizeof(h->command)) != NULL &&
-		   memchr(h->model, '\0', sizeof(h->model)) != NULL;
-}
-
-/*
- * A descriptor behind the header, or -1: there is no such file (errno), or it
- * is damaged (errno 0).
- */
-static int
-open_file(const char *path, Header *header)
-{
-	int			fd = OpenTransientFile(path, O_RDONLY | PG_BINARY);
-	struct stat st;
-
-	if (fd < 0)
-		return -1;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-		read(fd, header, sizeof(*header)) == sizeof(*header) && is_sound(header, &st))
-		return fd;
-	CloseTransientFile(fd);
-	errno = 0;
-	return -1;
-}
-
-static bool
-read_header(const char *path, Header *header)
-{
-	int			fd = open_file(path, header);
-
-	if (fd < 0)
-		return false;
-	CloseTransientFile(fd);
-	return true;
-}
-
 /* ---- room on the disk ---- */
 
 typedef struct Sweep
@@ -197,9 +100,9 @@ typedef struct Sweep
 static void
 sweep_temp(void *ctx, const char *path)
 {
-	const char *at = strstr(path, SUFFIX ".");
+	const char *at = strstr(path, DISTIL_CHECKPOINT_SUFFIX ".");
 
-	if (at == NULL || BackendPidGetProc(atoi(at + strlen(SUFFIX "."))) == NULL)
+	if (at == NULL || BackendPidGetProc(atoi(at + strlen(DISTIL_CHECKPOINT_SUFFIX "."))) == NULL)
 		(void) distil_unlink_aside(path);
 }
 
@@ -208,137 +111,33 @@ sweep_checkpoint(void *ctx, const char *path)
 {
 	Sweep	   *sweep = ctx;
 	struct stat st;
-	Header		h;
+	DistilCheckpointHeader h;
 
 	if (strcmp(path, sweep->c->path) == 0 || stat(path, &st) != 0)
 		return;
-	if (read_header(path, &h) && (get_database_name(h.database) == NULL ||
-								  !SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(h.role))))
+	if (distil_checkpoint_read(path, &h) &&
+		(get_database_name(h.database) == NULL ||
+		 !SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(h.role))))
 		(void) distil_unlink_aside(path);
 	else
 		sweep->bytes += st.st_size;
 }
 
+/* After the leftovers are gone. */
 static bool
 has_room(const DistilTrainCheckpoint *c, uint64 size)
 {
 	Sweep		sweep = {.c = c};
 	uint64		limit = (uint64) distil_guc_checkpoint_space * 1024 * 1024;
 
-	distil_trainfolder_visit(TEMP_SUFFIX, sweep_temp, NULL);
-	distil_trainfolder_visit(SUFFIX, sweep_checkpoint, &sweep);
+	distil_trainfolder_visit(DISTIL_CHECKPOINT_TEMP, sweep_temp, NULL);
+	distil_trainfolder_visit(DISTIL_CHECKPOINT_SUFFIX, sweep_checkpoint, &sweep);
 	return sweep.bytes + size <= limit;
 }
 
 /* ---- writing ---- */
 
-typedef struct Writer
-{
-	int			fd;
-	pg_crc32c	crc;
-	off_t		at;				/* written so far */
-	off_t		synced;			/* of which so much is on the disk */
-} Writer;
-
-/*
- * To the disk, and out of the system's cache: nobody will read it soon, and to
- * throw away a gigabyte at once, with the file, takes long.
- */
-static bool
-sync_written(Writer *w)
-{
-	if (distil_fsync(w->fd) != 0)
-		return false;
-#if defined(USE_POSIX_FADVISE) && defined(POSIX_FADV_DONTNEED)
-	(void) posix_fadvise(w->fd, w->synced, w->at - w->synced, POSIX_FADV_DONTNEED);
-#endif
-	w->synced = w->at;
-	return true;
-}
-
-/* false and errno */
-static bool
-put_piece(Writer *w, const void *data, size_t len)
-{
-	ssize_t		written;
-
-	CHECK_FOR_INTERRUPTS();
-	errno = 0;
-	written = write(w->fd, data, len);
-	if (written != (ssize_t) len)
-	{
-		errno = errno != 0 ? errno : ENOSPC;
-		return false;
-	}
-	w->at += len;
-	return w->at - w->synced < SYNC_BYTES || sync_written(w);
-}
-
-static bool
-put(Writer *w, const void *data, size_t len)
-{
-	const char *at = data;
-
-	for (size_t n; len > 0; at += n, len -= n)
-	{
-		n = Min(len, PIECE_BYTES);
-		COMP_CRC32C(w->crc, at, n);
-		if (!put_piece(w, at, n))
-			return false;
-	}
-	return true;
-}
-
-static uint64
-blocks_size(DbertTrainer *trainer)
-{
-	DbertTrainerBlock block;
-	uint64		size = 0;
-
-	for (int i = 0; dbert_trainer_block(trainer, i, &block); i++)
-		size += block.bytes;
-	return size;
-}
-
-static Header
-make_header(const DistilTrainCheckpoint *c, const DistilTrainLoop *loop)
-{
-	Header		h = c->header;
-	Size		rows = sizeof(DistilTrainRow) * loop->state.n_rows;
-
-	h.size = sizeof(Header) + rows + blocks_size(loop->trainer) + sizeof(pg_crc32c);
-	h.saved = GetCurrentTimestamp();
-	h.steps = loop->steps;
-	h.epochs = loop->epochs;
-	h.kept = dbert_trainer_kept(loop->trainer);
-	h.state = loop->state;
-	h.state.rows = NULL;
-	h.rows_crc = crc_of(loop->state.rows, rows);
-	h.crc = crc_of(&h, offsetof(Header, crc));
-	return h;
-}
-
-static bool
-put_all(Writer *w, const Header *h, const DistilTrainLoop *loop)
-{
-	DbertTrainerBlock block;
-	pg_crc32c	crc;
-
-	if (!put(w, h, sizeof(*h)) ||
-		!put(w, loop->state.rows, sizeof(DistilTrainRow) * loop->state.n_rows))
-		return false;
-	INIT_CRC32C(w->crc);
-	for (int i = 0; dbert_trainer_block(loop->trainer, i, &block); i++)
-	{
-		if (!put(w, block.data, block.bytes))
-			return false;
-	}
-	crc = w->crc;
-	FIN_CRC32C(crc);
-	return put(w, &crc, sizeof(crc)) && distil_fsync(w->fd) == 0;
-}
-
-/* It takes the place of its predecessor. */
+/* The temporary file takes the place of its predecessor. */
 static bool
 rename_temp(DistilTrainCheckpoint *c, int fd)
 {
@@ -349,31 +148,31 @@ rename_temp(DistilTrainCheckpoint *c, int fd)
 }
 
 /*
- * false and errno; the temporary file is there then, perhaps.  Closed before it
- * is unlinked, also by a cancel: the last one to have it open waits for the
+ * On failure false and errno; the temporary file may be left.  It is closed
+ * before it is unlinked, by a cancel, too: whoever closes it last waits for the
  * disk.
  */
 static bool
-write_file(DistilTrainCheckpoint *c, const Header *h, const DistilTrainLoop *loop)
+write_file(DistilTrainCheckpoint *c, const DistilCheckpointHeader *h, const DistilTrainLoop *loop)
 {
-	Writer		w = {.fd = -1};
+	int			fd;
 	volatile bool good = false;
 	volatile int saved_errno = 0;
 
 	if (distil_trainfolder_make() != 0)
 		return false;
-	snprintf(c->temp, sizeof(c->temp), "%s.%d%s", c->path, MyProcPid, TEMP_SUFFIX);
-	w.fd = OpenTransientFile(c->temp, O_WRONLY | O_CREAT | O_TRUNC | PG_BINARY);
-	if (w.fd < 0)
+	snprintf(c->temp, sizeof(c->temp), "%s.%d%s", c->path, MyProcPid, DISTIL_CHECKPOINT_TEMP);
+	fd = OpenTransientFile(c->temp, O_WRONLY | O_CREAT | O_TRUNC | PG_BINARY);
+	if (fd < 0)
 		return false;
 	PG_TRY();
 	{
-		good = put_all(&w, h, loop) && rename_temp(c, w.fd);
+		good = distil_checkpoint_put(fd, h, loop) && rename_temp(c, fd);
 		saved_errno = errno;
 	}
 	PG_FINALLY();
 	{
-		CloseTransientFile(w.fd);
+		CloseTransientFile(fd);
 	}
 	PG_END_TRY();
 	errno = saved_errno;
@@ -386,7 +185,7 @@ warn(DistilTrainCheckpoint *c, const char *detail)
 {
 	if (!c->warned)
 		ereport(WARNING,
-				(errmsg("could not write a checkpoint of the training of \"%s\"", c->header.model),
+				(errmsg("could not write a checkpoint of the training of \"%s\"", c->owner.model),
 				 errdetail_internal("%s", detail),
 				 errhint("The training goes on; interrupted, it would resume from its last "
 						 "checkpoint, if there is one.")));
@@ -396,7 +195,7 @@ warn(DistilTrainCheckpoint *c, const char *detail)
 void
 distil_checkpoint_save(DistilTrainCheckpoint *c, DistilTrainLoop *loop)
 {
-	Header		h = make_header(c, loop);
+	DistilCheckpointHeader h = distil_checkpoint_header(&c->owner, loop);
 
 	if (!has_room(c, h.size))
 	{
@@ -423,7 +222,7 @@ raise_damaged(const DistilTrainCheckpoint *c)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("the checkpoint of the training of \"%s\" is damaged", c->header.model),
+			 errmsg("the checkpoint of the training of \"%s\" is damaged", c->owner.model),
 			 errdetail("Its file is \"%s\".", c->path),
 			 errhint("Call without resume to train from the beginning.")));
 }
@@ -434,22 +233,22 @@ raise_other(const DistilTrainCheckpoint *c, const char *what)
 	ereport(ERROR,
 		(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		 errmsg("the checkpoint of the training of \"%s\" is one of another training",
-				c->header.model),
+				c->owner.model),
 		 errdetail_internal("%s", what),
 		 errhint("Call as it was called then, or without resume to train from the beginning.")));
 }
 
 /* Was it made by the same call, on the same rows? */
 static void
-check_same(const DistilTrainCheckpoint *c, const Header *h)
+check_same(const DistilTrainCheckpoint *c, const DistilCheckpointHeader *h)
 {
-	const DistilTrainDigests *now = &c->header.digests,
+	const DistilTrainDigests *now = &c->owner.digests,
 			   *then = &h->digests;
 
-	if (h->database != c->header.database || h->role != c->header.role ||
-		strcmp(h->model, c->header.model) != 0)
+	if (h->database != c->owner.database || h->role != c->owner.role ||
+		strcmp(h->model, c->owner.model) != 0)
 		raise_damaged(c);		/* it is not where it was made */
-	if (strcmp(h->command, c->header.command) != 0)
+	if (strcmp(h->command, c->owner.command) != 0)
 		raise_other(c, psprintf("It was made by distil_%s.", h->command));
 	if (memcmp(now->base, then->base, sizeof(now->base)) != 0)
 		raise_other(c, "It began with another model, or with other content under the same name.");
@@ -462,7 +261,7 @@ check_same(const DistilTrainCheckpoint *c, const Header *h)
 
 /* Whatever a loop relies on. */
 static bool
-is_possible(const Header *h, const DistilTrainLoop *loop)
+is_possible(const DistilCheckpointHeader *h, const DistilTrainLoop *loop)
 {
 	const DistilTrainState *s = &h->state;
 
@@ -475,55 +274,12 @@ is_possible(const Header *h, const DistilTrainLoop *loop)
 		   h->kept == (loop->early_stopping > 0 && isfinite(s->best));
 }
 
-static bool
-get(int fd, void *data, size_t len, pg_crc32c *crc)
-{
-	char	   *at = data;
-
-	for (size_t n; len > 0; at += n, len -= n)
-	{
-		n = Min(len, PIECE_BYTES);
-		CHECK_FOR_INTERRUPTS();
-		if (read(fd, at, n) != (ssize_t) n)
-			return false;
-		COMP_CRC32C(*crc, at, n);
-	}
-	return true;
-}
-
-/* Is what lies behind the header as it was written? */
-static bool
-get_all(int fd, const Header *h, DistilTrainLoop *loop)
-{
-	Size		rows = sizeof(DistilTrainRow) * h->state.n_rows;
-	DbertTrainerBlock block;
-	DbertError	err;
-	pg_crc32c	crc,
-				stored,
-				unused = 0;
-
-	if (dbert_trainer_continue(loop->trainer, h->state.step, h->kept, distil_poll(), &err) !=
-		DBERT_OK)
-		distil_raise(&err, loop->subject);
-	if (h->size != sizeof(Header) + rows + blocks_size(loop->trainer) + sizeof(pg_crc32c) ||
-		!get(fd, loop->state.rows, rows, &unused) || crc_of(loop->state.rows, rows) != h->rows_crc)
-		return false;
-	INIT_CRC32C(crc);
-	for (int i = 0; dbert_trainer_block(loop->trainer, i, &block); i++)
-	{
-		if (!get(fd, block.data, block.bytes, &crc))
-			return false;
-	}
-	FIN_CRC32C(crc);
-	return get(fd, &stored, sizeof(stored), &unused) && stored == crc;
-}
-
 bool
 distil_checkpoint_load(DistilTrainCheckpoint *c, DistilTrainLoop *loop)
 {
 	DistilTrainRow *rows = loop->state.rows;
-	Header		h;
-	int			fd = open_file(c->path, &h);
+	DistilCheckpointHeader h;
+	int			fd = distil_checkpoint_open(c->path, &h);
 
 	if (fd < 0 && errno == ENOENT)
 		return false;
@@ -533,82 +289,11 @@ distil_checkpoint_load(DistilTrainCheckpoint *c, DistilTrainLoop *loop)
 	if (fd < 0)
 		raise_damaged(c);
 	check_same(c, &h);
-	if (!is_possible(&h, loop) || !get_all(fd, &h, loop))
+	if (!is_possible(&h, loop) || !distil_checkpoint_get(fd, &h, loop))
 		raise_damaged(c);
 	CloseTransientFile(fd);
 	loop->state = h.state;
 	loop->state.rows = rows;
 	loop->progress->fields.saved = h.saved;
 	return true;
-}
-
-/* ---- SQL ---- */
-
-#define COLUMNS 10
-
-/* This database's, of the roles whose rights one has. */
-static bool
-may_see(const Header *h, Oid stats_role)
-{
-	return h->database == MyDatabaseId &&
-		(has_privs_of_role(GetUserId(), h->role) ||
-		 (OidIsValid(stats_role) && has_privs_of_role(GetUserId(), stats_role)));
-}
-
-static void
-put_row(void *ctx, const char *path)
-{
-	ReturnSetInfo *rsinfo = ctx;
-	Datum		values[COLUMNS];
-	bool		nulls[COLUMNS] = {false};
-	Header		h;
-	int			n = 0;
-
-	if (!read_header(path, &h) || !may_see(&h, ROLE_PG_READ_ALL_STATS))
-		return;
-	values[n++] = CStringGetTextDatum(h.model);
-	values[n++] = ObjectIdGetDatum(h.role);
-	values[n++] = CStringGetTextDatum(h.command);
-	values[n++] = Int32GetDatum(Min(h.state.epoch, h.epochs));
-	values[n++] = Int32GetDatum(h.epochs);
-	values[n++] = Int64GetDatum(h.state.step);
-	values[n++] = Int64GetDatum(h.steps);
-	values[n++] = Float4GetDatum((float4) h.state.seconds);
-	values[n++] = Int64GetDatum((int64) h.size);
-	values[n++] = TimestampTzGetDatum(h.saved);
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-}
-
-Datum
-distil_checkpoints(PG_FUNCTION_ARGS)
-{
-	InitMaterializedSRF(fcinfo, 0);
-	distil_trainfolder_visit(SUFFIX, put_row, fcinfo->resultinfo);
-	return (Datum) 0;
-}
-
-typedef struct Drop
-{
-	const char *model;
-	bool		found;
-} Drop;
-
-static void
-drop_file(void *ctx, const char *path)
-{
-	Drop	   *drop = ctx;
-	Header		h;
-
-	if (!read_header(path, &h) || strcmp(h.model, drop->model) != 0 || !may_see(&h, InvalidOid))
-		return;
-	drop->found |= distil_unlink_aside(path) == 0;
-}
-
-Datum
-distil_drop_checkpoint(PG_FUNCTION_ARGS)
-{
-	Drop		drop = {.model = text_to_cstring(PG_GETARG_TEXT_PP(0))};
-
-	distil_trainfolder_visit(SUFFIX, drop_file, &drop);
-	PG_RETURN_BOOL(drop.found);
 }

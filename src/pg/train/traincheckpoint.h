@@ -8,8 +8,7 @@
 #ifndef DISTILBERT_PG_TRAINCHECKPOINT_H
 #define DISTILBERT_PG_TRAINCHECKPOINT_H
 
-#include "pg/train/traindigest.h"
-#include "pg/train/trainloop.h"
+#include "pg/train/checkpointfile.h"
 
 /*
  * The checkpoint of a training of the current user that has these digests;

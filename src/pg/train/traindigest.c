@@ -10,7 +10,8 @@
 #include "miscadmin.h"
 
 #include "pg/bridge/sha256.h"
-#include "pg/train/trainjob.h"
+#include "pg/train/traindigest.h"
+#include "pg/train/trainteacher.h"
 
 /* Some milliseconds' work. */
 #define BLOCK_TEXTS 16384
@@ -34,7 +35,6 @@ add_teacher(DistilSha256 *sha, const DistilTrainJob *job)
 {
 	const DistilTeacher *t = job->teacher;
 
-	distil_sha256_add(sha, t->model->sha256, DISTIL_SHA256_BYTES);
 	ADD(sha, dbert_trainbase_config(job->base)->layers);
 	ADD(sha, dbert_trainbase_config(job->base)->hidden);
 	ADD(sha, t->distill.temperature);
@@ -54,7 +54,7 @@ digest_options(const DistilTrainJob *job, uint8 *digest)
 	bool		weighted = o->class_weights != NULL;
 
 	distil_sha256_add_string(sha, job->command);
-	distil_sha256_add_string(sha, a->task);
+	distil_sha256_add_string(sha, a->task != NULL ? a->task->name : "");
 	ADD(sha, a->epochs);
 	ADD(sha, a->early_stopping);
 	ADD(sha, a->validation);
@@ -94,11 +94,9 @@ add_texts(DistilSha256 *sha, const DistilTrainSet *set)
 			CHECK_FOR_INTERRUPTS();
 		ADD(sha, t->n_tokens);
 		ADD(sha, t->n_first);
-		ADD(sha, t->n_first);
 		ADD(sha, t->n_labels);
 		ADD(sha, label);
 		ADD(sha, t->number);
-		ADD(sha, t->unlabelled);
 		ADD(sha, t->unlabelled);
 	}
 }

@@ -1,36 +1,18 @@
 /*
- * trainevaluate.c -- how good the model in training is on the rows held back.
+ * trainevaluate.c -- see trainevaluate.h.
+ *
+ * Where the examples of a distillation have no labels, the teacher's answers
+ * take their place: the metric is then how far the student agrees with it.
  */
 #include "postgres.h"
 
-#include <math.h>
-
-#include "utils/memutils.h"
 #include "miscadmin.h"
+#include "utils/memutils.h"
 
 #include "pg/bridge/alloc.h"
-#include "pg/eval/correlation.h"
-#include "pg/eval/spans.h"
-#include "pg/train/trainjob.h"
-
-/* What an evaluation adds up, beside job->counts. */
-typedef struct Tally
-{
-	int64		n;				/* numbers */
-	double		said;			/* the sum of those said, */
-	double		sum;			/* of the true ones, */
-	double		sum_squares;	/* their squares, */
-	double		errors;			/* the squares of their differences */
-	DistilNumbers cosines;		/* of pairs with numbers */
-	DistilNumbers numbers;
-} Tally;
-
-/* Pairs with numbers are held back, and there are some. */
-static bool
-have_numbers(const DistilTrainJob *job)
-{
-	return job->n_validation > 0 && !isnan(job->set->texts[job->validation[0]].number);
-}
+#include "pg/train/trainevaluate.h"
+#include "pg/train/trainstep.h"
+#include "pg/train/trainteacher.h"
 
 /* A teacher's answers stand for labels that are not there. */
 static bool
@@ -42,297 +24,108 @@ answers_are_truth(const DistilTrainJob *job)
 const char *
 distil_train_metric(const DistilTrainJob *job)
 {
-	if (answers_are_truth(job))
-		return "agreement";
-	switch (job->set->kind)
-	{
-		case DISTIL_LABEL_ONE:
-		case DISTIL_LABEL_NONE:
-			return "accuracy";
-		case DISTIL_LABEL_MANY:
-		case DISTIL_LABEL_SPANS:
-			return "f1";
-		case DISTIL_LABEL_PAIR:
-			return have_numbers(job) ? "spearman" : "accuracy";
-		case DISTIL_LABEL_NUMBER:
-		case DISTIL_LABEL_QUESTION:	/* nobody but a teacher knows */
-			break;
-	}
-	return "rmse";
+	return answers_are_truth(job) ? "agreement" : job->measure->metric;
 }
 
-/* The number of the largest of n logits, step apart; of equals the first. */
-static int
-find_best(const float *logits, int n, int step)
+bool
+distil_train_metric_is_error(const DistilTrainJob *job)
 {
-	int			best = 0;
-
-	for (int i = 1; i < n; i++)
-		best = logits[(Size) step * i] > logits[(Size) step * best] ? i : best;
-	return best;
+	return job->measure->is_error && !answers_are_truth(job);
 }
 
-int
-distil_best_label(const float *logits, int n)
+static DistilTally
+begin_tally(const DistilTrainJob *job, MemoryContext context)
 {
-	return find_best(logits, n, 1);
+	DistilTally t = distil_tally_begin(job->labels, job->n_labels, context);
+
+	t.agreement = answers_are_truth(job);
+	if (job->teacher != NULL)
+		t.top = job->teacher->distill.top;
+	return t;
 }
 
-/* The entities of one text of the batch; logits are those of its tokens. */
+/* The batch's labels become the teacher's answers; not of a text's marks. */
 static void
-count_entities(const DistilTrainJob *job, const float *logits, int text)
+answer_by_teacher(const DistilTrainJob *job)
 {
-	const DbertTrainBatch *batch = &job->batch->core;
-	int			first = batch->cu[text],
-				n = batch->cu[text + 1] - first;
-	int32	   *said = palloc(sizeof(int32) * n);
+	const DistilTeacher *t = job->teacher;
+	DistilTrainBatch *batch = job->batch;
+	int			n = batch->core.n_texts,
+				rows = job->head == DBERT_HEAD_TOKEN ? batch->cu[n] : n;
 
-	for (int i = 0; i < n; i++)
-		said[i] = distil_best_label(logits + (Size) i * job->n_labels, job->n_labels);
-	distil_count_entities(job->labels, batch->classes + first, said, n, job->counts);
-	pfree(said);
+	for (int i = 0; i < rows && batch->targets == NULL; i++)
+		batch->classes[i] = distil_best_of(t->soft + (Size) i * job->n_labels, job->n_labels, 1);
+	for (Size i = 0; batch->targets != NULL && i < (Size) rows * job->n_labels; i++)
+		batch->targets[i] = job->problem == DBERT_PROBLEM_MULTI ? t->soft[i] > 0 : t->soft[i];
+	for (int b = 0; job->head == DBERT_HEAD_TOKEN && b < n; b++)
+		batch->classes[batch->cu[b]] = batch->classes[batch->cu[b + 1] - 1] = -1;
 }
 
-/*
- * Margins of the most likely tokens, 0 where it is the right one; all are
- * counted as of one class.
- */
+/* Of other heads the measure itself compares with what the teacher said. */
 static void
-count_masked(const DistilTrainJob *job, const float *margins)
+complete_truth(const DistilTrainJob *job)
 {
-	int			n = job->batch->core.n_masked;
-
-	job->counts[0].support += n;
-	for (int i = 0; i < n; i++)
-		job->counts[0].hits += margins[i] == 0;
-}
-
-/* The teacher's likeliest tokens, which it named first. */
-static void
-count_teacher_masked(const DistilTrainJob *job)
-{
-	const DbertTrainBatch *batch = &job->batch->core;
-
-	job->counts[0].support += batch->n_masked;
-	for (int i = 0; i < batch->n_masked; i++)
-		job->counts[0].hits +=
-			batch->soft_ids[(Size) i * job->teacher->distill.top] == batch->classes[i];
-}
-
-/*
- * Answers that start and end where the teacher's do; all are counted as of one
- * class.
- */
-static void
-count_answers(const DistilTrainJob *job, const float *logits)
-{
-	const DbertTrainBatch *batch = &job->batch->core;
-
-	job->counts[0].support += batch->n_texts;
-	for (int b = 0; b < batch->n_texts; b++)
-	{
-		Size		first = 2 * (Size) batch->cu[b];
-		int			n = batch->cu[b + 1] - batch->cu[b];
-		bool		same = true;
-
-		for (int column = 0; column < 2; column++)
-			same &= find_best(logits + first + column, n, 2) ==
-					find_best(batch->soft + first + column, n, 2);
-		job->counts[0].hits += same;
-	}
-}
-
-/*
- * Cosines of pairs with numbers; margins of others, 0 where no other pair's
- * text is nearer than the partner.
- */
-static void
-count_pairs(const DistilTrainJob *job, const float *values, Tally *tally)
-{
-	const DbertTrainBatch *batch = &job->batch->core;
-	int			n = batch->n_texts / 2;
-
-	job->counts[0].support += n;
-	for (int i = 0; i < n; i++)
-	{
-		job->counts[0].hits += values[i] == 0;
-		if (batch->targets == NULL)
-			continue;
-		distil_numbers_add(&tally->cosines, values[i]);
-		distil_numbers_add(&tally->numbers, batch->targets[i]);
-	}
-}
-
-static double
-spearman(const Tally *tally)
-{
-	MemoryContext old = MemoryContextSwitchTo(tally->cosines.context);
-	DistilRanking said = distil_ranking(&tally->cosines),
-				truth = distil_ranking(&tally->numbers);
-
-	MemoryContextSwitchTo(old);
-	return distil_spearman(&said, &truth, NULL);
-}
-
-static void
-count_number(double said, double true_, Tally *t)
-{
-	t->n++;
-	t->said += said;
-	t->sum += true_;
-	t->sum_squares += true_ * true_;
-	t->errors += pow(said - true_, 2);
-}
-
-static void
-count_labels(const DistilTrainJob *job, const float *logits, const float *targets)
-{
-	for (int j = 0; j < job->n_labels; j++)
-	{
-		bool		said = logits[j] > 0;
-		bool		true_ = targets[j] > 0;
-
-		job->counts[j].said += said;
-		job->counts[j].support += true_;
-		job->counts[j].hits += said && true_;
-	}
-}
-
-static void
-count_class(const DistilTrainJob *job, const float *logits, int32 class)
-{
-	int			best = distil_best_label(logits, job->n_labels);
-
-	job->counts[best].said++;
-	job->counts[class].support++;
-	job->counts[best].hits += best == class;
-}
-
-/* One row of logits against what is true, if that is known. */
-static void
-count_row(const DistilTrainJob *job, const float *logits, int row, Tally *tally)
-{
-	const DbertTrainBatch *batch = &job->batch->core;
-
-	if (job->problem == DBERT_PROBLEM_SINGLE)
-	{
-		if (batch->classes[row] >= 0)
-			count_class(job, logits, batch->classes[row]);
-	}
-	else if (isnan(batch->targets[(Size) row * job->n_labels]))
-		return;
-	else if (job->problem == DBERT_PROBLEM_MULTI)
-		count_labels(job, logits, batch->targets + (Size) row * job->n_labels);
-	else
-	{
-		for (int j = 0; j < job->n_labels; j++)
-			count_number(logits[j], batch->targets[(Size) row * job->n_labels + j], tally);
-	}
-}
-
-/* The n texts of the batch. */
-static void
-count_batch(const DistilTrainJob *job, const float *logits, int n, Tally *tally)
-{
-	if (job->head == DBERT_HEAD_MASK)
-	{
-		count_masked(job, logits);
-		return;
-	}
-	if (job->head == DBERT_HEAD_SPAN)
-	{
-		count_answers(job, logits);
-		return;
-	}
-	if (job->head == DBERT_HEAD_NONE)
-	{
-		if (job->teacher == NULL)
-			count_pairs(job, logits, tally);
-		for (int i = 0; job->teacher != NULL && i < n; i++)
-			count_number(logits[i], 0, tally);
-		return;
-	}
-	if (answers_are_truth(job))
-		distil_teacher_answer(job);
-	for (int i = 0; i < n; i++)
-	{
-		if (job->head == DBERT_HEAD_TOKEN)
-			count_entities(job, logits + (Size) job->batch->cu[i] * job->n_labels, i);
-		else
-			count_row(job, logits + (Size) i * job->n_labels, i, tally);
-	}
-}
-
-/*
- * Agreement of numbers is R^2, their coefficient of determination; of
- * embeddings their mean cosine.
- */
-static double
-metric_value(const DistilTrainJob *job, const Tally *t)
-{
-	DistilClassCount all = distil_sum_counts(job->counts, Max(job->n_labels, 1));
-
-	if (job->problem == DBERT_PROBLEM_REGRESSION)
-		return answers_are_truth(job)
-				   ? 1 - t->errors / (t->sum_squares - t->sum * t->sum / (double) t->n)
-				   : sqrt(t->errors / (double) t->n);
-	if (job->head == DBERT_HEAD_NONE && job->teacher != NULL)
-		return t->said / (double) t->n;
-	if (job->head == DBERT_HEAD_NONE && have_numbers(job))
-		return spearman(t);
-	return job->set->kind == DISTIL_LABEL_MANY || job->set->kind == DISTIL_LABEL_SPANS
-			   ? distil_f1_of(&all)
-			   : distil_recall_of(&all);
+	if (answers_are_truth(job) &&
+		(job->head == DBERT_HEAD_SEQUENCE || job->head == DBERT_HEAD_TOKEN))
+		answer_by_teacher(job);
 }
 
 DistilEvaluation
 distil_train_evaluate(DistilTrainJob *job)
 {
-	double		sum = 0,
-				weights = 0;
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "distilbert evaluation",
 												  ALLOCSET_DEFAULT_SIZES);
-	Tally		tally = {.cosines.context = context,.numbers.context = context};
+	DistilTally tally = begin_tally(job, context);
 	DistilEvaluation result;
+	double		sum = 0,
+				weights = 0;
 
-	memset(job->counts, 0, sizeof(DistilClassCount) * Max(job->n_labels, 1));
 	for (int first = 0; first < job->n_validation;)
 	{
-		const float *logits;
+		const float *answers;
 		double		loss,
 					weight;
 		int			n = distil_train_fill(job, 0, job->validation, first, job->n_validation);
 
 		distil_train_must(job,
 						  dbert_trainer_evaluate(job->trainer, &job->batch->core, distil_poll(),
-												 &logits, &loss, &weight, &job->err));
-		count_batch(job, logits, n, &tally);
+												 &answers, &loss, &weight, &job->err));
+		complete_truth(job);
+		job->measure->count(&tally, &job->batch->core, answers);
 		sum += loss * weight;
 		weights += weight;
 		first += n;
 	}
-	result = (DistilEvaluation){ .loss = weights > 0 ? sum / weights : 0,
-								 .value = metric_value(job, &tally) };
+	result = (DistilEvaluation) {
+		.loss = weights > 0 ? sum / weights : 0,.value = job->measure->value(&tally)
+	};
 	MemoryContextDelete(context);
 	return result;
+}
+
+static void
+count_teacher(const DistilTrainJob *job, DistilTally *tally)
+{
+	complete_truth(job);
+	if (job->measure->count_teacher != NULL)
+		job->measure->count_teacher(tally, &job->batch->core);
+	else
+		job->measure->count(tally, &job->batch->core, job->batch->core.soft);
 }
 
 double
 distil_train_measure_teacher(DistilTrainJob *job)
 {
-	Tally		tally = {0};
+	DistilTally tally = begin_tally(job, CurrentMemoryContext);
 
-	if (job->head == DBERT_HEAD_NONE)
+	/* its vectors are as near to themselves as can be */
+	if (job->measure == &distil_measure_vectors)
 		return 1;
-	memset(job->counts, 0, sizeof(DistilClassCount) * Max(job->n_labels, 1));
 	for (int first = 0, n; first < job->n_validation; first += n)
 	{
 		CHECK_FOR_INTERRUPTS();
 		n = distil_train_fill(job, 0, job->validation, first, job->n_validation);
-		if (job->head == DBERT_HEAD_MASK)
-			count_teacher_masked(job);
-		else
-			count_batch(job, job->batch->core.soft, n, &tally);
+		count_teacher(job, &tally);
 	}
-	return metric_value(job, &tally);
+	return job->measure->value(&tally);
 }

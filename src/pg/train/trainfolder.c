@@ -5,9 +5,11 @@
 
 #include <sys/stat.h>
 
+#include "catalog/pg_authid.h"
 #include "common/file_perm.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
+#include "utils/acl.h"
 
 #include "pg/train/trainfolder.h"
 
@@ -52,4 +54,22 @@ distil_trainfolder_visit(const char *suffix, void (*visit) (void *ctx, const cha
 			visit(ctx, path);
 	}
 	FreeDir(folder);
+}
+
+pg_crc32c
+distil_training_checksum(const void *data, size_t len)
+{
+	pg_crc32c	crc;
+
+	INIT_CRC32C(crc);
+	COMP_CRC32C(crc, data, len);
+	FIN_CRC32C(crc);
+	return crc;
+}
+
+bool
+distil_training_is_visible(Oid role)
+{
+	return has_privs_of_role(GetUserId(), role) ||
+		   has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
 }

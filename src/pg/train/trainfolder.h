@@ -8,6 +8,8 @@
 #ifndef DISTILBERT_PG_TRAINFOLDER_H
 #define DISTILBERT_PG_TRAINFOLDER_H
 
+#include "port/pg_crc32c.h"
+
 #define DISTIL_TRAIN_FOLDER "distilbert/pgsql_tmp_training"
 
 /* Make it if it is not there: 0, or -1 and errno. */
@@ -19,5 +21,14 @@ extern int	distil_trainfolder_make(void);
  */
 extern void distil_trainfolder_visit(const char *suffix, void (*visit)(void *ctx, const char *path),
 									 void *ctx);
+
+/* By which a reader knows that a record is whole. */
+extern pg_crc32c distil_training_checksum(const void *data, size_t len);
+
+/*
+ * May the current user read about a training of this role?  Its own, those of
+ * roles whose rights it has, and all with pg_read_all_stats.
+ */
+extern bool distil_training_is_visible(Oid role);
 
 #endif

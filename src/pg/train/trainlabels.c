@@ -1,5 +1,5 @@
 /*
- * trainlabels.c -- which head a training gives a model, and with which labels.
+ * trainlabels.c -- see trainlabels.h.
  *
  * Classes are those that the rows have, sorted; but if the base has them all,
  * with a head of the same kind, its labels stay as they are, and its head with
@@ -11,11 +11,11 @@
 #include "miscadmin.h"
 
 #include "pg/eval/spans.h"
-#include "pg/train/trainjob.h"
+#include "pg/train/trainlabels.h"
 
 /*
- * Where each of n names is among the labels; as many as are found before one is
- * not.
+ * places[n]: where each of n names is among the labels.  Stops at the first that
+ * is not, and returns its number; n if all are.
  */
 static int
 find_places(const char *const *names, int n, const char *const *labels, int n_labels, int32 *places)
@@ -58,8 +58,9 @@ places_in_base(const DistilTrainJob *job, const char *const *names, int n)
 	if (config->head != (int32_t) job->head ||
 		(job->head == DBERT_HEAD_SEQUENCE && config->problem != (int32_t) job->problem))
 		return NULL;
-	return find_places(names, n, all_base_labels(job), config->n_labels, places) == n ? places
-																					  : NULL;
+	if (find_places(names, n, all_base_labels(job), config->n_labels, places) < n)
+		return NULL;
+	return places;
 }
 
 /* "O", then "B-x" and "I-x" for each type: in the order of the tags. */
@@ -91,8 +92,6 @@ choose_tags(DistilTrainJob *job)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the query gives %d types of entities, too many", job->set->n_names)));
 	distil_trainset_sort_names(job->set);
-	job->head = DBERT_HEAD_TOKEN;
-	job->problem = DBERT_PROBLEM_SINGLE;
 	job->labels = tag_names(job->set);
 	job->n_labels = n;
 	job->tag_labels = places_in_base(job, job->labels, n);
@@ -113,38 +112,23 @@ raise_one_class(const DistilTrainJob *job)
 			 errhint("There must be at least two classes to tell apart.")));
 }
 
-void
-distil_train_choose_labels(DistilTrainJob *job)
+static void
+check_fit(const DistilTrainTask *task, const DistilTrainJob *job)
 {
-	static const char *const number[] = {"LABEL_0"};
+	if (task->labels_fit != NULL && !task->labels_fit(job->labels, job->n_labels))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg_internal("%s", task->misfit),
+				 errhint("%s", task->which_labels)));
+}
+
+/* With a class for each of several texts there must be two at least. */
+static void
+choose_classes(DistilTrainJob *job, int least)
+{
 	DistilTrainSet *set = job->set;
 
-	if (set->kind == DISTIL_LABEL_SPANS)
-	{
-		choose_tags(job);
-		return;
-	}
-	if (set->kind == DISTIL_LABEL_NONE)
-	{
-		job->head = DBERT_HEAD_MASK;
-		job->problem = DBERT_PROBLEM_SINGLE;
-		return;
-	}
-	if (set->kind == DISTIL_LABEL_PAIR)
-	{
-		job->head = DBERT_HEAD_NONE;
-		return;
-	}
-	job->head = DBERT_HEAD_SEQUENCE;
-	if (set->kind == DISTIL_LABEL_NUMBER)
-	{
-		job->problem = DBERT_PROBLEM_REGRESSION;
-		job->labels = number;
-		job->n_labels = 1;
-		return;
-	}
-	job->problem = set->kind == DISTIL_LABEL_MANY ? DBERT_PROBLEM_MULTI : DBERT_PROBLEM_SINGLE;
-	if (set->n_names < (set->kind == DISTIL_LABEL_MANY ? 1 : 2))
+	if (set->n_names < least)
 		raise_one_class(job);
 	if (places_in_base(job, set->names, set->n_names) != NULL)
 		distil_trainset_renumber(set, all_base_labels(job),
@@ -153,13 +137,38 @@ distil_train_choose_labels(DistilTrainJob *job)
 		distil_trainset_sort_names(set);
 	job->labels = set->names;
 	job->n_labels = set->n_names;
-	if (strcmp(job->args.task, "sentiment") == 0 &&
-		!dbert_labels_have_sentiment(job->labels, job->n_labels))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the labels of the rows are no sentiments"),
-				 errhint("Sentiment needs labels negative and positive (neutral may join them), or "
-						 "1 star to 5 stars; other labels have the task classify.")));
+	check_fit(job->args.task, job);
+}
+
+void
+distil_train_choose_labels(DistilTrainJob *job)
+{
+	static const char *const number[] = {"LABEL_0"};
+	const DistilTrainKind *kind = distil_train_kind(job->set->kind);
+
+	job->head = kind->head;
+	job->problem = kind->problem;
+	job->measure = kind->measure;
+	switch (job->set->kind)
+	{
+		case DISTIL_LABEL_ONE:
+			choose_classes(job, 2);
+			break;
+		case DISTIL_LABEL_MANY:
+			choose_classes(job, 1);
+			break;
+		case DISTIL_LABEL_NUMBER:
+			job->labels = number;
+			job->n_labels = 1;
+			break;
+		case DISTIL_LABEL_SPANS:
+			choose_tags(job);
+			break;
+		case DISTIL_LABEL_NONE:
+		case DISTIL_LABEL_PAIR:
+		case DISTIL_LABEL_QUESTION:
+			break;				/* no labels */
+	}
 }
 
 void

@@ -16,9 +16,6 @@
 #include "pg/train/trainloop.h"
 #include "pg/train/trainsettings.h"
 
-/* A stream of random numbers; the core's own begin with purposes 1 and 2. */
-#define STREAM_ORDER	UINT64CONST(0x6f72646572)
-
 /* Exchanges of some milliseconds. */
 #define SHUFFLE_PART 65536
 
@@ -54,7 +51,7 @@ distil_train_permute(int32 *order, int n, uint64 key)
 void
 distil_train_shuffle(int64 seed, int epoch, const int32 *examples, int n, int32 *order)
 {
-	distil_train_permute(order, n, dbert_random_key(seed, STREAM_ORDER, epoch));
+	distil_train_permute(order, n, dbert_random_key(seed, DBERT_STREAM_ORDER, epoch));
 	for (int i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();

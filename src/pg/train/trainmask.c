@@ -13,12 +13,6 @@
 
 #include "pg/train/trainmask.h"
 
-/*
- * A stream of random numbers for each epoch; trainloop.c, trainfunc.c and the
- * core have others.
- */
-#define STREAM_MASK		UINT64CONST(0x6d61736b00000000)
-
 /* Random numbers of a token, and those behind all tokens' */
 #define NUMBERS			3
 #define NUMBER_OF_ONE	UINT64CONST(0xffffffff)
@@ -139,7 +133,7 @@ distil_mask_batch(const DistilMasker *masker, DistilTrainBatch *batch, const int
 	{
 		MaskedText t = { .masker = masker,
 						 .batch = batch,
-						 .key = dbert_random_key(masker->seed, STREAM_MASK + epoch, texts[i]),
+						 .key = dbert_random_key(masker->seed, DBERT_STREAM_MASK + epoch, texts[i]),
 						 .ids = batch->ids + batch->cu[i],
 						 .first = batch->cu[i],
 						 .n = batch->cu[i + 1] - batch->cu[i] };

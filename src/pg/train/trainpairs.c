@@ -1,21 +1,21 @@
 /*
- * trainpairs.c -- pairs of texts that an embedding is learnt from.
+ * trainpairs.c -- see trainpairs.h.
  */
 #include "postgres.h"
 
 #include <math.h>
 
-#include "pg/train/trainjob.h"
+#include "pg/train/trainpairs.h"
 
 static bool
 have_numbers(const DistilTrainJob *job)
 {
-	return !isnan(job->set->texts[job->training[0]].number);
+	return distil_trainset_have_numbers(job->set, job->training, job->n_training);
 }
 
 /*
- * cosent where there are numbers; contrastive has no name in the core: it is
- * what pairs without numbers have.
+ * By default cosent for pairs with numbers.  Pairs without numbers are always
+ * learnt by the contrastive loss, which has no name in the core.
  */
 static void
 choose_loss(DistilTrainJob *job)
@@ -26,13 +26,12 @@ choose_loss(DistilTrainJob *job)
 		return;
 	if (have_numbers(job) == (strcmp(loss, "contrastive") == 0))
 		ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("the loss \"%s\" is for pairs %s numbers",
-					loss,
-					have_numbers(job) ? "without" : "with"),
-			 have_numbers(job)
-				 ? errhint("Leave the last column of the query out, or choose cosent or cosine.")
-				 : errhint("Give a third column with numbers, or choose contrastive.")));
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the loss \"%s\" is for pairs %s numbers", loss,
+						have_numbers(job) ? "without" : "with"),
+				 have_numbers(job) ?
+				 errhint("Leave the last column of the query out, or choose cosent or cosine.") :
+				 errhint("Give a third column with numbers, or choose contrastive.")));
 	if (strcmp(loss, "cosine") == 0)
 		job->embedding_loss = DBERT_LOSS_COSINE;
 }
@@ -53,8 +52,8 @@ find_range(const DistilTrainJob *job, float *least, float *greatest)
 }
 
 /*
- * least .. greatest become 0 .. 1; so do those of validation, which may go
- * beyond.
+ * least .. greatest become 0 .. 1.  The numbers of validation are scaled alike,
+ * and may go beyond.
  */
 static void
 scale_numbers(DistilTrainJob *job, float least, float greatest)
@@ -87,6 +86,8 @@ distil_train_begin_pairs(DistilTrainJob *job)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("argument \"batch_size\" must be 2 or more"),
 				 errdetail("A pair is compared with the others of its batch.")));
+	if (distil_trainset_have_numbers(job->set, job->validation, job->n_validation))
+		job->measure = &distil_measure_similarity;
 	if (!have_numbers(job))
 		return;
 	find_range(job, &least, &greatest);

@@ -1,20 +1,20 @@
 /*
  * trainprogress.c -- see trainprogress.h; and the view distil_progress.
  *
- * PostgreSQL's own progress views have a fixed list of commands, and numbers
- * alone; to borrow a command's place would show a VACUUM that is none.  Shared
- * memory is there for preloaded libraries only.  So each training has a file of
- * a few hundred bytes, <pid>.progress, written over and over (the cost of one
- * system call for a step) and read by whoever looks at the view.
+ * PostgreSQL's own progress views cannot be used: their list of commands is
+ * fixed, and they show numbers only.  Shared memory is there for preloaded
+ * libraries only.  So each training has a file of a few hundred bytes,
+ * <pid>.progress.  It is written again after each step, which costs one system
+ * call, and read by whoever looks at the view.
  *
- * The writer holds flock() on its file as long as it lives, kill -9 included:
- * a file that can be locked is a leftover, is not shown, and goes with the next
- * training that begins.  Whose a file is says the server's array of processes,
- * not the file.  A reader may meet a half-written record; its checksum says so,
- * and it reads again.
+ * The writer holds flock() on its file as long as it lives.  A file that can be
+ * locked is therefore a leftover, even after kill -9: it is not shown, and the
+ * next training that begins removes it.  A file's owner is looked up in PGPROC,
+ * not in the file.  A reader may meet a half-written record; the checksum shows
+ * it, and the reader reads again.
  *
- * Who may see what is as in pg_stat_progress_*: process and database of all,
- * the rest only of one's own roles, or with pg_read_all_stats.
+ * Everybody sees process and database of all trainings, as in
+ * pg_stat_progress_*; the rest is for those of distil_training_is_visible.
  */
 #include "postgres.h"
 
@@ -23,15 +23,12 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "catalog/pg_authid.h"
 #include "commands/dbcommands.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "port/pg_crc32c.h"
 #include "storage/fd.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -67,17 +64,6 @@ PG_FUNCTION_INFO_V1(distil_progress);
 
 /* ---- the training's side ---- */
 
-static pg_crc32c
-checksum(const DistilProgressFields *fields)
-{
-	pg_crc32c	crc;
-
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, fields, sizeof(*fields));
-	FIN_CRC32C(crc);
-	return crc;
-}
-
 static void
 own_path(char *path)
 {
@@ -99,8 +85,8 @@ forget(void *arg)
 }
 
 /*
- * Files of processes that are no more; one that lives may be about to lock its
- * own.
+ * Only files of processes that are gone: one that lives may be about to lock
+ * its file.
  */
 static void
 remove_leftover(void *ctx, const char *path)
@@ -166,7 +152,7 @@ distil_progress_tell(DistilProgress *progress)
 	memset(&record, 0, sizeof(record));
 	record.magic = MAGIC;
 	record.fields = progress->fields;
-	record.crc = checksum(&record.fields);
+	record.crc = distil_training_checksum(&record.fields, sizeof(record.fields));
 	/* a write that fails leaves the view behind, nothing else */
 	if (pg_pwrite(progress->fd, &record, sizeof(record), 0) != sizeof(record))
 		return;
@@ -193,8 +179,9 @@ is_sound(const Record *r)
 {
 	const DistilProgressFields *f = &r->fields;
 
-	return r->magic == MAGIC && r->crc == checksum(f) && f->phase >= 0 &&
-		   f->phase < DISTIL_PHASES && memchr(f->command, '\0', sizeof(f->command)) != NULL &&
+	return r->magic == MAGIC && r->crc == distil_training_checksum(f, sizeof(*f)) &&
+		   f->phase >= 0 && f->phase < DISTIL_PHASES &&
+		   memchr(f->command, '\0', sizeof(f->command)) != NULL &&
 		   memchr(f->model, '\0', sizeof(f->model)) != NULL;
 }
 
@@ -229,13 +216,6 @@ seconds_left(const DistilProgressFields *f, TimestampTz now, double *left)
 		return false;
 	*left = seconds_between(f->stepping_since, now) / (double) done * (double) (f->steps - f->step);
 	return true;
-}
-
-static bool
-may_see(Oid role)
-{
-	return has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS) ||
-		   has_privs_of_role(GetUserId(), role);
 }
 
 /* The columns behind pid and datid. */
@@ -291,7 +271,7 @@ put_row(void *ctx, const char *path)
 	memset(nulls, false, 2 * sizeof(bool));
 	values[0] = Int32GetDatum(pid);
 	values[1] = ObjectIdGetDatum(database);
-	if (may_see(role))
+	if (distil_training_is_visible(role))
 	{
 		memset(nulls, false, sizeof(nulls));
 		values[2] = ObjectIdGetDatum(role);

@@ -15,8 +15,8 @@
 
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/errors.h"
+#include "pg/eval/examples.h"
 #include "pg/eval/spans.h"
-#include "pg/train/trainmask.h"
 #include "pg/train/trainset.h"
 
 /* A class's name; the key is the string itself. */
@@ -58,7 +58,7 @@ distil_trainset_create(const DbertTokenizer *tokenizer, const DbertConfig *confi
 
 	set->context = CurrentMemoryContext;
 	set->tokenizer = tokenizer;
-	set->takes_pairs = config->family != DBERT_FAMILY_BERT || config->types >= 2;
+	set->takes_pairs = dbert_config_takes_pairs(config);
 	set->max_tokens = Min(max_tokens, config->max_tokens);
 	set->limit = limit;
 	set->index = create_index(set->context);
@@ -82,15 +82,16 @@ distil_trainset_longest(const DistilTrainSet *set)
 	{
 		const DistilTrainText *t = &set->texts[i];
 
-		longest =
-			Max(longest, set->kind == DISTIL_LABEL_PAIR ? Max(t->n_first, t->n_tokens - t->n_first)
-														: t->n_tokens);
+		if (set->kind == DISTIL_LABEL_PAIR)
+			longest = Max(longest, Max(t->n_first, t->n_tokens - t->n_first));
+		else
+			longest = Max(longest, t->n_tokens);
 	}
 	return longest;
 }
 
-static void
-check_limit(const DistilTrainSet *set, Size more)
+void
+distil_trainset_check_limit(const DistilTrainSet *set, Size more)
 {
 	if (distil_trainset_bytes(set) + (int64) more > set->limit)
 		ereport(ERROR,
@@ -104,15 +105,15 @@ check_limit(const DistilTrainSet *set, Size more)
 						 "distilbert.train_memory.")));
 }
 
-/* Room for one more element, or several. */
+/* The array with room for n elements. */
 static void *
-grow(DistilTrainSet *set, void *array, size_t *capacity, size_t want, Size size)
+grow(DistilTrainSet *set, void *array, size_t *capacity, size_t n, Size size)
 {
-	size_t		grown = Max(*capacity * 2, Max(want, 1024));
+	size_t		grown = Max(*capacity * 2, Max(n, 1024));
 
-	if (want <= *capacity)
+	if (n <= *capacity)
 		return array;
-	check_limit(set, grown * size);
+	distil_trainset_check_limit(set, grown * size);
 	array = array == NULL ? MemoryContextAllocHuge(set->context, grown * size)
 						  : repalloc_huge(array, grown * size);
 	*capacity = grown;
@@ -199,7 +200,7 @@ next_text(DistilTrainSet *set)
 	size_t		capacity = set->n_capacity;
 
 	if (set->n == PG_INT32_MAX / 2)
-		check_limit(set, (Size) set->limit);
+		distil_trainset_check_limit(set, (Size) set->limit);
 	set->texts = grow(set, set->texts, &capacity, set->n + 1, sizeof(DistilTrainText));
 	set->n_capacity = (int) capacity;
 	return &set->texts[set->n];
@@ -372,13 +373,13 @@ raise_nothing(const DistilTrainSet *set, const char *argument, const DistilExamp
 }
 
 void
-distil_trainset_read(DistilTrainSet *set, const char *query, const char *argument, DistilLearn want)
+distil_trainset_read(DistilTrainSet *set, const char *query, const char *argument, DistilLearn learn)
 {
 	int			before = set->n;
 	DistilExampleCounts counts;
 
 	set->empty = 0;
-	counts = distil_examples_visit(query, argument, want, visit, set);
+	counts = distil_examples_visit(query, argument, learn, visit, set);
 	if (set->n == before)
 		raise_nothing(set, argument, &counts);
 	distil_examples_report(&counts);
@@ -389,7 +390,26 @@ distil_trainset_read(DistilTrainSet *set, const char *query, const char *argumen
 						(long long) counts.rows)));
 }
 
+bool
+distil_trainset_have_numbers(const DistilTrainSet *set, const int32 *examples, int n)
+{
+	return n > 0 && !isnan(set->texts[examples[0]].number);
+}
+
 /* ---- classes ---- */
+
+int64 *
+distil_trainset_count_classes(const DistilTrainSet *set, int n_labels, const int32 *examples, int n)
+{
+	int64	   *counts = palloc0(sizeof(int64) * Max(n_labels, 1));
+
+	for (int i = 0; i < n; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		counts[distil_trainset_class(set, examples[i])]++;
+	}
+	return counts;
+}
 
 static int
 compare_names(const void *a, const void *b)
@@ -451,156 +471,4 @@ distil_trainset_renumber(DistilTrainSet *set, const char *const *labels, int n_l
 	}
 	set->n_names = set->names_capacity = n_labels;
 	pfree(number);
-}
-
-/* ---- batches ---- */
-
-DistilTrainBatch *
-distil_trainbatch_create(const DistilTrainSet *set, int max_texts, int max_tokens, int n_labels)
-{
-	DistilTrainBatch *b = palloc0(sizeof(DistilTrainBatch));
-	Size		targets = sizeof(float) * (Size) max_texts * Max(n_labels, 1);
-
-	b->max_texts = max_texts;
-	b->max_tokens = max_tokens;
-	b->n_labels = n_labels;
-	b->cu = palloc(sizeof(int32) * ((Size) max_texts * distil_trainset_texts_each(set) + 1));
-	b->ids = palloc(sizeof(int32) * (Size) max_tokens);
-	b->types = set->pairs ? palloc(max_tokens) : NULL;
-	b->classes = palloc(sizeof(int32) * (Size) Max(max_tokens, max_texts));
-	b->masked = set->kind == DISTIL_LABEL_NONE ? palloc(sizeof(int32) * (Size) max_tokens) : NULL;
-	if (set->kind != DISTIL_LABEL_MANY && set->kind != DISTIL_LABEL_NUMBER &&
-		set->kind != DISTIL_LABEL_PAIR)
-		return b;
-	check_limit(set, targets);
-	b->targets = MemoryContextAllocHuge(CurrentMemoryContext, targets);
-	return b;
-}
-
-static bool
-fits(const DistilTrainBatch *b, const DistilTrainSet *set, int texts, int tokens, int text)
-{
-	return texts == 0 ||
-		   (texts < b->max_texts && tokens + set->texts[text].n_tokens <= b->max_tokens);
-}
-
-static void
-fill_tags(DistilTrainBatch *b, const DistilTrainSet *set, int row, const DistilTrainText *text)
-{
-	for (int i = 0; i < text->n_tokens; i++)
-	{
-		int32		tag = set->tags[text->token + i];
-
-		b->classes[b->cu[row] + i] = tag < 0 || b->tag_labels == NULL ? tag : b->tag_labels[tag];
-	}
-}
-
-/* What the core takes for no label. */
-static void
-fill_unlabelled(DistilTrainBatch *b, const DistilTrainSet *set, int row, int n_tokens)
-{
-	if (b->targets != NULL)
-		b->targets[(Size) row * b->n_labels] = NAN;
-	else if (set->kind == DISTIL_LABEL_ONE)
-		b->classes[row] = -1;
-	for (int i = 0; set->kind == DISTIL_LABEL_SPANS && i < n_tokens; i++)
-		b->classes[b->cu[row] + i] = DISTIL_TAG_NONE;
-}
-
-static void
-fill_targets(DistilTrainBatch *b, const DistilTrainSet *set, int row, const DistilTrainText *text)
-{
-	float	   *targets;
-
-	if (text->unlabelled)
-	{
-		fill_unlabelled(b, set, row, text->n_tokens);
-		return;
-	}
-	if (set->kind == DISTIL_LABEL_ONE)
-	{
-		b->classes[row] = set->labels[text->label];
-		return;
-	}
-	if (set->kind == DISTIL_LABEL_SPANS)
-	{
-		fill_tags(b, set, row, text);
-		return;
-	}
-	if (set->kind == DISTIL_LABEL_PAIR)
-	{
-		b->targets[row] = text->number;
-		return;
-	}
-	targets = b->targets + (Size) row * b->n_labels;
-	memset(targets, 0, sizeof(float) * b->n_labels);
-	if (set->kind == DISTIL_LABEL_NUMBER)
-		targets[0] = text->number;
-	for (int i = 0; i < text->n_labels; i++)
-		targets[set->labels[text->label + i]] = 1;
-}
-
-/* Where the example's texts end. */
-static void
-add_ends(DistilTrainBatch *b, const DistilTrainSet *set, int row, const DistilTrainText *text)
-{
-	int			each = distil_trainset_texts_each(set);
-	int32	   *cu = b->cu + (Size) row * each;
-
-	if (each == 2)
-		cu[1] = cu[0] + text->n_first;
-	cu[each] = cu[0] + text->n_tokens;
-}
-
-int
-distil_trainbatch_fill(DistilTrainBatch *batch, const DistilTrainSet *set, const int32 *order,
-					   int first, int end)
-{
-	int			each = distil_trainset_texts_each(set);
-	int			rows = 0,
-				at = 0;
-
-	batch->cu[0] = 0;
-	for (; first + rows < end && fits(batch, set, rows, at, order[first + rows]); rows++)
-	{
-		const DistilTrainText *text = &set->texts[order[first + rows]];
-
-		memcpy(batch->ids + at, set->ids + text->token, sizeof(int32) * text->n_tokens);
-		if (set->pairs)
-			memcpy(batch->types + at, set->types + text->token, text->n_tokens);
-		if (set->kind != DISTIL_LABEL_NONE)
-			fill_targets(batch, set, rows, text);
-		add_ends(batch, set, rows, text);
-		at += text->n_tokens;
-	}
-	batch->core =
-		(DbertTrainBatch){ .n_texts = rows * each,
-						   .cu = batch->cu,
-						   .ids = batch->ids,
-						   .types = batch->types,
-						   .classes = batch->classes,
-						   .targets = set->kind == DISTIL_LABEL_PAIR && isnan(batch->targets[0])
-										  ? NULL
-										  : batch->targets };
-	return rows;
-}
-
-int64
-distil_trainbatch_count(const DistilTrainBatch *batch, const DistilTrainSet *set,
-						const int32 *order, int n)
-{
-	int64		count = 0;
-	int			texts = 0,
-				tokens = 0;
-
-	for (int i = 0; i < n; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (!fits(batch, set, texts, tokens, order[i]))
-			texts = tokens = 0;
-		count += texts == 0;
-		texts++;
-		tokens += set->texts[order[i]].n_tokens;
-	}
-	return count;
 }

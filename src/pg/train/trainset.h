@@ -8,8 +8,8 @@
 #ifndef DISTILBERT_PG_TRAINSET_H
 #define DISTILBERT_PG_TRAINSET_H
 
-#include "pg/eval/examples.h"
 #include "pg/train/trainprogress.h"
+#include "pg/train/traintask.h"
 
 /* One example's places in the arrays. */
 typedef struct DistilTrainText
@@ -40,7 +40,7 @@ typedef struct DistilTrainSet
 				ids_capacity;
 	uint8	   *types;			/* of pairs: which text each token in ids belongs to */
 	size_t		types_capacity;
-	int32 *tags; /* of SPANS: of each token in ids, see spans.h; names are the types */
+	int32	   *tags;			/* of SPANS: of each token in ids, see spans.h; names are types */
 	size_t		tags_capacity;
 	int32	   *labels;			/* indexes of names */
 	size_t		n_label_refs,
@@ -49,7 +49,7 @@ typedef struct DistilTrainSet
 	int			n_unlabelled;	/* texts */
 	struct DistilTrainSet *twin;	/* gets the same rows, cut into tokens its own way; or NULL */
 	int			n_rows;			/* of NONE: those with pieces */
-	int64 empty; /* of NONE, and the query read last: texts without a token to learn */
+	int64		empty;			/* of NONE: texts of the last query without a token to learn */
 
 	/* the classes, shared by training and validation set */
 	struct HTAB *index;			/* name to number */
@@ -75,7 +75,7 @@ extern DistilTrainSet *distil_trainset_create(const DbertTokenizer *tokenizer,
  * and where memory goes over the limit.
  */
 extern void distil_trainset_read(DistilTrainSet *set, const char *query, const char *argument,
-								 DistilLearn want);
+								 DistilLearn learn);
 
 /*
  * Number the classes anew, as labels[n_labels] has them: all that rows have
@@ -99,39 +99,29 @@ extern int	distil_trainset_longest(const DistilTrainSet *set);
 /* Bytes in use. */
 extern int64 distil_trainset_bytes(const DistilTrainSet *set);
 
-/*
- * Memory for one batch of examples, and filling it: texts order[first ..] as
- * many as fit max_tokens tokens and max_texts examples, at least one.
- */
-typedef struct DistilTrainBatch
-{
-	DbertTrainBatch core;
-	int32	   *cu;
-	int32	   *ids;
-	uint8	   *types;			/* NULL: all 0 */
-	int32	   *classes;
-	float	   *targets;
-	int32	   *masked;			/* of NONE; see trainmask.h */
-	const int32 *tag_labels;	/* of SPANS: the label of each tag; NULL: the tag itself */
-	int			max_texts;
-	int			max_tokens;
-	int			n_labels;
-} DistilTrainBatch;
-
-extern DistilTrainBatch *distil_trainbatch_create(const DistilTrainSet *set, int max_texts,
-												  int max_tokens, int n_labels);
-extern int	distil_trainbatch_fill(DistilTrainBatch *batch, const DistilTrainSet *set,
-								   const int32 *order, int first, int end);
+/* Raise if so many bytes more would take the set over its limit. */
+extern void distil_trainset_check_limit(const DistilTrainSet *set, Size more);
 
 /* Texts that an example is to the core. */
 static inline int
 distil_trainset_texts_each(const DistilTrainSet *set)
 {
-	return set->kind == DISTIL_LABEL_PAIR ? 2 : 1;
+	return distil_train_kind(set->kind)->texts;
 }
 
-/* How many batches that makes. */
-extern int64 distil_trainbatch_count(const DistilTrainBatch *batch, const DistilTrainSet *set,
-									 const int32 *order, int n);
+/* Of PAIR: do the n examples, all or none, have numbers? */
+extern bool distil_trainset_have_numbers(const DistilTrainSet *set, const int32 *examples, int n);
+
+/* Of ONE: how many of n examples have each of the n_labels classes; palloc'd. */
+extern int64 *distil_trainset_count_classes(const DistilTrainSet *set, int n_labels,
+											const int32 *examples, int n);
+
+/* A word or a part of one, not a mark such as [CLS]: it can be masked. */
+static inline bool
+distil_maskable(const DbertTokenizer *t, int32 id)
+{
+	return id != t->cls_id && id != t->sep_id && id != t->unk_id && id != t->pad_id &&
+		   id != t->mask_id;
+}
 
 #endif

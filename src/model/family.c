@@ -1,0 +1,58 @@
+/* family.c -- see family.h. */
+#include "model/family.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LIST(ID, name) &dbert_family_##name,
+static const DbertFamily *const families[] = {DBERT_FAMILIES(LIST)};
+
+const DbertFamily *
+dbert_family(int id)
+{
+	return families[id];
+}
+
+const DbertFamily *
+dbert_family_of(const DbertConfig *config)
+{
+	return families[config->family];
+}
+
+int
+dbert_family_find(const char *model_type)
+{
+	for (int id = 0; id < DBERT_FAMILY_END; id++)
+		if (strcmp(families[id]->model_type, model_type) == 0)
+			return id;
+	return -1;
+}
+
+void
+dbert_family_name_architecture(DbertConfig *config, int head)
+{
+	snprintf(config->architecture, sizeof(config->architecture), "%s%s",
+			 dbert_family_of(config)->architecture, dbert_head_traits(head)->suffix);
+}
+
+bool
+dbert_family_has_head(const DbertFamily *family, int head)
+{
+	return head == DBERT_HEAD_NONE || family->heads[head].out != NULL;
+}
+
+const DbertSizeKey *
+dbert_family_size(const DbertFamily *family, size_t field)
+{
+	const DbertSizeKey *size = family->sizes;
+
+	while (size->key != NULL && size->field != field)
+		size++;
+	return size;
+}
+
+bool
+dbert_config_takes_pairs(const DbertConfig *config)
+{
+	return !dbert_family_of(config)->types_for_pairs || config->types >= 2;
+}

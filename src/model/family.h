@@ -1,0 +1,144 @@
+/*
+ * family.h -- what one family of models has that others have not: names, sizes
+ * and habits, a const table for each.
+ *
+ * All code that reads, runs or trains models asks the table of the model's
+ * family; none asks which family it is.  A family is one file,
+ * family_<name>.c, and its line in DBERT_FAMILIES.  (README.md: how to add
+ * one.)
+ */
+#ifndef DBERT_MODEL_FAMILY_H
+#define DBERT_MODEL_FAMILY_H
+
+#include "model/config.h"
+
+#include <stddef.h>
+
+/*
+ * All families, by their ids: a pack holds the id, so a new one goes to the
+ * end.
+ */
+#define DBERT_FAMILIES(X) \
+	X(DISTILBERT, distilbert) \
+	X(BERT, bert)
+
+typedef enum DbertFamilyId
+{
+#define DBERT_FAMILY_ENUM(ID, name) DBERT_FAMILY_##ID,
+	DBERT_FAMILIES(DBERT_FAMILY_ENUM)
+#undef DBERT_FAMILY_ENUM
+	DBERT_FAMILY_END
+} DbertFamilyId;
+
+/* Limits of every size; what is below them cannot overflow in 64 bits. */
+#define DBERT_MAX_HIDDEN	16384
+#define DBERT_MAX_FFN		65536
+#define DBERT_MAX_LAYERS	256
+#define DBERT_MAX_HEADS		1024
+#define DBERT_MAX_VOCAB		(4 << 20)
+#define DBERT_MAX_POSITIONS (1 << 20)
+#define DBERT_MAX_TYPES		1024
+
+/* [CLS] a [SEP] b and [SEP]: what a pair needs to keep anything at all */
+#define DBERT_MIN_TOKENS	4
+
+/*
+ * An integer of config.json: its key, an alias that transformers accepts, and
+ * its default there.
+ */
+typedef struct DbertSizeKey
+{
+	const char *key;			/* NULL ends a list */
+	const char *alias;			/* or NULL */
+	int32_t		preset;
+	int32_t		min;
+	int32_t		max;
+	size_t		field;			/* an int32_t of DbertConfig */
+} DbertSizeKey;
+
+#define DBERT_SIZE_KEYS 8
+
+/* Parts of an encoder, each a module of the checkpoint or three of them. */
+typedef enum DbertModule
+{
+	DBERT_MODULE_WORD,			/* the embeddings: of words, */
+	DBERT_MODULE_POSITION,		/* of positions, */
+	DBERT_MODULE_TYPE,			/* of token types */
+	DBERT_MODULE_EMBED_NORM,
+	DBERT_MODULE_QKV,			/* of a layer: query, key and value, */
+	DBERT_MODULE_ATTN_OUT,
+	DBERT_MODULE_ATTN_NORM,
+	DBERT_MODULE_FFN_IN,
+	DBERT_MODULE_FFN_OUT,
+	DBERT_MODULE_FFN_NORM,
+	DBERT_MODULES
+} DbertModule;
+
+/* The most modules that one part is made of. */
+#define DBERT_MODULE_PARTS 3
+
+/* Same as the feed-forward's. */
+#define DBERT_ACT_OF_MODEL (-1)
+
+/*
+ * A head: logits = out(norm(act(dense(x)))).  Names are those of modules, which
+ * have the tensors "<name>.weight" and "<name>.bias".
+ */
+typedef struct DbertHeadNames
+{
+	const char *dense;			/* NULL: the head has no such layer */
+	bool		dense_in_encoder;	/* it stands below the family's prefix, as BERT's pooler */
+	int			act;			/* DbertAct after it, or OF_MODEL */
+	const char *norm;			/* NULL: none */
+	const char *out;			/* NULL: the family's models have no such head */
+	const char *bias;			/* where out's bias is kept, if not beside its weight */
+	const char *other_suffix;	/* another end of the architecture's name, or NULL */
+} DbertHeadNames;
+
+typedef struct DbertFamily
+{
+	const char *model_type;		/* as config.json has it: "distilbert" */
+	const char *architecture;	/* how its architectures' names begin: "DistilBert" */
+	const char *prefix;			/* below which the encoder may stand: "distilbert." */
+	const char *layers;			/* below that, before a layer's number: "transformer.layer." */
+	const char *modules[DBERT_MODULES][DBERT_MODULE_PARTS]; /* NULL: it has no such part */
+	DbertHeadNames heads[DBERT_HEADS];
+
+	DbertSizeKey sizes[DBERT_SIZE_KEYS];
+	const char *act_key;		/* of the feed-forward's activation */
+	const char *eps_key;		/* of the norms' epsilon; NULL: it is 1e-12 */
+	const char *tokenizer;		/* its class, which may have "Fast" behind it */
+
+	/* The tokens of a pair's second text have type 1; else all have type 0. */
+	bool		types_for_pairs;
+
+	/* In training the attention's output is dropped out, as the feed-forward's. */
+	bool		drops_after_attention;
+} DbertFamily;
+
+#define DBERT_FAMILY_DECLARE(ID, name) extern const DbertFamily dbert_family_##name;
+DBERT_FAMILIES(DBERT_FAMILY_DECLARE)
+#undef DBERT_FAMILY_DECLARE
+
+/* The family of a model. */
+extern const DbertFamily *dbert_family_of(const DbertConfig *config);
+
+/* By id, 0 .. DBERT_FAMILY_END - 1. */
+extern const DbertFamily *dbert_family(int id);
+
+/* The id of a model_type, -1: none. */
+extern int	dbert_family_find(const char *model_type);
+
+/* config->architecture = what transformers calls such a model with this head. */
+extern void dbert_family_name_architecture(DbertConfig *config, int head);
+
+/* Have models of the family this head?  NONE they have all. */
+extern bool dbert_family_has_head(const DbertFamily *family, int head);
+
+/* The key by which the family's config.json has the size in this field. */
+extern const DbertSizeKey *dbert_family_size(const DbertFamily *family, size_t field);
+
+/* Can a pair of texts be told from one text? */
+extern bool dbert_config_takes_pairs(const DbertConfig *config);
+
+#endif

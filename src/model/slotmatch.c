@@ -1,0 +1,223 @@
+/*
+ * slotmatch.c -- which tensors of a checkpoint the slots of a plan are made of.
+ *
+ * A tensor is called as the family's table calls its module.  Names of the
+ * encoder may carry the family's prefix; old checkpoints say gamma and beta for
+ * a norm's weight and bias; a decoder may be the word embedding, and its bias
+ * has two names.
+ */
+#include "model/slotrule.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool
+dbert_slots_tied(const DbertConfig *config, const DbertTensorSet *tensors)
+{
+	const char *out = dbert_family_of(config)->heads[config->head].out;
+	char		name[DBERT_TENSOR_NAME_MAX + 1];
+
+	if (dbert_head_traits(config->head)->columns != DBERT_COLUMNS_VOCAB)
+		return false;
+	snprintf(name, sizeof(name), "%s.weight", out);
+	return dbert_tensors_find(tensors, name) == NULL;
+}
+
+/* The encoder's names may stand below the family's prefix. */
+static const char *
+encoder_prefix(const DbertConfig *config, const DbertTensorSet *tensors)
+{
+	const DbertFamily *family = dbert_family_of(config);
+	char		name[DBERT_TENSOR_NAME_MAX + 1];
+
+	snprintf(name, sizeof(name), "%s%s.weight", family->prefix,
+			 family->modules[DBERT_MODULE_WORD][0]);
+	return dbert_tensors_find(tensors, name) != NULL ? family->prefix : "";
+}
+
+static void
+full_name(char out[DBERT_TENSOR_NAME_MAX + 1], const DbertSlot *slot, int part,
+		  const DbertConfig *config, const char *prefix)
+{
+	const DbertSlotRule *rule = slot->rule;
+	bool		bias = rule->shape == DBERT_SHAPE_BIAS || rule->shape == DBERT_SHAPE_ARRAY_BIAS;
+	const char *module = dbert_slot_module(rule, config, part),
+			   *tensor = bias ? "bias" : "weight";
+	size_t		size = DBERT_TENSOR_NAME_MAX + 1;
+
+	switch (dbert_slot_place(rule, config))
+	{
+		case DBERT_PLACE_EMBEDDING:
+			snprintf(out, size, "%s%s.%s", prefix, module, tensor);
+			break;
+		case DBERT_PLACE_LAYER:
+			snprintf(out, size, "%s%s%d.%s.%s", prefix, dbert_family_of(config)->layers,
+					 slot->layer, module, tensor);
+			break;
+		case DBERT_PLACE_HEAD:
+		case DBERT_PLACE_DENSE:
+			snprintf(out, size, "%s.%s", module, tensor);
+			break;
+	}
+}
+
+void
+dbert_slot_tensor_name(const DbertSlot *slot, int part, const DbertConfig *config,
+					   char name[DBERT_TENSOR_NAME_MAX + 1])
+{
+	full_name(name, slot, part, config,
+			  config->head == DBERT_HEAD_NONE ? "" : dbert_family_of(config)->prefix);
+}
+
+bool
+dbert_slot_other_name(const DbertSlot *slot, const DbertConfig *config,
+					  char name[DBERT_TENSOR_NAME_MAX + 1])
+{
+	const DbertHeadNames *head = &dbert_family_of(config)->heads[config->head];
+
+	if (slot->rule->module != DBERT_MODULE_HEAD_OUT || slot->rule->shape != DBERT_SHAPE_BIAS ||
+		head->bias == NULL)
+		return false;
+	snprintf(name, DBERT_TENSOR_NAME_MAX + 1, "%s.bias", head->out);
+	return true;
+}
+
+/* TensorFlow's BERT called a norm's weight and bias gamma and beta. */
+static const DbertTensor *
+find_renamed(const DbertTensorSet *tensors, const char *name)
+{
+	static const char *const renames[][2] = {
+		{"LayerNorm.weight", "LayerNorm.gamma"},
+		{"LayerNorm.bias", "LayerNorm.beta"}
+	};
+	char		old[DBERT_TENSOR_NAME_MAX + 1];
+	size_t		n = strlen(name);
+
+	for (size_t i = 0; i < sizeof(renames) / sizeof(renames[0]); i++)
+	{
+		size_t		tail = strlen(renames[i][0]);
+
+		if (n < tail || strcmp(name + n - tail, renames[i][0]) != 0)
+			continue;
+		snprintf(old, sizeof(old), "%.*s%s", (int) (n - tail), name, renames[i][1]);
+		return dbert_tensors_find(tensors, old);
+	}
+	return NULL;
+}
+
+/*
+ * The decoder's bias is saved where it is kept or where it is used.  A decoder
+ * of its own uses the one that is saved beside its weights, whatever else is
+ * there.
+ */
+static const DbertTensor *
+find_bias(const DbertTensorSet *tensors, const DbertConfig *config, const DbertTensor *kept,
+		  const char *beside)
+{
+	const DbertTensor *used = dbert_tensors_find(tensors, beside);
+
+	if (kept == NULL || (used != NULL && !dbert_slots_tied(config, tensors)))
+		return used;
+	return kept;
+}
+
+/* name: what it is called, for messages */
+static const DbertTensor *
+find_part(const DbertSlot *slot, int part, const DbertConfig *config,
+		  const DbertTensorSet *tensors, const char *prefix, char name[DBERT_TENSOR_NAME_MAX + 1])
+{
+	char		other[DBERT_TENSOR_NAME_MAX + 1];
+	const DbertTensor *t;
+
+	full_name(name, slot, part, config, prefix);
+	t = dbert_tensors_find(tensors, name);
+	if (dbert_slot_other_name(slot, config, other))
+		return find_bias(tensors, config, t, other);
+	return t != NULL ? t : find_renamed(tensors, name);
+}
+
+static DbertStatus
+check_tensor(const DbertTensor *t, int rank, const int64_t *want, DbertError *err)
+{
+	char		found[DBERT_SHAPE_TEXT],
+				expected[DBERT_SHAPE_TEXT];
+
+	if (t->rank != rank || memcmp(t->shape, want, (size_t) rank * sizeof(*want)) != 0)
+		return dbert_fail(err, DBERT_E_SHAPE, "%s: tensor \"%s\": expected shape %s, found %s",
+						  t->file, t->name, dbert_shape_text(want, rank, expected),
+						  dbert_shape_text(t->shape, t->rank, found));
+	if (t->dtype == DBERT_DTYPE_OTHER)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "%s: tensor \"%s\" is of dtype %s, supported are F32, F16 and BF16",
+						  t->file, t->name, t->dtype_name);
+	return DBERT_OK;
+}
+
+static DbertStatus
+match_slot(DbertSlot *slot, const DbertConfig *config, const DbertTensorSet *tensors,
+		   const char *prefix, uint64_t *parameters, DbertError *err)
+{
+	int			n_parts = dbert_slot_parts(slot, config);
+	int			rank = slot->rule->rows == '1' ? 1 : 2;
+	int64_t		want[2];
+	char		name[DBERT_TENSOR_NAME_MAX + 1];
+
+	want[0] = (rank == 1 ? slot->cols : slot->rows) / n_parts;
+	want[1] = slot->cols;
+	for (slot->n_parts = 0; slot->n_parts < n_parts; slot->n_parts++)
+	{
+		const DbertTensor *t = find_part(slot, slot->n_parts, config, tensors, prefix, name);
+
+		if (t == NULL)
+			return dbert_fail(err, DBERT_E_FORMAT, "%s has no tensor \"%s\"", tensors->name, name);
+		DBERT_TRY(check_tensor(t, rank, want, err));
+		slot->parts[slot->n_parts] = t;
+		*parameters += t->count;
+	}
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_slots_match(DbertSlots *slots, const DbertConfig *config, const DbertTensorSet *tensors,
+				  const DbertTensorSet *dense, uint64_t *parameters, DbertError *err)
+{
+	const char *prefix = encoder_prefix(config, tensors);
+	bool		tied = dbert_slots_tied(config, tensors);
+
+	*parameters = 0;
+	for (int i = 0; i < slots->count; i++)
+	{
+		DbertSlot  *slot = &slots->items[i];
+
+		if (tied && dbert_slot_is_decoder(slot->rule, config))
+		{
+			/* the first slot is the word embedding */
+			slot->parts[0] = slots->items[0].parts[0];
+			slot->n_parts = 1;
+			continue;
+		}
+		DBERT_TRY(match_slot(slot, config, slot->rule->place == DBERT_PLACE_DENSE ? dense : tensors, prefix,
+							 parameters, err));
+	}
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_slots_match_encoder(DbertSlots *slots, const DbertConfig *config,
+						  const DbertTensorSet *tensors, DbertError *err)
+{
+	const char *prefix = encoder_prefix(config, tensors);
+	uint64_t	parameters = 0; /* not of interest */
+
+	for (int i = 0; i < slots->count; i++)
+	{
+		DbertSlot  *slot = &slots->items[i];
+		DbertStatus status = match_slot(slot, config, tensors, prefix, &parameters, err);
+
+		if (status != DBERT_OK && dbert_slot_role(slot) < DBERT_ROLE_HEAD)
+			return status;
+		if (status != DBERT_OK)
+			slot->n_parts = 0;
+	}
+	return DBERT_OK;
+}

@@ -1,0 +1,50 @@
+/*
+ * slotplace.c -- from a plan and an image to the fields that code reads.
+ */
+#include "model/slotrule.h"
+
+static int
+head_activation(const DbertConfig *config)
+{
+	int			act = dbert_family_of(config)->heads[config->head].act;
+
+	return act == DBERT_ACT_OF_MODEL ? config->act : act;
+}
+
+static void
+place_linear(const DbertSlot *slot, const void *at, const float *word, DbertLinear *linear)
+{
+	if (slot->kind == DBERT_SLOT_LINEAR8)
+		linear->w8 = at;
+	else
+		linear->w = slot->kind == DBERT_SLOT_TIED ? word : at;
+	linear->n = slot->rows;
+	linear->k = slot->cols;
+}
+
+void
+dbert_slots_place(const DbertSlots *slots, const DbertConfig *config, const void *base,
+				  DbertWeights *weights)
+{
+	weights->head_act = head_activation(config);
+	for (int i = 0; i < slots->count; i++)
+	{
+		const DbertSlot *slot = &slots->items[i];
+		const char *at = (const char *) base + slot->offset;
+		char *owner = slot->layer >= 0 ? (char *) &weights->layers[slot->layer] : (char *) weights;
+		char	   *field = owner + slot->rule->field;
+
+		if (slot->kind == DBERT_SLOT_ROWS8)
+		{
+			weights->word8 = (const int8_t *) at;
+			weights->word8_scale = (const float *) (at + dbert_rows8_scales(slot));
+		}
+		else if (slot->rule->shape == DBERT_SHAPE_ARRAY ||
+				 slot->rule->shape == DBERT_SHAPE_ARRAY_BIAS)
+			*(const float **) field = (const float *) at;
+		else if (slot->rule->shape == DBERT_SHAPE_BIAS)
+			((DbertLinear *) field)->b = (const float *) at;
+		else
+			place_linear(slot, at, weights->word, (DbertLinear *) field);
+	}
+}

@@ -1,0 +1,282 @@
+/*
+ * slotplan.c -- which arrays a model has, and where each stands in an image.
+ *
+ * One table says it: a rule for each array, its shape in the letters of
+ * weights.h.  Query, key and value become one matrix.
+ */
+#include "model/slotrule.h"
+
+#include <string.h>
+
+#define TOP(name)	offsetof(DbertWeights, name)
+#define IN(name)	offsetof(DbertLayer, name)
+
+#define EMBEDDING(module, shape, rows, cols, field) \
+	{DBERT_PLACE_EMBEDDING, DBERT_MODULE_##module, DBERT_SHAPE_##shape, rows, cols, TOP(field)}
+#define LAYER(module, shape, rows, cols, field) \
+	{DBERT_PLACE_LAYER, DBERT_MODULE_##module, DBERT_SHAPE_##shape, rows, cols, IN(field)}
+#define HEAD(module, shape, rows, cols, field) \
+	{DBERT_PLACE_HEAD, DBERT_MODULE_##module, DBERT_SHAPE_##shape, rows, cols, TOP(field)}
+#define MODULE(module, shape, rows, cols, field) \
+	{DBERT_PLACE_DENSE, DBERT_MODULE_##module, DBERT_SHAPE_##shape, rows, cols, TOP(field)}
+
+const DbertSlotRule dbert_slot_rules[] = {
+	EMBEDDING(WORD, ARRAY, 'V', 'C', word),
+	EMBEDDING(POSITION, ARRAY, 'P', 'C', position),
+	EMBEDDING(TYPE, ARRAY, 'S', 'C', type),
+	EMBEDDING(EMBED_NORM, ARRAY, '1', 'C', embed_norm.gamma),
+	EMBEDDING(EMBED_NORM, ARRAY_BIAS, '1', 'C', embed_norm.beta),
+
+	LAYER(QKV, WEIGHT, '3', 'C', qkv),
+	LAYER(QKV, BIAS, '1', '3', qkv),
+	LAYER(ATTN_OUT, WEIGHT, 'C', 'C', attn_out),
+	LAYER(ATTN_OUT, BIAS, '1', 'C', attn_out),
+	LAYER(ATTN_NORM, ARRAY, '1', 'C', attn_norm.gamma),
+	LAYER(ATTN_NORM, ARRAY_BIAS, '1', 'C', attn_norm.beta),
+	LAYER(FFN_IN, WEIGHT, 'F', 'C', ffn_in),
+	LAYER(FFN_IN, BIAS, '1', 'F', ffn_in),
+	LAYER(FFN_OUT, WEIGHT, 'C', 'F', ffn_out),
+	LAYER(FFN_OUT, BIAS, '1', 'C', ffn_out),
+	LAYER(FFN_NORM, ARRAY, '1', 'C', ffn_norm.gamma),
+	LAYER(FFN_NORM, ARRAY_BIAS, '1', 'C', ffn_norm.beta),
+
+	HEAD(HEAD_DENSE, WEIGHT, 'C', 'C', head_dense),
+	HEAD(HEAD_DENSE, BIAS, '1', 'C', head_dense),
+	HEAD(HEAD_NORM, ARRAY, '1', 'C', head_norm.gamma),
+	HEAD(HEAD_NORM, ARRAY_BIAS, '1', 'C', head_norm.beta),
+	HEAD(HEAD_OUT, WEIGHT, 'O', 'C', head_out),
+	HEAD(HEAD_OUT, BIAS, '1', 'O', head_out),
+
+	MODULE(DENSE, WEIGHT, 'E', 'C', dense),
+	MODULE(DENSE, BIAS, '1', 'E', dense),
+};
+
+const int	dbert_slot_rules_count = sizeof(dbert_slot_rules) / sizeof(dbert_slot_rules[0]);
+
+const char *
+dbert_slot_module(const DbertSlotRule *rule, const DbertConfig *config, int part)
+{
+	const DbertFamily *family = dbert_family_of(config);
+	const DbertHeadNames *head = &family->heads[config->head];
+
+	if (rule->module < DBERT_MODULES)
+		return part < DBERT_MODULE_PARTS ? family->modules[rule->module][part] : NULL;
+	if (part > 0)
+		return NULL;
+	switch (rule->module)
+	{
+		case DBERT_MODULE_HEAD_DENSE:
+			return head->dense;
+		case DBERT_MODULE_HEAD_NORM:
+			return head->norm;
+		case DBERT_MODULE_HEAD_OUT:
+			return rule->shape == DBERT_SHAPE_BIAS && head->bias != NULL ? head->bias : head->out;
+		default:
+			return "linear";
+	}
+}
+
+DbertSlotPlace
+dbert_slot_place(const DbertSlotRule *rule, const DbertConfig *config)
+{
+	if (rule->module == DBERT_MODULE_HEAD_DENSE &&
+		dbert_family_of(config)->heads[config->head].dense_in_encoder)
+		return DBERT_PLACE_EMBEDDING;
+	return rule->place;
+}
+
+static int
+head_columns(const DbertConfig *c)
+{
+	return dbert_head_traits(c->head)->columns == DBERT_COLUMNS_VOCAB ? c->vocab : c->n_labels;
+}
+
+static int
+dimension(char letter, const DbertConfig *c)
+{
+	switch (letter)
+	{
+		case 'V':
+			return c->vocab;
+		case 'P':
+			return c->positions;
+		case 'S':
+			return c->types;
+		case 'C':
+			return c->hidden;
+		case '3':
+			return 3 * c->hidden;
+		case 'F':
+			return c->ffn;
+		case 'O':
+			return head_columns(c);
+		case 'E':
+			return c->embedding;
+		default:
+			return 1;
+	}
+}
+
+bool
+dbert_layout_is_rows(const DbertKernels *kernels)
+{
+	return strcmp(kernels->layout, "f32-rowmajor") == 0;
+}
+
+uint64_t
+dbert_rows8_scales(const DbertSlot *slot)
+{
+	return ((uint64_t) slot->rows * slot->cols + DBERT_PACK_ALIGN - 1) / DBERT_PACK_ALIGN *
+		   DBERT_PACK_ALIGN;
+}
+
+bool
+dbert_slot_is_decoder(const DbertSlotRule *rule, const DbertConfig *config)
+{
+	return rule->module == DBERT_MODULE_HEAD_OUT && rule->shape == DBERT_SHAPE_WEIGHT &&
+		   dbert_head_traits(config->head)->columns == DBERT_COLUMNS_VOCAB;
+}
+
+static bool
+applies(const DbertSlotRule *rule, const DbertConfig *config)
+{
+	if (rule->place == DBERT_PLACE_DENSE)
+		return config->dense && (rule->shape != DBERT_SHAPE_BIAS || config->dense_bias);
+	return dbert_slot_module(rule, config, 0) != NULL;
+}
+
+/*
+ * In 8 bits: the layers' matrices and, as large as all of them, the word
+ * embedding and the decoder that mirrors it.  Heads stay as they are: small,
+ * and next to the answer.
+ */
+static bool
+has_8_bits(const DbertSlotRule *rule, const DbertConfig *config)
+{
+	if (config->precision != DBERT_PRECISION_INT8)
+		return false;
+	return rule->module == DBERT_MODULE_WORD || dbert_slot_is_decoder(rule, config) ||
+		   (rule->place == DBERT_PLACE_LAYER && rule->shape == DBERT_SHAPE_WEIGHT);
+}
+
+static DbertSlotKind
+slot_kind(const DbertSlotRule *rule, const DbertConfig *config, bool tied,
+		  const DbertKernels *kernels)
+{
+	bool		int8 = has_8_bits(rule, config);
+
+	if (rule->shape != DBERT_SHAPE_WEIGHT)
+		return int8 ? DBERT_SLOT_ROWS8 : DBERT_SLOT_ROWS;
+	if (tied && dbert_slot_is_decoder(rule, config) && !int8 && dbert_layout_is_rows(kernels))
+		return DBERT_SLOT_TIED;
+	return int8 ? DBERT_SLOT_LINEAR8 : DBERT_SLOT_LINEAR;
+}
+
+static uint64_t
+slot_bytes(const DbertSlot *slot, const DbertKernels *kernels)
+{
+	switch (slot->kind)
+	{
+		case DBERT_SLOT_ROWS:
+			return (uint64_t) slot->rows * slot->cols * sizeof(float);
+		case DBERT_SLOT_LINEAR:
+			return kernels->packed_linear_size(slot->rows, slot->cols) * sizeof(float);
+		case DBERT_SLOT_ROWS8:
+			return dbert_rows8_scales(slot) + slot->rows * sizeof(float);
+		case DBERT_SLOT_LINEAR8:
+			return kernels->int8->packed_size(slot->rows, slot->cols);
+		case DBERT_SLOT_TIED:
+			break;
+	}
+	return 0;
+}
+
+static void
+plan_slot(DbertSlots *slots, const DbertSlotRule *rule, int layer, const DbertConfig *config,
+		  bool tied, const DbertKernels *kernels)
+{
+	DbertSlot  *slot = &slots->items[slots->count++];
+
+	memset(slot, 0, sizeof(*slot));
+	slot->rule = rule;
+	slot->layer = layer;
+	slot->rows = dimension(rule->rows, config);
+	slot->cols = dimension(rule->cols, config);
+	slot->kind = slot_kind(rule, config, tied, kernels);
+	slot->offset = slots->bytes;
+	slot->bytes = slot_bytes(slot, kernels);
+	slots->bytes += (slot->bytes + DBERT_PACK_ALIGN - 1) / DBERT_PACK_ALIGN * DBERT_PACK_ALIGN;
+}
+
+/* Slots of all rules for what stands there, layer -1 where it is no layer's. */
+static void
+plan_place(DbertSlots *slots, DbertSlotPlace place, int layer, const DbertConfig *config,
+		   bool tied, const DbertKernels *kernels)
+{
+	for (int i = 0; i < dbert_slot_rules_count; i++)
+	{
+		const DbertSlotRule *rule = &dbert_slot_rules[i];
+
+		if (dbert_slot_place(rule, config) == place && applies(rule, config))
+			plan_slot(slots, rule, layer, config, tied, kernels);
+	}
+}
+
+DbertStatus
+dbert_slots_plan(const DbertConfig *config, bool tied, const DbertKernels *kernels,
+				 const DbertAllocator *alloc, DbertSlots *slots, DbertError *err)
+{
+	slots->count = 0;
+	slots->bytes = 0;
+	slots->items = dbert_alloc_array(alloc, (size_t) dbert_slot_rules_count * (config->layers + 1),
+									 sizeof(DbertSlot));
+	if (slots->items == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	plan_place(slots, DBERT_PLACE_EMBEDDING, -1, config, tied, kernels);
+	for (int layer = 0; layer < config->layers; layer++)
+		plan_place(slots, DBERT_PLACE_LAYER, layer, config, tied, kernels);
+	plan_place(slots, DBERT_PLACE_HEAD, -1, config, tied, kernels);
+	plan_place(slots, DBERT_PLACE_DENSE, -1, config, tied, kernels);
+	return DBERT_OK;
+}
+
+/* ---- training's questions ---- */
+
+DbertSlotRole
+dbert_slot_role(const DbertSlot *slot)
+{
+	switch (slot->rule->place)
+	{
+		case DBERT_PLACE_EMBEDDING:
+			return DBERT_ROLE_EMBEDDING;
+		case DBERT_PLACE_LAYER:
+			return DBERT_ROLE_LAYER;
+		case DBERT_PLACE_DENSE:
+			return DBERT_ROLE_DENSE;
+		case DBERT_PLACE_HEAD:
+			break;
+	}
+	return slot->rule->module == DBERT_MODULE_HEAD_OUT ? DBERT_ROLE_OUTPUT : DBERT_ROLE_HEAD;
+}
+
+bool
+dbert_slot_is_matrix(const DbertSlot *slot)
+{
+	return slot->rule->rows != '1';
+}
+
+bool
+dbert_slot_is_norm(const DbertSlot *slot)
+{
+	return slot->rule->module == DBERT_MODULE_HEAD_NORM && slot->rule->shape == DBERT_SHAPE_ARRAY;
+}
+
+int
+dbert_slot_parts(const DbertSlot *slot, const DbertConfig *config)
+{
+	int			n = 1;
+
+	while (dbert_slot_module(slot->rule, config, n) != NULL)
+		n++;
+	return n;
+}

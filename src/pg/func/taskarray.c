@@ -1,0 +1,182 @@
+/*
+ * taskarray.c -- the functions of tasks on arrays of texts.
+ *
+ * An array text[] in (of pairs two, whose elements at the same place belong
+ * together), an array of answers out: same order, same bounds, NULL for NULL.
+ * Texts go through the model many at a time, and each gets the bits it would
+ * have got alone.
+ *
+ * Vectors are rows of a two-dimensional real[] [texts, dimensions], for SQL's
+ * arrays are rectangular; a NULL text has a row of NULLs.
+ *
+ * Everything lives in the caller's context, the texts' own copies no longer
+ * than their turn.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+
+#include "pg/bridge/compat.h"
+#include "pg/func/arrayvalue.h"
+#include "pg/func/task.h"
+#include "pg/func/vector.h"
+#include "pg/run/many.h"
+
+/* A call, and what becomes of its answers. */
+typedef struct ArrayCall
+{
+	const DistilTask *task;
+	NullableDatum options[DISTIL_MAX_OPTIONS];
+	DistilModel *model;
+	DistilTextArray arrays[2];	/* one, or a pair's two */
+	DistilTextArray *like;		/* the last one: answers are as many, NULL as its nulls say */
+	int			rows;			/* asked about that have not failed */
+
+	Datum	   *values;			/* [n], where answers are no vectors */
+	float4	   *floats;			/* of the matrix, where they are */
+	int			width;
+	int		   *row;			/* [n] in the matrix */
+} ArrayCall;
+
+/* ---- texts through the model ---- */
+
+static void
+take_answer(void *ctx, int e, DbertBatch *batch, int i, const DistilText *texts)
+{
+	ArrayCall  *call = ctx;
+	DistilRun	run = {.model = call->model,.batch = batch,.options = call->options};
+
+	if (call->floats != NULL)
+		call->task->put(&run, i, call->floats + (size_t) call->row[e] * call->width);
+	else
+		call->like->nulls[e] = !call->task->answer(&run, i, texts, &call->values[e]);
+}
+
+static void
+no_answer(void *ctx, int e)
+{
+	ArrayCall  *call = ctx;
+
+	call->like->nulls[e] = true;
+	call->rows--;
+}
+
+/* All elements that are not NULL, in order. */
+static void
+run_elements(ArrayCall *call)
+{
+	int			n_arrays = distil_task_texts(call->task);
+	DistilMany	many = {
+		.model = call->model,
+		.want = call->task->want,
+		.item = call->task->pair ? DISTIL_ITEM_PAIR : DISTIL_ITEM_TEXT,
+		.cached = true,
+		.free_texts = true,
+		.take = take_answer,
+		.none = no_answer,
+		.ctx = call
+	};
+
+	call->row = palloc_array(int, call->like->n);
+	distil_many_begin(&many);
+	for (int e = 0; e < call->like->n; e++)
+	{
+		DistilText	texts[2];
+
+		if (call->like->nulls[e])
+			continue;
+		for (int i = 0; i < n_arrays; i++)
+			texts[i] = distil_text_get(call->arrays[i].texts[e]);
+		call->row[e] = call->rows++;
+		distil_many_add(&many, e, texts);
+	}
+	distil_many_end(&many);
+	distil_usage_count(call->model->usage, &(DistilUsage) {.rows = call->rows});
+	pfree(call->row);
+}
+
+/* ---- arrays ---- */
+
+static void
+open_arrays(ArrayCall *call, FunctionCallInfo fcinfo)
+{
+	int			n_arrays = distil_task_texts(call->task);
+
+	for (int i = 0; i < n_arrays; i++)
+		call->arrays[i] = distil_array_open(PG_GETARG_DATUM(i));
+	call->like = &call->arrays[n_arrays - 1];
+	if (n_arrays == 1)
+		return;
+	Assert(call->task->uneven != NULL);
+	if (call->arrays[0].n != call->arrays[1].n)
+		call->task->uneven(call->arrays[0].n, call->arrays[1].n);
+	for (int e = 0; e < call->like->n; e++)
+		call->like->nulls[e] |= call->arrays[0].nulls[e];
+}
+
+static void
+close_arrays(ArrayCall *call, FunctionCallInfo fcinfo)
+{
+	for (int i = 0; i < distil_task_texts(call->task); i++)
+		distil_array_close(&call->arrays[i], PG_GETARG_DATUM(i));
+}
+
+static ArrayType *
+answer_values(ArrayCall *call)
+{
+	ArrayType  *result;
+
+	call->values = palloc0_array(Datum, call->like->n);
+	run_elements(call);
+	result = distil_array_like(call->like, call->values, call->task->type);
+	pfree(call->values);
+	return result;
+}
+
+static ArrayType *
+answer_vectors(ArrayCall *call)
+{
+	int			nulls = distil_count_nulls(call->like);
+	ArrayType  *matrix;
+
+	call->width = call->task->width(call->model, call->options);
+	matrix = distil_matrix_like(call->like, call->width);
+	call->floats = distil_array_floats(matrix);
+	run_elements(call);
+	if (distil_count_nulls(call->like) > nulls)
+		matrix = distil_matrix_shrunk(matrix, call->like, call->width);
+	return matrix;
+}
+
+/* NULL among arrays and model makes the answer NULL. */
+static Datum
+evaluate(FunctionCallInfo fcinfo, const DistilTask *task)
+{
+	ArrayCall	call = {.task = task};
+	ArrayType  *result;
+
+	if (distil_task_asks_nothing(fcinfo, task))
+		PG_RETURN_NULL();
+	distil_task_options(fcinfo, task, call.options);
+	call.model = distil_task_model(fcinfo, task, call.options);
+	open_arrays(&call, fcinfo);
+	if (call.like->n == 0)
+		result = construct_empty_array(task->put != NULL ? FLOAT4OID : task->type);
+	else
+		result = task->put != NULL ? answer_vectors(&call) : answer_values(&call);
+	close_arrays(&call, fcinfo);
+	PG_RETURN_ARRAYTYPE_P(result);
+}
+
+/* ---- the functions of all tasks that have them ---- */
+
+#define DEFINE_ARRAY(name) \
+	PG_FUNCTION_INFO_V1(distil_##name##_array); \
+	Datum \
+	distil_##name##_array(PG_FUNCTION_ARGS) \
+	{ \
+		return evaluate(fcinfo, &distil_task_##name); \
+	}
+#define DEFINE_NO_ARRAY(name)
+#define DEFINE_FUNCTION(name, array) DEFINE_##array(name)
+DISTIL_TASKS(DEFINE_FUNCTION)

@@ -1,0 +1,73 @@
+/*
+ * many.h -- many texts through a model: collected until a batch is full, run,
+ * handed out.
+ *
+ * Items are numbered by the caller.  Each has a text, a pair of texts that go
+ * through the model as one, or two texts of their own; each gets the bits that
+ * it would have got alone.  Between begin and end nothing may run that could
+ * use the same model: the batch is the backend's.
+ */
+#ifndef DISTILBERT_PG_MANY_H
+#define DISTILBERT_PG_MANY_H
+
+#include "pg/run/runtext.h"
+
+/* What an item goes through the model as. */
+typedef enum DistilItem
+{
+	DISTIL_ITEM_TEXT,
+	DISTIL_ITEM_PAIR,
+	DISTIL_ITEM_TWO_TEXTS		/* one after the other, in the same batch */
+} DistilItem;
+
+struct DistilInBatch;
+
+typedef struct DistilMany
+{
+	/* what the caller says */
+	DistilModel *model;
+	int			want;			/* DBERT_WANT_ */
+	DistilItem	item;
+	bool		cut_first;		/* of pairs: truncation cuts the first text alone */
+	bool		cached;			/* results may come from the result cache, and go there */
+	bool		free_texts;		/* distil_text_free them when their item is done */
+
+	/*
+	 * Nothing is raised for a text, nor for a batch, but what ends the query;
+	 * else distilbert.on_error says which failures are.
+	 */
+	bool		quiet;
+
+	/*
+	 * The item is text i of the batch, which has run; of two texts the first
+	 * one is.  texts are those that were added.
+	 */
+	void		(*take) (void *ctx, int number, DbertBatch *batch, int i, const DistilText *texts);
+
+	/* The item has no result.  NULL: nobody asks. */
+	void		(*none) (void *ctx, int number);
+	void	   *ctx;
+
+	/* what there is to say to the caller */
+	int64		tokens;			/* that went through the model so far */
+
+	/* private to many.c from here */
+	DbertBatch *batch;
+	size_t		full;			/* tokens of a batch */
+	struct DistilInBatch *items;	/* [n], whose texts are in the batch */
+	int			n;
+	int			capacity;
+} DistilMany;
+
+extern void distil_many_begin(DistilMany *many);
+
+/*
+ * One item more.  Earlier ones, and this one, may be taken before it returns;
+ * items from the cache are taken at once, others in their order.
+ */
+extern void distil_many_add(DistilMany *many, int number, const DistilText *texts);
+
+/* All items are done when it returns. */
+extern void distil_many_end(DistilMany *many);
+
+#endif

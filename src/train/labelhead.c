@@ -1,0 +1,60 @@
+/*
+ * labelhead.c -- a row of logits for each row of hidden states: a linear layer,
+ * below it, but for heads of tokens, a dense one.
+ */
+#include "train/labelhead.h"
+
+#include "train/pass.h"
+
+void
+dbert_labelhead_place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
+{
+	a->z = dbert_layout_floats(l, rows, t->config.hidden);
+	a->d = dbert_layout_floats(l, rows, t->config.hidden);
+	a->logits = dbert_layout_floats(l, rows, t->options.n_labels);
+}
+
+/* logits = out(drop(act(dense(hidden)))); TOKEN has no dense */
+DbertStatus
+dbert_labelhead_forward(const DbertPass *pass, const float *hidden, int rows)
+{
+	DbertTrainer *t = pass->trainer;
+	const DbertWeights *w = &t->params.w;
+	const DbertActs *a = &t->acts;
+	const DbertTrainRun *run = &pass->run;
+	const float *last = hidden;
+
+	if (w->head_dense.w != NULL)
+	{
+		DBERT_TRY(dbert_linear_forward(run, &w->head_dense, hidden, rows, a->z));
+		DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, rows, t->config.hidden, a->d));
+		last = a->d;
+	}
+	DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_HEAD, 0, last, rows, a->d));
+	return dbert_linear_forward(run, &w->head_out, a->d, rows, a->logits);
+}
+
+DbertStatus
+dbert_labelhead_backward(const DbertPass *pass, const float *hidden, int rows, float *dx)
+{
+	DbertTrainer *t = pass->trainer;
+	const DbertWeights *w = &t->params.w,
+			   *g = &t->params.g;
+	const DbertActs *a = &t->acts;
+	const DbertTrainRun *run = &pass->run;
+	float	   *dh = a->t;
+
+	DBERT_TRY(dbert_linear_backward(run, &w->head_out, &g->head_out, a->d, a->logits, rows, dh, 0));
+	DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_HEAD, 0, dh, rows, dh));
+	if (w->head_dense.w != NULL)
+	{
+		DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, rows, t->config.hidden, a->d));
+		DBERT_TRY(
+			dbert_act_backward(run, w->head_act, a->z, a->d, dh, rows, t->config.hidden, a->z));
+		DBERT_TRY(dbert_linear_backward(run, &w->head_dense, &g->head_dense, hidden, a->z, rows,
+										t->layers_learn ? dh : NULL, 0));
+	}
+	if (t->layers_learn)
+		memcpy(dx, dh, (size_t) rows * t->config.hidden * sizeof(float));
+	return DBERT_OK;
+}

@@ -1,0 +1,23 @@
+/*
+ * labelhead.h -- heads that give a row of logits, one for each label, for each
+ * row that they read.
+ */
+#ifndef DBERT_TRAIN_LABELHEAD_H
+#define DBERT_TRAIN_LABELHEAD_H
+
+#include "train/plan.h"
+#include "train/trainlayout.h"
+
+extern void dbert_labelhead_place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows);
+
+/* acts.logits[rows, n_labels] from hidden[rows, C] */
+extern DbertStatus dbert_labelhead_forward(const DbertPass *pass, const float *hidden, int rows);
+
+/*
+ * Gradients, and dx[rows, C] from the derivative in acts.logits unless the
+ * layers do not learn; dx may lie in hidden's memory, not in acts.t.
+ */
+extern DbertStatus dbert_labelhead_backward(const DbertPass *pass, const float *hidden, int rows,
+											float *dx);
+
+#endif

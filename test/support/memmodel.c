@@ -1,0 +1,184 @@
+/*
+ * memmodel.c -- the whole tiny models of memsource.h.
+ */
+#include "test/support/memsource.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char	mem_vocab[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n"
+						  "hello\nworld\n!\n##ly\nfine\na\nb\n##b\n";
+
+const char	mem_tokenizer_json[] =
+	"{\"version\":\"1.0\",\"truncation\":null,\"padding\":null,\"added_tokens\":["
+	"{\"id\":0,\"content\":\"[PAD]\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
+	"\"normalized\":false,\"special\":true},"
+	"{\"id\":1,\"content\":\"[UNK]\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
+	"\"normalized\":false,\"special\":true},"
+	"{\"id\":2,\"content\":\"[CLS]\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
+	"\"normalized\":false,\"special\":true},"
+	"{\"id\":3,\"content\":\"[SEP]\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
+	"\"normalized\":false,\"special\":true},"
+	"{\"id\":4,\"content\":\"[MASK]\",\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
+	"\"normalized\":false,\"special\":true}],"
+	"\"normalizer\":{\"type\":\"BertNormalizer\",\"clean_text\":true,\"handle_chinese_chars\":true,"
+	"\"strip_accents\":null,\"lowercase\":true},"
+	"\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},"
+	"\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"["
+	"CLS]\",\"type_id\":0}},"
+	"{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":0}"
+	"}],"
+	"\"pair\":[{\"SpecialToken\":{\"id\":\"[CLS]\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\","
+	"\"type_id\":0}},"
+	"{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":0}},{\"Sequence\":{\"id\":\"B\",\"type_id\":1}"
+	"},"
+	"{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":1}}],\"special_tokens\":{}},"
+	"\"decoder\":{\"type\":\"WordPiece\",\"prefix\":\"##\",\"cleanup\":true},"
+	"\"model\":{\"type\":\"WordPiece\",\"unk_token\":\"[UNK]\",\"continuing_subword_prefix\":\"##"
+	"\","
+	"\"max_input_chars_per_word\":100,\"vocab\":{\"[PAD]\":0,\"[UNK]\":1,\"[CLS]\":2,\"[SEP]\":3,"
+	"\"[MASK]\":4,"
+	"\"hello\":5,\"world\":6,\"!\":7,\"##ly\":8,\"fine\":9,\"a\":10,\"b\":11,\"##b\":12}}}";
+
+static void
+add_span_head(MemModel *m, const char *suffix)
+{
+	if (strcmp(suffix, "ForQuestionAnswering") != 0)
+		return;
+	mem_add_tensor(m, 2, MEM_C, "qa_outputs.weight");
+	mem_add_tensor(m, 0, 2, "qa_outputs.bias");
+}
+
+static void
+add_distilbert_layer(MemModel *m, const char *p, int l)
+{
+	static const char *const lin[] = {"q_lin", "k_lin", "v_lin", "out_lin"};
+	static const char *const norm[] = {"sa_layer_norm", "output_layer_norm"};
+
+	for (int i = 0; i < 4; i++)
+	{
+		mem_add_tensor(m, MEM_C, MEM_C, "%stransformer.layer.%d.attention.%s.weight", p, l,
+					   lin[i]);
+		mem_add_tensor(m, 0, MEM_C, "%stransformer.layer.%d.attention.%s.bias", p, l, lin[i]);
+	}
+	for (int i = 0; i < 2; i++)
+	{
+		mem_add_tensor(m, 0, MEM_C, "%stransformer.layer.%d.%s.weight", p, l, norm[i]);
+		mem_add_tensor(m, 0, MEM_C, "%stransformer.layer.%d.%s.bias", p, l, norm[i]);
+	}
+	mem_add_tensor(m, MEM_F, MEM_C, "%stransformer.layer.%d.ffn.lin1.weight", p, l);
+	mem_add_tensor(m, 0, MEM_F, "%stransformer.layer.%d.ffn.lin1.bias", p, l);
+	mem_add_tensor(m, MEM_C, MEM_F, "%stransformer.layer.%d.ffn.lin2.weight", p, l);
+	mem_add_tensor(m, 0, MEM_C, "%stransformer.layer.%d.ffn.lin2.bias", p, l);
+}
+
+void
+mem_model_distilbert(MemModel *m, const char *suffix, int n_labels)
+{
+	char		config[1024];
+	const char *p = "distilbert.";
+
+	memset(m, 0, sizeof(*m));
+	snprintf(config, sizeof(config),
+			 "{\"model_type\":\"distilbert\",\"architectures\":[\"DistilBert%s\"],\"dim\":%d,"
+			 "\"n_layers\":%d,\"n_heads\":2,\"hidden_dim\":%d,\"vocab_size\":%d,"
+			 "\"max_position_embeddings\":%d,\"activation\":\"gelu\"%s}",
+			 suffix, MEM_C, MEM_L, MEM_F, MEM_V, MEM_P,
+			 n_labels == 3 ? ",\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}" : "");
+	mem_put(m, "config.json", config);
+	mem_put(m, "vocab.txt", mem_vocab);
+	mem_put(m, "tokenizer_config.json", "{\"do_lower_case\":true,\"model_max_length\":12}");
+	mem_add_tensor(m, MEM_V, MEM_C, "%sembeddings.word_embeddings.weight", p);
+	mem_add_tensor(m, MEM_P, MEM_C, "%sembeddings.position_embeddings.weight", p);
+	mem_add_tensor(m, 0, MEM_C, "%sembeddings.LayerNorm.weight", p);
+	mem_add_tensor(m, 0, MEM_C, "%sembeddings.LayerNorm.bias", p);
+	for (int l = 0; l < MEM_L; l++)
+		add_distilbert_layer(m, p, l);
+	if (strcmp(suffix, "ForSequenceClassification") == 0)
+	{
+		mem_add_tensor(m, MEM_C, MEM_C, "pre_classifier.weight");
+		mem_add_tensor(m, 0, MEM_C, "pre_classifier.bias");
+	}
+	if (n_labels > 0)
+	{
+		mem_add_tensor(m, n_labels, MEM_C, "classifier.weight");
+		mem_add_tensor(m, 0, n_labels, "classifier.bias");
+	}
+	add_span_head(m, suffix);
+	if (strcmp(suffix, "ForMaskedLM") == 0)
+	{
+		mem_add_tensor(m, MEM_C, MEM_C, "vocab_transform.weight");
+		mem_add_tensor(m, 0, MEM_C, "vocab_transform.bias");
+		mem_add_tensor(m, 0, MEM_C, "vocab_layer_norm.weight");
+		mem_add_tensor(m, 0, MEM_C, "vocab_layer_norm.bias");
+		mem_add_tensor(m, 0, MEM_V, "vocab_projector.bias");
+	}
+	mem_model_save(m);
+}
+
+static void
+add_bert_layer(MemModel *m, const char *prefix, int l)
+{
+	static const char *const lin[] = {"self.query", "self.key", "self.value", "output.dense"};
+
+	for (int i = 0; i < 4; i++)
+	{
+		mem_add_tensor(m, MEM_C, MEM_C, "%sencoder.layer.%d.attention.%s.weight", prefix, l,
+					   lin[i]);
+		mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.attention.%s.bias", prefix, l, lin[i]);
+	}
+	mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.attention.output.LayerNorm.weight", prefix,
+				   l);
+	mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.attention.output.LayerNorm.bias", prefix,
+				   l);
+	mem_add_tensor(m, MEM_F, MEM_C, "%sencoder.layer.%d.intermediate.dense.weight", prefix, l);
+	mem_add_tensor(m, 0, MEM_F, "%sencoder.layer.%d.intermediate.dense.bias", prefix, l);
+	mem_add_tensor(m, MEM_C, MEM_F, "%sencoder.layer.%d.output.dense.weight", prefix, l);
+	mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.output.dense.bias", prefix, l);
+	mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.output.LayerNorm.weight", prefix, l);
+	mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.output.LayerNorm.bias", prefix, l);
+}
+
+void
+mem_model_bert(MemModel *m, const char *suffix, const char *prefix, int n_labels)
+{
+	char		config[1024];
+
+	memset(m, 0, sizeof(*m));
+	snprintf(config, sizeof(config),
+			 "{\"model_type\":\"bert\",\"architectures\":[\"Bert%s\"],\"hidden_size\":%d,"
+			 "\"num_hidden_layers\":%d,\"num_attention_heads\":2,\"intermediate_size\":%d,"
+			 "\"vocab_size\":%d,\"max_position_embeddings\":%d,\"type_vocab_size\":2,"
+			 "\"layer_norm_eps\":1e-7,\"hidden_act\":\"gelu\"%s}",
+			 suffix, MEM_C, MEM_L, MEM_F, MEM_V, MEM_P,
+			 n_labels == 3 ? ",\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}" : "");
+	mem_put(m, "config.json", config);
+	mem_put(m, "tokenizer.json", mem_tokenizer_json);
+	mem_add_tensor(m, MEM_V, MEM_C, "%sembeddings.word_embeddings.weight", prefix);
+	mem_add_tensor(m, MEM_P, MEM_C, "%sembeddings.position_embeddings.weight", prefix);
+	mem_add_tensor(m, 2, MEM_C, "%sembeddings.token_type_embeddings.weight", prefix);
+	mem_add_tensor(m, 0, MEM_C, "%sembeddings.LayerNorm.weight", prefix);
+	mem_add_tensor(m, 0, MEM_C, "%sembeddings.LayerNorm.bias", prefix);
+	for (int l = 0; l < MEM_L; l++)
+		add_bert_layer(m, prefix, l);
+	if (strcmp(suffix, "ForSequenceClassification") == 0)
+	{
+		mem_add_tensor(m, MEM_C, MEM_C, "%spooler.dense.weight", prefix);
+		mem_add_tensor(m, 0, MEM_C, "%spooler.dense.bias", prefix);
+	}
+	if (n_labels > 0)
+	{
+		mem_add_tensor(m, n_labels, MEM_C, "classifier.weight");
+		mem_add_tensor(m, 0, n_labels, "classifier.bias");
+	}
+	add_span_head(m, suffix);
+	if (strcmp(suffix, "ForMaskedLM") == 0)
+	{
+		mem_add_tensor(m, MEM_C, MEM_C, "cls.predictions.transform.dense.weight");
+		mem_add_tensor(m, 0, MEM_C, "cls.predictions.transform.dense.bias");
+		mem_add_tensor(m, 0, MEM_C, "cls.predictions.transform.LayerNorm.weight");
+		mem_add_tensor(m, 0, MEM_C, "cls.predictions.transform.LayerNorm.bias");
+		mem_add_tensor(m, 0, MEM_V, "cls.predictions.bias");
+	}
+	mem_model_save(m);
+}

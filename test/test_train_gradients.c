@@ -1,0 +1,105 @@
+/*
+ * test_train_gradients.c -- training from labels: every gradient against finite
+ * differences of the definition (support/refnet.h), for both families, all
+ * heads and losses, with dropout.  Masked tokens are test_train_masked.c's.
+ */
+#include "test/support/testhelp.h"
+#include "test/support/trainfixture.h"
+
+static void
+test_gradients_distilbert(void)
+{
+	DbertTrainOptions o = tiny_options(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	MemModel	m;
+
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	check_gradients(&m, &o);
+	o.class_weights = tiny_class_weights;
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	mem_edit(&m, "config.json", "\"gelu\"", "\"gelu_new\"");
+	check_gradients(&m, &o);
+}
+
+static void
+test_gradients_bert(void)
+{
+	DbertTrainOptions o = tiny_options(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_MULTI);
+	MemModel	m;
+
+	mem_model_bert(&m, "ForSequenceClassification", "bert.", 3);
+	check_gradients(&m, &o);
+}
+
+static void
+test_gradients_regression(void)
+{
+	DbertTrainOptions o = tiny_options(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_REGRESSION);
+	MemModel	m;
+
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	mem_edit(&m, "config.json", "\"gelu\"", "\"relu\"");
+	check_gradients(&m, &o);
+}
+
+static void
+test_gradients_tokens(void)
+{
+	DbertTrainOptions o = tiny_options(DBERT_HEAD_TOKEN, DBERT_PROBLEM_SINGLE);
+	MemModel	m;
+
+	o.class_weights = tiny_class_weights;
+	mem_model_bert(&m, "ForTokenClassification", "bert.", 3);
+	check_gradients(&m, &o);
+	o.class_weights = NULL;
+	mem_model_distilbert(&m, "ForTokenClassification", 3);
+	check_gradients(&m, &o);
+}
+
+/* What learns has the same gradients; what does not has none. */
+static void
+test_gradients_frozen(void)
+{
+	DbertTrainOptions o = tiny_options(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	MemModel	m;
+
+	o.freeze_embeddings = true;
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	check_gradients(&m, &o);
+	o.head_only = true;
+	mem_model_bert(&m, "ForSequenceClassification", "bert.", 3);
+	check_gradients(&m, &o);
+}
+
+/* Both families, both poolings, all losses. */
+static void
+test_gradients_embedding(void)
+{
+	for (int kind = 0; kind < 12; kind++)
+	{
+		DbertTrainOptions o = tiny_options(DBERT_HEAD_NONE, DBERT_PROBLEM_SINGLE);
+		DbertTrainBatch batch = tiny_batch(&o);
+		MemModel	m;
+
+		o.embedding_loss = kind / 4 == 2 ? DBERT_LOSS_COSINE : DBERT_LOSS_COSENT;
+		batch.targets = kind / 4 > 0 ? tiny_numbers : NULL;
+		if (kind & 1)
+			mem_model_bert(&m, "Model", "", 0);
+		else
+			mem_model_distilbert(&m, "ForSequenceClassification", 3);
+		if (kind & 2)
+			put_modules(&m, true, kind & 1);
+		check_batch_gradients(&m, &o, batch);
+	}
+}
+
+int
+main(void)
+{
+	RUN(test_gradients_distilbert);
+	RUN(test_gradients_bert);
+	RUN(test_gradients_regression);
+	RUN(test_gradients_tokens);
+	RUN(test_gradients_embedding);
+	RUN(test_gradients_frozen);
+	return tests_end();
+}
