@@ -1,10 +1,10 @@
 /*
  * modeltask.c -- see modeltask.h.
  *
- * Users choose among more tasks than models have heads: sentiment is
- * classification whose labels can be put on a scale from negative to positive;
- * zero-shot classification and reranking take classifiers of pairs, of which
- * there may be a default, but no model is loaded for them alone.
+ * There are more tasks than heads.  Sentiment is classification whose labels
+ * can be put on a scale from negative to positive.  Zero-shot classification
+ * and reranking use classifiers of pairs: each has a default model, but models
+ * are loaded as classifiers.
  */
 #include "postgres.h"
 
