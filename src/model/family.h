@@ -21,6 +21,7 @@
 #define DBERT_FAMILIES(X) \
 	X(DISTILBERT, distilbert) \
 	X(BERT, bert) \
+	X(ELECTRA, electra) \
 	/* the end */
 
 typedef enum DbertFamilyId
