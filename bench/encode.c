@@ -25,8 +25,8 @@
 
 static DbertConfig config = {
 	.family = DBERT_FAMILY_DISTILBERT, .head = DBERT_HEAD_SEQUENCE, .act = DBERT_ACT_GELU,
-	.layers = 6, .hidden = 768, .heads = 12, .ffn = 3072, .vocab = 30522, .positions = 512,
-	.n_labels = 2, .max_tokens = 512, .norm_eps = 1e-12f
+	.layers = 6, .hidden = 768, .embed_width = 768, .heads = 12, .ffn = 3072,
+	.vocab = 30522, .positions = 512, .n_labels = 2, .max_tokens = 512, .norm_eps = 1e-12f
 };
 
 static double

@@ -40,7 +40,9 @@ SET distilbert.answer_model = 'distilbert-qa';
 SELECT answer, start_pos, end_pos FROM distil_answer('Where is Anna?', 'Anna is in Berlin');
 SELECT count(*) FROM distil_answer('Where is Anna?', 'Anna is in Berlin', 3);
 SELECT count(*) FROM distil_answer('Where is Anna?', 'Anna is in Berlin', top_k => 100, max_answer_tokens => 1);
+\set VERBOSITY terse
 SELECT count(*) FROM distil_answer('Where is Anna?', 'Anna is in Berlin', '3');
+\set VERBOSITY default
 SELECT distil_answer_text('Where is Anna?', 'Anna is in Berlin') = distil_answer_text('Where is Anna?', 'Anna is in Berlin', 'distilbert-qa') AS same;
 
 -- nothing to answer from

@@ -9,14 +9,14 @@ SET distilbert.sentiment_model = 'distilbert-sentiment';
 SET distilbert.entities_model = 'bert-ner';
 SET distilbert.embed_model = 'bert-sentence';
 
--- the manual
+-- the functions on text
 \pset format unaligned
 SELECT p.proname AS function, pg_get_function_arguments(p.oid) AS arguments, pg_get_function_result(p.oid) AS result,
 	p.provolatile AS vol, p.proisstrict AS strict, p.proparallel AS par, p.proleakproof AS leakproof, p.procost AS cost, p.prorows AS rows,
 	obj_description(p.oid, 'pg_proc') IS NOT NULL AS described
 FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
 	JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
-WHERE e.extname = 'distilbert' AND p.proname ~ '^distil_(sentiment|classify|scores|entities|embed|tokenize|token_count)'
+WHERE e.extname = 'distilbert' AND p.prosupport <> 0
 ORDER BY p.proname COLLATE "C", p.provolatile DESC, pg_get_function_arguments(p.oid) COLLATE "C";
 
 \pset format aligned

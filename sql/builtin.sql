@@ -40,7 +40,7 @@ SELECT distil_sentiment('a film', 'sentiment-en-v1/');
 -- the settings that name default models
 SET distilbert.sentiment_model = '';
 SELECT distil_sentiment('a film');
-SET distilbert.sentiment_model = 'sentiment-en-v2';
+SET distilbert.sentiment_model = 'sentiment-en-v0';
 SELECT distil_sentiment('a film');
 RESET distilbert.sentiment_model;
 

@@ -37,7 +37,9 @@ SELECT seq, chunk FROM distil_chunk('café 👩‍👩‍👧 שלום 北京。
 SELECT * FROM distil_chunk('a', 2);
 SELECT * FROM distil_chunk('a', 10, 5);
 SELECT * FROM distil_chunk('a', 10, -1);
+\set VERBOSITY terse
 SELECT * FROM distil_chunk('a', 'nobody', 10);
+\set VERBOSITY default
 SET distilbert.embed_model = '';
 SELECT * FROM distil_chunk('a', 10);
 

@@ -272,6 +272,22 @@ CREATE FUNCTION @extschema@.distil_scores(text text, model text)
 COMMENT ON FUNCTION @extschema@.distil_scores(text, text) IS
 	'all labels with their scores, best first';
 
+CREATE FUNCTION @extschema@.distil_uncertainty(text text, model text)
+	RETURNS real
+	AS 'MODULE_PATHNAME', 'distil_uncertainty'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_uncertainty(text, text) IS
+	'how unsure the classification of a text is, from 0 (one label has everything) to 1 (all have the same)';
+
+CREATE FUNCTION @extschema@.distil_uncertainty(texts text[], model text)
+	RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_uncertainty_array'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_uncertainty(text[], text) IS
+	'how unsure the classification of each text is, from 0 (one label has everything) to 1 (all have the same)';
+
 -- entities
 --
 -- Where no model is named, the number comes before the strategy: the second

@@ -115,6 +115,8 @@ FROM golden, LATERAL (
 WHERE model IN ('bert-cls', 'distilbert-dense');
 SELECT count(*) FROM distil_token_embeddings('');
 SELECT count(*) FROM distil_token_embeddings(NULL);
+\set VERBOSITY terse
 SELECT * FROM distil_token_embeddings('x', 'no such model');
+\set VERBOSITY default
 
 SELECT bool_and(distil_drop_model(m)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;

@@ -6,7 +6,8 @@ CREATE EXTENSION IF NOT EXISTS distilbert;
 RESET client_min_messages;
 DO 'BEGIN PERFORM distil_drop_model(name) FROM distil_models WHERE NOT builtin; END';
 SET distilbert.model_path = :'fixtures';
-SELECT setting || '/distilbert/models/sentiment-en-v1' AS shipped FROM pg_config WHERE name = 'SHAREDIR' \gset
+SELECT setting || '/distilbert/models/' || current_setting('distilbert.sentiment_model') AS shipped
+FROM pg_config WHERE name = 'SHAREDIR' \gset
 
 -- the precision is shown, and is part of what a model is
 SELECT name, precision FROM distil_load_model('fp32', 'distilbert-sentiment');
@@ -30,7 +31,7 @@ FROM unnest(distil_embed('a good film', 'bert-sentence'), distil_embed('a good f
 SELECT distil_classify('a good film', 'distilbert-nli8') IS NOT NULL AS classify,
 	(SELECT count(*) >= 0 FROM distil_entities('Anna lives in Paris', 'bert-ner8')) AS entities;
 
--- the shipped model: the same answers from a smaller pack
+-- a model of some size, the default one: the same answers from a smaller pack
 SELECT name, task, precision FROM distil_load_model('shipped8', :'shipped', "precision" => 'int8');
 SELECT name, task, precision FROM distil_load_model('shipped', :'shipped');
 SELECT t, round(distil_sentiment(t, 'shipped')::numeric) = round(distil_sentiment(t, 'shipped8')::numeric) AS same,

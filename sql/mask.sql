@@ -62,5 +62,7 @@ SELECT distil_mask('x', labels => '{PER,NOBODY}');
 SELECT distil_mask('x', labels => '{NULL}');
 SELECT distil_mask('x', mask => NULL);
 SELECT distil_mask('x', 'distilbert-sentiment');
+\set VERBOSITY terse
 SELECT distil_mask('x', 'nobody');
+\set VERBOSITY default
 SELECT bool_and(distil_drop_model(m)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;

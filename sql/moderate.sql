@@ -150,7 +150,7 @@ SELECT pg_temp.try('column=body');
 SELECT pg_temp.try('model=distilbert-sentiment');
 SELECT pg_temp.try('column=nothing', 'model=distilbert-sentiment');
 SELECT pg_temp.try('column=id', 'model=distilbert-sentiment');
-SELECT pg_temp.try('column=body', 'model=nobody');
+SELECT split_part(pg_temp.try('column=body', 'model=nobody'), ', or use', 1) AS try;
 SELECT pg_temp.try('column=body', 'model=distilbert-sentiment');
 SELECT pg_temp.try('column=body', 'model=distilbert-sentiment', 'label=nothing');
 SELECT pg_temp.try('column=body', 'model=bert-ner', 'label=nothing');

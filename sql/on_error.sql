@@ -43,7 +43,9 @@ SELECT i, CASE i WHEN 2 THEN set_config('distilbert.on_error', 'error', false) E
 SET distilbert.on_error = 'null';
 
 -- the statement's errors stay errors
+\set VERBOSITY terse
 SELECT distil_sentiment('x', 'nobody');
+\set VERBOSITY default
 SELECT distil_sentiment('x', 'bert-ner');
 SELECT distil_classify('x', 'distilbert-sentiment', 7);
 SET distilbert.on_error = 'ignore';

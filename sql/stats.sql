@@ -1,7 +1,7 @@
 -- distil_stats: what models were used for, in this session
 \getenv abs_srcdir PG_ABS_SRCDIR
 \set setup :abs_srcdir '/test/setup.sql'
-\set models 'distilbert-sentiment bert-sentence'
+\set models 'distilbert-sentiment bert-sentence distilbert-qa'
 \set ECHO none
 \i :setup
 \set ECHO all
@@ -44,6 +44,17 @@ ROLLBACK;
 SELECT count(distil_sentiment(repeat(body || ' ', CASE WHEN id = 7 THEN 10000 ELSE 1 END))) FROM review;
 SET distilbert.long_text = truncate;
 SELECT model, texts, truncated, errors FROM distil_stats;
+
+-- rows are the texts that were asked about, those without an answer, too: in a call, an array, pairs
+SELECT distil_stats_reset();
+SET distilbert.long_text = error;
+SET distilbert.on_error = 'null';
+SELECT distil_sentiment(repeat('long ', 10000)) IS NULL AS none;
+SELECT array_positions(distil_sentiment(ARRAY['good', repeat('long ', 10000), NULL]), NULL) AS none;
+SELECT array_positions(distil_answer_text(ARRAY['Who?', 'Where?', NULL], ARRAY['A man in Rome.', repeat('long ', 10000), 'x'], 'distilbert-qa'), NULL) AS none;
+SELECT model, calls, rows, texts, errors FROM distil_stats WHERE calls > 0 ORDER BY model;
+RESET distilbert.on_error;
+SET distilbert.long_text = truncate;
 
 -- a name that gets another content is counted anew
 SELECT distil_stats_reset();

@@ -7,6 +7,7 @@
 #
 #   WERROR=-Werror   warnings are errors
 #   TESTS_ONLY=...   words of: core sanitize layers build regress tap
+#   REGRESS=...      words: files of sql/, without their ending
 #   TAP=...          files of test/t, a pattern such as "02*"
 #   JOBS=...         programs and TAP files that run at a time; default: processors
 
@@ -58,7 +59,7 @@ failures()
 {
 	awk '/^== .*: [0-9.]+ s$/ { quiet = 1; next }
 		/^== .*: [0-9.]+ s, exit status [0-9]+$/ { quiet = 0 }
-		!quiet && !/^(ok |cc |gcc |clang |# (Checking|Found) port )/' "$1" | tail -n 300
+		!quiet && !/^(ok - |cc |gcc |clang )/' "$1" | tail -n 200
 }
 
 lines() { grep -c -E "$1" "$2"; }
@@ -123,7 +124,7 @@ check_regress()
 	start_server "distilbert.model_path = '$ROOM/tree/test/fixtures'"
 	mkdir "$ROOM/regress"
 	chmod 777 "$ROOM/regress"
-	tree_make installcheck \
+	tree_make installcheck ${REGRESS:+"REGRESS=$REGRESS"} \
 		"EXTRA_REGRESS_OPTS=--inputdir=$ROOM/tree --outputdir=$ROOM/regress --user=$PGUSER" >"$log" 2>&1
 	rc=$?
 	[ $rc = 0 ] || { cat "$log"; cat "$ROOM/regress/regression.diffs" 2>/dev/null | head -n 500; }
@@ -147,7 +148,7 @@ check_tap()
 		FIXTURES="$ROOM/tree/test/fixtures" DBERT_SHARED="${DBERT_SHARED:-$ROOT/../shared}" \
 		README="$ROOM/tree/README.md" MINILM="${MINILM:-}" README_UPDATE="${README_UPDATE:+$ROOM/tree/new}" \
 		bash "$ROOM/tree/test/sidebyside.sh" prove -v -I "$test_dir/perl" -- \
-		"$ROOM"/tree/test/t/${TAP:-*}.pl >"$log" 2>&1
+		"$ROOM"/tree/test/t/${TAP:-*}.pl >"$log" 2>"$log.err"
 	rc=$?
 	[ -z "${README_UPDATE:-}" ] || cp -r "$ROOM/tree/new/." "$ROOT/"
 	[ $rc = 0 ] || tap_failures "$log"
@@ -158,7 +159,8 @@ check_tap()
 # What failed and why; TAP_LOGS=folder keeps the servers' logs.
 tap_failures()
 {
-	failures "$1"
+	grep -E '^== .*, exit status|^  (Failed tests?|Parse errors):' "$1"
+	tail -n 200 "$1.err"
 	find "$ROOM/tap" -name 'regress_log_*' -exec grep -h -A 5 -E '^(error running SQL|connection error|timed out|process ended)| line [0-9]+\.$' {} +
 	[ -z "${TAP_LOGS:-}" ] || cp -r "$ROOM/tap/." "$TAP_LOGS/"
 }

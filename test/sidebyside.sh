@@ -9,6 +9,7 @@
 #     == NAME: SECONDS s
 #     == NAME: SECONDS s, exit status N      if it failed
 #
+# What a run that failed says on standard error comes there, behind "-- NAME".
 # JOBS runs at a time, as many as there are processors if it is not set.  Fails
 # if a run failed.
 
@@ -26,10 +27,10 @@ trap 'rm -rf "$ROOM"' EXIT
 
 one()
 {
-	local name=${!#} output=$ROOM/$$ start=${EPOCHREALTIME//[!0-9]/} rc tenths
+	local name=${!#} log=$ROOM/$$ start=${EPOCHREALTIME//[!0-9]/} rc tenths
 
 	# in braces, so that what kills it is told there, too
-	{ "$@"; } >"$output" 2>&1 </dev/null
+	{ "$@"; } >"$log.out" 2>"$log.err" </dev/null
 	rc=$?
 	tenths=$(((${EPOCHREALTIME//[!0-9]/} - start) / 100000))
 	{
@@ -37,9 +38,14 @@ one()
 		printf '== %s: %d.%d s' "$name" $((tenths / 10)) $((tenths % 10))
 		[ $rc = 0 ] || printf ', exit status %d' $rc
 		echo
-		cat "$output"
+		cat "$log.out"
+		if [ $rc = 0 ]; then
+			cat "$log.err"
+		else
+			{ echo "-- $name"; cat "$log.err"; } >&2
+		fi
 	} 9>"$ROOM/lock"
-	rm "$output"
+	rm "$log.out" "$log.err"
 	return $rc
 }
 export -f one

@@ -93,6 +93,7 @@ tiny_open(Tiny *t, DbertHead head)
 	t->model.config = (DbertConfig){ .family = DBERT_FAMILY_DISTILBERT,
 									 .head = head,
 									 .hidden = HIDDEN,
+									 .embed_width = HIDDEN,
 									 .embedding = HIDDEN,
 									 .heads = 1,
 									 .ffn = 4,

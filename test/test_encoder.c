@@ -91,17 +91,21 @@ static void
 build(Built *b, const DbertConfig *config, const DbertKernels *kernels)
 {
 	DbertWeights *w = &b->model.weights;
-	int			c = config->hidden;
+	int			c = config->hidden,
+				width = config->embed_width > 0 ? config->embed_width : c;
 
 	memset(b, 0, sizeof(*b));
 	b->model.config = *config;
+	b->model.config.embed_width = width;
 	b->model.kernels = kernels;
 	b->model.alloc = &dbert_malloc_allocator;
 	b->model.tokenizer.mask_id = 4;
-	w->word = random_array(b, (size_t) config->vocab * c, 1, 0);
-	w->position = random_array(b, (size_t) config->positions * c, 1, 0);
-	w->type = config->types ? random_array(b, (size_t) config->types * c, 1, 0) : NULL;
-	w->embed_norm = random_norm(b, c);
+	w->word = random_array(b, (size_t) config->vocab * width, 1, 0);
+	w->position = random_array(b, (size_t) config->positions * width, 1, 0);
+	w->type = config->types ? random_array(b, (size_t) config->types * width, 1, 0) : NULL;
+	w->embed_norm = random_norm(b, width);
+	if (width != c)
+		w->embed_project = random_linear(b, c, width, true);
 	w->layers = b->layers;
 	for (int l = 0; l < config->layers; l++)
 	{
@@ -176,17 +180,23 @@ ref_act(double x, int act)
 static double *
 ref_embed(const DbertModel *m, const int32_t *ids, const uint8_t *types, int t)
 {
-	int			c = m->config.hidden;
+	int			c = m->config.hidden,
+				w = m->config.embed_width;
 	double	   *x = calloc((size_t) t * c, sizeof(double));
+	double	   *row = malloc(sizeof(double) * w);
 
 	for (int i = 0; i < t; i++)
 	{
-		for (int j = 0; j < c; j++)
-			x[i * c + j] = (double) m->weights.word[ids[i] * c + j] +
-						   m->weights.position[i * c + j] +
-						   (m->config.types ? m->weights.type[types[i] * c + j] : 0);
-		ref_norm(x + i * c, &m->weights.embed_norm, c, m->config.norm_eps);
+		for (int j = 0; j < w; j++)
+			row[j] = (double) m->weights.word[ids[i] * w + j] + m->weights.position[i * w + j] +
+					 (m->config.types ? m->weights.type[types[i] * w + j] : 0);
+		ref_norm(row, &m->weights.embed_norm, w, m->config.norm_eps);
+		if (w == c)
+			memcpy(x + i * c, row, sizeof(double) * c);
+		else
+			ref_linear(x + i * c, row, &m->weights.embed_project);
 	}
+	free(row);
 	return x;
 }
 
@@ -465,6 +475,11 @@ reference_cases(const DbertKernels *kernels)
 	compare_with_reference(&config, kernels, mixed_lengths, N_MIXED);
 	config.heads = 32;			/* D = 1 */
 	compare_with_reference(&config, kernels, mixed_lengths, 3);
+	config.heads = 4;
+	config.embed_width = 13;	/* embeddings are projected, up and down */
+	compare_with_reference(&config, kernels, mixed_lengths, N_MIXED);
+	config.embed_width = 70;
+	compare_with_reference(&config, kernels, mixed_lengths, N_MIXED);
 }
 
 static void
@@ -478,9 +493,12 @@ test_against_reference(void)
 static void
 same_bits(const DbertKernels *kernels)
 {
-	static const int sizes[][3] = {{21, 3, 40}, {50, 5, 90}, {64, 4, 100}};	/* C, H, F */
+	/* C, H, F, W */
+	static const int sizes[][4] = {
+		{21, 3, 40}, {50, 5, 90}, {64, 4, 100}, {64, 4, 100, 24}, {21, 3, 40, 50}
+	};
 
-	for (int k = 0; k < 3; k++)
+	for (int k = 0; k < 5; k++)
 	{
 		DbertConfig config = small;
 		Built		built;
@@ -489,6 +507,7 @@ same_bits(const DbertKernels *kernels)
 		config.hidden = sizes[k][0];
 		config.heads = sizes[k][1];
 		config.ffn = sizes[k][2];
+		config.embed_width = sizes[k][3];
 		build(&built, &config, kernels);
 		make_texts(&all, &config, mixed_lengths, N_MIXED);
 		CHECK(dbert_encode(&built.model, &all.ragged, all.hidden, all.workspace,

@@ -4,7 +4,7 @@
  * with the models of test/fixtures; and what stands below them.
  */
 #include "dbert.h"
-#include "task/topk.h"
+#include "base/topk.h"
 #include "test/support/dirsource.h"
 #include "test/support/packhelp.h"
 #include "test/support/testhelp.h"

@@ -6,7 +6,7 @@
  * are tested by hand.
  */
 #include "dbert.h"
-#include "nn/batch.h"
+#include "nn/batch_inside.h"
 #include "test/support/testhelp.h"
 
 #include <jansson.h>

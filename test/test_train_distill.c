@@ -154,7 +154,7 @@ check_teacher(MemModel *model, const DbertTrainOptions *o)
 		  DBERT_OK);
 	CHECK(dbert_teacher_create(b.model, &options, &dbert_malloc_allocator, &teacher, &err) ==
 		  DBERT_OK);
-	CHECK_MSG(dbert_teacher_run(teacher, &batch, NULL, NULL, &err) == DBERT_OK, "%s", err.msg);
+	CHECK_MSG(ask_teacher(teacher, &batch, &err) == DBERT_OK, "%s", err.msg);
 	for (int i = 0; i < (dbert_head_of_tokens(o->head) ? 9 : 3) * o->n_labels; i++)
 		CHECK_NEAR(dbert_teacher_outputs(teacher)[i], logits[i], 1e-4);
 	for (int i = 0; i < 9 * MEM_C; i++)
@@ -169,7 +169,7 @@ check_teacher(MemModel *model, const DbertTrainOptions *o)
 				rig.trainer->acts.layers[l].qkv[i / (2 * MEM_C) * 3 * MEM_C + i % (2 * MEM_C)],
 				1e-4);
 	batch.n_texts = 4;
-	CHECK(dbert_teacher_run(teacher, &batch, NULL, NULL, &err) == DBERT_E_LIMIT);
+	CHECK(ask_teacher(teacher, &batch, &err) == DBERT_E_LIMIT);
 	dbert_teacher_free(teacher);
 	release(&b);
 	end_rig(&rig);

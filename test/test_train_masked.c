@@ -287,7 +287,7 @@ check_masked_teacher(MemModel *model, int top, double temperature)
 	CHECK(build(&rig.source, NULL, &dbert_kernels_scalar, &b, &err) == DBERT_OK);
 	CHECK(dbert_teacher_create(b.model, &options, &dbert_malloc_allocator, &teacher, &err) ==
 		  DBERT_OK);
-	CHECK_MSG(dbert_teacher_run(teacher, &batch, NULL, NULL, &err) == DBERT_OK, "%s", err.msg);
+	CHECK_MSG(ask_teacher(teacher, &batch, &err) == DBERT_OK, "%s", err.msg);
 	pass = pass_of(rig.trainer, &batch, false, &err);
 	ref_begin(&r, &pass);
 	check_answers(teacher, &r, top, temperature);

@@ -6,7 +6,7 @@
  * (test_batch.c's idea: a token's hidden state is told by its word and its
  * place in the sequence) and, with layers, against the windows run one by one.
  */
-#include "nn/batch.h"
+#include "nn/batch_inside.h"
 #include "nn/encoder.h"
 #include "nn/logits.h"
 #include "nn/pool.h"

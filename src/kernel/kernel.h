@@ -62,7 +62,7 @@ typedef struct DbertKernels
 
 	/*
 	 * Multiply-adds that take a few milliseconds: a caller that must stay
-	 * interruptible asks for no more at once (dbert_block_rows in nn/layers.h).
+	 * interruptible asks for no more at once (dbert_block_rows in nn/run.h).
 	 */
 	size_t		block_work;
 
@@ -73,7 +73,7 @@ typedef struct DbertKernels
 	 * Columns of y that lie together in the packed weight: those from j on, a
 	 * multiple of panel, are a packed weight of their own that starts
 	 * packed_linear_size(j, k) floats into it (dbert_linear_columns in
-	 * nn/layers.h).
+	 * nn/run.h).
 	 */
 	int			panel;
 

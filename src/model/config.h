@@ -65,6 +65,7 @@ typedef struct DbertConfig
 	int32_t		ffn;			/* F */
 	int32_t		vocab;			/* V: rows of the word embedding */
 	int32_t		positions;		/* rows of the position embedding */
+	int32_t		embed_width;	/* W: of the embeddings' rows; C unless a layer projects them */
 	int32_t		types;			/* rows of the token type embedding, 0: has none */
 	int32_t n_labels; /* of SEQUENCE and TOKEN; 2 for SPAN (start, end); 0 for NONE and MASK */
 	int32_t		max_tokens;		/* longest input, special tokens included */

@@ -125,6 +125,8 @@ dbert_config_read(const DbertJson *root, DbertConfig *config, DbertError *err)
 	family = dbert_family_of(config);
 	for (const DbertSizeKey *size = family->sizes; size->key != NULL; size++)
 		DBERT_TRY(read_size(root, size, config, err));
+	if (config->embed_width == 0)
+		config->embed_width = config->hidden;
 	if (config->hidden % config->heads != 0)
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: %d heads do not divide the hidden size %d",
 						  root->where, config->heads, config->hidden);
@@ -155,7 +157,8 @@ valid_sizes(const DbertConfig *c)
 		if (!within(*(const int32_t *) ((const char *) c + size->field), size->min, size->max))
 			return false;
 	return c->hidden % c->heads == 0 &&
-		   (c->types == 0 || family->modules[DBERT_MODULE_TYPE][0] != NULL);
+		   (c->types == 0 || family->modules[DBERT_MODULE_TYPE][0] != NULL) &&
+		   (c->embed_width == c->hidden || family->modules[DBERT_MODULE_EMBED_PROJECT][0] != NULL);
 }
 
 bool

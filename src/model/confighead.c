@@ -82,16 +82,12 @@ static int
 head_of_tensors(const DbertTensorSet *tensors, const DbertFamily *family)
 {
 	/*
-	 * a classifier of whole texts may have the name of one of tokens, and a
-	 * layer below it, so it is looked for first
+	 * classifiers of texts come before those of tokens, whose names theirs may
+	 * be: they have a layer more
 	 */
-	static const DbertHead order[] = {
-		DBERT_HEAD_SPAN, DBERT_HEAD_MASK, DBERT_HEAD_SEQUENCE, DBERT_HEAD_TOKEN
-	};
-
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
-		if (has_head(tensors, family, order[i]))
-			return order[i];
+	for (int head = DBERT_HEAD_NONE + 1; head < DBERT_HEADS; head++)
+		if (has_head(tensors, family, head))
+			return head;
 	return DBERT_HEAD_NONE;
 }
 

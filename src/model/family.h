@@ -20,7 +20,9 @@
  */
 #define DBERT_FAMILIES(X) \
 	X(DISTILBERT, distilbert) \
-	X(BERT, bert)
+	X(BERT, bert) \
+	X(ELECTRA, electra) \
+	/* the end */
 
 typedef enum DbertFamilyId
 {
@@ -56,7 +58,7 @@ typedef struct DbertSizeKey
 	size_t		field;			/* an int32_t of DbertConfig */
 } DbertSizeKey;
 
-#define DBERT_SIZE_KEYS 8
+#define DBERT_SIZE_KEYS 12		/* the last one ends the list */
 
 /* Parts of an encoder, each a module of the checkpoint or three of them. */
 typedef enum DbertModule
@@ -65,6 +67,7 @@ typedef enum DbertModule
 	DBERT_MODULE_POSITION,		/* of positions, */
 	DBERT_MODULE_TYPE,			/* of token types */
 	DBERT_MODULE_EMBED_NORM,
+	DBERT_MODULE_EMBED_PROJECT, /* where rows are not as wide as the hidden states */
 	DBERT_MODULE_QKV,			/* of a layer: query, key and value, */
 	DBERT_MODULE_ATTN_OUT,
 	DBERT_MODULE_ATTN_NORM,
@@ -135,7 +138,7 @@ extern void dbert_family_name_architecture(DbertConfig *config, int head);
 /* Have models of the family this head?  NONE they have all. */
 extern bool dbert_family_has_head(const DbertFamily *family, int head);
 
-/* The key by which the family's config.json has the size in this field. */
+/* Its entry for the size in this field; key NULL: it reads no such size. */
 extern const DbertSizeKey *dbert_family_size(const DbertFamily *family, size_t field);
 
 /* Can a pair of texts be told from one text? */

@@ -23,7 +23,7 @@
 #include "text/tokenizer.h"
 
 /* Part of a pack file's name; raise it with every change of the image. */
-#define DBERT_PACK_VERSION 3
+#define DBERT_PACK_VERSION 4
 
 typedef struct DbertPack DbertPack;
 

@@ -21,11 +21,13 @@
 	{DBERT_PLACE_DENSE, DBERT_MODULE_##module, DBERT_SHAPE_##shape, rows, cols, TOP(field)}
 
 const DbertSlotRule dbert_slot_rules[] = {
-	EMBEDDING(WORD, ARRAY, 'V', 'C', word),
-	EMBEDDING(POSITION, ARRAY, 'P', 'C', position),
-	EMBEDDING(TYPE, ARRAY, 'S', 'C', type),
-	EMBEDDING(EMBED_NORM, ARRAY, '1', 'C', embed_norm.gamma),
-	EMBEDDING(EMBED_NORM, ARRAY_BIAS, '1', 'C', embed_norm.beta),
+	EMBEDDING(WORD, ARRAY, 'V', 'W', word),
+	EMBEDDING(POSITION, ARRAY, 'P', 'W', position),
+	EMBEDDING(TYPE, ARRAY, 'S', 'W', type),
+	EMBEDDING(EMBED_NORM, ARRAY, '1', 'W', embed_norm.gamma),
+	EMBEDDING(EMBED_NORM, ARRAY_BIAS, '1', 'W', embed_norm.beta),
+	EMBEDDING(EMBED_PROJECT, WEIGHT, 'C', 'W', embed_project),
+	EMBEDDING(EMBED_PROJECT, BIAS, '1', 'C', embed_project),
 
 	LAYER(QKV, WEIGHT, '3', 'C', qkv),
 	LAYER(QKV, BIAS, '1', '3', qkv),
@@ -102,6 +104,8 @@ dimension(char letter, const DbertConfig *c)
 			return c->positions;
 		case 'S':
 			return c->types;
+		case 'W':
+			return c->embed_width;
 		case 'C':
 			return c->hidden;
 		case '3':
@@ -142,13 +146,15 @@ applies(const DbertSlotRule *rule, const DbertConfig *config)
 {
 	if (rule->place == DBERT_PLACE_DENSE)
 		return config->dense && (rule->shape != DBERT_SHAPE_BIAS || config->dense_bias);
+	if (rule->module == DBERT_MODULE_EMBED_PROJECT && config->embed_width == config->hidden)
+		return false;
 	return dbert_slot_module(rule, config, 0) != NULL;
 }
 
 /*
  * In 8 bits: the layers' matrices and, as large as all of them, the word
- * embedding and the decoder that mirrors it.  Heads stay as they are: small,
- * and next to the answer.
+ * embedding and the decoder that mirrors it.  Heads stay as they are, and what
+ * projects embeddings: small, and next to the answer or the words.
  */
 static bool
 has_8_bits(const DbertSlotRule *rule, const DbertConfig *config)

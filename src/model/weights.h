@@ -2,7 +2,7 @@
  * weights.h -- the weights of an opened model: pointers into the pack.
  *
  * Letters as everywhere: C hidden, F feed-forward, V vocabulary, P positions, S
- * token types, E embedding.  A matrix that feeds DbertKernels.linear is in that
+ * token types, W the embeddings' rows, E what an embedding of a text has.  A matrix that feeds DbertKernels.linear is in that
  * table's packed layout; embeddings are plain rows.  Which field is filled from
  * what stands in slotplan.c and in the family's table.
  */
@@ -42,12 +42,13 @@ typedef struct DbertLayer
 
 typedef struct DbertWeights
 {
-	const float *word;			/* [V, C] rows, or NULL: */
-	const int8_t *word8;		/* [V, C] rows in 8 bits, to be multiplied by */
+	const float *word;			/* [V, W] rows, or NULL: */
+	const int8_t *word8;		/* [V, W] rows in 8 bits, to be multiplied by */
 	const float *word8_scale;	/* [V] */
-	const float *position;		/* [P, C] rows */
-	const float *type;			/* [S, C] rows, NULL: the family has none */
-	DbertNorm	embed_norm;
+	const float *position;		/* [P, W] rows */
+	const float *type;			/* [S, W] rows, NULL: the family has none */
+	DbertNorm	embed_norm;		/* [W] */
+	DbertLinear embed_project;	/* [C, W], behind the norm; none where W is C */
 	DbertLayer *layers;			/* [L] */
 
 	/*

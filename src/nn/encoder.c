@@ -3,71 +3,13 @@
  *
  * The layers are the outer loop: a layer's weights are read once for the whole
  * batch while they are in the cache.  Inside a layer the texts go span by span
- * (see layers.h).  The workspace holds one span's intermediate rows, so its
- * size depends on the longest text and the threads, not on the batch; the
- * caller owns it, and nothing is allocated here.
+ * (layers.h).
  */
 #include "nn/encoder.h"
 
 #include "nn/layers.h"
 
 #include <string.h>
-
-/* Fewer rows than a tile or two would read the weights for too little work. */
-#define LEAST_ROWS 12
-
-/* Times block_work that each thread does between two polls. */
-#define ROUND_BLOCKS 8
-
-/* ---- workspace ---- */
-
-/*
- * Take count floats, rounded up to 64 bytes, off *total; base NULL: only add
- * up.
- */
-static bool
-place(float *base, size_t *total, size_t rows, size_t columns, float **out)
-{
-	size_t		count;
-
-	if (!dbert_mul_size(rows, columns, &count) || !dbert_add_size(count, 15, &count))
-		return false;
-	*out = base ? base + *total : NULL;
-	return dbert_add_size(*total, count & ~(size_t) 15, total);
-}
-
-static size_t
-min_size(size_t a, size_t b)
-{
-	return a < b ? a : b;
-}
-
-/* What the workers share, then the own parts of the first. */
-static bool
-place_all(const DbertConfig *config, size_t n, size_t t, float *base, DbertScratch *s,
-		  size_t *total)
-{
-	size_t		c = config->hidden,
-				widest = config->ffn > config->hidden ? config->ffn : config->hidden,
-				block = min_size(n, DBERT_BLOCK_ROWS),
-				span = t > DBERT_SPAN_ROWS ? t : min_size(n, DBERT_SPAN_ROWS),
-				shared;
-
-	*total = 0;
-	if (!place(base, total, span, 3 * c, &s->qkv) ||
-		!place(base, total, span, c, &s->context))
-		return false;
-	shared = *total;
-	if (!place(base, total, block, c, &s->x) || !place(base, total, block, c, &s->y) ||
-		!place(base, total, block, dbert_ffn_stride(config), &s->ffn) ||
-		!place(base, total, 1, dbert_attention_scratch((int) t, config->hidden / config->heads),
-			   &s->attention) ||
-		!place(base, total, config->precision == DBERT_PRECISION_INT8,
-			   dbert_int8_scratch((int) block, (int) widest), &s->int8))
-		return false;
-	s->own_floats = *total - shared;
-	return true;
-}
 
 bool
 dbert_encoder_workspace(const DbertConfig *config, size_t n_tokens, size_t max_len,
@@ -77,173 +19,26 @@ dbert_encoder_workspace(const DbertConfig *config, size_t n_tokens, size_t max_l
 	size_t		others,
 				bytes;
 
-	return max_len <= INT32_MAX && place_all(config, n_tokens, max_len, NULL, &s, floats) &&
-		dbert_mul_size(s.own_floats, threads - 1, &others) &&
-		dbert_add_size(*floats, others, floats) &&
-		dbert_mul_size(*floats, sizeof(float), &bytes);
-}
-
-void
-dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size_t max_len,
-					float *workspace, DbertScratch *scratch)
-{
-	size_t		total;
-
-	/*
-	 * dbert_encoder_workspace has told the caller the size, or that there is
-	 * none
-	 */
-	(void) place_all(config, n_tokens, max_len, workspace, scratch, &total);
-}
-
-/* ---- what the parts share ---- */
-
-static size_t
-block_work(const DbertModel *model)
-{
-	const DbertKernels *kernels = model->kernels;
-
-	return model->config.precision == DBERT_PRECISION_INT8 ? kernels->int8->block_work
-														   : kernels->block_work;
-}
-
-DbertRun
-dbert_worker_run(const DbertRun *run, int worker)
-{
-	DbertRun	mine = *run;
-	size_t		at = worker * mine.scratch.own_floats;
-
-	mine.scratch.x += at;
-	mine.scratch.y += at;
-	mine.scratch.ffn += at;
-	mine.scratch.attention += at;
-	mine.scratch.int8 += at;
-	if (mine.pool != NULL)
-		mine.poll = NULL;
-	return mine;
-}
-
-DbertStatus
-dbert_run_loop(const DbertRun *run, int n, size_t madds, DbertWork work, void *ctx)
-{
-	size_t		share,			/* parts of a worker in a round */
-				round;
-
-	if (run->pool == NULL)
-		return dbert_parallel_for(NULL, 0, n, work, ctx);
-	share = ROUND_BLOCKS * block_work(run->model) / (madds + 1) + 1;
-	round = share * dbert_threads_count(run->pool);
-	for (int first = 0, end; first < n; first = end)
-	{
-		end = first + (int) min_size(round, n - first);
-		DBERT_TRY(dbert_run_poll(run));
-		DBERT_TRY(dbert_parallel_for(run->pool, first, end, work, ctx));
-	}
-	return DBERT_OK;
-}
-
-DbertStatus
-dbert_run_poll(const DbertRun *run)
-{
-	if (dbert_stopped(run->poll))
-		return dbert_fail(run->err, DBERT_E_CANCELLED, "cancelled");
-	return DBERT_OK;
-}
-
-int
-dbert_block_rows(const DbertModel *model, int threads, int m, int n, int k)
-{
-	size_t		most = min_size(block_work(model) / ((size_t) n * (size_t) k), DBERT_BLOCK_ROWS);
-	int			blocks,
-				even;
-
-	if (most <= 1 || m <= 1)
-		return 1;
-	blocks = (m + (int) most - 1) / (int) most;
-	even = (blocks + threads - 1) / threads * threads;
-	if (even > m / LEAST_ROWS)
-		even = m / LEAST_ROWS;
-	if (blocks < even)
-		blocks = even;
-	return (m + blocks - 1) / blocks;
-}
-
-int
-dbert_blocks(int rows, int block)
-{
-	return (rows + block - 1) / block;
-}
-
-int
-dbert_count_below(const int32_t *rising, int n, int32_t end)
-{
-	int			low = 0;
-
-	while (low < n)
-	{
-		int			middle = low + (n - low) / 2;
-
-		if (rising[middle] < end)
-			low = middle + 1;
-		else
-			n = middle;
-	}
-	return low;
-}
-
-const float *
-dbert_block_input(const DbertRun *run, const float *x, int m)
-{
-	if (!run->model->kernels->rows_matter)
-		return x;
-	return memcpy(run->scratch.x, x, (size_t) m * run->model->config.hidden * sizeof(float));
-}
-
-void
-dbert_linear(const DbertRun *run, const DbertLinear *layer,
-			 float *y, size_t ldy, const float *x, size_t ldx, int m, int act)
-{
-	const DbertKernels *kernels = run->model->kernels;
-
-	if (layer->w8 != NULL)
-		kernels->int8->linear(y, ldy, x, ldx, layer->w8, layer->b, m, layer->n, layer->k, act,
-							  run->scratch.int8);
-	else
-		kernels->linear(y, ldy, x, ldx, layer->w, layer->b, m, layer->n, layer->k, act);
-}
-
-int
-dbert_panel(const DbertKernels *kernels, const DbertLinear *layer)
-{
-	return layer->w8 != NULL ? kernels->int8->panel : kernels->panel;
-}
-
-DbertLinear
-dbert_linear_columns(const DbertKernels *kernels, const DbertLinear *layer, int first, int n)
-{
-	DbertLinear part = {.b = layer->b ? layer->b + first : NULL, .n = n, .k = layer->k};
-
-	if (layer->w8 != NULL)
-		part.w8 = (const char *) layer->w8 + kernels->int8->packed_size(first, layer->k);
-	else
-		part.w = layer->w + kernels->packed_linear_size(first, layer->k);
-	return part;
+	return dbert_scratch_place(config, n_tokens, max_len, NULL, &s, floats) &&
+		   dbert_mul_size(s.own_floats, threads - 1, &others) &&
+		   dbert_add_size(*floats, others, floats) &&
+		   dbert_mul_size(*floats, sizeof(float), &bytes);
 }
 
 /* ---- embeddings ---- */
 
 /*
  * word + type of a token: the table's own row where that is all, or computed
- * into row[C].
+ * into row[W].
  */
 static const float *
-word_row(const DbertWeights *w, int32_t id, const float *type, float *row, size_t c)
+word_row(const DbertWeights *w, int32_t id, const float *type, float *row, size_t width)
 {
-	const size_t at = (size_t) id * c;
+	const size_t at = (size_t) id * width;
 
 	if (w->word8 == NULL && type == NULL)
 		return w->word + at;
-	for (size_t j = 0; j < c; j++)
+	for (size_t j = 0; j < width; j++)
 	{
 		float word = w->word8 != NULL ? w->word8[at + j] * w->word8_scale[id] : w->word[at + j];
 
@@ -253,24 +48,54 @@ word_row(const DbertWeights *w, int32_t id, const float *type, float *row, size_
 }
 
 /*
- * x[t, C] = norm(word + type + position); positions count from the text's
- * start.  The norm reads the tables' rows itself, the position as its residual.
+ * x[m, W] = norm(word + type + position) of a text's tokens from the one at
+ * first on.  The norm reads the tables' rows itself, the position as its
+ * residual.
  */
 static void
-embed(const DbertModel *model, const int32_t *ids, const uint8_t *types, float *x, int t)
+embed_rows(const DbertModel *model, const int32_t *ids, const uint8_t *types, int first, int m,
+		   float *x)
 {
 	const DbertWeights *w = &model->weights;
-	size_t		c = model->config.hidden;
+	size_t		width = model->config.embed_width;
 
-	for (int i = 0; i < t; i++)
+	for (int i = first; i < first + m; i++)
 	{
-		const float *type = w->type ? w->type + types[i] * c : NULL;
-		float	   *row = x + i * c;
+		const float *type = w->type ? w->type + types[i] * width : NULL;
+		float	   *row = x + (i - first) * width;
 
-		model->kernels->layer_norm_rows(row, word_row(w, ids[i], type, row, c), w->position + i * c,
-										w->embed_norm.gamma, w->embed_norm.beta,
-										1, (int) c, model->config.norm_eps);
+		model->kernels->layer_norm_rows(row, word_row(w, ids[i], type, row, width),
+										w->position + i * width, w->embed_norm.gamma,
+										w->embed_norm.beta, 1, (int) width, model->config.norm_eps);
 	}
+}
+
+/* x[t, C] of the text: rows as wide as the hidden states, or made so. */
+static DbertStatus
+embed(const DbertRun *run, const int32_t *ids, const uint8_t *types, int t, float *x)
+{
+	const DbertLinear *project = &run->model->weights.embed_project;
+	size_t		c = run->model->config.hidden;
+	int			block;
+
+	DBERT_TRY(dbert_run_poll(run));
+	if (project->w == NULL)
+	{
+		embed_rows(run->model, ids, types, 0, t, x);
+		return DBERT_OK;
+	}
+	block = dbert_block_rows(run->model, 1, t, project->n, project->k);
+	for (int first = 0; first < t; first += block)
+	{
+		int			m = t - first < block ? t - first : block;
+
+		DBERT_TRY(dbert_run_poll(run));
+		embed_rows(run->model, ids, types, first, m, run->scratch.x);
+		dbert_linear(run, project, run->scratch.y, c, run->scratch.x, project->k, m,
+					 DBERT_ACT_NONE);
+		memcpy(x + first * c, run->scratch.y, m * c * sizeof(float));
+	}
+	return DBERT_OK;
 }
 
 /* ---- the whole ---- */
@@ -367,16 +192,14 @@ dbert_encode(const DbertModel *model, const DbertRagged *batch,
 						  longest, (int) model->config.positions);
 	if (!model->kernels->rows_matter)
 		run.pool = batch->pool;
-	dbert_scratch_place(&model->config, batch->cu[batch->n_texts], longest, workspace,
-						&run.scratch);
+	dbert_run_scratch(&run, batch->cu[batch->n_texts], longest, workspace);
 
 	for (int b = 0; b < batch->n_texts; b++)
 	{
 		int32_t		first = batch->cu[b];
 
-		DBERT_TRY(dbert_run_poll(&run));
-		embed(model, batch->ids + first, batch->types ? batch->types + first : NULL,
-			  hidden + first * c, batch->cu[b + 1] - first);
+		DBERT_TRY(embed(&run, batch->ids + first, batch->types ? batch->types + first : NULL,
+						batch->cu[b + 1] - first, hidden + first * c));
 	}
 	if (after_layer != NULL)
 		after_layer(layer_ctx, 0, hidden);

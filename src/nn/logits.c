@@ -7,7 +7,7 @@
  */
 #include "nn/logits.h"
 
-#include "nn/layers.h"
+#include "nn/run.h"
 
 #include <string.h>
 
@@ -81,7 +81,7 @@ dbert_head_run(const DbertModel *model, const int32_t *ids, int t,
 		(dense->w != NULL && (dense->n != out->k || dense->k != out->k)))
 		return dbert_fail(err, DBERT_E_INTERNAL, "the head's sizes do not fit the encoder's");
 	block = dbert_block_rows(model, 1, t, out->n > out->k ? out->n : out->k, out->k);
-	dbert_scratch_place(&model->config, t, t, workspace, &run.scratch);
+	dbert_run_scratch(&run, t, t, workspace);
 
 	for (int i = 0; i < t; i++)
 	{

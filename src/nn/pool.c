@@ -4,8 +4,8 @@
  */
 #include "nn/pool.h"
 
-#include "dbert.h"
-#include "nn/layers.h"
+#include "base/numbers.h"
+#include "nn/run.h"
 #include "nn/window.h"
 
 #include <math.h>
@@ -40,21 +40,6 @@ maximum(float *out, const float *hidden, int t, int c, int skip)
 		for (int j = 0; j < c; j++)
 			if (hidden[(size_t) i * c + j] > out[j])
 				out[j] = hidden[(size_t) i * c + j];
-}
-
-void
-dbert_normalize(float *x, int n)
-{
-	double		square = 0,
-				length;
-
-	for (int j = 0; j < n; j++)
-		square += (double) x[j] * x[j];
-	length = sqrt(square);
-	if (length < 1e-12)
-		length = 1e-12;
-	for (int j = 0; j < n; j++)
-		x[j] = (float) (x[j] / length);
 }
 
 bool

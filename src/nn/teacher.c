@@ -1,5 +1,5 @@
 /*
- * teacher.c -- what a model says to one that learns from it (dbert.h).
+ * teacher.c -- what a model says to one that learns from it (teacher.h).
  *
  * The tokens are given, so that teacher and student see the same ones.  Layers
  * whose states are kept are spread as in TinyBERT's uniform strategy: state i
@@ -10,12 +10,14 @@
  *
  * Source: Jiao et al. 2020 (arXiv:1909.10351), section 4.2.
  */
-#include "dbert.h"
+#include "nn/teacher.h"
 
+#include "base/layout.h"
+#include "base/topk.h"
 #include "nn/encoder.h"
 #include "nn/logits.h"
-#include "nn/layers.h"
 #include "nn/pool.h"
+#include "nn/run.h"
 
 #include <math.h>
 #include <string.h>
@@ -28,7 +30,7 @@ struct DbertTeacher
 	const DbertModel *model;
 	DbertTeacherOptions options;
 	const DbertAllocator *alloc;
-	const DbertTrainBatch *batch;	/* of the run */
+	const DbertTeacherBatch *batch;	/* of the run */
 	void	   *memory;
 	float	   *hidden;			/* [N, C] */
 	float	   *states;			/* [n_states - 1, N, C]: all but the last, which is hidden */
@@ -90,34 +92,27 @@ layer_of_state(const DbertTeacher *t, int i)
 
 /* ---- memory ---- */
 
-static bool
-place(char *base, size_t *total, size_t rows, size_t columns, size_t size, void *out)
-{
-	size_t		bytes;
-	char	   *at = base != NULL ? base + *total : NULL;
-
-	memcpy(out, &at, sizeof(at));
-	return dbert_mul_size(rows, columns, &bytes) && dbert_mul_size(bytes, size, &bytes) &&
-		dbert_add_size(bytes, 63, &bytes) && dbert_add_size(*total, bytes & ~(size_t) 63, total);
-}
-
-static bool
-place_outputs(DbertTeacher *t, char *base, size_t *total)
+static void
+place_outputs(DbertTeacher *t, DbertLayout *l)
 {
 	const DbertTeacherOptions *o = &t->options;
 	size_t		rows = dbert_head_of_tokens(t->model->config.head) ? o->max_tokens : o->max_texts;
 
 	if (!is_masked(t))
-		return place(base, total, rows, columns(t->model), sizeof(float), &t->outputs);
-	return place(base, total, o->max_tokens, (size_t) o->top + 1, sizeof(float), &t->outputs) &&
-		place(base, total, o->max_tokens, o->top, sizeof(int32_t), &t->ids) &&
-		place(base, total, block_rows(t), columns(t->model), sizeof(float), &t->logits) &&
-		place(base, total, block_rows(t), t->model->config.hidden, sizeof(float), &t->picked) &&
-		place(base, total, block_rows(t), 1, sizeof(int32_t), &t->masks);
+	{
+		t->outputs = dbert_layout_floats(l, rows, columns(t->model));
+		return;
+	}
+	t->outputs = dbert_layout_floats(l, o->max_tokens, (size_t) o->top + 1);
+	t->ids = dbert_layout_place(l, o->max_tokens, o->top, sizeof(int32_t));
+	t->logits = dbert_layout_floats(l, block_rows(t), columns(t->model));
+	t->picked = dbert_layout_floats(l, block_rows(t), t->model->config.hidden);
+	t->masks = dbert_layout_place(l, block_rows(t), 1, sizeof(int32_t));
 }
 
+/* false: more than a size_t */
 static bool
-place_all(DbertTeacher *t, char *base, size_t *total)
+place_all(DbertTeacher *t, DbertLayout *l)
 {
 	const DbertTeacherOptions *o = &t->options;
 	const DbertConfig *config = &t->model->config;
@@ -127,40 +122,46 @@ place_all(DbertTeacher *t, char *base, size_t *total)
 				attended = o->attention ? o->n_states : 0,
 				floats;
 
-	*total = 0;
-	return dbert_encoder_workspace(config, n, o->max_text_tokens, o->threads, &floats) &&
-		dbert_mul_size(kept, n, &kept) && dbert_mul_size(attended, n, &attended) &&
-		place(base, total, n, c, sizeof(float), &t->hidden) &&
-		place(base, total, kept, c, sizeof(float), &t->states) &&
-		place(base, total, attended, c, sizeof(float), &t->inputs) &&
-		place(base, total, attended, 2 * c, sizeof(float), &t->queries_keys) &&
-		place_outputs(t, base, total) &&
-		place(base, total, 2, vector_floats(t->model), sizeof(float), &t->vectors) &&
-		place(base, total, n, 1, 1, &t->types) &&
-		place(base, total, floats, 1, sizeof(float), &t->workspace);
+	if (!dbert_encoder_workspace(config, n, o->max_text_tokens, o->threads, &floats) ||
+		!dbert_mul_size(kept, n, &kept) || !dbert_mul_size(attended, n, &attended))
+		return false;
+	t->hidden = dbert_layout_floats(l, n, c);
+	t->states = dbert_layout_floats(l, kept, c);
+	t->inputs = dbert_layout_floats(l, attended, c);
+	t->queries_keys = dbert_layout_floats(l, attended, 2 * c);
+	place_outputs(t, l);
+	t->vectors = dbert_layout_floats(l, 2, vector_floats(t->model));
+	t->types = dbert_layout_place(l, n, 1, 1);
+	t->workspace = dbert_layout_floats(l, floats, 1);
+	return !l->overflow;
 }
 
 bool
 dbert_teacher_bytes(const DbertModel *model, const DbertTeacherOptions *options, size_t *bytes)
 {
 	DbertTeacher t = {.model = model,.options = *options};
+	DbertLayout l = {0};
+	bool		fits = place_all(&t, &l);
 
-	return place_all(&t, NULL, bytes);
+	*bytes = l.total;
+	return fits;
 }
 
 static DbertStatus
 fill(DbertTeacher *t, DbertError *err)
 {
+	DbertLayout l = {0};
 	size_t		bytes;
 
-	if (!place_all(t, NULL, &bytes))
+	if (!place_all(t, &l) || !dbert_layout_bytes(&l, &bytes))
 		return dbert_fail(err, DBERT_E_LIMIT,
 						  "the teacher needs more memory than can be addressed");
-	t->memory = dbert_alloc(t->alloc, bytes + 63);
+	t->memory = dbert_alloc(t->alloc, bytes);
 	if (t->memory == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory: the teacher needs %zu MB",
 						  bytes >> 20);
-	place_all(t, (char *) (((uintptr_t) t->memory + 63) & ~(uintptr_t) 63), &bytes);
+	l = dbert_layout_in(t->memory);
+	(void) place_all(t, &l);
 	memset(t->types, 0, t->options.max_tokens);
 	for (int i = 0; is_masked(t) && i < block_rows(t); i++)
 		t->masks[i] = t->model->tokenizer.mask_id;
@@ -239,8 +240,7 @@ compute_queries_keys(DbertTeacher *t, int i, const DbertPoll *poll, DbertError *
 							 0, 2 * c);
 	DbertRun	run = {.model = model,.poll = poll,.err = err};
 
-	dbert_scratch_place(&model->config, t->options.max_tokens, t->options.max_text_tokens,
-						t->workspace, &run.scratch);
+	dbert_run_scratch(&run, t->options.max_tokens, t->options.max_text_tokens, t->workspace);
 	for (int row = 0; row < n; row += block)
 	{
 		int			m = n - row < block ? n - row : block;
@@ -272,28 +272,6 @@ finish_text(DbertTeacher *t, int b, const DbertPoll *poll, DbertError *err)
 	DBERT_TRY(dbert_pool_finish(t->model, t->vectors, finished, poll, err));
 	memcpy(out, finished, config->embedding * sizeof(float));
 	return DBERT_OK;
-}
-
-/*
- * ids[top]: the likeliest tokens, of equals the first, likeliest first;
- * whatever the logits[V] are, each another one.
- */
-static void
-find_top(const float *logits, int vocab, int top, int32_t *ids)
-{
-	int			n = 0;
-
-	for (int v = 0; v < vocab; v++)
-	{
-		int			at = n < top ? n++ : top;
-
-		if (at == top && !(logits[v] > logits[ids[top - 1]]))
-			continue;
-		at = at == top ? top - 1 : at;
-		for (; at > 0 && logits[v] > logits[ids[at - 1]]; at--)
-			ids[at] = ids[at - 1];
-		ids[at] = v;
-	}
 }
 
 /*
@@ -340,7 +318,7 @@ answer_block(DbertTeacher *t, int first, int m, const DbertPoll *poll, DbertErro
 
 		if (dbert_stopped(poll))
 			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
-		find_top(logits, vocab, top, ids);
+		(void) dbert_top_k(logits, vocab, top, ids);
 		log_shares(logits, vocab, ids, top, t->options.temperature,
 				   t->outputs + (size_t) (first + i) * (top + 1));
 	}
@@ -369,7 +347,7 @@ answer(DbertTeacher *t, const DbertPoll *poll, DbertError *err)
 }
 
 static DbertStatus
-check_batch(const DbertTeacher *t, const DbertTrainBatch *batch, const DbertThreads *pool,
+check_batch(const DbertTeacher *t, const DbertTeacherBatch *batch, const DbertThreads *pool,
 			DbertError *err)
 {
 	const DbertTeacherOptions *o = &t->options;
@@ -384,7 +362,7 @@ check_batch(const DbertTeacher *t, const DbertTrainBatch *batch, const DbertThre
 }
 
 DbertStatus
-dbert_teacher_run(DbertTeacher *teacher, const DbertTrainBatch *batch, DbertThreads *pool,
+dbert_teacher_run(DbertTeacher *teacher, const DbertTeacherBatch *batch, DbertThreads *pool,
 				  const DbertPoll *poll, DbertError *err)
 {
 	DbertRagged ragged = {

@@ -17,12 +17,14 @@
  *
  * Source: Chen et al. 2017 (arXiv:1704.00051), DrQA; Devlin et al. 2018.
  */
-#include "nn/batch.h"
-#include "task/topk.h"
+#include "task/answer.h"
+
+#include "base/numbers.h"
+#include "base/topk.h"
+#include "nn/batch_inside.h"
 #include "text/chartype.h"
 #include "text/utf8.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,24 +66,16 @@ typedef struct Search
 /* ---- step 1: scores of spans ---- */
 
 /*
- * out[count] = softmax of the column logits[2 i] over [CLS], whose share is
- * returned, and the context's tokens.
+ * out[count] = softmax of the column logits[2 i] over the context's tokens and
+ * [CLS], whose share is out[count].
  */
-static float
-softmax(const DbertWindow *w, const float *logits, float *out)
+static void
+softmax_column(const DbertWindow *w, const float *logits, float *out)
 {
-	const float *own = logits + 2 * (size_t) w->first;
-	float		max = logits[0];
-	double		sum = 0;
-
 	for (int i = 0; i < w->count; i++)
-		max = own[2 * i] > max ? own[2 * i] : max;
-	for (int i = 0; i < w->count; i++)
-		sum += exp((double) own[2 * i] - max);
-	sum += exp((double) logits[0] - max);
-	for (int i = 0; i < w->count; i++)
-		out[i] = (float) (exp((double) own[2 * i] - max) / sum);
-	return (float) (exp((double) logits[0] - max) / sum);
+		out[i] = logits[2 * (size_t) (w->first + i)];
+	out[w->count] = logits[0];
+	dbert_softmax(out, w->count + 1, out);
 }
 
 /* scores[count][width]: of the spans from a token to the next ones. */
@@ -260,15 +254,17 @@ search_window(Search *search, const DbertWindow *w)
 	if (spans > INT32_MAX)
 		return dbert_fail(search->err, DBERT_E_LIMIT,
 						  "answers of %d tokens are too many to compare", width);
-	starts = dbert_alloc_array(search->alloc, 2 * (size_t) w->count + spans, sizeof(float));
+	starts = dbert_alloc_array(search->alloc, 2 * ((size_t) w->count + 1) + spans, sizeof(float));
 	top = dbert_alloc_array(search->alloc, spans, sizeof(int));
 	if (starts == NULL || top == NULL)
 		status = dbert_fail(search->err, DBERT_E_NOMEM, "out of memory");
 	else
 	{
-		ends = starts + w->count;
-		scores = ends + w->count;
-		none = softmax(w, w->logits, starts) * softmax(w, w->logits + 1, ends);
+		ends = starts + w->count + 1;
+		scores = ends + w->count + 1;
+		softmax_column(w, w->logits, starts);
+		softmax_column(w, w->logits + 1, ends);
+		none = starts[w->count] * ends[w->count];
 		search->no_answer = none < search->no_answer ? none : search->no_answer;
 		score_spans(starts, ends, w->count, width, scores);
 		status = add_best(search, w, width, scores, top);

@@ -19,9 +19,12 @@
  * pieces; here E-/L- ends an entity and S-/U- is a whole one (Ratinov and Roth
  * 2009, "Design Challenges and Misconceptions in Named Entity Recognition").
  */
-#include "nn/batch.h"
+#include "task/entities.h"
 
+#include "base/numbers.h"
+#include "nn/batch_inside.h"
 #include "task/ascii.h"
+#include "text/utf8.h"
 
 #include <math.h>
 #include <string.h>
@@ -131,26 +134,22 @@ typedef struct Reading
 	float	   *sums;			/* [n_labels] */
 } Reading;
 
-/* r->scores = softmax of token i's logits; returns the best label. */
+/*
+ * r->scores = softmax of token i's logits; returns the best label.  As the
+ * pipeline computes it: in float.
+ */
 static int
 score_token(const Reading *r, int i)
 {
 	const float *logits = r->logits + (size_t) i * r->n_labels;
-	float		max = logits[0];
+	float		max = logits[dbert_best_of(logits, r->n_labels, 1)];
 	float		sum = 0;
-	int			best = 0;
 
-	for (int j = 1; j < r->n_labels; j++)
-		max = logits[j] > max ? logits[j] : max;
 	for (int j = 0; j < r->n_labels; j++)
 		sum += r->scores[j] = expf(logits[j] - max);
 	for (int j = 0; j < r->n_labels; j++)
-	{
 		r->scores[j] /= sum;
-		if (r->scores[j] > r->scores[best])
-			best = j;
-	}
-	return best;
+	return dbert_best_of(r->scores, r->n_labels, 1);
 }
 
 static bool
@@ -159,13 +158,10 @@ is_subword(const Reading *r, int i)
 	const DbertToken *token = &r->tokens[i];
 	size_t		len = 0;
 	const char *text = dbert_token_text(&r->model->tokenizer, token->id, &len);
-	int32_t		chars = 0;
 
 	if (text == NULL || token->id == r->model->tokenizer.unk_id)
 		return false;
-	for (size_t b = 0; b < len; b++)
-		chars += ((unsigned char) text[b] & 0xc0) != 0x80;
-	return chars != token->end - token->start;
+	return dbert_utf8_count(text, len) != token->end - token->start;
 }
 
 /*
@@ -195,11 +191,7 @@ score_word(const Reading *r, int first, int last, DbertAggregation how, Item *it
 
 	if (how != DBERT_AGGREGATE_AVERAGE)
 		return;
-	best = 0;
-	for (int j = 1; j < r->n_labels; j++)
-		if (r->sums[j] > r->sums[best])
-			best = j;
-	item->label = best;
+	item->label = best = dbert_best_of(r->sums, r->n_labels, 1);
 	item->score = r->sums[best] / (last - first);
 }
 

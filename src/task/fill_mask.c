@@ -6,25 +6,14 @@
  * from its tokens, without the special ones, unless other masks would go with
  * them.
  */
-#include "nn/batch.h"
+#include "task/fill_mask.h"
+
+#include "base/numbers.h"
+#include "base/topk.h"
+#include "nn/batch_inside.h"
 #include "nn/logits.h"
-#include "task/topk.h"
 
 #include <math.h>
-
-/* log of the sum of exp(logits[n]) */
-static double
-log_sum(const float *logits, int n)
-{
-	float		max = logits[0];
-	double		sum = 0;
-
-	for (int i = 1; i < n; i++)
-		max = logits[i] > max ? logits[i] : max;
-	for (int i = 0; i < n; i++)
-		sum += exp((double) logits[i] - max);
-	return max + log(sum);
-}
 
 /*
  * fills from the logits of one mask; scores and top are scratch, [n] and [k].
@@ -33,7 +22,7 @@ static int
 best_fills(const float *logits, int columns, const int32_t *targets, int n, int k,
 		   float *scores, int *top, DbertFill *fills)
 {
-	double		total = log_sum(logits, columns);
+	double		total = dbert_log_sum_exp(logits, columns);
 	int			count;
 
 	for (int i = 0; i < n; i++)

@@ -4,7 +4,7 @@
  * A tokenizer that strips accents ends a token before the marks that follow
  * its last letter, so that "Jose" and U+0301 has an entity of four characters.
  */
-#include "dbert.h"
+#include "task/marks.h"
 
 #include "text/chartype.h"
 #include "text/utf8.h"

@@ -10,11 +10,10 @@
  * logit through the activation that the model's configuration names, the
  * logistic function where it names none.
  */
-#include "dbert.h"
+#include "task/pair.h"
 
+#include "base/numbers.h"
 #include "task/ascii.h"
-
-#include <math.h>
 
 /* The first label that begins with "entail", in any case. */
 int
@@ -48,47 +47,36 @@ contradiction_label(const DbertModel *model)
 	return dbert_entailment_label(model) == 0 ? model->config.n_labels - 1 : 0;
 }
 
-/* The second of two logits' softmax. */
-static double
-logistic(double x)
-{
-	return 1 / (1 + exp(-x));
-}
-
 void
 dbert_zero_shot_scores(const DbertModel *model, const float *logits, int n, bool multi_label,
 					   float *scores)
 {
-	int			columns = model->config.n_labels;
+	size_t		columns = model->config.n_labels;
 	const float *entails = logits + dbert_entailment_label(model),
 			   *contradicts = logits + contradiction_label(model);
-	double		max = -INFINITY,
-				sum = 0;
 
-	for (int i = 0; i < n; i++)
-		max = fmax(max, entails[i * (size_t) columns]);
-	for (int i = 0; i < n; i++)
-		sum += exp(entails[i * (size_t) columns] - max);
-	for (int i = 0; i < n; i++)
+	if (multi_label || n == 1)
 	{
-		size_t		at = i * (size_t) columns;
-
-		if (multi_label || n == 1)
-			scores[i] = (float) logistic((double) entails[at] - contradicts[at]);
-		else
-			scores[i] = (float) (exp(entails[at] - max) / sum);
+		/* the second of two logits' softmax */
+		for (int i = 0; i < n; i++)
+			scores[i] = (float) dbert_logistic((double) entails[i * columns] -
+											   contradicts[i * columns]);
+		return;
 	}
+	for (int i = 0; i < n; i++)
+		scores[i] = entails[i * columns];
+	dbert_softmax(scores, n, scores);
 }
 
 float
 dbert_rerank_score(const DbertModel *model, const float *logits)
 {
-	return model->config.raw_scores ? logits[0] : (float) logistic(logits[0]);
+	return model->config.raw_scores ? logits[0] : (float) dbert_logistic(logits[0]);
 }
 
 /* 1 - score, but exact where the score is almost 1. */
 float
 dbert_rerank_distance(const DbertModel *model, const float *logits)
 {
-	return model->config.raw_scores ? 1 - logits[0] : (float) logistic(-(double) logits[0]);
+	return model->config.raw_scores ? 1 - logits[0] : (float) dbert_logistic(-(double) logits[0]);
 }

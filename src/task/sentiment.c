@@ -7,9 +7,10 @@
  * value, and a model with such labels has no sentiment: guessing which of two
  * is the positive one would be worse than an error.
  */
-#include "dbert.h"
+#include "task/sentiment.h"
 
 #include "task/ascii.h"
+#include "task/classify.h"
 
 /* What labels can mean; the order of the table below. */
 enum

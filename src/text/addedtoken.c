@@ -17,16 +17,6 @@
 
 /* ---- the raw text ---- */
 
-static int32_t
-count_chars(const uint8_t *p, const uint8_t *end)
-{
-	int32_t		n = 0;
-
-	for (; p < end; p++)
-		n += !dbert_utf8_is_tail(*p);
-	return n;
-}
-
 /* Length of the longest added token that begins at p, 0: none. */
 static size_t
 match_raw(const DbertTextStream *s, const uint8_t *p, int32_t *which)
@@ -306,10 +296,11 @@ take_found(DbertTextStream *s, DbertAddedHit *hit)
 
 	/* the token may begin before the piece: in spaces that an rstrip took */
 	if (s->found_start < s->piece)
-		at.index -= count_chars(s->found_start, s->piece);
+		at.index -= dbert_utf8_count((const char *) s->found_start, s->piece - s->found_start);
 	hit->id = s->found->id;
 	hit->start = at.index;
-	hit->end = at.index + count_chars(s->found_start, s->found_end);
+	hit->end = at.index + dbert_utf8_count((const char *) s->found_start,
+										   s->found_end - s->found_start);
 
 	s->found = NULL;
 	s->piece = s->found_end;

@@ -15,6 +15,17 @@ dbert_utf8_is_tail(uint8_t b)
 	return (b & 0xc0) == 0x80;
 }
 
+/* Characters of a text, its bytes that are no tails. */
+static inline int32_t
+dbert_utf8_count(const char *text, size_t len)
+{
+	int32_t		n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		n += !dbert_utf8_is_tail((uint8_t) text[i]);
+	return n;
+}
+
 /* Reads the code point at p < end; its length in bytes, 0 if there is none. */
 static inline int
 dbert_utf8_decode(const uint8_t *p, const uint8_t *end, uint32_t *cp)

@@ -5,8 +5,8 @@
 #ifndef DBERT_TRAIN_LABELHEAD_H
 #define DBERT_TRAIN_LABELHEAD_H
 
+#include "base/layout.h"
 #include "train/plan.h"
-#include "train/trainlayout.h"
 
 extern void dbert_labelhead_place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows);
 

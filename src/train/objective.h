@@ -14,8 +14,8 @@
 #ifndef DBERT_TRAIN_OBJECTIVE_H
 #define DBERT_TRAIN_OBJECTIVE_H
 
+#include "base/layout.h"
 #include "train/plan.h"
-#include "train/trainlayout.h"
 
 struct DbertSteps
 {

@@ -9,8 +9,8 @@
 #ifndef DBERT_TRAIN_STATEMATCH_H
 #define DBERT_TRAIN_STATEMATCH_H
 
+#include "base/layout.h"
 #include "train/plan.h"
-#include "train/trainlayout.h"
 
 /* Plan that matrix in t->config, if it is needed. */
 extern void dbert_states_configure(DbertTrainer *t);

@@ -63,6 +63,7 @@ set_width(DbertConfig *c, int hidden, DbertError *err)
 	if (c->ffn < 1)
 		c->ffn = 1;
 	c->hidden = hidden;
+	c->embed_width = hidden;
 	c->embedding = hidden;
 	return DBERT_OK;
 }
@@ -70,6 +71,8 @@ set_width(DbertConfig *c, int hidden, DbertError *err)
 static void
 set_size(json_t *root, const DbertSizeKey *size, int value)
 {
+	if (size->key == NULL)
+		return;
 	if (size->alias != NULL)
 		json_object_del(root, size->alias);
 	json_object_set_new(root, size->key, json_integer(value));
@@ -80,7 +83,8 @@ make_config(DbertStudent *s, const DbertPoll *poll, DbertError *err)
 {
 	static const size_t changed[] = {
 		offsetof(DbertConfig, layers), offsetof(DbertConfig, heads),
-		offsetof(DbertConfig, hidden), offsetof(DbertConfig, ffn)
+		offsetof(DbertConfig, hidden), offsetof(DbertConfig, ffn),
+		offsetof(DbertConfig, embed_width)
 	};
 	const DbertConfig *c = &s->config;
 	json_t	   *root;

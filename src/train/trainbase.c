@@ -23,6 +23,11 @@ open_base(DbertTrainBase *b, const DbertSource *source, const DbertPoll *poll, D
 		status = dbert_pack_begin(source, "embed", DBERT_PRECISION_FP32, &dbert_kernels_scalar,
 								  b->alloc, poll, &b->pack, err);
 	DBERT_TRY(status);
+	if (b->pack->config.embed_width != b->pack->config.hidden)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "models whose embeddings are projected, here from %d to %d, "
+						  "cannot be trained",
+						  b->pack->config.embed_width, b->pack->config.hidden);
 	DBERT_TRY(dbert_sentence_read(source, &b->pack->arena, poll, &sentence, &list, err));
 	memcpy(b->dir, sentence.dir, sizeof(b->dir));
 	b->sentence = sentence.present;

@@ -132,6 +132,12 @@ static DbertStatus
 check_options(const DbertObjective *objective, const DbertConfig *base, const DbertTrainOptions *o,
 			  DbertError *err)
 {
+	const DbertFamily *family = dbert_family_of(base);
+
+	if (!dbert_family_has_head(family, o->head))
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "a model of type \"%s\" has no head for the task \"%s\"",
+						  family->model_type, dbert_head_traits(o->head)->task);
 	DBERT_TRY(check_objective(objective, base, o, err));
 	if (dbert_head_names_columns(o->head) && (o->n_labels < 1 || o->n_labels > DBERT_MAX_LABELS))
 		return dbert_fail(err, DBERT_E_LIMIT, "%d labels, 1 to %d are allowed", o->n_labels,
@@ -258,7 +264,7 @@ fill(DbertTrainer *t, const DbertPoll *poll, DbertError *err)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory: training needs %zu MB",
 						  l.total >> 20);
 	prefer_huge_pages(t->memory, l.total);
-	l.base = (char *) (((uintptr_t) t->memory + 63) & ~(uintptr_t) 63);
+	l = dbert_layout_in(t->memory);
 	DBERT_TRY(place_all(t, &l, err));
 
 	w_layers = p->w.layers;

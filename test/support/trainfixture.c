@@ -193,6 +193,21 @@ put_modules(MemModel *m, bool cls, bool normalize)
 			cls ? "{\"pooling_mode_cls_token\":true}" : "{\"pooling_mode_mean_tokens\":true}");
 }
 
+DbertStatus
+ask_teacher(DbertTeacher *teacher, const DbertTrainBatch *batch, DbertError *err)
+{
+	DbertTeacherBatch asked = {
+		.n_texts = batch->n_texts,
+		.cu = batch->cu,
+		.ids = batch->ids,
+		.types = batch->types,
+		.masked = batch->masked,
+		.n_masked = batch->n_masked
+	};
+
+	return dbert_teacher_run(teacher, &asked, NULL, NULL, err);
+}
+
 double
 run_steps(DbertTrainer *t, int steps)
 {

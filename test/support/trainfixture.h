@@ -5,6 +5,7 @@
 #ifndef DBERT_TEST_TRAINFIXTURE_H
 #define DBERT_TEST_TRAINFIXTURE_H
 
+#include "nn/teacher.h"
 #include "test/support/refnet.h"
 #include "train/objective.h"
 #include "train/passbegin.h"
@@ -63,6 +64,10 @@ extern bool begin_rig(Rig *rig, const DbertTrainOptions *o);
 extern void end_rig(Rig *rig);
 
 extern DbertPass pass_of(DbertTrainer *t, const DbertTrainBatch *b, bool training, DbertError *err);
+
+/* dbert_teacher_run on the tokens of a batch. */
+extern DbertStatus ask_teacher(DbertTeacher *teacher, const DbertTrainBatch *batch,
+							   DbertError *err);
 
 /* So many steps on tiny_batch's batch; the last one's loss. */
 extern double run_steps(DbertTrainer *t, int steps);

@@ -41,7 +41,7 @@ sub is_to_come
 	my ($folder, $why) = @_;
 	my ($name) = $folder =~ m{([^/]+)$};
 
-	return 0 if index($folder, fixtures()) == 0 || $name =~ /^(distilbert-|bert-(base|ner|sentiment))/;
+	return 0 if index($folder, fixtures()) == 0 || $name =~ /^(distilbert-|(bert|electra)-(base|ner|sentiment))/;
 	return $name =~ /^static-/ || $why =~ / not supported/;
 }
 

@@ -20,18 +20,22 @@ SQL
 my $rows = $node->safe_psql('postgres', $count);
 my $query = q{'SELECT body, label FROM rows ORDER BY id'};
 
+# A model of some size, so that a step takes a while: one that is installed, whatever it is called.
+my ($large, $said) = split /\|/, $node->safe_psql('postgres', q{SELECT name, labels[1] FROM distil_models WHERE builtin AND task = 'sentiment' ORDER BY name LIMIT 1});
+my $soups = qq{'SELECT ''soup'' || i, ''$said'' FROM generate_series(1, 100000000) i'};
+
 # Cancelled while rows are read, while it trains, in every part of a step.
 my %statement = (
 	'reading' => q{SELECT count(*) FROM distil_train('m', 'SELECT repeat(''soup '', 100), i % 2 FROM generate_series(1, 100000000) i', 'distilbert-base')},
 	'sleeping in the query' => q{SELECT count(*) FROM distil_train('m', 'SELECT pg_sleep(60)::text, 1', 'distilbert-base')},
-	'steps' => qq{SELECT count(*) FROM distil_train('m', $query, 'sentiment-en-v1', epochs => 10000)},
+	'steps' => qq{SELECT count(*) FROM distil_train('m', $query, '$large', epochs => 10000)},
 	'small steps' => qq{SELECT count(*) FROM distil_train('m', $query, 'distilbert-base', epochs => 10000, batch_size => 1)},
 	'evaluation' => q{SELECT count(*) FROM distil_train('m', 'SELECT body, label FROM rows LIMIT 2', 'distilbert-base', epochs => 10000, learning_rate => 0, validation_query => 'SELECT body, label FROM rows, generate_series(1, 100)')},
-	'compare' => q{SELECT count(*) FROM distil_compare('sentiment-en-v1', 'sentiment-en-v1', 'SELECT ''soup'' || i, ''NEGATIVE'' FROM generate_series(1, 100000000) i')},
-	'confusion' => q{SELECT count(*) FROM distil_confusion('sentiment-en-v1', 'SELECT ''soup'' || i, ''NEGATIVE'' FROM generate_series(1, 100000000) i')},
-	'pretraining' => q{SELECT count(*) FROM distil_pretrain('m', 'SELECT body FROM rows', 'sentiment-en-v1', epochs => 10000)},
+	'compare' => qq{SELECT count(*) FROM distil_compare('$large', '$large', $soups)},
+	'confusion' => qq{SELECT count(*) FROM distil_confusion('$large', $soups)},
+	'pretraining' => qq{SELECT count(*) FROM distil_pretrain('m', 'SELECT body FROM rows', '$large', epochs => 10000)},
 	'reading a long text' => q{SELECT count(*) FROM distil_pretrain('m', 'SELECT repeat(''soup '', 10000000)', 'distilbert-base')},
-	'evaluate' => q{SELECT count(*) FROM distil_evaluate('sentiment-en-v1', 'SELECT ''soup'' || i, ''NEGATIVE'' FROM generate_series(1, 100000000) i')});
+	'evaluate' => qq{SELECT count(*) FROM distil_evaluate('$large', $soups)});
 my $session = $node->background_psql('postgres', on_error_stop => 0);
 my $pid = $session->query('SELECT pg_backend_pid()');
 for my $name (sort keys %statement)

@@ -18,10 +18,13 @@ my $files = q{SELECT count(*) FROM pg_ls_tmpdir()};
 my $rows = $node->safe_psql('postgres', $count);
 my $query = q{'SELECT body FROM rows ORDER BY id'};
 
+# A model of some size, so that a step takes a while: one that is installed, whatever it is called.
+my $large = $node->safe_psql('postgres', q{SELECT name FROM distil_models WHERE builtin AND task = 'sentiment' ORDER BY name LIMIT 1});
+
 # Cancelled while the teacher reads, while the student learns; no model, file or memory remains.
 my %statement = (
-	'teacher' => q{SELECT count(*) FROM distil_distill('m', 'sentiment-en-v1', 'SELECT repeat(''soup and film '', 60) || i FROM generate_series(1, 20000) i')},
-	'student' => qq{SELECT count(*) FROM distil_distill('m', 'sentiment-en-v1', $query, epochs => 10000)},
+	'teacher' => qq{SELECT count(*) FROM distil_distill('m', '$large', 'SELECT repeat(''soup and film '', 60) || i FROM generate_series(1, 20000) i')},
+	'student' => qq{SELECT count(*) FROM distil_distill('m', '$large', $query, epochs => 10000)},
 	'small steps' => qq{SELECT count(*) FROM distil_distill('m', 'distilbert-sentiment', $query, epochs => 10000, batch_size => 1, alpha_hidden => 1)},
 	'masks' => qq{SELECT count(*) FROM distil_distill('m', 'distilbert-mlm', $query, epochs => 10000)},
 	'masks, teacher' => q{SELECT count(*) FROM distil_distill('m', 'distilbert-mlm', 'SELECT repeat(''soup and film '', 60) || i FROM generate_series(1, 30000) i')});

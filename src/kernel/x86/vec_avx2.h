@@ -2,7 +2,7 @@
  * vec_avx2.h -- the vector of the templates for AVX2 with FMA: 8 floats.
  *
  * The contract of each function stands in vec_avx512.h, which gives the same
- * names for 16.  Only kernel_avx2.c includes this file.
+ * names for 16.
  */
 #ifndef DBERT_KERNEL_VEC_AVX2_H
 #define DBERT_KERNEL_VEC_AVX2_H

@@ -1,10 +1,11 @@
 /*
  * vec_avx512.h -- the vector of the templates for AVX-512F: 16 floats.
  *
- * vec_avx2.h gives the same names for 8.  The templates (gemm_template.h,
- * attention_template.h, rowops_template.h) are written over these alone.
- * Everything is static inline, so that no AVX-512 code can end up in a symbol
- * that other objects share; only kernel_avx512.c includes this file.
+ * The templates are written over these operations (and those of
+ * ivec_avx512.h) alone; every instruction set has a file that gives the same
+ * names, and the contract of each stands here.  All are static inline, so that
+ * no AVX-512 code can end up in a symbol that other objects share; only the
+ * kernel_*.c and int8_*.c of these instructions include this file.
  *
  * NaN: v_max(a, b) and v_min(a, b) return b when either is NaN, as the
  * instructions do; the templates put the operand that may be NaN second.

@@ -4,8 +4,8 @@
  * Both models see each block of rows, so the query runs once, and a row that
  * one of them cannot evaluate is left out for both.
  *
- * The bootstrap draws rows again and again, so what a row adds to the metrics is
- * kept: of labels and entities a RowCount for each label that was said or is
+ * The bootstrap draws rows again and again, so what a row adds to the metrics
+ * is kept: of labels and entities a RowCount for each label that was said or is
  * true, of numbers the true one and the two that were said.
  */
 #include "postgres.h"
@@ -17,8 +17,8 @@
 #include "utils/builtins.h"
 
 #include "pg/bridge/compat.h"
-#include "pg/eval/correlation.h"
 #include "pg/bridge/growing.h"
+#include "pg/eval/correlation.h"
 #include "pg/eval/predict.h"
 #include "pg/eval/significance.h"
 
@@ -81,8 +81,10 @@ keep_sums(CompareJob *job)
 			continue;
 		job->counts = distil_grown(job->context, job->counts, job->n_counts, &job->counts_capacity,
 								   sizeof(RowCount));
-		job->counts[job->n_counts++] =
-			(RowCount){ label, a->support, { a->hits, b->hits }, { a->said, b->said } };
+		job->counts[job->n_counts++] = (RowCount) {
+			.label = label,.support = a->support,.hits = {a->hits, b->hits},
+			.said = {a->said, b->said}
+		};
 		*a = *b = (DistilClassCount) {0};
 	}
 }
@@ -230,14 +232,18 @@ static void
 put_metric(ReturnSetInfo *rsinfo, const char *metric, double a, double b, double p,
 		   const char *test, int64 rows)
 {
-	Datum values[7] = { CStringGetTextDatum(metric), Float4GetDatum((float4) a),
-						Float4GetDatum((float4) b),  Float4GetDatum((float4) (b - a)),
-						Float4GetDatum((float4) p),  0,
-						Int64GetDatum(rows) };
-	bool nulls[7] = { false, isnan(a), isnan(b), isnan(b - a), isnan(b - a), isnan(b - a), false };
+	bool		undefined = isnan(b - a);
+	Datum		values[7] = {0};
+	bool		nulls[7] = {false, isnan(a), isnan(b), undefined, undefined, undefined, false};
 
-	if (!nulls[5])
+	values[0] = CStringGetTextDatum(metric);
+	values[1] = Float4GetDatum((float4) a);
+	values[2] = Float4GetDatum((float4) b);
+	values[3] = Float4GetDatum((float4) (b - a));
+	values[4] = Float4GetDatum((float4) p);
+	if (!undefined)
 		values[5] = CStringGetTextDatum(test);
+	values[6] = Int64GetDatum(rows);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
@@ -307,11 +313,8 @@ common_learn(const DistilPredictor *a, const DistilPredictor *b)
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("models \"%s\" and \"%s\" cannot be compared", a->model->name, b->model->name),
-			 errdetail("\"%s\" gives %s, \"%s\" %s.",
-					   a->model->name,
-					   distil_answer_name(a),
-					   b->model->name,
-					   distil_answer_name(b))));
+			 errdetail("\"%s\" gives %s, \"%s\" %s.", a->model->name, distil_answer_name(a),
+					   b->model->name, distil_answer_name(b))));
 }
 
 /*
@@ -333,12 +336,14 @@ second_model(const char *name)
 static void
 begin_job(CompareJob *job, FunctionCallInfo fcinfo)
 {
+	DistilModel *model;
+
 	job->context = job->truth.context = job->said[0].context = job->said[1].context =
 		CurrentMemoryContext;
-	job->predictors[0] =
-		distil_predictor(distil_call_model(fcinfo, 0, NULL), "distil_compare", &job->labels);
-	job->predictors[1] = distil_predictor(second_model(text_to_cstring(PG_GETARG_TEXT_PP(1))),
-										  "distil_compare", &job->labels);
+	model = distil_call_model(fcinfo, 0, NULL);
+	job->predictors[0] = distil_predictor(model, "distil_compare", &job->labels);
+	model = second_model(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	job->predictors[1] = distil_predictor(model, "distil_compare", &job->labels);
 	for (int m = 0; m < 2; m++)
 		job->sums[m] = palloc0_array(DistilClassCount, Max(job->labels.n, 1));
 }
@@ -368,12 +373,13 @@ distil_compare(PG_FUNCTION_ARGS)
 {
 	CompareJob	job = {0};
 	DistilExampleCounts counts;
+	DistilLearn learn;
 
 	begin_job(&job, fcinfo);
 	InitMaterializedSRF(fcinfo, 0);
-	counts =
-		distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(2)), "query",
-							  common_learn(&job.predictors[0], &job.predictors[1]), visit, &job);
+	learn = common_learn(&job.predictors[0], &job.predictors[1]);
+	counts = distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(2)), "query", learn, visit,
+								   &job);
 	counts.null_answers = job.null_answers;
 	distil_examples_end(&counts, job.n);
 	put_result((ReturnSetInfo *) fcinfo->resultinfo, &job, PG_GETARG_INT64(3));

@@ -79,11 +79,12 @@ put_pair(ReturnSetInfo *rsinfo, const ConfusionJob *job, Pair pair)
 	const PairCount *count = hash_search(job->pairs, &pair, HASH_FIND, NULL);
 	const char *label = job->labels.names[pair.label],
 			   *predicted = job->labels.names[pair.predicted];
-	Datum		values[3] = {PointerGetDatum(distil_text_from_utf8(label, strlen(label))),
-		PointerGetDatum(distil_text_from_utf8(predicted, strlen(predicted))),
-	Int64GetDatum(count == NULL ? 0 : count->count)};
+	Datum		values[3];
 	bool		nulls[3] = {false};
 
+	values[0] = PointerGetDatum(distil_text_from_utf8(label, strlen(label)));
+	values[1] = PointerGetDatum(distil_text_from_utf8(predicted, strlen(predicted)));
+	values[2] = Int64GetDatum(count == NULL ? 0 : count->count);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	pfree(DatumGetPointer(values[0]));
 	pfree(DatumGetPointer(values[1]));
@@ -107,18 +108,17 @@ PG_FUNCTION_INFO_V1(distil_confusion);
 Datum
 distil_confusion(PG_FUNCTION_ARGS)
 {
-	HASHCTL ctl = { .keysize = sizeof(Pair),
-					.entrysize = sizeof(PairCount),
-					.hcxt = CurrentMemoryContext };
+	HASHCTL		ctl = {.keysize = sizeof(Pair),.entrysize = sizeof(PairCount)};
 	ConfusionJob job = {0};
 	DistilExampleCounts counts;
 
-	job.predictor =
-		distil_predictor(distil_call_model(fcinfo, 0, NULL), "distil_confusion", &job.labels);
+	job.predictor = distil_predictor(distil_call_model(fcinfo, 0, NULL), "distil_confusion",
+									 &job.labels);
 	check_kind(&job.predictor);
 	job.occurs = palloc0_array(bool, Max(job.labels.n, 1));
-	job.pairs =
-		hash_create("distilbert confusion", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	ctl.hcxt = CurrentMemoryContext;
+	job.pairs = hash_create("distilbert confusion", 64, &ctl,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	InitMaterializedSRF(fcinfo, 0);
 	counts = distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(1)), "query",
 								   DISTIL_LEARN_CLASSES, visit, &job);

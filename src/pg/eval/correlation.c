@@ -13,8 +13,8 @@
 #include "utils/float.h"
 
 #include "pg/bridge/compat.h"
-#include "pg/eval/correlation.h"
 #include "pg/bridge/growing.h"
+#include "pg/eval/correlation.h"
 
 /* Loops of millions of rows ask for interrupts now and then. */
 #define CHECK_ROW(i) do { if (((i) & 0xffff) == 0) CHECK_FOR_INTERRUPTS(); } while (0)

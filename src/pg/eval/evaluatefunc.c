@@ -82,9 +82,9 @@ put_value(ReturnSetInfo *rsinfo, const char *label, double value, int64 support)
 static void
 put_counts(ReturnSetInfo *rsinfo, const char *label, const DistilClassCount *c)
 {
-	put_row(rsinfo, label,
-			(DistilMeans){ distil_precision_of(c), distil_recall_of(c), distil_f1_of(c) },
-			c->support, NAN);
+	DistilMeans m = {distil_precision_of(c), distil_recall_of(c), distil_f1_of(c)};
+
+	put_row(rsinfo, label, m, c->support, NAN);
 }
 
 static void
@@ -126,8 +126,8 @@ distil_evaluate(PG_FUNCTION_ARGS)
 	EvaluateJob job = {.truth.context = CurrentMemoryContext,.said.context = CurrentMemoryContext};
 	DistilExampleCounts counts;
 
-	job.predictor =
-		distil_predictor(distil_call_model(fcinfo, 0, NULL), "distil_evaluate", &job.labels);
+	job.predictor = distil_predictor(distil_call_model(fcinfo, 0, NULL), "distil_evaluate",
+									 &job.labels);
 	job.counts = palloc0_array(DistilClassCount, Max(job.labels.n, 1));
 	InitMaterializedSRF(fcinfo, 0);
 	counts = distil_examples_visit(text_to_cstring(PG_GETARG_TEXT_PP(1)), "query",

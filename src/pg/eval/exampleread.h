@@ -38,7 +38,7 @@ typedef struct DistilExampleReader
  *		TEXTS			text
  *		QUESTIONS		text, text
  *		PAIRS			text, text [, number]
- *		all others		text [, text], label; without the label where it is optional
+ *		all others		text [, text], label; the label where it is not optional
  */
 extern void distil_reader_begin(DistilExampleReader *r, TupleDesc desc, DistilLearn learn,
 								const char *argument);
@@ -51,7 +51,7 @@ typedef enum DistilLack
 	DISTIL_LACKS_LABEL
 } DistilLack;
 
-/* The row of a tuple, if it lacks nothing; its memory is the current context's. */
+/* The row of a tuple, if it lacks nothing; memory is of the current context. */
 extern DistilLack distil_reader_read(DistilExampleReader *r, HeapTuple tuple, DistilExample *row);
 
 #endif

@@ -18,16 +18,16 @@
 #define BLOCK_ROWS 256
 #define BLOCK_BYTES ((Size) 16 * 1024 * 1024)
 
-typedef struct Block
+typedef struct RowBlock
 {
 	DistilExampleReader reader;
 	DistilExample *rows;		/* [n] */
 	int			n;
 	DistilExampleCounts counts; /* of all blocks so far */
-} Block;
+} RowBlock;
 
 static void
-read_row(Block *b, HeapTuple tuple)
+read_row(RowBlock *b, HeapTuple tuple)
 {
 	DistilLack	lack = distil_reader_read(&b->reader, tuple, &b->rows[b->n]);
 
@@ -42,7 +42,7 @@ read_row(Block *b, HeapTuple tuple)
  * they took.
  */
 static Size
-visit_block(Block *b, MemoryContext scratch, DistilExampleVisitor visitor, void *ctx)
+visit_block(RowBlock *b, MemoryContext scratch, DistilExampleVisitor visitor, void *ctx)
 {
 	MemoryContext old = MemoryContextSwitchTo(scratch);
 	Size		bytes;
@@ -76,7 +76,7 @@ DistilExampleCounts
 distil_examples_visit(const char *query, const char *argument, DistilLearn learn,
 					  DistilExampleVisitor visitor, void *ctx)
 {
-	Block		b = {.counts.optional = learn & DISTIL_LEARN_OPTIONAL};
+	RowBlock	b = {.counts.optional = learn & DISTIL_LEARN_OPTIONAL};
 	MemoryContext scratch;
 	Portal		cursor;
 	uint64		rows = 1;

@@ -7,16 +7,6 @@
 
 #include "pg/eval/metric.h"
 
-int
-distil_best_of(const float *logits, int n, int step)
-{
-	int			best = 0;
-
-	for (int i = 1; i < n; i++)
-		best = logits[(Size) step * i] > logits[(Size) step * best] ? i : best;
-	return best;
-}
-
 static double
 ratio(int64 part, int64 whole)
 {

@@ -5,12 +5,6 @@
 #ifndef DISTILBERT_PG_METRIC_H
 #define DISTILBERT_PG_METRIC_H
 
-/*
- * The number of the largest of n logits, which are step apart; of equals the
- * first.
- */
-extern int	distil_best_of(const float *logits, int n, int step);
-
 /* Of one class. */
 typedef struct DistilClassCount
 {

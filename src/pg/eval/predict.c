@@ -10,12 +10,12 @@
 #include "miscadmin.h"
 
 #include "pg/bridge/compat.h"
-#include "pg/func/entitylist.h"
-#include "pg/func/labels.h"
-#include "pg/run/many.h"
 #include "pg/eval/predict.h"
 #include "pg/eval/spans.h"
+#include "pg/func/entitylist.h"
+#include "pg/func/labels.h"
 #include "pg/func/vector.h"
+#include "pg/run/many.h"
 
 /* ---- models and their labels ---- */
 
@@ -191,6 +191,12 @@ number_of(const DistilPredictor *p, const float *logits)
 }
 
 static DistilPrediction
+one_number(double number)
+{
+	return (DistilPrediction) {.there = true,.number = number};
+}
+
+static DistilPrediction
 entities_of(const DistilPredictor *p, const DbertBatch *batch, int i)
 {
 	DistilPrediction said = {.there = true};
@@ -220,12 +226,15 @@ tags_of_words(const DistilPredictor *p, const DbertBatch *batch, int i, const Di
 
 	for (int w = 0; w < row->n_words; w++)
 	{
+		int			best;
+
 		while (t < n && (tokens[t].special || tokens[t].start < row->words[w].start))
 			t++;
 		tags[w] = "O";
-		if (t < n && tokens[t].start < row->words[w].end)
-			tags[w] =
-				core->labels[dbert_classify_best(core, logits + (Size) t * core->config.n_labels)];
+		if (t == n || tokens[t].start >= row->words[w].end)
+			continue;
+		best = dbert_classify_best(core, logits + (Size) t * core->config.n_labels);
+		tags[w] = core->labels[best];
 	}
 	return tags;
 }
@@ -237,19 +246,20 @@ entities_in_words(const DistilPredictor *p, const DbertBatch *batch, int i,
 {
 	DistilPrediction said = {.there = true};
 	const char **tags = tags_of_words(p, batch, i, row);
-	DistilTagRun *chunks = palloc_array(DistilTagRun, Max(row->n_words, 1));
+	DistilTagRun *runs = palloc_array(DistilTagRun, Max(row->n_words, 1));
 
-	said.n_entities = distil_find_tag_runs(tags, row->n_words, chunks);
+	said.n_entities = distil_find_tag_runs(tags, row->n_words, runs);
 	said.entities = palloc_array(DistilTyped, Max(said.n_entities, 1));
 	for (int e = 0; e < said.n_entities; e++)
 	{
-		const char *label = distil_entity_label(tags[chunks[e].first]);
+		const char *label = distil_entity_label(tags[runs[e].first]);
 
-		said.entities[e] =
-			(DistilTyped){ row->words[chunks[e].first].start, row->words[chunks[e].last].end,
-						   p->numbers[find_label(&p->own, label, strlen(label))] };
+		said.entities[e] = (DistilTyped) {
+			row->words[runs[e].first].start, row->words[runs[e].last].end,
+			p->numbers[find_label(&p->own, label, strlen(label))]
+		};
 	}
-	pfree(chunks);
+	pfree(runs);
 	pfree(tags);
 	return said;
 }
@@ -267,15 +277,11 @@ answer(const DistilPredictor *p, const DbertBatch *batch, int i, const DistilExa
 		case DISTIL_ANSWER_LABELS:
 			return many_labels(p, dbert_batch_logits(batch, i, &rows));
 		case DISTIL_ANSWER_NUMBER:
-			return (DistilPrediction){ .there = true,
-									   .number =
-										   number_of(p, dbert_batch_logits(batch, i, &rows)) };
+			return one_number(number_of(p, dbert_batch_logits(batch, i, &rows)));
 		case DISTIL_ANSWER_SIMILARITY:
-			return (DistilPrediction){ .there = true,
-									   .number =
-										   distil_vector_cosine(dbert_batch_embedding(batch, i),
-																dbert_batch_embedding(batch, i + 1),
-																p->model->core->config.embedding) };
+			return one_number(distil_vector_cosine(dbert_batch_embedding(batch, i),
+												   dbert_batch_embedding(batch, i + 1),
+												   p->model->core->config.embedding));
 		case DISTIL_ANSWER_ENTITIES:
 			break;
 	}

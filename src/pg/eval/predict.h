@@ -50,7 +50,7 @@ typedef struct DistilTyped
 /* What was said of a row.  Labels are numbers among all labels. */
 typedef struct DistilPrediction
 {
-	bool there; /* not if the model failed on the text and distilbert.on_error is "null" */
+	bool		there;			/* not if the model failed, and distilbert.on_error is "null" */
 	int			n_labels;
 	int		   *labels;			/* [n_labels]: 1 of LABEL, rising of LABELS */
 	double		number;			/* of NUMBER and SIMILARITY */

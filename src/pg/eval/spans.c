@@ -37,16 +37,6 @@ get_number(JsonbContainer *object, const char *key, int32 *out)
 	return true;
 }
 
-static int32
-count_chars(const char *utf8, size_t len)
-{
-	int32		chars = 0;
-
-	for (size_t i = 0; i < len; i++)
-		chars += ((unsigned char) utf8[i] & 0xc0) != 0x80;
-	return chars;
-}
-
 /*
  * A place as the core counts it, in characters, from one that distil_entities
  * gave: in a SQL_ASCII database that counts bytes, as the server does.
@@ -56,7 +46,7 @@ place_of(const DistilText *text, int32 place)
 {
 	if (GetDatabaseEncoding() != PG_SQL_ASCII || place < 0)
 		return place;
-	return (size_t) place > text->len ? PG_INT32_MAX : count_chars(text->data, place);
+	return (size_t) place > text->len ? PG_INT32_MAX : dbert_utf8_count(text->data, place);
 }
 
 static DistilSpan
@@ -91,7 +81,7 @@ void
 distil_spans_read(const char *json, DistilExample *row)
 {
 	Jsonb	   *array = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json)));
-	int32		length = count_chars(row->texts[0].data, row->texts[0].len);
+	int32		length = dbert_utf8_count(row->texts[0].data, row->texts[0].len);
 
 	if (!JB_ROOT_IS_ARRAY(array) || JB_ROOT_IS_SCALAR(array))
 		raise_spans("They are not a JSON array.");
@@ -170,7 +160,7 @@ tag_type(const char *tag)
 }
 
 int
-distil_find_tag_runs(const char *const *tags, int n, DistilTagRun *chunks)
+distil_find_tag_runs(const char *const *tags, int n, DistilTagRun *runs)
 {
 	int			count = 0;
 	bool		open = false;	/* may the last one go on? */
@@ -181,10 +171,10 @@ distil_find_tag_runs(const char *const *tags, int n, DistilTagRun *chunks)
 		char		part = tag_part(tags[i]);
 
 		if (type != NULL && open && strchr("BSU", part) == NULL &&
-			strcmp(chunks[count - 1].type, type) == 0)
-			chunks[count - 1].last = i;
+			strcmp(runs[count - 1].type, type) == 0)
+			runs[count - 1].last = i;
 		else if (type != NULL)
-			chunks[count++] = (DistilTagRun) {i, i, type};
+			runs[count++] = (DistilTagRun) {i, i, type};
 		open = type != NULL && strchr("ESLU", part) == NULL;
 	}
 	return count;
@@ -193,22 +183,22 @@ distil_find_tag_runs(const char *const *tags, int n, DistilTagRun *chunks)
 void
 distil_spans_of_tags(const char *const *tags, DistilExample *row)
 {
-	DistilTagRun *chunks = palloc(sizeof(DistilTagRun) * Max(row->n_words, 1));
+	DistilTagRun *runs = palloc(sizeof(DistilTagRun) * Max(row->n_words, 1));
 
-	row->n_spans = distil_find_tag_runs(tags, row->n_words, chunks);
+	row->n_spans = distil_find_tag_runs(tags, row->n_words, runs);
 	row->spans = palloc(sizeof(DistilSpan) * Max(row->n_spans, 1));
 	for (int i = 0; i < row->n_spans; i++)
-		row->spans[i] = (DistilSpan){ row->words[chunks[i].first].start,
-									  row->words[chunks[i].last].end, chunks[i].type };
-	pfree(chunks);
+		row->spans[i] = (DistilSpan) {
+			row->words[runs[i].first].start, row->words[runs[i].last].end, runs[i].type
+		};
+	pfree(runs);
 }
 
 /* ---- comparing ---- */
 
 /* The entities in the tags of the tokens that count, in order. */
 static int
-chunks_of(const char *const *labels, const int32 *truth, const int32 *tags, int n,
-		  DistilTagRun *chunks)
+runs_of(const char *const *labels, const int32 *truth, const int32 *tags, int n, DistilTagRun *runs)
 {
 	const char **names = palloc(sizeof(char *) * Max(n, 1));
 	int			count = 0;
@@ -218,7 +208,7 @@ chunks_of(const char *const *labels, const int32 *truth, const int32 *tags, int 
 		if (truth[i] != DISTIL_TAG_NONE)
 			names[count++] = labels[tags[i]];
 	}
-	count = distil_find_tag_runs(names, count, chunks);
+	count = distil_find_tag_runs(names, count, runs);
 	pfree(names);
 	return count;
 }
@@ -229,8 +219,8 @@ distil_count_entities(const char *const *labels, const int32 *truth, const int32
 {
 	DistilTagRun *a = palloc(sizeof(DistilTagRun) * Max(n, 1)),
 			   *b = palloc(sizeof(DistilTagRun) * Max(n, 1));
-	int			na = chunks_of(labels, truth, truth, n, a),
-				nb = chunks_of(labels, truth, said, n, b);
+	int			na = runs_of(labels, truth, truth, n, a),
+				nb = runs_of(labels, truth, said, n, b);
 
 	count->support += na;
 	count->said += nb;

@@ -51,12 +51,12 @@ typedef struct DistilTagRun
 } DistilTagRun;
 
 /*
- * The entities in tags [n] of words, into chunks [at most n]; returns how many.
+ * The entities in tags [n] of words, into runs [at most n]; returns how many.
  * The rule is seqeval's in its default mode, which is conlleval's: B- and S-
  * begin an entity, E- and S- end it; I- goes on with one of its type, or begins
  * one where there is none.  L- and U- (BILOU) are E- and S-; plain types I-.
  */
-extern int	distil_find_tag_runs(const char *const *tags, int n, DistilTagRun *chunks);
+extern int	distil_find_tag_runs(const char *const *tags, int n, DistilTagRun *runs);
 
 /* row's spans from the tags [n_words] of its words. */
 extern void distil_spans_of_tags(const char *const *tags, DistilExample *row);

@@ -19,7 +19,6 @@
 #include "pg/bridge/compat.h"
 #include "pg/func/entitylist.h"
 #include "pg/func/options.h"
-#include "pg/bridge/errors.h"
 #include "pg/func/textcursor.h"
 
 PG_FUNCTION_INFO_V1(distil_entities);

@@ -52,8 +52,9 @@ distil_model_labels(const DistilModel *model, const char **labels)
 	return n;
 }
 
-bool
-distil_same_label(const char *label, const char *s, size_t len)
+/* Is the server's text s the label, which is the core's? */
+static bool
+same_label(const char *label, const char *s, size_t len)
 {
 	text	   *t = distil_label_text(label);
 	bool		same = VARSIZE_ANY_EXHDR(t) == len && memcmp(VARDATA_ANY(t), s, len) == 0;
@@ -70,7 +71,7 @@ distil_has_entity_label(const DistilModel *model, const char *label, size_t len)
 	bool		found = false;
 
 	for (int i = 0; i < n && !found; i++)
-		found = distil_same_label(labels[i], label, len);
+		found = same_label(labels[i], label, len);
 	pfree(labels);
 	return found;
 }
@@ -94,7 +95,7 @@ distil_label_number(const DistilModel *model, const char *label, size_t len)
 
 	for (int i = 0; i < core->config.n_labels; i++)
 	{
-		if (distil_same_label(core->labels[i], label, len))
+		if (same_label(core->labels[i], label, len))
 			return i;
 	}
 	distil_raise_no_label(model, label, len);

@@ -15,9 +15,6 @@
 /* The core's label as a value of the server. */
 extern text *distil_label_text(const char *label);
 
-/* Is the server's text s the label, which is the core's? */
-extern bool distil_same_label(const char *label, const char *s, size_t len);
-
 /*
  * labels [n_labels of the model]: its labels, each once; of a model of entities
  * their types.  Returns how many.

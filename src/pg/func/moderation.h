@@ -1,5 +1,5 @@
 /*
- * moderation.h -- what a trigger of distil_moderate says is to be done.
+ * moderation.h -- the arguments of a trigger of distil_moderate.
  */
 #ifndef DISTILBERT_PG_MODERATION_H
 #define DISTILBERT_PG_MODERATION_H

@@ -1,12 +1,12 @@
 /*
  * redact.c -- see redact.h.
  *
- * Entities are those of distil_entities(text, aggregation => 'first').  Each of
- * the wanted labels gives way to the mask, in which "{label}" stands for its
- * label; all other characters stay what they are.  Combining marks that follow
- * an entity are part of it: an accent must not stay behind and sit on the mask.
- * Of a text that was cut (distilbert.long_text = truncate) nothing is shown
- * that the model has not read.
+ * Entities are those of distil_entities(text, aggregation => 'first').  Those
+ * with a wanted label are replaced by the mask, in which "{label}" stands for
+ * the label; all other characters stay as they are.  Combining marks that
+ * follow an entity are part of it: an accent must not stay behind and sit on
+ * the mask.  If the text was cut (distilbert.long_text = truncate), the part
+ * that the model has not read is left out.
  */
 #include "postgres.h"
 

@@ -20,40 +20,6 @@
 #include "pg/bridge/compat.h"
 #include "pg/func/task.h"
 
-/* ---- arguments ---- */
-
-void
-distil_task_options(FunctionCallInfo fcinfo, const DistilTask *task, NullableDatum *options)
-{
-	int			first = PG_NARGS() - task->n_options;
-
-	Assert(task->n_options <= DISTIL_MAX_OPTIONS);
-	for (int i = 0; i < task->n_options; i++)
-		options[i] = fcinfo->args[first + i];
-}
-
-DistilModel *
-distil_task_model(FunctionCallInfo fcinfo, const DistilTask *task, const NullableDatum *options)
-{
-	DistilModel *model = distil_call_model(fcinfo, distil_task_model_arg(task, PG_NARGS()),
-										   task->setting);
-
-	if (task->check != NULL)
-		task->check(task, model, options);
-	return model;
-}
-
-bool
-distil_task_asks_nothing(FunctionCallInfo fcinfo, const DistilTask *task)
-{
-	for (int i = 0; i < PG_NARGS() - task->n_options; i++)
-	{
-		if (PG_ARGISNULL(i))
-			return true;
-	}
-	return false;
-}
-
 /* ---- the last answer ---- */
 
 /* Kept by the call site; memory is fn_mcxt's. */

@@ -30,12 +30,12 @@ typedef struct ArrayCall
 	DistilModel *model;
 	DistilTextArray arrays[2];	/* one, or a pair's two */
 	DistilTextArray *like;		/* the last one: answers are as many, NULL as its nulls say */
-	int			rows;			/* asked about that have not failed */
 
 	Datum	   *values;			/* [n], where answers are no vectors */
 	float4	   *floats;			/* of the matrix, where they are */
 	int			width;
 	int		   *row;			/* [n] in the matrix */
+	int			rows;			/* of it so far: texts that have not failed */
 } ArrayCall;
 
 /* ---- texts through the model ---- */
@@ -88,10 +88,10 @@ run_elements(ArrayCall *call)
 		for (int i = 0; i < n_arrays; i++)
 			texts[i] = distil_text_get(call->arrays[i].texts[e]);
 		call->row[e] = call->rows++;
+		distil_usage_count(call->model->usage, &(DistilUsage) {.rows = 1});
 		distil_many_add(&many, e, texts);
 	}
 	distil_many_end(&many);
-	distil_usage_count(call->model->usage, &(DistilUsage) {.rows = call->rows});
 	pfree(call->row);
 }
 

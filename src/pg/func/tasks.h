@@ -19,6 +19,7 @@
 	X(classify, ARRAY) \
 	X(classify_above, ARRAY) \
 	X(score, ARRAY) \
+	X(uncertainty, ARRAY) \
 	X(mask, ARRAY) \
 	X(embed, ARRAY) \
 	X(embed_query, ARRAY) \

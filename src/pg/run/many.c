@@ -1,9 +1,9 @@
 /*
  * many.c -- see many.h.
  *
- * This is the one place where batches are filled until they are full: what is
- * to hold for all of them (the memory limit, the result cache, what becomes of
- * a text that fails) is said here once.
+ * No other file fills batches until they are full.  So what all of them have to
+ * keep to (the memory limit, the result cache, distilbert.on_error) stands here
+ * once.
  *
  * A batch is full when it has distilbert.batch_tokens, or fewer where more
  * would not fit into distilbert.max_memory (modelmemory.h).

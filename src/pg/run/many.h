@@ -5,7 +5,8 @@
  * Items are numbered by the caller.  Each has a text, a pair of texts that go
  * through the model as one, or two texts of their own; each gets the bits that
  * it would have got alone.  Between begin and end nothing may run that could
- * use the same model: the batch is the backend's.
+ * use a model, be it another one: the batch is the backend's, and whoever asks
+ * for a batch may take the memory of all others.
  */
 #ifndef DISTILBERT_PG_MANY_H
 #define DISTILBERT_PG_MANY_H
@@ -33,8 +34,8 @@ typedef struct DistilMany
 	bool		free_texts;		/* distil_text_free them when their item is done */
 
 	/*
-	 * Nothing is raised for a text, nor for a batch, but what ends the query;
-	 * else distilbert.on_error says which failures are.
+	 * No failure of a text or of a batch is raised, but the cancelling of the
+	 * query.  Otherwise distilbert.on_error says which ones are.
 	 */
 	bool		quiet;
 
@@ -48,7 +49,7 @@ typedef struct DistilMany
 	void		(*none) (void *ctx, int number);
 	void	   *ctx;
 
-	/* what there is to say to the caller */
+	/* what the caller may read */
 	int64		tokens;			/* that went through the model so far */
 
 	/* private to many.c from here */

@@ -210,8 +210,12 @@ only_texts_depend_on_row(const DistilTask *task, List *args)
 	return texts;
 }
 
-bool
-distil_call_fits(const DistilStatement *s, Node *node)
+/*
+ * May this call be evaluated early and in company?  Its texts depend on the
+ * row, its model and options do not, its arguments may be evaluated again.
+ */
+static bool
+call_fits(const DistilStatement *s, Node *node)
 {
 	FuncExpr   *call = (FuncExpr *) node;
 	const DistilTask *task = IsA(node, FuncExpr) ? distil_task_of(call->funcid) : NULL;
@@ -322,7 +326,7 @@ distil_next_call(const DistilStatement *s, Node *node, List *done)
 		if (inner != NULL)
 			return inner;
 	}
-	if (IsA(node, FuncExpr) && !list_member(done, node) && distil_call_fits(s, node))
+	if (IsA(node, FuncExpr) && !list_member(done, node) && call_fits(s, node))
 		return (FuncExpr *) node;
 	return NULL;
 }

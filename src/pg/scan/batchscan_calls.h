@@ -21,15 +21,9 @@ typedef struct DistilStatement
 } DistilStatement;
 
 /*
- * May this call be evaluated early and in company?  Its texts depend on the
- * row, its model and options do not, its arguments may be evaluated again.
- */
-extern bool distil_call_fits(const DistilStatement *s, Node *node);
-
-/*
- * The first call that fits, stands in node where it is evaluated whatever the
- * values are, is not in done (a List of calls), and whose arguments contain
- * no other such call; NULL if there is none.
+ * The first call that may be evaluated early and in company, stands in node
+ * where it is evaluated whatever the values are, is not in done (a List of
+ * calls), and whose arguments contain no other such call; NULL if there is none.
  */
 extern FuncExpr *distil_next_call(const DistilStatement *s, Node *node, List *done);
 

@@ -1,23 +1,24 @@
 /*
  * batchscan_exec.c -- the batch node at work.
  *
- * 		  +------------------------------------------------+
- * 		  v												   | no rows left in it
- * 		FILL	read rows from the child, up to the target; | target doubles
- * 		  |		evaluate their texts					   |
- * 		COMPUTE	texts through models					   |
- * 		  v												   |
- * 		PASS ON	one row per call, in order: -------------- +
- * 				condition, projection						child is at its end --> END
+ *		FILL		read rows from the child, up to the target, and evaluate
+ *		  |			their texts
+ *		COMPUTE		texts through models
+ *		  |
+ *		PASS ON		one row per call, in order: condition, projection
+ *		  |
+ *		  +--> no rows left: the target doubles, and FILL again; when the child
+ *			   is at its end, so are we
  *
  * The target begins with 1 and doubles until a window's texts fill a batch
- * (distilbert.batch_tokens), so whoever stops early has paid for less than
- * twice the rows he took; work_mem bounds what a window holds.
+ * (distilbert.batch_tokens).  So whoever stops early has paid for less than
+ * twice the rows that were taken.  work_mem bounds what a window holds.
  *
  * Errors come for rows that are asked for, never before: what fails while a
  * window is computed is put off and tried again, alone, when the row is passed
- * on.  A batch node that reads ahead from another one tells it so (early); that
- * one, come to a row that was put off, stops (paused) until it is asked again.
+ * on.  A batch node that reads ahead from another one tells it so (early).
+ * When that one comes to a row that was put off, it stops (paused) until it is
+ * asked for the row.
  *
  * Going backwards (FETCH PRIOR) gives up windows: the child is brought back to
  * the row passed on last, and from then on read row by row either way.
@@ -82,9 +83,9 @@ static const CustomExecMethods exec_methods = {
 static Node *
 create_state(CustomScan *scan)
 {
-	DistilScanState *state =
-		(DistilScanState *) newNode(sizeof(DistilScanState), T_CustomScanState);
+	DistilScanState *state;
 
+	state = (DistilScanState *) newNode(sizeof(DistilScanState), T_CustomScanState);
 	state->css.methods = &exec_methods;
 	return (Node *) state;
 }

@@ -3,11 +3,13 @@
  *
  * 		Calls: distil_sentiment(body), distil_embed(body, 'e5'::text)
  * 		Models: sentiment-en-v1, e5
- * 		Batches: 40  Rows: 5000  Distinct Texts: 4980  Tokens: 160000  Truncated: 3  Cache Hits: 12
+ * 		Batches: 40  Rows: 5000  Distinct Texts: 4980  Tokens: 160000
+ * 			Truncated: 3  Cache Hits: 12
  * 		Tokenizer: 12.345 ms  Encoder: 6789.012 ms
  *
- * The last two lines with ANALYZE, of all processes together; the last one
- * unless TIMING is off.  Tokens are those of texts that were computed.
+ * The counts (one line) and the times come with ANALYZE, of all processes
+ * together; the times unless TIMING is off.  Tokens are those of texts that
+ * were computed.
  */
 #include "postgres.h"
 

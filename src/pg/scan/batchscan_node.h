@@ -1,5 +1,5 @@
 /*
- * batchscan_node.h -- the plan node Custom Scan (DistilBatch), as plans hold it.
+ * batchscan_node.h -- the plan node Custom Scan (DistilBatch).
  */
 #ifndef DISTILBERT_PG_BATCHSCAN_NODE_H
 #define DISTILBERT_PG_BATCHSCAN_NODE_H

@@ -4,9 +4,9 @@
  * Nodes that compute expressions are split (batchscan_split.c).  Nodes that
  * decide how many rows are read say so to those below:
  *
- * 		Sort, Hash, Agg (plain, hashed), ModifyTable	all, before their first row
- * 		Append, Result, joins' outer side, ...			as many as are read of theirs
- * 		Limit, semi-joins' inner side, merge joins, ...	unknown: perhaps not all
+ *		Sort, Hash, Agg (plain, hashed), ModifyTable	all, before the first
+ *		Append, Result, joins' outer side, ...			as many as of themselves
+ *		Limit, semi-joins' inner side, merge joins, ...	rows read: unknown
  *
  * and a batch node without conditions under a Limit changes places with it,
  *

@@ -4,7 +4,7 @@
  * Above a node P, whose condition is q1 AND q2 AND f(a) > 0 AND q3 and whose
  * target list has g(f(a)) and h(b), stand after the split, from below:
  *
- * 		P			qual q1, q2		columns: a, b, what else is needed ("leaves")
+ * 		P			qual q1, q2		columns: a, b, what else is needed (leaves)
  * 		batch f		qual f > 0, q3	columns: leaves, f
  * 		batch g						columns: leaves, f, g(f)
  * 		batch h		target list		columns: leaves, f, g, h

@@ -33,7 +33,6 @@ distil_column_vars(List *tlist, int varno)
 	foreach(lc, tlist)
 	{
 		TargetEntry *te = lfirst_node(TargetEntry, lc);
-
 		Var		   *var = distil_var_of((Node *) te->expr, varno, te->resno);
 
 		vars = lappend(vars, makeTargetEntry((Expr *) var, te->resno, te->resname, te->resjunk));

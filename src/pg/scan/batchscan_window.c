@@ -1,17 +1,16 @@
 /*
  * batchscan_window.c -- the texts of a window through their models.
  *
- * Calls on the same text (or pair of texts) and the same model share one pass
- * of the encoder: a pass.  Equal texts count once; the distinct ones go
- * through the model in batches or are known to the result cache (run/many.h).
- * Their answers are kept until all texts are through; then each row gets its
- * own.
+ * Calls on the same texts (one, or a pair) and the same model share a pass: one
+ * run of the encoder for all of them.  Equal texts are computed once.  They go
+ * through the model in batches, or are known to the result cache (run/many.h).
+ * Answers are kept until all texts are through; then each row gets its own.
  *
  * Nothing here fails for a row that may not be needed.  The model is opened
  * only if the window's first row has been asked for and has a text, or if it
- * was opened before; and a text or a batch that the core refuses leaves its
- * rows to be computed later, one by one, by the function itself, whose error
- * is then the one that counts.
+ * was opened before.  A text or a batch that the core refuses leaves its rows
+ * for later: the function itself computes them, one by one, and its error is
+ * the one that counts.
  */
 #include "postgres.h"
 
@@ -21,12 +20,10 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
-#include "pg/bridge/alloc.h"
-#include "pg/scan/batchscan_window.h"
 #include "pg/bridge/compat.h"
-#include "pg/bridge/errors.h"
 #include "pg/run/defaultmodel.h"
 #include "pg/run/many.h"
+#include "pg/scan/batchscan_window.h"
 
 /* ---- equal texts ---- */
 

@@ -5,8 +5,8 @@
  * Only where that knows no such name, rows are looked at that this transaction
  * wrote since: constants are folded with the snapshot of the command around.
  *
- * A pack may be removed at any time, so it is mapped, and built where it is not
- * there, until the one has followed the other.
+ * A pack may be removed at any time, even between building and mapping it.  So
+ * we look for it again after building it, a few times.
  */
 #include "postgres.h"
 

@@ -2,8 +2,8 @@
  * checkpointfile.h -- the file that a checkpoint is.
  *
  * It holds a header, a row for each epoch done, the trainer's blocks, and their
- * CRC-32C.  A file may be anybody's work: nothing in it is believed before sizes
- * and checksums were looked at, and it holds nothing but numbers.
+ * CRC-32C.  A file may be anybody's work: nothing in it is believed before
+ * sizes and checksums were looked at, and it holds nothing but numbers.
  */
 #ifndef DISTILBERT_PG_CHECKPOINTFILE_H
 #define DISTILBERT_PG_CHECKPOINTFILE_H
@@ -46,7 +46,7 @@ typedef struct DistilCheckpointHeader
 	pg_crc32c	crc;			/* of the header before this */
 } DistilCheckpointHeader;
 
-/* The header of a file for loop; owner has what does not change: who, and what. */
+/* The header of a file for loop; of owner is what does not change. */
 extern DistilCheckpointHeader distil_checkpoint_header(const DistilCheckpointHeader *owner,
 													   const DistilTrainLoop *loop);
 

@@ -67,6 +67,7 @@ distil_teacher_bytes(const DistilTrainJob *job)
 	const DistilTeacher *t = job->teacher;
 	DbertTeacherOptions o = reading_options(job);
 	DistilTeacherBytes b = {0};
+	uint64		tokens = job->options.max_batch_tokens;
 	uint64		wide = kept_columns(t);
 	size_t		bytes;
 
@@ -75,17 +76,16 @@ distil_teacher_bytes(const DistilTrainJob *job)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("the teacher needs more memory than can be addressed")));
 	b.reading = bytes + (distil_teacher_same_tokens(job) ? 0 : distil_trainset_bytes(t->set));
-	b.kept =
-		(output_rows(job) + (uint64) job->options.max_batch_tokens) * t->columns * sizeof(float);
+	b.kept = (output_rows(job) + tokens) * t->columns * sizeof(float);
 	if (distil_teacher_fills_masks(t))
 	{
-		b.kept = (uint64) job->options.max_batch_tokens * answer_columns(t) * sizeof(float) +
+		b.kept = tokens * answer_columns(t) * sizeof(float) +
 			((uint64) job->set->n + 1) * sizeof(int64);
 		b.disk = expected_answers(job) * answer_columns(t) * sizeof(float);
 	}
 	if (t->n_states > 0)
 	{
-		b.kept += (uint64) job->options.max_batch_tokens * t->n_states * wide * sizeof(float) +
+		b.kept += tokens * t->n_states * wide * sizeof(float) +
 			job->options.max_text_tokens * wide * sizeof(uint16);
 		b.disk += (uint64) job->set->n_ids * t->n_states * wide * sizeof(uint16);
 	}
@@ -116,32 +116,31 @@ static void
 begin_outputs(DistilTrainJob *job)
 {
 	DistilTeacher *t = job->teacher;
-	int			layers = dbert_trainbase_config(job->base)->layers,
-				wide = distil_teacher_config(t)->hidden;
+	bool		tokens = dbert_head_of_tokens(job->head);
+	size_t		rows = tokens ? job->options.max_batch_tokens : job->options.max_texts;
 
-	PrepareTempTablespaces();
-	if (distil_teacher_fills_masks(t))
-		begin_answers(job);
-	else
-	{
-		t->outputs = huge_array(output_rows(job), t->columns, sizeof(float));
-		t->soft = huge_array(dbert_head_of_tokens(job->head) ? job->options.max_batch_tokens
-															 : job->options.max_texts,
-							 t->columns, sizeof(float));
-	}
-	if (t->n_states == 0)
-		return;
+	t->outputs = huge_array(output_rows(job), t->columns, sizeof(float));
+	t->soft = huge_array(rows, t->columns, sizeof(float));
+}
+
+static void
+begin_states(DistilTrainJob *job)
+{
+	DistilTeacher *t = job->teacher;
+	size_t		tokens = job->options.max_batch_tokens,
+				wide = distil_teacher_config(t)->hidden;
+	int			layers = dbert_trainbase_config(job->base)->layers;
+
 	t->file = BufFileCreateTemp(false);
-	t->halves = huge_array(job->options.max_text_tokens, 2 * (size_t) wide, sizeof(uint16));
+	t->halves = huge_array(job->options.max_text_tokens, 2 * wide, sizeof(uint16));
 	t->states = palloc(sizeof(float *) * t->n_states);
 	t->queries_keys = t->distill.attention > 0 ? palloc(sizeof(float *) * t->n_states) : NULL;
 	t->by_layer = palloc0(sizeof(float *) * layers);
 	for (int i = 0; i < t->n_states; i++)
 	{
-		t->states[i] = huge_array(job->options.max_batch_tokens, wide, sizeof(float));
+		t->states[i] = huge_array(tokens, wide, sizeof(float));
 		if (t->queries_keys != NULL)
-			t->queries_keys[i] =
-				huge_array(job->options.max_batch_tokens, 2 * (size_t) wide, sizeof(float));
+			t->queries_keys[i] = huge_array(tokens, 2 * wide, sizeof(float));
 		t->by_layer[layers - t->n_states + i] = t->states[i];
 	}
 }
@@ -162,15 +161,17 @@ write_states(DistilTeacher *t, const DbertTeacher *core, const DbertTrainBatch *
 	size_t		wide = distil_teacher_config(t)->hidden;
 
 	for (int b = 0; b < batch->n_texts; b++)
+	{
+		size_t		first = batch->cu[b] * wide,
+					count = (batch->cu[b + 1] - batch->cu[b]) * wide;
+
 		for (int i = 0; i < t->n_states; i++)
 		{
-			size_t		first = batch->cu[b] * wide,
-						count = (batch->cu[b + 1] - batch->cu[b]) * wide;
-
 			write_floats(t, dbert_teacher_states(core, i) + first, count);
 			if (t->queries_keys != NULL)
 				write_floats(t, dbert_teacher_queries_keys(core, i) + 2 * first, 2 * count);
 		}
+	}
 }
 
 /* What is said of the masked tokens of the n texts from the first on. */
@@ -212,12 +213,29 @@ keep_outputs(DistilTrainJob *job, const DbertTeacher *core, const DistilTrainBat
 	write_states(t, core, &batch->core);
 }
 
+/* What does the model say of a batch? */
+static void
+ask(DistilTrainJob *job, DbertTeacher *core, const DbertTrainBatch *batch)
+{
+	DbertTeacherBatch asked = {
+		.n_texts = batch->n_texts,
+		.cu = batch->cu,
+		.ids = batch->ids,
+		.types = batch->types,
+		.masked = batch->masked,
+		.n_masked = batch->n_masked
+	};
+
+	distil_train_must(job, dbert_teacher_run(core, &asked, distil_threads(), distil_poll(),
+											 &job->err));
+}
+
 static void
 read_texts(DistilTrainJob *job, DbertTeacher *core, const DbertTeacherOptions *o)
 {
 	DistilTrainSet *set = job->teacher->set;
-	DistilTrainBatch *batch =
-		distil_trainbatch_create(set, o->max_texts, o->max_tokens, job->n_labels);
+	DistilTrainBatch *batch = distil_trainbatch_create(set, o->max_texts, o->max_tokens,
+													   job->n_labels);
 	int32	   *order = huge_array(set->n, 1, sizeof(int32));
 
 	for (int i = 0; i < set->n; i++)
@@ -228,8 +246,7 @@ read_texts(DistilTrainJob *job, DbertTeacher *core, const DbertTeacherOptions *o
 		n = distil_trainbatch_fill(batch, set, order, first, set->n);
 		if (job->masker != NULL)
 			distil_mask_batch(job->masker, batch, order + first, 0);
-		distil_train_must(job, dbert_teacher_run(core, &batch->core, distil_threads(),
-												 distil_poll(), &job->err));
+		ask(job, core, &batch->core);
 		keep_outputs(job, core, batch, first, n);
 	}
 	pfree(order);
@@ -254,7 +271,13 @@ distil_teacher_read(DistilTrainJob *job)
 	DbertTeacher *core;
 
 	distil_progress_phase(job->progress, DISTIL_PHASE_TEACHER);
-	begin_outputs(job);
+	PrepareTempTablespaces();
+	if (distil_teacher_fills_masks(t))
+		begin_answers(job);
+	else
+		begin_outputs(job);
+	if (t->n_states > 0)
+		begin_states(job);
 	distil_train_must(job,
 					  dbert_teacher_create(t->model->core, &o, &job->allocator, &core, &job->err));
 	read_texts(job, core, &o);

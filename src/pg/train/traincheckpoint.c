@@ -1,8 +1,8 @@
 /*
  * traincheckpoint.c -- see traincheckpoint.h.
  *
- * A file is written under a temporary name (checkpointfile.h), then it takes the
- * place of its predecessor by rename.  What it was made by (role, database,
+ * A file is written under a temporary name (checkpointfile.h), then it takes
+ * the place of its predecessor by rename.  What it was made by (role, database,
  * model, digests) must be what asks for it.
  *
  * Leftovers go when the next file is written: temporary files of processes that

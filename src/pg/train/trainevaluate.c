@@ -54,7 +54,7 @@ answer_by_teacher(const DistilTrainJob *job)
 				rows = job->head == DBERT_HEAD_TOKEN ? batch->cu[n] : n;
 
 	for (int i = 0; i < rows && batch->targets == NULL; i++)
-		batch->classes[i] = distil_best_of(t->soft + (Size) i * job->n_labels, job->n_labels, 1);
+		batch->classes[i] = dbert_best_of(t->soft + (Size) i * job->n_labels, job->n_labels, 1);
 	for (Size i = 0; batch->targets != NULL && i < (Size) rows * job->n_labels; i++)
 		batch->targets[i] = job->problem == DBERT_PROBLEM_MULTI ? t->soft[i] > 0 : t->soft[i];
 	for (int b = 0; job->head == DBERT_HEAD_TOKEN && b < n; b++)

@@ -232,8 +232,8 @@ judge_student(DistilTrainJob *job)
 						job->args.name, quality, job->args.min_quality),
 				 errdetail("On %d rows of validation its %s is %.4f, the teacher's %.4f.",
 						   job->n_validation, metric, value, teacher),
-				 errhint("Train for more epochs or on more rows, keep more layers, or accept a lower "
-						 "min_quality.")));
+				 errhint("Train for more epochs or on more rows, keep more layers, or accept a "
+						 "lower min_quality.")));
 	ereport(NOTICE,
 			(errmsg("quality %.3f: its %s is %.4f, the teacher's %.4f", quality, metric, value,
 					teacher)));

@@ -14,8 +14,8 @@
 #include "pg/train/trainlabels.h"
 
 /*
- * places[n]: where each of n names is among the labels.  Stops at the first that
- * is not, and returns its number; n if all are.
+ * places[n]: where each of n names is among the labels.  Stops at the first
+ * that is not, and returns its number; n if all are.
  */
 static int
 find_places(const char *const *names, int n, const char *const *labels, int n_labels, int32 *places)

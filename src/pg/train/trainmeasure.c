@@ -7,8 +7,6 @@
 
 #include <math.h>
 
-#include "utils/memutils.h"
-
 #include "pg/eval/spans.h"
 #include "pg/train/trainmeasure.h"
 
@@ -53,7 +51,7 @@ count_class(DistilTally *t, const DbertTrainBatch *batch, const float *logits)
 
 		if (class < 0)
 			continue;
-		best = distil_best_of(logits + (Size) row * t->n_labels, t->n_labels, 1);
+		best = dbert_best_of(logits + (Size) row * t->n_labels, t->n_labels, 1);
 		t->counts[best].said++;
 		t->counts[class].support++;
 		t->counts[best].hits += best == class;
@@ -99,7 +97,7 @@ count_entities(DistilTally *t, const DbertTrainBatch *batch, const float *logits
 		int32	   *said = palloc_array(int32, n);
 
 		for (int i = 0; i < n; i++)
-			said[i] = distil_best_of(logits + (Size) (first + i) * t->n_labels, t->n_labels, 1);
+			said[i] = dbert_best_of(logits + (Size) (first + i) * t->n_labels, t->n_labels, 1);
 		distil_count_entities(t->labels, batch->classes + first, said, n, t->counts);
 		pfree(said);
 	}
@@ -185,8 +183,8 @@ count_answers(DistilTally *t, const DbertTrainBatch *batch, const float *logits)
 		bool		same = true;
 
 		for (int column = 0; column < 2; column++)
-			same &= distil_best_of(logits + first + column, n, 2) ==
-					distil_best_of(batch->soft + first + column, n, 2);
+			same &= dbert_best_of(logits + first + column, n, 2) ==
+					dbert_best_of(batch->soft + first + column, n, 2);
 		t->counts[0].hits += same;
 	}
 }

@@ -112,7 +112,7 @@ distil_trainset_texts_each(const DistilTrainSet *set)
 /* Of PAIR: do the n examples, all or none, have numbers? */
 extern bool distil_trainset_have_numbers(const DistilTrainSet *set, const int32 *examples, int n);
 
-/* Of ONE: how many of n examples have each of the n_labels classes; palloc'd. */
+/* Of ONE: counts[n_labels] of the classes of n examples; palloc'd. */
 extern int64 *distil_trainset_count_classes(const DistilTrainSet *set, int n_labels,
 											const int32 *examples, int n);
 

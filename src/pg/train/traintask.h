@@ -1,9 +1,8 @@
 /*
- * traintask.h -- what can be learnt: the tables of tasks and of kinds of labels.
+ * traintask.h -- what can be learnt: tables of tasks and of kinds of labels.
  *
- * A task whose labels are of a kind that there is needs a row in
- * distil_train_tasks.  A new kind of labels needs one in the other table, its
- * reading (eval/exampleread.c) and its place in batches (trainbatch.c).
+ * A task whose labels are of a known kind is a row of the first.  README.md
+ * says what a new kind of labels needs.
  */
 #ifndef DISTILBERT_PG_TRAINTASK_H
 #define DISTILBERT_PG_TRAINTASK_H
@@ -15,8 +14,8 @@ typedef struct DistilTrainTask
 {
 	const char *name;
 	DistilLearn learn;			/* what it learns from */
-	bool		chosen;			/* by an argument of distil_train; else a function has it */
-	const char *stored;			/* the model's task in distil_models; NULL: by its head and labels */
+	bool		chosen;			/* by an argument of distil_train; else by a function's name */
+	const char *stored;			/* the model's task in distil_models; NULL: by head and labels */
 
 	/* Those that may be chosen, NULL-terminated, and when each is right. */
 	const char *const *losses;	/* or NULL: it has one alone */
@@ -31,8 +30,11 @@ typedef struct DistilTrainTask
 /* NULL: there is none of this name. */
 extern const DistilTrainTask *distil_train_task(const char *name);
 
-/* The same for distil_train's argument: raises, with a list of those there are. */
+/* The same for distil_train's argument: raises, listing those there are. */
 extern const DistilTrainTask *distil_chosen_task(const char *name);
+
+/* One that learns from such rows, for hints: there must be one. */
+extern const DistilTrainTask *distil_task_that_learns(DistilLearn learn);
 
 /* Raise unless the task has a choice of losses, and this one among them. */
 extern void distil_check_loss(const DistilTrainTask *task, const char *loss);

@@ -11,8 +11,6 @@
  */
 #include "postgres.h"
 
-#include "mb/pg_wchar.h"
-#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "pg/bridge/alloc.h"
@@ -26,15 +24,16 @@ DistilTeacher *
 distil_teacher_for_call(FmgrInfo *flinfo, const char *name)
 {
 	DistilTeacher *t = palloc0(sizeof(DistilTeacher));
+	const DbertConfig *config;
 
 	t->model = distil_model_for_call(flinfo, name);
-	if (distil_teacher_config(t)->head == DBERT_HEAD_NONE && distil_teacher_config(t)->dense)
+	config = distil_teacher_config(t);
+	if (config->head == DBERT_HEAD_NONE && config->dense)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("model \"%s\" cannot teach", name),
 				 errdetail("Its embeddings go through a Dense module.")));
-	t->columns =
-		distil_teacher_config(t)->head == DBERT_HEAD_NONE ? distil_teacher_config(t)->embedding : distil_teacher_config(t)->n_labels;
+	t->columns = config->head == DBERT_HEAD_NONE ? config->embedding : config->n_labels;
 	return t;
 }
 
@@ -83,9 +82,7 @@ check_width(const DistilTrainJob *job)
 				 errmsg("the student cannot be %d wide", hidden),
 				 errhint("Give \"hidden\" a multiple of %d (heads as many as the teacher's) or of "
 						 "%d (heads as wide), up to %d.",
-						 c->heads,
-						 c->hidden / c->heads,
-						 c->hidden)));
+						 c->heads, c->hidden / c->heads, c->hidden)));
 }
 
 void
@@ -142,8 +139,8 @@ distil_teacher_begin_set(DistilTrainJob *job)
 	int32		most = Min(job->args.max_tokens, core->config.max_tokens);
 	MemoryContext context;
 
-	job->set = t->set =
-		distil_trainset_create(tokenizer, dbert_trainbase_config(job->base), most, limit);
+	job->set = distil_trainset_create(tokenizer, dbert_trainbase_config(job->base), most, limit);
+	t->set = job->set;
 	if (dbert_tokenizer_same(tokenizer, &core->tokenizer))
 		return;
 	context = AllocSetContextCreate(CurrentMemoryContext, "distilbert texts of the teacher",
@@ -156,11 +153,11 @@ distil_teacher_begin_set(DistilTrainJob *job)
 static void
 check_labels(const DistilTrainJob *job, DistilLabelKind kind)
 {
-	const char *const expected[] = {
-		[DISTIL_LABEL_ONE] =
-			"The teacher gives a text one label: the last column must not be an array.",
-		[DISTIL_LABEL_MANY] =
-			"The teacher gives a text several labels: the last column must be text[]."
+	static const char *const expected[] = {
+		[DISTIL_LABEL_ONE] = "The teacher gives a text one label: the last column must not be an "
+		"array.",
+		[DISTIL_LABEL_MANY] = "The teacher gives a text several labels: the last column must be "
+		"text[]."
 	};
 
 	if (job->set->kind != kind)
@@ -234,13 +231,15 @@ check_tokens(const DistilTrainJob *job, const DbertDistill *d)
 
 	if (!same_answers(job) && (d->cosine > 0 || d->hidden > 0 || d->attention > 0 || by_token))
 		ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg(
-				 "the tokens of \"%s\" are not those of \"%s\"", job->args.base, job->args.teacher),
-			 errdetail("Their vocabularies differ, so there is nothing to compare token by token."),
-			 by_token ? errhint("Take a base model with the teacher's vocabulary, or none.")
-					  : errhint("Set alpha_cosine, alpha_hidden and alpha_attention to 0; the "
-								"answers for whole texts can be learnt.")));
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the tokens of \"%s\" are not those of \"%s\"", job->args.base,
+						job->args.teacher),
+				 errdetail("Their vocabularies differ, so there is nothing to compare token by "
+						   "token."),
+				 by_token ?
+				 errhint("Take a base model with the teacher's vocabulary, or none.") :
+				 errhint("Set alpha_cosine, alpha_hidden and alpha_attention to 0; the answers for "
+						 "whole texts can be learnt.")));
 }
 
 /* The student's last layers have states of the teacher's to learn from. */

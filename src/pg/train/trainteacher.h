@@ -48,7 +48,7 @@ extern DistilTeacher *distil_teacher_for_call(FmgrInfo *flinfo, const char *name
 /* job->base: a student that is made of the teacher, or of the base. */
 extern void distil_teacher_open_student(DistilTrainJob *job);
 
-/* What rows it learns from; labels are of the teacher's kind, if there are any. */
+/* What is learnt from; labels are of the teacher's kind, if there are any. */
 extern DistilLearn distil_teacher_learn(const DistilTeacher *teacher);
 
 /* job->set, empty. */

@@ -1,14 +1,15 @@
 /*
  * topk.h -- the k largest of many numbers.
  */
-#ifndef DBERT_TASK_TOPK_H
-#define DBERT_TASK_TOPK_H
+#ifndef DBERT_BASE_TOPK_H
+#define DBERT_BASE_TOPK_H
 
 #include <stdbool.h>
 
 /*
  * top = the indices of the min(k, n) largest of scores[n], best first, of equal
- * ones the lower index first; returns how many.  scores has no NaN.
+ * ones the lower index first; returns how many.  If scores has a NaN, top has no
+ * promised order, but no index twice.
  */
 extern int	dbert_top_k(const float *scores, int n, int k, int *top);
 

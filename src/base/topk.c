@@ -5,7 +5,7 @@
  * few of those, as most numbers lose against the worst at once.  Emptying the
  * heap gives the order.
  */
-#include "task/topk.h"
+#include "base/topk.h"
 
 /* Does a come before b?  Of equal scores the lower index does. */
 static bool

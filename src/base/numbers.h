@@ -1,0 +1,30 @@
+/*
+ * numbers.h -- a few functions of many numbers.
+ *
+ * Sums are kept in double, in the order of the numbers: a result's bits depend
+ * on nothing else.
+ */
+#ifndef DBERT_BASE_NUMBERS_H
+#define DBERT_BASE_NUMBERS_H
+
+#include <stddef.h>
+
+/* out[n] = softmax(x[n]); out may be x. */
+extern void dbert_softmax(const float *x, int n, float *out);
+
+/* log of the sum of exp(x[n]) */
+extern double dbert_log_sum_exp(const float *x, int n);
+
+/* 1 / (1 + exp(-x)) */
+extern double dbert_logistic(double x);
+
+/* Index of the largest of x[0], x[step], .. x[(n - 1) step], the first of equals. */
+extern int	dbert_best_of(const float *x, int n, size_t step);
+
+/*
+ * Scale x[n] to length 1; zeros stay zeros, as in
+ * torch.nn.functional.normalize.
+ */
+extern void dbert_normalize(float *x, int n);
+
+#endif

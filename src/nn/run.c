@@ -1,0 +1,202 @@
+/*
+ * run.c -- see run.h.
+ *
+ * The workspace holds one span's intermediate rows, so its size depends on the
+ * longest text and the threads, not on the batch; the caller owns it, and
+ * nothing is allocated here.
+ */
+#include "nn/run.h"
+
+#include "base/layout.h"
+
+#include <string.h>
+
+/* Fewer rows than a tile or two would read the weights for too little work. */
+#define LEAST_ROWS 12
+
+/* Times block_work that each thread does between two polls. */
+#define ROUND_BLOCKS 8
+
+static size_t
+min_size(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* ---- scratch ---- */
+
+/* What the workers share, then the own parts of the first. */
+bool
+dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size_t max_len, float *workspace,
+					DbertScratch *s, size_t *floats)
+{
+	size_t		c = config->hidden,
+				widest = config->ffn > config->hidden ? config->ffn : config->hidden,
+				input = config->embed_width > config->hidden ? config->embed_width : config->hidden,
+				block = min_size(n_tokens, DBERT_BLOCK_ROWS),
+				span = max_len > DBERT_SPAN_ROWS ? max_len : min_size(n_tokens, DBERT_SPAN_ROWS),
+				shared;
+	DbertLayout l = {.base = (char *) workspace};
+
+	if (max_len > INT32_MAX)
+		return false;
+	s->qkv = dbert_layout_floats(&l, span, 3 * c);
+	s->context = dbert_layout_floats(&l, span, c);
+	shared = l.total;
+	s->x = dbert_layout_floats(&l, block, input);
+	s->y = dbert_layout_floats(&l, block, c);
+	s->ffn = dbert_layout_floats(&l, block, dbert_ffn_stride(config));
+	s->attention = dbert_layout_floats(
+		&l, 1, dbert_attention_scratch((int) max_len, config->hidden / config->heads));
+	s->int8 = dbert_layout_floats(&l, config->precision == DBERT_PRECISION_INT8,
+								  dbert_int8_scratch((int) block, (int) widest));
+	s->own_floats = (l.total - shared) / sizeof(float);
+	*floats = l.total / sizeof(float);
+	return !l.overflow;
+}
+
+void
+dbert_run_scratch(DbertRun *run, size_t n_tokens, size_t max_len, float *workspace)
+{
+	size_t		floats;
+
+	/* dbert_encoder_workspace has told the caller the size, or that there is none */
+	(void) dbert_scratch_place(&run->model->config, n_tokens, max_len, workspace, &run->scratch,
+							   &floats);
+}
+
+/* ---- blocks and loops ---- */
+
+static size_t
+block_work(const DbertModel *model)
+{
+	const DbertKernels *kernels = model->kernels;
+
+	return model->config.precision == DBERT_PRECISION_INT8 ? kernels->int8->block_work
+														   : kernels->block_work;
+}
+
+DbertRun
+dbert_worker_run(const DbertRun *run, int worker)
+{
+	DbertRun	mine = *run;
+	size_t		at = worker * mine.scratch.own_floats;
+
+	mine.scratch.x += at;
+	mine.scratch.y += at;
+	mine.scratch.ffn += at;
+	mine.scratch.attention += at;
+	mine.scratch.int8 += at;
+	if (mine.pool != NULL)
+		mine.poll = NULL;
+	return mine;
+}
+
+DbertStatus
+dbert_run_loop(const DbertRun *run, int n, size_t madds, DbertWork work, void *ctx)
+{
+	size_t		share,			/* parts of a worker in a round */
+				round;
+
+	if (run->pool == NULL)
+		return dbert_parallel_for(NULL, 0, n, work, ctx);
+	share = ROUND_BLOCKS * block_work(run->model) / (madds + 1) + 1;
+	round = share * dbert_threads_count(run->pool);
+	for (int first = 0, end; first < n; first = end)
+	{
+		end = first + (int) min_size(round, n - first);
+		DBERT_TRY(dbert_run_poll(run));
+		DBERT_TRY(dbert_parallel_for(run->pool, first, end, work, ctx));
+	}
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_run_poll(const DbertRun *run)
+{
+	if (dbert_stopped(run->poll))
+		return dbert_fail(run->err, DBERT_E_CANCELLED, "cancelled");
+	return DBERT_OK;
+}
+
+int
+dbert_block_rows(const DbertModel *model, int threads, int m, int n, int k)
+{
+	size_t		most = min_size(block_work(model) / ((size_t) n * (size_t) k), DBERT_BLOCK_ROWS);
+	int			blocks,
+				even;
+
+	if (most <= 1 || m <= 1)
+		return 1;
+	blocks = (m + (int) most - 1) / (int) most;
+	even = (blocks + threads - 1) / threads * threads;
+	if (even > m / LEAST_ROWS)
+		even = m / LEAST_ROWS;
+	if (blocks < even)
+		blocks = even;
+	return (m + blocks - 1) / blocks;
+}
+
+int
+dbert_blocks(int rows, int block)
+{
+	return (rows + block - 1) / block;
+}
+
+int
+dbert_count_below(const int32_t *rising, int n, int32_t end)
+{
+	int			low = 0;
+
+	while (low < n)
+	{
+		int			middle = low + (n - low) / 2;
+
+		if (rising[middle] < end)
+			low = middle + 1;
+		else
+			n = middle;
+	}
+	return low;
+}
+
+/* ---- linear layers ---- */
+
+const float *
+dbert_block_input(const DbertRun *run, const float *x, int m)
+{
+	if (!run->model->kernels->rows_matter)
+		return x;
+	return memcpy(run->scratch.x, x, (size_t) m * run->model->config.hidden * sizeof(float));
+}
+
+void
+dbert_linear(const DbertRun *run, const DbertLinear *layer,
+			 float *y, size_t ldy, const float *x, size_t ldx, int m, int act)
+{
+	const DbertKernels *kernels = run->model->kernels;
+
+	if (layer->w8 != NULL)
+		kernels->int8->linear(y, ldy, x, ldx, layer->w8, layer->b, m, layer->n, layer->k, act,
+							  run->scratch.int8);
+	else
+		kernels->linear(y, ldy, x, ldx, layer->w, layer->b, m, layer->n, layer->k, act);
+}
+
+int
+dbert_panel(const DbertKernels *kernels, const DbertLinear *layer)
+{
+	return layer->w8 != NULL ? kernels->int8->panel : kernels->panel;
+}
+
+DbertLinear
+dbert_linear_columns(const DbertKernels *kernels, const DbertLinear *layer, int first, int n)
+{
+	DbertLinear part = {.b = layer->b ? layer->b + first : NULL, .n = n, .k = layer->k};
+
+	if (layer->w8 != NULL)
+		part.w8 = (const char *) layer->w8 + kernels->int8->packed_size(first, layer->k);
+	else
+		part.w = layer->w + kernels->packed_linear_size(first, layer->k);
+	return part;
+}
