@@ -136,7 +136,7 @@ one_meaning 'DistilChunk' - "DistilTagRun"
 one_meaning 'dbert_head_columns_most' - "dbert_attention_columns_most"
 one_meaning '(dbert|distil)_train_loop' - "dbert_train_parallel, distil_train_epochs"
 rule "files are named after what they do" \
-	"$(files src | grep -E '/(textarg|trainmetric|textfunc|maskfunc|guc)\.[ch]$')"
+	"$(files src | grep -E '/(textarg|trainmetric|textfunc|guc)\.[ch]$')"
 
 # Comments that had to be read twice.
 riddles='who knows|come less far|no room for another|worth a look before|in every epoch \(from 1\)'

@@ -147,7 +147,7 @@ within(int32_t value, int32_t min, int32_t max)
 	return value >= min && value <= max;
 }
 
-/* The sizes that the family reads, and nothing in those that it does not have. */
+/* The sizes that the family reads, and nothing in those that it lacks. */
 static bool
 valid_sizes(const DbertConfig *c)
 {

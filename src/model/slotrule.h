@@ -44,7 +44,7 @@ typedef struct DbertSlotRule
 	DbertSlotPlace place;
 	int			module;
 	DbertSlotShape shape;
-	char		rows;			/* letter of weights.h; '1' for a vector of cols; 'O': the head's columns */
+	char		rows;			/* of weights.h; '1': a vector of cols; 'O': the head's columns */
 	char		cols;
 	size_t		field;
 } DbertSlotRule;

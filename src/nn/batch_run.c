@@ -71,7 +71,10 @@ place_logits(DbertBatch *batch, size_t *count)
 	return true;
 }
 
-/* Memory for a first walk's layout; what was there is lost.  Then the second. */
+/*
+ * Memory for a first walk's layout, what was there is lost; then the second
+ * walk.
+ */
 static bool
 reserve(DbertBatch *batch, DbertLayout *l)
 {
