@@ -186,7 +186,7 @@ typedef struct DbertTrainBatch
 	 *     SINGLE       classes[B], -1 for a text that does not count
 	 *     TOKEN        classes[N], -1 for a token that does not count
 	 *     MASK         classes[n_masked]: ids
-	 *     MULTI        targets[B, n_labels] of 0 and 1; NaN in an unlabelled row
+	 *     MULTI        targets[B, n_labels]: 0 and 1; NaN in an unlabelled row
 	 *     REGRESSION   targets[B, n_labels]; NaN in an unlabelled row
 	 *     NONE         targets[B / 2], or NULL
 	 */
