@@ -160,7 +160,7 @@ build/san/%.o: %.c
 	$(CC) -std=gnu99 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(SAN) $(CFLAGS_ISA) -ffp-contract=off -MMD -MP -I$(srcdir)/src -I$(srcdir) -c $< -o $@
 $(TEST_BIN): %: %.o $(addprefix build/san/,$(SUPPORT) $(CORE))
 	$(CC) $(SAN) $^ -o $@ $(CORE_LIBS)
--include $(patsubst %.o,build/san/%.d,$(CORE) $(SUPPORT))
+-include $(patsubst %.o,build/san/%.d,$(CORE) $(SUPPORT) $(TESTS:=.o))
 endif
 
 # Each program prints "# N passed, N failed"; a failure of one does not hide the
