@@ -115,7 +115,7 @@ typedef struct DbertFamily
 	/* The tokens of a pair's second text have type 1; else all have type 0. */
 	bool		types_for_pairs;
 
-	/* In training the attention's output is dropped out, as the feed-forward's. */
+	/* Training drops out the attention's output, as the feed-forward's. */
 	bool		drops_after_attention;
 } DbertFamily;
 
@@ -132,7 +132,7 @@ extern const DbertFamily *dbert_family(int id);
 /* The id of a model_type, -1: none. */
 extern int	dbert_family_find(const char *model_type);
 
-/* config->architecture = what transformers calls such a model with this head. */
+/* config->architecture = transformers' name of such a model with this head. */
 extern void dbert_family_name_architecture(DbertConfig *config, int head);
 
 /* Have models of the family this head?  NONE they have all. */
