@@ -168,7 +168,7 @@ for my $folder (@folders)
 		my ($reason) = $refusal =~ /DETAIL: +(.*)/;
 	  SKIP:
 		{
-			skip "$name: " . ($reason // $refusal), 1 if is_to_come($folder, $refusal);
+			skip "to come: $name: " . ($reason // $refusal), 1 if is_to_come($folder, $refusal);
 			fail("$name is refused: $refusal");
 		}
 		next;
