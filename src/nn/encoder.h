@@ -37,8 +37,8 @@ typedef struct DbertRagged
 
 /*
  * Floats of workspace that dbert_encode and dbert_head_run (nn/logits.h) need
- * for a batch of n_tokens tokens whose longest text has max_len, with a pool of so
- * many threads; false: does not fit a size_t.
+ * for a batch of n_tokens tokens whose longest text has max_len, with so many
+ * threads; false: does not fit a size_t.
  */
 extern bool dbert_encoder_workspace(const DbertConfig *config, size_t n_tokens,
 									size_t max_len, int threads, size_t *floats);

@@ -23,7 +23,8 @@ typedef struct DistilStatement
 /*
  * The first call that may be evaluated early and in company, stands in node
  * where it is evaluated whatever the values are, is not in done (a List of
- * calls), and whose arguments contain no other such call; NULL if there is none.
+ * calls), and whose arguments contain no other such call; NULL if there is
+ * none.
  */
 extern FuncExpr *distil_next_call(const DistilStatement *s, Node *node, List *done);
 
