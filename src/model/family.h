@@ -112,7 +112,7 @@ typedef struct DbertFamily
 	const char *eps_key;		/* of the norms' epsilon; NULL: it is 1e-12 */
 	const char *tokenizer;		/* its class, which may have "Fast" behind it */
 
-	/* The tokens of a pair's second text have type 1; else all have type 0. */
+	/* Pairs need two token types: tokens of the second text have type 1. */
 	bool		types_for_pairs;
 
 	/* Training drops out the attention's output, as the feed-forward's. */

@@ -23,7 +23,7 @@ typedef struct DbertRagged
 	int32_t		n_texts;		/* B */
 	const int32_t *cu; /* [B+1], cu[0] = 0, rising; each text has 1 .. config.positions tokens */
 	const int32_t *ids;			/* [N], each in 0 .. V-1 */
-	const uint8_t *types;		/* [N], each below config.types; may be NULL for DistilBERT */
+	const uint8_t *types;		/* [N], each below config.types; may be NULL without types */
 
 	/*
 	 * Rows of the last layer that the caller will read, rising; NULL: all N.
