@@ -102,8 +102,7 @@ include $(here)src/kernel/$(MACHINE)/flags.mk
 
 # test/support/ is what several tests share; each test program links all of it.
 TESTS      := $(patsubst $(here)%.c,%,$(sort $(wildcard $(here)test/test_*.c)))
-# plainscan.c is a module for a server, which its test builds
-SUPPORT    := $(filter-out test/support/plainscan.o,$(patsubst $(here)%.c,%.o,$(sort $(wildcard $(here)test/support/*.c))))
+SUPPORT    := $(patsubst $(here)%.c,%.o,$(sort $(wildcard $(here)test/support/*.c)))
 
 # Targets of fuzzing: a function each, to be linked with what calls it.
 FUZZ_SRC   := $(patsubst $(here)%,%,$(sort $(wildcard $(here)test/fuzz/fuzz_*.c)))
@@ -189,7 +188,7 @@ build/san/%.o: %.c
 $(addprefix build/san/,$(FUZZERS)): $(addprefix build/san/,test/fuzz/replay.o $(FUZZ_HELP))
 $(TEST_BIN): %: %.o $(addprefix build/san/,$(SUPPORT) $(CORE))
 	$(CC) $(SAN) $^ -o $@ $(CORE_LIBS)
--include $(patsubst %.o,build/san/%.d,$(CORE) $(SUPPORT))
+-include $(patsubst %.o,build/san/%.d,$(CORE) $(SUPPORT) $(TESTS:=.o))
 endif
 
 # Each program prints "# N passed, N failed"; a failure of one does not hide the

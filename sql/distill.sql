@@ -62,6 +62,10 @@ SELECT metric, count(*), bool_and(value <= 1) FROM distil_distill('number', 'dis
 SELECT metric, min(teacher_value) > 0 FROM distil_distill('x', 'distilbert-regression', 'SELECT body, stars FROM tickets', epochs => 1, replace => true) GROUP BY 1;
 SELECT metric, count(*), bool_and(value BETWEEN 0 AND 1) FROM distil_distill('ner', 'bert-ner', 'SELECT body FROM texts', epochs => 2) GROUP BY 1;
 SELECT architecture, layers FROM distil_models WHERE name = 'ner';
+-- texts given in words, without tags or with some
+SELECT metric, count(*) FROM distil_distill('x', 'bert-ner', $$SELECT string_to_array(body, ' '), NULL::text[] FROM texts$$, epochs => 1, replace => true) GROUP BY 1;
+SELECT metric, count(*) FROM distil_distill('x', 'bert-ner', $$SELECT string_to_array(body, ' '), CASE WHEN id = 1 THEN '{O,B-PER,O,O,O}'::text[] END FROM tickets$$,
+	epochs => 1, replace => true, validation_query => $$SELECT ARRAY['Anna', 'left'], ARRAY['B-PER', 'O']$$) GROUP BY 1;
 SELECT count(*) FROM distil_distill('x', 'bert-sentiment3', 'SELECT a.body, b.body, NULL FROM tickets a, tickets b', epochs => 1, replace => true);
 SELECT task, labels FROM distil_models WHERE name = 'x';
 

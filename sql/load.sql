@@ -33,7 +33,7 @@ SELECT count(DISTINCT file) AS files FROM distilbert.model_chunk;
 
 -- what each architecture is for, and what it can be loaded for
 SELECT m, t.task, t.labels, t.max_tokens
-FROM unnest('{bert-base-cased,bert-mlm,bert-ner,bert-sentence,distilbert-nli,distilbert-qa,distilbert-regression,distilbert-sharded}'::text[]) AS m,
+FROM unnest('{bert-base-cased,bert-mlm,bert-ner,bert-sentence,distilbert-nli,distilbert-qa,distilbert-regression,distilbert-sharded,electra-base,electra-qa,electra-sentiment}'::text[]) AS m,
 	LATERAL distil_load_model(m, m) AS t
 ORDER BY m;
 SELECT task, labels FROM distil_load_model('embedder', 'distilbert-sentiment', 'embed');

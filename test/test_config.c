@@ -339,8 +339,8 @@ test_labels(void)
 	check_labels("\"id2label\":{\"0\":\"a\",\"01\":\"b\"}", 2, DBERT_E_FORMAT, "none for \"1\"", 0);
 	/* numbers and truth values are called as they are written */
 	check_labels("\"id2label\":{\"0\":0,\"1\":-7}", 2, DBERT_OK, "0|-7", DBERT_PROBLEM_SINGLE);
-	check_labels("\"id2label\":{\"0\":1.0,\"1\":0.1,\"2\":-2.5e30}", 3, DBERT_OK, "1.0|0.1|-2.5e+30",
-				 DBERT_PROBLEM_SINGLE);
+	check_labels("\"id2label\":{\"0\":1.0,\"1\":0.1,\"2\":-2.5e30}", 3, DBERT_OK,
+				 "1.0|0.1|-2.5e+30", DBERT_PROBLEM_SINGLE);
 	check_labels("\"id2label\":{\"0\":false,\"1\":true}", 2, DBERT_OK, "false|true",
 				 DBERT_PROBLEM_SINGLE);
 	check_labels("\"id2label\":{\"0\":\"a\",\"1\":[7]}", 2, DBERT_E_FORMAT,

@@ -738,7 +738,7 @@ is_to_come(const char *dir)
 
 	unload(&loaded);
 	if (refused)
-		printf("skipped - %s: %s\n", dir, err.msg);
+		printf("skipped - to come: %s: %s\n", dir, err.msg);
 	return refused;
 }
 

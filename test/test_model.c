@@ -457,8 +457,9 @@ test_names_in_folders(void)
 	MemModel	m;
 
 	sentence_in_folder(&m);
-	check_refused(&m, NULL, DBERT_E_FORMAT,
-				  "0_Transformer/tokenizer_config.json: \"model_max_length\" of 3 tokens is too short");
+	check_refused(
+		&m, NULL, DBERT_E_FORMAT,
+		"0_Transformer/tokenizer_config.json: \"model_max_length\" of 3 tokens is too short");
 	mem_put(&m, "0_Transformer/tokenizer_config.json", "{}");
 	check_refused(&m, NULL, DBERT_E_SHAPE,
 				  "2_Dense/config.json: the dense layer is for vectors of 7");
@@ -468,16 +469,19 @@ test_names_in_folders(void)
 	check_refused(&m, NULL, DBERT_E_FORMAT,
 				  "0_Transformer/sentence_bert_config.json: \"max_seq_length\" of 3 tokens");
 	mem_put(&m, "0_Transformer/sentence_bert_config.json", "{}");
-	check_refused(&m, NULL, DBERT_E_FORMAT,
-				  "neither \"2_Dense/model.safetensors\" nor \"2_Dense/model.safetensors.index.json\"");
+	check_refused(
+		&m, NULL, DBERT_E_FORMAT,
+		"neither \"2_Dense/model.safetensors\" nor \"2_Dense/model.safetensors.index.json\"");
 	mem_drop_tensor(&m, "encoder.layer.1.output.dense.bias");
 	mem_model_save(&m);
 	move_file(&m, "model.safetensors", "2_Dense");
-	check_refused(&m, NULL, DBERT_E_FORMAT, "2_Dense/model.safetensors has no tensor \"linear.weight\"");
+	check_refused(&m, NULL, DBERT_E_FORMAT,
+				  "2_Dense/model.safetensors has no tensor \"linear.weight\"");
 	mem_model_save(&m);
 	move_file(&m, "model.safetensors", "0_Transformer");
-	check_refused(&m, NULL, DBERT_E_FORMAT,
-				  "0_Transformer/model.safetensors has no tensor \"encoder.layer.1.output.dense.bias\"");
+	check_refused(
+		&m, NULL, DBERT_E_FORMAT,
+		"0_Transformer/model.safetensors has no tensor \"encoder.layer.1.output.dense.bias\"");
 	mem_put(&m, "0_Transformer/vocab.txt", "[PAD]\n");
 	check_refused(&m, NULL, DBERT_E_FORMAT,
 				  "0_Transformer/vocab.txt: the vocabulary has no token \"[UNK]\"");

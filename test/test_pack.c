@@ -549,7 +549,7 @@ check_folder(const char *path)
 		counts = !may_be_refused(path, &err);
 		CHECK_MSG(!counts, "%s: %s", path, err.msg);
 		if (!counts)
-			printf("skipped - %s: %s\n", path, err.msg);
+			printf("skipped - to come: %s: %s\n", path, err.msg);
 	}
 	else
 	{

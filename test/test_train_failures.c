@@ -75,6 +75,36 @@ test_failures(void)
 	end_rig(&rig);
 }
 
+/* What a family does not have: a head; a way back through a projection. */
+static void
+test_family_limits(void)
+{
+	DbertTrainOptions o = tiny_options(DBERT_HEAD_MASK, DBERT_PROBLEM_SINGLE);
+	DbertError	err = {0};
+	DbertTrainer *t;
+	Rig			rig;
+
+	mem_model_electra(&rig.model, "Model", MEM_C, 0);
+	rig.source = mem_source(&rig.model);
+	CHECK(dbert_trainbase_open(&rig.source, &dbert_malloc_allocator, NULL, &rig.base, &err) ==
+		  DBERT_OK);
+	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) ==
+			  DBERT_E_UNSUPPORTED &&
+		  t == NULL);
+	CHECK_STR(err.msg, "a model of type \"electra\" has no head for the task \"fill_mask\"");
+	dbert_trainbase_close(rig.base);
+	mem_free(&rig.model);
+
+	mem_model_electra(&rig.model, "Model", 6, 0);
+	rig.source = mem_source(&rig.model);
+	CHECK(dbert_trainbase_open(&rig.source, &dbert_malloc_allocator, NULL, &rig.base, &err) ==
+			  DBERT_E_UNSUPPORTED &&
+		  rig.base == NULL);
+	CHECK_STR(err.msg,
+			  "models whose embeddings are projected, here from 6 to 8, cannot be trained");
+	mem_free(&rig.model);
+}
+
 /* A large head that begins at random asks in between. */
 static void
 test_stopped_creation(void)
@@ -208,6 +238,7 @@ int
 main(void)
 {
 	RUN(test_failures);
+	RUN(test_family_limits);
 	RUN(test_stopped_creation);
 	RUN(test_masked_failures);
 	RUN(test_embedding_failures);

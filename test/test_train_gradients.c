@@ -30,6 +30,20 @@ test_gradients_bert(void)
 	check_gradients(&m, &o);
 }
 
+/* As wide as the hidden states: nothing is projected. */
+static void
+test_gradients_electra(void)
+{
+	DbertTrainOptions o = tiny_options(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	MemModel	m;
+
+	mem_model_electra(&m, "ForSequenceClassification", MEM_C, 3);
+	check_gradients(&m, &o);
+	/* a head of its own on what replaced words were found by */
+	mem_model_electra(&m, "ForPreTraining", MEM_C, 0);
+	check_gradients(&m, &o);
+}
+
 static void
 test_gradients_regression(void)
 {
@@ -97,6 +111,7 @@ main(void)
 {
 	RUN(test_gradients_distilbert);
 	RUN(test_gradients_bert);
+	RUN(test_gradients_electra);
 	RUN(test_gradients_regression);
 	RUN(test_gradients_tokens);
 	RUN(test_gradients_embedding);

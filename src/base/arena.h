@@ -2,7 +2,7 @@
  * arena.h -- memory of one model being read, released all at once.
  *
  * The readers make many small things of one life (names, shapes, labels,
- * slots); each comes from a arena, and whoever began the arena ends it, on
+ * slots); each comes from an arena, and whoever began the arena ends it, on
  * success and on failure alike.  Memory is cleared.
  */
 #ifndef DBERT_BASE_ARENA_H

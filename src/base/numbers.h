@@ -19,7 +19,9 @@ extern double dbert_log_sum_exp(const float *x, int n);
 /* 1 / (1 + exp(-x)) */
 extern double dbert_logistic(double x);
 
-/* Index of the largest of x[0], x[step], .. x[(n - 1) step], the first of equals. */
+/*
+ * i of the largest of x[i step], i from 0 to n - 1; of equals the first.
+ */
 extern int	dbert_best_of(const float *x, int n, size_t step);
 
 /*

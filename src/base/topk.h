@@ -8,8 +8,8 @@
 
 /*
  * top = the indices of the min(k, n) largest of scores[n], best first, of equal
- * ones the lower index first; returns how many.  If scores has a NaN, top has no
- * promised order, but no index twice.
+ * ones the lower index first; returns how many.  With a NaN among the scores
+ * the order is not promised, but no index is there twice.
  */
 extern int	dbert_top_k(const float *scores, int n, int k, int *top);
 

@@ -6,10 +6,11 @@
  *
  *   Quantum      what an element of x becomes in the scratch
  *   GROUP        how many of them fill 32 bits, and one multiply-add takes
- *   COUNTED      1: numbers are counted from the row's lowest, which becomes LEAST
- *                (0 where Quanta have no sign); 0: they stay as they are
+ *   COUNTED      1: numbers are counted from the row's lowest, which becomes
+ *                LEAST (0 where Quanta have no sign); 0: they stay as they are
  *   store_quanta VL whole numbers as Quanta
- *   column       the GROUP weights of each of VL columns, as the multiply-add takes them
+ *   column       the GROUP weights of each of VL columns, as the multiply-add
+ *                takes them
  *   dot          acc[j] += sum over a group of row * column[j]
  *
  * Packed layout of W[N,K]: panels of NR = NV * VL columns, padded with zeros; a
@@ -20,8 +21,8 @@
  *   line 1   w[0][GROUP..2*GROUP-1] ..
  *
  * A sum starts from the column's, times what was taken from the row's numbers
- * where they are counted, which gives it back.  Rows are quantised MC at a time into
- * the scratch, and all panels meet them there; the rest is as in
+ * where they are counted, which gives it back.  Rows are quantised MC at a time
+ * into the scratch, and all panels meet them there; the rest is as in
  * gemm_template.h.
  */
 #ifndef DBERT_KERNEL_INT8_TEMPLATE_H

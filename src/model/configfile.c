@@ -147,7 +147,7 @@ within(int32_t value, int32_t min, int32_t max)
 	return value >= min && value <= max;
 }
 
-/* The sizes that the family reads, and nothing in those that it does not have. */
+/* Sizes within the family's limits; of what it does not have there is none. */
 static bool
 valid_sizes(const DbertConfig *c)
 {

@@ -21,6 +21,7 @@
 #define DBERT_FAMILIES(X) \
 	X(DISTILBERT, distilbert) \
 	X(BERT, bert) \
+	X(ELECTRA, electra) \
 	/* the end */
 
 typedef enum DbertFamilyId
@@ -111,10 +112,10 @@ typedef struct DbertFamily
 	const char *eps_key;		/* of the norms' epsilon; NULL: it is 1e-12 */
 	const char *tokenizer;		/* its class, which may have "Fast" behind it */
 
-	/* The tokens of a pair's second text have type 1; else all have type 0. */
+	/* Pairs need two token types: tokens of the second text have type 1. */
 	bool		types_for_pairs;
 
-	/* In training the attention's output is dropped out, as the feed-forward's. */
+	/* Training drops out the attention's output, as the feed-forward's. */
 	bool		drops_after_attention;
 } DbertFamily;
 
@@ -131,7 +132,7 @@ extern const DbertFamily *dbert_family(int id);
 /* The id of a model_type, -1: none. */
 extern int	dbert_family_find(const char *model_type);
 
-/* config->architecture = what transformers calls such a model with this head. */
+/* config->architecture = transformers' name of such a model with this head. */
 extern void dbert_family_name_architecture(DbertConfig *config, int head);
 
 /* Have models of the family this head?  NONE they have all. */

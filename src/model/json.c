@@ -59,7 +59,8 @@ reserve(const char *text, size_t len, const char *name, DbertJsonPool *pool, Dbe
 
 	if (need > DBERT_JSON_MEMORY_MAX)
 		return dbert_fail(err, DBERT_E_LIMIT,
-						  "%s: reading it may take %" PRIu64 " bytes of memory, the limit is %" PRIu64,
+						  "%s: reading it may take %" PRIu64
+						  " bytes of memory, the limit is %" PRIu64,
 						  name, need, DBERT_JSON_MEMORY_MAX);
 	if (!dbert_json_pool_reserve(pool, need))
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory while reading \"%s\"", name);

@@ -41,7 +41,9 @@ refuse_set(const DbertJson *root, const char *key, DbertError *err)
 	return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: \"%s\" is not supported", root->where, key);
 }
 
-/* Arguments of from_pretrained: most say where and how, these change nothing. */
+/*
+ * Arguments of from_pretrained: most say where and how, these change nothing.
+ */
 static bool
 is_harmless(const char *name)
 {

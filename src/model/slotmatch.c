@@ -214,7 +214,8 @@ dbert_slots_match(DbertSlots *slots, const DbertConfig *config, const DbertTenso
 			slot->n_parts = 1;
 			continue;
 		}
-		DBERT_TRY(match_slot(slot, config, slot->rule->place == DBERT_PLACE_DENSE ? dense : tensors, prefix,
+		DBERT_TRY(match_slot(slot, config,
+							 slot->rule->place == DBERT_PLACE_DENSE ? dense : tensors, prefix,
 							 parameters, err));
 	}
 	return DBERT_OK;

@@ -44,8 +44,8 @@ typedef struct DbertSlotRule
 	DbertSlotPlace place;
 	int			module;
 	DbertSlotShape shape;
-	char		rows;			/* letter of weights.h; '1' for a vector of cols; 'O': the head's columns */
-	char		cols;
+	char		rows;			/* letter of weights.h; '1': a vector of cols */
+	char		cols;			/* the same; 'O': columns of the head's logits */
 	size_t		field;
 } DbertSlotRule;
 

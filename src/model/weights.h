@@ -2,9 +2,10 @@
  * weights.h -- the weights of an opened model: pointers into the pack.
  *
  * Letters as everywhere: C hidden, F feed-forward, V vocabulary, P positions, S
- * token types, W the embeddings' rows, E what an embedding of a text has.  A matrix that feeds DbertKernels.linear is in that
- * table's packed layout; embeddings are plain rows.  Which field is filled from
- * what stands in slotplan.c and in the family's table.
+ * token types, W width of the embeddings' rows, E width of a text's embedding.
+ * A matrix that feeds DbertKernels.linear is in that table's packed layout;
+ * embeddings are plain rows.  Which field is filled from what stands in
+ * slotplan.c and in the family's table.
  */
 #ifndef DBERT_MODEL_WEIGHTS_H
 #define DBERT_MODEL_WEIGHTS_H

@@ -137,7 +137,8 @@ dbert_batch_window(const DbertBatch *batch, int i, int number)
 		.length = dbert_window_length(&text->cut, w)
 	};
 
-	if (batch->has_run && dbert_batch_traits(batch)->windows_apart && (batch->want & DBERT_WANT_LOGITS))
+	if (batch->has_run && (batch->want & DBERT_WANT_LOGITS) &&
+		dbert_batch_traits(batch)->windows_apart)
 		window.logits = batch->logits + w->logits;
 	return window;
 }

@@ -1,5 +1,6 @@
 /*
- * batch.h -- texts of any lengths, run together, and what the model says of each.
+ * batch.h -- texts of any lengths, run together, and what the model says of
+ * them.
  *
  * A DbertBatch takes texts (dbert_batch_add tokenises), runs them
  * (dbert_batch_run) and hands out results per text; _reset makes it ready for

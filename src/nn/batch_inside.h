@@ -101,7 +101,7 @@ typedef struct DbertBatchGroup
 /* The group behind another one, {0} for the first; false: there is none. */
 extern bool dbert_batch_next_group(const DbertBatch *batch, DbertBatchGroup *g);
 
-/* Fill cu, ids, types and the wanted rows of a group; there is room for them. */
+/* Fill cu, ids, types and wanted for a group; they have room. */
 extern void dbert_batch_lay_out_group(DbertBatch *batch, const DbertBatchGroup *g);
 
 /* The text of a window at or behind text b. */

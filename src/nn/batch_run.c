@@ -72,7 +72,7 @@ place_logits(DbertBatch *batch, size_t *count)
 	return true;
 }
 
-/* Memory for a first walk's layout; what was there is lost.  Then the second. */
+/* Memory for what the first walk added up, and the second's beginning. */
 static bool
 reserve(DbertBatch *batch, DbertLayout *l)
 {

@@ -23,7 +23,7 @@ typedef struct DbertRagged
 	int32_t		n_texts;		/* B */
 	const int32_t *cu; /* [B+1], cu[0] = 0, rising; each text has 1 .. config.positions tokens */
 	const int32_t *ids;			/* [N], each in 0 .. V-1 */
-	const uint8_t *types;		/* [N], each below config.types; may be NULL for DistilBERT */
+	const uint8_t *types;		/* [N], each below config.types; may be NULL without types */
 
 	/*
 	 * Rows of the last layer that the caller will read, rising; NULL: all N.
@@ -36,9 +36,9 @@ typedef struct DbertRagged
 } DbertRagged;
 
 /*
- * Floats of workspace that dbert_encode and dbert_head_run (nn/logits.h) need for
- * a batch of n_tokens tokens whose longest text has max_len, with a pool of so
- * many threads; false: does not fit a size_t.
+ * Floats of workspace that dbert_encode and dbert_head_run (nn/logits.h) need
+ * for a batch of n_tokens tokens whose longest text has max_len, with so many
+ * threads; false: does not fit a size_t.
  */
 extern bool dbert_encoder_workspace(const DbertConfig *config, size_t n_tokens,
 									size_t max_len, int threads, size_t *floats);

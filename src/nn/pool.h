@@ -22,9 +22,9 @@ extern bool dbert_pool_reads(const DbertConfig *config, int t, int skip, int i);
 extern void dbert_pool(const DbertConfig *config, const float *hidden, int t, int skip, float *out);
 
 /*
- * A text of several windows: what they pooled, one after another, becomes what
- * the text's tokens pool.  First all = part; then this for each further window
- * of own tokens, those before it having seen.
+ * Pool a text of several windows.  Start with all = what the first window
+ * pooled; then call this for each later one: part is what it pooled, own the
+ * number of its own tokens, seen that of the windows before it.
  */
 extern void dbert_pool_more(const DbertConfig *config, const float *part, int32_t own,
 							int32_t seen, float *all);

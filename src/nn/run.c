@@ -60,7 +60,7 @@ dbert_run_scratch(DbertRun *run, size_t n_tokens, size_t max_len, float *workspa
 {
 	size_t		floats;
 
-	/* dbert_encoder_workspace has told the caller the size, or that there is none */
+	/* dbert_encoder_workspace has told whether there is such a size */
 	(void) dbert_scratch_place(&run->model->config, n_tokens, max_len, workspace, &run->scratch,
 							   &floats);
 }

@@ -7,8 +7,8 @@
  *      the product of the two, and the best 2 top_k + 10 spans are candidates.
  *      [CLS] for both is the window's belief that there is no answer.
  *   2. A candidate is widened to whole words.
- *   3. Candidates of the same text, in whatever case and window, are one answer:
- *      the first of them, with the sum of their scores.
+ *   3. Candidates of the same text, in whatever case and window, are one
+ *      answer: the first of them, with the sum of their scores.
  *   4. The best top_k; "no answer" is one of them, if wanted, with the smallest
  *      belief of all windows.
  * Candidates of score 0, which the pipeline may use to fill up top_k, are none.

@@ -106,7 +106,10 @@ step_of(const char *label)
 	return step_of_stars(label);
 }
 
-/* Which steps there are, a bit for each; 0 if a label is none, or one comes twice. */
+/*
+ * Which steps there are, a bit for each; 0 if a label is none, or one comes
+ * twice.
+ */
 static unsigned
 steps_of(const char *const *labels, int n_labels)
 {

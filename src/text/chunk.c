@@ -208,8 +208,8 @@ append_parts(Splitting *s, const DbertToken *word, int32_t n, DbertTokenList *li
 }
 
 /*
- * How many of tokens[n] are the first one's word, and those it shares a character
- * with; tokens of the template are alone.
+ * How many of tokens[n] are the first one's word, and those it shares a
+ * character with; tokens of the template are alone.
  */
 static int32_t
 word_tokens(const DbertToken *tokens, int32_t n)
@@ -463,7 +463,8 @@ choose_chunks(const Chunking *c, int32_t room, int32_t overlap,
 		last_end = end;
 		end = choose_end(c, from, room, end);
 		if (end <= last_end)
-			return dbert_fail(err, DBERT_E_INTERNAL, "no border in %d tokens of a text", (int) room);
+			return dbert_fail(err, DBERT_E_INTERNAL, "no border in %d tokens of a text",
+							  (int) room);
 		if (!dbert_grow(alloc, chunks, &capacity, *count, (size_t) *count + 1, sizeof(**chunks)))
 			return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 		(*chunks)[(*count)++] = (DbertChunk) {c->tokens[from].start, c->gaps[end].end};

@@ -295,8 +295,9 @@ attention_forward(const DbertPass *pass, int layer)
 	DBERT_TRY(project_forward(pass, layer, &s, x));
 	DBERT_TRY(dbert_self_attention_forward(run, &s, a->context));
 	DBERT_TRY(dbert_linear_forward(run, &w->attn_out, a->context, m, sum));
-	return dbert_residual_norm_forward(run, &w->attn_norm, drops_attention(pass) ? &drop : NULL, sum, x, m,
-									   c, t->config.norm_eps, a->xhat1, a->rstd1, a->y1);
+	return dbert_residual_norm_forward(run, &w->attn_norm, drops_attention(pass) ? &drop : NULL,
+									   sum, x, m, c, t->config.norm_eps, a->xhat1, a->rstd1,
+									   a->y1);
 }
 
 /*

@@ -53,8 +53,8 @@ extern DbertStatus dbert_tensorfile_read(const DbertTensorFile *f, uint64_t from
 										 size_t len, DbertFetch fetch, void *ctx, DbertError *err);
 
 /*
- * The text of a tree in memory of the allocator; the tree is released.  E_NOMEM,
- * also where memory failed while the tree was made.
+ * The text of a tree in memory of the allocator; the tree is released.
+ * E_NOMEM, also where memory failed while the tree was made.
  */
 extern DbertStatus dbert_json_dump(DbertJsonTree *tree, size_t flags, const DbertAllocator *alloc,
 								   char **out, size_t *len, DbertError *err);

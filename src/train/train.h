@@ -180,19 +180,33 @@ typedef struct DbertTrainBatch
 	const int32_t *ids;			/* [N] */
 	const uint8_t *types;		/* [N], or NULL: all 0 */
 
-	/* What is to be learnt: the one that head and problem ask for. */
-	const int32_t *
-		classes; /* SINGLE: [B]; TOKEN: [N]; -1 for those that do not count; MASK: [n_masked] ids */
-	const float *targets;  /* MULTI: [B, n_labels] of 0 and 1; REGRESSION: [B, n_labels]; NaN in a
-							* row that has no label; NONE: [B / 2], or NULL */
-	const int32_t *masked; /* MASK: [n_masked] the tokens, of N, whose ids were others, rising */
+	/*
+	 * What is to be learnt, as head and problem ask for it:
+	 *
+	 *     SINGLE       classes[B], -1 for a text that does not count
+	 *     TOKEN        classes[N], -1 for a token that does not count
+	 *     MASK         classes[n_masked]: ids
+	 *     MULTI        targets[B, n_labels]: 0 and 1; NaN in an unlabelled row
+	 *     REGRESSION   targets[B, n_labels]; NaN in an unlabelled row
+	 *     NONE         targets[B / 2], or NULL
+	 */
+	const int32_t *classes;
+	const float *targets;
+	const int32_t *masked;		/* MASK: the tokens, of N, whose ids were others, rising */
 	int			n_masked;		/* at least 1 */
 
-	/* What the teacher says, as far as options.distill asks for it. */
-	const float *soft; /* [B, n_labels]; TOKEN and SPAN: [N, n_labels]: logits; NONE: [B, C']
-						* embeddings; MASK: [n_masked, top + 1] log q at the temperature, of
-						* soft_ids and of all others */
-	const int32_t *soft_ids;	/* MASK: [n_masked, top], of a row all different */
+	/*
+	 * What the teacher says, as far as options.distill asks for it:
+	 *
+	 *     SEQUENCE     soft[B, n_labels]: logits
+	 *     TOKEN, SPAN  soft[N, n_labels]: logits
+	 *     NONE         soft[B, C']: embeddings
+	 *     MASK         soft[n_masked, top + 1]: log q at the temperature, of
+	 *                  soft_ids[n_masked, top], all different in a row, and of
+	 *                  all others
+	 */
+	const float *soft;
+	const int32_t *soft_ids;
 	const float *const *states; /* [L]: after each layer, the last or all of them, [N, C'] */
 	const float *const *queries_keys;	/* [L]: of each layer, [N, 2C'] */
 } DbertTrainBatch;

@@ -264,7 +264,8 @@ dbert_trainer_files(const DbertTrainer *trainer, const DbertAllocator *alloc, co
 	f->base = trainer->base;
 	f->source = (DbertSource) {trained_size, trained_read, f};
 	status = make_config(trainer, f, poll, err);
-	if (status == DBERT_OK && dbert_head_traits(trainer->config.head)->columns == DBERT_COLUMNS_NONE)
+	if (status == DBERT_OK &&
+		dbert_head_traits(trainer->config.head)->columns == DBERT_COLUMNS_NONE)
 		status = make_sentence_files(trainer, f, err);
 	if (status == DBERT_OK)
 		status = make_weights(trainer, f, err);

@@ -3,6 +3,7 @@
  */
 #include "test/support/memsource.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -180,5 +181,56 @@ mem_model_bert(MemModel *m, const char *suffix, const char *prefix, int n_labels
 		mem_add_tensor(m, 0, MEM_C, "cls.predictions.transform.LayerNorm.bias");
 		mem_add_tensor(m, 0, MEM_V, "cls.predictions.bias");
 	}
+	mem_model_save(m);
+}
+
+/* What stands above ELECTRA's layers. */
+static void
+add_electra_head(MemModel *m, const char *suffix, int n_labels)
+{
+	bool		of_texts = strcmp(suffix, "ForSequenceClassification") == 0;
+	const char *out = of_texts ? "classifier.out_proj" : "classifier";
+
+	if (of_texts)
+	{
+		mem_add_tensor(m, MEM_C, MEM_C, "classifier.dense.weight");
+		mem_add_tensor(m, 0, MEM_C, "classifier.dense.bias");
+	}
+	if (n_labels > 0)
+	{
+		mem_add_tensor(m, n_labels, MEM_C, "%s.weight", out);
+		mem_add_tensor(m, 0, n_labels, "%s.bias", out);
+	}
+	add_span_head(m, suffix);
+}
+
+void
+mem_model_electra(MemModel *m, const char *suffix, int width, int n_labels)
+{
+	char		config[1024];
+	const char *p = "electra.";
+
+	memset(m, 0, sizeof(*m));
+	snprintf(config, sizeof(config),
+			 "{\"model_type\":\"electra\",\"architectures\":[\"Electra%s\"],\"hidden_size\":%d,"
+			 "\"embedding_size\":%d,\"num_hidden_layers\":%d,\"num_attention_heads\":2,"
+			 "\"intermediate_size\":%d,\"vocab_size\":%d,\"max_position_embeddings\":%d%s}",
+			 suffix, MEM_C, width, MEM_L, MEM_F, MEM_V, MEM_P,
+			 n_labels == 3 ? ",\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}" : "");
+	mem_put(m, "config.json", config);
+	mem_put(m, "tokenizer.json", mem_tokenizer_json);
+	mem_add_tensor(m, MEM_V, width, "%sembeddings.word_embeddings.weight", p);
+	mem_add_tensor(m, MEM_P, width, "%sembeddings.position_embeddings.weight", p);
+	mem_add_tensor(m, 2, width, "%sembeddings.token_type_embeddings.weight", p);
+	mem_add_tensor(m, 0, width, "%sembeddings.LayerNorm.weight", p);
+	mem_add_tensor(m, 0, width, "%sembeddings.LayerNorm.bias", p);
+	if (width != MEM_C)
+	{
+		mem_add_tensor(m, MEM_C, width, "%sembeddings_project.weight", p);
+		mem_add_tensor(m, 0, MEM_C, "%sembeddings_project.bias", p);
+	}
+	for (int l = 0; l < MEM_L; l++)
+		add_bert_layer(m, p, l);
+	add_electra_head(m, suffix, n_labels);
 	mem_model_save(m);
 }

@@ -105,4 +105,7 @@ extern void mem_model_distilbert(MemModel *m, const char *suffix, int n_labels);
 /* The same of BERT; prefix "" or "bert.". */
 extern void mem_model_bert(MemModel *m, const char *suffix, const char *prefix, int n_labels);
 
+/* The same of ELECTRA, whose embeddings have width numbers. */
+extern void mem_model_electra(MemModel *m, const char *suffix, int width, int n_labels);
+
 #endif

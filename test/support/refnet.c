@@ -170,7 +170,7 @@ ref_layer(const Ref *r, int layer, int text, int t, double x[REF_T][MEM_C])
 	const DbertTrainer *tr = r->pass.trainer;
 	int			first = r->pass.batch->cu[text];
 	const DbertLayer *w = &tr->params.w.layers[layer];
-	bool		bert = tr->config.family == DBERT_FAMILY_BERT;
+	bool		drops = tr->config.family != DBERT_FAMILY_DISTILBERT;
 	double		qkv[REF_T][3 * MEM_C],
 				ctx[REF_T][MEM_C],
 				u[MEM_F],
@@ -187,7 +187,7 @@ ref_layer(const Ref *r, int layer, int text, int t, double x[REF_T][MEM_C])
 
 		ref_linear(r, &w->attn_out, ctx[i], y);
 		for (int j = 0; j < MEM_C; j++)
-			x[i][j] += y[j] * (bert ? kept(r, DBERT_DROP_ATTENTION, layer, row * MEM_C + j) : 1);
+			x[i][j] += y[j] * (drops ? kept(r, DBERT_DROP_ATTENTION, layer, row * MEM_C + j) : 1);
 		ref_norm(r, &w->attn_norm, x[i]);
 		ref_linear(r, &w->ffn_in, x[i], u);
 		for (int j = 0; j < MEM_F; j++)

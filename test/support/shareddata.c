@@ -22,7 +22,10 @@ shared_dir(void)
 bool
 may_be_refused(const char *dir, const DbertError *err)
 {
-	static const char *const known[] = {"distilbert-", "bert-base", "bert-ner", "bert-sentiment"};
+	static const char *const known[] = {
+		"distilbert-", "bert-base", "bert-ner", "bert-sentiment", "electra-base", "electra-ner",
+		"electra-sentiment"
+	};
 	const char *name = strrchr(dir, '/');
 
 	name = name == NULL ? dir : name + 1;

@@ -18,9 +18,9 @@ pg_noreturn extern void distil_raise(const DbertError *err, const char *subject)
 
 /*
  * A text could not be evaluated.  If the fault is the text's (too long, not
- * UTF-8, or no finite numbers came of it) and the rules say that such errors give NULL, warns and returns true:
- * the answer is NULL.  Raises otherwise.  Of the rules, long_text is for the
- * hint alone.
+ * UTF-8, or no finite numbers came of it) and the rules say that such errors
+ * give NULL, warns and returns true: the answer is NULL.  Raises otherwise.  Of
+ * the rules, long_text is for the hint alone.
  */
 extern bool distil_answer_null(const DbertError *err, DistilTextRules rules);
 

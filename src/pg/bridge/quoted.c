@@ -23,3 +23,14 @@ distil_quoted_list(const char *const *names, int n, int most)
 		appendStringInfoString(&list, ", ...");
 	return list.data;
 }
+
+const char *
+distil_joined_list(const char *const *names, int n)
+{
+	StringInfoData list;
+
+	initStringInfo(&list);
+	for (int i = 0; i < n; i++)
+		appendStringInfo(&list, "%s%s", i == 0 ? "" : i == n - 1 ? " and " : ", ", names[i]);
+	return list.data;
+}

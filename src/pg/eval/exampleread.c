@@ -410,18 +410,12 @@ count_chars(const char *s)
 
 /* The text is its words with blanks between them. */
 static void
-read_words(Datum words, Datum tags, DistilExample *row)
+read_words(Datum words, DistilExample *row)
 {
-	int			n_tags;
 	char	  **word = read_strings(words, &row->n_words);
-	char	  **tag = read_strings(tags, &n_tags);
 	int32		at = 0;
 	StringInfoData text;
 
-	if (row->n_words != n_tags)
-		ereport(ERROR,
-				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("a text of %d words has %d tags", row->n_words, n_tags)));
 	initStringInfo(&text);
 	row->words = palloc(sizeof(DistilWord) * Max(row->n_words, 1));
 	for (int i = 0; i < row->n_words; i++)
@@ -431,10 +425,24 @@ read_words(Datum words, Datum tags, DistilExample *row)
 		appendStringInfo(&text, "%s%s", i > 0 ? " " : "", word[i]);
 		row->words[i] = (DistilWord) {at, at + length};
 		at += length + 1;
-		tag[i] = pg_server_to_any(tag[i], strlen(tag[i]), PG_UTF8);
 	}
 	row->texts[0] = distil_text_get(PointerGetDatum(cstring_to_text_with_len(text.data, text.len)),
 									distil_session_rules().on_error);
+}
+
+/* One for each of the row's words. */
+static void
+read_tags(Datum tags, DistilExample *row)
+{
+	int			n;
+	char	  **tag = read_strings(tags, &n);
+
+	if (row->n_words != n)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("a text of %d words has %d tags", row->n_words, n)));
+	for (int i = 0; i < n; i++)
+		tag[i] = pg_server_to_any(tag[i], strlen(tag[i]), PG_UTF8);
 	distil_spans_of_tags((const char *const *) tag, row);
 }
 
@@ -456,7 +464,10 @@ read_truth(DistilExampleReader *r, Datum label, DistilExample *row)
 			row->number = r->labelled ? read_number(r, label) : NAN;
 			break;
 		case DISTIL_LABEL_SPANS:
-			distil_spans_read(OutputFunctionCall(&r->output, label), row);
+			if (r->words)
+				read_tags(label, row);
+			else
+				distil_spans_read(OutputFunctionCall(&r->output, label), row);
 			break;
 		case DISTIL_LABEL_NONE:
 		case DISTIL_LABEL_QUESTION:
@@ -483,11 +494,9 @@ distil_reader_read(DistilExampleReader *r, HeapTuple tuple, DistilExample *row)
 		return DISTIL_LACKS_LABEL;
 	*row = (DistilExample) {.pair = r->pair,.unlabelled = unlabelled};
 	if (r->words)
-	{
-		read_words(text, label, row);
-		return DISTIL_LACKS_NOTHING;
-	}
-	row->texts[0] = read_text(r, 0, text);
+		read_words(text, row);
+	else
+		row->texts[0] = read_text(r, 0, text);
 	if (r->pair)
 		row->texts[1] = read_text(r, 1, pair);
 	if (!unlabelled)

@@ -103,10 +103,10 @@ static char *
 describe(const DistilText *text, const DistilSpan *span, Words words)
 {
 	int32		length = dbert_utf8_count(text->data, text->len);
-	char	   *sentence = psprintf("For example, the entity %s, characters %d to %d (from 0, the end "
-									"exclusive) of %s, ",
-									quote(text, span->start, span->end), span->start, span->end,
-									quote(text, 0, length));
+	char *sentence = psprintf("For example, the entity %s, characters %d to %d (from 0, the end "
+							  "exclusive) of %s, ",
+							  quote(text, span->start, span->end), span->start, span->end,
+							  quote(text, 0, length));
 
 	if (words.start < 0)
 		return psprintf("%sis not in any word.", sentence);
@@ -148,11 +148,13 @@ distil_span_places_report(const DistilSpanPlaces *places)
 {
 	if (places->astray == 0)
 		return;
-	ereport(NOTICE,
-			(errmsg("%lld of %lld entities do not begin and end where words do",
-					(long long) places->astray, (long long) places->spans),
-			 errdetail_internal("%s", places->example),
-			 errhint("A word is learnt as a whole, or not at all. Are places one off? With start and "
-					 "end they are counted from 0, the end exclusive; with start_pos and end_pos from "
-					 "1, the end included.")));
+	ereport(
+		NOTICE,
+		(errmsg("%lld of %lld entities do not begin and end where words do",
+				(long long) places->astray,
+				(long long) places->spans),
+		 errdetail_internal("%s", places->example),
+		 errhint("A word is learnt as a whole, or not at all. Are places one off? With start and "
+				 "end they are counted from 0, the end exclusive; with start_pos and end_pos from "
+				 "1, the end included.")));
 }

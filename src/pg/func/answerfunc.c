@@ -82,7 +82,10 @@ put_answer(ReturnSetInfo *rsinfo, DistilCursor *cursor, const DbertAnswer *answe
 		pfree(part.value);
 }
 
-/* (question, context [, model], top_k, no_answer, max_answer_tokens [, long_text, on_error]) */
+/*
+ * (question, context [, model], top_k, no_answer, max_answer_tokens [,
+ * long_text, on_error])
+ */
 Datum
 distil_answer(PG_FUNCTION_ARGS)
 {

@@ -29,10 +29,11 @@ classifiers(Oid function)
 	StringInfoData list;
 
 	SPI_connect();
-	SPI_execute(psprintf("SELECT name FROM %s.distil_models WHERE task IN ('sentiment', 'classify') "
-						 "ORDER BY builtin, name",
-						 quote_identifier(schema)),
-				true, MOST_NAMES);
+	SPI_execute(
+		psprintf("SELECT name FROM %s.distil_models WHERE task IN ('sentiment', 'classify') "
+				 "ORDER BY builtin, name",
+				 quote_identifier(schema)),
+		true, MOST_NAMES);
 	MemoryContextSwitchTo(caller);
 	initStringInfo(&list);
 	for (uint64 i = 0; i < SPI_processed; i++)

@@ -147,18 +147,19 @@ check_type(const DistilModeration *m, AttrNumber number, bool fits, const char *
 
 	if (fits)
 		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_DATATYPE_MISMATCH),
-			 errmsg("column \"%s\" of trigger \"%s\" must be of type %s, not %s",
-					NameStr(TupleDescAttr(RelationGetDescr(m->trigger->tg_relation), number - 1)
-								->attname),
-					m->trigger->tg_trigger->tgname,
-					wanted,
-					format_type_be(type)),
-			 OidIsValid(get_element_type(type))
-				 ? errhint("Of a row distil_moderate judges one text, not the elements of an array.")
-				 : errhint("For text stands any type that is cast to it implicitly, such as varchar, "
-						   "citext and name, or a domain over one.")));
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_DATATYPE_MISMATCH),
+		 errmsg(
+			 "column \"%s\" of trigger \"%s\" must be of type %s, not %s",
+			 NameStr(TupleDescAttr(RelationGetDescr(m->trigger->tg_relation), number - 1)->attname),
+			 m->trigger->tg_trigger->tgname,
+			 wanted,
+			 format_type_be(type)),
+		 OidIsValid(get_element_type(type))
+			 ? errhint("Of a row distil_moderate judges one text, not the elements of an array.")
+			 : errhint("For text stands any type that is cast to it implicitly, such as varchar, "
+					   "citext and name, or a domain over one.")));
 }
 
 /*

@@ -80,8 +80,8 @@ memo_holds(const Memo *memo, const DistilModel *model, DistilTextRules rules, co
 
 /* The old answer goes only when all of the new one is there. */
 static void
-remember(Memo *memo, MemoryContext context, const DistilTask *task,
-		 const DistilModel *model, DistilTextRules rules, const DistilText *t, Datum answer, bool there)
+remember(Memo *memo, MemoryContext context, const DistilTask *task, const DistilModel *model,
+		 DistilTextRules rules, const DistilText *t, Datum answer, bool there)
 {
 	MemoryContext old = MemoryContextSwitchTo(context);
 	text *copy = cstring_to_text_with_len(VARDATA_ANY(t->stored), VARSIZE_ANY_EXHDR(t->stored));

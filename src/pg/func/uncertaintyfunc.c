@@ -30,7 +30,8 @@ check_uncertainty(const DistilTask *task, const DistilModel *model, const Nullab
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("model \"%s\" cannot be used with %s", model->name, task->function),
 			 errdetail("The model gives numbers, which do not tell how sure it is."),
-			 errhint("Use a model that classifies; distil_scores returns the numbers of this one.")));
+			 errhint("Use a model that classifies; "
+					 "distil_scores returns the numbers of this one.")));
 }
 
 /* What a label of this score adds to the entropy. */

@@ -1,11 +1,11 @@
 /*
  * sharedcache.c -- the result cache that all processes of the server share.
  *
- * 		head: bytes written since the server started
- * 		  |
- * 		  v
- * 	ring  ...| entry | entry |      | entry | entry |...	oldest entries are overwritten
- * 	index	 bucket of a key's hash: positions of entries, counted like head
+ *            head: bytes written since the server started
+ *              |
+ *              v
+ *     ring  ...| entry | entry |      | entry | entry |...
+ *     index    bucket of a key's hash: positions of entries, counted like head
  *
  * Entries are written one behind the other, and never moved or removed.  One
  * whose position is further back than the ring is long has been overwritten.  A

@@ -3,8 +3,9 @@
  *
  * An aggregate's own value has no column before the node has run, so its calls
  * cannot move above the node; but its arguments are computed of rows of the
- * child, so the calls in them move below.  So do those in arguments of functions
- * that return sets, which ProjectSet evaluates once for each row of its child.
+ * child, so the calls in them move below.  So do those in arguments of
+ * functions that return sets, which ProjectSet evaluates once for each row of
+ * its child.
  */
 #include "postgres.h"
 

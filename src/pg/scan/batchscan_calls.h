@@ -24,8 +24,8 @@ typedef struct DistilStatement
 /*
  * The first call that may be evaluated early and in company, stands in node
  * where it is evaluated whatever the values are, or has its guard in itself, is
- * not in done (a List of calls), and whose arguments contain no other such call;
- * NULL if there is none.
+ * not in done (a List of calls), and whose arguments contain no other such
+ * call; NULL if there is none.
  */
 extern FuncExpr *distil_next_call(const DistilStatement *s, Node *node, List *done);
 
@@ -33,8 +33,8 @@ extern FuncExpr *distil_next_call(const DistilStatement *s, Node *node, List *do
 extern bool distil_call_fits(const DistilStatement *s, Node *node);
 
 /*
- * The location of the CASE in a call's first text that has the conditions of the
- * arm the call stands in: it may be evaluated for all rows.
+ * The location of the CASE in a call's first text that has the conditions of
+ * the arm the call stands in: it may be evaluated for all rows.
  */
 #define DISTIL_GUARD_LOCATION	(-4)
 

@@ -4,11 +4,11 @@
  * A call in a later arm is evaluated for some rows only, and the conditions
  * that choose them may be there to avoid it.  They become a part of the call:
  *
- *		CASE WHEN n > 3 THEN f(a) WHEN b THEN g(a) END
+ * 		CASE WHEN n > 3 THEN f(a) WHEN b THEN g(a) END
  *
  * has the calls f(CASE WHEN n > 3 THEN a END) and g(CASE WHEN n > 3 IS NOT TRUE
- * AND b THEN a END).  Calls of NULL are NULL and touch no model.  So they can be
- * computed for every row of a window, and the arms read what is there.
+ * AND b THEN a END).  Calls of NULL are NULL and touch no model.  So they can
+ * be computed for every row of a window, and the arms read what is there.
  *
  * Conditions are then evaluated early, and twice.  So they must not be volatile
  * nor raise; calls in them are columns by then, as they are computed in a stage
@@ -90,7 +90,9 @@ count_nodes(Node *node, void *ctx)
 	return ++*(int *) ctx > MAX_GUARD_NODES || expression_tree_walker(node, count_nodes, ctx);
 }
 
-/* May it be evaluated early, and again, for any row, once its calls are done? */
+/*
+ * May it be evaluated early, and again, for any row, once its calls are done?
+ */
 static bool
 is_harmless(const DistilStatement *s, Node *node)
 {
@@ -120,7 +122,8 @@ has_harmless_arguments(const DistilStatement *s, FuncExpr *call)
 
 	foreach(lc, call->args)
 	{
-		if (foreach_current_index(lc) < texts ? !is_harmless(s, lfirst(lc)) : !is_constant(lfirst(lc)))
+		if (foreach_current_index(lc) < texts ? !is_harmless(s, lfirst(lc))
+											  : !is_constant(lfirst(lc)))
 			return false;
 	}
 	return true;
@@ -166,7 +169,10 @@ guard_call(Guards *g, FuncExpr *call)
 
 /* ---- arms ---- */
 
-/* Arguments of AND, OR, COALESCE: one is evaluated if test holds for those before. */
+/*
+ * Arguments of AND, OR, COALESCE: one is evaluated if test holds for those
+ * before.
+ */
 static List *
 guard_arms(Guards *g, List *arms, Node *(*test) (Node *arm))
 {

@@ -1,11 +1,11 @@
 /*
  * batchscan_reads.c -- what reading rows early could disturb.
  *
- * A batch node fetches rows before they are asked for, and some that never
- * will be: below a LIMIT, for a cursor that is closed early.  Nobody can tell,
+ * A batch node fetches rows before they are asked for, and some that never will
+ * be: below a LIMIT, for a cursor that is closed early.  Nobody can tell,
  * unless fetching a row has effects (volatile functions below, or a node's code
- * that we do not know) or fails for it (1 / n > 0 in a condition below).  So all
- * that is evaluated when a row is fetched is looked at.  What the first row
+ * that we do not know) or fails for it (1 / n > 0 in a condition below).  So
+ * all that is evaluated when a row is fetched is looked at.  What the first row
  * makes the plan do at once (sorting, hashing, aggregating all of its input)
  * does not count.
  *

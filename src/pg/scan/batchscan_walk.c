@@ -2,8 +2,8 @@
  * batchscan_walk.c -- see batchscan_walk.h.
  *
  * PostgreSQL has a walker for expressions but none for plans.  A node that is
- * not listed here may keep expressions that we do not know, and do anything; the
- * visitor is told so.  README.md lists all nodes.
+ * not listed here may keep expressions that we do not know, and do anything;
+ * the visitor is told so.  README.md lists all nodes.
  */
 #include "postgres.h"
 

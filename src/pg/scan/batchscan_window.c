@@ -144,8 +144,8 @@ free_texts(const Pass *p, DistilText *t)
 }
 
 /*
- * The number of the row's texts among the distinct ones; -1: it has none, or its
- * answer.
+ * The number of the row's texts among the distinct ones; -1: it has none, or
+ * its answer.
  */
 static int
 number_of(Pass *p, const DistilCell *cell)
@@ -341,7 +341,8 @@ open_model(DistilCall *call, bool needed)
 		return NULL;
 	model = distil_model_for_call(&call->flinfo, model_name(call));
 	if (call->task->check != NULL)
-		call->task->check(call->task, model, &call->values[distil_task_first_option(call->task, call->n_args)]);
+		call->task->check(call->task, model,
+						  &call->values[distil_task_first_option(call->task, call->n_args)]);
 	call->rules = rules_of(call);
 	call->proven = true;
 	return model;

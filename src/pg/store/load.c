@@ -69,7 +69,9 @@ find_latest(const char *name, DistilInfo *info)
 	return found;
 }
 
-/* A model of this name is there: is it not to be replaced if objects name it? */
+/*
+ * A model of this name is there: is it not to be replaced if objects name it?
+ */
 static void
 check_unused(const char *name, DistilReplace replace)
 {
@@ -361,10 +363,11 @@ distil_drop_model(PG_FUNCTION_ARGS)
 		PG_RETURN_BOOL(false);
 	}
 	if (!bool_argument(fcinfo, 2))
-		distil_prevent_use(name, "drop",
-						   psprintf("Drop or change these objects first, or drop the model all the same by "
-									"distil_drop_model(%s, force => true).",
-									quote_literal_cstr(name)));
+		distil_prevent_use(
+			name, "drop",
+			psprintf("Drop or change these objects first, or drop the model all the same by "
+					 "distil_drop_model(%s, force => true).",
+					 quote_literal_cstr(name)));
 	delete_model(name);
 	distil_catalog_changed();
 	CommandCounterIncrement();

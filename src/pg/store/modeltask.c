@@ -8,8 +8,7 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-
+#include "pg/bridge/quoted.h"
 #include "pg/store/modeltask.h"
 
 const DistilModelTask distil_model_tasks[DISTIL_MODEL_TASKS] =
@@ -100,19 +99,15 @@ distil_loadable_task(const char *name)
 static const char *
 list_loadable(void)
 {
-	StringInfoData list;
-	const char *last = NULL;
+	const char *names[DISTIL_MODEL_TASKS];
+	int			n = 0;
 
-	initStringInfo(&list);
 	for (int i = 0; i < DISTIL_MODEL_TASKS; i++)
 	{
-		if (!distil_model_tasks[i].loadable)
-			continue;
-		if (last != NULL)
-			appendStringInfo(&list, "%s%s", list.len > 0 ? ", " : "", last);
-		last = distil_model_tasks[i].name;
+		if (distil_model_tasks[i].loadable)
+			names[n++] = distil_model_tasks[i].name;
 	}
-	return psprintf("%s and %s", list.data, last);
+	return distil_joined_list(names, n);
 }
 
 void

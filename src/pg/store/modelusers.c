@@ -71,7 +71,7 @@ typedef struct Search
 	const char *model;
 	ModelFunction *functions;	/* [n_functions], by rising oid */
 	int			n_functions;
-	ObjectAddress *objects;		/* [n_objects] that depend on them, then those that name the model */
+	ObjectAddress *objects; /* [n_objects] that depend on them, then those that name the model */
 	int			n_objects;
 	int			capacity;
 } Search;
@@ -114,7 +114,8 @@ look_at_function(Oid oid)
 
 	if (!HeapTupleIsValid(tuple))
 		return f;
-	f.moderates = strcmp(NameStr(((Form_pg_proc) GETSTRUCT(tuple))->proname), "distil_moderate") == 0;
+	f.moderates =
+		strcmp(NameStr(((Form_pg_proc) GETSTRUCT(tuple))->proname), "distil_moderate") == 0;
 	names = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_proargnames, &no_names);
 	modes = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_proargmodes, &no_modes);
 	if (!no_names)
@@ -448,8 +449,8 @@ compare_objects(const void *a, const void *b)
 static void
 keep_users(Search *s)
 {
-	MemoryContext scratch =
-		AllocSetContextCreate(CurrentMemoryContext, "distilbert expressions", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "distilbert expressions",
+												  ALLOCSET_DEFAULT_SIZES);
 	ObjectAddress last = {0};
 	int			kept = 0;
 

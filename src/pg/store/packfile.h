@@ -36,9 +36,9 @@ extern char *distil_pack_path(const uint8 *sha256, const char *precision);
 
 /*
  * Open the pack of this path, if it is one by its header and size.  Whatever
- * else is there (a FIFO, a folder, a link, a file that may not be read) is none:
- * it is neither waited for nor followed, and distil_pack_create puts a pack in
- * its place.
+ * else is there (a FIFO, a folder, a link, a file that may not be read) is
+ * none: it is neither waited for nor followed, and distil_pack_create puts a
+ * pack in its place.
  */
 extern DistilPackFile distil_pack_open(const char *path);
 extern void distil_pack_close(DistilPackFile *file);

@@ -7,14 +7,9 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-
 #include "pg/bridge/sha256.h"
 #include "pg/train/traindigest.h"
 #include "pg/train/trainteacher.h"
-
-/* Some milliseconds' work. */
-#define BLOCK_TEXTS 16384
 
 #define ADD(sha, field) distil_sha256_add(sha, &(field), sizeof(field))
 
@@ -90,8 +85,6 @@ add_texts(DistilSha256 *sha, const DistilTrainSet *set)
 		const DistilTrainText *t = &set->texts[i];
 		uint64		label = t->label;
 
-		if (i % BLOCK_TEXTS == 0)
-			CHECK_FOR_INTERRUPTS();
 		ADD(sha, t->n_tokens);
 		ADD(sha, t->n_first);
 		ADD(sha, t->n_labels);

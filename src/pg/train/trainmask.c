@@ -131,12 +131,14 @@ distil_mask_batch(const DistilMasker *masker, DistilTrainBatch *batch, const int
 	batch->core.n_masked = 0;
 	for (int i = 0; i < batch->core.n_texts; i++)
 	{
-		MaskedText t = { .masker = masker,
-						 .batch = batch,
-						 .key = dbert_random_key(masker->seed, DBERT_STREAM_MASK + epoch, texts[i]),
-						 .ids = batch->ids + batch->cu[i],
-						 .first = batch->cu[i],
-						 .n = batch->cu[i + 1] - batch->cu[i] };
+		MaskedText	t = {
+			.masker = masker,
+			.batch = batch,
+			.key = dbert_random_key(masker->seed, DBERT_STREAM_MASK + epoch, texts[i]),
+			.ids = batch->ids + batch->cu[i],
+			.first = batch->cu[i],
+			.n = batch->cu[i + 1] - batch->cu[i]
+		};
 
 		mask_text(&t);
 	}

@@ -7,8 +7,6 @@
 
 #include <math.h>
 
-#include "utils/memutils.h"
-
 #include "pg/eval/spans.h"
 #include "pg/train/trainmeasure.h"
 

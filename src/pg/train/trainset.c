@@ -157,10 +157,10 @@ class_number(DistilTrainSet *set, const char *name)
 		return entry->number;
 	if (set->n_names >= DBERT_MAX_LABELS)
 		ereport(ERROR,
-			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			 errmsg("the query gives more than %d different labels", DBERT_MAX_LABELS),
-			 errhint(
-				 "Is the last column the label? Numbers are learnt with task => 'regression'.")));
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the query gives more than %d different labels", DBERT_MAX_LABELS),
+				 errhint("Is the last column the label? Numbers are learnt with task => '%s'.",
+						 distil_task_that_learns(DISTIL_LEARN_NUMBERS)->name)));
 	if (set->n_names == set->names_capacity)
 	{
 		set->names_capacity = Max(64, 2 * set->names_capacity);
@@ -307,10 +307,11 @@ add_example(DistilTrainSet *set, const DistilExample *row)
 {
 	DistilTrainText *text = next_text(set);
 
-	*text = (DistilTrainText){ .token = set->n_ids,
-							   .label = set->n_label_refs,
-							   .n_labels = row->n_labels,
-							   .number = row->number };
+	*text = (DistilTrainText)
+	{
+		.token = set->n_ids,.label = set->n_label_refs,.n_labels = row->n_labels,
+		.number = row->number
+	};
 	add_tokens(set, row, row->texts, set->pairs, text);
 	text->n_first = text->n_tokens;
 	if (set->kind == DISTIL_LABEL_PAIR)

@@ -3,8 +3,7 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-
+#include "pg/bridge/quoted.h"
 #include "pg/train/traintask.h"
 
 /* ---- tasks ---- */
@@ -42,27 +41,31 @@ distil_train_task(const char *name)
 	return NULL;
 }
 
+const DistilTrainTask *
+distil_task_that_learns(DistilLearn learn)
+{
+	for (int i = 0; i < lengthof(tasks); i++)
+	{
+		if (tasks[i].learn == learn)
+			return &tasks[i];
+	}
+	elog(ERROR, "no task learns from rows of kind %d", (int) learn);
+	return NULL;				/* keep compiler quiet */
+}
+
 /* "a, b and c": the names of tasks that fit. */
 static const char *
 names_of(bool (*fits) (const DistilTrainTask *task))
 {
-	StringInfoData list;
-	int			n = 0,
-				seen = 0;
+	const char *names[lengthof(tasks)];
+	int			n = 0;
 
-	initStringInfo(&list);
-	for (int i = 0; i < lengthof(tasks); i++)
-		n += fits(&tasks[i]);
 	for (int i = 0; i < lengthof(tasks); i++)
 	{
-		if (!fits(&tasks[i]))
-			continue;
-		if (seen > 0)
-			appendStringInfoString(&list, seen == n - 1 ? " and " : ", ");
-		appendStringInfoString(&list, tasks[i].name);
-		seen++;
+		if (fits(&tasks[i]))
+			names[n++] = tasks[i].name;
 	}
-	return list.data;
+	return distil_joined_list(names, n);
 }
 
 static bool

@@ -33,6 +33,9 @@ extern const DistilTrainTask *distil_train_task(const char *name);
 /* The same for distil_train's argument: raises, listing those there are. */
 extern const DistilTrainTask *distil_chosen_task(const char *name);
 
+/* One that learns from such rows, for hints: there must be one. */
+extern const DistilTrainTask *distil_task_that_learns(DistilLearn learn);
+
 /* Raise unless the task has a choice of losses, and this one among them. */
 extern void distil_check_loss(const DistilTrainTask *task, const char *loss);
 
