@@ -42,7 +42,7 @@ EXPLAIN (COSTS OFF) SELECT id FROM review WHERE cat = 1 OR distil_sentiment(body
 EXPLAIN (COSTS OFF) SELECT CASE WHEN distil_sentiment(body) > 0 THEN distil_sentiment_label(body, 'bert-sentiment3') END FROM review;
 EXPLAIN (COSTS OFF) SELECT sum(coalesce(cat, distil_sentiment(body))) FROM review;
 EXPLAIN (COSTS OFF) SELECT id FROM review WHERE cat = 1 OR (distil_sentiment(body) > 0 AND distil_sentiment_label(body) = 'x') LIMIT 3;
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT CASE WHEN id > 70 AND id <= 80 THEN distil_sentiment(body) END FROM review;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) SELECT CASE WHEN id > 70 AND id <= 80 THEN distil_sentiment(body) END FROM review;
 
 -- and where they are left to be computed row by row
 EXPLAIN (COSTS OFF) SELECT CASE WHEN random() < 0.5 THEN distil_sentiment(body) END FROM review;
@@ -60,11 +60,11 @@ RESET distilbert.enable_batching;
 SELECT count(distil_sentiment(body)) FROM (SELECT body FROM review WHERE body IS NOT NULL AND random() < 2 LIMIT (SELECT 3)) AS s;
 
 -- numbers: equal texts once, NULLs not at all
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT distil_sentiment(body), distil_sentiment_label(body) FROM review WHERE cat = 0;
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT distil_sentiment(body) FROM review WHERE distil_sentiment_label(body) IS NOT NULL AND cat = 0;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) SELECT distil_sentiment(body), distil_sentiment_label(body) FROM review WHERE cat = 0;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) SELECT distil_sentiment(body) FROM review WHERE distil_sentiment_label(body) IS NOT NULL AND cat = 0;
 -- a LIMIT pays for no more rows than it takes, a condition for less than twice those it needs
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT id, distil_sentiment(body) FROM review LIMIT 10;
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT id FROM review WHERE body IS NOT NULL AND distil_sentiment(body) > -2 LIMIT 10;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) SELECT id, distil_sentiment(body) FROM review LIMIT 10;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) SELECT id FROM review WHERE body IS NOT NULL AND distil_sentiment(body) > -2 LIMIT 10;
 -- a small table gets workers, unless its owner thinks otherwise
 SET max_parallel_workers_per_gather = 2;
 CREATE TABLE many AS SELECT id, cat, body FROM review, generate_series(1, 10);
@@ -103,7 +103,7 @@ PREPARE q AS SELECT id, distil_sentiment(body) > 0 FROM review WHERE id % 100 = 
 EXECUTE q;
 SET distilbert.enable_batching = off;
 EXECUTE q;
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE q;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) EXECUTE q;
 RESET distilbert.enable_batching;
 DEALLOCATE q;
 

@@ -47,7 +47,7 @@ FROM review;
 SELECT count(distil_sentiment_label(body)), count(distil_classify(body, 'distilbert-sentiment', long_text => 'truncate')) FROM review;
 SELECT count(*) FROM review, distil_scores(body, 'distilbert-sentiment', long_text => 'truncate');
 :news;
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT distil_sentiment(body) FROM review;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) SELECT distil_sentiment(body) FROM review;
 -- entities have logits for each token, which are not kept
 SELECT count(*) FROM generate_series(1, 3), distil_entities('Berlin', 'bert-ner', long_text => 'truncate');
 :news;

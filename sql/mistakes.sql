@@ -21,11 +21,12 @@ SELECT statement, said FROM unnest(ARRAY[
 
 -- what was right is right
 SELECT distil_embed('x', dimensions => 8) IS NULL AS a, distil_embed('x', NULL, 8) IS NULL AS b, distil_embed('x', true, 8) IS NULL AS c,
-	distil_embed('x', NULL) IS NULL AS d, distil_embed(NULL, 'embeddings-en-v1') IS NULL AS e, distil_classify('x', NULL) IS NULL AS f,
+	distil_embed('x', NULL) IS NULL AS d, distil_embed(NULL, 'bert-sentence') IS NULL AS e, distil_classify('x', NULL) IS NULL AS f,
 	distil_score(NULL, NULL, NULL) IS NULL AS g;
 SELECT distil_classify(NULL, NULL) IS NULL AS h, distil_uncertainty(NULL, NULL) IS NULL AS i;
 
 -- the schema of the models is the extension's
+\set SHOW_CONTEXT never
 BEGIN;
 SET LOCAL client_min_messages = warning;
 DROP EXTENSION distilbert CASCADE;

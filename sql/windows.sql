@@ -44,7 +44,7 @@ FROM (SELECT start_pos, lag(end_pos, 1, 0) OVER (PARTITION BY id ORDER BY n) AS 
 	  FROM long_text, ROWS FROM (distil_entities(body, aggregation => 'simple')) WITH ORDINALITY AS e (entity, label, score, start_pos, end_pos, n)) AS s;
 
 -- nothing is truncated, and scores are those of one distribution
-EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT distil_sentiment(body) FROM long_text;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) SELECT distil_sentiment(body) FROM long_text;
 SELECT id, round(sum(score)::numeric, 4) AS total FROM long_text, distil_scores(body, 'distilbert-sentiment') GROUP BY id ORDER BY id;
 
 -- no end of it
