@@ -82,8 +82,22 @@ sub kill_within
 	my $killed = $pid && kill('KILL', $pid);
 
 	eval { $run->finish };
-	ready_again($node, $log) if $killed && $err =~ /closed the connection|terminat/;
+	ready_again($node, $log) if $killed && was_killed($node, $log);
 	return $killed;
+}
+
+# A backend whose work was done may have ended by itself just before; the
+# postmaster hears of a killed one at once, its client at some time.
+sub was_killed
+{
+	my ($node, $from) = @_;
+
+	for (1 .. 20)
+	{
+		return 1 if substr(slurp_file($node->logfile), $from) =~ /was terminated by signal 9/;
+		sleep(0.1);
+	}
+	return 0;
 }
 
 for my $work (@works)
