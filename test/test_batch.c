@@ -109,7 +109,7 @@ tiny_open(Tiny *t, DbertHead head)
 	t->model.weights = (DbertWeights)
 	{
 		.word = t->word,.position = t->position,.embed_norm = {t->gamma, t->beta},
-		.head_out = {t->head, NULL, head == DBERT_HEAD_MASK ? VOCAB : 3, HIDDEN}
+		.head_out = {.w = t->head,.n = head == DBERT_HEAD_MASK ? VOCAB : 3,.k = HIDDEN}
 	};
 }
 
