@@ -229,20 +229,26 @@ judge_or_reject(void *ctx, int row, DbertBatch *batch, int i, const DistilText *
 	MemoryContextReset(s->scratch);
 }
 
-/* A text is done with when it is in the batch: judging looks at no text. */
+/*
+ * A text, which is in a context of its own, is done with when it is in the
+ * batch: judging looks at no text.
+ */
 static void
-add_row(const DistilModeration *m, DistilMany *many, TupleTableSlot *slot)
+add_row(const DistilModeration *m, DistilMany *many, TupleTableSlot *slot, MemoryContext context)
 {
 	bool		isnull;
 	Datum		value = slot_getattr(slot, m->column, &isnull);
+	MemoryContext old;
 	DistilText	t;
 
 	CHECK_FOR_INTERRUPTS();
 	if (isnull)
 		return;
+	old = MemoryContextSwitchTo(context);
 	t = column_text(m, value);
+	MemoryContextSwitchTo(old);
 	distil_many_add(many, 0, &t);
-	distil_text_free(&t);
+	MemoryContextReset(context);
 }
 
 static void
@@ -252,6 +258,7 @@ moderate_statement(const DistilModeration *m)
 	TupleTableSlot *slot =
 		MakeSingleTupleTableSlot(RelationGetDescr(m->trigger->tg_relation), &TTSOpsMinimalTuple);
 	Statement	s = {.m = m};
+	MemoryContext context;
 	DistilMany	many = {
 		.model = m->model,
 		.want = DBERT_WANT_LOGITS,
@@ -262,11 +269,14 @@ moderate_statement(const DistilModeration *m)
 
 	s.scratch = AllocSetContextCreate(CurrentMemoryContext, "distilbert moderation",
 									  ALLOCSET_DEFAULT_SIZES);
+	context = AllocSetContextCreate(CurrentMemoryContext, "distilbert moderated text",
+									ALLOCSET_DEFAULT_SIZES);
 	distil_many_begin(&many);
 	tuplestore_rescan(rows);
 	while (tuplestore_gettupleslot(rows, true, false, slot))
-		add_row(m, &many, slot);
+		add_row(m, &many, slot, context);
 	distil_many_end(&many);
+	MemoryContextDelete(context);
 	MemoryContextDelete(s.scratch);
 	ExecDropSingleTupleTableSlot(slot);
 }
