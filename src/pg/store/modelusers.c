@@ -46,12 +46,12 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/syscache.h"
 
 #include "pg/bridge/compat.h"
+#include "pg/bridge/growing.h"
 #include "pg/store/catalog.h"
 #include "pg/store/modelusers.h"
 
@@ -74,9 +74,10 @@ typedef struct Search
 	const char *model;
 	ModelFunction *functions;	/* [n_functions], by rising oid */
 	int			n_functions;
+	Size		function_capacity;
 	ObjectAddress *objects; /* [n_objects] that depend on them, then those that name the model */
 	int			n_objects;
-	int			capacity;
+	Size		object_capacity;
 } Search;
 
 /* ---- the extension's functions ---- */
@@ -163,9 +164,8 @@ add_function(Search *s, Form_pg_depend member)
 	f = look_at_function(member->objid);
 	if (f.models == 0 && !f.moderates)
 		return;
-	s->functions = s->functions == NULL
-					   ? palloc(sizeof(ModelFunction))
-					   : repalloc(s->functions, sizeof(ModelFunction) * (s->n_functions + 1));
+	s->functions = distil_grown(CurrentMemoryContext, s->functions, s->n_functions,
+								&s->function_capacity, sizeof(ModelFunction));
 	s->functions[s->n_functions++] = f;
 }
 
@@ -463,13 +463,8 @@ object_names_model(Search *s, ObjectAddress *object)
 static void
 add_object(Search *s, Form_pg_depend dependency)
 {
-	if (s->n_objects == s->capacity)
-	{
-		s->capacity = Max(64, 2 * s->capacity);
-		s->objects = s->objects == NULL
-						 ? palloc(sizeof(ObjectAddress) * s->capacity)
-						 : repalloc_huge(s->objects, sizeof(ObjectAddress) * s->capacity);
-	}
+	s->objects = distil_grown(CurrentMemoryContext, s->objects, s->n_objects,
+							  &s->object_capacity, sizeof(ObjectAddress));
 	ObjectAddressSet(s->objects[s->n_objects], dependency->classid, dependency->objid);
 	s->n_objects++;
 }
