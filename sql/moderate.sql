@@ -211,8 +211,21 @@ CREATE TRIGGER m AFTER INSERT ON longs REFERENCING NEW TABLE AS new FOR EACH STA
 	EXECUTE FUNCTION distil_moderate('column=body', 'model=distilbert-sentiment', 'label=NEGATIVE', 'threshold=1');
 INSERT INTO longs SELECT ROW(i)::long FROM generate_series(1, 100) AS i;
 SELECT count(*), max(bytes) - min(bytes) < 8000000 AS few FROM peak;
-DROP TABLE longs, peak;
+DROP TABLE longs;
+
+-- nor do casts that use the model get in the way of what is judged
+CREATE OR REPLACE FUNCTION long_text(long) RETURNS text LANGUAGE sql AS
+	$$ SELECT distil_sentiment_label('film ' || ($1).n, 'distilbert-sentiment') || ' film ' || ($1).n $$;
+SELECT quote_literal('threshold=' || max(distil_score(long_text(ROW(i)::long), 'distilbert-sentiment', 'NEGATIVE'))) AS highest
+FROM generate_series(1, 100) AS i \gset
+CREATE TABLE longs (body long);
+CREATE TRIGGER m AFTER INSERT ON longs REFERENCING NEW TABLE AS new FOR EACH STATEMENT
+	EXECUTE FUNCTION distil_moderate('column=body', 'model=distilbert-sentiment', 'label=NEGATIVE', :highest);
+SET distilbert.cache_size = 0;
 \set VERBOSITY terse
+INSERT INTO longs SELECT ROW(i)::long FROM generate_series(1, 100) AS i;
+RESET distilbert.cache_size;
+DROP TABLE longs, peak;
 DROP TYPE long CASCADE;
 \set VERBOSITY default
 
