@@ -59,6 +59,20 @@ RESET distilbert.enable_batching;
 -- a plan that is left alone keeps what it computes first
 SELECT count(distil_sentiment(body)) FROM (SELECT body FROM review WHERE body IS NOT NULL AND random() < 2 LIMIT (SELECT 3)) AS s;
 
+-- what (SELECT ...) raises in an arm is raised by the rows that get there, and no earlier
+BEGIN;
+DECLARE c CURSOR FOR SELECT id, CASE WHEN id < 3 THEN distil_sentiment(body) IS NOT NULL
+	WHEN cat > (SELECT max(id) / (max(id) - 400) FROM review) THEN distil_sentiment(body || '!') IS NOT NULL END AS there FROM review;
+DECLARE d CURSOR FOR SELECT id, distil_sentiment(CASE WHEN id < 3 THEN body
+	WHEN cat > (SELECT max(id) / (max(id) - 400) FROM review) THEN body || '!' END) IS NOT NULL AS there FROM review;
+DECLARE e CURSOR FOR SELECT id, distil_sentiment(body) IS NOT NULL AS there FROM review
+	WHERE id < 3 OR cat > (SELECT max(id) / (max(id) - 400) FROM review);
+FETCH 2 FROM c;
+FETCH 2 FROM d;
+FETCH 2 FROM e;
+FETCH 2 FROM c;
+ROLLBACK;
+
 -- numbers: equal texts once, NULLs not at all
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) SELECT distil_sentiment(body), distil_sentiment_label(body) FROM review WHERE cat = 0;
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) SELECT distil_sentiment(body) FROM review WHERE distil_sentiment_label(body) IS NOT NULL AND cat = 0;
@@ -87,6 +101,7 @@ BEGIN
 	EXECUTE 'EXPLAIN (ANALYZE, FORMAT JSON) ' || query INTO plan;
 	RETURN plan -> 0 -> 'Plan';
 END $$;
+SELECT pg_temp.plan_of('SELECT CASE WHEN cat > (SELECT max(cat) - 2 FROM review) THEN distil_sentiment(body) END FROM review') ->> 'Batched Rows' AS batched_behind_a_query;
 SELECT key, value FROM jsonb_each(pg_temp.plan_of('SELECT distil_sentiment(body) FROM review WHERE cat = 1'))
 WHERE key IN ('Calls', 'Models', 'Batches', 'Batched Rows', 'Distinct Texts', 'Tokens', 'Truncated') ORDER BY key;
 

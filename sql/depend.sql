@@ -101,5 +101,13 @@ SELECT pg_temp.load('m', 'distilbert-sentiment');
 CREATE VIEW others AS SELECT distil_score('m', 'n', 'm'), lower('m'), distil_embed('m', model => 'n');
 SELECT distil_drop_model('m');
 DROP VIEW others;
+-- built-in functions that raise make no name, and stop nothing
+SELECT pg_temp.load('m', 'distilbert-sentiment');
+CREATE VIEW raises AS SELECT distil_sentiment('x', chr(0) || '') AS a, distil_sentiment('x', repeat('x', 7 / 0)) AS b;
+CREATE VIEW names AS SELECT distil_sentiment('x', chr(0) || '') AS a, distil_sentiment('x', chr(109) || '') AS b;
+SELECT distil_drop_model('m');
+DROP VIEW names;
+SELECT distil_drop_model('m');
+DROP VIEW raises;
 DROP FUNCTION trap CASCADE;
 SELECT bool_and(distil_drop_model(m)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;

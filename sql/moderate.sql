@@ -197,6 +197,38 @@ DROP CAST (cistring AS text);
 DROP TYPE cistring CASCADE;
 \set VERBOSITY default
 
+-- texts that a cast makes are not kept
+CREATE TYPE long AS (n int);
+CREATE TABLE peak (bytes bigint);
+CREATE FUNCTION long_text(long) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO peak SELECT sum(total_bytes) FROM pg_backend_memory_contexts;
+	RETURN rpad('good', 200000);
+END $$;
+CREATE CAST (long AS text) WITH FUNCTION long_text(long) AS IMPLICIT;
+CREATE TABLE longs (body long);
+CREATE TRIGGER m AFTER INSERT ON longs REFERENCING NEW TABLE AS new FOR EACH STATEMENT
+	EXECUTE FUNCTION distil_moderate('column=body', 'model=distilbert-sentiment', 'label=NEGATIVE', 'threshold=1');
+INSERT INTO longs SELECT ROW(i)::long FROM generate_series(1, 100) AS i;
+SELECT count(*), max(bytes) - min(bytes) < 8000000 AS few FROM peak;
+DROP TABLE longs;
+
+-- nor do casts that use the model get in the way of what is judged
+CREATE OR REPLACE FUNCTION long_text(long) RETURNS text LANGUAGE sql AS
+	$$ SELECT distil_sentiment_label('film ' || ($1).n, 'distilbert-sentiment') || ' film ' || ($1).n $$;
+SELECT quote_literal('threshold=' || max(distil_score(long_text(ROW(i)::long), 'distilbert-sentiment', 'NEGATIVE'))) AS highest
+FROM generate_series(1, 100) AS i \gset
+CREATE TABLE longs (body long);
+CREATE TRIGGER m AFTER INSERT ON longs REFERENCING NEW TABLE AS new FOR EACH STATEMENT
+	EXECUTE FUNCTION distil_moderate('column=body', 'model=distilbert-sentiment', 'label=NEGATIVE', :highest);
+SET distilbert.cache_size = 0;
+\set VERBOSITY terse
+INSERT INTO longs SELECT ROW(i)::long FROM generate_series(1, 100) AS i;
+RESET distilbert.cache_size;
+DROP TABLE longs, peak;
+DROP TYPE long CASCADE;
+\set VERBOSITY default
+
 -- arguments that are wrong
 CREATE TABLE wrong (id int, body text, t text, d date);
 CREATE FUNCTION pg_temp.try(VARIADIC args text[]) RETURNS text LANGUAGE plpgsql AS $$

@@ -16,6 +16,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/transam.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -209,66 +210,113 @@ moderate_row(const DistilModeration *m)
 	return m->target != 0 ? set_target(m, tuple, NULL) : tuple;
 }
 
-/* The rows of a statement on their way through the model. */
+static void
+reject_if_found(const DistilModeration *m, const DbertBatch *batch, int i)
+{
+	Finding		f = judge(m, batch, i);
+
+	if (f.found)
+		reject(m, &f);
+}
+
+/* The rows of a statement; what a row takes up goes with it. */
 typedef struct Statement
 {
 	const DistilModeration *m;
-	MemoryContext scratch;		/* for what is found in one text */
+	TupleTableSlot *slot;
+	MemoryContext text;			/* of the row that is read */
+	MemoryContext finding;		/* in the text that is judged */
 } Statement;
+
+/* The text of the next row that has one; false: there is no such row. */
+static bool
+next_text(const Statement *s, DistilText *t)
+{
+	Tuplestorestate *rows = s->m->trigger->tg_newtable;
+	bool		isnull = true;
+	Datum		value = 0;
+	MemoryContext old;
+
+	while (isnull && tuplestore_gettupleslot(rows, true, false, s->slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		value = slot_getattr(s->slot, s->m->column, &isnull);
+	}
+	if (isnull)
+		return false;
+	MemoryContextReset(s->text);
+	old = MemoryContextSwitchTo(s->text);
+	*t = column_text(s->m, value);
+	MemoryContextSwitchTo(old);
+	return true;
+}
 
 static void
 judge_or_reject(void *ctx, int row, DbertBatch *batch, int i, const DistilText *texts)
 {
 	const Statement *s = ctx;
-	MemoryContext old = MemoryContextSwitchTo(s->scratch);
-	Finding		f = judge(s->m, batch, i);
+	MemoryContext old = MemoryContextSwitchTo(s->finding);
 
-	if (f.found)
-		reject(s->m, &f);
+	reject_if_found(s->m, batch, i);
 	MemoryContextSwitchTo(old);
-	MemoryContextReset(s->scratch);
+	MemoryContextReset(s->finding);
 }
 
 /* A text is done with when it is in the batch: judging looks at no text. */
 static void
-add_row(const DistilModeration *m, DistilMany *many, TupleTableSlot *slot)
+moderate_in_batches(Statement *s)
 {
-	bool		isnull;
-	Datum		value = slot_getattr(slot, m->column, &isnull);
+	DistilMany	many = {
+		.model = s->m->model,
+		.want = DBERT_WANT_LOGITS,
+		.rules = distil_fixed_rules,
+		.take = judge_or_reject,
+		.ctx = s
+	};
 	DistilText	t;
 
-	CHECK_FOR_INTERRUPTS();
-	if (isnull)
-		return;
-	t = column_text(m, value);
-	distil_many_add(many, 0, &t);
-	distil_text_free(&t);
+	distil_many_begin(&many);
+	while (next_text(s, &t))
+		distil_many_add(&many, 0, &t);
+	distil_many_end(&many);
+}
+
+/* A cast that users made may use models, so no batch can wait for its texts. */
+static void
+moderate_one_by_one(const Statement *s)
+{
+	DistilModel *model = s->m->model;
+	DistilText	t;
+
+	while (next_text(s, &t))
+	{
+		MemoryContext old = MemoryContextSwitchTo(s->text);
+
+		reject_if_found(s->m,
+						distil_run_text(model, DBERT_WANT_LOGITS, &t, false, distil_fixed_rules),
+						0);
+		MemoryContextSwitchTo(old);
+	}
 }
 
 static void
 moderate_statement(const DistilModeration *m)
 {
-	Tuplestorestate *rows = m->trigger->tg_newtable;
-	TupleTableSlot *slot =
-		MakeSingleTupleTableSlot(RelationGetDescr(m->trigger->tg_relation), &TTSOpsMinimalTuple);
-	Statement	s = {.m = m};
-	DistilMany	many = {
-		.model = m->model,
-		.want = DBERT_WANT_LOGITS,
-		.rules = distil_fixed_rules,
-		.take = judge_or_reject,
-		.ctx = &s
-	};
+	TupleDesc	desc = RelationGetDescr(m->trigger->tg_relation);
+	Statement	s = {.m = m,.slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple)};
 
-	s.scratch = AllocSetContextCreate(CurrentMemoryContext, "distilbert moderation",
+	s.text = AllocSetContextCreate(CurrentMemoryContext, "distilbert moderated text",
+								   ALLOCSET_DEFAULT_SIZES);
+	s.finding = AllocSetContextCreate(CurrentMemoryContext, "distilbert moderation",
 									  ALLOCSET_DEFAULT_SIZES);
-	distil_many_begin(&many);
-	tuplestore_rescan(rows);
-	while (tuplestore_gettupleslot(rows, true, false, slot))
-		add_row(m, &many, slot);
-	distil_many_end(&many);
-	MemoryContextDelete(s.scratch);
-	ExecDropSingleTupleTableSlot(slot);
+	tuplestore_rescan(m->trigger->tg_newtable);
+	if (m->cast >= FirstNormalObjectId)
+		moderate_one_by_one(&s);
+	else
+		moderate_in_batches(&s);
+	MemoryContextDelete(s.finding);
+	MemoryContextDelete(s.text);
+	ExecDropSingleTupleTableSlot(s.slot);
 }
 
 Datum

@@ -114,7 +114,7 @@ distil_rerank(PG_FUNCTION_ARGS)
 	};
 	DistilModel *model = distil_task_model(fcinfo, &task, NULL);
 	Documents	d = {.core = model->core,
-					 .rules = distil_task_rules(fcinfo, &task),
+					 .rules = distil_task_rules(&task, fcinfo->args, PG_NARGS()),
 					 .docs = distil_array_open(PG_GETARG_DATUM(1))};
 	ArrayType  *result;
 

@@ -127,7 +127,7 @@ evaluate(FunctionCallInfo fcinfo, const DistilTask *task)
 		PG_RETURN_NULL();
 	distil_task_options(fcinfo, task, options);
 	model = distil_task_model(fcinfo, task, options);
-	rules = distil_task_rules(fcinfo, task);
+	rules = distil_task_rules(task, fcinfo->args, PG_NARGS());
 	for (int i = 0; i < distil_task_texts(task); i++)
 		texts[i] = distil_text_get(PG_GETARG_DATUM(i), rules.on_error);
 

@@ -110,7 +110,8 @@ extern void distil_task_options(FunctionCallInfo fcinfo, const DistilTask *task,
 extern DistilModel *distil_task_model(FunctionCallInfo fcinfo, const DistilTask *task,
 									  const NullableDatum *options);
 
-/* What becomes of long texts and of errors. */
-extern DistilTextRules distil_task_rules(FunctionCallInfo fcinfo, const DistilTask *task);
+/* What becomes of long texts and of errors; no texts are looked at. */
+extern DistilTextRules distil_task_rules(const DistilTask *task, const NullableDatum *args,
+										 int nargs);
 
 #endif

@@ -28,9 +28,9 @@ distil_task_model(FunctionCallInfo fcinfo, const DistilTask *task, const Nullabl
 }
 
 DistilTextRules
-distil_task_rules(FunctionCallInfo fcinfo, const DistilTask *task)
+distil_task_rules(const DistilTask *task, const NullableDatum *args, int nargs)
 {
-	return distil_call_form(fcinfo, distil_task_texts(task), task->n_options).rules;
+	return distil_form_of(args, nargs, distil_task_texts(task), task->n_options).rules;
 }
 
 bool

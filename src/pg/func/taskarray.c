@@ -161,7 +161,7 @@ evaluate(FunctionCallInfo fcinfo, const DistilTask *task)
 		PG_RETURN_NULL();
 	distil_task_options(fcinfo, task, call.options);
 	call.model = distil_task_model(fcinfo, task, call.options);
-	call.rules = distil_task_rules(fcinfo, task);
+	call.rules = distil_task_rules(task, fcinfo->args, PG_NARGS());
 	open_arrays(&call, fcinfo);
 	if (call.like->n == 0)
 		result = construct_empty_array(task->put != NULL ? FLOAT4OID : task->type);

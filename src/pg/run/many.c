@@ -14,6 +14,7 @@
 
 #include "pg/bridge/compat.h"
 #include "pg/bridge/errors.h"
+#include "pg/bridge/growing.h"
 #include "pg/run/many.h"
 #include "pg/run/modelmemory.h"
 #include "pg/run/resultcache.h"
@@ -73,13 +74,15 @@ distil_many_begin(DistilMany *many)
 	many->batch = distil_model_batch(many->model, many->want);
 	many->full = distil_batch_tokens(many->model, many->want);
 	many->cached = many->cached && distil_cache_holds(many->model, many->want);
+	many->context = CurrentMemoryContext;
 	many->capacity = FIRST_CAPACITY;
 	many->items = palloc_array(DistilInBatch, many->capacity);
 	many->n = 0;
 	many->tokens = 0;
-	many->seen = many->distinct ? NULL : seen_create(CurrentMemoryContext, FIRST_CAPACITY, NULL);
+	many->seen = many->distinct ? NULL : seen_create(many->context, FIRST_CAPACITY, NULL);
 	many->followers = NULL;
-	many->n_followers = many->follower_capacity = 0;
+	many->n_followers = 0;
+	many->follower_capacity = 0;
 }
 
 static int
@@ -227,13 +230,8 @@ find_key(const DistilMany *many, DistilInBatch *e)
 static void
 add_follower(DistilMany *many, DistilInBatch *leader, int number)
 {
-	if (many->n_followers == many->follower_capacity)
-	{
-		many->follower_capacity = Max(2 * many->follower_capacity, FIRST_CAPACITY);
-		many->followers = many->followers == NULL
-			? palloc_array(DistilFollower, many->follower_capacity)
-			: repalloc(many->followers, many->follower_capacity * sizeof(DistilFollower));
-	}
+	many->followers = distil_grown(many->context, many->followers, many->n_followers,
+								   &many->follower_capacity, sizeof(DistilFollower));
 	many->followers[many->n_followers] = (DistilFollower) {number, leader->follower};
 	leader->follower = many->n_followers++;
 }
@@ -262,16 +260,6 @@ keep_item(DistilMany *many, const DistilInBatch *e)
 	many->items[many->n++] = *e;
 }
 
-/* For one item more. */
-static void
-make_room(DistilMany *many)
-{
-	if (many->n < many->capacity)
-		return;
-	many->capacity *= 2;
-	many->items = repalloc_huge(many->items, (Size) many->capacity * sizeof(DistilInBatch));
-}
-
 void
 distil_many_add(DistilMany *many, int number, const DistilText *texts)
 {
@@ -291,7 +279,8 @@ distil_many_add(DistilMany *many, int number, const DistilText *texts)
 	}
 	if (!follow(many, &e))
 	{
-		make_room(many);
+		many->items = distil_grown(many->context, many->items, many->n, &many->capacity,
+								   sizeof(DistilInBatch));
 		if (add_texts(many, &e))
 			keep_item(many, &e);
 		else

@@ -60,22 +60,24 @@ typedef struct DistilMany
 	int64		tokens;			/* that went through the model so far */
 
 	/* private to many.c from here */
+	MemoryContext context;		/* of all that follows */
 	DbertBatch *batch;
 	size_t		full;			/* tokens of a batch */
 	struct DistilInBatch *items;	/* [n], whose texts are in the batch */
 	int			n;
-	int			capacity;
+	Size		capacity;
 	struct seen_hash *seen;		/* the items by their texts */
 	struct DistilFollower *followers;	/* [n_followers], items with equal texts */
 	int			n_followers;
-	int			follower_capacity;
+	Size		follower_capacity;
 } DistilMany;
 
 extern void distil_many_begin(DistilMany *many);
 
 /*
- * One item more.  Earlier ones, and this one, may be taken before it returns;
- * items from the cache are taken at once, others in their order.
+ * One item more.  Earlier ones, and this one, may be taken before it returns:
+ * items from the cache at once, others when their batch has run, those with
+ * equal texts right after the first of them.
  */
 extern void distil_many_add(DistilMany *many, int number, const DistilText *texts);
 

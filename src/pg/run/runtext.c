@@ -35,18 +35,24 @@ distil_call_model(FunctionCallInfo fcinfo, int argno, const char *task)
 }
 
 DistilCallForm
-distil_call_form(FunctionCallInfo fcinfo, int n_texts, int n_options)
+distil_form_of(const NullableDatum *args, int n_args, int n_texts, int n_options)
 {
-	bool		named = PG_NARGS() > n_texts + n_options;
+	bool		named = n_args > n_texts + n_options;
 	int			at = n_texts + named + n_options;
 	DistilCallForm form = {.model = named ? n_texts : -1,.option = n_texts + named};
 
 	form.rules = named ? distil_fixed_rules : distil_session_rules();
-	if (PG_NARGS() == at + 2)
-		form.rules.long_text = distil_long_text_of(PG_GETARG_TEXT_PP(at++));
-	if (PG_NARGS() == at + 1)
-		form.rules.on_error = distil_on_error_of(PG_GETARG_TEXT_PP(at));
+	if (n_args == at + 2)
+		form.rules.long_text = distil_long_text_of(DatumGetTextPP(args[at++].value));
+	if (n_args == at + 1)
+		form.rules.on_error = distil_on_error_of(DatumGetTextPP(args[at].value));
 	return form;
+}
+
+DistilCallForm
+distil_call_form(FunctionCallInfo fcinfo, int n_texts, int n_options)
+{
+	return distil_form_of(fcinfo->args, PG_NARGS(), n_texts, n_options);
 }
 
 void

@@ -35,6 +35,10 @@ typedef struct DistilCallForm
 
 extern DistilCallForm distil_call_form(FunctionCallInfo fcinfo, int n_texts, int n_options);
 
+/* The same of arguments [n_args]; no texts are looked at. */
+extern DistilCallForm distil_form_of(const NullableDatum *args, int n_args, int n_texts,
+									 int n_options);
+
 /*
  * dbert_batch_add as the rules say, of one text or of a pair (pair: texts[0]
  * and texts[1]).  The first leaves it to the caller to raise; false of the

@@ -107,6 +107,29 @@ is_safe_division(Node *node)
 	return is_one_of(op->opfuncid, divisions, lengthof(divisions));
 }
 
+/* Parameters that the executor sets. */
+static bool
+has_parameter(Node *node, void *ctx)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param))
+		return ((Param *) node)->paramkind == PARAM_EXEC;
+	return expression_tree_walker(node, has_parameter, ctx);
+}
+
+/*
+ * A parameter may be what (SELECT ...) gives, which runs, and may fail, when it
+ * is read first: where it stands in an arm, perhaps for a later row.
+ */
+static bool
+reads_sometimes(Node *node)
+{
+	if (IsA(node, BoolExpr) && ((BoolExpr *) node)->boolop == NOT_EXPR)
+		return false;
+	return expression_tree_walker(node, has_parameter, NULL);
+}
+
 static bool
 may_raise(Node *node, void *ctx)
 {
@@ -128,6 +151,12 @@ may_raise(Node *node, void *ctx)
 			if (((ArrayExpr *) node)->multidims)
 				return true;	/* unless all have the same dimensions */
 			break;
+		case T_BoolExpr:
+		case T_CaseExpr:
+		case T_CoalesceExpr:
+			if (reads_sometimes(node))
+				return true;
+			break;
 		case T_RangeTblFunction:
 			return may_raise(((RangeTblFunction *) node)->funcexpr, ctx);
 		case T_Var:
@@ -135,12 +164,9 @@ may_raise(Node *node, void *ctx)
 		case T_Param:
 		case T_List:
 		case T_TargetEntry:
-		case T_BoolExpr:
 		case T_RelabelType:
-		case T_CaseExpr:
 		case T_CaseWhen:
 		case T_CaseTestExpr:
-		case T_CoalesceExpr:
 		case T_MinMaxExpr:
 		case T_RowExpr:
 		case T_FieldSelect:

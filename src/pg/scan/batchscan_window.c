@@ -314,23 +314,6 @@ model_name(const DistilCall *call)
 	return distil_default_model(call->task->setting);
 }
 
-/* As distil_call_form has them. */
-static DistilTextRules
-rules_of(const DistilCall *call)
-{
-	int			at = distil_task_first_option(call->task, call->n_args) + call->task->n_options;
-	DistilTextRules rules = distil_fixed_rules;
-
-	if (call->model_arg < 0)
-		return distil_session_rules();
-	if (at < call->n_args)
-	{
-		rules.long_text = distil_long_text_of(DatumGetTextPP(call->values[at].value));
-		rules.on_error = distil_on_error_of(DatumGetTextPP(call->values[at + 1].value));
-	}
-	return rules;
-}
-
 /* NULL while it may not fail. */
 static DistilModel *
 open_model(DistilCall *call, bool needed)
@@ -343,7 +326,7 @@ open_model(DistilCall *call, bool needed)
 	if (call->task->check != NULL)
 		call->task->check(call->task, model,
 						  &call->values[distil_task_first_option(call->task, call->n_args)]);
-	call->rules = rules_of(call);
+	call->rules = distil_task_rules(call->task, call->values, call->n_args);
 	call->proven = true;
 	return model;
 }

@@ -13,13 +13,15 @@
  * (of PL/pgSQL, for example), and calls of the forms without a model.
  *
  * Nothing of a user's is executed in order to find out: an argument is a name
- * if a constant in it is that name, or if built-in functions make it so.
+ * if a constant in it is that name, or if built-in functions make it so.  Where
+ * these raise, it is none: the call would raise, too.
  */
 #include "postgres.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/objectaddress.h"
@@ -44,11 +46,12 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 #include "utils/syscache.h"
 
 #include "pg/bridge/compat.h"
+#include "pg/bridge/growing.h"
 #include "pg/store/catalog.h"
 #include "pg/store/modelusers.h"
 
@@ -71,9 +74,10 @@ typedef struct Search
 	const char *model;
 	ModelFunction *functions;	/* [n_functions], by rising oid */
 	int			n_functions;
+	Size		function_capacity;
 	ObjectAddress *objects; /* [n_objects] that depend on them, then those that name the model */
 	int			n_objects;
-	int			capacity;
+	Size		object_capacity;
 } Search;
 
 /* ---- the extension's functions ---- */
@@ -160,9 +164,8 @@ add_function(Search *s, Form_pg_depend member)
 	f = look_at_function(member->objid);
 	if (f.models == 0 && !f.moderates)
 		return;
-	s->functions = s->functions == NULL
-					   ? palloc(sizeof(ModelFunction))
-					   : repalloc(s->functions, sizeof(ModelFunction) * (s->n_functions + 1));
+	s->functions = distil_grown(CurrentMemoryContext, s->functions, s->n_functions,
+								&s->function_capacity, sizeof(ModelFunction));
 	s->functions[s->n_functions++] = f;
 }
 
@@ -236,6 +239,43 @@ is_not_plain(Node *node, void *context)
 	}
 }
 
+/* An error of computing is dealt with, unless it is the user's wish to stop. */
+static void
+forget_error(void)
+{
+	if (geterrcode() == ERRCODE_QUERY_CANCELED)
+		PG_RE_THROW();
+	FlushErrorState();
+	RollbackAndReleaseCurrentSubTransaction();
+}
+
+/* What a plain argument comes to, if it is the same always; NULL: it raises. */
+static Node *
+compute(Node *argument)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	Node	   *volatile value = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		value = eval_const_expressions(NULL, copyObject(argument));
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		forget_error();
+		value = NULL;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return value;
+}
+
 static bool
 names_model(Node *argument, const char *model)
 {
@@ -245,8 +285,8 @@ names_model(Node *argument, const char *model)
 		return true;
 	if (IsA(argument, Const) || is_not_plain(argument, NULL))
 		return false;
-	value = eval_const_expressions(NULL, copyObject(argument));
-	return IsA(value, Const) && is_name((Const *) value, model);
+	value = compute(argument);
+	return value != NULL && IsA(value, Const) && is_name((Const *) value, model);
 }
 
 static bool
@@ -423,13 +463,8 @@ object_names_model(Search *s, ObjectAddress *object)
 static void
 add_object(Search *s, Form_pg_depend dependency)
 {
-	if (s->n_objects == s->capacity)
-	{
-		s->capacity = Max(64, 2 * s->capacity);
-		s->objects = s->objects == NULL
-						 ? palloc(sizeof(ObjectAddress) * s->capacity)
-						 : repalloc_huge(s->objects, sizeof(ObjectAddress) * s->capacity);
-	}
+	s->objects = distil_grown(CurrentMemoryContext, s->objects, s->n_objects,
+							  &s->object_capacity, sizeof(ObjectAddress));
 	ObjectAddressSet(s->objects[s->n_objects], dependency->classid, dependency->objid);
 	s->n_objects++;
 }
