@@ -206,7 +206,7 @@ read_model(DbertPack *pack, const char *task, const DbertPoll *poll, DbertError 
 	if (dbert_head_traits(pack->config.head)->rows == DBERT_ROWS_MASKED &&
 		!pack->tokenizer.has_mask)
 		return dbert_fail(err, DBERT_E_FORMAT,
-						  "%s: a %s needs a mask token, the vocabulary has none",
+						  "%s: architecture \"%s\" needs a mask token, the vocabulary has none",
 						  pack->tokenizer.file, pack->config.architecture);
 	if (pack->tokenizer.omits_types && pack->config.head != DBERT_HEAD_NONE &&
 		dbert_family_of(&pack->config)->types_for_pairs)
