@@ -43,7 +43,7 @@ leave_out_frozen(const DbertTrainer *trainer, DbertSlots *slots)
 		if (!learns(trainer, slot))
 			slot->bytes = 0;
 		slot->offset = slots->bytes;
-		slots->bytes += (slot->bytes + DBERT_PACK_ALIGN - 1) / DBERT_PACK_ALIGN * DBERT_PACK_ALIGN;
+		slots->bytes += dbert_pack_aligned(slot->bytes);
 	}
 }
 
