@@ -75,25 +75,10 @@ static int	runs;				/* of all jobs */
 static void
 job_model(const Job *job, MemModel *m)
 {
-	static const struct
-	{
-		const char *suffix;
-		int			labels;
-	}			heads[] = {
-		{"ForSequenceClassification", 3}, {"ForTokenClassification", 3},
-		{"ForQuestionAnswering", 0}, {"ForMaskedLM", 0}, {"Model", 0}
-	};
-	int			head = job->kind / 2;
-
-	if (job->kind % 2 == 0)
-		mem_model_distilbert(m, heads[head].suffix, heads[head].labels);
-	else
-		mem_model_bert(m, heads[head].suffix, head == 4 ? "" : "bert.", heads[head].labels);
-	if (head == 4)
+	mem_model_kind(m, (unsigned) job->kind);
+	if (job->kind / 2 == 4)
 		put_modules(m, false, true);
 }
-
-#define KINDS 10
 
 /* Does the job with every allocation failing in turn. */
 static void
@@ -181,7 +166,7 @@ run_load(Job *job)
 static void
 test_load(void)
 {
-	for (int kind = 0; kind < KINDS; kind++)
+	for (int kind = 0; kind < MEM_KINDS; kind++)
 	{
 		fail_each("load", run_load, kind, DBERT_PRECISION_FP32);
 		fail_each("load in int8", run_load, kind, DBERT_PRECISION_INT8);
@@ -331,7 +316,7 @@ run_answer(Job *job)
 static void
 test_answer(void)
 {
-	for (int kind = 0; kind < KINDS; kind++)
+	for (int kind = 0; kind < MEM_KINDS; kind++)
 	{
 		fail_each("answer", run_answer, kind, DBERT_PRECISION_FP32);
 		fail_each("answer in int8", run_answer, kind, DBERT_PRECISION_INT8);
@@ -454,7 +439,7 @@ run_train(Job *job)
 static void
 test_train(void)
 {
-	for (int kind = 0; kind < KINDS; kind++)
+	for (int kind = 0; kind < MEM_KINDS; kind++)
 		fail_each("train", run_train, kind, DBERT_PRECISION_FP32);
 }
 
@@ -536,7 +521,7 @@ run_distill(Job *job)
 static void
 test_distill(void)
 {
-	for (int kind = 0; kind < KINDS; kind++)
+	for (int kind = 0; kind < MEM_KINDS; kind++)
 		if (kind / 2 != 2)		/* spans are taught, but not by labels */
 			fail_each("distil", run_distill, kind, DBERT_PRECISION_FP32);
 }
