@@ -10,6 +10,7 @@
  * DBERT_FAILURES=all: every allocation; else so many of a job at most as keep
  * this short, evenly spread.
  */
+#include "test/support/counting.h"
 #include "test/support/packhelp.h"
 #include "test/support/testhelp.h"
 #include "test/support/trainfixture.h"
@@ -18,33 +19,6 @@
 
 /* Runs of a job, where not all are wanted. */
 #define MOST 150
-
-/* ---- an allocator whose n-th call fails ---- */
-
-typedef struct Memory
-{
-	int			calls;
-	int			fail_at;		/* the call that fails, from 0; -1: none */
-	int			live;			/* not freed */
-} Memory;
-
-static void *
-memory_alloc(void *ctx, size_t size)
-{
-	Memory	   *m = ctx;
-
-	if (m->calls++ == m->fail_at)
-		return NULL;
-	m->live++;
-	return malloc(size);
-}
-
-static void
-memory_free(void *ctx, void *p)
-{
-	((Memory *) ctx)->live--;
-	free(p);
-}
 
 /* ---- results ---- */
 
@@ -86,27 +60,27 @@ fail_each(const char *what, JobRun run, int kind, DbertPrecision precision)
 {
 	const char *wish = getenv("DBERT_FAILURES");
 	bool		all = wish != NULL && strcmp(wish, "all") == 0;
-	Memory		memory = {.fail_at = -1};
-	DbertAllocator alloc = {memory_alloc, memory_free, &memory};
+	Counter		memory = {0};
+	DbertAllocator alloc = counting(&memory);
 	Job			clean = {.kind = kind, .precision = precision, .alloc = &alloc, .result = 1};
 	DbertStatus status = run(&clean);
-	int			calls = memory.calls,
+	int			calls = (int) memory.calls,
 				step = all || calls <= MOST ? 1 : (calls + MOST - 1) / MOST;
 
 	CHECK_MSG(status == DBERT_OK, "%s %d: %s", what, kind, clean.err.msg);
-	CHECK_MSG(memory.live == 0, "%s %d: %d allocations are lost", what, kind, memory.live);
+	CHECK_MSG(memory.live == 0, "%s %d: %ld allocations are lost", what, kind, memory.live);
 	for (int n = 0; n < calls; n += step)
 	{
 		Job			job = {.kind = kind, .precision = precision, .alloc = &alloc, .result = 1};
 
 		runs++;
-		memory = (Memory) {.fail_at = n};
+		memory = (Counter) {.fail_at = n + 1};
 		status = run(&job);
 		CHECK_MSG(status == DBERT_E_NOMEM || status == DBERT_OK, "%s %d, allocation %d: %s", what,
 				  kind, n, job.err.msg);
 		CHECK_MSG(status != DBERT_OK || job.result == clean.result,
 				  "%s %d, allocation %d: another result", what, kind, n);
-		CHECK_MSG(memory.live == 0, "%s %d, allocation %d: %d are lost", what, kind, n,
+		CHECK_MSG(memory.live == 0, "%s %d, allocation %d: %ld are lost", what, kind, n,
 				  memory.live);
 	}
 }

@@ -5,38 +5,13 @@
 #include "base/checksum.h"
 #include "model/packimage.h"
 #include "model/slots.h"
+#include "test/support/counting.h"
 #include "test/support/dirsource.h"
 #include "test/support/packhelp.h"
 #include "test/support/shareddata.h"
 #include "test/support/testhelp.h"
 
 #include <dirent.h>
-
-/* ---- an allocator that counts and fails ---- */
-
-typedef struct Counter
-{
-	long		live;
-	long		fail_at;		/* the allocation that fails, counted down; 0: none */
-} Counter;
-
-static void *
-counting_alloc(void *ctx, size_t size)
-{
-	Counter    *c = ctx;
-
-	if (c->fail_at > 0 && --c->fail_at == 0)
-		return NULL;
-	c->live++;
-	return malloc(size);
-}
-
-static void
-counting_free(void *ctx, void *ptr)
-{
-	((Counter *) ctx)->live--;
-	free(ptr);
-}
 
 /* ---- damage ---- */
 
@@ -456,14 +431,14 @@ static void
 check_failing_allocations(MemModel *m)
 {
 	DbertSource source = mem_source(m);
-	Counter		counter = {0, 0};
-	DbertAllocator alloc = {counting_alloc, counting_free, &counter};
+	Counter		counter = {0};
+	DbertAllocator alloc = counting(&counter);
 	DbertStatus status = DBERT_E_NOMEM;
 	long		n;
 
 	for (n = 1; n < 5000 && status == DBERT_E_NOMEM; n++)
 	{
-		counter.fail_at = n;
+		counter = (Counter) {.fail_at = n};
 		status = one_life(&source, &alloc, NULL);
 		CHECK_MSG(counter.live == 0, "%ld leaked when allocation %ld failed", counter.live, n);
 		if (counter.live != 0)
@@ -498,8 +473,8 @@ test_failing_reads(void)
 {
 	MemModel	m;
 	DbertSource source = mem_source(&m);
-	Counter		counter = {0, 0};
-	DbertAllocator alloc = {counting_alloc, counting_free, &counter};
+	Counter		counter = {0};
+	DbertAllocator alloc = counting(&counter);
 	DbertStatus status = DBERT_E_IO;
 
 	mem_model_bert(&m, "ForSequenceClassification", "bert.", 3);
@@ -524,8 +499,8 @@ test_cancel(void)
 {
 	MemModel	m;
 	DbertSource source = mem_source(&m);
-	Counter		counter = {0, 0};
-	DbertAllocator alloc = {counting_alloc, counting_free, &counter};
+	Counter		counter = {0};
+	DbertAllocator alloc = counting(&counter);
 	DbertStatus status = DBERT_E_CANCELLED;
 	int			n;
 
