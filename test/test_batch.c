@@ -4,6 +4,7 @@
  * enough, and its results can be told by hand.
  */
 #include "dbert.h"
+#include "test/support/counting.h"
 #include "test/support/testhelp.h"
 
 #define HIDDEN 5
@@ -18,34 +19,6 @@ enum
 	VOCAB = sizeof(vocab) / sizeof(vocab[0]),
 	A = 5
 };
-
-/* ---- an allocator that counts and fails ---- */
-
-typedef struct Counter
-{
-	int			live;			/* allocations not freed */
-	int			calls;
-	int			fail_at;		/* this call fails, and all after it; -1: none */
-} Counter;
-
-static void *
-counting_alloc(void *ctx, size_t size)
-{
-	Counter    *c = ctx;
-
-	if (c->fail_at >= 0 && c->calls >= c->fail_at)
-		return NULL;
-	c->calls++;
-	c->live++;
-	return malloc(size);
-}
-
-static void
-counting_free(void *ctx, void *p)
-{
-	((Counter *) ctx)->live--;
-	free(p);
-}
 
 /* ---- the model ---- */
 
@@ -369,8 +342,8 @@ test_memory_is_kept(void)
 {
 	Tiny		tiny;
 	DbertBatch *batch;
-	Counter		counter = {0, 0, -1};
-	DbertAllocator alloc = {counting_alloc, counting_free, &counter};
+	Counter		counter = {0};
+	DbertAllocator alloc = counting(&counter);
 	int			live;
 
 	tiny_open(&tiny, DBERT_HEAD_TOKEN);
@@ -396,8 +369,8 @@ static void
 test_out_of_memory(void)
 {
 	Tiny		tiny;
-	Counter		counter = {0, 0, 0};
-	DbertAllocator alloc = {counting_alloc, counting_free, &counter};
+	Counter		counter = {0};
+	DbertAllocator alloc = counting(&counter);
 	DbertStatus status;
 	int			tries = 0;
 
@@ -408,7 +381,7 @@ test_out_of_memory(void)
 		int			count;
 		size_t		tokens;
 
-		counter = (Counter) {0, 0, tries++};
+		counter = (Counter) {.fail_at = ++tries, .fail_on = true};
 		status = dbert_batch_create(&tiny.model, DBERT_WANT_LOGITS | DBERT_WANT_EMBEDDING, &alloc,
 									&batch, NULL);
 		if (status == DBERT_OK)
@@ -418,7 +391,7 @@ test_out_of_memory(void)
 		{
 			count = dbert_batch_count(batch);
 			tokens = dbert_batch_tokens(batch);
-			counter.fail_at = -1;
+			counter.fail_at = 0;
 			CHECK(add(batch, "c", true, NULL) == DBERT_OK);
 			CHECK(dbert_batch_count(batch) == count + 1 && dbert_batch_tokens(batch) == tokens + 3);
 			CHECK(dbert_batch_run(batch, NULL, NULL) == DBERT_OK);

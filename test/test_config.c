@@ -202,7 +202,8 @@ test_tasks(void)
 	if (accepted(&m, "embed", &c))
 		CHECK(c.head == DBERT_HEAD_NONE && c.n_labels == 0);
 	check_refused(&m, "classify", DBERT_E_UNSUPPORTED,
-				  "a DistilBertForTokenClassification has no head for the task \"classify\"");
+				  "architecture \"DistilBertForTokenClassification\" has no head for the task "
+				  "\"classify\"");
 	check_refused(&m, "answer", DBERT_E_UNSUPPORTED, "no head for the task \"answer\"");
 	check_refused(&m, "fill_mask", DBERT_E_UNSUPPORTED, "no head for the task \"fill_mask\"");
 	check_refused(&m, "sing", DBERT_E_INVALID, "unknown task \"sing\"");

@@ -10,6 +10,7 @@
  * DBERT_FAILURES=all: every allocation; else so many of a job at most as keep
  * this short, evenly spread.
  */
+#include "test/support/counting.h"
 #include "test/support/packhelp.h"
 #include "test/support/testhelp.h"
 #include "test/support/trainfixture.h"
@@ -18,33 +19,6 @@
 
 /* Runs of a job, where not all are wanted. */
 #define MOST 150
-
-/* ---- an allocator whose n-th call fails ---- */
-
-typedef struct Memory
-{
-	int			calls;
-	int			fail_at;		/* the call that fails, from 0; -1: none */
-	int			live;			/* not freed */
-} Memory;
-
-static void *
-memory_alloc(void *ctx, size_t size)
-{
-	Memory	   *m = ctx;
-
-	if (m->calls++ == m->fail_at)
-		return NULL;
-	m->live++;
-	return malloc(size);
-}
-
-static void
-memory_free(void *ctx, void *p)
-{
-	((Memory *) ctx)->live--;
-	free(p);
-}
 
 /* ---- results ---- */
 
@@ -75,25 +49,10 @@ static int	runs;				/* of all jobs */
 static void
 job_model(const Job *job, MemModel *m)
 {
-	static const struct
-	{
-		const char *suffix;
-		int			labels;
-	}			heads[] = {
-		{"ForSequenceClassification", 3}, {"ForTokenClassification", 3},
-		{"ForQuestionAnswering", 0}, {"ForMaskedLM", 0}, {"Model", 0}
-	};
-	int			head = job->kind / 2;
-
-	if (job->kind % 2 == 0)
-		mem_model_distilbert(m, heads[head].suffix, heads[head].labels);
-	else
-		mem_model_bert(m, heads[head].suffix, head == 4 ? "" : "bert.", heads[head].labels);
-	if (head == 4)
+	mem_model_kind(m, (unsigned) job->kind);
+	if (job->kind / 2 == 4)
 		put_modules(m, false, true);
 }
-
-#define KINDS 10
 
 /* Does the job with every allocation failing in turn. */
 static void
@@ -101,27 +60,27 @@ fail_each(const char *what, JobRun run, int kind, DbertPrecision precision)
 {
 	const char *wish = getenv("DBERT_FAILURES");
 	bool		all = wish != NULL && strcmp(wish, "all") == 0;
-	Memory		memory = {.fail_at = -1};
-	DbertAllocator alloc = {memory_alloc, memory_free, &memory};
+	Counter		memory = {0};
+	DbertAllocator alloc = counting(&memory);
 	Job			clean = {.kind = kind, .precision = precision, .alloc = &alloc, .result = 1};
 	DbertStatus status = run(&clean);
-	int			calls = memory.calls,
+	int			calls = (int) memory.calls,
 				step = all || calls <= MOST ? 1 : (calls + MOST - 1) / MOST;
 
 	CHECK_MSG(status == DBERT_OK, "%s %d: %s", what, kind, clean.err.msg);
-	CHECK_MSG(memory.live == 0, "%s %d: %d allocations are lost", what, kind, memory.live);
+	CHECK_MSG(memory.live == 0, "%s %d: %ld allocations are lost", what, kind, memory.live);
 	for (int n = 0; n < calls; n += step)
 	{
 		Job			job = {.kind = kind, .precision = precision, .alloc = &alloc, .result = 1};
 
 		runs++;
-		memory = (Memory) {.fail_at = n};
+		memory = (Counter) {.fail_at = n + 1};
 		status = run(&job);
 		CHECK_MSG(status == DBERT_E_NOMEM || status == DBERT_OK, "%s %d, allocation %d: %s", what,
 				  kind, n, job.err.msg);
 		CHECK_MSG(status != DBERT_OK || job.result == clean.result,
 				  "%s %d, allocation %d: another result", what, kind, n);
-		CHECK_MSG(memory.live == 0, "%s %d, allocation %d: %d are lost", what, kind, n,
+		CHECK_MSG(memory.live == 0, "%s %d, allocation %d: %ld are lost", what, kind, n,
 				  memory.live);
 	}
 }
@@ -181,7 +140,7 @@ run_load(Job *job)
 static void
 test_load(void)
 {
-	for (int kind = 0; kind < KINDS; kind++)
+	for (int kind = 0; kind < MEM_KINDS; kind++)
 	{
 		fail_each("load", run_load, kind, DBERT_PRECISION_FP32);
 		fail_each("load in int8", run_load, kind, DBERT_PRECISION_INT8);
@@ -331,7 +290,7 @@ run_answer(Job *job)
 static void
 test_answer(void)
 {
-	for (int kind = 0; kind < KINDS; kind++)
+	for (int kind = 0; kind < MEM_KINDS; kind++)
 	{
 		fail_each("answer", run_answer, kind, DBERT_PRECISION_FP32);
 		fail_each("answer in int8", run_answer, kind, DBERT_PRECISION_INT8);
@@ -454,7 +413,7 @@ run_train(Job *job)
 static void
 test_train(void)
 {
-	for (int kind = 0; kind < KINDS; kind++)
+	for (int kind = 0; kind < MEM_KINDS; kind++)
 		fail_each("train", run_train, kind, DBERT_PRECISION_FP32);
 }
 
@@ -536,7 +495,7 @@ run_distill(Job *job)
 static void
 test_distill(void)
 {
-	for (int kind = 0; kind < KINDS; kind++)
+	for (int kind = 0; kind < MEM_KINDS; kind++)
 		if (kind / 2 != 2)		/* spans are taught, but not by labels */
 			fail_each("distil", run_distill, kind, DBERT_PRECISION_FP32);
 }

@@ -191,7 +191,7 @@ test_electra_refused(void)
 	mem_model_electra(&m, "Model", 6, 0);
 	mem_edit(&m, "config.json", "\"architectures\":[\"ElectraModel\"],", "");
 	check_refused(&m, "fill_mask", DBERT_E_UNSUPPORTED,
-				  "a ElectraForMaskedLM has no head for the task \"fill_mask\"");
+				  "architecture \"ElectraForMaskedLM\" has no head for the task \"fill_mask\"");
 	mem_edit(&m, "config.json", "\"embedding_size\":6", "\"embedding_size\":7");
 	check_refused(&m, NULL, DBERT_E_SHAPE, "expected shape [14,7], found [14,6]");
 	mem_edit(&m, "config.json", "\"embedding_size\":7", "\"embedding_size\":0");

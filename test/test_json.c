@@ -3,39 +3,11 @@
  * becomes of a reading or writing whose memory ends.
  */
 #include "model/json.h"
+#include "test/support/counting.h"
 #include "test/support/dirsource.h"
 #include "test/support/packhelp.h"
 #include "test/support/testhelp.h"
 #include "test/support/trainfixture.h"
-
-/* ---- an allocator that counts and fails ---- */
-
-typedef struct Counter
-{
-	long		live;
-	long		calls;
-	long		fail_at;		/* the allocation that fails; 0: none */
-	size_t		bytes;
-} Counter;
-
-static void *
-counting_alloc(void *ctx, size_t size)
-{
-	Counter    *c = ctx;
-
-	if (++c->calls == c->fail_at)
-		return NULL;
-	c->live++;
-	c->bytes += size;
-	return malloc(size);
-}
-
-static void
-counting_free(void *ctx, void *ptr)
-{
-	((Counter *) ctx)->live--;
-	free(ptr);
-}
 
 /* ---- what jansson takes from others ---- */
 
@@ -83,7 +55,7 @@ check_bound(const char *what, const char *text, size_t len, DbertStatus want)
 	for (int flags = 0; flags <= DBERT_JSON_REALS; flags++)
 	{
 		Counter		c = {0};
-		DbertAllocator alloc = {counting_alloc, counting_free, &c};
+		DbertAllocator alloc = counting(&c);
 		DbertJsonTree tree;
 		DbertError	err = {0};
 		DbertStatus status = dbert_json_parse(text, len, "x.json", flags, &alloc, &tree, &err);
@@ -207,7 +179,7 @@ test_bound_of_noise(void)
 	for (int i = 0; i < 20000; i++)
 	{
 		Counter		c = {0};
-		DbertAllocator alloc = {counting_alloc, counting_free, &c};
+		DbertAllocator alloc = counting(&c);
 		DbertJsonTree tree;
 		size_t		len = 1 + next_random(&state) % sizeof(text);
 
@@ -228,7 +200,7 @@ test_limit(void)
 	size_t		len = 16 << 20;
 	char	   *text = malloc(len);
 	Counter		c = {0};
-	DbertAllocator alloc = {counting_alloc, counting_free, &c};
+	DbertAllocator alloc = counting(&c);
 	DbertJsonTree tree;
 	DbertError	err = {0};
 
@@ -266,7 +238,7 @@ static void
 check_load(const char *name, const DbertSource *source, long step)
 {
 	Counter		c = {0};
-	DbertAllocator alloc = {counting_alloc, counting_free, &c};
+	DbertAllocator alloc = counting(&c);
 	DbertError	err = {0};
 	long		all;
 
@@ -351,7 +323,7 @@ check_writing(const MemModel *model, const DbertTrainOptions *o)
 {
 	Rig			rig = {.model = *model};
 	Counter		c = {0};
-	DbertAllocator alloc = {counting_alloc, counting_free, &c};
+	DbertAllocator alloc = counting(&c);
 	DbertError	err = {0};
 	uint64_t	whole = 0,
 				sum = 0;

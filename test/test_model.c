@@ -243,7 +243,7 @@ test_mask_heads(void)
 	}
 	mem_edit(&m, "tokenizer.json", "\"[MASK]\":4", "\"[mask]\":4");
 	mem_edit(&m, "tokenizer.json", "\"content\":\"[MASK]\"", "\"content\":\"[mask]\"");
-	check_refused(&m, NULL, DBERT_E_FORMAT, "needs a mask token");
+	check_refused(&m, NULL, DBERT_E_FORMAT, "\"BertForMaskedLM\" needs a mask token");
 	mem_free(&m);
 }
 
@@ -489,7 +489,8 @@ test_names_in_folders(void)
 	check_refused(&m, NULL, DBERT_E_FORMAT,
 				  "neither \"0_Transformer/tokenizer.json\" nor \"0_Transformer/vocab.txt\"");
 	check_refused(&m, "answer", DBERT_E_UNSUPPORTED,
-				  "0_Transformer/config.json: a BertModel has no head for the task \"answer\"");
+				  "0_Transformer/config.json: architecture \"BertModel\" has no head for the task "
+				  "\"answer\"");
 	mem_free(&m);
 }
 

@@ -5,38 +5,13 @@
 #include "base/checksum.h"
 #include "model/packimage.h"
 #include "model/slots.h"
+#include "test/support/counting.h"
 #include "test/support/dirsource.h"
 #include "test/support/packhelp.h"
 #include "test/support/shareddata.h"
 #include "test/support/testhelp.h"
 
 #include <dirent.h>
-
-/* ---- an allocator that counts and fails ---- */
-
-typedef struct Counter
-{
-	long		live;
-	long		fail_at;		/* the allocation that fails, counted down; 0: none */
-} Counter;
-
-static void *
-counting_alloc(void *ctx, size_t size)
-{
-	Counter    *c = ctx;
-
-	if (c->fail_at > 0 && --c->fail_at == 0)
-		return NULL;
-	c->live++;
-	return malloc(size);
-}
-
-static void
-counting_free(void *ctx, void *ptr)
-{
-	((Counter *) ctx)->live--;
-	free(ptr);
-}
 
 /* ---- damage ---- */
 
@@ -318,46 +293,59 @@ test_forged_image(void)
 	mem_free(&m);
 }
 
+/* The same image with another config, under a right checksum: never misread. */
+static void
+check_config_refused(const Built *b, const DbertConfig *config)
+{
+	unsigned char *copy = exact_copy(b->image, b->size);
+	DbertPackHeader *h = (DbertPackHeader *) copy;
+	DbertModel *model;
+	DbertError	err;
+
+	memcpy(copy + h->sections[DBERT_SECTION_CONFIG].offset, config, sizeof(*config));
+	h->checksum = dbert_pack_checksum(copy, h->sections[DBERT_SECTION_WEIGHTS].offset / 8 * 8);
+	CHECK(dbert_model_open(copy, b->size, &dbert_kernels_scalar, &dbert_malloc_allocator, &model,
+						   &err) == DBERT_E_CORRUPT);
+	free(copy);
+}
+
+/* A head that the family has not: nobody would know its weights. */
+static void
+test_head_of_others(void)
+{
+	MemModel	m;
+	Built		b;
+
+	mem_model_electra(&m, "Model", 6, 0);
+	if (built(&m, NULL, &b))
+	{
+		DbertConfig config = b.model->config;
+
+		config.head = DBERT_HEAD_MASK;
+		check_config_refused(&b, &config);
+		release(&b);
+	}
+	mem_free(&m);
+}
+
 /* ---- precision ---- */
 
 static DbertStatus
 build_int8(const DbertSource *source, Built *b, DbertError *err)
 {
-	DbertPack  *pack;
-	DbertStatus status;
-
-	DBERT_TRY(dbert_pack_begin(source, NULL, DBERT_PRECISION_INT8, &dbert_kernels_scalar,
-							   &dbert_malloc_allocator, NULL, &pack, err));
-	b->size = dbert_pack_size(pack);
-	if (posix_memalign(&b->image, 64, b->size) != 0)
-		abort();
-	memset(b->image, 0x5a, b->size);
-	status = dbert_pack_write(pack, b->image, NULL, err);
-	dbert_pack_end(pack);
-	if (status != DBERT_OK)
-		return status;
+	DBERT_TRY(build_precision(source, NULL, DBERT_PRECISION_INT8, &dbert_kernels_scalar, b, err));
 	return dbert_model_open(b->image, b->size, &dbert_kernels_scalar, &dbert_malloc_allocator,
 							&b->model, err);
 }
 
-/*
- * The config says another precision than the layout, under a right checksum:
- * never misread.
- */
+/* The config says another precision than the layout. */
 static void
 check_wrong_precision(const Built *b, int precision)
 {
-	unsigned char *copy = exact_copy(b->image, b->size);
-	DbertPackHeader *h = (DbertPackHeader *) copy;
-	DbertConfig *config = (DbertConfig *) (copy + h->sections[DBERT_SECTION_CONFIG].offset);
-	DbertModel *model;
-	DbertError	err;
+	DbertConfig config = b->model->config;
 
-	config->precision = precision;
-	h->checksum = dbert_pack_checksum(copy, h->sections[DBERT_SECTION_WEIGHTS].offset / 8 * 8);
-	CHECK(dbert_model_open(copy, b->size, &dbert_kernels_scalar, &dbert_malloc_allocator, &model,
-						   &err) == DBERT_E_CORRUPT);
-	free(copy);
+	config.precision = precision;
+	check_config_refused(b, &config);
 }
 
 /*
@@ -443,14 +431,14 @@ static void
 check_failing_allocations(MemModel *m)
 {
 	DbertSource source = mem_source(m);
-	Counter		counter = {0, 0};
-	DbertAllocator alloc = {counting_alloc, counting_free, &counter};
+	Counter		counter = {0};
+	DbertAllocator alloc = counting(&counter);
 	DbertStatus status = DBERT_E_NOMEM;
 	long		n;
 
 	for (n = 1; n < 5000 && status == DBERT_E_NOMEM; n++)
 	{
-		counter.fail_at = n;
+		counter = (Counter) {.fail_at = n};
 		status = one_life(&source, &alloc, NULL);
 		CHECK_MSG(counter.live == 0, "%ld leaked when allocation %ld failed", counter.live, n);
 		if (counter.live != 0)
@@ -485,8 +473,8 @@ test_failing_reads(void)
 {
 	MemModel	m;
 	DbertSource source = mem_source(&m);
-	Counter		counter = {0, 0};
-	DbertAllocator alloc = {counting_alloc, counting_free, &counter};
+	Counter		counter = {0};
+	DbertAllocator alloc = counting(&counter);
 	DbertStatus status = DBERT_E_IO;
 
 	mem_model_bert(&m, "ForSequenceClassification", "bert.", 3);
@@ -511,8 +499,8 @@ test_cancel(void)
 {
 	MemModel	m;
 	DbertSource source = mem_source(&m);
-	Counter		counter = {0, 0};
-	DbertAllocator alloc = {counting_alloc, counting_free, &counter};
+	Counter		counter = {0};
+	DbertAllocator alloc = counting(&counter);
 	DbertStatus status = DBERT_E_CANCELLED;
 	int			n;
 
@@ -615,6 +603,7 @@ main(void)
 	RUN(test_weights_checksum);
 	RUN(test_content);
 	RUN(test_forged_image);
+	RUN(test_head_of_others);
 	RUN(test_int8);
 	RUN(test_failing_allocator);
 	RUN(test_failing_reads);

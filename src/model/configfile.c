@@ -166,6 +166,7 @@ dbert_config_valid(const DbertConfig *c)
 {
 	return within(c->family, 0, DBERT_FAMILY_END - 1) &&
 		within(c->head, 0, DBERT_HEADS - 1) &&
+		dbert_family_has_head(dbert_family_of(c), c->head) &&
 		within(c->act, DBERT_ACT_NONE, DBERT_ACT_TANH) &&
 		within(c->problem, DBERT_PROBLEM_SINGLE, DBERT_PROBLEM_REGRESSION) &&
 		valid_sizes(c) &&
@@ -182,6 +183,7 @@ dbert_config_valid(const DbertConfig *c)
 		within(c->skip_prompt, 0, 1) &&
 		within(c->normalize, 0, 1) &&
 		within(c->precision, DBERT_PRECISION_FP32, DBERT_PRECISION_INT8) &&
+		within(c->raw_scores, 0, 1) &&
 		c->norm_eps > 0 && c->norm_eps <= 1 &&
 		memchr(c->architecture, '\0', sizeof(c->architecture)) != NULL;
 }

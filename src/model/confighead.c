@@ -98,8 +98,9 @@ head_of_tensors(const DbertTensorSet *tensors, const DbertFamily *family)
 static DbertStatus
 fail_no_head(const DbertJson *root, const DbertConfig *config, int asked, DbertError *err)
 {
-	return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: a %s has no head for the task \"%s\"",
-					  root->where, config->architecture, dbert_head_traits(asked)->task);
+	return dbert_fail(err, DBERT_E_UNSUPPORTED,
+					  "%s: architecture \"%s\" has no head for the task \"%s\"", root->where,
+					  config->architecture, dbert_head_traits(asked)->task);
 }
 
 /* For a config.json that names no architecture. */

@@ -58,6 +58,9 @@ typedef struct DbertSizeKey
 	size_t		field;			/* an int32_t of DbertConfig */
 } DbertSizeKey;
 
+/* A size's field, by its name. */
+#define DBERT_SIZE_OF(name) offsetof(DbertConfig, name)
+
 #define DBERT_SIZE_KEYS 12		/* the last one ends the list */
 
 /* Parts of an encoder, each a module of the checkpoint or three of them. */

@@ -7,8 +7,6 @@
  */
 #include "model/family.h"
 
-#define FIELD(name) offsetof(DbertConfig, name)
-
 const DbertFamily dbert_family_distilbert = {
 	.model_type = "distilbert",
 	.architecture = "DistilBert",
@@ -41,13 +39,13 @@ const DbertFamily dbert_family_distilbert = {
 		},
 	},
 	.sizes = {
-		{"vocab_size", NULL, 30522, 1, DBERT_MAX_VOCAB, FIELD(vocab)},
+		{"vocab_size", NULL, 30522, 1, DBERT_MAX_VOCAB, DBERT_SIZE_OF(vocab)},
 		{"max_position_embeddings", NULL, 512, DBERT_MIN_TOKENS, DBERT_MAX_POSITIONS,
-			FIELD(positions)},
-		{"n_layers", "num_hidden_layers", 6, 1, DBERT_MAX_LAYERS, FIELD(layers)},
-		{"n_heads", "num_attention_heads", 12, 1, DBERT_MAX_HEADS, FIELD(heads)},
-		{"dim", "hidden_size", 768, 1, DBERT_MAX_HIDDEN, FIELD(hidden)},
-		{"hidden_dim", NULL, 3072, 1, DBERT_MAX_FFN, FIELD(ffn)},
+			DBERT_SIZE_OF(positions)},
+		{"n_layers", "num_hidden_layers", 6, 1, DBERT_MAX_LAYERS, DBERT_SIZE_OF(layers)},
+		{"n_heads", "num_attention_heads", 12, 1, DBERT_MAX_HEADS, DBERT_SIZE_OF(heads)},
+		{"dim", "hidden_size", 768, 1, DBERT_MAX_HIDDEN, DBERT_SIZE_OF(hidden)},
+		{"hidden_dim", NULL, 3072, 1, DBERT_MAX_FFN, DBERT_SIZE_OF(ffn)},
 	},
 	.act_key = "activation",
 	.tokenizer = "DistilBertTokenizer",

@@ -9,9 +9,7 @@
  * Source: Clark et al. 2020 (arXiv:2003.10555); transformers'
  * modeling_electra.py, ElectraConfig.
  */
-#include "model/family.h"
-
-#define FIELD(name) offsetof(DbertConfig, name)
+#include "model/bertlayers.h"
 
 const DbertFamily dbert_family_electra = {
 	.model_type = "electra",
@@ -19,18 +17,8 @@ const DbertFamily dbert_family_electra = {
 	.prefix = "electra.",
 	.layers = "encoder.layer.",
 	.modules = {
-		[DBERT_MODULE_WORD] = {"embeddings.word_embeddings"},
-		[DBERT_MODULE_POSITION] = {"embeddings.position_embeddings"},
-		[DBERT_MODULE_TYPE] = {"embeddings.token_type_embeddings"},
-		[DBERT_MODULE_EMBED_NORM] = {"embeddings.LayerNorm"},
+		DBERT_BERT_MODULES,
 		[DBERT_MODULE_EMBED_PROJECT] = {"embeddings_project"},
-		[DBERT_MODULE_QKV] = {"attention.self.query", "attention.self.key",
-			"attention.self.value"},
-		[DBERT_MODULE_ATTN_OUT] = {"attention.output.dense"},
-		[DBERT_MODULE_ATTN_NORM] = {"attention.output.LayerNorm"},
-		[DBERT_MODULE_FFN_IN] = {"intermediate.dense"},
-		[DBERT_MODULE_FFN_OUT] = {"output.dense"},
-		[DBERT_MODULE_FFN_NORM] = {"output.LayerNorm"},
 	},
 	.heads = {
 		[DBERT_HEAD_SEQUENCE] = {
@@ -42,15 +30,9 @@ const DbertFamily dbert_family_electra = {
 		[DBERT_HEAD_SPAN] = {.out = "qa_outputs"},
 	},
 	.sizes = {
-		{"vocab_size", NULL, 30522, 1, DBERT_MAX_VOCAB, FIELD(vocab)},
-		{"embedding_size", NULL, 128, 1, DBERT_MAX_HIDDEN, FIELD(embed_width)},
-		{"max_position_embeddings", NULL, 512, DBERT_MIN_TOKENS, DBERT_MAX_POSITIONS,
-			FIELD(positions)},
-		{"num_hidden_layers", NULL, 12, 1, DBERT_MAX_LAYERS, FIELD(layers)},
-		{"num_attention_heads", NULL, 4, 1, DBERT_MAX_HEADS, FIELD(heads)},
-		{"hidden_size", NULL, 256, 1, DBERT_MAX_HIDDEN, FIELD(hidden)},
-		{"intermediate_size", NULL, 1024, 1, DBERT_MAX_FFN, FIELD(ffn)},
-		{"type_vocab_size", NULL, 2, 2, DBERT_MAX_TYPES, FIELD(types)},
+		DBERT_BERT_SIZES(30522, 12, 4, 256, 1024),
+		DBERT_BERT_TYPES,
+		{"embedding_size", NULL, 128, 1, DBERT_MAX_HIDDEN, DBERT_SIZE_OF(embed_width)},
 	},
 	.act_key = "hidden_act",
 	.eps_key = "layer_norm_eps",

@@ -16,8 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CONFIG_SENTENCE "config_sentence_transformers.json"
-
 bool
 dbert_precision_parse(const char *name, DbertPrecision *out)
 {
@@ -54,7 +52,8 @@ read_config(DbertPack *pack, const DbertSentence *sentence, int asked,
 		status = dbert_config_labels(&at, &pack->tensors, &pack->arena, &pack->config,
 									 &pack->labels, err);
 	if (status == DBERT_OK && sentence->activation != NULL)
-		status = dbert_config_activation(sentence->activation, CONFIG_SENTENCE, &pack->config, err);
+		status = dbert_config_activation(sentence->activation, DBERT_SENTENCE_FILE, &pack->config,
+										 err);
 	pack->config.precision = pack->precision;
 	dbert_json_free(&tree);
 	return status;
@@ -134,12 +133,6 @@ plan_weights(DbertPack *pack, DbertError *err)
 }
 
 static uint64_t
-aligned(uint64_t offset)
-{
-	return (offset + DBERT_PACK_ALIGN - 1) / DBERT_PACK_ALIGN * DBERT_PACK_ALIGN;
-}
-
-static uint64_t
 prompts_size(const DbertPack *pack)
 {
 	uint64_t	size = 0;
@@ -180,7 +173,7 @@ plan_image(DbertPack *pack, DbertError *err)
 	h->sections[DBERT_SECTION_WEIGHTS].size = pack->slots.bytes;
 	for (int i = 0; i < DBERT_SECTIONS; i++)
 	{
-		offset = aligned(offset);
+		offset = dbert_pack_aligned(offset);
 		h->sections[i].offset = offset;
 		offset += h->sections[i].size;
 	}
@@ -206,7 +199,7 @@ read_model(DbertPack *pack, const char *task, const DbertPoll *poll, DbertError 
 	if (dbert_head_traits(pack->config.head)->rows == DBERT_ROWS_MASKED &&
 		!pack->tokenizer.has_mask)
 		return dbert_fail(err, DBERT_E_FORMAT,
-						  "%s: a %s needs a mask token, the vocabulary has none",
+						  "%s: architecture \"%s\" needs a mask token, the vocabulary has none",
 						  pack->tokenizer.file, pack->config.architecture);
 	if (pack->tokenizer.omits_types && pack->config.head != DBERT_HEAD_NONE &&
 		dbert_family_of(&pack->config)->types_for_pairs)

@@ -319,8 +319,8 @@ read_whole_file(const DbertSource *source, DbertArena *arena, const DbertPoll *p
 	DbertJson	at;
 	DbertStatus status;
 
-	status = dbert_json_load(source, "", "config_sentence_transformers.json", DBERT_JSON_MAX,
-							 DBERT_JSON_REALS, true, arena->alloc, poll, &tree, &at, err);
+	status = dbert_json_load(source, "", DBERT_SENTENCE_FILE, DBERT_JSON_MAX, DBERT_JSON_REALS,
+							 true, arena->alloc, poll, &tree, &at, err);
 	if (status == DBERT_OK && tree.root != NULL)
 		status = read_whole_model(&at, arena, out, err);
 	dbert_json_free(&tree);
@@ -449,8 +449,7 @@ dbert_sentence_read(const DbertSource *source, DbertArena *arena, const DbertPol
 	for (int i = 0; i < DBERT_PROMPTS; i++)
 		out->prompts[i] = "";
 	DBERT_TRY(dbert_file_list_add(list, arena, source, "", "modules.json", err));
-	DBERT_TRY(
-		dbert_file_list_add(list, arena, source, "", "config_sentence_transformers.json", err));
+	DBERT_TRY(dbert_file_list_add(list, arena, source, "", DBERT_SENTENCE_FILE, err));
 	status = dbert_json_load(source, "", "modules.json", DBERT_JSON_MAX, 0, true,
 							 arena->alloc, poll, &tree, &at, err);
 	if (status == DBERT_OK && tree.root != NULL)

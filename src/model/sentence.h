@@ -7,6 +7,9 @@
 #include "model/config.h"
 #include "model/json.h"
 
+/* What holds for all modules: prompts, an activation. */
+#define DBERT_SENTENCE_FILE "config_sentence_transformers.json"
+
 typedef struct DbertSentence
 {
 	bool		present;		/* there is a modules.json, of an encoder of sentences */

@@ -130,8 +130,7 @@ dbert_layout_is_rows(const DbertKernels *kernels)
 uint64_t
 dbert_rows8_scales(const DbertSlot *slot)
 {
-	return ((uint64_t) slot->rows * slot->cols + DBERT_PACK_ALIGN - 1) / DBERT_PACK_ALIGN *
-		   DBERT_PACK_ALIGN;
+	return dbert_pack_aligned((uint64_t) slot->rows * slot->cols);
 }
 
 DbertWeightType
@@ -218,7 +217,7 @@ plan_slot(DbertSlots *slots, const DbertSlotRule *rule, int layer, const DbertCo
 	slot->kind = slot_kind(rule, config, tied, kernels);
 	slot->offset = slots->bytes;
 	slot->bytes = slot_bytes(slot, kernels);
-	slots->bytes += (slot->bytes + DBERT_PACK_ALIGN - 1) / DBERT_PACK_ALIGN * DBERT_PACK_ALIGN;
+	slots->bytes += dbert_pack_aligned(slot->bytes);
 }
 
 /* Slots of all rules for what stands there, layer -1 where it is no layer's. */

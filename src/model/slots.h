@@ -17,6 +17,12 @@
 /* Every array begins on a cache line. */
 #define DBERT_PACK_ALIGN 64
 
+static inline uint64_t
+dbert_pack_aligned(uint64_t offset)
+{
+	return (offset + DBERT_PACK_ALIGN - 1) / DBERT_PACK_ALIGN * DBERT_PACK_ALIGN;
+}
+
 typedef enum DbertSlotKind
 {
 	DBERT_SLOT_ROWS,			/* copied as it is */

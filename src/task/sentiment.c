@@ -130,11 +130,10 @@ steps_of(const char *const *labels, int n_labels)
  * Five stars; or steps in words that are on the one side of neutral what they
  * are on the other.
  */
-bool
-dbert_labels_have_sentiment(const char *const *labels, int n_labels)
+static bool
+is_scale(unsigned seen)
 {
 	const unsigned stars = 0x1fu << STARS_1;
-	unsigned	seen = steps_of(labels, n_labels);
 
 	if (seen == stars)
 		return true;
@@ -145,11 +144,27 @@ dbert_labels_have_sentiment(const char *const *labels, int n_labels)
 }
 
 bool
+dbert_labels_have_sentiment(const char *const *labels, int n_labels)
+{
+	return is_scale(steps_of(labels, n_labels));
+}
+
+/* The steps of the model's labels; 0: it has no sentiment. */
+static unsigned
+scale_of(const DbertModel *model)
+{
+	unsigned	seen;
+
+	if (model->config.head != DBERT_HEAD_SEQUENCE || model->config.problem != DBERT_PROBLEM_SINGLE)
+		return 0;
+	seen = steps_of(model->labels, model->config.n_labels);
+	return is_scale(seen) ? seen : 0;
+}
+
+bool
 dbert_model_has_sentiment(const DbertModel *model)
 {
-	return model->config.head == DBERT_HEAD_SEQUENCE &&
-		model->config.problem == DBERT_PROBLEM_SINGLE &&
-		dbert_labels_have_sentiment(model->labels, model->config.n_labels);
+	return scale_of(model) != 0;
 }
 
 /* The value of a step among n that are seen. */
@@ -169,11 +184,10 @@ dbert_sentiment(const DbertModel *model, const float *logits)
 	float		scores[N_WORDED] = {0};
 	float		sentiment = 0;
 	int			n = model->config.n_labels;
-	unsigned	seen;
+	unsigned	seen = scale_of(model);
 
-	if (!dbert_model_has_sentiment(model))
+	if (seen == 0)
 		return 0;
-	seen = steps_of(model->labels, n);
 	dbert_classify_scores(model, logits, scores);
 	for (int i = 0; i < n; i++)
 		sentiment += scores[i] * value_of(step_of(model->labels[i]), seen, n);

@@ -14,19 +14,20 @@ dbert_labelhead_place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows
 	a->logits = dbert_layout_floats(l, rows, t->options.n_labels);
 }
 
-/* logits = out(drop(act(dense(hidden)))); TOKEN has no dense */
+/* logits = out(drop(act(dense(input)))); TOKEN has no dense */
 DbertStatus
-dbert_labelhead_forward(const DbertPass *pass, const float *hidden, int rows)
+dbert_labelhead_forward(const DbertPass *pass, const float *input)
 {
 	DbertTrainer *t = pass->trainer;
 	const DbertWeights *w = &t->params.w;
 	const DbertActs *a = &t->acts;
 	const DbertTrainRun *run = &pass->run;
-	const float *last = hidden;
+	const float *last = input;
+	int			rows = pass->head.count;
 
 	if (w->head_dense.w != NULL)
 	{
-		DBERT_TRY(dbert_linear_forward(run, &w->head_dense, hidden, rows, a->z));
+		DBERT_TRY(dbert_linear_forward(run, &w->head_dense, input, rows, a->z));
 		DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, rows, t->config.hidden, a->d));
 		last = a->d;
 	}
@@ -35,7 +36,7 @@ dbert_labelhead_forward(const DbertPass *pass, const float *hidden, int rows)
 }
 
 DbertStatus
-dbert_labelhead_backward(const DbertPass *pass, const float *hidden, int rows, float *dx)
+dbert_labelhead_backward(const DbertPass *pass, const float *input, float *dx)
 {
 	DbertTrainer *t = pass->trainer;
 	const DbertWeights *w = &t->params.w,
@@ -43,6 +44,7 @@ dbert_labelhead_backward(const DbertPass *pass, const float *hidden, int rows, f
 	const DbertActs *a = &t->acts;
 	const DbertTrainRun *run = &pass->run;
 	float	   *dh = a->t;
+	int			rows = pass->head.count;
 
 	DBERT_TRY(dbert_linear_backward(run, &w->head_out, &g->head_out, a->d, a->logits, rows, dh, 0));
 	DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_HEAD, 0, dh, rows, dh));
@@ -51,7 +53,7 @@ dbert_labelhead_backward(const DbertPass *pass, const float *hidden, int rows, f
 		DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, rows, t->config.hidden, a->d));
 		DBERT_TRY(
 			dbert_act_backward(run, w->head_act, a->z, a->d, dh, rows, t->config.hidden, a->z));
-		DBERT_TRY(dbert_linear_backward(run, &w->head_dense, &g->head_dense, hidden, a->z, rows,
+		DBERT_TRY(dbert_linear_backward(run, &w->head_dense, &g->head_dense, input, a->z, rows,
 										t->layers_learn ? dh : NULL, 0));
 	}
 	if (t->layers_learn)

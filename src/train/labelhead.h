@@ -10,14 +10,16 @@
 
 extern void dbert_labelhead_place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows);
 
-/* acts.logits[rows, n_labels] from hidden[rows, C] */
-extern DbertStatus dbert_labelhead_forward(const DbertPass *pass, const float *hidden, int rows);
+/*
+ * acts.logits[rows, n_labels] from input[rows, C], the rows that the head reads
+ * (pass->head).
+ */
+extern DbertStatus dbert_labelhead_forward(const DbertPass *pass, const float *input);
 
 /*
  * Gradients, and dx[rows, C] from the derivative in acts.logits unless the
- * layers do not learn; dx may lie in hidden's memory, not in acts.t.
+ * layers do not learn; dx may lie in input's memory, not in acts.t.
  */
-extern DbertStatus dbert_labelhead_backward(const DbertPass *pass, const float *hidden, int rows,
-											float *dx);
+extern DbertStatus dbert_labelhead_backward(const DbertPass *pass, const float *input, float *dx);
 
 #endif

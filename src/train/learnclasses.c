@@ -131,7 +131,7 @@ hard_row(const DbertPass *pass, int row, float *x, double share, bool differenti
 static DbertStatus
 forward(const DbertPass *pass)
 {
-	return dbert_labelhead_forward(pass, pass->trainer->acts.hidden, pass->rows);
+	return dbert_labelhead_forward(pass, pass->trainer->acts.hidden);
 }
 
 static DbertStatus
@@ -153,7 +153,7 @@ loss_of_logits(const DbertPass *pass, bool differentiate, double *loss, double *
 static DbertStatus
 backward(const DbertPass *pass, float *dx)
 {
-	return dbert_labelhead_backward(pass, pass->trainer->acts.hidden, pass->rows, dx);
+	return dbert_labelhead_backward(pass, pass->trainer->acts.hidden, dx);
 }
 
 static const DbertSteps alone = {
@@ -167,12 +167,6 @@ lesson_place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
 {
 	dbert_labelhead_place(t, l, a, rows);
 	a->row = dbert_layout_floats(l, t->options.n_labels, 1);
-}
-
-static DbertStatus
-lesson_forward(const DbertPass *pass, const float *input)
-{
-	return dbert_labelhead_forward(pass, input, pass->head.count);
 }
 
 /* A row's loss by the teacher's answer. */
@@ -265,17 +259,11 @@ lesson_loss(const DbertPass *pass, bool differentiate, double *loss)
 	return dbert_train_poll(&pass->run);
 }
 
-static DbertStatus
-lesson_backward(const DbertPass *pass, const float *input, float *dx)
-{
-	return dbert_labelhead_backward(pass, input, pass->head.count, dx);
-}
-
 static const DbertLesson taught = { .place = lesson_place,
-									.forward = lesson_forward,
+									.forward = dbert_labelhead_forward,
 									.loss = lesson_loss,
 									.weight = lesson_weight,
-									.backward = lesson_backward };
+									.backward = dbert_labelhead_backward };
 
 /* ---- the objectives ---- */
 

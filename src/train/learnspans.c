@@ -26,12 +26,6 @@ place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
 	a->row = dbert_layout_floats(l, 2, t->options.max_text_tokens);
 }
 
-static DbertStatus
-forward(const DbertPass *pass, const float *input)
-{
-	return dbert_labelhead_forward(pass, input, pass->head.count);
-}
-
 /* Of one text's starts or ends; their logits become the derivative. */
 static double
 column_loss(const DbertPass *pass, int text, int column, double share, bool differentiate)
@@ -86,15 +80,11 @@ weight(const DbertPass *pass)
 	return pass->batch->n_texts;
 }
 
-static DbertStatus
-backward(const DbertPass *pass, const float *input, float *dx)
-{
-	return dbert_labelhead_backward(pass, input, pass->head.count, dx);
-}
-
-static const DbertLesson taught = {
-	.place = place,.forward = forward,.loss = loss_of_columns,.weight = weight,.backward = backward
-};
+static const DbertLesson taught = { .place = place,
+									.forward = dbert_labelhead_forward,
+									.loss = loss_of_columns,
+									.weight = weight,
+									.backward = dbert_labelhead_backward };
 
 const DbertObjective dbert_learn_span = { .name = "heads that find answers",
 										  .check_options = check_options,

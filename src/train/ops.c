@@ -472,24 +472,3 @@ dbert_zero_rows(const DbertTrainRun *run, float *y, int m, int n)
 
 	return loop_rows(&rows, zero_part);
 }
-
-
-static DbertStatus
-add_part(void *ctx, int part, int worker)
-{
-	const Rows *r = ctx;
-	size_t		first = part_first(r, part),
-				end = first + part_count(r, part);
-
-	for (size_t i = first; i < end; i++)
-		r->y[i] += r->x[i];
-	return DBERT_OK;
-}
-
-DbertStatus
-dbert_add_rows(const DbertTrainRun *run, float *y, const float *x, int m, int n)
-{
-	Rows		rows = {.run = run,.m = m,.n = n,.x = x,.y = y};
-
-	return loop_rows(&rows, add_part);
-}

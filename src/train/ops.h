@@ -171,9 +171,6 @@ dbert_exp_negative(float x)
 /* y[M,N] = 0 */
 extern DbertStatus dbert_zero_rows(const DbertTrainRun *run, float *y, int m, int n);
 
-/* y[M,N] += x */
-extern DbertStatus dbert_add_rows(const DbertTrainRun *run, float *y, const float *x, int m, int n);
-
 /* Multi-head self-attention of texts without padding. */
 typedef struct DbertSelfAttention
 {

@@ -11,9 +11,6 @@
 
 #include <string.h>
 
-/* transformers' initializer_range */
-#define INIT_STD 0.02
-
 /* Random numbers of a millisecond or less. */
 #define POLL_NUMBERS 16384
 
@@ -43,7 +40,7 @@ leave_out_frozen(const DbertTrainer *trainer, DbertSlots *slots)
 		if (!learns(trainer, slot))
 			slot->bytes = 0;
 		slot->offset = slots->bytes;
-		slots->bytes += (slot->bytes + DBERT_PACK_ALIGN - 1) / DBERT_PACK_ALIGN * DBERT_PACK_ALIGN;
+		slots->bytes += dbert_pack_aligned(slot->bytes);
 	}
 }
 
@@ -87,8 +84,9 @@ begin_slot(const DbertTrainer *trainer, const DbertSlot *slot, int number, float
 	{
 		if (i % POLL_NUMBERS == 0 && dbert_stopped(poll))
 			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
-		out[i] =
-			dbert_slot_is_matrix(slot) ? (float) (INIT_STD * dbert_random_normal(key, i)) : vector;
+		out[i] = dbert_slot_is_matrix(slot)
+			? (float) (DBERT_INIT_STD * dbert_random_normal(key, i))
+			: vector;
 	}
 	return DBERT_OK;
 }

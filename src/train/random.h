@@ -47,6 +47,9 @@ typedef enum DbertStream
 	DBERT_STREAM_MASK = 0x6d61736b00000000	/* "mask", plus the epoch; place: the text */
 } DbertStream;
 
+/* Standard deviation of new weights: transformers' initializer_range. */
+#define DBERT_INIT_STD 0.02
+
 /* A stream for each use (purpose, a DbertStream, and place) of a seed. */
 static inline uint64_t
 dbert_random_key(uint64_t seed, uint64_t purpose, uint64_t place)

@@ -21,9 +21,6 @@
 #define WEIGHTS_FILE "model.safetensors"
 #define INDEX_FILE "model.safetensors.index.json"
 
-/* transformers' initializer_range */
-#define INIT_STD 0.02
-
 /* Where the values of a piece come from. */
 typedef struct Origin
 {
@@ -200,7 +197,8 @@ make_values(const DbertStudent *s, int piece, uint64_t from, char *buf, size_t l
 
 	for (uint64_t at = from / 4 * 4; at < from + len; at += 4)
 	{
-		float x = o->random ? (float) (INIT_STD * dbert_random_normal(key, at / 4)) : o->constant;
+		float		x = o->random ? (float) (DBERT_INIT_STD * dbert_random_normal(key, at / 4))
+								  : o->constant;
 		uint32_t	bits;
 		char		bytes[4];
 

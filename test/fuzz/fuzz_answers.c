@@ -41,8 +41,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MemModel	m;
 	void	   *image;
 
-	model_of_kind(&m, kind);
-	if (kind % KINDS >= KINDS - 2)
+	mem_model_kind(&m, kind);
+	if (kind % MEM_KINDS >= MEM_KINDS - 2)
 	{
 		mem_put(&m, "modules.json",
 				"[{\"type\":\"Transformer\",\"path\":\"\"},{\"type\":\"Pooling\",\"path\":\"1_"

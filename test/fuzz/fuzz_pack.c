@@ -44,7 +44,7 @@ edited(Bytes *in, unsigned kind, size_t *size)
 	MemModel	m;
 	void	   *image;
 
-	model_of_kind(&m, kind);
+	mem_model_kind(&m, kind);
 	image = image_of(&m, kind & 0x40 ? DBERT_PRECISION_INT8 : DBERT_PRECISION_FP32, size);
 	mem_free(&m);
 	REQUIRE(image != NULL);

@@ -75,7 +75,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	Bytes		in = {data, size};
 	unsigned	kind = take_byte(&in);
 	DbertTrainOptions o =
-		tiny_options(heads[kind / KINDS % 4], (DbertProblem) (kind / (4 * KINDS) % 3));
+		tiny_options(heads[kind / MEM_KINDS % 4], (DbertProblem) (kind / (4 * MEM_KINDS) % 3));
 	DbertTrainBase *base;
 	DbertTrainer *t;
 	DbertError	err;
@@ -85,7 +85,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (o.head == DBERT_HEAD_MASK || o.head == DBERT_HEAD_NONE)
 		o.n_labels = 0;
 	o.keep_best = true;
-	model_of_kind(&m, kind);
+	mem_model_kind(&m, kind);
 	source = mem_source(&m);
 	REQUIRE(dbert_trainbase_open(&source, &dbert_malloc_allocator, NULL, &base, &err) == DBERT_OK);
 	if (dbert_trainer_create(base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_OK)

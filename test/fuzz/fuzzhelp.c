@@ -62,25 +62,6 @@ take_edit(Bytes *b, uint8_t *range, size_t size)
 
 /* ---- models ---- */
 
-void
-model_of_kind(MemModel *m, unsigned kind)
-{
-	static const struct
-	{
-		const char *suffix;
-		int			labels;
-	}			heads[] = {
-		{"ForSequenceClassification", 3}, {"ForTokenClassification", 3},
-		{"ForQuestionAnswering", 0}, {"ForMaskedLM", 0}, {"Model", 0}
-	};
-	unsigned	head = kind % KINDS / 2;
-
-	if (kind % 2 == 0)
-		mem_model_distilbert(m, heads[head].suffix, heads[head].labels);
-	else
-		mem_model_bert(m, heads[head].suffix, head == 4 ? "" : "bert.", heads[head].labels);
-}
-
 void *
 image_of(MemModel *m, DbertPrecision precision, size_t *size)
 {

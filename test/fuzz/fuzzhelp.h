@@ -36,11 +36,6 @@ extern bool take_edit(Bytes *b, uint8_t *range, size_t size);
 
 /* ---- models ---- */
 
-/* A family and a head. */
-#define KINDS 10
-
-extern void model_of_kind(MemModel *m, unsigned kind);
-
 /*
  * The image of a model in 64-byte aligned memory, to be freed; NULL: the model
  * is refused.  Values that are not finite are left out of account only by the

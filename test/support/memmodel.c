@@ -234,3 +234,23 @@ mem_model_electra(MemModel *m, const char *suffix, int width, int n_labels)
 	add_electra_head(m, suffix, n_labels);
 	mem_model_save(m);
 }
+
+void
+mem_model_kind(MemModel *m, unsigned kind)
+{
+	static const struct
+	{
+		const char *suffix;
+		int			labels;
+	}			heads[MEM_KINDS / 2] = {
+		{"ForSequenceClassification", 3}, {"ForTokenClassification", 3},
+		{"ForQuestionAnswering", 0}, {"ForMaskedLM", 0}, {"Model", 0}
+	};
+	const char *suffix = heads[kind % MEM_KINDS / 2].suffix;
+	int			labels = heads[kind % MEM_KINDS / 2].labels;
+
+	if (kind % 2 == 0)
+		mem_model_distilbert(m, suffix, labels);
+	else
+		mem_model_bert(m, suffix, strcmp(suffix, "Model") == 0 ? "" : "bert.", labels);
+}

@@ -108,4 +108,9 @@ extern void mem_model_bert(MemModel *m, const char *suffix, const char *prefix, 
 /* The same of ELECTRA, whose embeddings have width numbers. */
 extern void mem_model_electra(MemModel *m, const char *suffix, int width, int n_labels);
 
+/* DistilBERT and BERT by turns, with each head; further numbers begin anew. */
+#define MEM_KINDS 10
+
+extern void mem_model_kind(MemModel *m, unsigned kind);
+
 #endif

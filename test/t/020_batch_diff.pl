@@ -290,23 +290,8 @@ sub random_queries
 sub run_all
 {
 	my ($settings, @queries) = @_;
-	my $file = PostgreSQL::Test::Utils::tempdir . '/queries.sql';
-	my $out = '';
 
-	open(my $script, '>', $file) or die $!;
-	print $script "\\set VERBOSITY terse\n$settings;\n";
-	for my $i (0 .. $#queries)
-	{
-		my $query = $queries[$i][1];
-
-		print $script "\\echo ==== $i\nBEGIN;\n$query;\nROLLBACK;\n";
-	}
-	close($script);
-	IPC::Run::run([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', $file ], '>&', \$out);
-	$out =~ s/^psql:[^:]*:\d+: //mg;
-
-	my (undef, @answers) = split(/^==== \d+\n/m, $out, -1);
-	return @answers;
+	return session_answers($node, $settings, map { "BEGIN;\n$_->[1];\nROLLBACK;" } @queries);
 }
 
 sub comparable

@@ -215,22 +215,11 @@ sub statements
 	return "SELECT setval('seq', 1);\nBEGIN;\n$settings\n$sql;\nSELECT nextval('seq');\nROLLBACK;\n";
 }
 
-# What psql says to each of the statements, which run in one session.
 sub run_all
 {
 	my ($begin, @statements) = @_;
-	my $file = "$temp/script.sql";
-	my $out = '';
 
-	open(my $script, '>', $file) or die $!;
-	print $script "\\set VERBOSITY terse\nLOAD '$module';\n$begin\n";
-	print $script "\\echo ==== $_\n$statements[$_]" for 0 .. $#statements;
-	close($script);
-	IPC::Run::run([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', $file ], '>&', \$out);
-	$out =~ s/^psql:[^:]*:\d+: //mg;
-
-	my (undef, @answers) = split(/^==== \d+\n/m, $out, -1);
-	return @answers;
+	return session_answers($node, "LOAD '$module';\n$begin", @statements);
 }
 
 my @conditions = ('true', q{nextval('seq') > 0}, '1 / (id - 77) IS NOT NULL');
@@ -282,8 +271,8 @@ for my $entry (@list)
 
 my @plans = run_all('', map { my ($type, $expected, $flags, $settings, $text) = @$_;
 	statements($flags, $settings, 'EXPLAIN (FORMAT JSON) ' . fill($text, $calls[0], 'true')) } @list);
-my @on = run_all("SET distilbert.enable_batching = on;", map { $_->[1] } @compared);
-my @off = run_all("SET distilbert.enable_batching = off;", map { $_->[1] } @compared);
+my @on = run_all('SET distilbert.enable_batching = on', map { $_->[1] } @compared);
+my @off = run_all('SET distilbert.enable_batching = off', map { $_->[1] } @compared);
 my %different;
 
 is(scalar(@on), scalar(@compared), scalar(@compared) . ' statements were answered');

@@ -104,17 +104,8 @@ sub sent
 sub run_all
 {
 	my ($way, $settings, @queries) = @_;
-	my $file = PostgreSQL::Test::Utils::tempdir . '/random.sql';
-	my $out = '';
+	my @answers = session_answers($node, $settings, map { "BEGIN;\n" . sent($way, $_->[0]) . "\nROLLBACK;" } @queries);
 
-	open(my $script, '>', $file) or die $!;
-	print $script "\\set VERBOSITY terse\n$settings;\n";
-	print $script "\\echo ====\nBEGIN;\n", sent($way, $_->[0]), "\nROLLBACK;\n" for @queries;
-	close($script);
-	IPC::Run::run([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', $file ], '>&', \$out);
-	$out =~ s/^psql:[^:]*:\d+: //mg;
-
-	my (undef, @answers) = split(/^====\n/m, $out, -1);
 	return map { $queries[$_][1] ? $answers[$_] : join("\n", sort split(/\n/, $answers[$_] // 'no answer')) } 0 .. $#queries;
 }
 

@@ -12,7 +12,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(fixtures new_node load_model big_model answers packs training_files wait_until ready_again alive hf_python same_in_transformers);
+our @EXPORT = qw(fixtures new_node load_model big_model answers packs training_files wait_until ready_again alive hf_python same_in_transformers session_answers);
 
 sub fixtures { return $ENV{FIXTURES} || die "FIXTURES is not set" }
 
@@ -110,6 +110,25 @@ sub training_files
 	my $folder = $node->data_dir . '/distilbert/pgsql_tmp_training';
 
 	return -d $folder ? sort(grep { -f "$folder/$_" } slurp_dir($folder)) : ();
+}
+
+# What psql says, rows and messages, to each of the statements (or several in
+# one string); they run in one session, which begins with others.
+sub session_answers
+{
+	my ($node, $begin, @statements) = @_;
+	my $file = PostgreSQL::Test::Utils::tempdir . '/script.sql';
+	my $out = '';
+
+	open(my $script, '>', $file) or die $!;
+	print $script "\\set VERBOSITY terse\n$begin;\n";
+	print $script "\\echo ==== $_\n$statements[$_]\n" for 0 .. $#statements;
+	close($script) or die $!;
+	IPC::Run::run([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-f', $file ], '>&', \$out);
+	$out =~ s/^psql:[^:]*:\d+: //mg;
+
+	my (undef, @answers) = split(/^==== \d+\n/m, $out, -1);
+	return @answers;
 }
 
 # Has the server come up again after a crash that stands behind this place of its log?

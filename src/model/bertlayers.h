@@ -1,0 +1,37 @@
+/*
+ * bertlayers.h -- what families with BERT's layers have in common: the names of
+ * modules and the keys of sizes, to be put into a family's table.
+ */
+#ifndef DBERT_MODEL_BERTLAYERS_H
+#define DBERT_MODEL_BERTLAYERS_H
+
+#include "model/family.h"
+
+/* Of modules, below the family's prefix. */
+#define DBERT_BERT_MODULES \
+	[DBERT_MODULE_WORD] = {"embeddings.word_embeddings"}, \
+	[DBERT_MODULE_POSITION] = {"embeddings.position_embeddings"}, \
+	[DBERT_MODULE_TYPE] = {"embeddings.token_type_embeddings"}, \
+	[DBERT_MODULE_EMBED_NORM] = {"embeddings.LayerNorm"}, \
+	[DBERT_MODULE_QKV] = {"attention.self.query", "attention.self.key", "attention.self.value"}, \
+	[DBERT_MODULE_ATTN_OUT] = {"attention.output.dense"}, \
+	[DBERT_MODULE_ATTN_NORM] = {"attention.output.LayerNorm"}, \
+	[DBERT_MODULE_FFN_IN] = {"intermediate.dense"}, \
+	[DBERT_MODULE_FFN_OUT] = {"output.dense"}, \
+	[DBERT_MODULE_FFN_NORM] = {"output.LayerNorm"}
+
+/* Of sizes, with the defaults of the family's configuration class. */
+#define DBERT_BERT_SIZES(vocab_, layers_, heads_, hidden_, ffn_) \
+	{"vocab_size", NULL, vocab_, 1, DBERT_MAX_VOCAB, DBERT_SIZE_OF(vocab)}, \
+	{"max_position_embeddings", NULL, 512, DBERT_MIN_TOKENS, DBERT_MAX_POSITIONS, \
+		DBERT_SIZE_OF(positions)}, \
+	{"num_hidden_layers", NULL, layers_, 1, DBERT_MAX_LAYERS, DBERT_SIZE_OF(layers)}, \
+	{"num_attention_heads", NULL, heads_, 1, DBERT_MAX_HEADS, DBERT_SIZE_OF(heads)}, \
+	{"hidden_size", NULL, hidden_, 1, DBERT_MAX_HIDDEN, DBERT_SIZE_OF(hidden)}, \
+	{"intermediate_size", NULL, ffn_, 1, DBERT_MAX_FFN, DBERT_SIZE_OF(ffn)}
+
+/* And of token types, where pairs carry type 1. */
+#define DBERT_BERT_TYPES \
+	{"type_vocab_size", NULL, 2, 2, DBERT_MAX_TYPES, DBERT_SIZE_OF(types)}
+
+#endif
