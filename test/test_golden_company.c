@@ -1,0 +1,126 @@
+/*
+ * test_golden_company.c -- a text's answers do not depend on what else is in
+ * the batch: with each table of kernels every case of the goldens has the same
+ * bits alone, with all others and in reverse order.  In int8 the answers are
+ * near those of fp32, and again the same bits in any company.
+ */
+#include "dbert.h"
+#include "nn/logits.h"
+#include "test/support/dirsource.h"
+#include "test/support/goldens.h"
+#include "test/support/kerneltables.h"
+#include "test/support/testhelp.h"
+
+#define INT8_COSINE 0.99
+#define INT8_TOLERANCE 0.3		/* logits of random weights are about 1 */
+
+static void
+check_company(const Golden *g, const DbertModel *model, const DbertBatch *all)
+{
+	DbertBatch *reverse = golden_run(model, g, g->n - 1, -1, g->n);
+
+	for (int i = 0; i < g->n; i++)
+	{
+		DbertBatch *alone = golden_run(model, g, i, 1, 1);
+
+		CHECK_MSG(same_results(model, all, i, alone, 0),
+				  "%s, %s: case %d has other bits alone", g->dir, model->kernels->name, i);
+		CHECK_MSG(same_results(model, all, i, reverse, g->n - 1 - i),
+				  "%s, %s: case %d has other bits in reverse", g->dir, model->kernels->name, i);
+		dbert_batch_free(alone);
+	}
+	dbert_batch_free(reverse);
+}
+
+/* The angle between the pooled vectors, and the logits. */
+static void
+check_close(const Golden *g, int i, const DbertModel *model, const DbertBatch *fp32,
+			const DbertBatch *int8)
+{
+	const float *a = dbert_batch_embedding(fp32, i),
+			   *b = dbert_batch_embedding(int8, i);
+	double		aa = 0,
+				bb = 0,
+				ab = 0,
+				worst = 0;
+	int			rows;
+
+	for (int j = 0; j < model->config.embedding; j++)
+	{
+		aa += (double) a[j] * a[j];
+		bb += (double) b[j] * b[j];
+		ab += (double) a[j] * b[j];
+	}
+	CHECK_MSG(ab / sqrt(aa * bb) >= INT8_COSINE, "%s, %s case %d: cosine of int8 is %.5f", g->dir,
+			  model->kernels->name, i, ab / sqrt(aa * bb));
+	a = dbert_batch_logits(fp32, i, &rows);
+	b = dbert_batch_logits(int8, i, &rows);
+	for (int j = 0; j < rows * dbert_head_columns(model); j++)
+		worst = fmax(worst, fabs(a[j] - b[j]));
+	CHECK_MSG(worst <= INT8_TOLERANCE, "%s, %s case %d: logits of int8 off by %.4f",
+			  g->dir, model->kernels->name, i, worst);
+}
+
+/* The same model in 8 bits: close to fp32, and the same bits in any company. */
+static void
+check_int8(const Golden *g, const DbertKernels *kernels, const DbertBatch *fp32)
+{
+	DbertSource source = dir_source(g->dir);
+	Loaded		loaded;
+	DbertBatch *all;
+
+	if (!golden_load(&loaded, g, &source, DBERT_PRECISION_INT8, kernels))
+		return;
+	CHECK(loaded.model->weights.layers[0].qkv.w8 != NULL && loaded.model->weights.word == NULL);
+	all = golden_run(loaded.model, g, 0, 1, g->n);
+	for (int i = 0; i < g->n; i++)
+		check_close(g, i, loaded.model, fp32, all);
+	check_company(g, loaded.model, all);
+	dbert_batch_free(all);
+	golden_unload(&loaded);
+}
+
+static void
+check_with_kernels(const Golden *g, const DbertKernels *kernels)
+{
+	DbertSource source = dir_source(g->dir);
+	Loaded		loaded;
+	DbertBatch *all;
+
+	if (!golden_load(&loaded, g, &source, DBERT_PRECISION_FP32, kernels))
+		return;
+	all = golden_run(loaded.model, g, 0, 1, g->n);
+	check_company(g, loaded.model, all);
+	check_int8(g, kernels, all);
+	dbert_batch_free(all);
+	golden_unload(&loaded);
+}
+
+static void
+check_folder(const Golden *g)
+{
+	const DbertKernels *kernels;
+
+	for (int at = 0; (kernels = kernels_next(&at, KERNELS_NAME)) != NULL;)
+		check_with_kernels(g, kernels);
+}
+
+static void
+test_fixtures(void)
+{
+	goldens_of_fixtures(check_folder);
+}
+
+static void
+test_shared_goldens(void)
+{
+	goldens_of_shared_data(check_folder);
+}
+
+int
+main(void)
+{
+	RUN(test_fixtures);
+	RUN(test_shared_goldens);
+	return tests_end();
+}
