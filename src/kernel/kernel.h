@@ -101,11 +101,22 @@ typedef struct DbertKernels
 
 	/*
 	 * y = (x + r - mean) / sqrt(variance + eps) * gamma + beta, per row of
-	 * [M,N]; r is the residual or NULL; y may be x or r.
+	 * [M,N]; r is the residual or NULL; y may be x or r; beta NULL is 0.
 	 */
 	void		(*layer_norm_rows) (float *y, const float *x, const float *r,
 									const float *gamma, const float *beta,
 									int m, int n, float eps);
+
+	/* y = x / sqrt(mean of x^2 + eps) * gamma, per row of [M,N]; y may be x. */
+	void		(*rms_norm_rows) (float *y, const float *x, const float *gamma,
+								  int m, int n, float eps);
+
+	/*
+	 * y[M,N] = act(a) b, element by element; rows of all three are ld apart; y
+	 * may be a.
+	 */
+	void		(*gate_rows) (float *y, const float *a, const float *b, size_t ld,
+							  int m, int n, int act);
 
 	const DbertInt8Kernels *int8;
 	const struct DbertTrainKernels *train;	/* trainkernels.h */

@@ -211,6 +211,8 @@ const DbertKernels dbert_kernels_openblas = {
 	.linear = linear,
 	.attention = attention,
 	.layer_norm_rows = dbert_f32_layer_norm_rows__scalar,
+	.rms_norm_rows = dbert_f32_rms_norm_rows__scalar,
+	.gate_rows = dbert_f32_gate_rows__scalar,
 	.int8 = &dbert_int8_scalar,
 	.train = &dbert_train_openblas,
 };
