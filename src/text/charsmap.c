@@ -17,6 +17,7 @@
 #include "text/charsmap.h"
 
 #include "base/bytes.h"
+#include "text/steps.h"
 #include "text/utf8.h"
 
 #include <string.h>
@@ -166,6 +167,38 @@ map_of(const DbertLink *l)
 
 /* ---- clusters ---- */
 
+/*
+ * What is younger than libutf8proc 2.8 (Unicode 15.0), for tokenizers 0.23: these
+ * join the character before them, ...
+ */
+static const struct
+{
+	uint32_t	first,
+				last;
+}			young_marks[] = {
+	{0x1acf, 0x1add}, {0x1ae0, 0x1aeb}, {0x10d69, 0x10d6d}, {0x10efa, 0x10efc},
+	{0x113b8, 0x113c0}, {0x113c2, 0x113c2}, {0x113c5, 0x113c5}, {0x113c7, 0x113ca},
+	{0x113cc, 0x113d0}, {0x113d2, 0x113d2}, {0x113e1, 0x113e2}, {0x11b60, 0x11b67},
+	{0x11f5a, 0x11f5a}, {0x1611e, 0x1612f}, {0x1e5ee, 0x1e5ef}, {0x1e6e3, 0x1e6e3},
+	{0x1e6e6, 0x1e6e6}, {0x1e6ee, 0x1e6ef}, {0x1e6f5, 0x1e6f5}
+};
+
+/* A character that libutf8proc knows, and that joins as cp does. */
+static utf8proc_int32_t
+as_known(uint32_t cp)
+{
+	if (cp == 0x113d1)			/* ... this one the character behind it, ... */
+		return 0x600;
+	if (cp == 0x11a3a)			/* ... this one no longer, ... */
+		return 'a';
+	if (cp == 0x2065 || (cp >= 0xfff0 && cp <= 0xfff8)) /* ... these none */
+		return 0x1;
+	for (size_t i = 0; cp >= 0x1acf && i < sizeof(young_marks) / sizeof(young_marks[0]); i++)
+		if (cp <= young_marks[i].last)
+			return cp >= young_marks[i].first ? 0x301 : (utf8proc_int32_t) cp;
+	return (utf8proc_int32_t) cp;
+}
+
 /* No cluster has a border between a and b. */
 static bool
 joined(Mapping *m, uint32_t a, uint32_t b)
@@ -173,8 +206,7 @@ joined(Mapping *m, uint32_t a, uint32_t b)
 	/* below U+0300 nothing joins but CR and LF */
 	if (a < 0x300 && b < 0x300)
 		return a == '\r' && b == '\n';
-	return !utf8proc_grapheme_break_stateful((utf8proc_int32_t) a, (utf8proc_int32_t) b,
-											 &m->break_state);
+	return !utf8proc_grapheme_break_stateful(as_known(a), as_known(b), &m->break_state);
 }
 
 /*
@@ -303,7 +335,7 @@ hold(DbertLink *l, uint32_t cp, const DbertChar *source)
 static DbertNext
 replace(DbertLink *l, const DbertChar *chars, uint32_t n, const uint8_t *text)
 {
-	uint32_t	cp,
+	uint32_t	cp = 0,
 				done = 0;
 
 	for (; *text != '\0'; done += done < n)

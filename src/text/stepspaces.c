@@ -214,19 +214,23 @@ dbert_step_prepend(DbertLink *l)
 DbertNext
 dbert_step_metaspace(DbertLink *l)
 {
+	enum { STARTED };
 	DbertChar	ch;
 	DbertNext	next = dbert_step_peek(l, 0, &ch);
 	int			scheme = l->step->mode & DBERT_METASPACE_SCHEME;
+	bool		first;
 
 	if (next != DBERT_NEXT_CHAR)
 		return next;
+	/* a piece that was not split begins where the text does, whatever was removed there */
+	first = ch.start == 0 || (l[-1].step == NULL && !l->state[STARTED] && !l->chain->later);
+	l->state[STARTED] = true;
 	if (ch.cp == ' ')
 		ch.cp = METASPACE;
 	if (ch.cp == METASPACE && (l->step->mode & DBERT_METASPACE_SPLIT))
 		ch.begins = true;
 	if (ch.begins && ch.cp != METASPACE &&
-		(scheme == DBERT_METASPACE_ALWAYS ||
-		 (scheme == DBERT_METASPACE_FIRST && ch.start == 0)))
+		(scheme == DBERT_METASPACE_ALWAYS || (scheme == DBERT_METASPACE_FIRST && first)))
 	{
 		DbertChar	space = ch;
 

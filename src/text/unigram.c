@@ -404,3 +404,32 @@ valid(const DbertTokImage *h)
 			return false;
 	return true;
 }
+
+/* ---- decoding ---- */
+
+/* U+2581 is a space; those that the first token begins with are none. */
+static void
+put(DbertDecoding *d, const char *token, size_t len, bool added)
+{
+	(void) added;
+	for (size_t i = 0; i < len; i++)
+	{
+		if (len - i < 3 || memcmp(token + i, "\xe2\x96\x81", 3) != 0)
+			d->text[d->len++] = token[i];
+		else
+		{
+			i += 2;
+			if (!d->first)
+				d->text[d->len++] = ' ';
+		}
+	}
+}
+
+const DbertTokenKind dbert_kind_unigram = {
+	.compile = compile,
+	.valid = valid,
+	.cut = cut,
+	.cut_some = cut_some,
+	.close = close,
+	.put = put
+};
