@@ -411,7 +411,7 @@ test_wrong_tensors(void)
 	check_refused(&m, NULL, DBERT_E_FORMAT,
 				  "neither \"model.safetensors\" nor \"model.safetensors.index.json\"");
 	mem_put(&m, "pytorch_model.bin", "x");
-	check_refused(&m, NULL, DBERT_E_UNSUPPORTED, "pickle");
+	check_refused(&m, NULL, DBERT_E_FORMAT, "pytorch_model.bin: 1 bytes are too short");
 	mem_free(&m);
 }
 

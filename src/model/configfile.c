@@ -72,6 +72,8 @@ read_activation(const DbertJson *root, DbertConfig *config, DbertError *err)
 		config->act = DBERT_ACT_GELU_TANH;
 	else if (strcmp(name, "relu") == 0)
 		config->act = DBERT_ACT_RELU;
+	else if (strcmp(name, "silu") == 0 || strcmp(name, "swish") == 0)
+		config->act = DBERT_ACT_SILU;
 	else
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: activation \"%s\" is not supported",
 						  root->where, dbert_clip(name, clip));
@@ -197,7 +199,7 @@ dbert_config_valid(const DbertConfig *c)
 	return within(c->family, 0, DBERT_FAMILY_END - 1) &&
 		within(c->head, 0, DBERT_HEADS - 1) &&
 		dbert_family_has_head(dbert_family_of(c), c->head) &&
-		within(c->act, DBERT_ACT_NONE, DBERT_ACT_TANH) &&
+		within(c->act, DBERT_ACT_NONE, DBERT_ACT_SILU) &&
 		within(c->problem, DBERT_PROBLEM_SINGLE, DBERT_PROBLEM_REGRESSION) &&
 		valid_sizes(c) &&
 		within(c->n_labels, 0, DBERT_MAX_LABELS) &&
