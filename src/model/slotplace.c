@@ -22,6 +22,15 @@ place_linear(const DbertSlot *slot, const void *at, const float *word, DbertLine
 	linear->k = slot->cols;
 }
 
+/* What the rule's field is a field of. */
+static char *
+owner_of(const DbertSlot *slot, DbertWeights *weights)
+{
+	if (slot->rule->place == DBERT_PLACE_STEP)
+		return (char *) &weights->steps[slot->layer];
+	return slot->layer >= 0 ? (char *) &weights->layers[slot->layer] : (char *) weights;
+}
+
 void
 dbert_slots_place(const DbertSlots *slots, const DbertConfig *config, const void *base,
 				  DbertWeights *weights)
@@ -31,8 +40,7 @@ dbert_slots_place(const DbertSlots *slots, const DbertConfig *config, const void
 	{
 		const DbertSlot *slot = &slots->items[i];
 		const char *at = (const char *) base + slot->offset;
-		char *owner = slot->layer >= 0 ? (char *) &weights->layers[slot->layer] : (char *) weights;
-		char	   *field = owner + slot->rule->field;
+		char	   *field = owner_of(slot, weights) + slot->rule->field;
 
 		if (slot->kind == DBERT_SLOT_ROWS8)
 		{
