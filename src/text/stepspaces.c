@@ -34,7 +34,7 @@ bool
 dbert_step_text_valid(const DbertImageStep *step, const void *data)
 {
 	(void) data;
-	return step->len <= DBERT_MAX_TOKEN_BYTES && step->more_len <= DBERT_MAX_TOKEN_BYTES;
+	return step->len <= DBERT_STEP_TEXT_MAX && step->more_len <= DBERT_STEP_TEXT_MAX;
 }
 
 /* ---- Replace ---- */

@@ -85,6 +85,7 @@ typedef struct DbertStepSpec
 	size_t		more_len;
 } DbertStepSpec;
 
+#define DBERT_STEP_TEXT_MAX 1024	/* bytes of a text that a step matches or puts */
 #define DBERT_MAX_STEPS 16		/* of a text, normalizers and pre-tokenizers each */
 
 /*
