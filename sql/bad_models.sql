@@ -148,7 +148,7 @@ SELECT pg_temp.config('distilbert-sentiment', 'n_layers', '2000000000');
 SELECT pg_temp.config('distilbert-sentiment', 'vocab_size', '2147483647');
 SELECT pg_temp.config('distilbert-sentiment', 'vocab_size', '100');
 SELECT pg_temp.config('distilbert-sentiment', 'max_position_embeddings', '2147483648');
-SELECT pg_temp.config('distilbert-sentiment', 'activation', '"swish"');
+SELECT pg_temp.config('distilbert-sentiment', 'activation', '"mish"');
 SELECT pg_temp.config('distilbert-sentiment', 'id2label', '{"0": "NEGATIVE"}');
 SELECT pg_temp.config('distilbert-sentiment', 'id2label', '{"0": "NEGATIVE", "1": "NEUTRAL", "2": "POSITIVE"}');
 SELECT pg_temp.config('distilbert-sentiment', 'id2label', '{"0": "NEGATIVE", "7": "POSITIVE"}');

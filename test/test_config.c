@@ -124,8 +124,8 @@ test_unsupported(void)
 {
 	bend("\"model_type\":\"bert\"", "\"model_type\":\"rwkv\"", DBERT_E_UNSUPPORTED,
 		 "model type \"rwkv\"");
-	bend("\"hidden_act\":\"gelu\"", "\"hidden_act\":\"silu\"", DBERT_E_UNSUPPORTED,
-		 "activation \"silu\"");
+	bend("\"hidden_act\":\"gelu\"", "\"hidden_act\":\"mish\"", DBERT_E_UNSUPPORTED,
+		 "activation \"mish\"");
 	bend("{", "{\"position_embedding_type\":\"relative_key\",", DBERT_E_UNSUPPORTED,
 		 "\"relative_key\"");
 	bend("{", "{\"is_decoder\":true,", DBERT_E_UNSUPPORTED, "is_decoder");
@@ -150,7 +150,8 @@ test_activations(void)
 		int			act;
 	}			acts[] = {
 		{"gelu", DBERT_ACT_GELU}, {"gelu_new", DBERT_ACT_GELU_TANH},
-		{"gelu_pytorch_tanh", DBERT_ACT_GELU_TANH}, {"relu", DBERT_ACT_RELU}
+		{"gelu_pytorch_tanh", DBERT_ACT_GELU_TANH}, {"relu", DBERT_ACT_RELU},
+		{"silu", DBERT_ACT_SILU}, {"swish", DBERT_ACT_SILU}
 	};
 
 	for (int i = 0; i < 4; i++)

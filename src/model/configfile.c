@@ -97,6 +97,8 @@ read_activation(const DbertJson *root, DbertConfig *config, DbertError *err)
 		{"gelu_fast", DBERT_ACT_GELU_TANH},
 		{"gelu_accurate", DBERT_ACT_GELU_TANH},
 		{"relu", DBERT_ACT_RELU},
+		{"silu", DBERT_ACT_SILU},
+		{"swish", DBERT_ACT_SILU},
 	};
 	const DbertFamily *family = dbert_family_of(config);
 	const char *name = family->act_preset != NULL ? family->act_preset : acts[0].name;
@@ -262,7 +264,7 @@ dbert_config_valid(const DbertConfig *c)
 	return within(c->family, 0, DBERT_FAMILY_END - 1) &&
 		within(c->head, 0, DBERT_HEADS - 1) &&
 		dbert_family_has_head(dbert_family_of(c), c->head) &&
-		within(c->act, DBERT_ACT_NONE, DBERT_ACT_TANH) &&
+		within(c->act, DBERT_ACT_NONE, DBERT_ACT_SILU) &&
 		within(c->problem, DBERT_PROBLEM_SINGLE, DBERT_PROBLEM_REGRESSION) &&
 		valid_sizes(c) && valid_groups(c) &&
 		within(c->tie_words, 0, 1) &&

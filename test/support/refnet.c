@@ -70,6 +70,8 @@ ref_act(int act, double x)
 			return x > 0 ? x : 0;
 		case DBERT_ACT_TANH:
 			return tanh(x);
+		case DBERT_ACT_SILU:
+			return x / (1 + exp(-x));
 	}
 	return x;
 }
