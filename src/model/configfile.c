@@ -258,6 +258,36 @@ valid_groups(const DbertConfig *c)
 		   c->layers % c->inner_layers == 0 && c->groups <= c->layers / c->inner_layers;
 }
 
+static bool
+valid_step(const DbertStep *step, int32_t width)
+{
+	return within(step->kind, DBERT_STEP_DENSE, DBERT_STEP_NORM) &&
+		within(step->width, 1, DBERT_MAX_HIDDEN) &&
+		(step->kind != DBERT_STEP_NORM || step->width == width) &&
+		within(step->bias, 0, 1) &&
+		within(step->act, DBERT_ACT_NONE, DBERT_ACT_TANH);
+}
+
+/* What stands behind the pooling, and how wide that makes an embedding. */
+static bool
+valid_steps(const DbertConfig *c)
+{
+	int32_t		width = c->hidden;
+
+	if (!within(c->n_steps, 0, DBERT_MAX_STEPS) || !within(c->pooled_head, 0, 1))
+		return false;
+	for (int i = 0; i < c->n_steps; i++)
+	{
+		if (!valid_step(&c->steps[i], width))
+			return false;
+		width = c->steps[i].width;
+	}
+	if (c->pooled_head)
+		return c->n_steps > 0 && c->head == DBERT_HEAD_SEQUENCE && c->n_labels == width &&
+			   c->embedding == c->hidden;
+	return c->embedding == width;
+}
+
 bool
 dbert_config_valid(const DbertConfig *c)
 {
@@ -272,12 +302,8 @@ dbert_config_valid(const DbertConfig *c)
 		(c->n_labels > 0) == dbert_head_names_columns(c->head) &&
 		within(c->max_tokens, DBERT_MIN_TOKENS, c->positions - c->first_position) &&
 		within(c->pooling, DBERT_POOL_MEAN, DBERT_POOL_LAST) &&
-		within(c->embedding, 1, DBERT_MAX_HIDDEN) &&
+		valid_steps(c) &&
 		within(c->dimensions, 1, c->embedding) &&
-		within(c->dense, 0, 1) &&
-		(c->dense || c->embedding == c->hidden) &&
-		within(c->dense_bias, 0, 1) &&
-		within(c->dense_act, DBERT_ACT_NONE, DBERT_ACT_TANH) &&
 		within(c->skip_prompt, 0, 1) &&
 		within(c->normalize, 0, 1) &&
 		within(c->precision, DBERT_PRECISION_FP32, DBERT_PRECISION_INT8) &&

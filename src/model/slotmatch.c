@@ -88,7 +88,7 @@ full_name(char out[DBERT_TENSOR_NAME_MAX + 1], const DbertSlot *slot, int part,
 			snprintf(out, size, "%s%s.%s.%s", prefix, layer, module, tensor);
 			break;
 		case DBERT_PLACE_HEAD:
-		case DBERT_PLACE_DENSE:
+		case DBERT_PLACE_STEP:
 			snprintf(out, size, "%s.%s", module, tensor);
 			break;
 	}
@@ -212,7 +212,7 @@ match_slot(DbertSlot *slot, const DbertConfig *config, const DbertTensorSet *ten
 
 DbertStatus
 dbert_slots_match(DbertSlots *slots, const DbertConfig *config, const DbertTensorSet *tensors,
-				  const DbertTensorSet *dense, uint64_t *parameters, DbertError *err)
+				  const DbertTensorSet *steps, uint64_t *parameters, DbertError *err)
 {
 	const char *prefix = encoder_prefix(config, tensors);
 	bool		tied = dbert_slots_tied(config, tensors);
@@ -229,9 +229,10 @@ dbert_slots_match(DbertSlots *slots, const DbertConfig *config, const DbertTenso
 			slot->n_parts = 1;
 			continue;
 		}
-		DBERT_TRY(match_slot(slot, config,
-							 slot->rule->place == DBERT_PLACE_DENSE ? dense : tensors, prefix,
-							 parameters, err));
+		DBERT_TRY(match_slot(
+			slot, config,
+			slot->rule->place == DBERT_PLACE_STEP ? &steps[slot->layer] : tensors, prefix,
+			parameters, err));
 	}
 	return DBERT_OK;
 }

@@ -22,7 +22,7 @@ place_linear(const DbertSlot *slot, const void *at, const float *word, DbertLine
 	linear->k = slot->cols;
 }
 
-/* owner: the weights, or one of their layers */
+/* owner: the weights, one of their layers or of their steps */
 static void
 place_slot(const DbertSlot *slot, const char *at, void *owner, DbertWeights *weights)
 {
@@ -41,6 +41,16 @@ place_slot(const DbertSlot *slot, const char *at, void *owner, DbertWeights *wei
 		place_linear(slot, at, weights->word, (DbertLinear *) field);
 }
 
+/* Several layers may run with the same weights. */
+static void
+place_layer(const DbertSlot *slot, const char *at, const DbertConfig *config,
+			DbertWeights *weights)
+{
+	for (int l = 0; l < config->layers; l++)
+		if (dbert_config_stored_layer(config, l) == slot->layer)
+			place_slot(slot, at, &weights->layers[l], weights);
+}
+
 void
 dbert_slots_place(const DbertSlots *slots, const DbertConfig *config, const void *base,
 				  DbertWeights *weights)
@@ -51,10 +61,11 @@ dbert_slots_place(const DbertSlots *slots, const DbertConfig *config, const void
 		const DbertSlot *slot = &slots->items[i];
 		const char *at = (const char *) base + slot->offset;
 
-		if (slot->layer < 0)
+		if (slot->rule->place == DBERT_PLACE_STEP)
+			place_slot(slot, at, &weights->steps[slot->layer], weights);
+		else if (slot->layer < 0)
 			place_slot(slot, at, weights, weights);
-		for (int l = 0; slot->layer >= 0 && l < config->layers; l++)
-			if (dbert_config_stored_layer(config, l) == slot->layer)
-				place_slot(slot, at, &weights->layers[l], weights);
+		else
+			place_layer(slot, at, config, weights);
 	}
 }

@@ -14,6 +14,8 @@
 bool
 dbert_head_wants(const DbertModel *model, int32_t id, int i)
 {
+	if (model->config.pooled_head)
+		return false;			/* pooling says what is read */
 	switch (dbert_head_traits(model->config.head)->rows)
 	{
 		case DBERT_ROWS_NONE:
@@ -33,6 +35,8 @@ dbert_head_columns(const DbertModel *model)
 {
 	bool		none = dbert_head_traits(model->config.head)->columns == DBERT_COLUMNS_NONE;
 
+	if (model->config.pooled_head)
+		return model->config.n_labels;
 	return none ? 0 : model->weights.head_out.n;
 }
 

@@ -20,6 +20,11 @@ open_base(DbertTrainBase *b, const DbertSource *source, const DbertPoll *poll, D
 	DbertStatus status = dbert_pack_begin(source, NULL, DBERT_PRECISION_FP32, &dbert_kernels_scalar,
 										  b->alloc, poll, &b->pack, err);
 
+	if (status == DBERT_OK && b->pack->config.pooled_head)
+	{
+		dbert_pack_end(b->pack);
+		status = DBERT_E_UNSUPPORTED;
+	}
 	if (status == DBERT_E_UNSUPPORTED)
 		status = dbert_pack_begin(source, "embed", DBERT_PRECISION_FP32, &dbert_kernels_scalar,
 								  b->alloc, poll, &b->pack, err);

@@ -150,8 +150,8 @@ check_options(const DbertObjective *objective, const DbertConfig *base, const Db
 }
 
 /*
- * The trained model's config: the base's with the new head, and without a
- * sentence encoder's Dense module, which no head has a use for.
+ * The trained model's config: the base's with the new head, and without what
+ * stands behind its pooling, which no head has a use for.
  */
 static void
 configure(DbertTrainer *t)
@@ -163,7 +163,7 @@ configure(DbertTrainer *t)
 	c->problem =
 		dbert_head_traits(c->head)->has_problem ? t->options.problem : DBERT_PROBLEM_SINGLE;
 	c->n_labels = dbert_head_names_columns(c->head) ? t->options.n_labels : 0;
-	c->dense = 0;
+	c->n_steps = 0;
 	c->embedding = c->hidden;
 	dbert_family_name_architecture(c, c->head);
 	if (t->objective->configure != NULL)

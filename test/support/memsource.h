@@ -74,6 +74,10 @@ extern void mem_drop_tensor(MemModel *m, const char *name);
 /* model.safetensors of all tensors */
 extern void mem_model_save(MemModel *m);
 
+/* Bytes of its elements, and they: [mem_bytes(t)]. */
+extern size_t mem_bytes(const MemTensor *t);
+extern void mem_fill(const MemTensor *t, char *out);
+
 /* A safetensors file of a range of the tensors. */
 extern void mem_save(MemModel *m, const char *file, int from, int to);
 
