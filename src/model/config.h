@@ -100,6 +100,11 @@ typedef struct DbertConfig
 	int32_t		n_steps;		/* behind the pooling */
 	DbertStep	steps[DBERT_MAX_STEPS];
 	int32_t		pooled_head;	/* 1: HEAD_SEQUENCE, and what the steps give are its logits */
+	int32_t		first_position; /* row of the first token's position (dbert_next_position) */
+	int32_t		pair_types;		/* 1: tokens of a pair's second text are of type 1; 0: all of 0 */
+	int32_t		tie_words;		/* 1: without a decoder of its own it is the word embedding */
+	int32_t		groups;			/* layers share weights in so many groups; 0: they do not */
+	int32_t		inner_layers;	/* of a group; one after the other they are a layer of its own */
 	float		norm_eps;
 	uint64_t	parameters;		/* elements of all tensors used */
 	char		architecture[64];	/* "DistilBertForSequenceClassification" */

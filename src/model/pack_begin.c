@@ -245,11 +245,8 @@ read_model(DbertPack *pack, const char *task, const DbertPoll *poll, DbertError 
 		return dbert_fail(err, DBERT_E_FORMAT,
 						  "%s: architecture \"%s\" needs a mask token, the vocabulary has none",
 						  pack->tokenizer.file, pack->config.architecture);
-	if (pack->tokenizer.omits_types && pack->config.head != DBERT_HEAD_NONE &&
-		dbert_family_of(&pack->config)->types_for_pairs)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "%s: \"model_input_names\" without \"token_type_ids\" is not supported",
-						  file_name(&file, sentence.dir, "tokenizer_config.json"));
+	if (pack->tokenizer.omits_types)
+		pack->config.pair_types = 0;
 	DBERT_TRY(limit_tokens(&pack->config, pack->tokenizer.max_tokens,
 						   file_name(&file, sentence.dir, "tokenizer_config.json"),
 						   "model_max_length", err));
