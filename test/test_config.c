@@ -4,6 +4,7 @@
  * A tiny model is bent in one place and read up to the image; what comes out
  * is its DbertConfig or the error's sentence.
  */
+#include "model/family.h"
 #include "model/pack.h"
 #include "test/support/memsource.h"
 #include "test/support/testhelp.h"
@@ -121,8 +122,8 @@ test_json_errors(void)
 static void
 test_unsupported(void)
 {
-	bend("\"model_type\":\"bert\"", "\"model_type\":\"roberta\"", DBERT_E_UNSUPPORTED,
-		 "model type \"roberta\"");
+	bend("\"model_type\":\"bert\"", "\"model_type\":\"rwkv\"", DBERT_E_UNSUPPORTED,
+		 "model type \"rwkv\"");
 	bend("\"hidden_act\":\"gelu\"", "\"hidden_act\":\"mish\"", DBERT_E_UNSUPPORTED,
 		 "activation \"mish\"");
 	bend("{", "{\"position_embedding_type\":\"relative_key\",", DBERT_E_UNSUPPORTED,
@@ -670,8 +671,8 @@ test_steps(void)
 			   "[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") ","
 			   MODULE("2_Normalize", "Normalize") "," MODULE("3_LayerNorm", "LayerNorm") "]",
 			   DBERT_E_UNSUPPORTED, "modules.json: module 3, \"LayerNorm\", is not supported");
-	check_count(DBERT_MAX_STEPS, DBERT_E_FORMAT, "3_LayerNorm/model.safetensors");
-	check_count(DBERT_MAX_STEPS + 1, DBERT_E_UNSUPPORTED,
+	check_count(DBERT_MAX_POOLED_STEPS, DBERT_E_FORMAT, "3_LayerNorm/model.safetensors");
+	check_count(DBERT_MAX_POOLED_STEPS + 1, DBERT_E_UNSUPPORTED,
 				"modules.json: more than 8 modules behind the pooling are not supported");
 }
 
@@ -781,16 +782,15 @@ test_inputs(void)
 	mem_model_bert(&m, "ForSequenceClassification", "bert.", 3);
 	mem_put(&m, "tokenizer_config.json",
 			"{\"model_input_names\":[\"input_ids\",\"attention_mask\"]}");
-	check_refused(&m, NULL, DBERT_E_UNSUPPORTED,
-				  "tokenizer_config.json: \"model_input_names\" without \"token_type_ids\"");
+	CHECK(accepted(&m, NULL, &c) && c.pair_types == 0 && dbert_config_takes_pairs(&c));
 	mem_put(&m, "tokenizer_config.json",
 			"{\"model_input_names\":[\"input_ids\",\"token_type_ids\",\"attention_mask\"]}");
-	(void) accepted(&m, NULL, &c);
+	CHECK(accepted(&m, NULL, &c) && c.pair_types == 1 && dbert_config_takes_pairs(&c));
 	mem_free(&m);
 	mem_model_distilbert(&m, "ForSequenceClassification", 3);
 	mem_put(&m, "tokenizer_config.json",
 			"{\"model_input_names\":[\"input_ids\",\"attention_mask\"]}");
-	(void) accepted(&m, NULL, &c);
+	CHECK(accepted(&m, NULL, &c) && c.pair_types == 0 && dbert_config_takes_pairs(&c));
 	mem_free(&m);
 }
 

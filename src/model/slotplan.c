@@ -43,11 +43,11 @@ const DbertSlotRule dbert_slot_rules[] = {
 	LAYER(FFN_NORM, ARRAY, '1', 'C', ffn_norm.gamma),
 	LAYER(FFN_NORM, ARRAY_BIAS, '1', 'C', ffn_norm.beta),
 
-	HEAD(HEAD_DENSE, WEIGHT, 'C', 'C', head_dense),
-	HEAD(HEAD_DENSE, BIAS, '1', 'C', head_dense),
-	HEAD(HEAD_NORM, ARRAY, '1', 'C', head_norm.gamma),
-	HEAD(HEAD_NORM, ARRAY_BIAS, '1', 'C', head_norm.beta),
-	HEAD(HEAD_OUT, WEIGHT, 'O', 'C', head_out),
+	HEAD(HEAD_DENSE, WEIGHT, 'D', 'C', head_dense),
+	HEAD(HEAD_DENSE, BIAS, '1', 'D', head_dense),
+	HEAD(HEAD_NORM, ARRAY, '1', 'D', head_norm.gamma),
+	HEAD(HEAD_NORM, ARRAY_BIAS, '1', 'D', head_norm.beta),
+	HEAD(HEAD_OUT, WEIGHT, 'O', 'D', head_out),
 	HEAD(HEAD_OUT, BIAS, '1', 'O', head_out),
 
 	STEP(STEP_DENSE, WEIGHT, 'E', 'I', dense),
@@ -100,6 +100,12 @@ head_columns(const DbertConfig *c)
 }
 
 static int
+head_width(const DbertConfig *c)
+{
+	return dbert_family_of(c)->heads[c->head].embed_width ? c->embed_width : c->hidden;
+}
+
+static int
 dimension(char letter, const DbertConfig *c, int step)
 {
 	switch (letter)
@@ -118,6 +124,8 @@ dimension(char letter, const DbertConfig *c, int step)
 			return 3 * c->hidden;
 		case 'F':
 			return c->ffn;
+		case 'D':
+			return head_width(c);
 		case 'O':
 			return head_columns(c);
 		case 'E':
@@ -156,11 +164,11 @@ dbert_slot_is_decoder(const DbertSlotRule *rule, const DbertConfig *config)
 }
 
 static bool
-step_applies(const DbertSlotRule *rule, const DbertStep *step)
+step_applies(const DbertSlotRule *rule, const DbertPooledStep *step)
 {
 	if (rule->module == DBERT_MODULE_STEP_NORM)
-		return step->kind == DBERT_STEP_NORM;
-	return step->kind == DBERT_STEP_DENSE && (rule->shape != DBERT_SHAPE_BIAS || step->bias);
+		return step->kind == DBERT_POOLED_STEP_NORM;
+	return step->kind == DBERT_POOLED_STEP_DENSE && (rule->shape != DBERT_SHAPE_BIAS || step->bias);
 }
 
 static bool
@@ -168,8 +176,8 @@ applies(const DbertSlotRule *rule, const DbertConfig *config, int step)
 {
 	if (rule->place == DBERT_PLACE_STEP)
 		return step_applies(rule, &config->steps[step]);
-	if (rule->module == DBERT_MODULE_EMBED_PROJECT && config->embed_width == config->hidden)
-		return false;
+	if (rule->module == DBERT_MODULE_EMBED_PROJECT)
+		return dbert_config_projects(config);
 	return dbert_slot_module(rule, config, 0) != NULL;
 }
 
@@ -257,12 +265,14 @@ dbert_slots_plan(const DbertConfig *config, bool tied, const DbertKernels *kerne
 	slots->count = 0;
 	slots->bytes = 0;
 	slots->items = dbert_alloc_array(
-		alloc, (size_t) dbert_slot_rules_count * (config->layers + config->n_steps + 1),
+		alloc,
+		(size_t) dbert_slot_rules_count *
+			(dbert_config_stored_layers(config) + config->n_steps + 1),
 		sizeof(DbertSlot));
 	if (slots->items == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	plan_place(slots, DBERT_PLACE_EMBEDDING, -1, config, tied, kernels);
-	for (int layer = 0; layer < config->layers; layer++)
+	for (int layer = 0; layer < dbert_config_stored_layers(config); layer++)
 		plan_place(slots, DBERT_PLACE_LAYER, layer, config, tied, kernels);
 	plan_place(slots, DBERT_PLACE_HEAD, -1, config, tied, kernels);
 	for (int step = 0; step < config->n_steps; step++)

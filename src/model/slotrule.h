@@ -46,7 +46,7 @@ typedef struct DbertSlotRule
 	int			module;
 	DbertSlotShape shape;
 	char		rows;			/* letter of weights.h; '1': a vector of cols */
-	char		cols;			/* the same; 'O': columns of the head's logits */
+	char		cols;			/* the same; 'O': columns of a head's logits; 'D': what they read */
 	size_t		field;
 } DbertSlotRule;
 

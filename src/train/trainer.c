@@ -142,7 +142,7 @@ check_options(const DbertObjective *objective, const DbertConfig *base, const Db
 	if (dbert_head_names_columns(o->head) && (o->n_labels < 1 || o->n_labels > DBERT_MAX_LABELS))
 		return dbert_fail(err, DBERT_E_LIMIT, "%d labels, 1 to %d are allowed", o->n_labels,
 						  DBERT_MAX_LABELS);
-	if (o->max_text_tokens < 1 || o->max_text_tokens > base->positions ||
+	if (o->max_text_tokens < 1 || o->max_text_tokens > base->positions - base->first_position ||
 		o->max_batch_tokens < o->max_text_tokens || o->max_texts < 1 || o->steps < 1 ||
 		!(o->dropout >= 0 && o->dropout < 1) || o->threads < 1 || o->threads > DBERT_MAX_THREADS)
 		return dbert_fail(err, DBERT_E_INVALID, "options of training are out of range");
