@@ -1,10 +1,10 @@
 /*
  * sentencepiece.c -- see sentencepiece.h.
  *
- * A protobuf message is a row of fields, each a key (number and wire type) and a
- * value.  Read are the fields that make a difference; a field that is not known
- * is stepped over, one that is known must have its type.  No length is believed
- * before it is compared with what is left.
+ * A protobuf message is a row of fields, each a key (number and wire type) and
+ * a value.  Read are the fields that make a difference; a field that is not
+ * known is stepped over, one that is known must have its type.  No length is
+ * believed before it is compared with what is left.
  *
  * Schema: sentencepiece_model.proto of the SentencePiece project; encoding:
  * https://protobuf.dev/programming-guides/encoding.
@@ -138,8 +138,9 @@ check_piece(const DbertPiece *p, int32_t i, const char *what, DbertError *err)
 							  (int) i);
 	}
 	if (!isfinite(p->score))
-		return dbert_fail(err, DBERT_E_FORMAT, "%s: the score of piece %d (\"%.100s\") is no number",
-						  what, (int) i, p->text);
+		return dbert_fail(err, DBERT_E_FORMAT,
+						  "%s: the score of piece %d (\"%.100s\") is no number", what, (int) i,
+						  p->text);
 	if (p->type < DBERT_PIECE_NORMAL || p->type > DBERT_PIECE_BYTE)
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: piece %d (\"%.100s\") has the unknown type %d",
 						  what, (int) i, p->text, (int) p->type);

@@ -1,6 +1,7 @@
 /*
- * sentencepiece.h -- a SentencePiece model, a protobuf of that project's schema:
- * "sentencepiece.bpe.model", "spiece.model", "spm.model", "tokenizer.model".
+ * sentencepiece.h -- a SentencePiece model, a protobuf of that project's
+ * schema: "sentencepiece.bpe.model", "spiece.model", "spm.model",
+ * "tokenizer.model".
  */
 #ifndef DBERT_MODEL_SENTENCEPIECE_H
 #define DBERT_MODEL_SENTENCEPIECE_H

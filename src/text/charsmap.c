@@ -3,9 +3,9 @@
  *
  * The way to use a map is that of Hugging Face's tokenizers, not that of
  * SentencePiece: a text is cut into extended grapheme clusters (UAX 29).  A
- * cluster of fewer than six bytes is looked up, and the shortest key that begins
- * it decides: its replacement stands for the whole cluster.  Otherwise each
- * character is looked up in the same way, and stays where there is no key.
+ * cluster of fewer than six bytes is looked up, and the shortest key that
+ * begins it decides: its replacement stands for the whole cluster.  Otherwise
+ * each character is looked up in the same way, and stays where there is no key.
  *
  * Places.  Of a replacement of n characters by m, the first min(n, m) have the
  * places of their originals, further ones that of the last original.  What is
@@ -104,8 +104,8 @@ dbert_charsmap_open(const void *bytes, size_t size, DbertCharsmap *map, DbertErr
 	trie = dbert_load_u32(p);
 	if (size - 4 > INT32_MAX || trie > size - 4 || trie % 1024 != 0 || trie == 0)
 		return dbert_fail(err, DBERT_E_FORMAT,
-						  "the character map has %zu bytes, its trie %u (must be a multiple of 1024)",
-						  size, (unsigned) trie);
+						  "the character map has %zu bytes, its trie %u, which must be a multiple "
+						  "of 1024", size, (unsigned) trie);
 	map->units = p + 4;
 	map->n_units = trie / 4;
 	map->texts = p + 4 + trie;
@@ -168,8 +168,8 @@ map_of(const DbertLink *l)
 /* ---- clusters ---- */
 
 /*
- * What is younger than libutf8proc 2.8 (Unicode 15.0), for tokenizers 0.23: these
- * join the character before them, ...
+ * What is younger than libutf8proc 2.8 (Unicode 15.0), for tokenizers 0.23:
+ * these join the character before them, ...
  */
 static const struct
 {

@@ -144,8 +144,8 @@ dbert_step_replace(DbertLink *l)
 /* ---- Strip ---- */
 
 /*
- * White space at the ends is removed.  state: behind the beginning; characters of
- * white space that come next and are known not to be at the end.
+ * White space at the ends is removed.  state: behind the beginning; characters
+ * of white space that come next and are known not to be at the end.
  */
 DbertNext
 dbert_step_strip(DbertLink *l)
@@ -222,7 +222,10 @@ dbert_step_metaspace(DbertLink *l)
 
 	if (next != DBERT_NEXT_CHAR)
 		return next;
-	/* a piece that was not split begins where the text does, whatever was removed there */
+	/*
+	 * a piece that was not split begins where the text does, whatever was
+	 * removed there
+	 */
 	first = ch.start == 0 || (l[-1].step == NULL && !l->state[STARTED] && !l->chain->later);
 	l->state[STARTED] = true;
 	if (ch.cp == ' ')

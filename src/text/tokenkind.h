@@ -33,7 +33,8 @@ typedef struct DbertTokenKind
 
 	/*
 	 * As far as is decided whatever follows: called for a word of many
-	 * characters when it has so many more, which it takes.  NULL: they are kept.
+	 * characters when it has so many more, which it takes.  NULL: all are
+	 * kept.
 	 */
 	DbertStatus (*cut_some) (DbertTokenizing *t);
 

@@ -10,10 +10,10 @@
  * such (byte_fallback).
  *
  * A word may be a whole text: there are languages without spaces.  So it is
- * read in blocks.  When the best paths to all places that the reading has reached
- * have one place in common, what is before it is decided: its tokens are
- * emitted, and its bytes forgotten.  Sums go on from there, so that they round
- * as those of a word taken at once.
+ * read in blocks.  When the best paths to all places that the reading has
+ * reached have one place in common, what is before it is decided: its tokens
+ * are emitted, and its bytes forgotten.  Sums go on from there, so that they
+ * round as those of a word taken at once.
  *
  * Source: Kudo 2018 (arXiv:1804.10959); Hugging Face tokenizers' order of
  * looking, which decides between equal sums.
@@ -309,7 +309,7 @@ cut_some(DbertTokenizing *t)
 	common = common_place(l, longest);
 	if (common > 0)
 		DBERT_TRY(emit_path(t, l, common, false));
-	/* whatever is undecided is looked through again when there is as much more */
+	/* what is undecided is looked through again when it has doubled */
 	l->attempt = 2 * l->count > BLOCK ? 2 * l->count : BLOCK;
 	return DBERT_OK;
 }
