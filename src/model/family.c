@@ -52,7 +52,20 @@ dbert_family_size(const DbertFamily *family, size_t field)
 }
 
 bool
-dbert_config_takes_pairs(const DbertConfig *config)
+dbert_config_takes_pairs(const DbertConfig *config, const DbertTokenizer *tokenizer)
 {
-	return !dbert_family_of(config)->types_for_pairs || config->types >= 2;
+	if (dbert_family_of(config)->types_for_pairs && config->types < 2)
+		return false;
+	return dbert_config_has_types(config, tokenizer->pair);
+}
+
+bool
+dbert_config_has_types(const DbertConfig *config, const DbertTemplate *around)
+{
+	int32_t		most = around->text_types[0] > around->text_types[1] ? around->text_types[0]
+																	 : around->text_types[1];
+
+	for (int32_t i = 0; i < dbert_template_size(around); i++)
+		most = around->types[i] > most ? around->types[i] : most;
+	return config->types == 0 || most < config->types;
 }

@@ -11,6 +11,7 @@
 #define DBERT_MODEL_FAMILY_H
 
 #include "model/config.h"
+#include "text/tokenizer.h"
 
 #include <stddef.h>
 
@@ -145,6 +146,9 @@ extern bool dbert_family_has_head(const DbertFamily *family, int head);
 extern const DbertSizeKey *dbert_family_size(const DbertFamily *family, size_t field);
 
 /* Can a pair of texts be told from one text? */
-extern bool dbert_config_takes_pairs(const DbertConfig *config);
+extern bool dbert_config_takes_pairs(const DbertConfig *config, const DbertTokenizer *tokenizer);
+
+/* Are all token types of a template those of the model?  It may have none. */
+extern bool dbert_config_has_types(const DbertConfig *config, const DbertTemplate *around);
 
 #endif

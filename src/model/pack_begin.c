@@ -183,6 +183,21 @@ plan_image(DbertPack *pack, DbertError *err)
 	return DBERT_OK;
 }
 
+/* Token types that the model has no embedding of are refused. */
+static DbertStatus
+check_types(const DbertPack *pack, DbertError *err)
+{
+	DbertTokenizer tokenizer;
+
+	DBERT_TRY(dbert_tokenizer_open(pack->tokenizer.image, pack->tokenizer.image_size, &tokenizer,
+								   err));
+	if (!dbert_config_has_types(&pack->config, tokenizer.single))
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "%s: the template has a token type that the model has not, of %d",
+						  pack->tokenizer.file, (int) pack->config.types);
+	return DBERT_OK;
+}
+
 static DbertStatus
 read_model(DbertPack *pack, const char *task, const DbertPoll *poll, DbertError *err)
 {
@@ -196,6 +211,7 @@ read_model(DbertPack *pack, const char *task, const DbertPoll *poll, DbertError 
 	DBERT_TRY(dbert_tokenizer_files_read(&pack->source, sentence.dir, pack->config.vocab,
 										 pack->alloc, &pack->arena, poll, &pack->tokenizer,
 										 &pack->files, err));
+	DBERT_TRY(check_types(pack, err));
 	if (dbert_head_traits(pack->config.head)->rows == DBERT_ROWS_MASKED &&
 		!pack->tokenizer.has_mask)
 		return dbert_fail(err, DBERT_E_FORMAT,
