@@ -327,7 +327,7 @@ test_tokenizer_json_unsupported(void)
 		 "\"special_tokens\" has no ids of \"[SEP]\"");
 	bend("{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":0}}]",
 		 "{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":2}}]", DBERT_E_UNSUPPORTED,
-		 "a token type that the model has not");
+		 "gives tokens a type that the model");
 }
 
 static void

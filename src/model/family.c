@@ -51,21 +51,36 @@ dbert_family_size(const DbertFamily *family, size_t field)
 	return size;
 }
 
-bool
-dbert_config_takes_pairs(const DbertConfig *config, const DbertTokenizer *tokenizer)
+int
+dbert_config_stored_layers(const DbertConfig *config)
 {
-	if (dbert_family_of(config)->types_for_pairs && config->types < 2)
-		return false;
-	return dbert_config_has_types(config, tokenizer->pair);
+	return config->groups > 0 ? config->groups * config->inner_layers : config->layers;
+}
+
+/* The group is transformers', whose quotient is no integer, either. */
+int
+dbert_config_stored_layer(const DbertConfig *config, int layer)
+{
+	int			inner = config->inner_layers;
+	double		of_a_group;
+
+	if (config->groups == 0)
+		return layer;
+	of_a_group = (double) (config->layers / inner) / config->groups;
+	return (int) (layer / inner / of_a_group) * inner + layer % inner;
 }
 
 bool
-dbert_config_has_types(const DbertConfig *config, const DbertTemplate *around)
+dbert_config_projects(const DbertConfig *config)
 {
-	int32_t		most = around->text_types[0] > around->text_types[1] ? around->text_types[0]
-																	 : around->text_types[1];
+	const DbertFamily *family = dbert_family_of(config);
 
-	for (int32_t i = 0; i < dbert_template_size(around); i++)
-		most = around->types[i] > most ? around->types[i] : most;
-	return config->types == 0 || most < config->types;
+	return family->modules[DBERT_MODULE_EMBED_PROJECT][0] != NULL &&
+		   (family->always_projects || config->embed_width != config->hidden);
+}
+
+bool
+dbert_config_takes_pairs(const DbertConfig *config)
+{
+	return !config->pair_types || config->types >= 2;
 }

@@ -235,7 +235,7 @@ append_tokens(DbertBatch *batch, const char *text, size_t len,
 
 	if (pair != NULL &&
 		(config->max_tokens <= dbert_template_size(template_of(batch, true)) ||
-		 !dbert_config_takes_pairs(config, &batch->model->tokenizer)))
+		 !dbert_config_takes_pairs(config)))
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "the model does not take pairs of texts");
 	DBERT_TRY(dbert_tokenize(&batch->model->tokenizer, text, len, pair, pair_len, limit,
 							 batch->alloc, poll, &batch->tokens, truncated, err));

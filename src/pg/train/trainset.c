@@ -59,7 +59,7 @@ distil_trainset_create(const DbertTokenizer *tokenizer, const DbertConfig *confi
 
 	set->context = CurrentMemoryContext;
 	set->tokenizer = tokenizer;
-	set->takes_pairs = dbert_config_takes_pairs(config, tokenizer);
+	set->takes_pairs = dbert_config_takes_pairs(config);
 	set->max_tokens = Min(max_tokens, config->max_tokens);
 	set->limit = limit;
 	set->index = create_index(set->context);
