@@ -20,4 +20,7 @@ extern DbertNext dbert_step_prepend(DbertLink *l);
 extern DbertNext dbert_step_metaspace(DbertLink *l);
 extern bool dbert_step_text_valid(const DbertImageStep *step, const void *data);
 
+/* stepwords.c: pre-tokenizers that go by what a character is */
+extern DbertNext dbert_step_bert_words(DbertLink *l);
+
 #endif

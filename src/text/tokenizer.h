@@ -48,11 +48,15 @@ typedef enum DbertTokenKindId
 /* What a text goes through: a function and a line in chain.c each. */
 typedef enum DbertStepKind
 {
+	/* normalizers */
 	DBERT_STEP_LOWERCASE,
 	DBERT_STEP_CHARSMAP,		/* text: the map's bytes */
 	DBERT_STEP_REPLACE,			/* text by more; DbertReplaceMode */
 	DBERT_STEP_STRIP,			/* DBERT_STRIP_* */
 	DBERT_STEP_PREPEND,			/* text */
+
+	/* pre-tokenizers */
+	DBERT_STEP_BERT_WORDS,
 	DBERT_STEP_METASPACE,		/* DBERT_METASPACE_* */
 	DBERT_STEPS
 } DbertStepKind;
