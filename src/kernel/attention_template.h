@@ -88,7 +88,7 @@ transpose(float *dst, size_t ldd, const float *src, size_t lds, int rows, int co
 	}
 }
 
-/* scores[m, T] = what keys have of the m queries whose first stands at place. */
+/* scores[m, T] = what keys have of the m queries; the first stands at place. */
 static void
 keys_by_distance(const Attention *a, int place, int m)
 {
