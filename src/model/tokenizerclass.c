@@ -14,6 +14,7 @@ static const DbertTokenizerClass classes[] = {
 	{ "DebertaV2",
 	  "deberta-v2",
 	  DEBERTA_ROLES,
+	  .adds_mask = true,
 	  .unk_normalized = true,
 	  .separators = 1,
 	  .second_type = 1 },

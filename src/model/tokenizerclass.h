@@ -16,6 +16,7 @@ typedef struct DbertTokenizerClass
 	const char *model_type;		/* of models that have it */
 	const char *roles[DBERT_SPECIALS];
 	bool		mask_lstrip;	/* the mask takes the space before it along */
+	bool		adds_mask;		/* the mask is no piece, but has the next id */
 	bool		unk_normalized; /* the unknown token is matched normalised */
 	int32_t		separators;		/* between two texts */
 	uint8_t		second_type;	/* of the second text */

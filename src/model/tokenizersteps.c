@@ -187,8 +187,6 @@ dbert_tokenizer_steps_read(const DbertJson *root, DbertTokenSpec *t, DbertError 
 	/* without a normalizer nothing is changed */
 	t->spec.clean_text = t->spec.split_cjk = t->spec.lowercase = false;
 	t->strip_accents = 0;
-	t->spec.normalizers = t->normalizers;
-	t->spec.splitters = t->splitters;
 	DBERT_TRY(dbert_json_child(root, "normalizer", JSON_OBJECT, &object, err));
 	if (object.value != NULL)
 		DBERT_TRY(read_step(&object, normalizers, "normalizers", t, err));
