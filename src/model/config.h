@@ -51,6 +51,29 @@ typedef enum DbertPrecision
 	DBERT_PRECISION_INT8		/* kernel/int8.h; norms, attention and heads stay fp32 */
 } DbertPrecision;
 
+/* How tokens know where they stand, where positions have no rows of their own. */
+typedef enum DbertRotary
+{
+	DBERT_ROTARY_NONE,
+	DBERT_ROTARY_PLAIN,
+	DBERT_ROTARY_NTK,			/* stretched by rotary_factor, texts of any length */
+	DBERT_ROTARY_DYNAMIC		/* stretched in texts of more than rotary_trained tokens */
+} DbertRotary;
+
+/* Parts of a model that may have no bias, each with a bit in no_bias. */
+typedef enum DbertBias
+{
+	DBERT_BIAS_NORM = 0x01,		/* of all norms */
+	DBERT_BIAS_ATTENTION = 0x02,
+	DBERT_BIAS_FFN_IN = 0x04,
+	DBERT_BIAS_FFN_OUT = 0x08,
+	DBERT_BIAS_HEAD = 0x10,		/* of the head's dense layer */
+	DBERT_BIAS_DECODER = 0x20,
+	DBERT_BIAS_END = 0x40
+} DbertBias;
+
+#define DBERT_LOCAL_WORDS 8		/* 32 layers each, DBERT_MAX_LAYERS in all */
+
 #define DBERT_MAX_LABELS	65536
 #define DBERT_MAX_LABEL		255 /* bytes of one */
 
@@ -80,9 +103,33 @@ typedef struct DbertConfig
 	int32_t		normalize;		/* 1: the embedding is scaled to length 1 */
 	int32_t		precision;		/* DbertPrecision */
 	int32_t		raw_scores;		/* 1: a cross-encoder whose scores are its logits */
+	int32_t		key_heads;		/* of keys and values, where heads share them; divides H; 0: H */
+	int32_t		no_bias;		/* DbertBias of what has none */
+	int32_t		head_mean;		/* 1: a head that reads one row a text reads the mean of all */
+	int32_t		window;			/* a local layer's token sees so many on each side */
+	uint32_t	local[DBERT_LOCAL_WORDS];	/* bit n: layer n is local */
+	int32_t		rotary;			/* DbertRotary */
+	int32_t		rotary_trained;
+	float		rotary_base;
+	float		rotary_local_base;	/* of local layers */
+	float		rotary_factor;
 	float		norm_eps;
 	uint64_t	parameters;		/* elements of all tensors used */
 	char		architecture[64];	/* "DistilBertForSequenceClassification" */
 } DbertConfig;
+
+/* Columns of keys, and of values. */
+static inline int
+dbert_key_columns(const DbertConfig *config)
+{
+	return config->key_heads > 0 ? config->hidden / config->heads * config->key_heads
+								 : config->hidden;
+}
+
+static inline bool
+dbert_layer_is_local(const DbertConfig *config, int layer)
+{
+	return config->local[layer / 32] >> layer % 32 & 1;
+}
 
 #endif

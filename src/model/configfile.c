@@ -62,10 +62,11 @@ read_family(const DbertJson *root, DbertConfig *config, DbertError *err)
 static DbertStatus
 read_activation(const DbertJson *root, DbertConfig *config, DbertError *err)
 {
-	const char *name = "gelu";
+	const DbertFamily *family = dbert_family_of(config);
+	const char *name = family->act_preset != NULL ? family->act_preset : "gelu";
 	char		clip[DBERT_CLIP];
 
-	DBERT_TRY(dbert_json_string(root, dbert_family_of(config)->act_key, &name, err));
+	DBERT_TRY(dbert_json_string(root, family->act_key, &name, err));
 	if (strcmp(name, "gelu") == 0)
 		config->act = DBERT_ACT_GELU;
 	else if (strcmp(name, "gelu_new") == 0 || strcmp(name, "gelu_pytorch_tanh") == 0)
@@ -82,7 +83,7 @@ read_activation(const DbertJson *root, DbertConfig *config, DbertError *err)
 
 /* What transformers would compute differently for. */
 static DbertStatus
-refuse_variants(const DbertJson *root, DbertError *err)
+refuse_variants(const DbertJson *root, const DbertConfig *config, DbertError *err)
 {
 	static const char *const flags[] = {"is_decoder", "add_cross_attention", "is_encoder_decoder"};
 	const char *embedding = "absolute";
@@ -98,7 +99,8 @@ refuse_variants(const DbertJson *root, DbertError *err)
 			return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: \"%s\" is not supported",
 							  root->where, flags[i]);
 	}
-	DBERT_TRY(dbert_json_string(root, "position_embedding_type", &embedding, err));
+	if (config->rotary == DBERT_ROTARY_NONE)
+		DBERT_TRY(dbert_json_string(root, "position_embedding_type", &embedding, err));
 	if (strcmp(embedding, "absolute") != 0)
 		return dbert_fail(
 			err, DBERT_E_UNSUPPORTED,
@@ -133,10 +135,17 @@ dbert_config_read(const DbertJson *root, DbertConfig *config, DbertError *err)
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: %d heads do not divide the hidden size %d",
 						  root->where, config->heads, config->hidden);
 	DBERT_TRY(read_activation(root, config, err));
-	DBERT_TRY(refuse_variants(root, err));
 	if (family->eps_key != NULL)
 		DBERT_TRY(dbert_json_real(root, family->eps_key, 1e-30, 1, &eps, err));
 	config->norm_eps = (float) eps;
+	if (family->read_config != NULL)
+		DBERT_TRY(family->read_config(root, config, err));
+	if (config->rotary != DBERT_ROTARY_NONE && config->hidden / config->heads % 2 != 0)
+		return dbert_fail(err, DBERT_E_FORMAT,
+						  "%s: %d heads of %d hidden numbers have an odd number of columns each, "
+						  "which cannot rotate in pairs",
+						  root->where, config->heads, config->hidden);
+	DBERT_TRY(refuse_variants(root, config, err));
 	config->max_tokens = config->positions;
 	config->pooling = DBERT_POOL_MEAN;
 	config->embedding = config->dimensions = config->hidden;
@@ -163,6 +172,30 @@ valid_sizes(const DbertConfig *c)
 		   (c->embed_width == c->hidden || family->modules[DBERT_MODULE_EMBED_PROJECT][0] != NULL);
 }
 
+/* Numbers of a rotation: finite, and as far from 0 as the files' must be. */
+static bool
+valid_rotary(const DbertConfig *c)
+{
+	if (c->rotary == DBERT_ROTARY_NONE)
+		return true;
+	return within(c->rotary, DBERT_ROTARY_PLAIN, DBERT_ROTARY_DYNAMIC) &&
+		   c->hidden / c->heads % 2 == 0 && c->rotary_base >= 1 && c->rotary_base <= 1e12f &&
+		   (c->rotary_local_base == 0 ||
+			(c->rotary_local_base >= 1 && c->rotary_local_base <= 1e12f)) &&
+		   (c->rotary == DBERT_ROTARY_PLAIN ||
+			(c->rotary_factor >= 1 && c->rotary_factor <= 1000)) &&
+		   (c->rotary != DBERT_ROTARY_DYNAMIC || within(c->rotary_trained, 1, DBERT_MAX_POSITIONS));
+}
+
+static bool
+valid_layers(const DbertConfig *c)
+{
+	return within(c->key_heads, 0, c->heads) &&
+		   (c->key_heads == 0 || c->heads % c->key_heads == 0) &&
+		   within(c->no_bias, 0, DBERT_BIAS_END - 1) && within(c->head_mean, 0, 1) &&
+		   within(c->window, 0, DBERT_MAX_POSITIONS) && valid_rotary(c);
+}
+
 bool
 dbert_config_valid(const DbertConfig *c)
 {
@@ -171,7 +204,7 @@ dbert_config_valid(const DbertConfig *c)
 		dbert_family_has_head(dbert_family_of(c), c->head) &&
 		within(c->act, DBERT_ACT_NONE, DBERT_ACT_SILU) &&
 		within(c->problem, DBERT_PROBLEM_SINGLE, DBERT_PROBLEM_REGRESSION) &&
-		valid_sizes(c) &&
+		valid_sizes(c) && valid_layers(c) &&
 		within(c->n_labels, 0, DBERT_MAX_LABELS) &&
 		(c->n_labels > 0) == dbert_head_names_columns(c->head) &&
 		within(c->max_tokens, DBERT_MIN_TOKENS, c->positions) &&
