@@ -179,13 +179,14 @@ attention_case(int m, int t, int d)
 			   *want = guarded(ny),
 			   *scratch = guarded(dbert_attention_scratch(t, d));
 	float		scale = 1 / sqrtf((float) d);
+	const DbertScoring scoring = {.scale = scale};
 
 	for (size_t i = 0; i < count; i++)
 		qkv[i] *= 2;				/* scores of a few units */
 	memcpy(want, got, ny * sizeof(float));
-	ref->attention(want, ldo, qkv, qkv + d, qkv + 2 * d, ld, m, t, d, scale, scratch);
+	ref->attention(want, ldo, qkv, qkv + d, qkv + 2 * d, ld, m, t, d, &scoring, scratch);
 	fill(scratch, dbert_attention_scratch(t, d), NAN);
-	table->attention(got, ldo, qkv, qkv + d, qkv + 2 * d, ld, m, t, d, scale, scratch);
+	table->attention(got, ldo, qkv, qkv + d, qkv + 2 * d, ld, m, t, d, &scoring, scratch);
 
 	/*
 	 * scores up to 4 d scale with d roundings each, which exp makes relative,

@@ -17,6 +17,7 @@
 #define DBERT_KERNEL_KERNEL_H
 
 #include "base/status.h"
+#include "kernel/scoring.h"
 
 #include <stdbool.h>
 
@@ -89,13 +90,14 @@ typedef struct DbertKernels
 						   const float *wp, const float *b, int m, int n, int k, int act);
 
 	/*
-	 * out[M,D] = softmax(scale q k^T) v: M queries of one head against the T
-	 * keys of one text.  q is [M,D], k and v are [T,D], rows ld apart; scratch
-	 * holds dbert_attention_scratch(t, d) floats, 64-byte aligned; out aliases
-	 * nothing.
+	 * out[M,D] = softmax(scores) v: M queries of one head against the T keys of
+	 * one text, as scoring.h says.  q is [M,D], k and v are [T,D], rows ld
+	 * apart; scratch holds dbert_attention_scratch(t, d) floats, 64-byte
+	 * aligned; out aliases nothing.
 	 */
 	void (*attention)(float *out, size_t ldo, const float *q, const float *k, const float *v,
-					  size_t ld, int m, int t, int d, float scale, float *scratch);
+					  size_t ld, int m, int t, int d, const DbertScoring *scoring,
+					  float *scratch);
 
 	/*
 	 * y = (x + r - mean) / sqrt(variance + eps) * gamma + beta, per row of

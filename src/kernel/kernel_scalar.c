@@ -189,14 +189,24 @@ weighted_sum(float *out, const float *p, const float *v, size_t ld, int t, int d
 
 static void
 attention(float *out, size_t ldo, const float *q, const float *k, const float *v,
-		  size_t ld, int m, int t, int d, float scale, float *scratch)
+		  size_t ld, int m, int t, int d, const DbertScoring *scoring, float *scratch)
 {
 	for (int i = 0; i < m; i++)
 	{
-		for (int j = 0; j < t; j++)
-			scratch[j] = (float) (scale * dot(q + i * ld, k + j * ld, d));
-		softmax_row(scratch, t);
-		weighted_sum(out + i * ldo, scratch, v, ld, t, d);
+		const DbertKeys seen = dbert_scoring_keys(scoring, i, i, t);
+		int			n = seen.end - seen.first;
+
+		for (int j = 0; j < n; j++)
+		{
+			int			key = seen.first + j;
+			double		score = scoring->scale * dot(q + i * ld, k + key * ld, d);
+
+			if (scoring->bias != NULL)
+				score += scoring->bias[key - dbert_scoring_key(scoring, i)];
+			scratch[j] = (float) score;
+		}
+		softmax_row(scratch, n);
+		weighted_sum(out + i * ldo, scratch, v + seen.first * ld, ld, n, d);
 	}
 }
 

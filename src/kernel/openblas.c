@@ -140,20 +140,44 @@ linear(float *y, size_t ldy, const float *x, size_t ldx,
 		dbert_f32_activate__scalar(y + i * ldy, n, act);
 }
 
+/*
+ * A row's scores of the keys that the block sees become weights: of those that
+ * the row does not see, nothing.
+ */
+static void
+weigh(float *scores, const DbertScoring *scoring, DbertKeys block, int i, int t)
+{
+	const DbertKeys seen = dbert_scoring_keys(scoring, i, i, t);
+	int			before = seen.first - block.first,
+				n = seen.end - seen.first;
+	const float *bias = scoring->bias;
+
+	if (bias != NULL)
+		bias += seen.first - dbert_scoring_key(scoring, i);
+	for (int j = 0; bias != NULL && j < n; j++)
+		scores[before + j] += bias[j];
+	dbert_f32_softmax_rows__scalar(scores + before, n, 1, n);
+	memset(scores, 0, before * sizeof(float));
+	memset(scores + before + n, 0, (block.end - seen.end) * sizeof(float));
+}
+
 /* QUERIES rows of scores at a time, counted from the first. */
 static void
 attention(float *out, size_t ldo, const float *q, const float *k, const float *v,
-		  size_t ld, int m, int t, int d, float scale, float *scratch)
+		  size_t ld, int m, int t, int d, const DbertScoring *scoring, float *scratch)
 {
 	for (int i = 0; i < m; i += QUERIES)
 	{
 		int			rows = m - i < QUERIES ? m - i : QUERIES;
+		const DbertKeys block = dbert_scoring_keys(scoring, i, i + rows - 1, t);
+		int			n = block.end - block.first;
 
-		sgemm(ROW_MAJOR, NO_TRANS, TRANS, rows, t, d, scale, q + i * ld, (int) ld, k, (int) ld,
-			  0, scratch, t);
-		dbert_f32_softmax_rows__scalar(scratch, t, rows, t);
-		sgemm(ROW_MAJOR, NO_TRANS, NO_TRANS, rows, d, t, 1, scratch, t, v, (int) ld,
-			  0, out + i * ldo, (int) ldo);
+		sgemm(ROW_MAJOR, NO_TRANS, TRANS, rows, n, d, scoring->scale, q + i * ld, (int) ld,
+			  k + block.first * ld, (int) ld, 0, scratch, n);
+		for (int r = 0; r < rows; r++)
+			weigh(scratch + (size_t) r * n, scoring, block, i + r, t);
+		sgemm(ROW_MAJOR, NO_TRANS, NO_TRANS, rows, d, n, 1, scratch, n,
+			  v + block.first * ld, (int) ld, 0, out + i * ldo, (int) ldo);
 	}
 }
 

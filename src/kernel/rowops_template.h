@@ -32,6 +32,15 @@ exponentials(float *x, int n, float scale)
 	return v_sum(sum);
 }
 
+/* x[n] becomes scale x + y */
+static void
+scale_and_add(float *x, int n, float scale, const float *y)
+{
+	for (int j = 0; j < n; j += VL)
+		store_first(x + j, n - j, v_fma(v_set(scale), load_filled(x + j, n - j, v_zero()),
+										load_filled(y + j, n - j, v_zero())));
+}
+
 static void
 multiply(float *x, int n, float factor)
 {
