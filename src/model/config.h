@@ -118,12 +118,17 @@ typedef struct DbertConfig
 	char		architecture[64];	/* "DistilBertForSequenceClassification" */
 } DbertConfig;
 
-/* Columns of keys, and of values. */
+/* Heads of keys, and of values; the columns of all of them. */
+static inline int
+dbert_key_heads(const DbertConfig *config)
+{
+	return config->key_heads > 0 ? config->key_heads : config->heads;
+}
+
 static inline int
 dbert_key_columns(const DbertConfig *config)
 {
-	return config->key_heads > 0 ? config->hidden / config->heads * config->key_heads
-								 : config->hidden;
+	return config->hidden / config->heads * dbert_key_heads(config);
 }
 
 static inline bool
