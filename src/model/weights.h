@@ -2,15 +2,17 @@
  * weights.h -- the weights of an opened model: pointers into the pack.
  *
  * Letters as everywhere: C hidden, F feed-forward, V vocabulary, P positions, S
- * token types, W width of the embeddings' rows, E width of a text's embedding, K
- * columns of keys (C unless heads share theirs), G rows of the feed-forward's
- * first layer (F, or 2F with a gate).
+ * token types, W width of the embeddings' rows, K columns of keys (C unless heads
+ * share theirs), G rows of the feed-forward's first layer (F, or 2F with a gate),
+ * I and E the widths that a step behind the pooling takes and gives.
  * A matrix that feeds DbertKernels.linear is in that table's packed layout;
  * embeddings are plain rows.  Which field is filled from what stands in
  * slotplan.c and in the family's table.
  */
 #ifndef DBERT_MODEL_WEIGHTS_H
 #define DBERT_MODEL_WEIGHTS_H
+
+#include "model/config.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -45,6 +47,13 @@ typedef struct DbertLayer
 	bool		local;			/* a token sees its neighbourhood only (config.window) */
 } DbertLayer;
 
+/* One of config.steps; the other of the two is not there. */
+typedef struct DbertStepWeights
+{
+	DbertLinear dense;			/* [E, I] */
+	DbertNorm	norm;			/* [E] */
+} DbertStepWeights;
+
 typedef struct DbertWeights
 {
 	const float *word;			/* [V, W] rows, or NULL: */
@@ -67,7 +76,7 @@ typedef struct DbertWeights
 	DbertNorm	head_norm;
 	DbertLinear head_out;
 
-	DbertLinear dense;			/* [E, C] of sentence-transformers' Dense module */
+	DbertStepWeights steps[DBERT_MAX_STEPS];	/* behind the pooling */
 } DbertWeights;
 
 #endif
