@@ -227,6 +227,24 @@ plan_image(DbertPack *pack, DbertError *err)
 	return DBERT_OK;
 }
 
+/* Whether the model hears of token types, and that it has them. */
+static DbertStatus
+settle_types(DbertPack *pack, DbertError *err)
+{
+	DbertTokenizer tokenizer;
+
+	if (pack->tokenizer.omits_types)
+		pack->config.pair_types = 0;
+	DBERT_TRY(dbert_tokenizer_open(pack->tokenizer.image, pack->tokenizer.image_size, &tokenizer,
+								   err));
+	if (!dbert_config_has_types(&pack->config, &tokenizer))
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "%s: the post-processor gives tokens a type that the model, "
+						  "which has %d types, lacks",
+						  pack->tokenizer.file, (int) pack->config.types);
+	return DBERT_OK;
+}
+
 static DbertStatus
 read_model(DbertPack *pack, const char *task, const DbertPoll *poll, DbertError *err)
 {
@@ -245,8 +263,7 @@ read_model(DbertPack *pack, const char *task, const DbertPoll *poll, DbertError 
 		return dbert_fail(err, DBERT_E_FORMAT,
 						  "%s: architecture \"%s\" needs a mask token, the vocabulary has none",
 						  pack->tokenizer.file, pack->config.architecture);
-	if (pack->tokenizer.omits_types)
-		pack->config.pair_types = 0;
+	DBERT_TRY(settle_types(pack, err));
 	DBERT_TRY(limit_tokens(&pack->config, pack->tokenizer.max_tokens,
 						   file_name(&file, sentence.dir, "tokenizer_config.json"),
 						   "model_max_length", err));

@@ -208,11 +208,11 @@ is_left_out(const DbertSlotRule *rule, const DbertConfig *config, int layer)
 }
 
 static bool
-step_applies(const DbertSlotRule *rule, const DbertStep *step)
+step_applies(const DbertSlotRule *rule, const DbertPooledStep *step)
 {
 	if (rule->module == DBERT_MODULE_STEP_NORM)
-		return step->kind == DBERT_STEP_NORM;
-	return step->kind == DBERT_STEP_DENSE && (rule->shape != DBERT_SHAPE_BIAS || step->bias);
+		return step->kind == DBERT_POOLED_STEP_NORM;
+	return step->kind == DBERT_POOLED_STEP_DENSE && (rule->shape != DBERT_SHAPE_BIAS || step->bias);
 }
 
 /* number: of a layer or a step */
