@@ -33,7 +33,9 @@ static const DbertSwitch switches[] = {
 static DbertStatus
 refuse_numbers(const DbertJson *root, DbertError *err)
 {
-	static const char *const keys[] = {"num_experts", "moe_every_n_layers", "rotary_emb_scale_base"};
+	static const char *const keys[] = {
+		"num_experts", "moe_every_n_layers", "rotary_emb_scale_base"
+	};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 	{

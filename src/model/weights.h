@@ -2,9 +2,9 @@
  * weights.h -- the weights of an opened model: pointers into the pack.
  *
  * Letters as everywhere: C hidden, F feed-forward, V vocabulary, P positions, S
- * token types, W width of the embeddings' rows, K columns of keys (C unless heads
- * share theirs), G rows of the feed-forward's first layer (F, or 2F with a gate),
- * I and E the widths that a step behind the pooling takes and gives.
+ * token types, W width of the embeddings' rows, K columns of keys (C unless
+ * heads share theirs), G rows of the feed-forward's first layer (F, or 2F with
+ * a gate), I and E the widths that a step behind the pooling takes and gives.
  * A matrix that feeds DbertKernels.linear is in that table's packed layout;
  * embeddings are plain rows.  Which field is filled from what stands in
  * slotplan.c and in the family's table.

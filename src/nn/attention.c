@@ -8,9 +8,9 @@
  * wants of the last layer have keys and values only.  Each pass is a loop whose
  * parts, blocks of rows or heads of texts, write apart.
  *
- * Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2; Beltagy et al.
- * 2020 (arXiv:2004.05150), local layers; Ainslie et al. 2023 (arXiv:2305.13245),
- * heads that share keys.
+ * Sources: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2; Beltagy et al.
+ * 2020 (arXiv:2004.05150), local layers; Ainslie et al. 2023
+ * (arXiv:2305.13245), heads that share keys.
  */
 #include "nn/layers.h"
 
@@ -214,7 +214,10 @@ attention_rows(const DbertRun *run, const TextRows *rows, int window)
 	return fit < 1 ? 1 : fit > (size_t) most ? most : (int) fit;
 }
 
-/* How queries i .. i+m-1 of the text score keys, and which of its keys they see. */
+/*
+ * How queries i .. i+m-1 of the text score keys, and which of its keys they
+ * see.
+ */
 static DbertScoring
 scoring_of(const DbertConfig *config, const TextRows *rows, int window, int i, int m,
 		   DbertKeys *seen)
