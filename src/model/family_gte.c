@@ -3,7 +3,8 @@
  * with rotary positions and a gated feed-forward, whose gate stands last.
  *
  * Models made with the authors' own code call themselves "new", those of
- * transformers "gte".  Angles may be stretched ("NTK"), for texts of any length.
+ * transformers "gte".  Angles may be stretched ("NTK"), for texts of any
+ * length.
  *
  * Source: Zhang et al. 2024 (arXiv:2407.19669); transformers' modeling_gte.py,
  * GteConfig.

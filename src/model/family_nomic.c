@@ -3,9 +3,9 @@
  * code.  BERT's layers with rotary positions and a gated feed-forward.
  *
  * Its config.json has two dialects: that of the authors' own code, whose class
- * descends from GPT-2's, and transformers'.  The tensors have the authors' names
- * in both.  Texts longer than those of its training may stretch the angles by
- * their length ("dynamic NTK").
+ * descends from GPT-2's, and transformers'.  The tensors have the authors'
+ * names in both.  Texts longer than those of its training may stretch the
+ * angles by their length ("dynamic NTK").
  *
  * Source: Nussbaum et al. 2024 (arXiv:2402.01613); transformers'
  * modeling_nomic_bert.py, NomicBertConfig.

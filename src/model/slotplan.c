@@ -193,7 +193,7 @@ bias_of(const DbertSlotRule *rule, const DbertConfig *config)
 	}
 }
 
-/* Does the model, or the layer, leave it out, which others of its family have? */
+/* Does the model, or the layer, leave out what others of its family have? */
 static bool
 is_left_out(const DbertSlotRule *rule, const DbertConfig *config, int layer)
 {
