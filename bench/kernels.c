@@ -79,8 +79,10 @@ call_int8(const Work *w, int which)
 static void
 call_attention(const Work *w, int which)
 {
+	const DbertScoring scoring = {.scale = 0.125f};
+
 	w->table->attention(w->y, w->k, w->x, w->x + w->k, w->x + 2 * w->k, 36 * (size_t) w->k,
-						w->m, w->m, w->k, 0.125f, w->weights);
+						w->m, w->m, w->k, &scoring, w->weights);
 }
 
 static void

@@ -190,6 +190,35 @@ test_scalar_layer_norm(void)
 		x[i] = 7;
 	dbert_kernels_scalar.layer_norm_rows(x, x, NULL, gamma, beta, 1, N, 1e-12f);
 	CHECK(memcmp(x, beta, sizeof(beta)) == 0);
+
+	/* without a shift */
+	dbert_kernels_scalar.layer_norm_rows(y, r, NULL, gamma, NULL, 1, N, 1e-5f);
+	dbert_kernels_scalar.layer_norm_rows(x, r, NULL, gamma, beta, 1, N, 1e-5f);
+	for (int i = 0; i < N; i++)
+		CHECK(x[i] == y[i] + beta[i]);
+}
+
+static void
+test_scalar_rms_norm(void)
+{
+	enum
+	{
+		N = 37
+	};
+	float		x[N],
+				y[N],
+				gamma[N];
+	double		square = 0;
+
+	for (int i = 0; i < N; i++)
+	{
+		x[i] = random_float() + 1;
+		gamma[i] = random_float();
+		square += (double) x[i] * x[i] / N;
+	}
+	dbert_kernels_scalar.rms_norm_rows(y, x, gamma, 1, N, 0.5f);
+	for (int i = 0; i < N; i++)
+		CHECK_NEAR(y[i], x[i] / sqrt(square + 0.5) * gamma[i], 1e-6);
 }
 
 static void
@@ -197,7 +226,8 @@ test_scalar_activations(void)
 {
 	for (double v = -12; v <= 12; v += 0.0625)
 	{
-		float		x[] = {(float) v, (float) v, (float) v, (float) v, (float) v};
+		float		x[] = {(float) v, (float) v, (float) v, (float) v, (float) v, (float) v},
+					gated;
 		double		inner = sqrt(2 / M_PI) * (v + 0.044715 * v * v * v);
 		double		tol = 4 * EPS * fabs(v) + 1e-30;
 
@@ -206,11 +236,15 @@ test_scalar_activations(void)
 		dbert_f32_activate__scalar(x + 2, 1, DBERT_ACT_RELU);
 		dbert_f32_activate__scalar(x + 3, 1, DBERT_ACT_TANH);
 		dbert_f32_activate__scalar(x + 4, 1, DBERT_ACT_NONE);
+		dbert_f32_activate__scalar(x + 5, 1, DBERT_ACT_SILU);
+		dbert_f32_gate_rows__scalar(&gated, x + 4, x + 3, 1, 1, 1, DBERT_ACT_SILU);
 		CHECK_NEAR(x[0], 0.5 * v * (1 + erf(v / sqrt(2))), tol);
 		CHECK_NEAR(x[1], 0.5 * v * (1 + tanh(inner)), tol);
 		CHECK(x[2] == (v > 0 ? (float) v : 0));
 		CHECK_NEAR(x[3], tanh(v), 4 * EPS);
 		CHECK(x[4] == (float) v);
+		CHECK_NEAR(x[5], v / (1 + exp(-v)), tol);
+		CHECK(gated == x[5] * x[3]);
 	}
 }
 
@@ -314,6 +348,7 @@ main(void)
 	RUN(test_scalar_attention);
 	RUN(test_scalar_softmax);
 	RUN(test_scalar_layer_norm);
+	RUN(test_scalar_rms_norm);
 	RUN(test_scalar_activations);
 	RUN(test_tables_against_scalar);
 	return tests_end();

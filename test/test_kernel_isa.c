@@ -90,7 +90,7 @@ test_linear(void)
 	for (int m = 1; m <= 26; m++)
 		for (int i = 0; i < (int) (sizeof(ns) / sizeof(ns[0])); i++)
 			linear_case(m, ns[i], ks[(m + i) % 6], DBERT_ACT_NONE);
-	for (int act = DBERT_ACT_NONE; act <= DBERT_ACT_TANH; act++)
+	for (int act = DBERT_ACT_NONE; act <= DBERT_ACT_SILU; act++)
 		linear_case(13, 50, 19, act);
 	linear_case(5, 768, 768, DBERT_ACT_NONE);
 	linear_case(131, 40, 768, DBERT_ACT_GELU);	/* more rows than a block */
@@ -179,13 +179,14 @@ attention_case(int m, int t, int d)
 			   *want = guarded(ny),
 			   *scratch = guarded(dbert_attention_scratch(t, d));
 	float		scale = 1 / sqrtf((float) d);
+	const DbertScoring scoring = {.scale = scale};
 
 	for (size_t i = 0; i < count; i++)
 		qkv[i] *= 2;				/* scores of a few units */
 	memcpy(want, got, ny * sizeof(float));
-	ref->attention(want, ldo, qkv, qkv + d, qkv + 2 * d, ld, m, t, d, scale, scratch);
+	ref->attention(want, ldo, qkv, qkv + d, qkv + 2 * d, ld, m, t, d, &scoring, scratch);
 	fill(scratch, dbert_attention_scratch(t, d), NAN);
-	table->attention(got, ldo, qkv, qkv + d, qkv + 2 * d, ld, m, t, d, scale, scratch);
+	table->attention(got, ldo, qkv, qkv + d, qkv + 2 * d, ld, m, t, d, &scoring, scratch);
 
 	/*
 	 * scores up to 4 d scale with d roundings each, which exp makes relative,
@@ -256,7 +257,7 @@ test_softmax(void)
 }
 
 static void
-layer_norm_case(int m, int n, float offset, int with_residual, int in_place)
+layer_norm_case(int m, int n, float offset, int with_residual, int with_beta, int in_place)
 {
 	size_t		count = (size_t) m * n;
 	float	   *x = guarded(count),
@@ -269,8 +270,10 @@ layer_norm_case(int m, int n, float offset, int with_residual, int in_place)
 
 	for (size_t i = 0; i < count; i++)
 		x[i] += offset;
-	ref->layer_norm_rows(want, x, with_residual ? r : NULL, gamma, beta, m, n, 1e-5f);
-	table->layer_norm_rows(got, x, with_residual ? r : NULL, gamma, beta, m, n, 1e-5f);
+	ref->layer_norm_rows(want, x, with_residual ? r : NULL, gamma, with_beta ? beta : NULL, m, n,
+						 1e-5f);
+	table->layer_norm_rows(got, x, with_residual ? r : NULL, gamma, with_beta ? beta : NULL, m, n,
+						   1e-5f);
 
 	/*
 	 * the mean's error, n roundings of the offset, over a deviation of about
@@ -290,9 +293,64 @@ static void
 test_layer_norm(void)
 {
 	for (int n = 1; n <= 50; n++)
-		layer_norm_case(1 + n % 3, n, 0, n % 2, n / 2 % 2);
-	layer_norm_case(3, 768, 0, 1, 1);
-	layer_norm_case(2, 771, 100, 1, 0);
+		layer_norm_case(1 + n % 3, n, 0, n % 2, n % 5 > 0, n / 2 % 2);
+	layer_norm_case(3, 768, 0, 1, 1, 1);
+	layer_norm_case(2, 771, 100, 1, 1, 0);
+	layer_norm_case(2, 771, 100, 0, 0, 1);
+}
+
+static void
+rms_norm_case(int m, int n, int in_place)
+{
+	size_t		count = (size_t) m * n;
+	float	   *x = guarded(count),
+			   *gamma = guarded(n),
+			   *y = guarded(count),
+			   *want = guarded(count),
+			   *got = in_place ? x : y;
+
+	ref->rms_norm_rows(want, x, gamma, m, n, 1e-5f);
+	table->rms_norm_rows(got, x, gamma, m, n, 1e-5f);
+	compare("rms_norm_rows", got, want, m, n, n, EPS * (n + 8) * 4);
+	guarded_free(x, count);
+	guarded_free(gamma, n);
+	guarded_free(y, count);
+	guarded_free(want, count);
+}
+
+static void
+test_rms_norm(void)
+{
+	for (int n = 1; n <= 50; n++)
+		rms_norm_case(1 + n % 3, n, n % 2);
+	rms_norm_case(3, 771, 1);
+}
+
+/* Rows of a gate beside those that it weighs, in one array. */
+static void
+test_gate(void)
+{
+	enum
+	{
+		M = 3, MOST = 70
+	};
+
+	for (int act = DBERT_ACT_GELU; act <= DBERT_ACT_SILU; act++)
+		for (int n = 1; n <= MOST; n++)
+		{
+			size_t		ld = 2 * n + 3,
+						count = (M - 1) * ld + 2 * n;
+			float	   *got = guarded(count),
+					   *want = guarded(count);
+
+			for (size_t i = 0; i < count; i++)
+				want[i] = got[i] = 5 * got[i];
+			ref->gate_rows(want, want, want + n, ld, M, n, act);
+			table->gate_rows(got, got, got + n, ld, M, n, act);
+			compare("gate_rows", got, want, M, 2 * n, ld, 4e-6);
+			guarded_free(got, count);
+			guarded_free(want, count);
+		}
 }
 
 /*
@@ -308,7 +366,7 @@ test_activations(void)
 	float	   *x = guarded(COUNT);
 	double		worst[8] = {0};
 
-	for (int act = DBERT_ACT_GELU; act <= DBERT_ACT_TANH; act++)
+	for (int act = DBERT_ACT_GELU; act <= DBERT_ACT_SILU; act++)
 	{
 		for (int i = 0; i < COUNT; i++)
 			x[i] = (float) (i - COUNT / 2) * 0x1.1p-12f;	/* -13 .. 13 */
@@ -319,7 +377,8 @@ test_activations(void)
 						u = sqrt(2 / M_PI) * (v + 0.044715 * v * v * v),
 						want = act == DBERT_ACT_GELU ? 0.5 * v * erfc(-v / sqrt(2)) :
 				act == DBERT_ACT_GELU_TANH ? v / (1 + exp(-2 * u)) :
-				act == DBERT_ACT_RELU ? (v > 0 ? v : 0) : tanh(v),
+				act == DBERT_ACT_RELU ? (v > 0 ? v : 0) :
+				act == DBERT_ACT_SILU ? v / (1 + exp(-v)) : tanh(v),
 						error = fabs(x[i] - want) - EPS * fabs(want);
 
 			if (!(error <= worst[act]))
@@ -333,9 +392,11 @@ test_activations(void)
 	CHECK(worst[DBERT_ACT_RELU] == 0);
 	CHECK_MSG(worst[DBERT_ACT_TANH] <= 2e-7, "%s: tanh off by %.3g", table->name,
 			  worst[DBERT_ACT_TANH]);
+	CHECK_MSG(worst[DBERT_ACT_SILU] <= 8e-7, "%s: silu off by %.3g", table->name,
+			  worst[DBERT_ACT_SILU]);
 	guarded_free(x, COUNT);
 
-	for (int act = DBERT_ACT_NONE; act <= DBERT_ACT_TANH; act++)
+	for (int act = DBERT_ACT_NONE; act <= DBERT_ACT_SILU; act++)
 		for (int n = 1; n <= 20; n++)
 		{
 			float	   *got = guarded(n),
@@ -394,6 +455,8 @@ main(void)
 		RUN(test_attention);
 		RUN(test_softmax);
 		RUN(test_layer_norm);
+		RUN(test_rms_norm);
+		RUN(test_gate);
 		RUN(test_activations);
 		RUN(test_exponential);
 		if (!table->rows_matter)

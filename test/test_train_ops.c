@@ -241,7 +241,7 @@ test_rows(void)
 static void
 test_activations(void)
 {
-	for (int act = DBERT_ACT_GELU; act <= DBERT_ACT_TANH; act++)
+	for (int act = DBERT_ACT_GELU; act <= DBERT_ACT_SILU; act++)
 		for (int n = 1; n < 40; n += 3)
 		{
 			float	   *x = guarded(n),

@@ -12,7 +12,8 @@ typedef enum DbertAct
 	DBERT_ACT_GELU,				/* x * Phi(x), by erf */
 	DBERT_ACT_GELU_TANH,		/* "gelu_new", "gelu_pytorch_tanh" */
 	DBERT_ACT_RELU,
-	DBERT_ACT_TANH				/* BERT's pooler */
+	DBERT_ACT_TANH,				/* BERT's pooler */
+	DBERT_ACT_SILU				/* x / (1 + e^-x), "silu", "swish" */
 } DbertAct;
 
 #endif

@@ -117,6 +117,13 @@ v_tanh(Vec x)
 	return v_with_sign(v_sub(v_set(1), v_div(v_set(2), v_add(e, v_set(1)))), x);
 }
 
+/* Within 2 ulps of the result. */
+static inline Vec
+v_silu(Vec x)
+{
+	return v_div(x, v_add(v_set(1), v_exp(v_sub(v_zero(), x))));
+}
+
 static inline Vec
 v_relu(Vec x)
 {
@@ -155,6 +162,9 @@ activate(float *y, const float *x, size_t count, int act)
 			break;
 		case DBERT_ACT_TANH:
 			map(y, x, count, v_tanh);
+			break;
+		case DBERT_ACT_SILU:
+			map(y, x, count, v_silu);
 			break;
 	}
 }

@@ -17,6 +17,7 @@
 #define DBERT_KERNEL_KERNEL_H
 
 #include "base/status.h"
+#include "kernel/scoring.h"
 
 #include <stdbool.h>
 
@@ -89,21 +90,33 @@ typedef struct DbertKernels
 						   const float *wp, const float *b, int m, int n, int k, int act);
 
 	/*
-	 * out[M,D] = softmax(scale q k^T) v: M queries of one head against the T
-	 * keys of one text.  q is [M,D], k and v are [T,D], rows ld apart; scratch
-	 * holds dbert_attention_scratch(t, d) floats, 64-byte aligned; out aliases
-	 * nothing.
+	 * out[M,D] = softmax(scores) v: M queries of one head against the T keys of
+	 * one text, as scoring.h says.  q is [M,D], k and v are [T,D], rows ld
+	 * apart; scratch holds dbert_attention_scratch(t, d) floats, 64-byte
+	 * aligned; out aliases nothing.
 	 */
 	void (*attention)(float *out, size_t ldo, const float *q, const float *k, const float *v,
-					  size_t ld, int m, int t, int d, float scale, float *scratch);
+					  size_t ld, int m, int t, int d, const DbertScoring *scoring,
+					  float *scratch);
 
 	/*
 	 * y = (x + r - mean) / sqrt(variance + eps) * gamma + beta, per row of
-	 * [M,N]; r is the residual or NULL; y may be x or r.
+	 * [M,N]; r is the residual or NULL; y may be x or r; beta NULL is 0.
 	 */
 	void		(*layer_norm_rows) (float *y, const float *x, const float *r,
 									const float *gamma, const float *beta,
 									int m, int n, float eps);
+
+	/* y = x / sqrt(mean of x^2 + eps) * gamma, per row of [M,N]; y may be x. */
+	void		(*rms_norm_rows) (float *y, const float *x, const float *gamma,
+								  int m, int n, float eps);
+
+	/*
+	 * y[M,N] = act(a) b, element by element; rows of all three are ld apart; y
+	 * may be a.
+	 */
+	void		(*gate_rows) (float *y, const float *a, const float *b, size_t ld,
+							  int m, int n, int act);
 
 	const DbertInt8Kernels *int8;
 	const struct DbertTrainKernels *train;	/* trainkernels.h */
@@ -111,12 +124,12 @@ typedef struct DbertKernels
 
 /*
  * Enough scratch for any table's attention: the scores of some queries, keys
- * and values packed.
+ * and values packed, products with vectors for distances.
  */
 static inline size_t
 dbert_attention_scratch(int t, int d)
 {
-	return ((size_t) t + 64) * 2 * ((size_t) d + 64);
+	return ((size_t) t + 64) * 2 * ((size_t) d + 64) + 8192;
 }
 
 /*

@@ -7,7 +7,8 @@
  * measures the other table's error and not this one's.
  *
  * Sources: Ba et al. 2016 (arXiv:1607.06450), layer norm; Hendrycks and Gimpel
- * 2016 (arXiv:1606.08415), GELU and its tanh form.
+ * 2016 (arXiv:1606.08415), GELU, its tanh form and SiLU; Zhang and Sennrich
+ * 2019 (arXiv:1910.07467), RMS norm; Shazeer 2020 (arXiv:2002.05202), gates.
  */
 #include "kernel/kernel_scalar.h"
 
@@ -82,7 +83,7 @@ layer_norm_row(float *y, const float *x, const float *r,
 		square += (double) (y[j] - mean) * (y[j] - mean);
 	scale = (float) (1 / sqrt(square / n + eps));
 	for (int j = 0; j < n; j++)
-		y[j] = (y[j] - mean) * scale * gamma[j] + beta[j];
+		y[j] = (y[j] - mean) * scale * gamma[j] + (beta != NULL ? beta[j] : 0);
 }
 
 void
@@ -92,6 +93,19 @@ dbert_f32_layer_norm_rows__scalar(float *y, const float *x, const float *r,
 {
 	for (size_t i = 0, at = 0; i < (size_t) m; i++, at += n)
 		layer_norm_row(y + at, x + at, r ? r + at : NULL, gamma, beta, n, eps);
+}
+
+void
+dbert_f32_rms_norm_rows__scalar(float *y, const float *x, const float *gamma, int m, int n,
+								float eps)
+{
+	for (int i = 0; i < m; i++, x += n, y += n)
+	{
+		float		scale = (float) (1 / sqrt(dot(x, x, n) / n + eps));
+
+		for (int j = 0; j < n; j++)
+			y[j] = x[j] * scale * gamma[j];
+	}
 }
 
 static float
@@ -127,6 +141,23 @@ dbert_f32_activate__scalar(float *x, size_t count, int act)
 			for (size_t i = 0; i < count; i++)
 				x[i] = tanhf(x[i]);
 			break;
+		case DBERT_ACT_SILU:
+			for (size_t i = 0; i < count; i++)
+				x[i] = x[i] / (1 + expf(-x[i]));
+			break;
+	}
+}
+
+void
+dbert_f32_gate_rows__scalar(float *y, const float *a, const float *b, size_t ld, int m, int n,
+							int act)
+{
+	for (int i = 0; i < m; i++, y += ld, a += ld, b += ld)
+	{
+		memmove(y, a, n * sizeof(float));
+		dbert_f32_activate__scalar(y, n, act);
+		for (int j = 0; j < n; j++)
+			y[j] *= b[j];
 	}
 }
 
@@ -156,16 +187,34 @@ weighted_sum(float *out, const float *p, const float *v, size_t ld, int t, int d
 	}
 }
 
+/* Of query i's row q and the key numbered j, whose row k is. */
+static float
+score(const DbertScoring *s, int i, const float *q, int j, const float *k, int d)
+{
+	int			distance = j - dbert_scoring_key(s, i);
+	double		sum = dot(q, k, d);
+
+	if (s->query_rows != NULL)
+		sum += dot(q, s->query_rows + (size_t) (s->zero + distance) * d, d);
+	if (s->key_rows != NULL)
+		sum += dot(k, s->key_rows + (size_t) (s->zero - distance) * d, d);
+	return (float) (s->scale * sum + (s->bias != NULL ? s->bias[distance] : 0));
+}
+
 static void
 attention(float *out, size_t ldo, const float *q, const float *k, const float *v,
-		  size_t ld, int m, int t, int d, float scale, float *scratch)
+		  size_t ld, int m, int t, int d, const DbertScoring *scoring, float *scratch)
 {
 	for (int i = 0; i < m; i++)
 	{
-		for (int j = 0; j < t; j++)
-			scratch[j] = (float) (scale * dot(q + i * ld, k + j * ld, d));
-		softmax_row(scratch, t);
-		weighted_sum(out + i * ldo, scratch, v, ld, t, d);
+		const DbertKeys seen = dbert_scoring_keys(scoring, i, i, t);
+		int			n = seen.end - seen.first;
+
+		for (int j = 0; j < n; j++)
+			scratch[j] = score(scoring, i, q + i * ld, seen.first + j,
+							   k + (seen.first + j) * ld, d);
+		softmax_row(scratch, n);
+		weighted_sum(out + i * ldo, scratch, v + seen.first * ld, ld, n, d);
 	}
 }
 
@@ -180,6 +229,8 @@ const DbertKernels dbert_kernels_scalar = {
 	.linear = linear,
 	.attention = attention,
 	.layer_norm_rows = dbert_f32_layer_norm_rows__scalar,
+	.rms_norm_rows = dbert_f32_rms_norm_rows__scalar,
+	.gate_rows = dbert_f32_gate_rows__scalar,
 	.int8 = &dbert_int8_scalar,
 	.train = &dbert_train_scalar,
 };

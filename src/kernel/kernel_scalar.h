@@ -16,6 +16,10 @@ extern void dbert_f32_softmax_rows__scalar(float *x, size_t ldx, int m, int n);
 extern void dbert_f32_layer_norm_rows__scalar(float *y, const float *x, const float *r,
 											  const float *gamma, const float *beta,
 											  int m, int n, float eps);
+extern void dbert_f32_rms_norm_rows__scalar(float *y, const float *x, const float *gamma,
+											int m, int n, float eps);
+extern void dbert_f32_gate_rows__scalar(float *y, const float *a, const float *b, size_t ld,
+										int m, int n, int act);
 extern void dbert_f32_activate__scalar(float *x, size_t count, int act);
 
 #endif

@@ -32,11 +32,37 @@ exponentials(float *x, int n, float scale)
 	return v_sum(sum);
 }
 
+/* x[n] becomes scale x + y */
+static void
+scale_and_add(float *x, int n, float scale, const float *y)
+{
+	for (int j = 0; j < n; j += VL)
+		store_first(x + j, n - j, v_fma(v_set(scale), load_filled(x + j, n - j, v_zero()),
+										load_filled(y + j, n - j, v_zero())));
+}
+
+static void
+add(float *x, int n, const float *y)
+{
+	for (int j = 0; j < n; j += VL)
+		store_first(x + j, n - j, v_add(load_filled(x + j, n - j, v_zero()),
+										load_filled(y + j, n - j, v_zero())));
+}
+
 static void
 multiply(float *x, int n, float factor)
 {
 	for (int j = 0; j < n; j += VL)
 		store_first(x + j, n - j, v_mul(load_filled(x + j, n - j, v_zero()), v_set(factor)));
+}
+
+/* y = s gamma + beta, which may be NULL */
+static inline void
+scale_and_shift(float *y, Vec s, const float *gamma, const float *beta, int n)
+{
+	Vec			shift = beta != NULL ? load_filled(beta, n, v_zero()) : v_zero();
+
+	store_first(y, n, v_fma(s, load_filled(gamma, n, v_zero()), shift));
 }
 
 /* Two passes: E[x^2] - E[x]^2 would cancel. */
@@ -70,8 +96,7 @@ layer_norm_row(float *y, const float *x, const float *r,
 	{
 		Vec			s = v_mul(v_sub(load_filled(y + j, n - j, mean), mean), scale);
 
-		store_first(y + j, n - j, v_fma(s, load_filled(gamma + j, n - j, v_zero()),
-										load_filled(beta + j, n - j, v_zero())));
+		scale_and_shift(y + j, s, gamma + j, beta != NULL ? beta + j : NULL, n - j);
 	}
 }
 
@@ -81,6 +106,31 @@ layer_norm_rows(float *y, const float *x, const float *r,
 {
 	for (size_t i = 0, at = 0; i < (size_t) m; i++, at += n)
 		layer_norm_row(y + at, x + at, r != NULL ? r + at : NULL, gamma, beta, n, eps);
+}
+
+static void
+rms_norm_row(float *y, const float *x, const float *gamma, int n, float eps)
+{
+	Vec			square = v_zero(),
+				scale;
+
+	for (int j = 0; j < n; j += VL)
+	{
+		Vec			s = load_filled(x + j, n - j, v_zero());
+
+		square = v_fma(s, s, square);
+	}
+	scale = v_set(1 / sqrtf(v_sum(square) / (float) n + eps));
+	for (int j = 0; j < n; j += VL)
+		store_first(y + j, n - j, v_mul(v_mul(load_filled(x + j, n - j, v_zero()), scale),
+										load_filled(gamma + j, n - j, v_zero())));
+}
+
+static void
+rms_norm_rows(float *y, const float *x, const float *gamma, int m, int n, float eps)
+{
+	for (size_t i = 0, at = 0; i < (size_t) m; i++, at += n)
+		rms_norm_row(y + at, x + at, gamma, n, eps);
 }
 
 #endif

@@ -84,6 +84,14 @@ gelu_tanh_slope(float x)
 	return 0.5f * (1 + t) + 0.5f * x * (1 - t * t) * 0.79788456f * (1 + 3 * 0.044715f * square);
 }
 
+static float
+silu_slope(float x, float y)
+{
+	float		s = 1 / (1 + expf(-x));
+
+	return s + y * (1 - s);
+}
+
 void
 dbert_train_activate_backward__scalar(float *dx, const float *x, const float *y, const float *dy,
 									  size_t count, int act)
@@ -102,6 +110,9 @@ dbert_train_activate_backward__scalar(float *dx, const float *x, const float *y,
 				break;
 			case DBERT_ACT_TANH:
 				dx[i] = dy[i] * (1 - y[i] * y[i]);
+				break;
+			case DBERT_ACT_SILU:
+				dx[i] = dy[i] * silu_slope(x[i], y[i]);
 				break;
 		}
 }
@@ -140,7 +151,7 @@ dbert_train_norm__scalar(float *xhat, float *y, const float *x, const float *r,
 	for (int j = 0; j < n; j++)
 	{
 		xhat[j] = (xhat[j] - mean) * rstd;
-		y[j] = xhat[j] * gamma[j] + beta[j];
+		y[j] = xhat[j] * gamma[j] + (beta != NULL ? beta[j] : 0);
 	}
 	return rstd;
 }

@@ -35,6 +35,15 @@ v_gelu_tanh_slope(Vec x)
 	return v_fma(v_mul(v_mul(x, rise), s), v_mul(s, e), s);
 }
 
+/* of y = x s, s = 1 / (1 + e^-x): s + y (1 - s) */
+static inline Vec
+v_silu_slope(Vec x, Vec y)
+{
+	Vec			s = v_div(v_set(1), v_add(v_set(1), v_exp(v_sub(v_zero(), x))));
+
+	return v_fma(y, v_sub(v_set(1), s), s);
+}
+
 /* The slope at x, where y is the value. */
 static inline __attribute__((always_inline)) Vec
 v_slope(Vec x, Vec y, const int act)
@@ -47,6 +56,8 @@ v_slope(Vec x, Vec y, const int act)
 			return v_gelu_tanh_slope(x);
 		case DBERT_ACT_RELU:
 			return v_keep(v_positive(x), v_set(1));
+		case DBERT_ACT_SILU:
+			return v_silu_slope(x, y);
 		default:
 			return v_fnma(y, y, v_set(1));
 	}
@@ -80,6 +91,9 @@ activate_backward(float *dx, const float *x, const float *y, const float *dy, si
 			break;
 		case DBERT_ACT_TANH:
 			slopes(dx, x, y, dy, count, DBERT_ACT_TANH);
+			break;
+		case DBERT_ACT_SILU:
+			slopes(dx, x, y, dy, count, DBERT_ACT_SILU);
 			break;
 	}
 }
@@ -143,8 +157,7 @@ norm_row(float *xhat, float *y, const float *x, const float *r, const DbertDropR
 		Vec			s = v_mul(v_sub(load_filled(xhat + j, n - j, mean), mean), v_set(rstd));
 
 		store_first(xhat + j, n - j, s);
-		store_first(y + j, n - j, v_fma(s, load_filled(gamma + j, n - j, v_zero()),
-										load_filled(beta + j, n - j, v_zero())));
+		scale_and_shift(y + j, s, gamma + j, beta != NULL ? beta + j : NULL, n - j);
 	}
 	return rstd;
 }

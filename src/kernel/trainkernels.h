@@ -96,7 +96,8 @@ typedef struct DbertTrainKernels
 
 	/*
 	 * s = dropout(x) + r (NULL: 0), xhat = (s - mean) rstd, y = xhat gamma +
-	 * beta; returns rstd.  xhat may be x or r; y aliases neither xhat nor x.
+	 * beta (NULL: 0); returns rstd.  xhat may be x or r; y aliases neither xhat
+	 * nor x.
 	 */
 	float (*norm)(float *xhat, float *y, const float *x, const float *r, const DbertDropRow *drop,
 				  const float *gamma, const float *beta, int n, float eps);

@@ -1,6 +1,7 @@
 /*
- * checkpoint.c -- the files of a checkpoint: one model.safetensors, or shards
- * named by model.safetensors.index.json, joined to one set sorted by name.
+ * checkpoint.c -- the files of a checkpoint: one file, or shards that an index
+ * names, joined to one set sorted by name.  They are safetensors, or, where
+ * there are none, what torch.save writes.
  */
 #include "model/checkpoint.h"
 
@@ -10,9 +11,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SINGLE_FILE "model.safetensors"
-#define INDEX_FILE	"model.safetensors.index.json"
 #define SHARDS_MAX	1024
+
+/* The first that is there counts. */
+typedef struct Format
+{
+	const char *single;
+	const char *index;
+	DbertStatus (*header) (const DbertSource *source, const char *file, DbertArena *arena,
+						   const DbertPoll *poll, DbertTensor **items, size_t *count,
+						   DbertError *err);
+} Format;
+
+static const Format formats[] = {
+	{"model.safetensors", "model.safetensors.index.json", dbert_safetensors_header},
+	{"pytorch_model.bin", "pytorch_model.bin.index.json", dbert_torch_header},
+};
+
+#define N_FORMATS (sizeof(formats) / sizeof(formats[0]))
 
 typedef struct Shard
 {
@@ -39,8 +55,9 @@ name_set(DbertTensorSet *set, const char *dir, const char *name, DbertArena *are
 }
 
 static DbertStatus
-open_shard(const DbertSource *source, const char *dir, const char *name, DbertArena *arena,
-		   const DbertPoll *poll, Shard *shard, DbertFileList *list, DbertError *err)
+open_shard(const DbertSource *source, const Format *format, const char *dir, const char *name,
+		   DbertArena *arena, const DbertPoll *poll, Shard *shard, DbertFileList *list,
+		   DbertError *err)
 {
 	char		path[DBERT_FILE_NAME_MAX];
 
@@ -49,8 +66,7 @@ open_shard(const DbertSource *source, const char *dir, const char *name, DbertAr
 	if (shard->file == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	DBERT_TRY(dbert_file_list_add(list, arena, source, dir, name, err));
-	return dbert_safetensors_header(source, shard->file, arena, poll,
-									&shard->items, &shard->count, err);
+	return format->header(source, shard->file, arena, poll, &shard->items, &shard->count, err);
 }
 
 /* Join the shards' tensors; two of one name are an error. */
@@ -129,8 +145,9 @@ check_map(const json_t *map, const DbertTensorSet *set, const char *dir, DbertEr
 }
 
 static DbertStatus
-open_map(const DbertSource *source, const char *dir, const DbertJson *map, DbertArena *arena,
-		 const DbertPoll *poll, DbertTensorSet *set, DbertFileList *list, DbertError *err)
+open_map(const DbertSource *source, const Format *format, const char *dir, const DbertJson *map,
+		 DbertArena *arena, const DbertPoll *poll, DbertTensorSet *set, DbertFileList *list,
+		 DbertError *err)
 {
 	const char **names = dbert_arena_alloc(arena, SHARDS_MAX, sizeof(*names));
 	Shard	   *shards = dbert_arena_alloc(arena, SHARDS_MAX, sizeof(*shards));
@@ -147,23 +164,23 @@ open_map(const DbertSource *source, const char *dir, const DbertJson *map, Dbert
 		DBERT_TRY(add_shard_name(json_string_value(file), set->name, names, &count, err));
 	}
 	for (size_t i = 0; i < count; i++)
-		DBERT_TRY(open_shard(source, dir, names[i], arena, poll, &shards[i], list, err));
+		DBERT_TRY(open_shard(source, format, dir, names[i], arena, poll, &shards[i], list, err));
 	DBERT_TRY(join_shards(shards, count, arena, set, err));
 	return check_map(map->value, set, dir, err);
 }
 
 static DbertStatus
-open_index(const DbertSource *source, const char *dir, DbertArena *arena, const DbertPoll *poll,
-		   DbertTensorSet *set, DbertFileList *list, DbertError *err)
+open_index(const DbertSource *source, const Format *format, const char *dir, DbertArena *arena,
+		   const DbertPoll *poll, DbertTensorSet *set, DbertFileList *list, DbertError *err)
 {
 	DbertJsonTree tree;
 	DbertJson	index,
 				map;
 	DbertStatus status;
 
-	DBERT_TRY(dbert_file_list_add(list, arena, source, dir, INDEX_FILE, err));
-	DBERT_TRY(name_set(set, dir, INDEX_FILE, arena, err));
-	status = dbert_json_load(source, dir, INDEX_FILE, DBERT_JSON_MAX, 0, false,
+	DBERT_TRY(dbert_file_list_add(list, arena, source, dir, format->index, err));
+	DBERT_TRY(name_set(set, dir, format->index, arena, err));
+	status = dbert_json_load(source, dir, format->index, DBERT_JSON_MAX, 0, false,
 							 arena->alloc, poll, &tree, &index, err);
 	if (status == DBERT_OK)
 		status = dbert_json_expect(&index, JSON_OBJECT, err);
@@ -172,7 +189,7 @@ open_index(const DbertSource *source, const char *dir, DbertArena *arena, const 
 	if (status == DBERT_OK && map.value == NULL)
 		status = dbert_fail(err, DBERT_E_FORMAT, "%s: no \"weight_map\"", index.where);
 	if (status == DBERT_OK)
-		status = open_map(source, dir, &map, arena, poll, set, list, err);
+		status = open_map(source, format, dir, &map, arena, poll, set, list, err);
 	dbert_json_free(&tree);
 	return status;
 }
@@ -183,27 +200,27 @@ dbert_tensors_open(const DbertSource *source, const char *dir, DbertArena *arena
 				   DbertError *err)
 {
 	const char *slash = dir[0] != '\0' ? "/" : "";
-	Shard		single;
-	bool		exists;
 
-	DBERT_TRY(dbert_file_exists(source, dir, SINGLE_FILE, &exists, err));
-	if (exists)
+	for (const Format *format = formats; format < formats + N_FORMATS; format++)
 	{
-		DBERT_TRY(name_set(set, dir, SINGLE_FILE, arena, err));
-		DBERT_TRY(open_shard(source, dir, SINGLE_FILE, arena, poll, &single, list, err));
-		return join_shards(&single, 1, arena, set, err);
+		Shard		single;
+		bool		exists;
+
+		DBERT_TRY(dbert_file_exists(source, dir, format->single, &exists, err));
+		if (exists)
+		{
+			DBERT_TRY(name_set(set, dir, format->single, arena, err));
+			DBERT_TRY(open_shard(source, format, dir, format->single, arena, poll, &single, list,
+								 err));
+			return join_shards(&single, 1, arena, set, err);
+		}
+		DBERT_TRY(dbert_file_exists(source, dir, format->index, &exists, err));
+		if (exists)
+			return open_index(source, format, dir, arena, poll, set, list, err);
 	}
-	DBERT_TRY(dbert_file_exists(source, dir, INDEX_FILE, &exists, err));
-	if (exists)
-		return open_index(source, dir, arena, poll, set, list, err);
-	DBERT_TRY(dbert_file_exists(source, dir, "pytorch_model.bin", &exists, err));
-	if (exists)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "%s%spytorch_model.bin holds a Python pickle, which is not read: save "
-						  "the model as safetensors",
-						  dir, slash);
-	return dbert_fail(err, DBERT_E_FORMAT, "the model has neither \"%s%s%s\" nor \"%s%s%s\"",
-					  dir, slash, SINGLE_FILE, dir, slash, INDEX_FILE);
+	return dbert_fail(err, DBERT_E_FORMAT,
+					  "the model has neither \"%s%s%s\" nor \"%s%s%s\", nor pytorch_model.bin", dir,
+					  slash, formats[0].single, dir, slash, formats[0].index);
 }
 
 const DbertTensor *

@@ -25,6 +25,46 @@ dbert_precision_parse(const char *name, DbertPrecision *out)
 	return int8 || strcmp(name, "fp32") == 0;
 }
 
+/*
+ * What the pooled vectors go through, and whether that gives a cross-encoder's
+ * scores.  Asked for embeddings, such a model gives them as they are pooled.
+ */
+static void
+apply_steps(DbertConfig *config, const DbertSentence *sentence, int asked)
+{
+	config->pooled_head = sentence->scores && asked != DBERT_HEAD_NONE;
+	config->n_steps = sentence->scores && !config->pooled_head ? 0 : sentence->n_steps;
+	for (int i = 0; i < config->n_steps; i++)
+		config->steps[i] = sentence->steps[i].step;
+}
+
+/* The head that is looked for in the encoder's own files. */
+static int
+own_head(const DbertSentence *sentence, int asked)
+{
+	/* a sentence encoder's head, if it has one, is a remnant of its training */
+	if (asked == DBERT_HEAD_AUTO && (sentence->present || sentence->scores))
+		return DBERT_HEAD_NONE;
+	return asked == DBERT_HEAD_SEQUENCE && sentence->scores ? DBERT_HEAD_NONE : asked;
+}
+
+/* Head and labels, as config.json and the tensors tell them. */
+static DbertStatus
+read_head(DbertPack *pack, const DbertJson *at, const DbertSentence *sentence, int asked,
+		  DbertError *err)
+{
+	DbertConfig *config = &pack->config;
+
+	DBERT_TRY(dbert_config_head(at, own_head(sentence, asked), &pack->tensors, config, err));
+	apply_steps(config, sentence, asked);
+	if (config->pooled_head)
+		config->head = DBERT_HEAD_SEQUENCE;
+	DBERT_TRY(dbert_config_labels(at, &pack->tensors, &pack->arena, config, &pack->labels, err));
+	if (sentence->activation == NULL)
+		return DBERT_OK;
+	return dbert_config_activation(sentence->activation, DBERT_SENTENCE_FILE, config, err);
+}
+
 /* config.json and the tensors' headers: sizes, head, labels. */
 static DbertStatus
 read_config(DbertPack *pack, const DbertSentence *sentence, int asked,
@@ -34,9 +74,6 @@ read_config(DbertPack *pack, const DbertSentence *sentence, int asked,
 	DbertJson	at;
 	DbertStatus status;
 
-	/* a sentence encoder's head, if it has one, is a remnant of its training */
-	if (asked == DBERT_HEAD_AUTO && sentence->present)
-		asked = DBERT_HEAD_NONE;
 	DBERT_TRY(dbert_file_list_add(&pack->files, &pack->arena, &pack->source, sentence->dir,
 								  "config.json", err));
 	status = dbert_json_load(&pack->source, sentence->dir, "config.json", DBERT_JSON_MAX, 0, false,
@@ -47,13 +84,7 @@ read_config(DbertPack *pack, const DbertSentence *sentence, int asked,
 		status = dbert_tensors_open(&pack->source, sentence->dir, &pack->arena, poll,
 									&pack->tensors, &pack->files, err);
 	if (status == DBERT_OK)
-		status = dbert_config_head(&at, asked, &pack->tensors, &pack->config, err);
-	if (status == DBERT_OK)
-		status = dbert_config_labels(&at, &pack->tensors, &pack->arena, &pack->config,
-									 &pack->labels, err);
-	if (status == DBERT_OK && sentence->activation != NULL)
-		status = dbert_config_activation(sentence->activation, DBERT_SENTENCE_FILE, &pack->config,
-										 err);
+		status = read_head(pack, &at, sentence, asked, err);
 	pack->config.precision = pack->precision;
 	dbert_json_free(&tree);
 	return status;
@@ -85,6 +116,30 @@ limit_tokens(DbertConfig *config, int64_t limit, const char *file, const char *k
 	return DBERT_OK;
 }
 
+/* Each module takes what the one before it gives. */
+static DbertStatus
+check_widths(const DbertConfig *config, const DbertSentence *sentence, DbertError *err)
+{
+	FileName	file;
+	int			width = config->hidden;
+
+	if (sentence->width > 0 && sentence->width != width)
+		return dbert_fail(err, DBERT_E_SHAPE,
+						  "%s: pooling is for vectors of %d, but the hidden size is %d",
+						  file_name(&file, sentence->pooling_dir, "config.json"),
+						  (int) sentence->width, width);
+	for (int i = 0; i < config->n_steps; i++)
+	{
+		if (sentence->steps[i].takes != width)
+			return dbert_fail(err, DBERT_E_SHAPE,
+							  "%s: the module is for vectors of %d, but gets vectors of %d",
+							  file_name(&file, sentence->steps[i].dir, "config.json"),
+							  (int) sentence->steps[i].takes, width);
+		width = config->steps[i].width;
+	}
+	return DBERT_OK;
+}
+
 static DbertStatus
 apply_sentence(DbertConfig *config, const DbertSentence *sentence, bool lowercases, DbertError *err)
 {
@@ -93,23 +148,12 @@ apply_sentence(DbertConfig *config, const DbertSentence *sentence, bool lowercas
 	config->pooling = sentence->pooling;
 	config->skip_prompt = sentence->skip_prompt;
 	config->normalize = sentence->normalize;
-	config->dense = sentence->dense;
-	config->dense_bias = sentence->dense_bias;
-	config->dense_act = sentence->dense_act;
-	config->embedding = sentence->dense ? (int32_t) sentence->dense_out : config->hidden;
+	if (config->n_steps > 0 && !config->pooled_head)
+		config->embedding = config->steps[config->n_steps - 1].width;
 	config->dimensions = config->embedding;
 	if (sentence->dimensions > 0 && sentence->dimensions < config->embedding)
 		config->dimensions = (int32_t) sentence->dimensions;
-	if (sentence->dense && sentence->dense_in != config->hidden)
-		return dbert_fail(err, DBERT_E_SHAPE,
-						  "%s: the dense layer is for vectors of %d, but the hidden size is %d",
-						  file_name(&file, sentence->dense_dir, "config.json"),
-						  (int) sentence->dense_in, config->hidden);
-	if (sentence->width > 0 && sentence->width != config->hidden)
-		return dbert_fail(err, DBERT_E_SHAPE,
-						  "%s: pooling is for vectors of %d, but the hidden size is %d",
-						  file_name(&file, sentence->pooling_dir, "config.json"),
-						  (int) sentence->width, config->hidden);
+	DBERT_TRY(check_widths(config, sentence, err));
 	if (sentence->lowercases && !lowercases)
 		return dbert_fail(
 			err, DBERT_E_UNSUPPORTED,
@@ -128,7 +172,7 @@ plan_weights(DbertPack *pack, DbertError *err)
 
 	pack->header.flags = tied ? DBERT_PACK_TIED : 0;
 	DBERT_TRY(dbert_slots_plan(&pack->config, tied, pack->kernels, pack->alloc, &pack->slots, err));
-	return dbert_slots_match(&pack->slots, &pack->config, &pack->tensors, &pack->dense,
+	return dbert_slots_match(&pack->slots, &pack->config, &pack->tensors, pack->steps,
 							 &pack->config.parameters, err);
 }
 
@@ -183,6 +227,24 @@ plan_image(DbertPack *pack, DbertError *err)
 	return DBERT_OK;
 }
 
+/* Whether the model hears of token types, and that it has them. */
+static DbertStatus
+settle_types(DbertPack *pack, DbertError *err)
+{
+	DbertTokenizer tokenizer;
+
+	if (pack->tokenizer.omits_types)
+		pack->config.pair_types = 0;
+	DBERT_TRY(dbert_tokenizer_open(pack->tokenizer.image, pack->tokenizer.image_size, &tokenizer,
+								   err));
+	if (!dbert_config_has_types(&pack->config, &tokenizer))
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "%s: the post-processor gives tokens a type that the model, "
+						  "which has %d types, lacks",
+						  pack->tokenizer.file, (int) pack->config.types);
+	return DBERT_OK;
+}
+
 static DbertStatus
 read_model(DbertPack *pack, const char *task, const DbertPoll *poll, DbertError *err)
 {
@@ -201,18 +263,14 @@ read_model(DbertPack *pack, const char *task, const DbertPoll *poll, DbertError 
 		return dbert_fail(err, DBERT_E_FORMAT,
 						  "%s: architecture \"%s\" needs a mask token, the vocabulary has none",
 						  pack->tokenizer.file, pack->config.architecture);
-	if (pack->tokenizer.omits_types && pack->config.head != DBERT_HEAD_NONE &&
-		dbert_family_of(&pack->config)->types_for_pairs)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "%s: \"model_input_names\" without \"token_type_ids\" is not supported",
-						  file_name(&file, sentence.dir, "tokenizer_config.json"));
+	DBERT_TRY(settle_types(pack, err));
 	DBERT_TRY(limit_tokens(&pack->config, pack->tokenizer.max_tokens,
 						   file_name(&file, sentence.dir, "tokenizer_config.json"),
 						   "model_max_length", err));
 	DBERT_TRY(apply_sentence(&pack->config, &sentence, pack->tokenizer.lowercases, err));
-	if (sentence.dense)
-		DBERT_TRY(dbert_tensors_open(&pack->source, sentence.dense_dir, &pack->arena, poll,
-									 &pack->dense, &pack->files, err));
+	for (int i = 0; i < pack->config.n_steps; i++)
+		DBERT_TRY(dbert_tensors_open(&pack->source, sentence.steps[i].dir, &pack->arena, poll,
+									 &pack->steps[i], &pack->files, err));
 	memcpy(pack->prompts, sentence.prompts, sizeof(pack->prompts));
 	DBERT_TRY(plan_weights(pack, err));
 	dbert_file_list_sort(&pack->files);

@@ -21,7 +21,7 @@ struct DbertPack
 	DbertConfig config;
 	const char **labels;		/* [config.n_labels] */
 	DbertTensorSet tensors;
-	DbertTensorSet dense;		/* of the Dense module */
+	DbertTensorSet steps[DBERT_MAX_POOLED_STEPS];	/* of the modules behind the pooling */
 	const char *prompts[DBERT_PROMPTS];
 	DbertTokenizerFiles tokenizer;
 	DbertSlots	slots;

@@ -76,6 +76,22 @@ read_metadata(const DbertJson *header, DbertError *err)
 	return DBERT_OK;
 }
 
+bool
+dbert_tensor_set_dtype(DbertTensor *t, const char *name, int *bits)
+{
+	for (int i = 0; i < N_DTYPES; i++)
+	{
+		if (strcmp(dtypes[i].name, name) == 0)
+		{
+			t->dtype = dtypes[i].dtype;
+			t->dtype_name = dtypes[i].name;
+			*bits = dtypes[i].bits;
+			return true;
+		}
+	}
+	return false;
+}
+
 static DbertStatus
 read_dtype(const DbertJson *entry, DbertTensor *t, int *bits, DbertError *err)
 {
@@ -85,16 +101,8 @@ read_dtype(const DbertJson *entry, DbertTensor *t, int *bits, DbertError *err)
 	DBERT_TRY(dbert_json_string(entry, "dtype", &name, err));
 	if (name == NULL)
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: no \"dtype\"", entry->where);
-	for (int i = 0; i < N_DTYPES; i++)
-	{
-		if (strcmp(dtypes[i].name, name) == 0)
-		{
-			t->dtype = dtypes[i].dtype;
-			t->dtype_name = dtypes[i].name;
-			*bits = dtypes[i].bits;
-			return DBERT_OK;
-		}
-	}
+	if (dbert_tensor_set_dtype(t, name, bits))
+		return DBERT_OK;
 	return dbert_fail(err, DBERT_E_FORMAT, "%s: unknown dtype \"%s\"", entry->where,
 					  dbert_clip(name, clip));
 }
@@ -127,9 +135,8 @@ read_sizes(const DbertJson *entry, const char *key, int max, int64_t *out, int *
 	return DBERT_OK;
 }
 
-/* Elements and bytes of a shape. */
-static DbertStatus
-measure(DbertTensor *t, int bits, uint64_t *bytes, DbertError *err)
+DbertStatus
+dbert_tensor_measure(DbertTensor *t, int bits, uint64_t *bytes, DbertError *err)
 {
 	uint64_t	count = 1,
 				total;
@@ -176,7 +183,7 @@ read_tensor(const DbertJson *header, const char *name, DbertArena *arena, DbertT
 	if (n != 2 || offsets[0] > offsets[1])
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: \"data_offsets\" are not two rising offsets",
 						  entry.where);
-	DBERT_TRY(measure(t, bits, &bytes, err));
+	DBERT_TRY(dbert_tensor_measure(t, bits, &bytes, err));
 	t->offset = (uint64_t) offsets[0];
 	t->bytes = (uint64_t) (offsets[1] - offsets[0]);
 	if (t->bytes != bytes)

@@ -2,9 +2,10 @@
  * safetensors.h -- the tensors of a model: where they lie, and reading them.
  *
  * A checkpoint is one model.safetensors, or model.safetensors.index.json
- * naming its shards.  Every header is checked as the format's reference
- * implementation does: types and sizes of every entry, offsets that tile the
- * buffer without holes or overlap up to the last byte of the file.
+ * naming its shards; where neither is there, pytorch_model.bin or its index.
+ * Every header is checked as the format's reference implementation does: types
+ * and sizes of every entry, offsets that tile the buffer without holes or
+ * overlap up to the last byte of the file.
  *
  * Format: https://huggingface.co/docs/safetensors, "Format".
  */

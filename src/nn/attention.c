@@ -188,14 +188,14 @@ mix_values(const DbertRun *run, const TextRows *rows, int h)
 			   *k = s->qkv + rows->first * 3 * c + c + (size_t) h * d,
 			   *v = k + c;
 	float	   *out = s->context + rows->query * c + (size_t) h * d;
-	float		scale = (float) (1 / sqrt(d));
+	const DbertScoring scoring = {.scale = (float) (1 / sqrt(d))};
 	int			block = attention_rows(kernels, rows->t, d);
 
 	for (int i = 0; i < rows->m; i += block)
 	{
 		DBERT_TRY(dbert_run_poll(run));
 		kernels->attention(out + i * c, c, q + i * 3 * c, k, v, 3 * c,
-						   min_int(block, rows->m - i), rows->t, d, scale, s->attention);
+						   min_int(block, rows->m - i), rows->t, d, &scoring, s->attention);
 	}
 	return DBERT_OK;
 }

@@ -5,7 +5,7 @@
  * are those of a good tiny model.  The model is read up to its values.
  */
 #include "model/pack.h"
-#include "test/support/memsource.h"
+#include "test/support/memtorch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,8 @@
 static const char *const targets[] = {
 	"config.json", "tokenizer.json", "vocab.txt", "tokenizer_config.json",
 	"special_tokens_map.json", "added_tokens.json", "modules.json", "1_Pooling/config.json",
-	"sentence_bert_config.json", "model.safetensors", "model.safetensors.index.json"
+	"sentence_bert_config.json", "model.safetensors", "model.safetensors.index.json",
+	"pytorch_model.bin", "pytorch_model.bin.index.json"
 };
 
 #define N_TARGETS ((int) (sizeof(targets) / sizeof(targets[0])))
@@ -32,6 +33,12 @@ good_model(MemModel *m, const char *target)
 		mem_drop(m, "model.safetensors");
 		mem_save(m, "one.safetensors", 0, 20);
 		mem_save(m, "two.safetensors", 20, m->n_tensors);
+	}
+	if (strncmp(target, "pytorch", 7) == 0)
+	{
+		mem_drop(m, "model.safetensors");
+		torch_save(m, "one.bin", 0, 20);
+		torch_save(m, "two.bin", 20, m->n_tensors);
 	}
 	if (strcmp(target, "modules.json") == 0)
 		mem_put(m, "1_Pooling/config.json", "{}");

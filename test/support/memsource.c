@@ -224,6 +224,21 @@ mem_store(const MemTensor *t, size_t i, double wide, char *at)
 		memset(at + 8 * i, 0, 8);
 }
 
+size_t
+mem_bytes(const MemTensor *t)
+{
+	return mem_count(t) * mem_width(t);
+}
+
+void
+mem_fill(const MemTensor *t, char *out)
+{
+	size_t		count = mem_count(t);
+
+	for (size_t j = 0; j < count; j++)
+		mem_store(t, j, j + 1 == count && t->bad != 0 ? t->bad : mem_value(t->name, j), out);
+}
+
 void
 mem_save(MemModel *m, const char *file, int from, int to)
 {
@@ -233,13 +248,13 @@ mem_save(MemModel *m, const char *file, int from, int to)
 	char	   *out;
 
 	for (int i = from; i < to; i++)
-		cap += 300 + mem_count(&m->tensors[i]) * mem_width(&m->tensors[i]);
+		cap += 300 + mem_bytes(&m->tensors[i]);
 	out = malloc(cap);
 	n += (size_t) sprintf(out + n, "{\"__metadata__\":{\"format\":\"pt\"}");
 	for (int i = from; i < to; i++)
 	{
 		const MemTensor *t = &m->tensors[i];
-		size_t		bytes = mem_count(t) * mem_width(t);
+		size_t		bytes = mem_bytes(t);
 
 		n += (size_t) sprintf(out + n, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[", t->name, t->dtype);
 		for (int d = 0; d < t->rank; d++)
@@ -254,13 +269,8 @@ mem_save(MemModel *m, const char *file, int from, int to)
 		out[i] = (char) ((n - 8) >> (8 * i));
 	for (int i = from; i < to; i++)
 	{
-		const MemTensor *t = &m->tensors[i];
-		size_t		count = mem_count(t);
-
-		for (size_t j = 0; j < count; j++)
-			mem_store(t, j, j + 1 == count && t->bad != 0 ? t->bad : mem_value(t->name, j),
-					  out + n);
-		n += count * mem_width(t);
+		mem_fill(&m->tensors[i], out + n);
+		n += mem_bytes(&m->tensors[i]);
 	}
 	mem_put_bytes(m, file, out, n);
 	free(out);

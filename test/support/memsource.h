@@ -74,6 +74,10 @@ extern void mem_drop_tensor(MemModel *m, const char *name);
 /* model.safetensors of all tensors */
 extern void mem_model_save(MemModel *m);
 
+/* Bytes of its elements, and they: [mem_bytes(t)]. */
+extern size_t mem_bytes(const MemTensor *t);
+extern void mem_fill(const MemTensor *t, char *out);
+
 /* A safetensors file of a range of the tensors. */
 extern void mem_save(MemModel *m, const char *file, int from, int to);
 
@@ -107,6 +111,18 @@ extern void mem_model_bert(MemModel *m, const char *suffix, const char *prefix, 
 
 /* The same of ELECTRA, whose embeddings have width numbers. */
 extern void mem_model_electra(MemModel *m, const char *suffix, int width, int n_labels);
+
+/*
+ * The same of RoBERTa: its padding token is 1, so that it takes MEM_P - 2
+ * tokens.
+ */
+extern void mem_model_roberta(MemModel *m, const char *suffix, int n_labels);
+
+/*
+ * The same of ALBERT, whose embeddings have 6 numbers; layers in groups of so
+ * many inner ones.
+ */
+extern void mem_model_albert(MemModel *m, const char *suffix, int layers, int groups, int inner);
 
 /* DistilBERT and BERT by turns, with each head; further numbers begin anew. */
 #define MEM_KINDS 10

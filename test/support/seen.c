@@ -42,7 +42,7 @@ seen_softmax(const DbertKernels *kernels, float *x, int n)
 		k[(size_t) j * n] = x[j];
 		v[(size_t) j * n + j] = 1;
 	}
-	kernels->attention(x, n, q, k, v, n, 1, n, n, 1, scratch);
+	kernels->attention(x, n, q, k, v, n, 1, n, n, &(DbertScoring){.scale = 1}, scratch);
 	free(q);
 	free(scratch);
 }

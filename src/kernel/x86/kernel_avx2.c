@@ -12,6 +12,7 @@
 #define FETCH_NEAR(rows) false
 
 #include "kernel/attention_template.h"
+#include "kernel/gate_template.h"
 #include "kernel/gemm_template.h"
 #include "kernel/rowops_template.h"
 #include "kernel/train_template.h"
@@ -30,6 +31,8 @@
 	.linear = linear, \
 	.attention = attention, \
 	.layer_norm_rows = layer_norm_rows, \
+	.rms_norm_rows = rms_norm_rows, \
+	.gate_rows = gate_rows, \
 	.train = &train_kernels, \
 	.int8 = &int8_kernels, \
 }

@@ -17,6 +17,7 @@
 #define FETCH_NEAR(rows) ((rows) > 8)
 
 #include "kernel/attention_template.h"
+#include "kernel/gate_template.h"
 #include "kernel/gemm_template.h"
 #include "kernel/rowops_template.h"
 #include "kernel/train_template.h"
@@ -35,6 +36,8 @@
 	.linear = linear, \
 	.attention = attention, \
 	.layer_norm_rows = layer_norm_rows, \
+	.rms_norm_rows = rms_norm_rows, \
+	.gate_rows = gate_rows, \
 	.train = &train_kernels, \
 	.int8 = &int8_kernels, \
 }
