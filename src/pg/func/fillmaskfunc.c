@@ -124,7 +124,7 @@ find_fills(const DbertBatch *batch, int mask, int top_k, const int32 *targets, i
 	return distil_move_here(found, *count * sizeof(DbertFill));
 }
 
-/* "" for an id without a token: of weights with more rows than the vocabulary */
+/* "" for an id without a token: there may be more rows than tokens */
 static text *
 decoded_token(const DistilModel *model, int32 id)
 {
