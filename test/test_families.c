@@ -42,10 +42,11 @@ check_sizes(const DbertFamily *family)
 static void
 check_modules(const DbertFamily *family)
 {
-	for (int module = DBERT_MODULE_QKV; module < DBERT_MODULES; module++)
+	for (int module = DBERT_MODULE_QKV; module <= DBERT_MODULE_FFN_NORM; module++)
 		CHECK_MSG(family->modules[module][0] != NULL, "%s has no module %d", family->model_type,
 				  module);
 	CHECK(family->modules[DBERT_MODULE_WORD][0] != NULL);
+	CHECK(family->norms_first == (family->modules[DBERT_MODULE_FINAL_NORM][0] != NULL));
 	CHECK(dbert_family_has_head(family, DBERT_HEAD_NONE));
 	CHECK(family->heads[DBERT_HEAD_NONE].out == NULL);
 	for (int head = 0; head < DBERT_HEADS; head++)

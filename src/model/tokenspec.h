@@ -1,9 +1,10 @@
 /*
  * tokenspec.h -- a tokenizer being read: shared by the readers of its files.
  *
- * tokenizerfiles.c conducts; tokenizerjson.c and vocabfile.c fill in what
- * their file says.  Strings point into the JSON roots and the vocabulary's
- * text, which live as long as the reading.
+ * tokenizerfiles.c conducts; tokenizerjson.c (with tokenizersteps.c and
+ * tokenizertemplate.c) and vocabfile.c fill in what their file says.  Strings
+ * point into the JSON roots and the vocabulary's text, which live as long as
+ * the reading.
  */
 #ifndef DBERT_MODEL_TOKENSPEC_H
 #define DBERT_MODEL_TOKENSPEC_H
@@ -37,8 +38,16 @@ typedef struct DbertTokenSpec
 	int32_t		limit;			/* rows of the word embedding */
 	struct DbertVocabEntry *sorted; /* [n_sorted] by text: the vocabulary without the added */
 	size_t		n_sorted;
+	double	   *scores;			/* [limit], spec.scores; of Unigram */
+	bool		own_unknown;	/* the unknown token is a piece, not an added token */
 	const char *role[DBERT_SPECIALS];	/* names of the tokens with a role */
 	int			strip_accents;	/* -1: as lowercase */
+	bool		bert_normalizer;	/* it has BertNormalizer's flags */
+	DbertStepSpec normalizers[DBERT_MAX_STEPS], /* spec.normalizers, spec.splitters */
+				splitters[DBERT_MAX_STEPS];
+	bool		bytes;			/* the model is of bytes: a pre-tokenizer is ByteLevel */
+	DbertTemplate single,		/* spec.single, spec.pair where they were read */
+				pair;
 	const char *file;			/* that the vocabulary came from, for messages */
 } DbertTokenSpec;
 
@@ -51,6 +60,12 @@ extern DbertStatus dbert_token_spec_put(DbertTokenSpec *t, int64_t id, const cha
  * texts the last id keeps the token.
  */
 extern DbertStatus dbert_token_spec_index(DbertTokenSpec *t, DbertError *err);
+
+/* The same where equal texts are refused, E_FORMAT. */
+extern DbertStatus dbert_token_spec_index_once(DbertTokenSpec *t, DbertError *err);
+
+/* Make room for scores. */
+extern DbertStatus dbert_token_spec_scores(DbertTokenSpec *t, DbertError *err);
 
 /* Id of a token of the vocabulary or of the added ones, -1: none. */
 extern int32_t dbert_token_spec_find(const DbertTokenSpec *t, const char *text);
@@ -70,6 +85,43 @@ extern DbertStatus dbert_token_flags(const DbertJson *object, DbertAddedToken *t
 /* tokenizerjson.c */
 extern DbertStatus dbert_tokenizer_json_read(const DbertJson *root, DbertTokenSpec *t,
 											 DbertError *err);
+
+/* The value of "type"; "" when there is none. */
+extern DbertStatus dbert_tokenizer_json_type(const DbertJson *object, const char **type,
+											 DbertError *err);
+
+/* Element i of a list of objects. */
+extern DbertStatus dbert_tokenizer_json_item(const DbertJson *list, size_t i, DbertJson *item,
+											 DbertError *err);
+
+/* E_UNSUPPORTED for a type that has no code. */
+extern DbertStatus dbert_tokenizer_json_unknown(const DbertJson *object, const char *type,
+												DbertError *err);
+
+/* tokenizersteps.c: normalizer and pre-tokenizer */
+extern DbertStatus dbert_tokenizer_steps_read(const DbertJson *root, DbertTokenSpec *t,
+											  DbertError *err);
+
+/* Append a step to normalizers (n: &spec.n_normalizers) or to splitters. */
+extern DbertStatus dbert_tokenizer_step_add(const DbertJson *object, DbertStepSpec *list,
+											int32_t *n, DbertStepSpec step, DbertError *err);
+
+/* tokenizerspaces.c: steps of SentencePiece's kinds */
+extern DbertStatus dbert_read_precompiled(const DbertJson *object, DbertTokenSpec *t,
+										  DbertError *err);
+extern DbertStatus dbert_read_replace(const DbertJson *object, DbertTokenSpec *t, DbertError *err);
+extern DbertStatus dbert_read_strip(const DbertJson *object, DbertTokenSpec *t, DbertError *err);
+extern DbertStatus dbert_read_prepend(const DbertJson *object, DbertTokenSpec *t, DbertError *err);
+extern DbertStatus dbert_read_metaspace(const DbertJson *object, DbertTokenSpec *t,
+										DbertError *err);
+
+/* A step of these bytes, if they are a character map; what: for errors. */
+extern DbertStatus dbert_token_spec_charsmap(const char *bytes, size_t size, const char *what,
+											 DbertStepSpec *step, DbertError *err);
+
+/* tokenizertemplate.c: post-processor */
+extern DbertStatus dbert_tokenizer_template_read(const DbertJson *root, DbertTokenSpec *t,
+												 DbertError *err);
 
 /* vocabfile.c: text is changed (lines become strings) and must outlive t */
 extern DbertStatus dbert_vocab_file_read(char *text, size_t len, DbertTokenSpec *t,
