@@ -80,6 +80,7 @@ typedef struct DbertConfig
 	int32_t		normalize;		/* 1: the embedding is scaled to length 1 */
 	int32_t		precision;		/* DbertPrecision */
 	int32_t		raw_scores;		/* 1: a cross-encoder whose scores are its logits */
+	int32_t		skip_unknown;	/* 1: unknown tokens are not pooled; of static embeddings */
 	float		norm_eps;
 	uint64_t	parameters;		/* elements of all tensors used */
 	char		architecture[64];	/* "DistilBertForSequenceClassification" */

@@ -22,6 +22,7 @@
 	X(DISTILBERT, distilbert) \
 	X(BERT, bert) \
 	X(ELECTRA, electra) \
+	X(STATIC, static) \
 	/* the end */
 
 typedef enum DbertFamilyId
@@ -120,6 +121,9 @@ typedef struct DbertFamily
 
 	/* Training drops out the attention's output, as the feed-forward's. */
 	bool		drops_after_attention;
+
+	/* There are no layers: a text's vector is the mean of its tokens' rows. */
+	bool		lookup;
 } DbertFamily;
 
 #define DBERT_FAMILY_DECLARE(ID, name) extern const DbertFamily dbert_family_##name;

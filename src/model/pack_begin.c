@@ -25,35 +25,67 @@ dbert_precision_parse(const char *name, DbertPrecision *out)
 	return int8 || strcmp(name, "fp32") == 0;
 }
 
-/* config.json and the tensors' headers: sizes, head, labels. */
+/* Sizes, head and labels of an encoder. */
 static DbertStatus
-read_config(DbertPack *pack, const DbertSentence *sentence, int asked,
-			const DbertPoll *poll, DbertError *err)
+read_encoder(DbertPack *pack, const DbertSentence *sentence, const DbertJson *at, int asked,
+			 const DbertPoll *poll, DbertError *err)
 {
-	DbertJsonTree tree;
-	DbertJson	at;
-	DbertStatus status;
-
 	/* a sentence encoder's head, if it has one, is a remnant of its training */
 	if (asked == DBERT_HEAD_AUTO && sentence->present)
 		asked = DBERT_HEAD_NONE;
+	DBERT_TRY(dbert_config_read(at, &pack->config, err));
+	DBERT_TRY(dbert_tensors_open(&pack->source, sentence->dir, &pack->arena, poll,
+								 &pack->tensors, &pack->files, err));
+	DBERT_TRY(dbert_config_head(at, asked, &pack->tensors, &pack->config, err));
+	DBERT_TRY(dbert_config_labels(at, &pack->tensors, &pack->arena, &pack->config, &pack->labels,
+								  err));
+	return sentence->activation == NULL ? DBERT_OK
+										: dbert_config_activation(sentence->activation,
+																  DBERT_SENTENCE_FILE,
+																  &pack->config, err);
+}
+
+/* Sizes of static embeddings; what model2vec says beside them. */
+static DbertStatus
+read_static(DbertPack *pack, DbertSentence *sentence, const DbertJson *at, bool model2vec,
+			int asked, const DbertPoll *poll, DbertError *err)
+{
+	bool		normalize = false;
+
+	if (asked != DBERT_HEAD_AUTO && asked != DBERT_HEAD_NONE)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "static embeddings serve the task \"%s\" only",
+						  dbert_head_traits(DBERT_HEAD_NONE)->task);
+	DBERT_TRY(dbert_tensors_open(&pack->source, sentence->dir, &pack->arena, poll,
+								 &pack->tensors, &pack->files, err));
+	DBERT_TRY(dbert_static_read(&pack->source, &pack->tensors, &pack->arena, poll, &pack->config,
+								&pack->token_rows, err));
+	pack->config.skip_unknown = model2vec;
+	if (model2vec)
+		DBERT_TRY(dbert_static_normalizes(at, &normalize, err));
+	sentence->normalize |= normalize;
+	return DBERT_OK;
+}
+
+/* config.json, which static embeddings may lack, and the tensors' headers. */
+static DbertStatus
+read_config(DbertPack *pack, DbertSentence *sentence, int asked, const DbertPoll *poll,
+			DbertError *err)
+{
+	DbertJsonTree tree;
+	DbertJson	at;
+	bool		model2vec = false;
+	DbertStatus status;
+
 	DBERT_TRY(dbert_file_list_add(&pack->files, &pack->arena, &pack->source, sentence->dir,
 								  "config.json", err));
-	status = dbert_json_load(&pack->source, sentence->dir, "config.json", DBERT_JSON_MAX, 0, false,
-							 pack->alloc, poll, &tree, &at, err);
+	status = dbert_json_load(&pack->source, sentence->dir, "config.json", DBERT_JSON_MAX, 0,
+							 sentence->lookup, pack->alloc, poll, &tree, &at, err);
 	if (status == DBERT_OK)
-		status = dbert_config_read(&at, &pack->config, err);
-	if (status == DBERT_OK)
-		status = dbert_tensors_open(&pack->source, sentence->dir, &pack->arena, poll,
-									&pack->tensors, &pack->files, err);
-	if (status == DBERT_OK)
-		status = dbert_config_head(&at, asked, &pack->tensors, &pack->config, err);
-	if (status == DBERT_OK)
-		status = dbert_config_labels(&at, &pack->tensors, &pack->arena, &pack->config,
-									 &pack->labels, err);
-	if (status == DBERT_OK && sentence->activation != NULL)
-		status = dbert_config_activation(sentence->activation, DBERT_SENTENCE_FILE, &pack->config,
-										 err);
+		status = dbert_static_is_model2vec(&at, &model2vec, err);
+	if (status == DBERT_OK && (sentence->lookup || model2vec))
+		status = read_static(pack, sentence, &at, model2vec, asked, poll, err);
+	else if (status == DBERT_OK)
+		status = read_encoder(pack, sentence, &at, asked, poll, err);
 	pack->config.precision = pack->precision;
 	dbert_json_free(&tree);
 	return status;
@@ -206,9 +238,10 @@ read_model(DbertPack *pack, const char *task, const DbertPoll *poll, DbertError 
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
 						  "%s: \"model_input_names\" without \"token_type_ids\" is not supported",
 						  file_name(&file, sentence.dir, "tokenizer_config.json"));
-	DBERT_TRY(limit_tokens(&pack->config, pack->tokenizer.max_tokens,
-						   file_name(&file, sentence.dir, "tokenizer_config.json"),
-						   "model_max_length", err));
+	if (!dbert_family_of(&pack->config)->lookup)
+		DBERT_TRY(limit_tokens(&pack->config, pack->tokenizer.max_tokens,
+							   file_name(&file, sentence.dir, "tokenizer_config.json"),
+							   "model_max_length", err));
 	DBERT_TRY(apply_sentence(&pack->config, &sentence, pack->tokenizer.lowercases, err));
 	if (sentence.dense)
 		DBERT_TRY(dbert_tensors_open(&pack->source, sentence.dense_dir, &pack->arena, poll,

@@ -8,6 +8,7 @@
 #include "model/pack.h"
 #include "model/packimage.h"
 #include "model/slots.h"
+#include "model/statictable.h"
 #include "model/tokenizerfiles.h"
 
 struct DbertPack
@@ -22,6 +23,7 @@ struct DbertPack
 	const char **labels;		/* [config.n_labels] */
 	DbertTensorSet tensors;
 	DbertTensorSet dense;		/* of the Dense module */
+	DbertTokenRows token_rows;	/* of the word embedding; of static embeddings alone */
 	const char *prompts[DBERT_PROMPTS];
 	DbertTokenizerFiles tokenizer;
 	DbertSlots	slots;

@@ -344,6 +344,8 @@ read_module(const DbertJson *list, size_t i, const char **type, const char **pat
 	DBERT_TRY(dbert_json_string(&module, "path", path, err));
 	if (*type == NULL || *path == NULL)
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: no \"type\" or no \"path\"", module.where);
+	if (strcmp(*path, ".") == 0)
+		*path = "";
 	if (**path != '\0' && !dbert_file_name_plain(*path))
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: \"path\" is no plain folder name",
 						  module.where);
@@ -400,7 +402,8 @@ read_known_module(const DbertSource *source, const char *type, const char *path,
 
 /*
  * The modules in their order, the last two may be missing; nothing else but
- * Dropout behind the second is supported.
+ * Dropout behind the second is supported.  A StaticEmbedding is both of the
+ * first two.
  */
 static DbertStatus
 read_modules(const DbertSource *source, const DbertJson *list, DbertArena *arena,
@@ -421,6 +424,13 @@ read_modules(const DbertSource *source, const DbertJson *list, DbertArena *arena
 			continue;			/* of use in training alone */
 		if (next == 2 && strcmp(type, "Dense") != 0)
 			next++;
+		if (i == 0 && strcmp(type, "StaticEmbedding") == 0 && !out->cross)
+		{
+			out->lookup = true;
+			snprintf(out->dir, sizeof(out->dir), "%s", path);
+			next = 2;
+			continue;
+		}
 		if (next >= 4 || strcmp(type, order[next]) != 0)
 			return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: module %zu, \"%s\", is not supported",
 							  list->where, i, dbert_clip(type, clip));
@@ -458,7 +468,7 @@ dbert_sentence_read(const DbertSource *source, DbertArena *arena, const DbertPol
 		status = read_whole_file(source, arena, poll, out, err);
 	if (status == DBERT_OK && tree.root != NULL)
 		status = read_modules(source, &at, arena, poll, out, list, err);
-	if (status == DBERT_OK && tree.root != NULL)
+	if (status == DBERT_OK && tree.root != NULL && !out->lookup)
 		status = read_encoder_file(source, arena, poll, out, list, err);
 	out->present = tree.root != NULL && !out->cross;
 	dbert_json_free(&tree);

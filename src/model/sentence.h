@@ -14,6 +14,7 @@ typedef struct DbertSentence
 {
 	bool		present;		/* there is a modules.json, of an encoder of sentences */
 	bool		cross;			/* there is one, of a cross-encoder: its head is the model's own */
+	bool		lookup;			/* the encoder is a StaticEmbedding */
 	const char *activation;		/* of a cross-encoder, NULL: not said; of the arena */
 	char		dir[DBERT_FILE_NAME_MAX];	/* folder of the encoder, "" for the model's own */
 	char		pooling_dir[DBERT_FILE_NAME_MAX];

@@ -7,6 +7,7 @@
  */
 #include "train/trainbase.h"
 
+#include "model/family.h"
 #include "model/sentence.h"
 
 #include <string.h>
@@ -23,6 +24,8 @@ open_base(DbertTrainBase *b, const DbertSource *source, const DbertPoll *poll, D
 		status = dbert_pack_begin(source, "embed", DBERT_PRECISION_FP32, &dbert_kernels_scalar,
 								  b->alloc, poll, &b->pack, err);
 	DBERT_TRY(status);
+	if (dbert_family_of(&b->pack->config)->lookup)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "static embeddings cannot be trained");
 	if (b->pack->config.embed_width != b->pack->config.hidden)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
 						  "models whose embeddings are projected, here from %d to %d, "
