@@ -275,7 +275,23 @@ SELECT pg_temp.write('bad/config_sentence_transformers.json', '{"model_type": "C
 	pg_temp.write('bad/sentence_bert_config.json', '{"transformer_task": "sequence-classification", "modality_config": {"text": {"method": "forward", "method_output_name": "logits"}}, "module_output_name": "scores"}');
 SELECT pg_temp.load();
 SELECT task, distil_rerank_distance('good', 'a text', 'bad') = distil_rerank_distance('good', 'a text', 'bert-rerank') AS same FROM distil_models WHERE name = 'bad';
-SELECT distil_drop_model('bad'), distil_drop_model('distilbert-sentiment'), distil_drop_model('bert-cls'), distil_drop_model('bert-rerank');
+-- and made of modules: what is wrong with one of them is told with file and key
+SELECT pg_temp.try('bert-rerank-modules', '3_LayerNorm/config.json', '{"dimension": 23}');
+SELECT pg_temp.try('bert-rerank-modules', '3_LayerNorm/model.safetensors', pg_temp.good('bert-rerank-modules', '2_Dense/model.safetensors'));
+SELECT pg_temp.try('bert-rerank-modules', '5_Dense/config.json', '{"in_features": 24, "out_features": 2, "module_output_name": "scores"}');
+SELECT pg_temp.try('bert-rerank-modules', '5_Dense/config.json', '{"in_features": 24, "out_features": 1, "module_output_name": "sentence_embedding"}');
+SELECT pg_temp.try('bert-rerank-modules', 'modules.json',
+	convert_to(replace(convert_from(pg_temp.good('bert-rerank-modules', 'modules.json'), 'UTF8'), '.LayerNorm', '.LSTM'), 'UTF8'));
+-- raw scores, and the vectors that are pooled
+SELECT pg_temp.try('bert-rerank-modules', 'config_sentence_transformers.json', '{"model_type": "CrossEncoder", "activation_fn": "torch.nn.modules.linear.Identity"}');
+SELECT name FROM distil_load_model('bert-rerank-modules', :'fixtures' || '/bert-rerank-modules');
+SELECT task, labels, dimensions FROM distil_models WHERE name = 'bert-rerank-modules';
+SELECT abs(1 / (1 + exp(-(1 - distil_rerank_distance('good', 'a text', 'bad')))) - (1 - distil_rerank_distance('good', 'a text', 'bert-rerank-modules'))) < 1e-6 AS logistic,
+	cardinality(distil_embed('good', 'bad')) AS pooled;
+SELECT pg_temp.load('embed');
+SELECT task, cardinality(distil_embed('good', 'bad')) AS width, distil_embed('good', 'bad') = distil_embed('good', 'bert-rerank-modules') AS same FROM distil_models WHERE name = 'bad';
+SELECT pg_temp.load('entities');
+SELECT distil_drop_model('bad'), distil_drop_model('distilbert-sentiment'), distil_drop_model('bert-cls'), distil_drop_model('bert-rerank'), distil_drop_model('bert-rerank-modules');
 
 --
 -- files of more than one chunk, of exactly one, and empty ones, come back whole

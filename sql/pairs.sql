@@ -1,7 +1,7 @@
 -- distil_zero_shot, distil_pair_scores, distil_rerank, distil_rerank_distance
 \getenv abs_srcdir PG_ABS_SRCDIR
 \set setup :abs_srcdir '/test/setup.sql'
-\set models 'distilbert-nli distilbert-regression bert-rerank distilbert-sentiment distilbert-qa'
+\set models 'distilbert-nli distilbert-regression bert-rerank bert-rerank-modules distilbert-sentiment distilbert-qa'
 \set ECHO none
 \i :setup
 \set ECHO all
@@ -87,5 +87,10 @@ SELECT distil_rerank_distance('x', 'a', 'distilbert-qa');
 SET distilbert.long_text = 'error';
 SELECT * FROM distil_zero_shot(repeat('film ', 100), '{film}');
 SELECT distil_rerank(repeat('film ', 100), '{film}');
+
+-- a head made of modules is no head to begin a training with, and cannot teach
+SELECT count(*) FROM distil_train('pairs-trained', $$SELECT * FROM (VALUES ('good', 'yes'), ('bad', 'no')) AS t (body, label)$$, 'bert-rerank-modules', epochs => 1, validation => 0);
+SELECT architecture, labels, dimensions, distil_drop_model(name) FROM distil_models WHERE name = 'pairs-trained';
+SELECT distil_distill('x', 'bert-rerank-modules', $$SELECT 'good'$$);
 
 SELECT bool_and(distil_drop_model(m)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;

@@ -111,7 +111,16 @@ def rerank():
                 enc = [tok([query], [d], truncation=True, return_tensors="pt") for d in DOCS]
                 scores = [round(act(model(**e).logits)[0, 0].item(), 8) for e in enc]
             cases.append({"model": name, "query": query, "docs": DOCS, "scores": scores})
-    return cases
+    return cases + rerank_by_modules("bert-rerank-modules")
+
+
+def rerank_by_modules(name):
+    """Whose scores are made by modules behind the pooling: by sentence-transformers itself."""
+    from sentence_transformers import CrossEncoder
+    cross = CrossEncoder(os.path.join(HERE, name), device="cpu").double()
+    return [{"model": name, "query": query, "docs": DOCS,
+             "scores": [round(float(cross.predict([(query, d)])[0]), 8) for d in DOCS]}
+            for query in QUESTIONS + [LONG]]
 
 
 def fill_mask():

@@ -4,6 +4,7 @@
  * A tiny model is bent in one place and read up to the image; what comes out
  * is its DbertConfig or the error's sentence.
  */
+#include "model/family.h"
 #include "model/pack.h"
 #include "test/support/memsource.h"
 #include "test/support/testhelp.h"
@@ -121,8 +122,8 @@ test_json_errors(void)
 static void
 test_unsupported(void)
 {
-	bend("\"model_type\":\"bert\"", "\"model_type\":\"roberta\"", DBERT_E_UNSUPPORTED,
-		 "model type \"roberta\"");
+	bend("\"model_type\":\"bert\"", "\"model_type\":\"rwkv\"", DBERT_E_UNSUPPORTED,
+		 "model type \"rwkv\"");
 	bend("\"hidden_act\":\"gelu\"", "\"hidden_act\":\"mish\"", DBERT_E_UNSUPPORTED,
 		 "activation \"mish\"");
 	bend("{", "{\"position_embedding_type\":\"relative_key\",", DBERT_E_UNSUPPORTED,
@@ -499,8 +500,13 @@ test_modules(void)
 					  "2_Pooling", "Pooling") "]",
 				  DBERT_E_UNSUPPORTED, "module 1, \"Dropout\", is not supported");
 	check_modules("[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") "," MODULE(
-					  "2_LayerNorm", "LayerNorm") "]",
-				  DBERT_E_UNSUPPORTED, "module 2, \"LayerNorm\", is not supported");
+					  "2_LSTM", "LSTM") "]",
+				  DBERT_E_UNSUPPORTED, "modules.json: module 2, \"LSTM\", is not supported");
+	check_modules("[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") "," MODULE(
+					  "1_Pooling", "Pooling") "]",
+				  DBERT_E_UNSUPPORTED, "module 2, \"Pooling\", is not supported");
+	check_modules("[" MODULE("1_Pooling", "Pooling") "]", DBERT_E_UNSUPPORTED,
+				  "module 0, \"Pooling\", is not supported");
 	check_modules("[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") "," MODULE(
 					  "2_Normalize", "Normalize") "," MODULE("3_Dense", "Dense") "]",
 				  DBERT_E_UNSUPPORTED, "module 3, \"Dense\", is not supported");
@@ -593,10 +599,81 @@ test_dense(void)
 	check_dense(DENSE(",\"module_input_name\":\"token_embeddings\""), DBERT_E_UNSUPPORTED,
 				"2_Dense/config.json: \"module_input_name\" \"token_embeddings\" is not supported");
 	check_dense("{\"in_features\":9,\"out_features\":3}", DBERT_E_SHAPE,
-				"vectors of 9, but the hidden size is 8");
+				"2_Dense/config.json: the module is for vectors of 9, but gets vectors of 8");
 	check_dense("{\"in_features\":8}", DBERT_E_FORMAT, "no \"out_features\"");
 	check_dense("{\"in_features\":8,\"out_features\":99999999}", DBERT_E_FORMAT, "out_features");
 	check_dense("[]", DBERT_E_FORMAT, "2_Dense/config.json must be an object");
+}
+
+/* ---- several modules behind the pooling ---- */
+
+/* Dense, LayerNorm, Dense: 8 to 4, 4, to 2; of a cross-encoder the last scores. */
+static void
+put_steps(MemModel *m)
+{
+	mem_model_sentence(m, "{}");
+	mem_put(m, "modules.json",
+			"[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") ","
+			MODULE("2_Dense", "Dense") "," MODULE("3_LayerNorm", "LayerNorm") ","
+			MODULE("4_Dropout", "Dropout") "," MODULE("5_Dense", "Dense") "]");
+	mem_put(m, "2_Dense/config.json", "{\"in_features\":8,\"out_features\":4}");
+	mem_put(m, "3_LayerNorm/config.json", "{\"dimension\":4}");
+	mem_put(m, "5_Dense/config.json", "{\"in_features\":4,\"out_features\":2}");
+}
+
+static void
+check_step(const char *file, const char *json, DbertStatus want, const char *words)
+{
+	MemModel	m;
+
+	put_steps(&m);
+	mem_put(&m, file, json);
+	check_refused(&m, NULL, want, words);
+	mem_free(&m);
+}
+
+/* A list of so many LayerNorms. */
+static void
+check_count(int n, DbertStatus want, const char *words)
+{
+	MemModel	m;
+	char		list[2048] = "[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling");
+
+	put_steps(&m);
+	for (int i = 0; i < n; i++)
+		strcat(list, "," MODULE("3_LayerNorm", "LayerNorm"));
+	strcat(list, "]");
+	mem_put(&m, "modules.json", list);
+	mem_put(&m, "3_LayerNorm/config.json", "{\"dimension\":8}");
+	check_refused(&m, NULL, want, words);
+	mem_free(&m);
+}
+
+static void
+test_steps(void)
+{
+	check_step("tokenizer_config.json", "{}", DBERT_E_FORMAT, "\"2_Dense/model.safetensors\"");
+	check_step("3_LayerNorm/config.json", "{}", DBERT_E_FORMAT,
+			   "3_LayerNorm/config.json: no \"dimension\"");
+	check_step("3_LayerNorm/config.json", "{\"dimension\":5}", DBERT_E_SHAPE,
+			   "3_LayerNorm/config.json: the module is for vectors of 5, but gets vectors of 4");
+	check_step("3_LayerNorm/config.json", "{\"dimension\":0}", DBERT_E_FORMAT,
+			   "3_LayerNorm/config.json: \"dimension\"");
+	check_step("3_LayerNorm/config.json", "[]", DBERT_E_FORMAT,
+			   "3_LayerNorm/config.json must be an object");
+	check_step("5_Dense/config.json", "{\"in_features\":8,\"out_features\":2}", DBERT_E_SHAPE,
+			   "5_Dense/config.json: the module is for vectors of 8, but gets vectors of 4");
+	check_step("5_Dense/config.json",
+			   "{\"in_features\":4,\"out_features\":2,\"module_output_name\":\"scores\"}",
+			   DBERT_E_UNSUPPORTED,
+			   "5_Dense/config.json: \"module_output_name\" \"scores\" is not supported");
+	check_step("modules.json",
+			   "[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") ","
+			   MODULE("2_Normalize", "Normalize") "," MODULE("3_LayerNorm", "LayerNorm") "]",
+			   DBERT_E_UNSUPPORTED, "modules.json: module 3, \"LayerNorm\", is not supported");
+	check_count(DBERT_MAX_STEPS, DBERT_E_FORMAT, "3_LayerNorm/model.safetensors");
+	check_count(DBERT_MAX_STEPS + 1, DBERT_E_UNSUPPORTED,
+				"modules.json: more than 8 modules behind the pooling are not supported");
 }
 
 /* A sentence encoder's head is left out; without modules.json it counts. */
@@ -684,7 +761,8 @@ test_encoder_settings(void)
 	check_setting("config_sentence_transformers.json", "{\"model_type\":\"MultiVectorEncoder\"}",
 				  DBERT_E_UNSUPPORTED, "MultiVectorEncoder");
 	check_setting("config_sentence_transformers.json", "{\"model_type\":\"CrossEncoder\"}",
-				  DBERT_E_UNSUPPORTED, "a cross-encoder of several modules");
+				  DBERT_E_UNSUPPORTED,
+				  "modules.json: no Dense module of the cross-encoder gives \"scores\"");
 	check_setting("tokenizer_config.json", "{\"truncation_side\":\"left\"}", DBERT_E_UNSUPPORTED,
 				  "tokenizer_config.json: \"truncation_side\"");
 	check_setting("tokenizer_config.json", "{\"split_special_tokens\":true}", DBERT_E_UNSUPPORTED,
@@ -704,16 +782,15 @@ test_inputs(void)
 	mem_model_bert(&m, "ForSequenceClassification", "bert.", 3);
 	mem_put(&m, "tokenizer_config.json",
 			"{\"model_input_names\":[\"input_ids\",\"attention_mask\"]}");
-	check_refused(&m, NULL, DBERT_E_UNSUPPORTED,
-				  "tokenizer_config.json: \"model_input_names\" without \"token_type_ids\"");
+	CHECK(accepted(&m, NULL, &c) && c.pair_types == 0 && dbert_config_takes_pairs(&c));
 	mem_put(&m, "tokenizer_config.json",
 			"{\"model_input_names\":[\"input_ids\",\"token_type_ids\",\"attention_mask\"]}");
-	(void) accepted(&m, NULL, &c);
+	CHECK(accepted(&m, NULL, &c) && c.pair_types == 1 && dbert_config_takes_pairs(&c));
 	mem_free(&m);
 	mem_model_distilbert(&m, "ForSequenceClassification", 3);
 	mem_put(&m, "tokenizer_config.json",
 			"{\"model_input_names\":[\"input_ids\",\"attention_mask\"]}");
-	(void) accepted(&m, NULL, &c);
+	CHECK(accepted(&m, NULL, &c) && c.pair_types == 0 && dbert_config_takes_pairs(&c));
 	mem_free(&m);
 }
 
@@ -780,6 +857,47 @@ test_cross_encoder(void)
 	mem_free(&m);
 }
 
+#define SCORES "{\"in_features\":4,\"out_features\":1,\"module_output_name\":\"scores\"}"
+
+static void
+check_cross(const char *file, const char *json, DbertStatus want, const char *words)
+{
+	MemModel	m;
+
+	put_steps(&m);
+	mem_put(&m, "config_sentence_transformers.json", "{\"model_type\":\"CrossEncoder\"}");
+	mem_put(&m, "5_Dense/config.json", SCORES);
+	mem_put(&m, file, json);
+	check_refused(&m, NULL, want, words);
+	mem_free(&m);
+}
+
+/* One whose scores are made by modules behind the pooling. */
+static void
+test_cross_modules(void)
+{
+	/* everything but the weights */
+	check_cross("sentence_bert_config.json", TYPICAL, DBERT_E_FORMAT,
+				"\"2_Dense/model.safetensors\"");
+	check_cross("sentence_bert_config.json",
+				"{\"transformer_task\":\"sequence-classification\"}", DBERT_E_UNSUPPORTED,
+				"sentence_bert_config.json: \"transformer_task\"");
+	check_cross("5_Dense/config.json", "{\"in_features\":4,\"out_features\":1}",
+				DBERT_E_UNSUPPORTED,
+				"modules.json: no Dense module of the cross-encoder gives \"scores\"");
+	check_cross("2_Dense/config.json",
+				"{\"in_features\":8,\"out_features\":1,\"module_output_name\":\"scores\"}",
+				DBERT_E_UNSUPPORTED, "modules.json: module 3, \"LayerNorm\", is not supported");
+	check_cross("modules.json",
+				"[" MODULE("", "Transformer") "," MODULE("1_Dense", "Dense") "]",
+				DBERT_E_UNSUPPORTED, "modules.json: module 1, \"Dense\", is not supported");
+	check_cross("modules.json", "[]", DBERT_E_UNSUPPORTED, "modules.json: no Transformer");
+	check_cross("config_sentence_transformers.json",
+				"{\"model_type\":\"CrossEncoder\","
+				"\"activation_fn\":\"torch.nn.modules.activation.Tanh\"}",
+				DBERT_E_UNSUPPORTED, "config_sentence_transformers.json: activation function");
+}
+
 int
 main(void)
 {
@@ -796,11 +914,13 @@ main(void)
 	RUN(test_pooling);
 	RUN(test_prompts);
 	RUN(test_dense);
+	RUN(test_steps);
 	RUN(test_modules);
 	RUN(test_sentence_head);
 	RUN(test_encoder_settings);
 	RUN(test_inputs);
 	RUN(test_dimensions);
 	RUN(test_cross_encoder);
+	RUN(test_cross_modules);
 	return tests_end();
 }

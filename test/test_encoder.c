@@ -5,6 +5,7 @@
  */
 #include "kernel/int8.h"
 #include "dbert.h"
+#include "model/family.h"
 #include "nn/encoder.h"
 #include "nn/logits.h"
 #include "nn/layers.h"
@@ -97,6 +98,7 @@ build(Built *b, const DbertConfig *config, const DbertKernels *kernels)
 	memset(b, 0, sizeof(*b));
 	b->model.config = *config;
 	b->model.config.embed_width = width;
+	b->model.config.pair_types = config->types > 0;
 	b->model.kernels = kernels;
 	b->model.alloc = &dbert_malloc_allocator;
 	b->model.tokenizer.mask_id = 4;
@@ -119,11 +121,13 @@ build(Built *b, const DbertConfig *config, const DbertKernels *kernels)
 	if (config->head == DBERT_HEAD_NONE)
 		return;
 	w->head_act = config->head == DBERT_HEAD_SEQUENCE ? DBERT_ACT_TANH : config->act;
+	if (!dbert_family_of(config)->heads[config->head].embed_width)
+		width = c;
 	if (config->head == DBERT_HEAD_SEQUENCE || config->head == DBERT_HEAD_MASK)
-		w->head_dense = random_linear(b, c, c, true);
+		w->head_dense = random_linear(b, width, c, true);
 	if (config->head == DBERT_HEAD_MASK)
-		w->head_norm = random_norm(b, c);
-	w->head_out = random_linear(b, config->n_labels, c, config->head != DBERT_HEAD_TOKEN);
+		w->head_norm = random_norm(b, width);
+	w->head_out = random_linear(b, config->n_labels, width, config->head != DBERT_HEAD_TOKEN);
 }
 
 static void
@@ -177,6 +181,22 @@ ref_act(double x, int act)
 	return x;
 }
 
+/*
+ * Row of token i's position: transformers' create_position_ids_from_input_ids.
+ */
+static int
+ref_position(const DbertConfig *config, const int32_t *ids, int i)
+{
+	int			pad = config->first_position - 1,
+				count = 0;
+
+	if (pad < 0)
+		return i;
+	for (int j = 0; j <= i; j++)
+		count += ids[j] != pad;
+	return ids[i] != pad ? count + pad : pad;
+}
+
 static double *
 ref_embed(const DbertModel *m, const int32_t *ids, const uint8_t *types, int t)
 {
@@ -188,7 +208,8 @@ ref_embed(const DbertModel *m, const int32_t *ids, const uint8_t *types, int t)
 	for (int i = 0; i < t; i++)
 	{
 		for (int j = 0; j < w; j++)
-			row[j] = (double) m->weights.word[ids[i] * w + j] + m->weights.position[i * w + j] +
+			row[j] = (double) m->weights.word[ids[i] * w + j] +
+					 m->weights.position[ref_position(&m->config, ids, i) * w + j] +
 					 (m->config.types ? m->weights.type[types[i] * w + j] : 0);
 		ref_norm(row, &m->weights.embed_norm, w, m->config.norm_eps);
 		if (w == c)
@@ -269,18 +290,19 @@ static void
 ref_head(const DbertModel *m, const double *x, double *logits)
 {
 	const DbertWeights *w = &m->weights;
-	int			c = m->config.hidden;
-	double	   *y = malloc(sizeof(double) * c);
+	int			width = w->head_out.k;
+	double	   *y = malloc(sizeof(double) * width);
 
-	memcpy(y, x, sizeof(double) * c);
 	if (w->head_dense.w)
 	{
 		ref_linear(y, x, &w->head_dense);
-		for (int j = 0; j < c; j++)
+		for (int j = 0; j < width; j++)
 			y[j] = ref_act(y[j], w->head_act);
 	}
+	else
+		memcpy(y, x, sizeof(double) * width);
 	if (w->head_norm.gamma)
-		ref_norm(y, &w->head_norm, c, m->config.norm_eps);
+		ref_norm(y, &w->head_norm, width, m->config.norm_eps);
 	ref_linear(logits, y, &w->head_out);
 	free(y);
 }
@@ -480,12 +502,40 @@ reference_cases(const DbertKernels *kernels)
 	compare_with_reference(&config, kernels, mixed_lengths, N_MIXED);
 	config.embed_width = 70;
 	compare_with_reference(&config, kernels, mixed_lengths, N_MIXED);
+	config.family = DBERT_FAMILY_ELECTRA;	/* the head works at their width */
+	config.head = DBERT_HEAD_MASK;
+	config.n_labels = config.vocab;
+	compare_with_reference(&config, kernels, mixed_lengths, N_MIXED);
+	config.embed_width = 13;
+	compare_with_reference(&config, kernels, mixed_lengths, N_MIXED);
+}
+
+/* Positions behind padding's, tokens of padding among the others. */
+static void
+position_cases(const DbertKernels *kernels)
+{
+	DbertConfig config = small;
+
+	config.family = DBERT_FAMILY_ROBERTA;
+	config.positions = 132;		/* as many as the longest text has tokens, and two */
+	for (config.first_position = 1; config.first_position <= 2; config.first_position++)
+		compare_with_reference(&config, kernels, mixed_lengths, N_MIXED);
+	config.first_position = 2;
+	config.hidden = 24;
+	config.embed_width = 13;
+	compare_with_reference(&config, kernels, mixed_lengths, N_MIXED);
 }
 
 static void
 test_against_reference(void)
 {
 	for_each_table(reference_cases);
+}
+
+static void
+test_positions(void)
+{
+	for_each_table(position_cases);
 }
 
 /* ---- the same bits in any company ---- */
@@ -938,6 +988,7 @@ int
 main(void)
 {
 	RUN(test_against_reference);
+	RUN(test_positions);
 	RUN(test_same_bits_in_any_company);
 	RUN(test_wanted_rows);
 	RUN(test_threads);

@@ -461,11 +461,11 @@ test_names_in_folders(void)
 		&m, NULL, DBERT_E_FORMAT,
 		"0_Transformer/tokenizer_config.json: \"model_max_length\" of 3 tokens is too short");
 	mem_put(&m, "0_Transformer/tokenizer_config.json", "{}");
-	check_refused(&m, NULL, DBERT_E_SHAPE,
-				  "2_Dense/config.json: the dense layer is for vectors of 7");
-	mem_put(&m, "2_Dense/config.json", "{\"in_features\":8,\"out_features\":2}");
 	check_refused(&m, NULL, DBERT_E_SHAPE, "1_Pooling/config.json: pooling is for vectors of 9");
 	mem_put(&m, "1_Pooling/config.json", "{}");
+	check_refused(&m, NULL, DBERT_E_SHAPE,
+				  "2_Dense/config.json: the module is for vectors of 7, but gets vectors of 8");
+	mem_put(&m, "2_Dense/config.json", "{\"in_features\":8,\"out_features\":2}");
 	check_refused(&m, NULL, DBERT_E_FORMAT,
 				  "0_Transformer/sentence_bert_config.json: \"max_seq_length\" of 3 tokens");
 	mem_put(&m, "0_Transformer/sentence_bert_config.json", "{}");

@@ -352,7 +352,9 @@ test_zero_shot_scores(void)
 static void
 test_rerank(void)
 {
-	static const char *const names[] = {"distilbert-regression", "bert-rerank"};
+	static const char *const names[] = {
+		"distilbert-regression", "bert-rerank", "bert-rerank-modules"
+	};
 	json_t	   *root,
 			   *cases = cases_of("rerank", &root);
 	size_t		i,
@@ -360,13 +362,13 @@ test_rerank(void)
 	json_t	   *c,
 			   *doc;
 
-	for (int m = 0; m < 2; m++)
+	for (int m = 0; m < 3; m++)
 	{
 		Built		b;
 
 		if (!open_fixture(names[m], &b))
 			return;
-		CHECK(b.model->config.raw_scores == m);
+		CHECK(b.model->config.raw_scores == (m == 1) && b.model->config.pooled_head == (m == 2));
 		json_array_foreach(cases, i, c)
 		{
 			if (strcmp(string(c, "model"), names[m]) != 0)

@@ -44,6 +44,25 @@ test_gradients_electra(void)
 	check_gradients(&m, &o);
 }
 
+/*
+ * Positions behind padding's row; a token of padding, which a text may spell.
+ */
+static void
+test_gradients_roberta(void)
+{
+	DbertTrainOptions o = tiny_options(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	MemModel	m;
+
+	mem_model_roberta(&m, "ForSequenceClassification", 3);
+	check_gradients(&m, &o);
+	mem_model_roberta(&m, "ForSequenceClassification", 3);
+	mem_edit(&m, "config.json", "\"pad_token_id\":1", "\"pad_token_id\":5");
+	check_gradients(&m, &o);
+	o = tiny_options(DBERT_HEAD_MASK, DBERT_PROBLEM_SINGLE);
+	mem_model_roberta(&m, "ForMaskedLM", 0);
+	check_gradients(&m, &o);
+}
+
 static void
 test_gradients_regression(void)
 {
@@ -111,6 +130,7 @@ main(void)
 {
 	RUN(test_gradients_distilbert);
 	RUN(test_gradients_bert);
+	RUN(test_gradients_roberta);
 	RUN(test_gradients_electra);
 	RUN(test_gradients_regression);
 	RUN(test_gradients_tokens);

@@ -375,6 +375,59 @@ test_maximum(void)
 	check_model("ForSequenceClassification", DBERT_POOL_MAX, check_maximum);
 }
 
+/* A head that pools reads what the embedding is, of all windows together. */
+static void
+check_pooled_head(const DbertModel *model, const DbertBatch *batch, int text)
+{
+	float		logits[16] __attribute__ ((aligned(64)));
+	float		vector[16] __attribute__ ((aligned(64)));
+	int			rows;
+
+	memcpy(vector, dbert_batch_embedding(batch, text), sizeof(float) * model->config.hidden);
+	CHECK(dbert_steps_run(model, vector, NULL, logits, NULL, NULL) == DBERT_OK);
+	CHECK(memcmp(dbert_batch_logits(batch, text, &rows), logits, 3 * sizeof(float)) == 0);
+	CHECK(rows == 1);
+}
+
+static void
+test_pooled_head(void)
+{
+	MemModel	m;
+	Built		b;
+	char	   *texts[TEXTS];
+
+	mem_model_distilbert(&m, "ForSequenceClassification", 3);
+	make_texts(texts);
+	for (int i = 0; i < 2 && built(&m, NULL, &b); i++)
+	{
+		DbertConfig *c = &b.model->config;
+		DbertBatch *batch,
+				   *logits;
+
+		c->pooling = i == 0 ? DBERT_POOL_CLS : DBERT_POOL_MAX;
+		c->pooled_head = c->n_steps = 1;
+		c->steps[0] = (DbertStep) {.kind = DBERT_STEP_DENSE,.width = 3,.bias = 1};
+		b.model->weights.steps[0].dense = b.model->weights.head_out;
+		b.model->weights.head_out = (DbertLinear) {0};
+		batch = run_texts(b.model, DBERT_WANT_LOGITS | DBERT_WANT_EMBEDDING,
+						  (const char *const *) texts, TEXTS, NULL);
+		logits =
+			run_texts(b.model, DBERT_WANT_LOGITS, (const char *const *) texts, TEXTS, NULL);
+		CHECK(dbert_batch_windows(batch, 0) == 1 && dbert_batch_windows(batch, 4) > 400);
+		for (int t = 0; t < TEXTS; t++)
+		{
+			check_pooled_head(b.model, batch, t);
+			CHECK(memcmp(dbert_batch_logits(batch, t, &(int) {0}),
+						 dbert_batch_logits(logits, t, &(int) {0}), 3 * sizeof(float)) == 0);
+		}
+		dbert_batch_free(batch);
+		dbert_batch_free(logits);
+		release(&b);
+	}
+	free_texts(texts);
+	mem_free(&m);
+}
+
 /* ---- the same bits ---- */
 
 static void
@@ -629,6 +682,7 @@ main(void)
 	RUN(test_means);
 	RUN(test_maximum);
 	RUN(test_tokens);
+	RUN(test_pooled_head);
 	RUN(test_same_bits);
 	RUN(test_pairs);
 	RUN(test_spans);

@@ -51,6 +51,26 @@ typedef enum DbertPrecision
 	DBERT_PRECISION_INT8		/* kernel/int8.h; norms, attention and heads stay fp32 */
 } DbertPrecision;
 
+/*
+ * What a pooled vector goes through, as sentence-transformers' modules of these
+ * names.
+ */
+typedef enum DbertStepKind
+{
+	DBERT_STEP_DENSE,			/* act(W x + b) */
+	DBERT_STEP_NORM				/* LayerNorm */
+} DbertStepKind;
+
+typedef struct DbertStep
+{
+	int32_t		kind;			/* DbertStepKind */
+	int32_t		width;			/* of the vectors it gives */
+	int32_t		bias;			/* 1: DENSE has one */
+	int32_t		act;			/* DbertAct of DENSE */
+} DbertStep;
+
+#define DBERT_MAX_STEPS		8
+
 #define DBERT_MAX_LABELS	65536
 #define DBERT_MAX_LABEL		255 /* bytes of one */
 
@@ -71,15 +91,20 @@ typedef struct DbertConfig
 	int32_t n_labels; /* of SEQUENCE and TOKEN; 2 for SPAN (start, end); 0 for NONE and MASK */
 	int32_t		max_tokens;		/* longest input, special tokens included */
 	int32_t		pooling;		/* DbertPooling */
-	int32_t		embedding;		/* E: width of an embedding; C unless there is a dense layer */
+	int32_t		embedding;		/* E: width of an embedding; C unless steps change it */
 	int32_t		dimensions;		/* of an embedding only so many are given, 1 .. E */
-	int32_t		dense;			/* 1: pooled vectors go through a dense layer [E, C] */
-	int32_t		dense_bias;		/* 1: it has one */
-	int32_t		dense_act;		/* DbertAct, of the dense layer */
 	int32_t		skip_prompt;	/* 1: tokens of a prompt, and [CLS] before them, are not pooled */
 	int32_t		normalize;		/* 1: the embedding is scaled to length 1 */
 	int32_t		precision;		/* DbertPrecision */
 	int32_t		raw_scores;		/* 1: a cross-encoder whose scores are its logits */
+	int32_t		n_steps;		/* behind the pooling */
+	DbertStep	steps[DBERT_MAX_STEPS];
+	int32_t		pooled_head;	/* 1: HEAD_SEQUENCE, and what the steps give are its logits */
+	int32_t		first_position; /* row of the first token's position (dbert_next_position) */
+	int32_t		pair_types;		/* 1: tokens of a pair's second text are of type 1; 0: all of 0 */
+	int32_t		tie_words;		/* 1: without a decoder of its own it is the word embedding */
+	int32_t		groups;			/* layers share weights in so many groups; 0: they do not */
+	int32_t		inner_layers;	/* of a group; one after the other they are a layer of its own */
 	int32_t		skip_unknown;	/* 1: unknown tokens are not pooled; of static embeddings */
 	float		norm_eps;
 	uint64_t	parameters;		/* elements of all tensors used */

@@ -28,6 +28,28 @@ read_size(const DbertJson *root, const DbertSizeKey *size, DbertConfig *config, 
 	return DBERT_OK;
 }
 
+/*
+ * Families that people may come with, and that there is no code for: to be told
+ * from a name that is none.
+ */
+static const char *const known_families[] = {
+	"big_bird", "bigbird_pegasus", "bart", "convbert", "deberta", "ernie", "esm", "flaubert",
+	"fnet", "funnel", "gemma2", "gemma3_text", "gpt2", "ibert", "jina_bert", "jina_embeddings_v3",
+	"layoutlm", "layoutlmv2", "layoutlmv3", "lilt", "llama", "longformer", "luke", "megatron-bert",
+	"mistral", "mobilebert", "mra", "nezha", "nystromformer", "qdqbert", "qwen2", "qwen3",
+	"reformer", "rembert", "roberta-prelayernorm", "roc_bert", "roformer", "splinter",
+	"squeezebert", "t5", "tapas", "xlm", "xlm-roberta-xl", "xlnet", "xmod", "yoso"
+};
+
+static bool
+is_known(const char *type)
+{
+	for (size_t i = 0; i < sizeof(known_families) / sizeof(known_families[0]); i++)
+		if (strcmp(known_families[i], type) == 0)
+			return true;
+	return false;
+}
+
 /* '"distilbert" and "bert"' */
 static void
 list_families(char *out, size_t size)
@@ -55,29 +77,42 @@ read_family(const DbertJson *root, DbertConfig *config, DbertError *err)
 		return DBERT_OK;
 	list_families(known, sizeof(known));
 	return dbert_fail(err, DBERT_E_UNSUPPORTED,
-					  "%s: model type \"%s\" is not supported, only %s are", root->where,
-					  dbert_clip(type, clip), known);
+					  "%s: model type \"%s\" is %s, only %s are", root->where,
+					  dbert_clip(type, clip),
+					  is_known(type) ? "known, but not supported" : "not supported", known);
 }
 
 static DbertStatus
 read_activation(const DbertJson *root, DbertConfig *config, DbertError *err)
 {
-	const char *name = "gelu";
+	static const struct
+	{
+		const char *name;
+		DbertAct	act;
+	}			acts[] = {
+		{"gelu", DBERT_ACT_GELU},
+		{"gelu_python", DBERT_ACT_GELU},
+		{"gelu_new", DBERT_ACT_GELU_TANH},
+		{"gelu_pytorch_tanh", DBERT_ACT_GELU_TANH},
+		{"gelu_fast", DBERT_ACT_GELU_TANH},
+		{"gelu_accurate", DBERT_ACT_GELU_TANH},
+		{"relu", DBERT_ACT_RELU},
+		{"silu", DBERT_ACT_SILU},
+		{"swish", DBERT_ACT_SILU},
+	};
+	const DbertFamily *family = dbert_family_of(config);
+	const char *name = family->act_preset != NULL ? family->act_preset : acts[0].name;
 	char		clip[DBERT_CLIP];
 
-	DBERT_TRY(dbert_json_string(root, dbert_family_of(config)->act_key, &name, err));
-	if (strcmp(name, "gelu") == 0)
-		config->act = DBERT_ACT_GELU;
-	else if (strcmp(name, "gelu_new") == 0 || strcmp(name, "gelu_pytorch_tanh") == 0)
-		config->act = DBERT_ACT_GELU_TANH;
-	else if (strcmp(name, "relu") == 0)
-		config->act = DBERT_ACT_RELU;
-	else if (strcmp(name, "silu") == 0 || strcmp(name, "swish") == 0)
-		config->act = DBERT_ACT_SILU;
-	else
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: activation \"%s\" is not supported",
-						  root->where, dbert_clip(name, clip));
-	return DBERT_OK;
+	DBERT_TRY(dbert_json_string(root, family->act_key, &name, err));
+	for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++)
+	{
+		config->act = acts[i].act;
+		if (strcmp(acts[i].name, name) == 0)
+			return DBERT_OK;
+	}
+	return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: activation \"%s\" is not supported",
+					  root->where, dbert_clip(name, clip));
 }
 
 /* What transformers would compute differently for. */
@@ -115,29 +150,77 @@ refuse_variants(const DbertJson *root, DbertError *err)
 	return DBERT_OK;
 }
 
-DbertStatus
-dbert_config_read(const DbertJson *root, DbertConfig *config, DbertError *err)
+/* Where positions begin, and how many tokens that leaves. */
+static DbertStatus
+read_positions(const DbertJson *root, DbertConfig *config, DbertError *err)
 {
-	const DbertFamily *family;
-	double		eps = 1e-12;
+	const DbertFamily *family = dbert_family_of(config);
+	int64_t		pad = family->pad_preset;
 
-	memset(config, 0, sizeof(*config));
-	DBERT_TRY(dbert_json_expect(root, JSON_OBJECT, err));
-	DBERT_TRY(read_family(root, config, err));
-	family = dbert_family_of(config);
-	for (const DbertSizeKey *size = family->sizes; size->key != NULL; size++)
+	if (family->pad_key != NULL)
+	{
+		DBERT_TRY(dbert_json_int(root, family->pad_key, 0, config->vocab - 1, &pad, err));
+		config->first_position = (int32_t) pad + 1;
+	}
+	config->max_tokens = config->positions - config->first_position;
+	if (config->max_tokens < DBERT_MIN_TOKENS)
+		return dbert_fail(err, DBERT_E_FORMAT,
+						  "%s: %d positions, the first %d of which are not used, are too few",
+						  root->where, config->positions, config->first_position);
+	return DBERT_OK;
+}
+
+/* Layers that share weights: config's are those that run. */
+static DbertStatus
+count_layers(const DbertJson *root, DbertConfig *config, DbertError *err)
+{
+	if (config->groups == 0)
+		return DBERT_OK;
+	if ((int64_t) config->layers * config->inner_layers > DBERT_MAX_LAYERS ||
+		config->groups > config->layers)
+		return dbert_fail(err, DBERT_E_FORMAT,
+						  "%s: %d layers of %d inner ones in %d groups: at most %d in all, "
+						  "and no more groups than layers, are allowed",
+						  root->where, config->layers, config->inner_layers, config->groups,
+						  DBERT_MAX_LAYERS);
+	config->layers *= config->inner_layers;
+	return DBERT_OK;
+}
+
+static DbertStatus
+read_sizes(const DbertJson *root, DbertConfig *config, DbertError *err)
+{
+	for (const DbertSizeKey *size = dbert_family_of(config)->sizes; size->key != NULL; size++)
 		DBERT_TRY(read_size(root, size, config, err));
 	if (config->embed_width == 0)
 		config->embed_width = config->hidden;
 	if (config->hidden % config->heads != 0)
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: %d heads do not divide the hidden size %d",
 						  root->where, config->heads, config->hidden);
+	DBERT_TRY(count_layers(root, config, err));
+	return read_positions(root, config, err);
+}
+
+DbertStatus
+dbert_config_read(const DbertJson *root, DbertConfig *config, DbertError *err)
+{
+	const DbertFamily *family;
+	bool		tied = true;
+	double		eps = 1e-12;
+
+	memset(config, 0, sizeof(*config));
+	DBERT_TRY(dbert_json_expect(root, JSON_OBJECT, err));
+	DBERT_TRY(read_family(root, config, err));
+	family = dbert_family_of(config);
+	DBERT_TRY(read_sizes(root, config, err));
 	DBERT_TRY(read_activation(root, config, err));
 	DBERT_TRY(refuse_variants(root, err));
 	if (family->eps_key != NULL)
 		DBERT_TRY(dbert_json_real(root, family->eps_key, 1e-30, 1, &eps, err));
 	config->norm_eps = (float) eps;
-	config->max_tokens = config->positions;
+	DBERT_TRY(dbert_json_bool(root, "tie_word_embeddings", &tied, err));
+	config->tie_words = tied;
+	config->pair_types = family->types_for_pairs && config->types > 0;
 	config->pooling = DBERT_POOL_MEAN;
 	config->embedding = config->dimensions = config->hidden;
 	return DBERT_OK;
@@ -160,7 +243,49 @@ valid_sizes(const DbertConfig *c)
 			return false;
 	return c->hidden % c->heads == 0 &&
 		   (c->types == 0 || family->modules[DBERT_MODULE_TYPE][0] != NULL) &&
-		   (c->embed_width == c->hidden || family->modules[DBERT_MODULE_EMBED_PROJECT][0] != NULL);
+		   (c->embed_width == c->hidden || dbert_config_projects(c)) &&
+		   within(c->first_position, 0, family->pad_key != NULL ? c->vocab : 0) &&
+		   within(c->pair_types, 0, family->types_for_pairs && c->types > 0);
+}
+
+/* Layers in groups: of as many inner ones, and no more than there are. */
+static bool
+valid_groups(const DbertConfig *c)
+{
+	if (c->groups == 0)
+		return dbert_family_of(c)->inner == NULL && c->inner_layers == 0;
+	return dbert_family_of(c)->inner != NULL && c->inner_layers > 0 &&
+		   c->layers % c->inner_layers == 0 && c->groups <= c->layers / c->inner_layers;
+}
+
+static bool
+valid_step(const DbertStep *step, int32_t width)
+{
+	return within(step->kind, DBERT_STEP_DENSE, DBERT_STEP_NORM) &&
+		within(step->width, 1, DBERT_MAX_HIDDEN) &&
+		(step->kind != DBERT_STEP_NORM || step->width == width) &&
+		within(step->bias, 0, 1) &&
+		within(step->act, DBERT_ACT_NONE, DBERT_ACT_TANH);
+}
+
+/* What stands behind the pooling, and how wide that makes an embedding. */
+static bool
+valid_steps(const DbertConfig *c)
+{
+	int32_t		width = c->hidden;
+
+	if (!within(c->n_steps, 0, DBERT_MAX_STEPS) || !within(c->pooled_head, 0, 1))
+		return false;
+	for (int i = 0; i < c->n_steps; i++)
+	{
+		if (!valid_step(&c->steps[i], width))
+			return false;
+		width = c->steps[i].width;
+	}
+	if (c->pooled_head)
+		return c->n_steps > 0 && c->head == DBERT_HEAD_SEQUENCE && c->n_labels == width &&
+			   c->embedding == c->hidden;
+	return c->embedding == width;
 }
 
 bool
@@ -171,17 +296,14 @@ dbert_config_valid(const DbertConfig *c)
 		dbert_family_has_head(dbert_family_of(c), c->head) &&
 		within(c->act, DBERT_ACT_NONE, DBERT_ACT_SILU) &&
 		within(c->problem, DBERT_PROBLEM_SINGLE, DBERT_PROBLEM_REGRESSION) &&
-		valid_sizes(c) &&
+		valid_sizes(c) && valid_groups(c) &&
+		within(c->tie_words, 0, 1) &&
 		within(c->n_labels, 0, DBERT_MAX_LABELS) &&
 		(c->n_labels > 0) == dbert_head_names_columns(c->head) &&
-		within(c->max_tokens, DBERT_MIN_TOKENS, c->positions) &&
+		within(c->max_tokens, DBERT_MIN_TOKENS, c->positions - c->first_position) &&
 		within(c->pooling, DBERT_POOL_MEAN, DBERT_POOL_LAST) &&
-		within(c->embedding, 1, DBERT_MAX_HIDDEN) &&
+		valid_steps(c) &&
 		within(c->dimensions, 1, c->embedding) &&
-		within(c->dense, 0, 1) &&
-		(c->dense || c->embedding == c->hidden) &&
-		within(c->dense_bias, 0, 1) &&
-		within(c->dense_act, DBERT_ACT_NONE, DBERT_ACT_TANH) &&
 		within(c->skip_prompt, 0, 1) &&
 		within(c->normalize, 0, 1) &&
 		within(c->precision, DBERT_PRECISION_FP32, DBERT_PRECISION_INT8) &&

@@ -314,6 +314,17 @@ check_rows(const DbertTensorSet *tensors, const char *module, int64_t n, const c
 	return DBERT_OK;
 }
 
+/* As many as the last step gives; names only if there are as many. */
+static void
+use_step_labels(const DbertConfig *config, DbertJson *id2label, int64_t *n)
+{
+	int32_t		width = config->steps[config->n_steps - 1].width;
+
+	if (*n != width)
+		id2label->value = NULL;
+	*n = width;
+}
+
 static DbertStatus
 read_labels(const DbertJson *root, const DbertTensorSet *tensors, DbertArena *arena,
 			DbertConfig *config, const char ***labels, DbertError *err)
@@ -332,8 +343,11 @@ read_labels(const DbertJson *root, const DbertTensorSet *tensors, DbertArena *ar
 							  id2label.where, size, DBERT_MAX_LABELS);
 		n = (int64_t) size;
 	}
-	DBERT_TRY(check_rows(tensors, dbert_family_of(config)->heads[config->head].out, n,
-						 id2label.value ? id2label.where : root->where, err));
+	if (config->pooled_head)	/* the encoder knows nothing of them, or has others */
+		use_step_labels(config, &id2label, &n);
+	else
+		DBERT_TRY(check_rows(tensors, dbert_family_of(config)->heads[config->head].out, n,
+							 id2label.value ? id2label.where : root->where, err));
 	config->n_labels = (int32_t) n;
 	*labels = dbert_arena_alloc(arena, (size_t) n, sizeof(**labels));
 	if (*labels == NULL)

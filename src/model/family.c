@@ -51,8 +51,36 @@ dbert_family_size(const DbertFamily *family, size_t field)
 	return size;
 }
 
+int
+dbert_config_stored_layers(const DbertConfig *config)
+{
+	return config->groups > 0 ? config->groups * config->inner_layers : config->layers;
+}
+
+/* The group is transformers', whose quotient is no integer, either. */
+int
+dbert_config_stored_layer(const DbertConfig *config, int layer)
+{
+	int			inner = config->inner_layers;
+	double		of_a_group;
+
+	if (config->groups == 0)
+		return layer;
+	of_a_group = (double) (config->layers / inner) / config->groups;
+	return (int) (layer / inner / of_a_group) * inner + layer % inner;
+}
+
+bool
+dbert_config_projects(const DbertConfig *config)
+{
+	const DbertFamily *family = dbert_family_of(config);
+
+	return family->modules[DBERT_MODULE_EMBED_PROJECT][0] != NULL &&
+		   (family->always_projects || config->embed_width != config->hidden);
+}
+
 bool
 dbert_config_takes_pairs(const DbertConfig *config)
 {
-	return !dbert_family_of(config)->types_for_pairs || config->types >= 2;
+	return !config->pair_types || config->types >= 2;
 }

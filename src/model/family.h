@@ -22,6 +22,11 @@
 	X(DISTILBERT, distilbert) \
 	X(BERT, bert) \
 	X(ELECTRA, electra) \
+	X(ROBERTA, roberta) \
+	X(XLM_ROBERTA, xlm_roberta) \
+	X(CAMEMBERT, camembert) \
+	X(DATA2VEC, data2vec) \
+	X(ALBERT, albert) \
 	X(STATIC, static) \
 	/* the end */
 
@@ -99,6 +104,7 @@ typedef struct DbertHeadNames
 	const char *norm;			/* NULL: none */
 	const char *out;			/* NULL: the family's models have no such head */
 	const char *bias;			/* where out's bias is kept, if not beside its weight */
+	bool		embed_width;	/* dense makes rows as wide as the embeddings' */
 	const char *other_suffix;	/* another end of the architecture's name, or NULL */
 } DbertHeadNames;
 
@@ -108,19 +114,31 @@ typedef struct DbertFamily
 	const char *architecture;	/* how its architectures' names begin: "DistilBert" */
 	const char *prefix;			/* below which the encoder may stand: "distilbert." */
 	const char *layers;			/* below that, before a layer's number: "transformer.layer." */
+	const char *inner;			/* behind it, where a group has layers: "albert_layers." */
 	const char *modules[DBERT_MODULES][DBERT_MODULE_PARTS]; /* NULL: it has no such part */
 	DbertHeadNames heads[DBERT_HEADS];
 
 	DbertSizeKey sizes[DBERT_SIZE_KEYS];
-	const char *act_key;		/* of the feed-forward's activation */
+	const char *act_key;		/* of the feed-forward's activation, */
+	const char *act_preset;		/* and its default; NULL: "gelu" */
 	const char *eps_key;		/* of the norms' epsilon; NULL: it is 1e-12 */
-	const char *tokenizer;		/* its class, which may have "Fast" behind it */
+	const char *tokenizer;		/* its class, if BERT's; it may have "Fast" behind it */
 
 	/* Pairs need two token types: tokens of the second text have type 1. */
 	bool		types_for_pairs;
 
 	/* Training drops out the attention's output, as the feed-forward's. */
 	bool		drops_after_attention;
+
+	/*
+	 * Positions are counted from the row behind that of the padding token's id,
+	 * which is read from this key, with this default.  NULL: from row 0.
+	 */
+	const char *pad_key;
+	int32_t		pad_preset;
+
+	/* Embeddings are projected even where they are as wide as hidden states. */
+	bool		always_projects;
 
 	/* There are no layers: a text's vector is the mean of its tokens' rows. */
 	bool		lookup;
@@ -147,6 +165,29 @@ extern bool dbert_family_has_head(const DbertFamily *family, int head);
 
 /* Its entry for the size in this field; key NULL: it reads no such size. */
 extern const DbertSizeKey *dbert_family_size(const DbertFamily *family, size_t field);
+
+/*
+ * Layers whose weights a model has, and which of them a layer runs with: its
+ * own, but where layers share theirs.
+ */
+extern int	dbert_config_stored_layers(const DbertConfig *config);
+extern int	dbert_config_stored_layer(const DbertConfig *config, int layer);
+
+/* Has it a layer behind the norm of the embeddings? */
+extern bool dbert_config_projects(const DbertConfig *config);
+
+/*
+ * The row of a token's position, and *next for the token behind it: begin with
+ * the config's first_position.  Where that is not 0, padding, should a text
+ * spell it, has the row before the first, and is not counted.
+ */
+static inline int32_t
+dbert_next_position(const DbertConfig *config, int32_t id, int32_t *next)
+{
+	if (config->first_position > 0 && id == config->first_position - 1)
+		return id;
+	return (*next)++;
+}
 
 /* Can a pair of texts be told from one text? */
 extern bool dbert_config_takes_pairs(const DbertConfig *config);

@@ -3,8 +3,8 @@
  * than the hidden states, no pooler.
  *
  * The discriminator is what its models are made of.  What it was trained for,
- * to find replaced words, has no use here, and the generator's head works at
- * the embeddings' width: both are refused by name, and serve as encoders.
+ * to find replaced words, has no use here: it serves as an encoder.  The
+ * generator's head works at the embeddings' width.
  *
  * Source: Clark et al. 2020 (arXiv:2003.10555); transformers'
  * modeling_electra.py, ElectraConfig.
@@ -21,6 +21,7 @@ const DbertFamily dbert_family_electra = {
 		[DBERT_MODULE_EMBED_PROJECT] = {"embeddings_project"},
 	},
 	.heads = {
+		[DBERT_HEAD_NONE] = {.other_suffix = "ForPreTraining"},
 		[DBERT_HEAD_SEQUENCE] = {
 			.dense = "classifier.dense",
 			.act = DBERT_ACT_GELU,
@@ -28,6 +29,13 @@ const DbertFamily dbert_family_electra = {
 		},
 		[DBERT_HEAD_TOKEN] = {.out = "classifier"},
 		[DBERT_HEAD_SPAN] = {.out = "qa_outputs"},
+		[DBERT_HEAD_MASK] = {
+			.dense = "generator_predictions.dense",
+			.act = DBERT_ACT_GELU,
+			.norm = "generator_predictions.LayerNorm",
+			.out = "generator_lm_head",
+			.embed_width = true
+		},
 	},
 	.sizes = {
 		DBERT_BERT_SIZES(30522, 12, 4, 256, 1024),

@@ -19,8 +19,8 @@ const DbertFamily dbert_family_static = {
 		[DBERT_MODULE_WORD] = {"embedding"},
 	},
 	.sizes = {
-		{"vocab_size", NULL, 0, 1, DBERT_MAX_VOCAB, DBERT_SIZE_OF(vocab)},
-		{"hidden_size", NULL, 0, 1, DBERT_MAX_HIDDEN, DBERT_SIZE_OF(hidden)},
+		{"vocab_size", NULL, 1, 1, DBERT_MAX_VOCAB, DBERT_SIZE_OF(vocab)},
+		{"hidden_size", NULL, 1, 1, DBERT_MAX_HIDDEN, DBERT_SIZE_OF(hidden)},
 		{"num_hidden_layers", NULL, 0, 0, 0, DBERT_SIZE_OF(layers)},
 		{"num_attention_heads", NULL, 1, 1, 1, DBERT_SIZE_OF(heads)},
 		{"intermediate_size", NULL, 1, 1, 1, DBERT_SIZE_OF(ffn)},

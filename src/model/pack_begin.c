@@ -25,24 +25,55 @@ dbert_precision_parse(const char *name, DbertPrecision *out)
 	return int8 || strcmp(name, "fp32") == 0;
 }
 
+/*
+ * What the pooled vectors go through, and whether that gives a cross-encoder's
+ * scores.  Asked for embeddings, such a model gives them as they are pooled.
+ */
+static void
+apply_steps(DbertConfig *config, const DbertSentence *sentence, int asked)
+{
+	config->pooled_head = sentence->scores && asked != DBERT_HEAD_NONE;
+	config->n_steps = sentence->scores && !config->pooled_head ? 0 : sentence->n_steps;
+	for (int i = 0; i < config->n_steps; i++)
+		config->steps[i] = sentence->steps[i].step;
+}
+
+/* The head that is looked for in the encoder's own files. */
+static int
+own_head(const DbertSentence *sentence, int asked)
+{
+	/* a sentence encoder's head, if it has one, is a remnant of its training */
+	if (asked == DBERT_HEAD_AUTO && (sentence->present || sentence->scores))
+		return DBERT_HEAD_NONE;
+	return asked == DBERT_HEAD_SEQUENCE && sentence->scores ? DBERT_HEAD_NONE : asked;
+}
+
+/* Head and labels, as config.json and the tensors tell them. */
+static DbertStatus
+read_head(DbertPack *pack, const DbertJson *at, const DbertSentence *sentence, int asked,
+		  DbertError *err)
+{
+	DbertConfig *config = &pack->config;
+
+	DBERT_TRY(dbert_config_head(at, own_head(sentence, asked), &pack->tensors, config, err));
+	apply_steps(config, sentence, asked);
+	if (config->pooled_head)
+		config->head = DBERT_HEAD_SEQUENCE;
+	DBERT_TRY(dbert_config_labels(at, &pack->tensors, &pack->arena, config, &pack->labels, err));
+	if (sentence->activation == NULL)
+		return DBERT_OK;
+	return dbert_config_activation(sentence->activation, DBERT_SENTENCE_FILE, config, err);
+}
+
 /* Sizes, head and labels of an encoder. */
 static DbertStatus
 read_encoder(DbertPack *pack, const DbertSentence *sentence, const DbertJson *at, int asked,
 			 const DbertPoll *poll, DbertError *err)
 {
-	/* a sentence encoder's head, if it has one, is a remnant of its training */
-	if (asked == DBERT_HEAD_AUTO && sentence->present)
-		asked = DBERT_HEAD_NONE;
 	DBERT_TRY(dbert_config_read(at, &pack->config, err));
 	DBERT_TRY(dbert_tensors_open(&pack->source, sentence->dir, &pack->arena, poll,
 								 &pack->tensors, &pack->files, err));
-	DBERT_TRY(dbert_config_head(at, asked, &pack->tensors, &pack->config, err));
-	DBERT_TRY(dbert_config_labels(at, &pack->tensors, &pack->arena, &pack->config, &pack->labels,
-								  err));
-	return sentence->activation == NULL ? DBERT_OK
-										: dbert_config_activation(sentence->activation,
-																  DBERT_SENTENCE_FILE,
-																  &pack->config, err);
+	return read_head(pack, at, sentence, asked, err);
 }
 
 /* Sizes of static embeddings; what model2vec says beside them. */
@@ -52,13 +83,14 @@ read_static(DbertPack *pack, DbertSentence *sentence, const DbertJson *at, bool 
 {
 	bool		normalize = false;
 
-	if (asked != DBERT_HEAD_AUTO && asked != DBERT_HEAD_NONE)
+	if (sentence->cross || (asked != DBERT_HEAD_AUTO && asked != DBERT_HEAD_NONE))
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "static embeddings serve the task \"%s\" only",
 						  dbert_head_traits(DBERT_HEAD_NONE)->task);
 	DBERT_TRY(dbert_tensors_open(&pack->source, sentence->dir, &pack->arena, poll,
 								 &pack->tensors, &pack->files, err));
 	DBERT_TRY(dbert_static_read(&pack->source, &pack->tensors, &pack->arena, poll, &pack->config,
 								&pack->token_rows, err));
+	apply_steps(&pack->config, sentence, asked);
 	pack->config.skip_unknown = model2vec;
 	if (model2vec)
 		DBERT_TRY(dbert_static_normalizes(at, &normalize, err));
@@ -117,6 +149,30 @@ limit_tokens(DbertConfig *config, int64_t limit, const char *file, const char *k
 	return DBERT_OK;
 }
 
+/* Each module takes what the one before it gives. */
+static DbertStatus
+check_widths(const DbertConfig *config, const DbertSentence *sentence, DbertError *err)
+{
+	FileName	file;
+	int			width = config->hidden;
+
+	if (sentence->width > 0 && sentence->width != width)
+		return dbert_fail(err, DBERT_E_SHAPE,
+						  "%s: pooling is for vectors of %d, but the hidden size is %d",
+						  file_name(&file, sentence->pooling_dir, "config.json"),
+						  (int) sentence->width, width);
+	for (int i = 0; i < config->n_steps; i++)
+	{
+		if (sentence->steps[i].takes != width)
+			return dbert_fail(err, DBERT_E_SHAPE,
+							  "%s: the module is for vectors of %d, but gets vectors of %d",
+							  file_name(&file, sentence->steps[i].dir, "config.json"),
+							  (int) sentence->steps[i].takes, width);
+		width = config->steps[i].width;
+	}
+	return DBERT_OK;
+}
+
 static DbertStatus
 apply_sentence(DbertConfig *config, const DbertSentence *sentence, bool lowercases, DbertError *err)
 {
@@ -125,23 +181,12 @@ apply_sentence(DbertConfig *config, const DbertSentence *sentence, bool lowercas
 	config->pooling = sentence->pooling;
 	config->skip_prompt = sentence->skip_prompt;
 	config->normalize = sentence->normalize;
-	config->dense = sentence->dense;
-	config->dense_bias = sentence->dense_bias;
-	config->dense_act = sentence->dense_act;
-	config->embedding = sentence->dense ? (int32_t) sentence->dense_out : config->hidden;
+	if (config->n_steps > 0 && !config->pooled_head)
+		config->embedding = config->steps[config->n_steps - 1].width;
 	config->dimensions = config->embedding;
 	if (sentence->dimensions > 0 && sentence->dimensions < config->embedding)
 		config->dimensions = (int32_t) sentence->dimensions;
-	if (sentence->dense && sentence->dense_in != config->hidden)
-		return dbert_fail(err, DBERT_E_SHAPE,
-						  "%s: the dense layer is for vectors of %d, but the hidden size is %d",
-						  file_name(&file, sentence->dense_dir, "config.json"),
-						  (int) sentence->dense_in, config->hidden);
-	if (sentence->width > 0 && sentence->width != config->hidden)
-		return dbert_fail(err, DBERT_E_SHAPE,
-						  "%s: pooling is for vectors of %d, but the hidden size is %d",
-						  file_name(&file, sentence->pooling_dir, "config.json"),
-						  (int) sentence->width, config->hidden);
+	DBERT_TRY(check_widths(config, sentence, err));
 	if (sentence->lowercases && !lowercases)
 		return dbert_fail(
 			err, DBERT_E_UNSUPPORTED,
@@ -160,7 +205,7 @@ plan_weights(DbertPack *pack, DbertError *err)
 
 	pack->header.flags = tied ? DBERT_PACK_TIED : 0;
 	DBERT_TRY(dbert_slots_plan(&pack->config, tied, pack->kernels, pack->alloc, &pack->slots, err));
-	return dbert_slots_match(&pack->slots, &pack->config, &pack->tensors, &pack->dense,
+	return dbert_slots_match(&pack->slots, &pack->config, &pack->tensors, pack->steps,
 							 &pack->config.parameters, err);
 }
 
@@ -233,19 +278,16 @@ read_model(DbertPack *pack, const char *task, const DbertPoll *poll, DbertError 
 		return dbert_fail(err, DBERT_E_FORMAT,
 						  "%s: architecture \"%s\" needs a mask token, the vocabulary has none",
 						  pack->tokenizer.file, pack->config.architecture);
-	if (pack->tokenizer.omits_types && pack->config.head != DBERT_HEAD_NONE &&
-		dbert_family_of(&pack->config)->types_for_pairs)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "%s: \"model_input_names\" without \"token_type_ids\" is not supported",
-						  file_name(&file, sentence.dir, "tokenizer_config.json"));
+	if (pack->tokenizer.omits_types)
+		pack->config.pair_types = 0;
 	if (!dbert_family_of(&pack->config)->lookup)
 		DBERT_TRY(limit_tokens(&pack->config, pack->tokenizer.max_tokens,
 							   file_name(&file, sentence.dir, "tokenizer_config.json"),
 							   "model_max_length", err));
 	DBERT_TRY(apply_sentence(&pack->config, &sentence, pack->tokenizer.lowercases, err));
-	if (sentence.dense)
-		DBERT_TRY(dbert_tensors_open(&pack->source, sentence.dense_dir, &pack->arena, poll,
-									 &pack->dense, &pack->files, err));
+	for (int i = 0; i < pack->config.n_steps; i++)
+		DBERT_TRY(dbert_tensors_open(&pack->source, sentence.steps[i].dir, &pack->arena, poll,
+									 &pack->steps[i], &pack->files, err));
 	memcpy(pack->prompts, sentence.prompts, sizeof(pack->prompts));
 	DBERT_TRY(plan_weights(pack, err));
 	dbert_file_list_sort(&pack->files);

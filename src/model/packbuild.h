@@ -22,8 +22,8 @@ struct DbertPack
 	DbertConfig config;
 	const char **labels;		/* [config.n_labels] */
 	DbertTensorSet tensors;
-	DbertTensorSet dense;		/* of the Dense module */
 	DbertTokenRows token_rows;	/* of the word embedding; of static embeddings alone */
+	DbertTensorSet steps[DBERT_MAX_STEPS];	/* of the modules behind the pooling */
 	const char *prompts[DBERT_PROMPTS];
 	DbertTokenizerFiles tokenizer;
 	DbertSlots	slots;

@@ -10,23 +10,29 @@
 /* What holds for all modules: prompts, an activation. */
 #define DBERT_SENTENCE_FILE "config_sentence_transformers.json"
 
+/* A module behind the pooling. */
+typedef struct DbertSentenceStep
+{
+	char		dir[DBERT_FILE_NAME_MAX];	/* its folder */
+	int64_t		takes;			/* width of the vectors it is for */
+	DbertStep	step;
+} DbertSentenceStep;
+
 typedef struct DbertSentence
 {
 	bool		present;		/* there is a modules.json, of an encoder of sentences */
-	bool		cross;			/* there is one, of a cross-encoder: its head is the model's own */
+	bool		cross;			/* there is one, of a cross-encoder: */
+	bool		pools;			/* it has a Pooling module, and no head of its own */
 	bool		lookup;			/* the encoder is a StaticEmbedding */
+	bool		scores;			/* the last step gives a cross-encoder's scores */
 	const char *activation;		/* of a cross-encoder, NULL: not said; of the arena */
 	char		dir[DBERT_FILE_NAME_MAX];	/* folder of the encoder, "" for the model's own */
 	char		pooling_dir[DBERT_FILE_NAME_MAX];
 	int32_t		pooling;		/* DbertPooling */
 	bool		skip_prompt;	/* tokens of the prompt are not pooled */
 	int32_t		normalize;
-	bool		dense;			/* there is a Dense module, */
-	char		dense_dir[DBERT_FILE_NAME_MAX]; /* in this folder, */
-	int64_t		dense_in;		/* from this width */
-	int64_t		dense_out;		/* to that, */
-	bool		dense_bias;
-	int32_t		dense_act;		/* DbertAct */
+	int32_t		n_steps;
+	DbertSentenceStep steps[DBERT_MAX_STEPS];
 	const char *prompts[DBERT_PROMPTS]; /* "" for none; of the arena */
 	int64_t		dimensions;		/* of a vector so many are given, 0: all */
 	int64_t		width;			/* of the pooled vectors, 0: not said */

@@ -78,7 +78,7 @@ refuse_arguments(const DbertJson *root, const char *key, DbertError *err)
 }
 
 static DbertStatus
-refuse_methods(const DbertJson *root, bool cross, DbertError *err)
+refuse_methods(const DbertJson *root, bool head, DbertError *err)
 {
 	DbertJson	modalities,
 				text = {0};
@@ -87,11 +87,11 @@ refuse_methods(const DbertJson *root, bool cross, DbertError *err)
 	if (modalities.value != NULL)
 		DBERT_TRY(dbert_json_child(&modalities, "text", JSON_OBJECT, &text, err));
 	DBERT_TRY(only(&text, "method", "forward", err));
-	return only(&text, "method_output_name", cross ? "logits" : "last_hidden_state", err);
+	return only(&text, "method_output_name", head ? "logits" : "last_hidden_state", err);
 }
 
 DbertStatus
-dbert_sentence_refuse_settings(const DbertJson *root, bool cross, DbertError *err)
+dbert_sentence_refuse_settings(const DbertJson *root, bool head, DbertError *err)
 {
 	static const char *const set[] = {
 		"processing_kwargs", "query_length", "document_length", "query_expansion",
@@ -103,9 +103,9 @@ dbert_sentence_refuse_settings(const DbertJson *root, bool cross, DbertError *er
 	};
 
 	DBERT_TRY(only(root, "transformer_task",
-				   cross ? "sequence-classification" : "feature-extraction", err));
-	DBERT_TRY(only(root, "module_output_name", cross ? "scores" : "token_embeddings", err));
-	DBERT_TRY(refuse_methods(root, cross, err));
+				   head ? "sequence-classification" : "feature-extraction", err));
+	DBERT_TRY(only(root, "module_output_name", head ? "scores" : "token_embeddings", err));
+	DBERT_TRY(refuse_methods(root, head, err));
 	for (size_t i = 0; i < sizeof(set) / sizeof(set[0]); i++)
 		DBERT_TRY(refuse_set(root, set[i], err));
 	for (size_t i = 0; i < sizeof(arguments) / sizeof(arguments[0]); i++)
@@ -114,8 +114,8 @@ dbert_sentence_refuse_settings(const DbertJson *root, bool cross, DbertError *er
 }
 
 DbertStatus
-dbert_sentence_refuse_places(const DbertJson *root, DbertError *err)
+dbert_sentence_refuse_places(const DbertJson *root, const char *output, DbertError *err)
 {
 	DBERT_TRY(only(root, "module_input_name", "sentence_embedding", err));
-	return only(root, "module_output_name", "sentence_embedding", err);
+	return only(root, "module_output_name", output, err);
 }

@@ -9,13 +9,14 @@
 #include "model/json.h"
 
 /*
- * Those of sentence_bert_config.json: of an encoder of sentences, or of a
- * cross-encoder.
+ * Those of sentence_bert_config.json: of an encoder whose hidden states are
+ * pooled, or of one that gives scores by a head of its own.
  */
-extern DbertStatus dbert_sentence_refuse_settings(const DbertJson *root, bool cross,
+extern DbertStatus dbert_sentence_refuse_settings(const DbertJson *root, bool head,
 												  DbertError *err);
 
-/* A module reads and writes sentence embeddings, nothing else. */
-extern DbertStatus dbert_sentence_refuse_places(const DbertJson *root, DbertError *err);
+/* A module reads sentence embeddings and writes these, nothing else. */
+extern DbertStatus dbert_sentence_refuse_places(const DbertJson *root, const char *output,
+												DbertError *err);
 
 #endif

@@ -17,7 +17,7 @@ dbert_slots_tied(const DbertConfig *config, const DbertTensorSet *tensors)
 	const char *out = dbert_family_of(config)->heads[config->head].out;
 	char		name[DBERT_TENSOR_NAME_MAX + 1];
 
-	if (dbert_head_traits(config->head)->columns != DBERT_COLUMNS_VOCAB)
+	if (dbert_head_traits(config->head)->columns != DBERT_COLUMNS_VOCAB || !config->tie_words)
 		return false;
 	snprintf(name, sizeof(name), "%s.weight", out);
 	return dbert_tensors_find(tensors, name) == NULL;
@@ -53,6 +53,20 @@ encoder_prefix(const DbertConfig *config, const DbertTensorSet *tensors)
 		: "";
 }
 
+/* What a layer's modules stand below: its number, or its group and its own. */
+static void
+layer_name(char out[DBERT_TENSOR_NAME_MAX + 1], int layer, const DbertConfig *config)
+{
+	const DbertFamily *family = dbert_family_of(config);
+	size_t		size = DBERT_TENSOR_NAME_MAX + 1;
+
+	if (config->groups == 0)
+		snprintf(out, size, "%s%d", family->layers, layer);
+	else
+		snprintf(out, size, "%s%d.%s%d", family->layers, layer / config->inner_layers,
+				 family->inner, layer % config->inner_layers);
+}
+
 static void
 full_name(char out[DBERT_TENSOR_NAME_MAX + 1], const DbertSlot *slot, int part,
 		  const DbertConfig *config, const char *prefix)
@@ -62,6 +76,7 @@ full_name(char out[DBERT_TENSOR_NAME_MAX + 1], const DbertSlot *slot, int part,
 	const char *module = dbert_slot_module(rule, config, part),
 			   *tensor = bias ? "bias" : "weight";
 	size_t		size = DBERT_TENSOR_NAME_MAX + 1;
+	char		layer[DBERT_TENSOR_NAME_MAX + 1];
 
 	switch (dbert_slot_place(rule, config))
 	{
@@ -69,11 +84,11 @@ full_name(char out[DBERT_TENSOR_NAME_MAX + 1], const DbertSlot *slot, int part,
 			snprintf(out, size, "%s%s.%s", prefix, module, tensor);
 			break;
 		case DBERT_PLACE_LAYER:
-			snprintf(out, size, "%s%s%d.%s.%s", prefix, dbert_family_of(config)->layers,
-					 slot->layer, module, tensor);
+			layer_name(layer, slot->layer, config);
+			snprintf(out, size, "%s%s.%s.%s", prefix, layer, module, tensor);
 			break;
 		case DBERT_PLACE_HEAD:
-		case DBERT_PLACE_DENSE:
+		case DBERT_PLACE_STEP:
 			snprintf(out, size, "%s.%s", module, tensor);
 			break;
 	}
@@ -197,7 +212,7 @@ match_slot(DbertSlot *slot, const DbertConfig *config, const DbertTensorSet *ten
 
 DbertStatus
 dbert_slots_match(DbertSlots *slots, const DbertConfig *config, const DbertTensorSet *tensors,
-				  const DbertTensorSet *dense, uint64_t *parameters, DbertError *err)
+				  const DbertTensorSet *steps, uint64_t *parameters, DbertError *err)
 {
 	const char *prefix = encoder_prefix(config, tensors);
 	bool		tied = dbert_slots_tied(config, tensors);
@@ -214,9 +229,10 @@ dbert_slots_match(DbertSlots *slots, const DbertConfig *config, const DbertTenso
 			slot->n_parts = 1;
 			continue;
 		}
-		DBERT_TRY(match_slot(slot, config,
-							 slot->rule->place == DBERT_PLACE_DENSE ? dense : tensors, prefix,
-							 parameters, err));
+		DBERT_TRY(match_slot(
+			slot, config,
+			slot->rule->place == DBERT_PLACE_STEP ? &steps[slot->layer] : tensors, prefix,
+			parameters, err));
 	}
 	return DBERT_OK;
 }

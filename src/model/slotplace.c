@@ -22,6 +22,35 @@ place_linear(const DbertSlot *slot, const void *at, const float *word, DbertLine
 	linear->k = slot->cols;
 }
 
+/* owner: the weights, one of their layers or of their steps */
+static void
+place_slot(const DbertSlot *slot, const char *at, void *owner, DbertWeights *weights)
+{
+	char	   *field = (char *) owner + slot->rule->field;
+
+	if (slot->kind == DBERT_SLOT_ROWS8)
+	{
+		weights->word8 = (const int8_t *) at;
+		weights->word8_scale = (const float *) (at + dbert_rows8_scales(slot));
+	}
+	else if (slot->rule->shape == DBERT_SHAPE_ARRAY || slot->rule->shape == DBERT_SHAPE_ARRAY_BIAS)
+		*(const float **) field = (const float *) at;
+	else if (slot->rule->shape == DBERT_SHAPE_BIAS)
+		((DbertLinear *) field)->b = (const float *) at;
+	else
+		place_linear(slot, at, weights->word, (DbertLinear *) field);
+}
+
+/* Several layers may run with the same weights. */
+static void
+place_layer(const DbertSlot *slot, const char *at, const DbertConfig *config,
+			DbertWeights *weights)
+{
+	for (int l = 0; l < config->layers; l++)
+		if (dbert_config_stored_layer(config, l) == slot->layer)
+			place_slot(slot, at, &weights->layers[l], weights);
+}
+
 void
 dbert_slots_place(const DbertSlots *slots, const DbertConfig *config, const void *base,
 				  DbertWeights *weights)
@@ -31,20 +60,12 @@ dbert_slots_place(const DbertSlots *slots, const DbertConfig *config, const void
 	{
 		const DbertSlot *slot = &slots->items[i];
 		const char *at = (const char *) base + slot->offset;
-		char *owner = slot->layer >= 0 ? (char *) &weights->layers[slot->layer] : (char *) weights;
-		char	   *field = owner + slot->rule->field;
 
-		if (slot->kind == DBERT_SLOT_ROWS8)
-		{
-			weights->word8 = (const int8_t *) at;
-			weights->word8_scale = (const float *) (at + dbert_rows8_scales(slot));
-		}
-		else if (slot->rule->shape == DBERT_SHAPE_ARRAY ||
-				 slot->rule->shape == DBERT_SHAPE_ARRAY_BIAS)
-			*(const float **) field = (const float *) at;
-		else if (slot->rule->shape == DBERT_SHAPE_BIAS)
-			((DbertLinear *) field)->b = (const float *) at;
+		if (slot->rule->place == DBERT_PLACE_STEP)
+			place_slot(slot, at, &weights->steps[slot->layer], weights);
+		else if (slot->layer < 0)
+			place_slot(slot, at, weights, weights);
 		else
-			place_linear(slot, at, weights->word, (DbertLinear *) field);
+			place_layer(slot, at, config, weights);
 	}
 }

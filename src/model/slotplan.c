@@ -17,8 +17,9 @@
 	{DBERT_PLACE_LAYER, DBERT_MODULE_##module, DBERT_SHAPE_##shape, rows, cols, IN(field)}
 #define HEAD(module, shape, rows, cols, field) \
 	{DBERT_PLACE_HEAD, DBERT_MODULE_##module, DBERT_SHAPE_##shape, rows, cols, TOP(field)}
-#define MODULE(module, shape, rows, cols, field) \
-	{DBERT_PLACE_DENSE, DBERT_MODULE_##module, DBERT_SHAPE_##shape, rows, cols, TOP(field)}
+#define STEP(module, shape, rows, cols, field) \
+	{DBERT_PLACE_STEP, DBERT_MODULE_##module, DBERT_SHAPE_##shape, rows, cols, \
+	 offsetof(DbertStepWeights, field)}
 
 const DbertSlotRule dbert_slot_rules[] = {
 	EMBEDDING(WORD, ARRAY, 'V', 'W', word),
@@ -42,15 +43,17 @@ const DbertSlotRule dbert_slot_rules[] = {
 	LAYER(FFN_NORM, ARRAY, '1', 'C', ffn_norm.gamma),
 	LAYER(FFN_NORM, ARRAY_BIAS, '1', 'C', ffn_norm.beta),
 
-	HEAD(HEAD_DENSE, WEIGHT, 'C', 'C', head_dense),
-	HEAD(HEAD_DENSE, BIAS, '1', 'C', head_dense),
-	HEAD(HEAD_NORM, ARRAY, '1', 'C', head_norm.gamma),
-	HEAD(HEAD_NORM, ARRAY_BIAS, '1', 'C', head_norm.beta),
-	HEAD(HEAD_OUT, WEIGHT, 'O', 'C', head_out),
+	HEAD(HEAD_DENSE, WEIGHT, 'D', 'C', head_dense),
+	HEAD(HEAD_DENSE, BIAS, '1', 'D', head_dense),
+	HEAD(HEAD_NORM, ARRAY, '1', 'D', head_norm.gamma),
+	HEAD(HEAD_NORM, ARRAY_BIAS, '1', 'D', head_norm.beta),
+	HEAD(HEAD_OUT, WEIGHT, 'O', 'D', head_out),
 	HEAD(HEAD_OUT, BIAS, '1', 'O', head_out),
 
-	MODULE(DENSE, WEIGHT, 'E', 'C', dense),
-	MODULE(DENSE, BIAS, '1', 'E', dense),
+	STEP(STEP_DENSE, WEIGHT, 'E', 'I', dense),
+	STEP(STEP_DENSE, BIAS, '1', 'E', dense),
+	STEP(STEP_NORM, ARRAY, '1', 'E', norm.gamma),
+	STEP(STEP_NORM, ARRAY_BIAS, '1', 'E', norm.beta),
 };
 
 const int	dbert_slot_rules_count = sizeof(dbert_slot_rules) / sizeof(dbert_slot_rules[0]);
@@ -59,7 +62,8 @@ const char *
 dbert_slot_module(const DbertSlotRule *rule, const DbertConfig *config, int part)
 {
 	const DbertFamily *family = dbert_family_of(config);
-	const DbertHeadNames *head = &family->heads[config->head];
+	int			own_head = config->pooled_head ? DBERT_HEAD_NONE : config->head;
+	const DbertHeadNames *head = &family->heads[own_head];
 
 	if (rule->module < DBERT_MODULES)
 		return part < DBERT_MODULE_PARTS ? family->modules[rule->module][part] : NULL;
@@ -73,6 +77,8 @@ dbert_slot_module(const DbertSlotRule *rule, const DbertConfig *config, int part
 			return head->norm;
 		case DBERT_MODULE_HEAD_OUT:
 			return rule->shape == DBERT_SHAPE_BIAS && head->bias != NULL ? head->bias : head->out;
+		case DBERT_MODULE_STEP_NORM:
+			return "norm";
 		default:
 			return "linear";
 	}
@@ -94,7 +100,13 @@ head_columns(const DbertConfig *c)
 }
 
 static int
-dimension(char letter, const DbertConfig *c)
+head_width(const DbertConfig *c)
+{
+	return dbert_family_of(c)->heads[c->head].embed_width ? c->embed_width : c->hidden;
+}
+
+static int
+dimension(char letter, const DbertConfig *c, int step)
 {
 	switch (letter)
 	{
@@ -112,10 +124,14 @@ dimension(char letter, const DbertConfig *c)
 			return 3 * c->hidden;
 		case 'F':
 			return c->ffn;
+		case 'D':
+			return head_width(c);
 		case 'O':
 			return head_columns(c);
 		case 'E':
-			return c->embedding;
+			return c->steps[step].width;
+		case 'I':
+			return step > 0 ? c->steps[step - 1].width : c->hidden;
 		default:
 			return 1;
 	}
@@ -148,12 +164,20 @@ dbert_slot_is_decoder(const DbertSlotRule *rule, const DbertConfig *config)
 }
 
 static bool
-applies(const DbertSlotRule *rule, const DbertConfig *config)
+step_applies(const DbertSlotRule *rule, const DbertStep *step)
 {
-	if (rule->place == DBERT_PLACE_DENSE)
-		return config->dense && (rule->shape != DBERT_SHAPE_BIAS || config->dense_bias);
-	if (rule->module == DBERT_MODULE_EMBED_PROJECT && config->embed_width == config->hidden)
-		return false;
+	if (rule->module == DBERT_MODULE_STEP_NORM)
+		return step->kind == DBERT_STEP_NORM;
+	return step->kind == DBERT_STEP_DENSE && (rule->shape != DBERT_SHAPE_BIAS || step->bias);
+}
+
+static bool
+applies(const DbertSlotRule *rule, const DbertConfig *config, int step)
+{
+	if (rule->place == DBERT_PLACE_STEP)
+		return step_applies(rule, &config->steps[step]);
+	if (rule->module == DBERT_MODULE_EMBED_PROJECT)
+		return dbert_config_projects(config);
 	return dbert_slot_module(rule, config, 0) != NULL;
 }
 
@@ -212,15 +236,15 @@ plan_slot(DbertSlots *slots, const DbertSlotRule *rule, int layer, const DbertCo
 	memset(slot, 0, sizeof(*slot));
 	slot->rule = rule;
 	slot->layer = layer;
-	slot->rows = dimension(rule->rows, config);
-	slot->cols = dimension(rule->cols, config);
+	slot->rows = dimension(rule->rows, config, layer);
+	slot->cols = dimension(rule->cols, config, layer);
 	slot->kind = slot_kind(rule, config, tied, kernels);
 	slot->offset = slots->bytes;
 	slot->bytes = slot_bytes(slot, kernels);
 	slots->bytes += dbert_pack_aligned(slot->bytes);
 }
 
-/* Slots of all rules for what stands there, layer -1 where it is no layer's. */
+/* Slots of all rules for what stands there; layer -1: it has no number. */
 static void
 plan_place(DbertSlots *slots, DbertSlotPlace place, int layer, const DbertConfig *config,
 		   bool tied, const DbertKernels *kernels)
@@ -229,7 +253,7 @@ plan_place(DbertSlots *slots, DbertSlotPlace place, int layer, const DbertConfig
 	{
 		const DbertSlotRule *rule = &dbert_slot_rules[i];
 
-		if (dbert_slot_place(rule, config) == place && applies(rule, config))
+		if (dbert_slot_place(rule, config) == place && applies(rule, config, layer))
 			plan_slot(slots, rule, layer, config, tied, kernels);
 	}
 }
@@ -240,15 +264,19 @@ dbert_slots_plan(const DbertConfig *config, bool tied, const DbertKernels *kerne
 {
 	slots->count = 0;
 	slots->bytes = 0;
-	slots->items = dbert_alloc_array(alloc, (size_t) dbert_slot_rules_count * (config->layers + 1),
-									 sizeof(DbertSlot));
+	slots->items = dbert_alloc_array(
+		alloc,
+		(size_t) dbert_slot_rules_count *
+			(dbert_config_stored_layers(config) + config->n_steps + 1),
+		sizeof(DbertSlot));
 	if (slots->items == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	plan_place(slots, DBERT_PLACE_EMBEDDING, -1, config, tied, kernels);
-	for (int layer = 0; layer < config->layers; layer++)
+	for (int layer = 0; layer < dbert_config_stored_layers(config); layer++)
 		plan_place(slots, DBERT_PLACE_LAYER, layer, config, tied, kernels);
 	plan_place(slots, DBERT_PLACE_HEAD, -1, config, tied, kernels);
-	plan_place(slots, DBERT_PLACE_DENSE, -1, config, tied, kernels);
+	for (int step = 0; step < config->n_steps; step++)
+		plan_place(slots, DBERT_PLACE_STEP, step, config, tied, kernels);
 	return DBERT_OK;
 }
 
@@ -263,8 +291,8 @@ dbert_slot_role(const DbertSlot *slot)
 			return DBERT_ROLE_EMBEDDING;
 		case DBERT_PLACE_LAYER:
 			return DBERT_ROLE_LAYER;
-		case DBERT_PLACE_DENSE:
-			return DBERT_ROLE_DENSE;
+		case DBERT_PLACE_STEP:
+			return DBERT_ROLE_STEP;
 		case DBERT_PLACE_HEAD:
 			break;
 	}

@@ -18,7 +18,7 @@ typedef enum DbertSlotPlace
 	DBERT_PLACE_EMBEDDING,		/* field of DbertWeights, name under the prefix */
 	DBERT_PLACE_LAYER,			/* field of DbertLayer, name under prefix and layer */
 	DBERT_PLACE_HEAD,			/* field of DbertWeights, name without prefix */
-	DBERT_PLACE_DENSE			/* field of DbertWeights, in the Dense module's own file */
+	DBERT_PLACE_STEP			/* field of DbertStepWeights, in the module's own file */
 } DbertSlotPlace;
 
 /* Modules beside those of the encoder (DbertModule). */
@@ -27,7 +27,8 @@ enum
 	DBERT_MODULE_HEAD_DENSE = DBERT_MODULES,
 	DBERT_MODULE_HEAD_NORM,
 	DBERT_MODULE_HEAD_OUT,
-	DBERT_MODULE_DENSE			/* sentence-transformers' */
+	DBERT_MODULE_STEP_DENSE,	/* sentence-transformers' */
+	DBERT_MODULE_STEP_NORM
 };
 
 /* What the field is, and which tensor of the module it is made of. */
@@ -45,7 +46,7 @@ typedef struct DbertSlotRule
 	int			module;
 	DbertSlotShape shape;
 	char		rows;			/* letter of weights.h; '1': a vector of cols */
-	char		cols;			/* the same; 'O': columns of the head's logits */
+	char		cols;			/* the same; 'O': columns of a head's logits; 'D': what they read */
 	size_t		field;
 } DbertSlotRule;
 

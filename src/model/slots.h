@@ -45,7 +45,7 @@ typedef struct DbertSlot
 {
 	const struct DbertSlotRule *rule;
 	DbertSlotKind kind;
-	int			layer;			/* -1: not of a layer */
+	int			layer;			/* or step behind the pooling; -1: of neither */
 	int			rows;			/* N, of all parts together; 1 for a vector */
 	int			cols;			/* K */
 	uint64_t	offset;			/* in the weights section */
@@ -75,13 +75,13 @@ extern DbertStatus dbert_slots_plan(const DbertConfig *config, bool tied,
 extern bool dbert_slots_tied(const DbertConfig *config, const DbertTensorSet *tensors);
 
 /*
- * Find the tensors of every slot, those of the Dense module in a set of their
- * own, and check type and shape; E_FORMAT for a missing one, E_SHAPE telling
- * both shapes, E_UNSUPPORTED for a dtype. *parameters = the elements of all
- * tensors used.
+ * Find the tensors of every slot, those of the steps behind the pooling in sets
+ * of their own, and check type and shape; E_FORMAT for a missing one, E_SHAPE
+ * telling both shapes, E_UNSUPPORTED for a dtype.  *parameters = the elements
+ * of all tensors used.
  */
 extern DbertStatus dbert_slots_match(DbertSlots *slots, const DbertConfig *config,
-									 const DbertTensorSet *tensors, const DbertTensorSet *dense,
+									 const DbertTensorSet *tensors, const DbertTensorSet *steps,
 									 uint64_t *parameters, DbertError *err);
 
 /*
@@ -98,7 +98,7 @@ typedef enum DbertSlotRole
 	DBERT_ROLE_LAYER,
 	DBERT_ROLE_HEAD,			/* below its last layer: pooler, pre_classifier, transform */
 	DBERT_ROLE_OUTPUT,			/* the layer that gives the logits */
-	DBERT_ROLE_DENSE			/* the Dense module */
+	DBERT_ROLE_STEP				/* behind the pooling */
 } DbertSlotRole;
 
 extern DbertSlotRole dbert_slot_role(const DbertSlot *slot);

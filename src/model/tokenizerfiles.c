@@ -287,9 +287,9 @@ add_beside_vocab(const Files *f, DbertTokenSpec *t, DbertError *err)
 static bool
 is_class_of(const DbertFamily *family, const char *name)
 {
-	size_t		n = strlen(family->tokenizer);
+	size_t		n = family->tokenizer != NULL ? strlen(family->tokenizer) : 0;
 
-	return strncmp(name, family->tokenizer, n) == 0 &&
+	return n > 0 && strncmp(name, family->tokenizer, n) == 0 &&
 		   (name[n] == '\0' || strcmp(name + n, "Fast") == 0);
 }
 

@@ -2,13 +2,16 @@
  * weights.h -- the weights of an opened model: pointers into the pack.
  *
  * Letters as everywhere: C hidden, F feed-forward, V vocabulary, P positions, S
- * token types, W width of the embeddings' rows, E width of a text's embedding.
+ * token types, W width of the embeddings' rows, I and E the widths that a step
+ * behind the pooling takes and gives.
  * A matrix that feeds DbertKernels.linear is in that table's packed layout;
  * embeddings are plain rows.  Which field is filled from what stands in
  * slotplan.c and in the family's table.
  */
 #ifndef DBERT_MODEL_WEIGHTS_H
 #define DBERT_MODEL_WEIGHTS_H
+
+#include "model/config.h"
 
 #include <stdint.h>
 
@@ -41,6 +44,13 @@ typedef struct DbertLayer
 	DbertNorm	ffn_norm;		/* after feed-forward and residual */
 } DbertLayer;
 
+/* One of config.steps; the other of the two is not there. */
+typedef struct DbertStepWeights
+{
+	DbertLinear dense;			/* [E, I] */
+	DbertNorm	norm;			/* [E] */
+} DbertStepWeights;
+
 typedef struct DbertWeights
 {
 	const float *word;			/* [V, W] rows, or NULL: */
@@ -62,7 +72,7 @@ typedef struct DbertWeights
 	DbertNorm	head_norm;
 	DbertLinear head_out;
 
-	DbertLinear dense;			/* [E, C] of sentence-transformers' Dense module */
+	DbertStepWeights steps[DBERT_MAX_STEPS];	/* behind the pooling */
 } DbertWeights;
 
 #endif

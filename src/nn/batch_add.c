@@ -53,17 +53,28 @@ join_prompt(DbertBatch *batch, const char **text, size_t *len, DbertError *err)
 	return DBERT_OK;
 }
 
+/* What the tokenizer puts around a text, or around the two of a pair. */
+static const DbertTemplate *
+template_of(const DbertBatch *batch, bool pair)
+{
+	const DbertTokenizer *t = &batch->model->tokenizer;
+
+	return pair ? t->pair : t->single;
+}
+
 /*
- * Tokens of the prompt at the beginning of a text's tokens[n], [CLS] included.
+ * Tokens of the prompt at the beginning of a text's tokens[n], those of the
+ * template before it included.
  */
 static int32_t
-prompt_tokens(const DbertBatch *batch, const DbertToken *tokens, int32_t n)
+prompt_tokens(const DbertBatch *batch, const DbertToken *tokens, int32_t n, bool pair)
 {
+	const DbertTemplate *around = template_of(batch, pair);
 	const char *prompt = dbert_prompt(batch->model, batch->want);
 	int32_t		chars = dbert_utf8_count(prompt, strlen(prompt)),
-				count = 1;
+				count = around->head;
 
-	while (count < n - 1 && tokens[count].start < chars)
+	while (count < n - around->tail && tokens[count].start < chars)
 		count++;
 	return count;
 }
@@ -79,14 +90,17 @@ fail_too_long(const DbertBatch *batch, const char *text, size_t len,
 {
 	const DbertTokenizer *t = &batch->model->tokenizer;
 	int64_t		count,
-				pair_count = 1;
+				pair_count;
 
 	DBERT_TRY(dbert_count_tokens(t, text, len, batch->alloc, poll, &count, err));
 	if (pair != NULL)
+	{
+		/* both counts are those of single texts */
 		DBERT_TRY(dbert_count_tokens(t, pair, pair_len, batch->alloc, poll, &pair_count, err));
-	/* both counts have a [CLS], the pair's goes */
+		count += pair_count - 2 * dbert_template_size(t->single) + dbert_template_size(t->pair);
+	}
 	return dbert_fail(err, DBERT_E_TOO_LONG, "text has %lld tokens, the model takes %d",
-					  (long long) (count + pair_count - 1), (int) batch->model->config.max_tokens);
+					  (long long) count, (int) batch->model->config.max_tokens);
 }
 
 /* What dbert_tokenize has appended from first on must be safe to look up. */
@@ -128,16 +142,19 @@ window_limit(const DbertBatch *batch, bool pair)
 static DbertWindowCut
 choose_cut(const DbertBatch *batch, const DbertToken *tokens, int32_t n, bool pair)
 {
+	const DbertTemplate *around = template_of(batch, pair);
 	int32_t		max = window_limit(batch, pair);
-	int32_t		second = n - 1; /* index of the pair's first token */
-	DbertWindowCut cut = {.head = prompt_tokens(batch, tokens, n),.tail = 1};
+	int32_t		end = n - around->tail,
+				second = end;	/* index of the pair's first token */
+	DbertWindowCut cut = {.head = prompt_tokens(batch, tokens, n, pair),.tail = around->tail};
 
-	while (second > 0 && tokens[second - 1].type == 1)
+	while (pair && second > 0 && tokens[second - 1].text == 1)
 		second--;
-	if (spans_in_pair(batch, pair) || (pair && second - 2 <= n - 1 - second))
+	if (spans_in_pair(batch, pair) ||
+		(pair && second - around->middle - around->head <= end - second))
 		cut.head = second;
 	else if (pair)
-		cut.tail = n - second + 1;
+		cut.tail = n - second + around->middle;
 	cut.capacity = max - cut.head - cut.tail;
 	cut.fixed = spans_in_pair(batch, pair);
 	cut.overlap = cut.capacity / OVERLAP_SHARE;
@@ -174,7 +191,7 @@ token_limit(const DbertConfig *config, bool pair, DbertLongText long_text)
 
 	/* so many that a second text which fits is not cut, longest first */
 	if (pair && long_text == DBERT_LONG_TRUNCATE_FIRST)
-		return 2 * config->max_tokens + 3;
+		return 2 * config->max_tokens + DBERT_TEMPLATE_MAX;
 	return config->max_tokens;
 }
 
@@ -188,13 +205,14 @@ cut_first_text(DbertBatch *batch, size_t first, bool *truncated, DbertError *err
 	int32_t		max = batch->model->config.max_tokens;
 	size_t		excess = batch->tokens.count - first - max;
 	DbertToken *items = batch->tokens.items;
-	size_t		end = first + 1;
+	size_t		begin = first + (size_t) template_of(batch, true)->head,
+				end = begin;
 
 	if (batch->tokens.count - first <= (size_t) max)
 		return DBERT_OK;
-	while (!items[end].special)
+	while (end < batch->tokens.count && items[end].text == 0 && !items[end].special)
 		end++;
-	if (end - first - 1 <= excess)
+	if (end - begin <= excess)
 		return dbert_fail(
 			err, DBERT_E_LIMIT,
 			"second text of a pair leaves no room for the first: the model takes %d tokens",
@@ -215,7 +233,9 @@ append_tokens(DbertBatch *batch, const char *text, size_t len,
 	int32_t		limit = token_limit(config, pair != NULL, long_text);
 	size_t		first = batch->tokens.count;
 
-	if (pair != NULL && (config->max_tokens < 4 || !dbert_config_takes_pairs(config)))
+	if (pair != NULL &&
+		(config->max_tokens <= dbert_template_size(template_of(batch, true)) ||
+		 !dbert_config_takes_pairs(config)))
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "the model does not take pairs of texts");
 	DBERT_TRY(dbert_tokenize(&batch->model->tokenizer, text, len, pair, pair_len, limit,
 							 batch->alloc, poll, &batch->tokens, truncated, err));
@@ -235,6 +255,7 @@ plan_windows(const DbertBatch *batch, bool pair, DbertLongText long_text,
 {
 	int32_t		n = (int32_t) (batch->tokens.count - text->first),
 				limit = window_limit(batch, pair);
+	const DbertTemplate *around = template_of(batch, pair);
 	DbertWindowCut *cut = &text->cut;
 
 	*cut = choose_cut(batch, batch->tokens.items + text->first, n, pair);
@@ -244,13 +265,13 @@ plan_windows(const DbertBatch *batch, bool pair, DbertLongText long_text,
 		return dbert_fail(err, DBERT_E_LIMIT,
 						  "prompt has %d tokens, which leaves no room for the text: "
 						  "the model takes %d for both",
-						  (int) cut->head - 1, (int) limit);
+						  (int) (cut->head - around->head), (int) limit);
 	else if (cut->capacity <= cut->overlap || cut->capacity < limit / 4)
 		return dbert_fail(err, DBERT_E_LIMIT,
 						  "%s has %d tokens, which leaves no room for the other: "
 						  "the model takes %d for both",
 						  cut->fixed ? "question" : "shorter text of a pair",
-						  (int) (cut->head + cut->tail - 3), (int) limit);
+						  (int) (cut->head + cut->tail - dbert_template_size(around)), (int) limit);
 	return DBERT_OK;
 }
 

@@ -6,8 +6,8 @@
  * of their logits by tokens; of others the logits of each token from the window
  * whose own it is, or, of a head that keeps windows apart, those of all
  * windows; as embedding the mean of theirs by tokens (or the maximum), before
- * it is normalised.  Rows of the last layer that none of this reads are not
- * wanted.
+ * it is normalised, and a head that pools reads that.  Rows of the last layer
+ * that none of this reads are not wanted.
  */
 #include "nn/batch_inside.h"
 
@@ -81,7 +81,7 @@ want_rows(DbertBatch *batch, const DbertBatchText *text, const DbertBatchWindow 
 
 	for (int32_t i = 0; i < n; i++)
 	{
-		bool		pooled = (batch->want & DBERT_WANT_EMBEDDING) &&
+		bool		pooled = dbert_batch_pools(batch) &&
 			dbert_pool_reads(&batch->model->config, n, dbert_batch_unpooled_tokens(batch, text), i);
 		bool		in_head = (batch->want & DBERT_WANT_LOGITS) && i >= from && i < from + n_head &&
 			dbert_head_wants(batch->model, batch->ids[first + i], i);

@@ -62,6 +62,7 @@ struct DbertBatch
 	float	   *workspace;
 	float	   *part;			/* a window's share in its text's result */
 	float	   *pooled;			/* [C], of the text whose windows are being finished */
+	float	   *between;		/* dbert_steps_scratch */
 	float	   *embedding;		/* [B, E], rows embedding_stride floats apart */
 	size_t		embedding_stride;
 	float	   *states;			/* [tokens of all texts, C], if they are wanted */
@@ -70,6 +71,15 @@ struct DbertBatch
 
 /* Tokens of text i. */
 extern int	dbert_batch_text_count(const DbertBatch *batch, int i);
+
+/* Are hidden states pooled, for an embedding or by a head? */
+static inline bool
+dbert_batch_pools(const DbertBatch *batch)
+{
+	bool		logits = (batch->want & DBERT_WANT_LOGITS) && batch->model->config.pooled_head;
+
+	return logits || (batch->want & DBERT_WANT_EMBEDDING);
+}
 
 static inline const DbertHeadTraits *
 dbert_batch_traits(const DbertBatch *batch)

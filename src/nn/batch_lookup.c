@@ -64,7 +64,7 @@ look_up_text(DbertBatch *batch, int b, double *sum, const DbertPoll *poll, Dbert
 	}
 	for (size_t j = 0; j < c; j++)
 		batch->pooled[j] = count > 0 ? (float) (sum[j] / count) : 0;
-	return dbert_pool_finish(model, batch->pooled,
+	return dbert_pool_finish(model, batch->pooled, batch->between,
 							 batch->embedding + b * batch->embedding_stride, poll, err);
 }
 
@@ -75,6 +75,7 @@ place(DbertBatch *batch, DbertLayout *l)
 	size_t		c = batch->model->config.hidden;
 
 	batch->pooled = dbert_layout_floats(l, 1, c);
+	batch->between = dbert_layout_floats(l, 1, dbert_steps_scratch(&batch->model->config));
 	batch->embedding = dbert_layout_floats(l, batch->n_texts, batch->embedding_stride);
 	return dbert_layout_place(l, 1, c, sizeof(double));
 }

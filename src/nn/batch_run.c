@@ -141,6 +141,7 @@ place_floats(DbertBatch *batch, DbertLayout *l, size_t tokens, size_t workspace,
 	batch->workspace = dbert_layout_floats(l, 1, workspace);
 	batch->part = dbert_layout_floats(l, 1, c > columns ? c : columns);
 	batch->pooled = dbert_layout_floats(l, 1, c);
+	batch->between = dbert_layout_floats(l, 1, dbert_steps_scratch(&batch->model->config));
 	batch->states = dbert_layout_floats(l, states ? batch->tokens.count : 0, c);
 	batch->embedding =
 		dbert_layout_floats(l, embedding ? batch->n_texts : 0, batch->embedding_stride);
@@ -188,6 +189,7 @@ dbert_batch_memory(const DbertModel *model, int want, size_t tokens, size_t long
 		return false;
 	(void) dbert_layout_floats(&l, lookup ? 0 : group, c);
 	(void) dbert_layout_floats(&l, 1, workspace);
+	(void) dbert_layout_floats(&l, 1, dbert_steps_scratch(&model->config));
 	(void) dbert_layout_floats(&l, (want & DBERT_WANT_EMBEDDING) ? texts : 0,
 							   model->config.embedding + 15);
 	(void) dbert_layout_floats(&l, (want & DBERT_WANT_HIDDEN) ? tokens : 0, c);
@@ -215,8 +217,24 @@ typedef struct Encoded
 				seen;
 } Encoded;
 
+/* What the pooled vector of a text becomes. */
 static DbertStatus
-finish_embedding(DbertBatch *batch, const Encoded *e, const DbertPoll *poll, DbertError *err)
+finish_pooled(DbertBatch *batch, const Encoded *e, const DbertPoll *poll, DbertError *err)
+{
+	const DbertModel *model = batch->model;
+
+	if (batch->want & DBERT_WANT_EMBEDDING)
+		DBERT_TRY(dbert_pool_finish(model, batch->pooled, batch->between,
+									batch->embedding + e->text * batch->embedding_stride, poll,
+									err));
+	if ((batch->want & DBERT_WANT_LOGITS) && model->config.pooled_head)
+		return dbert_steps_run(model, batch->pooled, batch->between,
+							   batch->logits + e->window->logits, poll, err);
+	return DBERT_OK;
+}
+
+static DbertStatus
+pool_window(DbertBatch *batch, const Encoded *e, const DbertPoll *poll, DbertError *err)
 {
 	const DbertConfig *config = &batch->model->config;
 	const DbertBatchText *text = &batch->texts[e->text];
@@ -226,10 +244,7 @@ finish_embedding(DbertBatch *batch, const Encoded *e, const DbertPoll *poll, Dbe
 			   e->is_first ? batch->pooled : batch->part);
 	if (!e->is_first)
 		dbert_pool_more(config, batch->part, e->own, e->seen, batch->pooled);
-	if (e->is_last)
-		return dbert_pool_finish(batch->model, batch->pooled,
-								 batch->embedding + e->text * batch->embedding_stride, poll, err);
-	return DBERT_OK;
+	return e->is_last ? finish_pooled(batch, e, poll, err) : DBERT_OK;
 }
 
 /* The hidden states of the window's own tokens to their places in the text. */
@@ -280,11 +295,11 @@ finish_group(DbertBatch *batch, const DbertBatchGroup *g, const DbertPoll *poll,
 		e.hidden = batch->hidden + (size_t) batch->cu[i] * batch->model->config.hidden;
 		e.own = e.window->own_to - e.window->own_from;
 		e.seen = e.window->own_from;
-		if (batch->want & DBERT_WANT_EMBEDDING)
-			DBERT_TRY(finish_embedding(batch, &e, poll, err));
+		if (dbert_batch_pools(batch))
+			DBERT_TRY(pool_window(batch, &e, poll, err));
 		if (batch->want & DBERT_WANT_HIDDEN)
 			keep_states(batch, &e);
-		if (batch->want & DBERT_WANT_LOGITS)
+		if ((batch->want & DBERT_WANT_LOGITS) && !batch->model->config.pooled_head)
 			DBERT_TRY(finish_logits(batch, &e, poll, err));
 	}
 	return DBERT_OK;

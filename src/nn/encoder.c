@@ -7,6 +7,7 @@
  */
 #include "nn/encoder.h"
 
+#include "model/family.h"
 #include "nn/layers.h"
 
 #include <string.h>
@@ -47,32 +48,41 @@ word_row(const DbertWeights *w, int32_t id, const float *type, float *row, size_
 	return row;
 }
 
+/* The tokens of a text, as its rows are made one after the other. */
+typedef struct Text
+{
+	const int32_t *ids;
+	const uint8_t *types;		/* NULL: all of type 0 */
+	int			at;				/* the next one, */
+	int32_t		position;		/* and its position (dbert_next_position) */
+} Text;
+
 /*
- * x[m, W] = norm(word + type + position) of a text's tokens from the one at
- * first on.  The norm reads the tables' rows itself, the position as its
- * residual.
+ * x[m, W] = norm(word + type + position) of a text's next m tokens.  The norm
+ * reads the tables' rows itself, the position as its residual.
  */
 static void
-embed_rows(const DbertModel *model, const int32_t *ids, const uint8_t *types, int first, int m,
-		   float *x)
+embed_rows(const DbertModel *model, Text *text, int m, float *x)
 {
 	const DbertWeights *w = &model->weights;
 	size_t		width = model->config.embed_width;
 
-	for (int i = first; i < first + m; i++)
+	for (float *row = x; row < x + m * width; row += width, text->at++)
 	{
-		const float *type = w->type ? w->type + types[i] * width : NULL;
-		float	   *row = x + (i - first) * width;
+		int32_t		id = text->ids[text->at],
+					position = dbert_next_position(&model->config, id, &text->position);
+		size_t		type = text->types != NULL ? text->types[text->at] : 0;
 
-		model->kernels->layer_norm_rows(row, word_row(w, ids[i], type, row, width),
-										w->position + i * width, w->embed_norm.gamma,
-										w->embed_norm.beta, 1, (int) width, model->config.norm_eps);
+		model->kernels->layer_norm_rows(
+			row, word_row(w, id, w->type ? w->type + type * width : NULL, row, width),
+			w->position + position * width, w->embed_norm.gamma, w->embed_norm.beta, 1, (int) width,
+			model->config.norm_eps);
 	}
 }
 
 /* x[t, C] of the text: rows as wide as the hidden states, or made so. */
 static DbertStatus
-embed(const DbertRun *run, const int32_t *ids, const uint8_t *types, int t, float *x)
+embed(const DbertRun *run, Text *text, int t, float *x)
 {
 	const DbertLinear *project = &run->model->weights.embed_project;
 	size_t		c = run->model->config.hidden;
@@ -81,7 +91,7 @@ embed(const DbertRun *run, const int32_t *ids, const uint8_t *types, int t, floa
 	DBERT_TRY(dbert_run_poll(run));
 	if (project->w == NULL)
 	{
-		embed_rows(run->model, ids, types, 0, t, x);
+		embed_rows(run->model, text, t, x);
 		return DBERT_OK;
 	}
 	block = dbert_block_rows(run->model, 1, t, project->n, project->k);
@@ -90,7 +100,7 @@ embed(const DbertRun *run, const int32_t *ids, const uint8_t *types, int t, floa
 		int			m = t - first < block ? t - first : block;
 
 		DBERT_TRY(dbert_run_poll(run));
-		embed_rows(run->model, ids, types, first, m, run->scratch.x);
+		embed_rows(run->model, text, m, run->scratch.x);
 		dbert_linear(run, project, run->scratch.y, c, run->scratch.x, project->k, m,
 					 DBERT_ACT_NONE);
 		memcpy(x + first * c, run->scratch.y, m * c * sizeof(float));
@@ -185,11 +195,12 @@ dbert_encode(const DbertModel *model, const DbertRagged *batch,
 {
 	DbertRun	run = {.model = model, .poll = poll, .err = err};
 	size_t		c = model->config.hidden;
-	int			longest = longest_text(batch);
+	int			longest = longest_text(batch),
+				positions = model->config.positions - model->config.first_position;
 
-	if (longest > model->config.positions)
+	if (longest > positions)
 		return dbert_fail(err, DBERT_E_LIMIT, "text has %d tokens, the model has %d positions",
-						  longest, (int) model->config.positions);
+						  longest, positions);
 	if (!model->kernels->rows_matter)
 		run.pool = batch->pool;
 	dbert_run_scratch(&run, batch->cu[batch->n_texts], longest, workspace);
@@ -197,9 +208,13 @@ dbert_encode(const DbertModel *model, const DbertRagged *batch,
 	for (int b = 0; b < batch->n_texts; b++)
 	{
 		int32_t		first = batch->cu[b];
+		Text		text = {
+			.ids = batch->ids + first,
+			.types = model->config.pair_types && batch->types ? batch->types + first : NULL,
+			.position = model->config.first_position
+		};
 
-		DBERT_TRY(embed(&run, batch->ids + first, batch->types ? batch->types + first : NULL,
-						batch->cu[b + 1] - first, hidden + first * c));
+		DBERT_TRY(embed(&run, &text, batch->cu[b + 1] - first, hidden + first * c));
 	}
 	if (after_layer != NULL)
 		after_layer(layer_ctx, 0, hidden);

@@ -21,9 +21,9 @@
 typedef struct DbertRagged
 {
 	int32_t		n_texts;		/* B */
-	const int32_t *cu; /* [B+1], cu[0] = 0, rising; each text has 1 .. config.positions tokens */
+	const int32_t *cu; /* [B+1], cu[0] = 0, rising; each text has 1 or more tokens */
 	const int32_t *ids;			/* [N], each in 0 .. V-1 */
-	const uint8_t *types;		/* [N], each below config.types; may be NULL without types */
+	const uint8_t *types;		/* [N], each below config.types if config.pair_types; NULL: all 0 */
 
 	/*
 	 * Rows of the last layer that the caller will read, rising; NULL: all N.

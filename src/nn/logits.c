@@ -14,6 +14,8 @@
 bool
 dbert_head_wants(const DbertModel *model, int32_t id, int i)
 {
+	if (model->config.pooled_head)
+		return false;			/* pooling says what is read */
 	switch (dbert_head_traits(model->config.head)->rows)
 	{
 		case DBERT_ROWS_NONE:
@@ -33,6 +35,8 @@ dbert_head_columns(const DbertModel *model)
 {
 	bool		none = dbert_head_traits(model->config.head)->columns == DBERT_COLUMNS_NONE;
 
+	if (model->config.pooled_head)
+		return model->config.n_labels;
 	return none ? 0 : model->weights.head_out.n;
 }
 
@@ -47,19 +51,20 @@ run_block(const DbertRun *run, float *logits, int m)
 	const DbertWeights *w = &model->weights;
 	const DbertKernels *kernels = model->kernels;
 	float	   *x = run->scratch.x;
-	int			c = model->config.hidden;
+	int			c = model->config.hidden,
+				width = w->head_out.k;
 
 	if (w->head_dense.w != NULL)
 	{
 		DBERT_TRY(dbert_run_poll(run));
 		x = run->scratch.y;
-		dbert_linear(run, &w->head_dense, x, c, run->scratch.x, c, m, w->head_act);
+		dbert_linear(run, &w->head_dense, x, width, run->scratch.x, c, m, w->head_act);
 	}
 	if (w->head_norm.gamma != NULL)
 		kernels->layer_norm_rows(x, x, NULL, w->head_norm.gamma, w->head_norm.beta,
-								 m, c, model->config.norm_eps);
+								 m, width, model->config.norm_eps);
 	DBERT_TRY(dbert_run_poll(run));
-	dbert_linear(run, &w->head_out, logits, w->head_out.n, x, c, m, DBERT_ACT_NONE);
+	dbert_linear(run, &w->head_out, logits, w->head_out.n, x, width, m, DBERT_ACT_NONE);
 	return DBERT_OK;
 }
 
@@ -72,15 +77,16 @@ dbert_head_run(const DbertModel *model, const int32_t *ids, int t,
 	const DbertLinear *out = &model->weights.head_out;
 	const DbertLinear *dense = &model->weights.head_dense;
 	size_t		c = model->config.hidden;
-	int			block,
+	int			widest,
+				block,
 				m = 0;
 
 	if (dbert_head_columns(model) == 0)
 		return DBERT_OK;
-	if (out->k != model->config.hidden ||
-		(dense->w != NULL && (dense->n != out->k || dense->k != out->k)))
+	if (dense->w != NULL ? dense->n != out->k || dense->k != (int) c : out->k != (int) c)
 		return dbert_fail(err, DBERT_E_INTERNAL, "the head's sizes do not fit the encoder's");
-	block = dbert_block_rows(model, 1, t, out->n > out->k ? out->n : out->k, out->k);
+	widest = out->k > (int) c ? out->k : (int) c;
+	block = dbert_block_rows(model, 1, t, out->n > widest ? out->n : widest, widest);
 	dbert_run_scratch(&run, t, t, workspace);
 
 	for (int i = 0; i < t; i++)

@@ -1,6 +1,7 @@
 /*
- * pool.c -- one vector from many, as sentence-transformers' Pooling, Dense and
- * Normalize modules (Reimers and Gurevych 2019, arXiv:1908.10084).
+ * pool.c -- one vector from many, as sentence-transformers' Pooling, Dense,
+ * LayerNorm and Normalize modules (Reimers and Gurevych 2019,
+ * arXiv:1908.10084).
  */
 #include "nn/pool.h"
 
@@ -90,21 +91,71 @@ dbert_pool_more(const DbertConfig *config, const float *part, int32_t own, int32
 			all[j] = part[j];
 }
 
+/* ---- the steps behind it ---- */
+
+/* torch.nn.LayerNorm's own. */
+#define STEP_NORM_EPS 1e-5f
+
+/* Room for a vector between two steps, on whole cache lines. */
+static size_t
+steps_width(const DbertConfig *config)
+{
+	int32_t		width = 0;
+
+	for (int i = 0; i < config->n_steps; i++)
+		width = config->steps[i].width > width ? config->steps[i].width : width;
+	return ((size_t) width + 15) & ~(size_t) 15;
+}
+
+size_t
+dbert_steps_scratch(const DbertConfig *config)
+{
+	return 2 * steps_width(config);
+}
+
+static DbertStatus
+run_step(const DbertRun *run, int i, const float *x, float *y)
+{
+	const DbertStep *step = &run->model->config.steps[i];
+	const DbertStepWeights *w = &run->model->weights.steps[i];
+
+	DBERT_TRY(dbert_run_poll(run));
+	if (step->kind == DBERT_STEP_DENSE)
+		dbert_linear(run, &w->dense, y, w->dense.n, x, w->dense.k, 1, step->act);
+	else
+		run->model->kernels->layer_norm_rows(y, x, NULL, w->norm.gamma, w->norm.beta, 1,
+											 step->width, STEP_NORM_EPS);
+	return DBERT_OK;
+}
+
 DbertStatus
-dbert_pool_finish(const DbertModel *model, const float *pooled, float *out,
-				  const DbertPoll *poll, DbertError *err)
+dbert_steps_run(const DbertModel *model, const float *pooled, float *scratch, float *out,
+				const DbertPoll *poll, DbertError *err)
 {
 	DbertRun	run = {.model = model,.poll = poll,.err = err};
-	const DbertConfig *config = &model->config;
-	const DbertLinear *dense = &model->weights.dense;
+	int			n = model->config.n_steps;
+	size_t		width = steps_width(&model->config);
 
-	if (!config->dense)
+	for (int i = 0; i < n; i++)
+	{
+		float	   *y = i == n - 1 ? out : scratch + (i % 2) * width;
+
+		DBERT_TRY(run_step(&run, i, pooled, y));
+		pooled = y;
+	}
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_pool_finish(const DbertModel *model, const float *pooled, float *scratch, float *out,
+				  const DbertPoll *poll, DbertError *err)
+{
+	const DbertConfig *config = &model->config;
+
+	if (config->n_steps == 0 || config->pooled_head)
 		memcpy(out, pooled, config->hidden * sizeof(float));
 	else
-	{
-		DBERT_TRY(dbert_run_poll(&run));
-		dbert_linear(&run, dense, out, dense->n, pooled, dense->k, 1, config->dense_act);
-	}
+		DBERT_TRY(dbert_steps_run(model, pooled, scratch, out, poll, err));
 	if (config->normalize)
 		dbert_normalize(out, config->embedding);
 	return DBERT_OK;

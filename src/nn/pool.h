@@ -29,11 +29,18 @@ extern void dbert_pool(const DbertConfig *config, const float *hidden, int t, in
 extern void dbert_pool_more(const DbertConfig *config, const float *part, int32_t own,
 							int32_t seen, float *all);
 
+/* Floats that the steps behind the pooling need for what is between them. */
+extern size_t dbert_steps_scratch(const DbertConfig *config);
+
 /*
- * The embedding out[E] of pooled[C]: through the dense layer and scaled to
- * length 1 as far as config says so.  Both on 64-byte boundaries, no aliasing.
+ * out of pooled[C], through the steps behind the pooling: an embedding, or the
+ * logits of a pooled head.  All on 64-byte boundaries, no aliasing.
  */
-extern DbertStatus dbert_pool_finish(const DbertModel *model, const float *pooled, float *out,
-									 const DbertPoll *poll, DbertError *err);
+extern DbertStatus dbert_steps_run(const DbertModel *model, const float *pooled, float *scratch,
+								   float *out, const DbertPoll *poll, DbertError *err);
+
+/* The embedding out[E] of pooled[C], scaled to length 1 if config says so. */
+extern DbertStatus dbert_pool_finish(const DbertModel *model, const float *pooled, float *scratch,
+									 float *out, const DbertPoll *poll, DbertError *err);
 
 #endif

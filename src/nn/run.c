@@ -31,8 +31,8 @@ dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size_t max_len, 
 					DbertScratch *s, size_t *floats)
 {
 	size_t		c = config->hidden,
-				widest = config->ffn > config->hidden ? config->ffn : config->hidden,
 				input = config->embed_width > config->hidden ? config->embed_width : config->hidden,
+				widest = config->ffn > (int) input ? config->ffn : input,
 				block = min_size(n_tokens, DBERT_BLOCK_ROWS),
 				span = max_len > DBERT_SPAN_ROWS ? max_len : min_size(n_tokens, DBERT_SPAN_ROWS),
 				shared;
@@ -44,7 +44,7 @@ dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size_t max_len, 
 	s->context = dbert_layout_floats(&l, span, c);
 	shared = l.total;
 	s->x = dbert_layout_floats(&l, block, input);
-	s->y = dbert_layout_floats(&l, block, c);
+	s->y = dbert_layout_floats(&l, block, input);
 	s->ffn = dbert_layout_floats(&l, block, dbert_ffn_stride(config));
 	s->attention = dbert_layout_floats(
 		&l, 1, dbert_attention_scratch((int) max_len, config->hidden / config->heads));

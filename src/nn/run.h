@@ -27,7 +27,7 @@ typedef struct DbertScratch
 
 	/* Of one worker, the next one's own_floats on (dbert_worker_run). */
 	float	   *x;				/* [block, C or W] */
-	float	   *y;				/* [block, C] */
+	float	   *y;				/* [block, C or W] */
 	float	   *ffn;			/* [block, F], rows dbert_ffn_stride apart */
 	float	   *attention;		/* dbert_attention_scratch */
 	float	   *int8;			/* dbert_int8_scratch, for models of 8 bits */

@@ -43,6 +43,7 @@ struct DbertTeacher
 	float	   *picked;			/* MASK: [block, C] */
 	int32_t    *masks;			/* MASK: [block] the mask's id */
 	float	   *vectors;		/* [2, C or E]: pooled, finished */
+	float	   *between;		/* dbert_steps_scratch */
 	uint8_t    *types;			/* [N] of 0 */
 	float	   *workspace;
 };
@@ -132,6 +133,7 @@ place_all(DbertTeacher *t, DbertLayout *l)
 	t->queries_keys = dbert_layout_floats(l, attended, 2 * c);
 	place_outputs(t, l);
 	t->vectors = dbert_layout_floats(l, 2, vector_floats(t->model));
+	t->between = dbert_layout_floats(l, 1, dbert_steps_scratch(config));
 	t->types = dbert_layout_place(l, n, 1, 1);
 	t->workspace = dbert_layout_floats(l, floats, 1);
 	return !l->overflow;
@@ -275,7 +277,7 @@ finish_text(DbertTeacher *t, int b, const DbertPoll *poll, DbertError *err)
 		return dbert_head_run(t->model, t->batch->ids + first, n, hidden, t->workspace, out, poll,
 							  err);
 	dbert_pool(config, hidden, n, 0, t->vectors);
-	DBERT_TRY(dbert_pool_finish(t->model, t->vectors, finished, poll, err));
+	DBERT_TRY(dbert_pool_finish(t->model, t->vectors, t->between, finished, poll, err));
 	memcpy(out, finished, config->dimensions * sizeof(float));
 	return DBERT_OK;
 }

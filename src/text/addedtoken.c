@@ -138,6 +138,13 @@ extend_piece(void *ctx)
 
 /* ---- the normalised text ---- */
 
+/* The next normalised character of the piece. */
+static inline DbertNext
+next_normalized(DbertTextStream *s, DbertChar *ch)
+{
+	return s->steps.n == 0 ? dbert_norm_next(&s->norm, ch) : dbert_chain_next(&s->steps, ch);
+}
+
 /* Make window[first + at] exist. */
 static DbertNext
 read_ahead(DbertTextStream *s, size_t at)
@@ -154,7 +161,7 @@ read_ahead(DbertTextStream *s, size_t at)
 		if (!dbert_grow(s->alloc, &s->window, &s->capacity, s->first + s->count,
 						s->first + s->count + 1, sizeof(DbertChar)))
 			return dbert_norm_fail(&s->norm, DBERT_E_NOMEM, "out of memory");
-		next = dbert_norm_next(&s->norm, &s->window[s->first + s->count]);
+		next = next_normalized(s, &s->window[s->first + s->count]);
 		if (next != DBERT_NEXT_CHAR)
 			return next;
 		s->count++;
@@ -262,6 +269,15 @@ next_with_normalized(DbertTextStream *s, DbertChar *ch, DbertAddedHit *hit)
 
 /* ---- both ---- */
 
+/* DbertChain.source */
+static DbertNext
+next_of_source(void *ctx, DbertChar *out)
+{
+	DbertTextStream *s = ctx;
+
+	return dbert_norm_next(&s->norm, out);
+}
+
 void
 dbert_text_open(DbertTextStream *s, const DbertTokImage *image, const char *text, size_t len,
 				const DbertAllocator *alloc, const DbertPoll *poll, DbertError *err)
@@ -279,11 +295,19 @@ dbert_text_open(DbertTextStream *s, const DbertTokImage *image, const char *text
 	s->norm.poll = poll;
 	s->norm.err = err;
 	dbert_norm_begin(&s->norm, (DbertCursor) {s->text, 0});
+	s->steps.steps = dbert_image_steps(image);
+	s->steps.n = image->n_normalizers;
+	s->steps.data = dbert_image_data(image);
+	s->steps.alloc = alloc;
+	s->steps.norm = &s->norm;
+	s->steps.source = next_of_source;
+	s->steps.ctx = s;
 }
 
 void
 dbert_text_close(DbertTextStream *s)
 {
+	dbert_chain_close(&s->steps);
 	dbert_free(s->alloc, s->window);
 	s->window = NULL;
 }
@@ -309,6 +333,7 @@ take_found(DbertTextStream *s, DbertAddedHit *hit)
 	s->norm.fence = s->piece;
 	s->norm.closed = false;
 	dbert_norm_begin(&s->norm, (DbertCursor) {s->piece, hit->end});
+	dbert_chain_begin(&s->steps);
 	s->exempt = 0;
 	s->before = 0;
 	s->in_spaces = false;
@@ -320,7 +345,7 @@ dbert_text_next(DbertTextStream *s, DbertChar *ch, DbertAddedHit *hit)
 	for (;;)
 	{
 		DbertNext	next = s->image->normalized >= 0 ?
-			next_with_normalized(s, ch, hit) : dbert_norm_next(&s->norm, ch);
+			next_with_normalized(s, ch, hit) : next_normalized(s, ch);
 
 		if (next != DBERT_NEXT_END || s->found == NULL)
 			return next;

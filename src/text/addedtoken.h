@@ -13,13 +13,15 @@
 #ifndef DBERT_TEXT_ADDEDTOKEN_H
 #define DBERT_TEXT_ADDEDTOKEN_H
 
-#include "text/tokimage.h"
+#include "text/chain.h"
 
 typedef struct DbertAddedHit
 {
 	int32_t		id;
 	int32_t		start,
 				end;
+	int32_t		spaces_before,	/* white space at its ends, characters */
+				spaces_after;
 } DbertAddedHit;
 
 typedef struct DbertTextStream
@@ -29,6 +31,7 @@ typedef struct DbertTextStream
 	const uint8_t *text,
 			   *end;
 	DbertNormalizer norm;
+	DbertChain	steps;			/* the normalizers behind it */
 
 	/* search in the raw text */
 	const uint8_t *searched;	/* no match begins before, save the one found */

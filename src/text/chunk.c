@@ -83,6 +83,13 @@ next_char(const uint8_t *at, const uint8_t *end)
 	return at;
 }
 
+/* Tokens of the text itself, without those of the template. */
+static int32_t
+own_tokens(const DbertTokenizer *t, const DbertTokenList *list)
+{
+	return (int32_t) list->count - dbert_template_size(t->single);
+}
+
 /* Does token i share a character with the one before it? */
 static bool
 shares_character(const DbertToken *tokens, int32_t i)
@@ -164,6 +171,8 @@ most_characters(const Splitting *s, const DbertToken *word)
 static DbertStatus
 append_part(Splitting *s, int32_t most, DbertTokenList *part, int32_t *chars)
 {
+	int32_t		around = dbert_template_size(s->tokenizer->single);
+
 	for (*chars = most;; (*chars)--)
 	{
 		int32_t		n;
@@ -171,14 +180,14 @@ append_part(Splitting *s, int32_t most, DbertTokenList *part, int32_t *chars)
 		if (dbert_stopped(s->poll))
 			return dbert_fail(s->err, DBERT_E_CANCELLED, "cancelled");
 		DBERT_TRY(tokenize_part(s, *chars, part));
-		n = (int32_t) part->count - 2;
+		n = own_tokens(s->tokenizer, part);
 		if (n <= s->room)
-			return append_word(s, part->items + 1, n, s->chars);
+			return append_word(s, part->items + s->tokenizer->single->head, n, s->chars);
 		if (*chars == 1)
 			return dbert_fail(s->err, DBERT_E_LIMIT,
 							  "one character has %d tokens, chunks of at most %d tokens have room "
 							  "for %d: max_tokens must be at least %d",
-							  (int) n, (int) s->room + 2, (int) s->room, (int) n + 2);
+							  (int) n, (int) (s->room + around), (int) s->room, (int) (n + around));
 	}
 }
 
@@ -201,8 +210,8 @@ append_parts(Splitting *s, const DbertToken *word, int32_t n, DbertTokenList *li
 		base = s->chars + chars;
 		DBERT_TRY(go_to(s, base));
 		DBERT_TRY(tokenize_part(s, end - base, list));
-		word = list->items + 1;
-		n = (int32_t) list->count - 2;
+		word = list->items + s->tokenizer->single->head;
+		n = own_tokens(s->tokenizer, list);
 	}
 	return append_word(s, word, n, base);
 }
@@ -476,12 +485,12 @@ choose_chunks(const Chunking *c, int32_t room, int32_t overlap,
 /* ---- interface ---- */
 
 static DbertStatus
-chunk_tokens(const DbertTokenList *list, const char *text, size_t len, int32_t room,
-			 int32_t overlap, const DbertAllocator *alloc, const DbertPoll *poll,
+chunk_tokens(const DbertTokenizer *t, const DbertTokenList *list, const char *text, size_t len,
+			 int32_t room, int32_t overlap, const DbertAllocator *alloc, const DbertPoll *poll,
 			 DbertChunk **chunks, int *count, DbertError *err)
 {
 	Chunking	c = {.at = (const uint8_t *) text,.text_end = (const uint8_t *) text + len,
-	.tokens = list->items + 1,.n = (int32_t) list->count - 2};
+	.tokens = list->items + t->single->head,.n = own_tokens(t, list)};
 	DbertStatus status;
 
 	c.gaps = dbert_alloc_zero(alloc, (size_t) c.n + 1, sizeof(*c.gaps));
@@ -500,12 +509,13 @@ dbert_chunk(const DbertTokenizer *t, const char *text, size_t len, int32_t max_t
 			DbertChunk **chunks, int *count, DbertError *err)
 {
 	DbertTokenList list = {NULL, 0, 0};
+	int32_t		room = max_tokens - dbert_template_size(t->single);
 	bool		truncated;
 	DbertStatus status;
 
 	*chunks = NULL;
 	*count = 0;
-	if (max_tokens < 3 || overlap < 0 || overlap > (max_tokens - 2) / 2)
+	if (room < 1 || overlap < 0 || overlap > room / 2)
 		return dbert_fail(err, DBERT_E_INVALID, "no chunks of %d tokens that overlap by %d",
 						  (int) max_tokens, (int) overlap);
 	status = dbert_tokenize(t, text, len, NULL, 0, DBERT_CHUNK_TEXT_TOKENS, alloc, poll, &list,
@@ -514,9 +524,9 @@ dbert_chunk(const DbertTokenizer *t, const char *text, size_t len, int32_t max_t
 		status =
 			dbert_fail(err, DBERT_E_LIMIT, "text has more than %d tokens", DBERT_CHUNK_TEXT_TOKENS);
 	if (status == DBERT_OK)
-		status = split_long_words(t, text, len, max_tokens - 2, alloc, poll, &list, err);
+		status = split_long_words(t, text, len, room, alloc, poll, &list, err);
 	if (status == DBERT_OK)
-		status = chunk_tokens(&list, text, len, max_tokens - 2, overlap, alloc, poll, chunks, count,
+		status = chunk_tokens(t, &list, text, len, room, overlap, alloc, poll, chunks, count,
 							  err);
 	dbert_token_list_free(&list, alloc);
 	if (status != DBERT_OK)

@@ -15,7 +15,7 @@ typedef struct DbertChunk
 #define DBERT_CHUNK_TEXT_TOKENS (1 << 24)
 
 /*
- * Cut a text into chunks of at most max_tokens tokens, [CLS] and [SEP]
+ * Cut a text into chunks of at most max_tokens tokens, those of the template
  * included, as long as can be: each ends with the last sentence that ends in
  * its second half, else with the last word; a word that fits no chunk is cut
  * into parts. The next one begins with the first sentence, else the first word,
@@ -23,11 +23,11 @@ typedef struct DbertChunk
  * then; nothing but white space is left out between them.  A text without
  * tokens has none.
  *
- * max_tokens is 3 or more, overlap 0 .. (max_tokens - 2) / 2 (E_INVALID).
- * *chunks is allocated from alloc, the caller frees it with dbert_free; NULL if
- * *count is 0.  E_LIMIT: one character has more tokens than a chunk has room
- * for; the sentence says what max_tokens it takes.  Other errors as those of
- * dbert_tokenize.
+ * max_tokens is more than the template has, overlap at most half of the room
+ * that is left (E_INVALID).  *chunks is allocated from alloc, the caller frees
+ * it with dbert_free; NULL if *count is 0.  E_LIMIT: one character has more
+ * tokens than a chunk has room for; the sentence says what max_tokens it takes.
+ * Other errors as those of dbert_tokenize.
  */
 extern DbertStatus dbert_chunk(const DbertTokenizer *t, const char *text, size_t len,
 							   int32_t max_tokens, int32_t overlap,

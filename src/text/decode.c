@@ -1,88 +1,55 @@
 /*
- * decode.c -- from tokens back to a text.
- *
- * What Hugging Face's WordPiece decoder makes of them: words with one space
- * between, pieces joined to what stands before them, and no space before some
- * marks and English endings.  The first token is left as it is, even a piece.
+ * decode.c -- from tokens back to a text, as the decoder of the tokenizer's
+ * kind makes it of them.
  */
-#include "text/tokimage.h"
-
-#include <string.h>
-
-/* Tokens that begin like this take no space before them. */
-static const char *const clinging[] = {".", "?", "!", ",", "n't", "'m", "'s", "'ve", "'re"};
+#include "text/tokenkind.h"
 
 static bool
-begins_with(const char *token, size_t len, const char *with)
-{
-	size_t		n = strlen(with);
-
-	return len >= n && memcmp(token, with, n) == 0;
-}
-
-static bool
-clings(const char *token, size_t len)
-{
-	for (size_t i = 0; i < sizeof(clinging) / sizeof(clinging[0]); i++)
-		if (begins_with(token, len, clinging[i]))
-			return true;
-	return false;
-}
-
-static bool
-is_special(const DbertTokImage *image, int32_t id)
+is_added(const DbertTokImage *image, int32_t id, bool *special)
 {
 	const DbertImageAdded *added = dbert_image_added(image);
 
 	for (int32_t i = 0; i < image->n_added; i++)
-		if (added[i].id == id && added[i].special)
+		if (added[i].id == id)
+		{
+			*special = added[i].special;
 			return true;
+		}
+	*special = false;
 	return false;
-}
-
-/* Append one token to out[*n]; out has room. */
-static void
-put_token(char *out, size_t *n, const char *token, size_t len, bool first)
-{
-	/* the prefix of pieces is not in the image, BERT's is this */
-	if (!first && begins_with(token, len, "##"))
-	{
-		token += 2;
-		len -= 2;
-	}
-	else if (!first && !clings(token, len))
-		out[(*n)++] = ' ';
-	memcpy(out + *n, token, len);
-	*n += len;
 }
 
 DbertStatus
 dbert_decode(const DbertTokenizer *t, const int32_t *ids, size_t n, bool skip_special,
 			 const DbertAllocator *alloc, char **text, size_t *len, DbertError *err)
 {
+	DbertDecoding d = {.image = t->image, .first = true};
+	const DbertTokenKind *kind = dbert_token_kind(d.image->kind);
 	size_t		room = 0,
 				token_len;
-	bool		first = true;
 
+	*text = NULL;
+	*len = 0;
 	for (size_t i = 0; i < n; i++)
 	{
-		token_len = 0;
 		(void) dbert_token_text(t, ids[i], &token_len);
-		if (!dbert_add_size(room, token_len + 1, &room))
+		if (!dbert_add_size(room, 4 * token_len + 1, &room))
 			return dbert_fail(err, DBERT_E_LIMIT, "text of %zu tokens is too long", n);
 	}
-	*text = dbert_alloc(alloc, room);
-	*len = 0;
-	if (*text == NULL)
+	*text = d.text = dbert_alloc(alloc, room);
+	if (d.text == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	for (size_t i = 0; i < n; i++)
 	{
 		const char *token = dbert_token_text(t, ids[i], &token_len);
+		bool		special,
+					added = is_added(d.image, ids[i], &special);
 
-		if (token == NULL || (skip_special && is_special(t->image, ids[i])))
+		if (token == NULL || (skip_special && special))
 			continue;
-		put_token(*text, len, token, token_len, first);
-		first = false;
+		kind->put(&d, token, token_len, added);
+		d.first = false;
 	}
+	*len = d.len;
 	return DBERT_OK;
 }

@@ -100,7 +100,7 @@ cleaned_next(DbertNormalizer *n, DbertCleaned *c, DbertChar *out)
 
 	if (n->rules.clean_text && dbert_char_is_space(cp))
 		cp = ' ';
-	*out = (DbertChar) {cp, c->in.index - 1, c->in.index};
+	*out = (DbertChar) {.cp = cp, .start = c->in.index - 1, .end = c->in.index};
 	if (n->rules.split_cjk && dbert_char_is_cjk(cp))
 	{
 		c->cjk = *out;

@@ -25,7 +25,8 @@ typedef struct DbertNormRules
 /* A character; start and end count characters of the original text. */
 typedef struct DbertChar
 {
-	uint32_t	cp;
+	uint32_t	cp:24,
+				begins:1;		/* a pre-tokenizer begins a word with it */
 	int32_t		start,
 				end;
 } DbertChar;

@@ -1,16 +1,20 @@
 /*
- * tokenizer.h -- BERT's WordPiece tokenizer, exactly as Hugging Face's.
+ * tokenizer.h -- from texts to token ids, exactly as Hugging Face's tokenizers.
  *
- * A tokenizer is compiled once, from tokenizer.json or from vocab.txt and
- * tokenizer_config.json, into a relocatable image: plain bytes without
- * pointers that the pack file carries and every backend maps.  Opening an
- * image allocates nothing and parses nothing.
+ * A tokenizer is of a kind (how words become tokens: WordPiece, byte-level BPE,
+ * ...), has steps that a text goes through before (normalizers, then
+ * pre-tokenizers, which mark where words begin) and templates of the tokens to
+ * put around one text and around two.
+ *
+ * It is compiled once, from the files of a model, into a relocatable image:
+ * plain bytes without pointers that the pack file carries and every backend
+ * maps.  Opening an image allocates nothing and parses nothing.
  *
  * Text is UTF-8.  Offsets count characters (code points) of the original
  * text, start inclusive, end exclusive, as tokenizers' char offsets do.
  *
  * Source: Devlin et al. 2018 (arXiv:1810.04805), tokenization.py; Hugging Face
- * tokenizers: BertNormalizer, BertPreTokenizer, WordPiece, BertProcessing.
+ * tokenizers (src/README.md's sources of each kind stand in its file).
  */
 #ifndef DBERT_TEXT_TOKENIZER_H
 #define DBERT_TEXT_TOKENIZER_H
@@ -33,9 +37,54 @@ typedef struct DbertAddedToken
 	bool		normalized;		/* matched in the normalised text instead */
 } DbertAddedToken;
 
+/* How words become tokens: a file and a line in tokenkind.c each. */
+typedef enum DbertTokenKindId
+{
+	DBERT_KIND_WORDPIECE,
+	DBERT_KINDS
+} DbertTokenKindId;
+
+/* What a text goes through: a function and a line in chain.c each. */
+typedef enum DbertStepKind
+{
+	DBERT_STEP_LOWERCASE,
+	DBERT_STEPS
+} DbertStepKind;
+
+typedef struct DbertStepSpec
+{
+	DbertStepKind kind;
+	int32_t		mode;			/* the kind's own: a behaviour, a scheme */
+	const char *text;			/* the kind's own: a pattern, a map */
+	size_t		len;
+	const char *more;			/* what a pattern is replaced with */
+	size_t		more_len;
+} DbertStepSpec;
+
+#define DBERT_MAX_STEPS 16		/* of a text, normalizers and pre-tokenizers each */
+
+/*
+ * Tokens to put around one text, or around and between two: ids[0 .. head) come
+ * before the first, middle of them between the two, tail at the end.
+ */
+#define DBERT_TEMPLATE_MAX 16
+
+typedef struct DbertTemplate
+{
+	int32_t		ids[DBERT_TEMPLATE_MAX];
+	uint8_t		types[DBERT_TEMPLATE_MAX];
+	int32_t		head,
+				middle,
+				tail;
+	uint8_t		text_types[2];	/* of the texts' own tokens */
+	uint8_t		unused[2];		/* 0 */
+} DbertTemplate;
+
 /* What the model room has read from the tokenizer files. */
 typedef struct DbertTokenizerSpec
 {
+	DbertTokenKindId kind;
+
 	int32_t		n_tokens;		/* ids 0 .. n_tokens-1, those of added tokens included */
 	const char *const *tokens;	/* by id, UTF-8: what words are cut into; NULL for an id
 								 * that only an added token has, or none */
@@ -44,16 +93,29 @@ typedef struct DbertTokenizerSpec
 	int32_t		n_added;
 	const DbertAddedToken *added;
 
+	/* of WordPiece */
 	const char *prefix;			/* of continuing pieces, "##" */
 	int32_t		max_word_chars; /* longer words become [UNK]; 100 */
 
+	/* BertNormalizer, which comes before the other steps */
 	bool		clean_text;
 	bool		split_cjk;		/* handle_chinese_chars */
 	bool		lowercase;
 	bool		strip_accents;	/* "null" in the file means: as lowercase */
 
-	int32_t		unk_id;
-	int32_t		cls_id;
+	const DbertStepSpec *normalizers;
+	int32_t		n_normalizers;
+	const DbertStepSpec *splitters; /* pre-tokenizers */
+	int32_t		n_splitters;
+	bool		split_by_steps; /* false: by BertPreTokenizer, and there are no splitters */
+
+	const DbertTemplate *single,	/* NULL: BERT's, of cls_id and sep_id */
+			   *pair;
+	bool		trim_offsets;	/* white space at a token's ends is no part of it, ... */
+	bool		trim_keeps_first;	/* ... but the first of a text: add_prefix_space */
+
+	int32_t		unk_id;			/* -1: none; WordPiece has one */
+	int32_t		cls_id;			/* -1: none, if there are templates; so sep_id */
 	int32_t		sep_id;
 	int32_t		pad_id;			/* -1: none */
 	int32_t		mask_id;		/* -1: none */
@@ -78,11 +140,13 @@ typedef struct DbertTokenizer
 	const void *image;
 	/* fields below are filled by dbert_tokenizer_open from the image */
 	int32_t		n_tokens;
-	int32_t		unk_id,
+	int32_t		unk_id,			/* -1: none, of these all */
 				cls_id,
 				sep_id,
 				pad_id,
 				mask_id;
+	const DbertTemplate *single,	/* what stands around one text, */
+			   *pair;			/* and around two */
 } DbertTokenizer;
 
 /*
@@ -117,8 +181,9 @@ typedef struct DbertToken
 	int32_t		start;			/* characters of its own text (or pair); 0,0 for [CLS], [SEP] */
 	int32_t		end;
 	int32_t word; /* number of the word it belongs to (HF's word_ids), -1 for specials */
-	uint8_t		type;			/* 0: text, 1: pair */
+	uint8_t		type;			/* token type, as the template says */
 	uint8_t		special;		/* 1: added by the template ([CLS], [SEP]) */
+	uint8_t		text;			/* 1: of the pair, or behind it; else 0 */
 } DbertToken;
 
 /* A growing list of tokens; start with zeroes, release with _free. */
@@ -129,17 +194,25 @@ typedef struct DbertTokenList
 	size_t		capacity;
 } DbertTokenList;
 
+/* How many tokens a template has of its own. */
+static inline int32_t
+dbert_template_size(const DbertTemplate *t)
+{
+	return t->head + t->middle + t->tail;
+}
+
 extern void dbert_token_list_free(DbertTokenList *list, const DbertAllocator *alloc);
 
 #define DBERT_NO_LIMIT	INT32_MAX
 
 /*
- * Tokenise text, or the pair (text, pair) when pair is not NULL, as
- * "[CLS] text [SEP]" or "[CLS] text [SEP] pair [SEP]", and append to list.
+ * Tokenise text, or the pair (text, pair) when pair is not NULL, as the
+ * template says ("[CLS] text [SEP]", "[CLS] text [SEP] pair [SEP]"), and append
+ * to list.
  *
- * max_tokens bounds the result, specials included (at least 3, 4 for pairs;
- * DBERT_NO_LIMIT: none): a longer single text keeps its beginning, a longer
- * pair loses tokens from its longer part, one by one (longest first), as
+ * max_tokens bounds the result, specials included (at least one more than
+ * those; DBERT_NO_LIMIT: none): a longer single text keeps its beginning, a
+ * longer pair loses tokens from its longer part, one by one (longest first), as
  * transformers' truncation=True.  A truncated single text stops being read
  * soon after the limit: time does not grow with what is cut off.
  *
@@ -155,7 +228,7 @@ extern DbertStatus dbert_tokenize(const DbertTokenizer *t,
 								  DbertTokenList *list, bool *truncated,
 								  DbertError *err);
 
-/* The number of tokens of a text, [CLS] and [SEP] included, storing none. */
+/* The number of tokens of a text, the template's included, storing none. */
 extern DbertStatus dbert_count_tokens(const DbertTokenizer *t, const char *text, size_t len,
 									  const DbertAllocator *alloc, const DbertPoll *poll,
 									  int64_t *count, DbertError *err);

@@ -2,6 +2,7 @@
  * tokimage.h -- the layout of a compiled tokenizer.
  *
  *     header | trie units | ends of the tokens' texts | added tokens | texts
+ *            | steps | the steps' data | the kind's block
  *
  * Offsets count bytes from the header; the image may lie at any address that
  * is a multiple of 8.  It is made for the machine that made it (byte order).
@@ -14,7 +15,7 @@
 #include "text/trie.h"
 
 #define DBERT_TOKIMAGE_MAGIC	0x6b6f7444u /* "Dtok" */
-#define DBERT_TOKIMAGE_VERSION	1
+#define DBERT_TOKIMAGE_VERSION	2
 
 /*
  * What no real vocabulary comes near; they bound the work between two polls.
@@ -32,6 +33,17 @@ typedef struct DbertImageAdded
 				special;
 } DbertImageAdded;
 
+/* A DbertStepSpec; places count from the steps' data, are multiples of 8. */
+typedef struct DbertImageStep
+{
+	int32_t		kind,
+				mode;
+	uint32_t	text_at,
+				len,
+				more_at,
+				more_len;
+} DbertImageStep;
+
 typedef struct DbertTokImage
 {
 	uint32_t	magic,
@@ -41,20 +53,31 @@ typedef struct DbertTokImage
 				ends_at,
 				added_at,
 				texts_at,
-				texts_size;
+				texts_size,
+				steps_at,
+				data_at,
+				data_size,
+				model_at,		/* the kind's block, made and read in its file */
+				model_size;
+	int32_t		kind;
 	int32_t		n_units,
 				n_tokens,
-				n_added;
-	int32_t		max_word_chars;
+				n_added,
+				n_normalizers,	/* the first steps */
+				n_splitters;	/* the others */
+	int32_t		max_word_chars; /* more of a word are not kept; WordPiece's */
 	int32_t		unk_id,
 				cls_id,
 				sep_id,
 				pad_id,
 				mask_id;
 
+	DbertTemplate single,
+				pair;
+
 	/* nodes of the trie, -1: no such trie; values are ids except where said */
 	int32_t		words;			/* the vocabulary */
-	int32_t		pieces;			/* node of "##" in words */
+	int32_t		pieces;			/* node of "##" in words, of WordPiece */
 	int32_t		names;			/* texts of added tokens outside the vocabulary */
 	int32_t		raw;			/* added tokens found in the raw text; values index added[] */
 	int32_t		normalized;		/* added tokens found in normalised text; same */
@@ -64,7 +87,9 @@ typedef struct DbertTokImage
 				strip_accents,
 				lowercase;
 	uint8_t		any_lstrip;		/* of raw */
-	uint8_t		unused[3];
+	uint8_t		split_by_steps, /* else by BertPreTokenizer */
+				trim_offsets,
+				trim_keeps_first;
 	uint8_t		raw_first[256]; /* 1: a key of raw begins with this byte */
 } DbertTokImage;
 
@@ -84,6 +109,25 @@ static inline const DbertImageAdded *
 dbert_image_added(const DbertTokImage *image)
 {
 	return dbert_image_at(image, image->added_at);
+}
+
+static inline const DbertImageStep *
+dbert_image_steps(const DbertTokImage *image)
+{
+	return dbert_image_at(image, image->steps_at);
+}
+
+static inline const void *
+dbert_image_data(const DbertTokImage *image)
+{
+	return dbert_image_at(image, image->data_at);
+}
+
+/* The kind's block. */
+static inline const void *
+dbert_image_model(const DbertTokImage *image)
+{
+	return dbert_image_at(image, image->model_at);
 }
 
 static inline DbertNormRules

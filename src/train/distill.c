@@ -164,7 +164,7 @@ states_backward(const DbertPass *pass, int layers, const float *x, float *dx, fl
 	bool		begun = layers < t->config.layers || lesson_of(pass)->pools;
 
 	DBERT_TRY(compare_states(pass, layers, x, dy));
-	if (t->config.dense)
+	if (t->config.n_steps > 0)
 		return dbert_states_project_backward(pass, x, dy, pass->n, begun, dx, beta);
 	if (beta == 0)
 		memcpy(dx, dy, (size_t) pass->n * t->config.hidden * sizeof(float));

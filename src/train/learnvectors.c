@@ -44,9 +44,10 @@ check_options(const DbertConfig *base, const DbertTrainOptions *o, DbertError *e
 	if (o->head_only)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
 						  "embeddings have no head that could learn alone");
-	if (base->dense)
+	if (base->n_steps > 0)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "embeddings of a model with a Dense module cannot be trained");
+						  "embeddings of a model with Dense or LayerNorm modules "
+						  "cannot be trained");
 	if (base->pooling != DBERT_POOL_MEAN && base->pooling != DBERT_POOL_CLS)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
 						  "embeddings can be trained with mean and cls pooling only");
@@ -488,13 +489,13 @@ lesson_backward(const DbertPass *pass, const float *input, float *dx)
 	const DbertTrainer *t = pass->trainer;
 	const DbertActs *a = &t->acts;
 	int			n = pass->batch->n_texts;
-	float	   *dy = t->config.dense ? a->dprojected : a->dd;
+	float	   *dy = t->config.n_steps > 0 ? a->dprojected : a->dd;
 	DbertStateShares shares = {.cosine = share_of_text(pass)};
 
 	if (dbert_distill_reads_tokens(t->options.distill))	/* not all rows may be pooled */
 		memset(dx, 0, (size_t) pass->n * t->config.hidden * sizeof(float));
 	DBERT_TRY(dbert_states_compare(pass, a->d, n, pass->batch->soft, shares, dy));
-	if (t->config.dense)
+	if (t->config.n_steps > 0)
 		DBERT_TRY(dbert_states_project_backward(pass, a->d, dy, n, false, a->dd, 0));
 	return spread(pass, dx);
 }

@@ -96,22 +96,35 @@ spread_rows(const DbertPass *pass, float *x)
 
 /* ---- embeddings ---- */
 
+/* Which row of the table of types is token i's. */
+static size_t
+type_of(const DbertPass *pass, int i)
+{
+	const uint8_t *types = pass->batch->types;
+
+	return types != NULL && pass->trainer->config.pair_types ? types[i] : 0;
+}
+
 /* x[N, C] = word + type + position */
 static DbertStatus
 add_embeddings(const DbertPass *pass, float *x)
 {
+	const DbertConfig *config = &pass->trainer->config;
 	const DbertWeights *w = &pass->trainer->params.w;
 	const DbertTrainBatch *batch = pass->batch;
-	size_t		c = pass->trainer->config.hidden;
+	size_t		c = config->hidden;
 
 	for (int b = 0; b < batch->n_texts; b++)
 	{
+		int32_t		next = config->first_position;
+
 		DBERT_TRY(dbert_train_poll(&pass->run));
 		for (int i = batch->cu[b]; i < batch->cu[b + 1]; i++)
 		{
 			const float *word = w->word + batch->ids[i] * c,
-					   *position = w->position + (i - batch->cu[b]) * c,
-					   *type = w->type ? w->type + (batch->types ? batch->types[i] : 0) * c : NULL;
+					   *position =
+						   w->position + dbert_next_position(config, batch->ids[i], &next) * c,
+					   *type = w->type ? w->type + type_of(pass, i) * c : NULL;
 
 			for (size_t j = 0; j < c; j++)
 				x[i * c + j] = (type ? word[j] + type[j] : word[j]) + position[j];
@@ -141,6 +154,27 @@ add_row(float *sum, const float *x, size_t c)
 		sum[j] += x[j];
 }
 
+/* To the rows of word, position and type that a text's tokens have read. */
+static void
+add_to_rows(const DbertPass *pass, int text, const float *dx)
+{
+	const DbertConfig *config = &pass->trainer->config;
+	const DbertWeights *g = &pass->trainer->params.g;
+	const DbertTrainBatch *batch = pass->batch;
+	size_t		c = config->hidden;
+	int32_t		next = config->first_position;
+
+	for (int i = batch->cu[text]; i < batch->cu[text + 1]; i++)
+	{
+		int32_t		id = batch->ids[i];
+
+		add_row((float *) g->word + id * c, dx + i * c, c);
+		add_row((float *) g->position + dbert_next_position(config, id, &next) * c, dx + i * c, c);
+		if (g->type != NULL)
+			add_row((float *) g->type + type_of(pass, i) * c, dx + i * c, c);
+	}
+}
+
 /*
  * Add dx to the gradients of the rows of word, position and type that were
  * read.  All others are 0, except where the decoder is the word embedding: then
@@ -150,7 +184,6 @@ static DbertStatus
 embed_backward(const DbertPass *pass, float *dx)
 {
 	DbertTrainer *t = pass->trainer;
-	const DbertTrainBatch *batch = pass->batch;
 	DbertWeights *g = &t->params.g;
 	size_t		c = t->config.hidden;
 
@@ -162,17 +195,10 @@ embed_backward(const DbertPass *pass, float *dx)
 	DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->position, t->config.positions, (int) c));
 	if (g->type != NULL)
 		DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->type, t->config.types, (int) c));
-	for (int b = 0; b < batch->n_texts; b++)
+	for (int b = 0; b < pass->batch->n_texts; b++)
 	{
 		DBERT_TRY(dbert_train_poll(&pass->run));
-		for (int i = batch->cu[b]; i < batch->cu[b + 1]; i++)
-		{
-			add_row((float *) g->word + batch->ids[i] * c, dx + i * c, c);
-			add_row((float *) g->position + (i - batch->cu[b]) * c, dx + i * c, c);
-			if (g->type != NULL)
-				add_row((float *) g->type + (batch->types ? batch->types[i] : 0) * c, dx + i * c,
-						c);
-		}
+		add_to_rows(pass, b, dx);
 	}
 	return DBERT_OK;
 }

@@ -16,8 +16,8 @@ dbert_states_configure(DbertTrainer *t)
 
 	if (wide == t->config.hidden)
 		return;
-	t->config.dense = 1;
-	t->config.dense_bias = 0;
+	t->config.n_steps = 1;
+	t->config.steps[0] = (DbertStep) {.kind = DBERT_STEP_DENSE,.width = wide};
 	t->config.embedding = wide;
 }
 
@@ -29,7 +29,7 @@ dbert_states_place(DbertTrainer *t, DbertLayout *l, DbertActs *a)
 
 	a->row_sums = dbert_layout_place(l, n, sizeof(double), 1);
 	a->dprojected = dbert_layout_floats(l, n, wide);
-	a->projected = t->config.dense ? dbert_layout_floats(l, n, wide) : NULL;
+	a->projected = t->config.n_steps > 0 ? dbert_layout_floats(l, n, wide) : NULL;
 }
 
 typedef struct StateLoop
@@ -81,9 +81,10 @@ dbert_states_compare(const DbertPass *pass, const float *x, int rows, const floa
 		.x = x,.y = y,.c = t->config.embedding,.shares = shares,.sums = t->acts.row_sums,.dx = dy
 	};
 
-	if (t->config.dense)
+	if (t->config.n_steps > 0)
 	{
-		DBERT_TRY(dbert_linear_forward(&pass->run, &t->params.w.dense, x, rows, t->acts.projected));
+		DBERT_TRY(dbert_linear_forward(&pass->run, &t->params.w.steps[0].dense, x, rows,
+									   t->acts.projected));
 		s.x = t->acts.projected;
 	}
 	return dbert_train_parallel(&pass->run, rows, ROWS_WORK / s.c + 1, state_row, &s);
@@ -94,7 +95,7 @@ dbert_states_project_backward(const DbertPass *pass, const float *x, const float
 							  bool add, float *dx, float beta)
 {
 	const DbertTrainer *t = pass->trainer;
-	const DbertLinear *w = &t->params.w.dense;
+	const DbertLinear *w = &t->params.w.steps[0].dense;
 	DbertProduct dw = { .ta = true,
 						.m = w->n,
 						.n = w->k,
@@ -104,7 +105,7 @@ dbert_states_project_backward(const DbertPass *pass, const float *x, const float
 						.b = x,
 						.ldb = w->k,
 						.beta = add ? 1 : 0,
-						.c = (float *) t->params.g.dense.w,
+						.c = (float *) t->params.g.steps[0].dense.w,
 						.ldc = w->k };
 
 	DBERT_TRY(dbert_product(&pass->run, &dw));

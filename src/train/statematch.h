@@ -3,8 +3,9 @@
  * embeddings of texts.
  *
  * Where the teacher's are not as wide as the student's, the student's go
- * through a matrix first: params.w.dense, to the width C' = config.embedding.
- * It is learnt with the other parameters and forgotten at the end.
+ * through a matrix first: params.w.steps[0].dense, to the width C' =
+ * config.embedding.  It is learnt with the other parameters and forgotten at
+ * the end.
  */
 #ifndef DBERT_TRAIN_STATEMATCH_H
 #define DBERT_TRAIN_STATEMATCH_H

@@ -266,7 +266,7 @@ make_student(DbertStudent *s, int layers, int hidden, const DbertPoll *poll, Dbe
 						  "a student of %d layers and width %d from a model of %d and %d", layers,
 						  hidden, (int) s->config.layers, (int) s->config.hidden);
 	s->config.layers = layers;
-	s->config.dense = 0;		/* has a file of its own */
+	s->config.n_steps = 0;		/* have files of their own */
 	if (hidden != 0 && hidden != s->config.hidden)
 		DBERT_TRY(set_width(&s->config, hidden, err));
 	DBERT_TRY(dbert_file_join(s->config_name, model->dir, CONFIG_FILE, err));

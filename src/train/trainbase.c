@@ -20,12 +20,22 @@ open_base(DbertTrainBase *b, const DbertSource *source, const DbertPoll *poll, D
 	DbertStatus status = dbert_pack_begin(source, NULL, DBERT_PRECISION_FP32, &dbert_kernels_scalar,
 										  b->alloc, poll, &b->pack, err);
 
+	if (status == DBERT_OK && b->pack->config.pooled_head)
+	{
+		dbert_pack_end(b->pack);
+		status = DBERT_E_UNSUPPORTED;
+	}
 	if (status == DBERT_E_UNSUPPORTED)
 		status = dbert_pack_begin(source, "embed", DBERT_PRECISION_FP32, &dbert_kernels_scalar,
 								  b->alloc, poll, &b->pack, err);
 	DBERT_TRY(status);
 	if (dbert_family_of(&b->pack->config)->lookup)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "static embeddings cannot be trained");
+	if (b->pack->config.groups > 0)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "models whose layers share weights, as those of type \"%s\", "
+						  "cannot be trained",
+						  dbert_family_of(&b->pack->config)->model_type);
 	if (b->pack->config.embed_width != b->pack->config.hidden)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
 						  "models whose embeddings are projected, here from %d to %d, "

@@ -176,7 +176,7 @@ make_weights(const DbertTrainer *t, DbertTrainedFiles *f, DbertError *err)
 	for (int i = 0; i < slots->count; i++)
 	{
 		/* of use in training alone (train.h, DbertDistill) */
-		if (dbert_slot_role(&slots->items[i]) != DBERT_ROLE_DENSE)
+		if (dbert_slot_role(&slots->items[i]) != DBERT_ROLE_STEP)
 			add_slot(t, &f->weights, &slots->items[i]);
 	}
 	return dbert_tensorfile_end(&f->weights, err);

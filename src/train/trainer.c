@@ -142,7 +142,7 @@ check_options(const DbertObjective *objective, const DbertConfig *base, const Db
 	if (dbert_head_names_columns(o->head) && (o->n_labels < 1 || o->n_labels > DBERT_MAX_LABELS))
 		return dbert_fail(err, DBERT_E_LIMIT, "%d labels, 1 to %d are allowed", o->n_labels,
 						  DBERT_MAX_LABELS);
-	if (o->max_text_tokens < 1 || o->max_text_tokens > base->positions ||
+	if (o->max_text_tokens < 1 || o->max_text_tokens > base->positions - base->first_position ||
 		o->max_batch_tokens < o->max_text_tokens || o->max_texts < 1 || o->steps < 1 ||
 		!(o->dropout >= 0 && o->dropout < 1) || o->threads < 1 || o->threads > DBERT_MAX_THREADS)
 		return dbert_fail(err, DBERT_E_INVALID, "options of training are out of range");
@@ -150,8 +150,8 @@ check_options(const DbertObjective *objective, const DbertConfig *base, const Db
 }
 
 /*
- * The trained model's config: the base's with the new head, and without a
- * sentence encoder's Dense module, which no head has a use for.
+ * The trained model's config: the base's with the new head, and without what
+ * stands behind its pooling, which no head has a use for.
  */
 static void
 configure(DbertTrainer *t)
@@ -163,7 +163,7 @@ configure(DbertTrainer *t)
 	c->problem =
 		dbert_head_traits(c->head)->has_problem ? t->options.problem : DBERT_PROBLEM_SINGLE;
 	c->n_labels = dbert_head_names_columns(c->head) ? t->options.n_labels : 0;
-	c->dense = 0;
+	c->n_steps = 0;
 	c->embedding = c->hidden;
 	dbert_family_name_architecture(c, c->head);
 	if (t->objective->configure != NULL)

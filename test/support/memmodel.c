@@ -184,9 +184,20 @@ mem_model_bert(MemModel *m, const char *suffix, const char *prefix, int n_labels
 	mem_model_save(m);
 }
 
+/* A masked-LM head whose decoder is the word embedding. */
+static void
+add_mask_head(MemModel *m, int width, const char *dense, const char *norm, const char *bias)
+{
+	mem_add_tensor(m, width, MEM_C, "%s.weight", dense);
+	mem_add_tensor(m, 0, width, "%s.bias", dense);
+	mem_add_tensor(m, 0, width, "%s.weight", norm);
+	mem_add_tensor(m, 0, width, "%s.bias", norm);
+	mem_add_tensor(m, 0, MEM_V, "%s.bias", bias);
+}
+
 /* What stands above ELECTRA's layers. */
 static void
-add_electra_head(MemModel *m, const char *suffix, int n_labels)
+add_electra_head(MemModel *m, const char *suffix, int width, int n_labels)
 {
 	bool		of_texts = strcmp(suffix, "ForSequenceClassification") == 0;
 	const char *out = of_texts ? "classifier.out_proj" : "classifier";
@@ -202,6 +213,20 @@ add_electra_head(MemModel *m, const char *suffix, int n_labels)
 		mem_add_tensor(m, 0, n_labels, "%s.bias", out);
 	}
 	add_span_head(m, suffix);
+	if (strcmp(suffix, "ForMaskedLM") == 0)
+		add_mask_head(m, width, "generator_predictions.dense", "generator_predictions.LayerNorm",
+					  "generator_lm_head");
+}
+
+/* Embeddings below the prefix, their rows of width numbers. */
+static void
+add_embeddings(MemModel *m, const char *p, int types, int width)
+{
+	mem_add_tensor(m, MEM_V, width, "%sembeddings.word_embeddings.weight", p);
+	mem_add_tensor(m, MEM_P, width, "%sembeddings.position_embeddings.weight", p);
+	mem_add_tensor(m, types, width, "%sembeddings.token_type_embeddings.weight", p);
+	mem_add_tensor(m, 0, width, "%sembeddings.LayerNorm.weight", p);
+	mem_add_tensor(m, 0, width, "%sembeddings.LayerNorm.bias", p);
 }
 
 void
@@ -219,11 +244,7 @@ mem_model_electra(MemModel *m, const char *suffix, int width, int n_labels)
 			 n_labels == 3 ? ",\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}" : "");
 	mem_put(m, "config.json", config);
 	mem_put(m, "tokenizer.json", mem_tokenizer_json);
-	mem_add_tensor(m, MEM_V, width, "%sembeddings.word_embeddings.weight", p);
-	mem_add_tensor(m, MEM_P, width, "%sembeddings.position_embeddings.weight", p);
-	mem_add_tensor(m, 2, width, "%sembeddings.token_type_embeddings.weight", p);
-	mem_add_tensor(m, 0, width, "%sembeddings.LayerNorm.weight", p);
-	mem_add_tensor(m, 0, width, "%sembeddings.LayerNorm.bias", p);
+	add_embeddings(m, p, 2, width);
 	if (width != MEM_C)
 	{
 		mem_add_tensor(m, MEM_C, width, "%sembeddings_project.weight", p);
@@ -231,7 +252,88 @@ mem_model_electra(MemModel *m, const char *suffix, int width, int n_labels)
 	}
 	for (int l = 0; l < MEM_L; l++)
 		add_bert_layer(m, p, l);
-	add_electra_head(m, suffix, n_labels);
+	add_electra_head(m, suffix, width, n_labels);
+	mem_model_save(m);
+}
+
+void
+mem_model_roberta(MemModel *m, const char *suffix, int n_labels)
+{
+	char		config[1024];
+	const char *p = strcmp(suffix, "Model") == 0 ? "" : "roberta.";
+
+	memset(m, 0, sizeof(*m));
+	snprintf(config, sizeof(config),
+			 "{\"model_type\":\"roberta\",\"architectures\":[\"Roberta%s\"],\"hidden_size\":%d,"
+			 "\"num_hidden_layers\":%d,\"num_attention_heads\":2,\"intermediate_size\":%d,"
+			 "\"vocab_size\":%d,\"max_position_embeddings\":%d,\"type_vocab_size\":1,"
+			 "\"layer_norm_eps\":1e-5,\"hidden_act\":\"gelu\",\"pad_token_id\":1%s}",
+			 suffix, MEM_C, MEM_L, MEM_F, MEM_V, MEM_P,
+			 n_labels == 3 ? ",\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}" : "");
+	mem_put(m, "config.json", config);
+	mem_put(m, "tokenizer.json", mem_tokenizer_json);
+	add_embeddings(m, p, 1, MEM_C);
+	for (int l = 0; l < MEM_L; l++)
+		add_bert_layer(m, p, l);
+	if (strcmp(suffix, "ForMaskedLM") == 0)
+		add_mask_head(m, MEM_C, "lm_head.dense", "lm_head.layer_norm", "lm_head");
+	else
+		add_electra_head(m, suffix, MEM_C, n_labels);	/* has the same names */
+	mem_model_save(m);
+}
+
+static void
+add_albert_layer(MemModel *m, int group, int inner)
+{
+	static const char *const lin[] = {"query", "key", "value", "dense"};
+	char		p[64];
+
+	snprintf(p, sizeof(p), "albert.encoder.albert_layer_groups.%d.albert_layers.%d.", group, inner);
+	for (int i = 0; i < 4; i++)
+	{
+		mem_add_tensor(m, MEM_C, MEM_C, "%sattention.%s.weight", p, lin[i]);
+		mem_add_tensor(m, 0, MEM_C, "%sattention.%s.bias", p, lin[i]);
+	}
+	mem_add_tensor(m, 0, MEM_C, "%sattention.LayerNorm.weight", p);
+	mem_add_tensor(m, 0, MEM_C, "%sattention.LayerNorm.bias", p);
+	mem_add_tensor(m, MEM_F, MEM_C, "%sffn.weight", p);
+	mem_add_tensor(m, 0, MEM_F, "%sffn.bias", p);
+	mem_add_tensor(m, MEM_C, MEM_F, "%sffn_output.weight", p);
+	mem_add_tensor(m, 0, MEM_C, "%sffn_output.bias", p);
+	mem_add_tensor(m, 0, MEM_C, "%sfull_layer_layer_norm.weight", p);
+	mem_add_tensor(m, 0, MEM_C, "%sfull_layer_layer_norm.bias", p);
+}
+
+void
+mem_model_albert(MemModel *m, const char *suffix, int layers, int groups, int inner)
+{
+	char		config[1024];
+	const char *p = "albert.";
+
+	memset(m, 0, sizeof(*m));
+	snprintf(config, sizeof(config),
+			 "{\"model_type\":\"albert\",\"architectures\":[\"Albert%s\"],\"hidden_size\":%d,"
+			 "\"embedding_size\":6,\"num_hidden_layers\":%d,\"num_hidden_groups\":%d,"
+			 "\"inner_group_num\":%d,\"num_attention_heads\":2,\"intermediate_size\":%d,"
+			 "\"vocab_size\":%d,\"max_position_embeddings\":%d}",
+			 suffix, MEM_C, layers, groups, inner, MEM_F, MEM_V, MEM_P);
+	mem_put(m, "config.json", config);
+	mem_put(m, "tokenizer.json", mem_tokenizer_json);
+	add_embeddings(m, p, 2, 6);
+	mem_add_tensor(m, MEM_C, 6, "%sencoder.embedding_hidden_mapping_in.weight", p);
+	mem_add_tensor(m, 0, MEM_C, "%sencoder.embedding_hidden_mapping_in.bias", p);
+	for (int group = 0; group < groups; group++)
+		for (int i = 0; i < inner; i++)
+			add_albert_layer(m, group, i);
+	mem_add_tensor(m, MEM_C, MEM_C, "%spooler.weight", p);
+	mem_add_tensor(m, 0, MEM_C, "%spooler.bias", p);
+	if (strcmp(suffix, "ForMaskedLM") == 0)
+		add_mask_head(m, 6, "predictions.dense", "predictions.LayerNorm", "predictions");
+	if (strcmp(suffix, "ForSequenceClassification") == 0)
+	{
+		mem_add_tensor(m, 2, MEM_C, "classifier.weight");
+		mem_add_tensor(m, 0, 2, "classifier.bias");
+	}
 	mem_model_save(m);
 }
 

@@ -112,6 +112,18 @@ extern void mem_model_bert(MemModel *m, const char *suffix, const char *prefix, 
 /* The same of ELECTRA, whose embeddings have width numbers. */
 extern void mem_model_electra(MemModel *m, const char *suffix, int width, int n_labels);
 
+/*
+ * The same of RoBERTa: its padding token is 1, so that it takes MEM_P - 2
+ * tokens.
+ */
+extern void mem_model_roberta(MemModel *m, const char *suffix, int n_labels);
+
+/*
+ * The same of ALBERT, whose embeddings have 6 numbers; layers in groups of so
+ * many inner ones.
+ */
+extern void mem_model_albert(MemModel *m, const char *suffix, int layers, int groups, int inner);
+
 /* DistilBERT and BERT by turns, with each head; further numbers begin anew. */
 #define MEM_KINDS 10
 

@@ -182,8 +182,8 @@ ref_compare_state(const Ref *r, const double *x, const float *y, double *cosine,
 				yy = 0;
 	int			c = tr->config.embedding;
 
-	if (tr->config.dense)
-		ref_linear(r, &tr->params.w.dense, x, wide);
+	if (tr->config.n_steps > 0)
+		ref_linear(r, &tr->params.w.steps[0].dense, x, wide);
 	else
 		memcpy(wide, x, c * sizeof(double));
 	*square = 0;

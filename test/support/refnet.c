@@ -201,6 +201,29 @@ ref_layer(const Ref *r, int layer, int text, int t, double x[REF_T][MEM_C])
 	}
 }
 
+/* RoBERTa counts positions from pad's row on, and pads only there. */
+static int
+ref_position(const Ref *r, const int32_t *ids, int i)
+{
+	int			pad = r->pass.trainer->config.first_position - 1,
+				count = 0;
+
+	if (pad < 0)
+		return i;
+	for (int j = 0; j <= i; j++)
+		count += ids[j] != pad;
+	return ids[i] != pad ? count + pad : pad;
+}
+
+/* Only models with two types hear which text a token is of. */
+static int
+ref_type(const Ref *r, int token)
+{
+	const DbertTrainBatch *b = r->pass.batch;
+
+	return b->types != NULL && r->pass.trainer->config.types == 2 ? b->types[token] : 0;
+}
+
 void
 ref_embed(const Ref *r, int first, int t, double x[REF_T][MEM_C])
 {
@@ -210,11 +233,9 @@ ref_embed(const Ref *r, int first, int t, double x[REF_T][MEM_C])
 	for (int i = 0; i < t; i++)
 	{
 		for (int j = 0; j < MEM_C; j++)
-			x[i][j] =
-				value_of(r, w->word)[b->ids[first + i] * MEM_C + j] +
-				value_of(r, w->position)[i * MEM_C + j] +
-				(w->type ? value_of(r, w->type)[(b->types ? b->types[first + i] : 0) * MEM_C + j]
-						 : 0);
+			x[i][j] = value_of(r, w->word)[b->ids[first + i] * MEM_C + j] +
+					  value_of(r, w->position)[ref_position(r, b->ids + first, i) * MEM_C + j] +
+					  (w->type ? value_of(r, w->type)[ref_type(r, first + i) * MEM_C + j] : 0);
 		ref_norm(r, &w->embed_norm, x[i]);
 		for (int j = 0; j < MEM_C; j++)
 			x[i][j] *= kept(r, DBERT_DROP_EMBEDDING, 0, (first + i) * MEM_C + j);

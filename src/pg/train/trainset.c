@@ -235,11 +235,13 @@ next_text(DistilTrainSet *set)
 	return &set->texts[set->n];
 }
 
-/* [CLS] tokens [SEP], if there is one among them to learn. */
+/* As a text of its own ("[CLS] tokens [SEP]"), if there is a token to learn. */
 static void
 add_piece(DistilTrainSet *set, const DbertToken *tokens, int n)
 {
+	const DbertTemplate *around = set->tokenizer->single;
 	DistilTrainText *text = next_text(set);
+	int			length = n + dbert_template_size(around);
 	int32	   *ids;
 	bool		any = false;
 
@@ -247,17 +249,19 @@ add_piece(DistilTrainSet *set, const DbertToken *tokens, int n)
 		any = distil_maskable(set->tokenizer, tokens[i].id);
 	if (!any)
 		return;
-	set->ids = grow(set, set->ids, &set->ids_capacity, set->n_ids + n + 2, sizeof(int32));
+	set->ids = grow(set, set->ids, &set->ids_capacity, set->n_ids + length, sizeof(int32));
 	ids = set->ids + set->n_ids;
-	ids[0] = set->tokenizer->cls_id;
+	for (int i = 0; i < around->head; i++)
+		*ids++ = around->ids[i];
 	for (int i = 0; i < n; i++)
-		ids[i + 1] = tokens[i].id;
-	ids[n + 1] = set->tokenizer->sep_id;
+		*ids++ = tokens[i].id;
+	for (int i = 0; i < around->tail; i++)
+		*ids++ = around->ids[around->head + i];
 	*text = (DistilTrainText)
 	{
-		.token = set->n_ids,.n_tokens = n + 2,.label = set->n_rows
+		.token = set->n_ids,.n_tokens = length,.label = set->n_rows
 	};
-	set->n_ids += n + 2;
+	set->n_ids += length;
 	set->n++;
 }
 
@@ -268,7 +272,7 @@ add_piece(DistilTrainSet *set, const DbertToken *tokens, int n)
 static int
 piece_length(const DistilTrainSet *set, const DbertToken *tokens, int n)
 {
-	int			room = set->max_tokens - 2,
+	int			room = set->max_tokens - dbert_template_size(set->tokenizer->single),
 				end = room;
 
 	if (n <= room)
@@ -287,14 +291,16 @@ add_pieces(DistilTrainSet *set, const DistilExample *row)
 	DbertError	err = {0};
 	bool		truncated;
 	int			before = set->n;
+	size_t		end;
 
 	if (dbert_tokenize(set->tokenizer, text->data, text->len, NULL, 0, DBERT_NO_LIMIT, &alloc,
 					   distil_poll(), &list, &truncated, &err) != DBERT_OK)
 		distil_raise(&err, NULL);
-	for (size_t first = 1, n; first + 1 < list.count; first += n)
+	end = list.count - set->tokenizer->single->tail;
+	for (size_t first = set->tokenizer->single->head, n; first < end; first += n)
 	{
 		CHECK_FOR_INTERRUPTS();
-		n = piece_length(set, list.items + first, (int) (list.count - 1 - first));
+		n = piece_length(set, list.items + first, (int) (end - first));
 		add_piece(set, list.items + first, (int) n);
 	}
 	set->n_rows += set->n > before;

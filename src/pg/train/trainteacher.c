@@ -28,11 +28,11 @@ distil_teacher_for_call(FmgrInfo *flinfo, const char *name)
 
 	t->model = distil_model_for_call(flinfo, name);
 	config = distil_teacher_config(t);
-	if (config->head == DBERT_HEAD_NONE && config->dense)
+	if (config->n_steps > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("model \"%s\" cannot teach", name),
-				 errdetail("Its embeddings go through a Dense module.")));
+				 errdetail("Its vectors go through Dense or LayerNorm modules.")));
 	t->columns = config->head == DBERT_HEAD_NONE ? config->dimensions : config->n_labels;
 	return t;
 }

@@ -1,0 +1,111 @@
+/*
+ * chain.c -- see chain.h.
+ */
+#include "text/chain.h"
+
+#include "text/steps.h"
+
+#include <string.h>
+
+/* Characters that the source is asked for at a time, perhaps in vain. */
+#define SOURCE_CHARS 64
+
+static const DbertStepRules rules[DBERT_STEPS] = {
+	[DBERT_STEP_LOWERCASE] = {dbert_step_lowercase, NULL},
+};
+
+bool
+dbert_step_valid(const DbertImageStep *step, const void *data)
+{
+	if (step->kind < 0 || step->kind >= DBERT_STEPS)
+		return false;
+	return rules[step->kind].valid == NULL || rules[step->kind].valid(step, data);
+}
+
+DbertNext
+dbert_step_put_slowly(DbertLink *l, DbertChar ch)
+{
+	/* moved at most as often as characters were taken */
+	if (l->first > l->count)
+	{
+		memmove(l->queue, l->queue + l->first, l->count * sizeof(DbertChar));
+		l->first = 0;
+	}
+	else if (!dbert_grow(l->chain->alloc, &l->queue, &l->capacity, l->first + l->count,
+						 l->first + l->count + SOURCE_CHARS, sizeof(DbertChar)))
+		return dbert_norm_fail(l->chain->norm, DBERT_E_NOMEM, "out of memory");
+	return dbert_step_put(l, ch);
+}
+
+static DbertNext
+fill_source(DbertLink *l)
+{
+	DbertNext	next = DBERT_NEXT_CHAR;
+	DbertChar	ch;
+
+	for (int i = 0; i < SOURCE_CHARS && next == DBERT_NEXT_CHAR; i++)
+	{
+		next = l->chain->source(l->chain->ctx, &ch);
+		if (next == DBERT_NEXT_CHAR)
+			next = dbert_step_put(l, ch);
+	}
+	return next;
+}
+
+/* Make the links; CHAR or FAILED. */
+static DbertNext
+open_links(DbertChain *chain)
+{
+	chain->links = dbert_alloc_zero(chain->alloc, (size_t) chain->n + 1, sizeof(DbertLink));
+	if (chain->links == NULL)
+		return dbert_norm_fail(chain->norm, DBERT_E_NOMEM, "out of memory");
+	for (int i = 0; i <= chain->n; i++)
+	{
+		DbertLink  *l = &chain->links[i];
+
+		l->chain = chain;
+		l->step = i > 0 ? &chain->steps[i - 1] : NULL;
+		l->fill = i > 0 ? rules[l->step->kind].fill : fill_source;
+	}
+	return DBERT_NEXT_CHAR;
+}
+
+void
+dbert_chain_begin(DbertChain *chain)
+{
+	for (int i = 0; chain->links != NULL && i <= chain->n; i++)
+	{
+		DbertLink  *l = &chain->links[i];
+
+		l->first = l->count = 0;
+		l->ended = l->mark = false;
+		memset(l->state, 0, sizeof(l->state));
+	}
+}
+
+DbertNext
+dbert_chain_next(DbertChain *chain, DbertChar *out)
+{
+	DbertLink  *behind;
+	DbertNext	next;
+
+	if (chain->links == NULL && open_links(chain) == DBERT_NEXT_FAILED)
+		return DBERT_NEXT_FAILED;
+	behind = chain->links + chain->n + 1;
+	next = dbert_step_peek(behind, 0, out);
+	if (next == DBERT_NEXT_CHAR)
+		dbert_step_take(behind, 1);
+	return next;
+}
+
+void
+dbert_chain_close(DbertChain *chain)
+{
+	for (int i = 0; chain->links != NULL && i <= chain->n; i++)
+	{
+		dbert_free(chain->alloc, chain->links[i].queue);
+		dbert_free(chain->alloc, chain->links[i].room);
+	}
+	dbert_free(chain->alloc, chain->links);
+	chain->links = NULL;
+}

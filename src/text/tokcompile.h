@@ -1,0 +1,36 @@
+/*
+ * tokcompile.h -- a tokenizer being compiled: shared by tokcompile.c, which
+ * conducts, toklayout.c and the kinds.
+ */
+#ifndef DBERT_TEXT_TOKCOMPILE_H
+#define DBERT_TEXT_TOKCOMPILE_H
+
+#include "text/tokimage.h"
+
+typedef struct DbertTokCompiler
+{
+	const DbertTokenizerSpec *spec;
+	const DbertAllocator *alloc;
+	DbertError *err;
+	DbertTrieBuilder trie;
+	DbertTrieKey *keys;			/* room for all tokens and all added tokens */
+	uint8_t    *normalized;		/* texts of added tokens after normalisation */
+	size_t		normalized_size;
+	size_t		normalized_capacity;
+	DbertImageStep steps[2 * DBERT_MAX_STEPS];
+	uint8_t    *data;			/* of the steps: head.data_size bytes */
+	void	   *model;			/* the kind's block, made with alloc: head.model_size bytes */
+	DbertTokImage head;
+} DbertTokCompiler;
+
+/* E_FORMAT unless id is a token's, or -1 where none is needed. */
+extern DbertStatus dbert_tok_check_id(const DbertTokenizerSpec *s, const char *what, int32_t id,
+									  bool needed, DbertError *err);
+
+/*
+ * toklayout.c: all of it in one allocation.  added_of[id] is the index of the
+ * added token with this id, or -1.
+ */
+extern DbertStatus dbert_tok_lay_out(DbertTokCompiler *c, const int32_t *added_of, void **image);
+
+#endif

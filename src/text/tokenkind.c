@@ -1,0 +1,12 @@
+/* tokenkind.c -- the table of kinds: see tokenkind.h. */
+#include "text/tokenkind.h"
+
+static const DbertTokenKind *const kinds[DBERT_KINDS] = {
+	[DBERT_KIND_WORDPIECE] = &dbert_kind_wordpiece,
+};
+
+const DbertTokenKind *
+dbert_token_kind(int32_t kind)
+{
+	return kind >= 0 && kind < DBERT_KINDS ? kinds[kind] : NULL;
+}

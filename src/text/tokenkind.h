@@ -1,0 +1,46 @@
+/*
+ * tokenkind.h -- the kinds of tokenizers.
+ *
+ * A kind is how a word becomes tokens, a file of its own and a line in
+ * tokenkind.c.  The vocabulary's texts and their trie are in every image; what
+ * a kind has beside, it puts into its own block.
+ */
+#ifndef DBERT_TEXT_TOKENKIND_H
+#define DBERT_TEXT_TOKENKIND_H
+
+#include "text/tokcompile.h"
+#include "text/tokenizing.h"
+
+/* Text that decode.c is making. */
+typedef struct DbertDecoding
+{
+	const DbertTokImage *image;
+	char	   *text;			/* room for 4 times the tokens' texts and one more each */
+	size_t		len;
+	bool		first;			/* no token was put yet */
+} DbertDecoding;
+
+typedef struct DbertTokenKind
+{
+	/* Check the spec, add to the header and make c->model; NULL: nothing. */
+	DbertStatus (*compile) (DbertTokCompiler *c);
+
+	/* Is every index in the header and the block inside?  NULL: it is. */
+	bool		(*valid) (const DbertTokImage *image);
+
+	/* Emit the tokens of t->word, which has one character at least. */
+	DbertStatus (*cut) (DbertTokenizing *t);
+
+	/* Release t->state; NULL: there is none. */
+	void		(*close) (DbertTokenizing *t);
+
+	/* Append a token's text; added tells that it is an added token. */
+	void		(*put) (DbertDecoding *d, const char *token, size_t len, bool added);
+} DbertTokenKind;
+
+extern const DbertTokenKind *dbert_token_kind(int32_t kind);
+
+/* wordpiece.c */
+extern const DbertTokenKind dbert_kind_wordpiece;
+
+#endif
