@@ -218,6 +218,7 @@ test_pair(void)
 	tiny_open(&tiny, DBERT_HEAD_TOKEN);
 	tiny.model.config.family = DBERT_FAMILY_BERT;
 	tiny.model.config.types = 2;
+	tiny.model.config.pair_types = 1;
 	tiny.model.weights.type = tiny.type;
 	for (int i = 0; i < 2 * HIDDEN; i++)
 		tiny.type[i] = (float) (i * i % 7);
@@ -306,8 +307,10 @@ test_refusals(void)
 	CHECK(add(batch, "\xff", true, &err) == DBERT_E_ENCODING);
 	tiny.model.config.family = DBERT_FAMILY_BERT;
 	tiny.model.config.types = 1;
+	tiny.model.config.pair_types = 1;
 	CHECK(dbert_batch_add(batch, "", 0, "", 0, true, NULL, &err) == DBERT_E_UNSUPPORTED);
 	tiny.model.config.types = 2;
+	tiny.model.config.pair_types = 1;
 	CHECK(dbert_batch_add(batch, "", 0, "", 0, true, NULL, &err) == DBERT_OK);
 	CHECK(dbert_batch_count(batch) == 1 && dbert_batch_tokens(batch) == 3);
 	dbert_batch_free(batch);

@@ -671,8 +671,8 @@ test_steps(void)
 			   "[" MODULE("", "Transformer") "," MODULE("1_Pooling", "Pooling") ","
 			   MODULE("2_Normalize", "Normalize") "," MODULE("3_LayerNorm", "LayerNorm") "]",
 			   DBERT_E_UNSUPPORTED, "modules.json: module 3, \"LayerNorm\", is not supported");
-	check_count(DBERT_MAX_STEPS, DBERT_E_FORMAT, "3_LayerNorm/model.safetensors");
-	check_count(DBERT_MAX_STEPS + 1, DBERT_E_UNSUPPORTED,
+	check_count(DBERT_MAX_POOLED_STEPS, DBERT_E_FORMAT, "3_LayerNorm/model.safetensors");
+	check_count(DBERT_MAX_POOLED_STEPS + 1, DBERT_E_UNSUPPORTED,
 				"modules.json: more than 8 modules behind the pooling are not supported");
 }
 

@@ -406,7 +406,7 @@ test_pooled_head(void)
 
 		c->pooling = i == 0 ? DBERT_POOL_CLS : DBERT_POOL_MAX;
 		c->pooled_head = c->n_steps = 1;
-		c->steps[0] = (DbertStep) {.kind = DBERT_STEP_DENSE,.width = 3,.bias = 1};
+		c->steps[0] = (DbertPooledStep) {.kind = DBERT_POOLED_STEP_DENSE,.width = 3,.bias = 1};
 		b.model->weights.steps[0].dense = b.model->weights.head_out;
 		b.model->weights.head_out = (DbertLinear) {0};
 		batch = run_texts(b.model, DBERT_WANT_LOGITS | DBERT_WANT_EMBEDDING,

@@ -55,21 +55,21 @@ typedef enum DbertPrecision
  * What a pooled vector goes through, as sentence-transformers' modules of these
  * names.
  */
-typedef enum DbertStepKind
+typedef enum DbertPooledStepKind
 {
-	DBERT_STEP_DENSE,			/* act(W x + b) */
-	DBERT_STEP_NORM				/* LayerNorm */
-} DbertStepKind;
+	DBERT_POOLED_STEP_DENSE,			/* act(W x + b) */
+	DBERT_POOLED_STEP_NORM				/* LayerNorm */
+} DbertPooledStepKind;
 
-typedef struct DbertStep
+typedef struct DbertPooledStep
 {
-	int32_t		kind;			/* DbertStepKind */
+	int32_t		kind;			/* DbertPooledStepKind */
 	int32_t		width;			/* of the vectors it gives */
 	int32_t		bias;			/* 1: DENSE has one */
 	int32_t		act;			/* DbertAct of DENSE */
-} DbertStep;
+} DbertPooledStep;
 
-#define DBERT_MAX_STEPS		8
+#define DBERT_MAX_POOLED_STEPS		8
 
 #define DBERT_MAX_LABELS	65536
 #define DBERT_MAX_LABEL		255 /* bytes of one */
@@ -98,7 +98,7 @@ typedef struct DbertConfig
 	int32_t		precision;		/* DbertPrecision */
 	int32_t		raw_scores;		/* 1: a cross-encoder whose scores are its logits */
 	int32_t		n_steps;		/* behind the pooling */
-	DbertStep	steps[DBERT_MAX_STEPS];
+	DbertPooledStep	steps[DBERT_MAX_POOLED_STEPS];
 	int32_t		pooled_head;	/* 1: HEAD_SEQUENCE, and what the steps give are its logits */
 	int32_t		first_position; /* row of the first token's position (dbert_next_position) */
 	int32_t		pair_types;		/* 1: tokens of a pair's second text are of type 1; 0: all of 0 */

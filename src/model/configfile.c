@@ -227,6 +227,26 @@ dbert_config_read(const DbertJson *root, DbertConfig *config, DbertError *err)
 }
 
 static bool
+types_below(const DbertTemplate *t, int texts, int32_t end)
+{
+	for (int i = 0; i < dbert_template_size(t); i++)
+		if (t->types[i] >= end)
+			return false;
+	for (int i = 0; i < texts; i++)
+		if (t->text_types[i] >= end)
+			return false;
+	return true;
+}
+
+bool
+dbert_config_has_types(const DbertConfig *config, const DbertTokenizer *t)
+{
+	return !config->pair_types ||
+		   (types_below(t->single, 1, config->types) &&
+			(!dbert_config_takes_pairs(config) || types_below(t->pair, 2, config->types)));
+}
+
+static bool
 within(int32_t value, int32_t min, int32_t max)
 {
 	return value >= min && value <= max;
@@ -259,11 +279,11 @@ valid_groups(const DbertConfig *c)
 }
 
 static bool
-valid_step(const DbertStep *step, int32_t width)
+valid_step(const DbertPooledStep *step, int32_t width)
 {
-	return within(step->kind, DBERT_STEP_DENSE, DBERT_STEP_NORM) &&
+	return within(step->kind, DBERT_POOLED_STEP_DENSE, DBERT_POOLED_STEP_NORM) &&
 		within(step->width, 1, DBERT_MAX_HIDDEN) &&
-		(step->kind != DBERT_STEP_NORM || step->width == width) &&
+		(step->kind != DBERT_POOLED_STEP_NORM || step->width == width) &&
 		within(step->bias, 0, 1) &&
 		within(step->act, DBERT_ACT_NONE, DBERT_ACT_TANH);
 }
@@ -274,7 +294,7 @@ valid_steps(const DbertConfig *c)
 {
 	int32_t		width = c->hidden;
 
-	if (!within(c->n_steps, 0, DBERT_MAX_STEPS) || !within(c->pooled_head, 0, 1))
+	if (!within(c->n_steps, 0, DBERT_MAX_POOLED_STEPS) || !within(c->pooled_head, 0, 1))
 		return false;
 	for (int i = 0; i < c->n_steps; i++)
 	{

@@ -7,6 +7,7 @@
 #include "model/family.h"
 #include "model/json.h"
 #include "model/safetensors.h"
+#include "text/tokenizer.h"
 
 /*
  * Sizes and everything else that stands in config.json but head and labels;
@@ -39,6 +40,12 @@ extern DbertStatus dbert_config_labels(const DbertJson *root, const DbertTensorS
  */
 extern DbertStatus dbert_config_activation(const char *name, const char *file,
 										   DbertConfig *config, DbertError *err);
+
+/*
+ * Whether the model has the token types that its tokenizer puts; those of pairs
+ * count where it takes pairs.
+ */
+extern bool dbert_config_has_types(const DbertConfig *config, const DbertTokenizer *t);
 
 /* Whether a config out of an image is within all limits. */
 extern bool dbert_config_valid(const DbertConfig *config);

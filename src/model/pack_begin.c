@@ -93,7 +93,7 @@ read_static(DbertPack *pack, DbertSentence *sentence, const DbertJson *at, bool 
 	apply_steps(&pack->config, sentence, asked);
 	pack->config.skip_unknown = model2vec;
 	if (model2vec)
-		DBERT_TRY(dbert_static_normalizes(at, &normalize, err));
+		DBERT_TRY(dbert_static_settings(at, &normalize, &pack->static_tokens, err));
 	sentence->normalize |= normalize;
 	return DBERT_OK;
 }
@@ -146,6 +146,22 @@ limit_tokens(DbertConfig *config, int64_t limit, const char *file, const char *k
 						  (int) limit, DBERT_MIN_TOKENS);
 	if (limit > 0 && limit < config->max_tokens)
 		config->max_tokens = (int32_t) limit;
+	return DBERT_OK;
+}
+
+/* Of static embeddings: the limit does not count the template's tokens. */
+static DbertStatus
+limit_static_tokens(DbertPack *pack, DbertError *err)
+{
+	DbertTokenizer tokenizer;
+	int64_t		count;
+
+	DBERT_TRY(dbert_tokenizer_open(pack->tokenizer.image, pack->tokenizer.image_size, &tokenizer,
+								   err));
+	DBERT_TRY(dbert_count_tokens(&tokenizer, "", 0, pack->alloc, NULL, &count, err));
+	count += pack->static_tokens;
+	if (pack->static_tokens > 0 && count < pack->config.max_tokens)
+		pack->config.max_tokens = count < DBERT_MIN_TOKENS ? DBERT_MIN_TOKENS : (int32_t) count;
 	return DBERT_OK;
 }
 
@@ -260,6 +276,24 @@ plan_image(DbertPack *pack, DbertError *err)
 	return DBERT_OK;
 }
 
+/* Whether the model hears of token types, and that it has them. */
+static DbertStatus
+settle_types(DbertPack *pack, DbertError *err)
+{
+	DbertTokenizer tokenizer;
+
+	if (pack->tokenizer.omits_types)
+		pack->config.pair_types = 0;
+	DBERT_TRY(dbert_tokenizer_open(pack->tokenizer.image, pack->tokenizer.image_size, &tokenizer,
+								   err));
+	if (!dbert_config_has_types(&pack->config, &tokenizer))
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "%s: the post-processor gives tokens a type that the model, "
+						  "which has %d types, lacks",
+						  pack->tokenizer.file, (int) pack->config.types);
+	return DBERT_OK;
+}
+
 static DbertStatus
 read_model(DbertPack *pack, const char *task, const DbertPoll *poll, DbertError *err)
 {
@@ -278,9 +312,10 @@ read_model(DbertPack *pack, const char *task, const DbertPoll *poll, DbertError 
 		return dbert_fail(err, DBERT_E_FORMAT,
 						  "%s: architecture \"%s\" needs a mask token, the vocabulary has none",
 						  pack->tokenizer.file, pack->config.architecture);
-	if (pack->tokenizer.omits_types)
-		pack->config.pair_types = 0;
-	if (!dbert_family_of(&pack->config)->lookup)
+	DBERT_TRY(settle_types(pack, err));
+	if (dbert_family_of(&pack->config)->lookup)
+		DBERT_TRY(limit_static_tokens(pack, err));
+	else
 		DBERT_TRY(limit_tokens(&pack->config, pack->tokenizer.max_tokens,
 							   file_name(&file, sentence.dir, "tokenizer_config.json"),
 							   "model_max_length", err));

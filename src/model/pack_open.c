@@ -158,6 +158,8 @@ open_tokenizer(const void *image, const DbertPackHeader *h, DbertModel *model, D
 	DBERT_TRY(dbert_tokenizer_open(at, size, &model->tokenizer, err));
 	if (model->tokenizer.n_tokens > model->config.vocab)
 		return dbert_fail(err, DBERT_E_CORRUPT, "model pack has more tokens than embeddings");
+	if (!dbert_config_has_types(&model->config, &model->tokenizer))
+		return dbert_fail(err, DBERT_E_CORRUPT, "model pack lacks types of its tokens");
 	return DBERT_OK;
 }
 

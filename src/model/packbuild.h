@@ -22,8 +22,9 @@ struct DbertPack
 	DbertConfig config;
 	const char **labels;		/* [config.n_labels] */
 	DbertTensorSet tensors;
-	DbertTokenRows token_rows;	/* of the word embedding; of static embeddings alone */
-	DbertTensorSet steps[DBERT_MAX_STEPS];	/* of the modules behind the pooling */
+	DbertTensorSet steps[DBERT_MAX_POOLED_STEPS];	/* of the modules behind the pooling */
+	int64_t		static_tokens;	/* of static embeddings: read of a text, 0: all */
+	DbertTokenRows token_rows;	/* of the word embedding; of static embeddings, too */
 	const char *prompts[DBERT_PROMPTS];
 	DbertTokenizerFiles tokenizer;
 	DbertSlots	slots;

@@ -15,7 +15,7 @@ typedef struct DbertSentenceStep
 {
 	char		dir[DBERT_FILE_NAME_MAX];	/* its folder */
 	int64_t		takes;			/* width of the vectors it is for */
-	DbertStep	step;
+	DbertPooledStep	step;
 } DbertSentenceStep;
 
 typedef struct DbertSentence
@@ -32,7 +32,7 @@ typedef struct DbertSentence
 	bool		skip_prompt;	/* tokens of the prompt are not pooled */
 	int32_t		normalize;
 	int32_t		n_steps;
-	DbertSentenceStep steps[DBERT_MAX_STEPS];
+	DbertSentenceStep steps[DBERT_MAX_POOLED_STEPS];
 	const char *prompts[DBERT_PROMPTS]; /* "" for none; of the arena */
 	int64_t		dimensions;		/* of a vector so many are given, 0: all */
 	int64_t		width;			/* of the pooled vectors, 0: not said */

@@ -111,7 +111,7 @@ read_pooling(const DbertJson *root, DbertSentence *out, DbertError *err)
 
 /* torch's modules of which a Dense may have one; their last part names them. */
 static DbertStatus
-read_activation(const DbertJson *root, DbertStep *step, DbertError *err)
+read_activation(const DbertJson *root, DbertPooledStep *step, DbertError *err)
 {
 	static const struct
 	{
@@ -169,7 +169,9 @@ read_dense(const DbertJson *root, DbertSentence *out, DbertError *err)
 	if (residual)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: \"use_residual\" is not supported",
 						  root->where);
-	step->step = (DbertStep) {.kind = DBERT_STEP_DENSE,.width = (int32_t) width,.bias = bias};
+	step->step = (DbertPooledStep) {
+		.kind = DBERT_POOLED_STEP_DENSE, .width = (int32_t) width, .bias = bias
+	};
 	DBERT_TRY(read_places(root, out, err));
 	return read_activation(root, &step->step, err);
 }
@@ -183,7 +185,7 @@ read_norm(const DbertJson *root, DbertSentence *out, DbertError *err)
 	DBERT_TRY(dbert_json_int(root, "dimension", 1, DBERT_MAX_HIDDEN, &step->takes, err));
 	if (step->takes == 0)
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: no \"dimension\"", root->where);
-	step->step = (DbertStep) {.kind = DBERT_STEP_NORM,.width = (int32_t) step->takes};
+	step->step = (DbertPooledStep) {.kind = DBERT_POOLED_STEP_NORM,.width = (int32_t) step->takes};
 	return DBERT_OK;
 }
 
@@ -293,10 +295,10 @@ read_module(const DbertSource *source, const struct Kind *kind, const char *path
 {
 	char	   *dir = out->dir;
 
-	if (kind->is_step && out->n_steps == DBERT_MAX_STEPS)
+	if (kind->is_step && out->n_steps == DBERT_MAX_POOLED_STEPS)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
 						  "modules.json: more than %d modules behind the pooling are not supported",
-						  DBERT_MAX_STEPS);
+						  DBERT_MAX_POOLED_STEPS);
 	if (kind->is_step)
 		dir = out->steps[out->n_steps].dir;
 	else if (kind->read == read_pooling)

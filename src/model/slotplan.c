@@ -164,11 +164,11 @@ dbert_slot_is_decoder(const DbertSlotRule *rule, const DbertConfig *config)
 }
 
 static bool
-step_applies(const DbertSlotRule *rule, const DbertStep *step)
+step_applies(const DbertSlotRule *rule, const DbertPooledStep *step)
 {
 	if (rule->module == DBERT_MODULE_STEP_NORM)
-		return step->kind == DBERT_STEP_NORM;
-	return step->kind == DBERT_STEP_DENSE && (rule->shape != DBERT_SHAPE_BIAS || step->bias);
+		return step->kind == DBERT_POOLED_STEP_NORM;
+	return step->kind == DBERT_POOLED_STEP_DENSE && (rule->shape != DBERT_SHAPE_BIAS || step->bias);
 }
 
 static bool

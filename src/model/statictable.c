@@ -15,6 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* model2vec's own. */
+#define MAX_LENGTH 512
+
 /* As the family's table of modules has it. */
 #define TABLE_NAME "embedding.weight"
 
@@ -33,9 +36,16 @@ dbert_static_is_model2vec(const DbertJson *root, bool *is, DbertError *err)
 }
 
 DbertStatus
-dbert_static_normalizes(const DbertJson *root, bool *normalize, DbertError *err)
+dbert_static_settings(const DbertJson *root, bool *normalize, int64_t *max_tokens, DbertError *err)
 {
+	const json_t *limit = json_object_get(root->value, "max_length");
+
 	*normalize = false;
+	*max_tokens = MAX_LENGTH;
+	if (limit != NULL && json_is_null(limit))
+		*max_tokens = 0;
+	else
+		DBERT_TRY(dbert_json_int(root, "max_length", 1, DBERT_MAX_POSITIONS, max_tokens, err));
 	return dbert_json_bool(root, "normalize", normalize, err);
 }
 

@@ -23,9 +23,12 @@ typedef struct DbertTokenRows
 /* Does config.json (value NULL: there is none) say that it is of model2vec? */
 extern DbertStatus dbert_static_is_model2vec(const DbertJson *root, bool *is, DbertError *err);
 
-/* What model2vec's config.json says else: are vectors scaled to length 1? */
-extern DbertStatus dbert_static_normalizes(const DbertJson *root, bool *normalize,
-										   DbertError *err);
+/*
+ * What model2vec's config.json says else: are vectors scaled to length 1, and
+ * how many tokens does it read, the template's not counted (0: all).
+ */
+extern DbertStatus dbert_static_settings(const DbertJson *root, bool *normalize,
+										 int64_t *max_tokens, DbertError *err);
 
 /*
  * The config of the table among these tensors, and how its rows belong to

@@ -72,7 +72,7 @@ typedef struct DbertWeights
 	DbertNorm	head_norm;
 	DbertLinear head_out;
 
-	DbertStepWeights steps[DBERT_MAX_STEPS];	/* behind the pooling */
+	DbertStepWeights steps[DBERT_MAX_POOLED_STEPS];	/* behind the pooling */
 } DbertWeights;
 
 #endif

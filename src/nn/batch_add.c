@@ -259,7 +259,8 @@ plan_windows(const DbertBatch *batch, bool pair, DbertLongText long_text,
 	DbertWindowCut *cut = &text->cut;
 
 	*cut = choose_cut(batch, batch->tokens.items + text->first, n, pair);
-	if (long_text != DBERT_LONG_WINDOW || n <= limit)
+	if (long_text != DBERT_LONG_WINDOW || n <= limit ||
+		dbert_family_of(&batch->model->config)->lookup)
 		cut->capacity = n;		/* one window */
 	else if (!pair && cut->capacity < limit / 4)
 		return dbert_fail(err, DBERT_E_LIMIT,

@@ -116,11 +116,11 @@ dbert_steps_scratch(const DbertConfig *config)
 static DbertStatus
 run_step(const DbertRun *run, int i, const float *x, float *y)
 {
-	const DbertStep *step = &run->model->config.steps[i];
+	const DbertPooledStep *step = &run->model->config.steps[i];
 	const DbertStepWeights *w = &run->model->weights.steps[i];
 
 	DBERT_TRY(dbert_run_poll(run));
-	if (step->kind == DBERT_STEP_DENSE)
+	if (step->kind == DBERT_POOLED_STEP_DENSE)
 		dbert_linear(run, &w->dense, y, w->dense.n, x, w->dense.k, 1, step->act);
 	else
 		run->model->kernels->layer_norm_rows(y, x, NULL, w->norm.gamma, w->norm.beta, 1,

@@ -17,7 +17,7 @@ dbert_states_configure(DbertTrainer *t)
 	if (wide == t->config.hidden)
 		return;
 	t->config.n_steps = 1;
-	t->config.steps[0] = (DbertStep) {.kind = DBERT_STEP_DENSE,.width = wide};
+	t->config.steps[0] = (DbertPooledStep) {.kind = DBERT_POOLED_STEP_DENSE,.width = wide};
 	t->config.embedding = wide;
 }
 
