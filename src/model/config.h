@@ -106,6 +106,7 @@ typedef struct DbertConfig
 	int32_t		groups;			/* layers share weights in so many groups; 0: they do not */
 	int32_t		inner_layers;	/* of a group; one after the other they are a layer of its own */
 	int32_t		skip_unknown;	/* 1: unknown tokens are not pooled; of static embeddings */
+	int32_t		max_chars;		/* a text that is to be truncated has at most so many; 0: any */
 	float		norm_eps;
 	uint64_t	parameters;		/* elements of all tensors used */
 	char		architecture[64];	/* "DistilBertForSequenceClassification" */

@@ -153,15 +153,19 @@ limit_tokens(DbertConfig *config, int64_t limit, const char *file, const char *k
 static DbertStatus
 limit_static_tokens(DbertPack *pack, DbertError *err)
 {
+	DbertConfig *config = &pack->config;
 	DbertTokenizer tokenizer;
 	int64_t		count;
 
+	if (pack->static_tokens == 0)
+		return DBERT_OK;
 	DBERT_TRY(dbert_tokenizer_open(pack->tokenizer.image, pack->tokenizer.image_size, &tokenizer,
 								   err));
+	config->max_chars = dbert_static_max_chars(&tokenizer, pack->static_tokens);
 	DBERT_TRY(dbert_count_tokens(&tokenizer, "", 0, pack->alloc, NULL, &count, err));
 	count += pack->static_tokens;
-	if (pack->static_tokens > 0 && count < pack->config.max_tokens)
-		pack->config.max_tokens = count < DBERT_MIN_TOKENS ? DBERT_MIN_TOKENS : (int32_t) count;
+	if (count < config->max_tokens)
+		config->max_tokens = count < DBERT_MIN_TOKENS ? DBERT_MIN_TOKENS : (int32_t) count;
 	return DBERT_OK;
 }
 

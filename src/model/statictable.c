@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "model/family.h"
+#include "text/utf8.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -17,6 +18,9 @@
 
 /* model2vec's own. */
 #define MAX_LENGTH 512
+
+/* Longer tokens count as tokens of this length. */
+#define LENGTHS 64
 
 /* As the family's table of modules has it. */
 #define TABLE_NAME "embedding.weight"
@@ -47,6 +51,32 @@ dbert_static_settings(const DbertJson *root, bool *normalize, int64_t *max_token
 	else
 		DBERT_TRY(dbert_json_int(root, "max_length", 1, DBERT_MAX_POSITIONS, max_tokens, err));
 	return dbert_json_bool(root, "normalize", normalize, err);
+}
+
+int32_t
+dbert_static_max_chars(const DbertTokenizer *tokenizer, int64_t max_tokens)
+{
+	int32_t		lengths[LENGTHS] = {0},
+				n = 0,
+				below = 0,
+				twice = 0;
+	int64_t		chars;
+
+	for (int32_t id = 0; id < tokenizer->n_tokens; id++)
+	{
+		size_t		len = 0;
+		const char *text = dbert_token_text(tokenizer, id, &len);
+		int32_t		count = text != NULL ? dbert_utf8_count(text, len) : 0;
+
+		n += text != NULL;
+		lengths[count < LENGTHS ? count : LENGTHS - 1] += text != NULL;
+	}
+	/* the two in the middle, which are one of an odd number */
+	for (int32_t i = 0; i < LENGTHS; below += lengths[i++])
+		twice += i * ((below <= (n - 1) / 2 && (n - 1) / 2 < below + lengths[i]) +
+					  (below <= n / 2 && n / 2 < below + lengths[i]));
+	chars = max_tokens * (twice / 2);
+	return chars > INT32_MAX ? INT32_MAX : (int32_t) chars;
 }
 
 /* The tensor must be a vector of the vocabulary's length. */

@@ -8,6 +8,7 @@
 #include "model/config.h"
 #include "model/json.h"
 #include "model/safetensors.h"
+#include "text/tokenizer.h"
 
 /*
  * A token's row is a row of the table in the file, perhaps not that of its own
@@ -29,6 +30,12 @@ extern DbertStatus dbert_static_is_model2vec(const DbertJson *root, bool *is, Db
  */
 extern DbertStatus dbert_static_settings(const DbertJson *root, bool *normalize,
 										 int64_t *max_tokens, DbertError *err);
+
+/*
+ * Before model2vec cuts a text to so many tokens it cuts it to as many
+ * characters: the number times the vocabulary's median length.
+ */
+extern int32_t dbert_static_max_chars(const DbertTokenizer *tokenizer, int64_t max_tokens);
 
 /*
  * The config of the table among these tensors, and how its rows belong to

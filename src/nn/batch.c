@@ -25,7 +25,7 @@ dbert_batch_create(const DbertModel *model, int want, const DbertAllocator *allo
 						  "the model has no head, it gives embeddings only");
 	if ((want & DBERT_WANT_HIDDEN) && dbert_family_of(&model->config)->lookup)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "the model gives no embeddings of tokens in their context: it is a table");
+						  "static embeddings know no token in its context");
 	b = dbert_alloc_zero(alloc, 1, sizeof(*b));
 	if (b == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
