@@ -1,7 +1,8 @@
 /*
- * test_scoring.c -- attention with a bias by distance and with a window, every
- * table against scoring.h's formula spelled out in double: whole texts, slices
- * of keys and queries, queries that do not follow one another.
+ * test_scoring.c -- attention with a bias by distance, with a window, with
+ * vectors for distances, every table against scoring.h's formula spelled out in
+ * double: whole texts, slices of keys and queries, queries that do not follow
+ * one another.
  */
 #include "kernel/kernel.h"
 #include "test/support/guarded.h"
@@ -13,31 +14,54 @@
 /* Half of a text's tokens, about, ask. */
 #define MOST 600
 
+/* What a case has beside a scale. */
+enum
+{
+	BIAS = 1, QUERY_ROWS = 2, KEY_ROWS = 4
+};
+
 typedef struct Case
 {
 	int			t,
 				d,
-				window;
-	bool		bias;
+				window,
+				has,			/* BIAS ... */
+				zero,			/* the row of distance 0 */
+				rows;			/* for distances */
 
 	size_t		ld,
 				count;			/* floats of qkv */
 	float	   *qkv,			/* rows ld apart: queries, keys, values of each token */
-			   *bias_row,		/* [2T - 1] */
+			   *bias,			/* [2T - 1] */
+			   *query_rows,		/* [rows, D] */
+			   *key_rows,
+			   *packed_query_rows,
+			   *packed_key_rows,
 			   *want;			/* [T, D] */
 } Case;
+
+static double
+product(const float *a, const float *b, int d)
+{
+	double		sum = 0;
+
+	for (int p = 0; p < d; p++)
+		sum += (double) a[p] * b[p];
+	return sum;
+}
 
 static double
 score(const Case *c, int i, int j)
 {
 	const float *q = c->qkv + i * c->ld,
 			   *k = c->qkv + j * c->ld + c->d;
-	double		sum = 0;
+	double		sum = product(q, k, c->d);
 
-	for (int p = 0; p < c->d; p++)
-		sum += (double) q[p] * k[p];
-	sum *= 1 / sqrtf((float) c->d);
-	return sum + (c->bias ? c->bias_row[j - i + c->t - 1] : 0);
+	if (c->has & QUERY_ROWS)
+		sum += product(q, c->query_rows + (c->zero + j - i) * c->d, c->d);
+	if (c->has & KEY_ROWS)
+		sum += product(k, c->key_rows + (c->zero + i - j) * c->d, c->d);
+	return sum / sqrtf((float) c->d) + (c->has & BIAS ? c->bias[j - i + c->t - 1] : 0);
 }
 
 /* What query i gets of its values. */
@@ -66,18 +90,26 @@ formula(const Case *c, int i)
 }
 
 static Case
-case_begin(int t, int d, int window, bool bias)
+case_begin(int t, int d, int window, int has)
 {
-	Case		c = {.t = t, .d = d, .window = window, .bias = bias, .ld = 3 * d + 1};
+	Case		c = {.t = t, .d = d, .window = window, .has = has, .ld = 3 * d + 1};
 
 	c.count = t * c.ld;
+	c.zero = t + 4;
+	c.rows = c.zero + t;
 	c.qkv = guarded(c.count);
-	c.bias_row = guarded(2 * t - 1);
+	c.bias = guarded(2 * t - 1);
+	c.query_rows = guarded(c.rows * d);
+	c.key_rows = guarded(c.rows * d);
+	c.packed_query_rows = guarded(table->packed_linear_size(c.rows, d));
+	c.packed_key_rows = guarded(table->packed_linear_size(c.rows, d));
 	c.want = guarded((size_t) t * d);
 	for (size_t i = 0; i < c.count; i++)
 		c.qkv[i] *= 2;
 	for (int i = 0; i < 2 * t - 1; i++)
-		c.bias_row[i] *= 3;
+		c.bias[i] *= 3;
+	table->pack_linear(c.packed_query_rows, c.query_rows, c.rows, d);
+	table->pack_linear(c.packed_key_rows, c.key_rows, c.rows, d);
 	for (int i = 0; i < t; i++)
 		formula(&c, i);
 	return c;
@@ -87,7 +119,11 @@ static void
 case_end(Case *c)
 {
 	guarded_free(c->qkv, c->count);
-	guarded_free(c->bias_row, 2 * c->t - 1);
+	guarded_free(c->bias, 2 * c->t - 1);
+	guarded_free(c->query_rows, c->rows * c->d);
+	guarded_free(c->key_rows, c->rows * c->d);
+	guarded_free(c->packed_query_rows, table->packed_linear_size(c->rows, c->d));
+	guarded_free(c->packed_key_rows, table->packed_linear_size(c->rows, c->d));
 	guarded_free(c->want, (size_t) c->t * c->d);
 }
 
@@ -100,7 +136,10 @@ ask(const Case *c, float *got, int query, const int32_t *list, int m, int first,
 {
 	const DbertScoring scoring = {
 		.scale = 1 / sqrtf((float) c->d),
-		.bias = c->bias ? c->bias_row + c->t - 1 : NULL,
+		.bias = c->has & BIAS ? c->bias + c->t - 1 : NULL,
+		.query_rows = c->has & QUERY_ROWS ? c->packed_query_rows : NULL,
+		.key_rows = c->has & KEY_ROWS ? c->packed_key_rows : NULL,
+		.zero = c->zero,
 		.window = c->window,
 		.key = first,
 		.query = list != NULL ? 0 : query,
@@ -129,8 +168,8 @@ check_row(const Case *c, const char *what, const float *got, int i)
 	for (int p = 0; p < c->d; p++)
 		if (!(fabs(got[p] - c->want[(size_t) i * c->d + p]) <= tolerance))
 		{
-			CHECK_MSG(0, "%s, %s: T %d, D %d, window %d, %s bias, query %d: %.9g for %.9g",
-					  table->name, what, c->t, c->d, c->window, c->bias ? "a" : "no", i, got[p],
+			CHECK_MSG(0, "%s, %s: T %d, D %d, window %d, has %d, query %d: %.9g for %.9g",
+					  table->name, what, c->t, c->d, c->window, c->has, i, got[p],
 					  c->want[(size_t) i * c->d + p]);
 			return;
 		}
@@ -185,9 +224,9 @@ check_list(const Case *c, const float *whole)
 }
 
 static void
-check_case(int t, int d, int window, bool bias)
+check_case(int t, int d, int window, int has)
 {
-	Case		c = case_begin(t, d, window, bias);
+	Case		c = case_begin(t, d, window, has);
 	float	   *whole = guarded((size_t) t * d);
 
 	ask(&c, whole, 0, NULL, t, 0, t);
@@ -210,9 +249,24 @@ test_bias_and_window(void)
 		for (int j = 0; j < (int) (sizeof(ds) / sizeof(ds[0])); j++)
 			for (int w = 0; w < (int) (sizeof(windows) / sizeof(windows[0])); w++)
 			{
-				check_case(ts[i], ds[j], windows[w], false);
-				check_case(ts[i], ds[j], windows[w], true);
+				check_case(ts[i], ds[j], windows[w], 0);
+				check_case(ts[i], ds[j], windows[w], BIAS);
 			}
+}
+
+static void
+test_distances(void)
+{
+	static const int ts[] = {1, 2, 3, 12, 31, 33, 65, 100, 257};
+	static const int ds[] = {8, 26, 64};
+
+	for (int i = 0; i < (int) (sizeof(ts) / sizeof(ts[0])); i++)
+		for (int j = 0; j < (int) (sizeof(ds) / sizeof(ds[0])); j++)
+		{
+			check_case(ts[i], ds[j], 0, QUERY_ROWS);
+			check_case(ts[i], ds[j], 0, KEY_ROWS);
+			check_case(ts[i], ds[j], 0, QUERY_ROWS | KEY_ROWS | BIAS);
+		}
 }
 
 int
@@ -222,6 +276,7 @@ main(void)
 	{
 		printf("# %s\n", table->name);
 		RUN(test_bias_and_window);
+		RUN(test_distances);
 	}
 	return tests_end();
 }

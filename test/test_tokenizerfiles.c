@@ -276,6 +276,21 @@ test_tokenizer_json_variants(void)
 	check_ids(&m, "hello", "2 5 3");
 	mem_free(&m);
 
+	/* without a pre-tokenizer a text is one word */
+	mem_model_bert(&m, "Model", "", 0);
+	mem_edit(&m, "tokenizer.json", "\"pre_tokenizer\":{", "\"pre_tokenizer\":null,\"x\":{");
+	check_ids(&m, "hello[MASK]hello hello", "2 5 4 1 3");
+	mem_free(&m);
+
+	/* other templates */
+	mem_model_bert(&m, "Model", "", 0);
+	mem_edit(&m, "tokenizer.json", "\"special_tokens\":{}",
+			 "\"special_tokens\":{\"[CLS]\":{\"id\":\"[CLS]\",\"ids\":[2,7]}}");
+	check_ids(&m, "hello", "2 7 5 3");
+	mem_edit(&m, "tokenizer.json", "{\"SpecialToken\":{\"id\":\"[CLS]\",\"type_id\":0}},", "");
+	check_ids(&m, "hello", "5 3");
+	mem_free(&m);
+
 	/* ids need not be dense */
 	mem_model_bert(&m, "Model", "", 0);
 	mem_edit(&m, "tokenizer.json", "\"hello\":5", "\"hello\":13");
@@ -286,24 +301,33 @@ test_tokenizer_json_variants(void)
 static void
 test_tokenizer_json_unsupported(void)
 {
-	bend("\"type\":\"WordPiece\",\"unk", "\"type\":\"BPE\",\"unk", DBERT_E_UNSUPPORTED,
-		 "tokenizer.json: model: type \"BPE\"");
-	bend("BertNormalizer", "Lowercase", DBERT_E_UNSUPPORTED, "normalizer: type \"Lowercase\"");
+	bend("\"type\":\"WordPiece\",\"unk", "\"type\":\"WordLevel\",\"unk", DBERT_E_UNSUPPORTED,
+		 "tokenizer.json: model: type \"WordLevel\"");
+	bend("BertNormalizer", "Nfc", DBERT_E_UNSUPPORTED, "normalizer: type \"Nfc\"");
 	bend("\"normalizer\":{\"type\":\"BertNormalizer\"",
-		 "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{},{}]", DBERT_E_UNSUPPORTED,
-		 "a sequence of 2");
-	bend("BertPreTokenizer", "ByteLevel", DBERT_E_UNSUPPORTED, "pre_tokenizer: type \"ByteLevel\"");
-	bend("\"pre_tokenizer\":{", "\"pre_tokenizer\":null,\"x\":{", DBERT_E_UNSUPPORTED,
-		 "no pre-tokenizer");
-	bend("\"TemplateProcessing\"", "\"RobertaProcessing\"", DBERT_E_UNSUPPORTED,
-		 "\"RobertaProcessing\"");
-	/* templates that are not BERT's */
+		 "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Lowercase\"},{}]",
+		 DBERT_E_UNSUPPORTED, "normalizers: item 1: type \"\"");
+	bend("\"normalizer\":{\"type\":\"BertNormalizer\"",
+		 "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Lowercase\"},{\"type\":"
+		 "\"BertNormalizer\"}]",
+		 DBERT_E_UNSUPPORTED, "behind another normalizer");
+	bend("BertPreTokenizer", "UnicodeScripts", DBERT_E_UNSUPPORTED,
+		 "pre_tokenizer: type \"UnicodeScripts\"");
+	bend("\"TemplateProcessing\"", "\"OtherProcessing\"", DBERT_E_UNSUPPORTED,
+		 "post_processor: type \"OtherProcessing\"");
+	/* templates that do not hold each text once */
 	bend("{\"Sequence\":{\"id\":\"B\",\"type_id\":1}}",
-		 "{\"Sequence\":{\"id\":\"B\",\"type_id\":0}}", DBERT_E_UNSUPPORTED, "template");
-	bend("{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{", "{", DBERT_E_UNSUPPORTED, "template");
+		 "{\"Sequence\":{\"id\":\"A\",\"type_id\":1}}", DBERT_E_UNSUPPORTED, "template \"pair\"");
+	bend("{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},{", "{", DBERT_E_UNSUPPORTED,
+		 "template \"single\"");
+	bend("\"single\":[", "\"single\":[7,", DBERT_E_FORMAT, "piece 0 of a template");
+	bend("\"special_tokens\":{}", "\"special_tokens\":{\"[SEP]\":{\"id\":\"[SEP]\",\"ids\":[14]}}",
+		 DBERT_E_FORMAT, "an id of \"[SEP]\" is outside the vocabulary of 13");
+	bend("\"special_tokens\":{}", "\"special_tokens\":{\"[SEP]\":{\"id\":\"[SEP]\"}}", DBERT_E_FORMAT,
+		 "\"special_tokens\" has no ids of \"[SEP]\"");
 	bend("{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":0}}]",
-		 "{\"SpecialToken\":{\"id\":\"[CLS]\",\"type_id\":0}}]", DBERT_E_UNSUPPORTED, "template");
-	bend("\"single\":[", "\"single\":[7,", DBERT_E_UNSUPPORTED, "template");
+		 "{\"SpecialToken\":{\"id\":\"[SEP]\",\"type_id\":2}}]", DBERT_E_UNSUPPORTED,
+		 "gives tokens a type that the model");
 }
 
 static void

@@ -124,12 +124,12 @@ typedef struct DbertKernels
 
 /*
  * Enough scratch for any table's attention: the scores of some queries, keys
- * and values packed.
+ * and values packed, products with vectors for distances.
  */
 static inline size_t
 dbert_attention_scratch(int t, int d)
 {
-	return ((size_t) t + 64) * 2 * ((size_t) d + 64);
+	return ((size_t) t + 64) * 2 * ((size_t) d + 64) + 8192;
 }
 
 /*

@@ -187,6 +187,20 @@ weighted_sum(float *out, const float *p, const float *v, size_t ld, int t, int d
 	}
 }
 
+/* Of query i's row q and the key numbered j, whose row k is. */
+static float
+score(const DbertScoring *s, int i, const float *q, int j, const float *k, int d)
+{
+	int			distance = j - dbert_scoring_key(s, i);
+	double		sum = dot(q, k, d);
+
+	if (s->query_rows != NULL)
+		sum += dot(q, s->query_rows + (size_t) (s->zero + distance) * d, d);
+	if (s->key_rows != NULL)
+		sum += dot(k, s->key_rows + (size_t) (s->zero - distance) * d, d);
+	return (float) (s->scale * sum + (s->bias != NULL ? s->bias[distance] : 0));
+}
+
 static void
 attention(float *out, size_t ldo, const float *q, const float *k, const float *v,
 		  size_t ld, int m, int t, int d, const DbertScoring *scoring, float *scratch)
@@ -197,14 +211,8 @@ attention(float *out, size_t ldo, const float *q, const float *k, const float *v
 		int			n = seen.end - seen.first;
 
 		for (int j = 0; j < n; j++)
-		{
-			int			key = seen.first + j;
-			double		score = scoring->scale * dot(q + i * ld, k + key * ld, d);
-
-			if (scoring->bias != NULL)
-				score += scoring->bias[key - dbert_scoring_key(scoring, i)];
-			scratch[j] = (float) score;
-		}
+			scratch[j] = score(scoring, i, q + i * ld, seen.first + j,
+							   k + (seen.first + j) * ld, d);
 		softmax_row(scratch, n);
 		weighted_sum(out + i * ldo, scratch, v + seen.first * ld, ld, n, d);
 	}

@@ -140,6 +140,19 @@ linear(float *y, size_t ldy, const float *x, size_t ldx,
 		dbert_f32_activate__scalar(y + i * ldy, n, act);
 }
 
+/* One call of attention, or a block of its queries. */
+typedef struct Attention
+{
+	const DbertScoring *scoring;
+	const float *q;				/* of the block's first query */
+	const float *k;				/* of key 0 */
+	size_t		ld;
+	int			t;
+	int			d;
+	float	   *scores;			/* [QUERIES, T], rows as many floats apart as the block sees keys */
+	float	   *products;		/* with rows of distances, [QUERIES, .] */
+} Attention;
+
 /*
  * A row's scores of the keys that the block sees become weights: of those that
  * the row does not see, nothing.
@@ -161,19 +174,68 @@ weigh(float *scores, const DbertScoring *scoring, DbertKeys block, int i, int t)
 	memset(scores + before + n, 0, (block.end - seen.end) * sizeof(float));
 }
 
+/*
+ * products[m, n] = scale times x[m, D] and the rows of distances from first on.
+ */
+static void
+meet_distances(const Attention *a, const float *x, int m, const float *rows, int first, int n)
+{
+	sgemm(ROW_MAJOR, NO_TRANS, TRANS, m, n, a->d, a->scoring->scale, x, (int) a->ld,
+		  rows + (size_t) (a->scoring->zero + first) * a->d, a->d, 0, a->products, n);
+}
+
+/*
+ * Adds what m queries, the first of which stands at key place, have of the
+ * vectors for distances to their scores of all keys.
+ */
+static void
+add_distances(const Attention *a, int place, int m)
+{
+	const DbertScoring *s = a->scoring;
+	int			t = a->t;
+
+	if (s->query_rows != NULL)
+		meet_distances(a, a->q, m, s->query_rows, 1 - place - m, t + m - 1);
+	for (int i = 0; s->query_rows != NULL && i < m; i++)
+		for (int j = 0; j < t; j++)
+			a->scores[(size_t) i * t + j] += a->products[i * (t + m - 1) + m - 1 - i + j];
+	for (int j = 0; s->key_rows != NULL && j < t; j += QUERIES)
+	{
+		int			keys = t - j < QUERIES ? t - j : QUERIES,
+					n = keys + m - 1;
+
+		meet_distances(a, a->k + j * a->ld, keys, s->key_rows, place - j - keys + 1, n);
+		for (int i = 0; i < m; i++)
+			for (int c = 0; c < keys; c++)
+				a->scores[(size_t) i * t + j + c] += a->products[c * n + i + keys - 1 - c];
+	}
+}
+
 /* QUERIES rows of scores at a time, counted from the first. */
 static void
 attention(float *out, size_t ldo, const float *q, const float *k, const float *v,
 		  size_t ld, int m, int t, int d, const DbertScoring *scoring, float *scratch)
 {
-	for (int i = 0; i < m; i += QUERIES)
-	{
-		int			rows = m - i < QUERIES ? m - i : QUERIES;
-		const DbertKeys block = dbert_scoring_keys(scoring, i, i + rows - 1, t);
-		int			n = block.end - block.first;
+	Attention	a = {
+		.scoring = scoring, .q = q, .k = k, .ld = ld, .t = t, .d = d, .scores = scratch,
+		.products = scratch + (size_t) QUERIES * t
+	};
+	bool		relative = dbert_scoring_is_relative(scoring);
 
-		sgemm(ROW_MAJOR, NO_TRANS, TRANS, rows, n, d, scoring->scale, q + i * ld, (int) ld,
+	for (int i = 0, rows; i < m; i += rows)
+	{
+		int			run = relative ? dbert_scoring_run(scoring, i, m) : m - i;
+		DbertKeys	block;
+		int			n;
+
+		rows = run < QUERIES ? run : QUERIES;
+		block = dbert_scoring_keys(scoring, i, i + rows - 1, t);
+		n = block.end - block.first;
+		a.q = q + i * ld;
+		sgemm(ROW_MAJOR, NO_TRANS, TRANS, rows, n, d, scoring->scale, a.q, (int) ld,
 			  k + block.first * ld, (int) ld, 0, scratch, n);
+		if (relative)
+			add_distances(&a, dbert_scoring_key(scoring, i), rows);
 		for (int r = 0; r < rows; r++)
 			weigh(scratch + (size_t) r * n, scoring, block, i + r, t);
 		sgemm(ROW_MAJOR, NO_TRANS, NO_TRANS, rows, d, n, 1, scratch, n,

@@ -42,6 +42,14 @@ scale_and_add(float *x, int n, float scale, const float *y)
 }
 
 static void
+add(float *x, int n, const float *y)
+{
+	for (int j = 0; j < n; j += VL)
+		store_first(x + j, n - j, v_add(load_filled(x + j, n - j, v_zero()),
+										load_filled(y + j, n - j, v_zero())));
+}
+
+static void
 multiply(float *x, int n, float factor)
 {
 	for (int j = 0; j < n; j += VL)

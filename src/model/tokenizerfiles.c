@@ -349,6 +349,15 @@ read_vocabulary(Files *f, DbertTokenSpec *t, DbertError *err)
 	return override_flags(&f->config, t, err);
 }
 
+/* BERT's template has [CLS] and [SEP], words may be unknown to WordPiece. */
+static bool
+needs_role(const DbertTokenSpec *t, DbertSpecialToken role)
+{
+	if (role == DBERT_SPECIAL_UNK)
+		return t->spec.kind == DBERT_KIND_WORDPIECE;
+	return t->spec.single == NULL && (role == DBERT_SPECIAL_CLS || role == DBERT_SPECIAL_SEP);
+}
+
 /* Resolve the tokens with a role and add those that are in the vocabulary. */
 static DbertStatus
 resolve_roles(DbertAddedToken roles[DBERT_SPECIALS], DbertTokenSpec *t, DbertError *err)
@@ -365,7 +374,7 @@ resolve_roles(DbertAddedToken roles[DBERT_SPECIALS], DbertTokenSpec *t, DbertErr
 		const char *name = t->role[i] != NULL ? t->role[i] : roles[i].text;
 
 		*ids[i] = dbert_token_spec_find(t, name);
-		if (*ids[i] < 0 && i <= DBERT_SPECIAL_SEP)
+		if (*ids[i] < 0 && needs_role(t, i))
 			return dbert_fail(err, DBERT_E_FORMAT, "%s: the vocabulary has no token \"%s\"",
 							  t->file, dbert_clip(name, clip));
 		if (*ids[i] < 0)

@@ -1,9 +1,10 @@
 /*
  * tokenspec.h -- a tokenizer being read: shared by the readers of its files.
  *
- * tokenizerfiles.c conducts; tokenizerjson.c and vocabfile.c fill in what
- * their file says.  Strings point into the JSON roots and the vocabulary's
- * text, which live as long as the reading.
+ * tokenizerfiles.c conducts; tokenizerjson.c (with tokenizersteps.c and
+ * tokenizertemplate.c) and vocabfile.c fill in what their file says.  Strings
+ * point into the JSON roots and the vocabulary's text, which live as long as
+ * the reading.
  */
 #ifndef DBERT_MODEL_TOKENSPEC_H
 #define DBERT_MODEL_TOKENSPEC_H
@@ -39,6 +40,12 @@ typedef struct DbertTokenSpec
 	size_t		n_sorted;
 	const char *role[DBERT_SPECIALS];	/* names of the tokens with a role */
 	int			strip_accents;	/* -1: as lowercase */
+	bool		bert_normalizer;	/* it has BertNormalizer's flags */
+	DbertStepSpec normalizers[DBERT_MAX_STEPS], /* spec.normalizers, spec.splitters */
+				splitters[DBERT_MAX_STEPS];
+	bool		bytes;			/* the model is of bytes: a pre-tokenizer is ByteLevel */
+	DbertTemplate single,		/* spec.single, spec.pair where they were read */
+				pair;
 	const char *file;			/* that the vocabulary came from, for messages */
 } DbertTokenSpec;
 
@@ -70,6 +77,30 @@ extern DbertStatus dbert_token_flags(const DbertJson *object, DbertAddedToken *t
 /* tokenizerjson.c */
 extern DbertStatus dbert_tokenizer_json_read(const DbertJson *root, DbertTokenSpec *t,
 											 DbertError *err);
+
+/* The value of "type"; "" when there is none. */
+extern DbertStatus dbert_tokenizer_json_type(const DbertJson *object, const char **type,
+											 DbertError *err);
+
+/* Element i of a list of objects. */
+extern DbertStatus dbert_tokenizer_json_item(const DbertJson *list, size_t i, DbertJson *item,
+											 DbertError *err);
+
+/* E_UNSUPPORTED for a type that has no code. */
+extern DbertStatus dbert_tokenizer_json_unknown(const DbertJson *object, const char *type,
+												DbertError *err);
+
+/* tokenizersteps.c: normalizer and pre-tokenizer */
+extern DbertStatus dbert_tokenizer_steps_read(const DbertJson *root, DbertTokenSpec *t,
+											  DbertError *err);
+
+/* Append a step to normalizers (n: &spec.n_normalizers) or to splitters. */
+extern DbertStatus dbert_tokenizer_step_add(const DbertJson *object, DbertStepSpec *list,
+											int32_t *n, DbertStepSpec step, DbertError *err);
+
+/* tokenizertemplate.c: post-processor */
+extern DbertStatus dbert_tokenizer_template_read(const DbertJson *root, DbertTokenSpec *t,
+												 DbertError *err);
 
 /* vocabfile.c: text is changed (lines become strings) and must outlive t */
 extern DbertStatus dbert_vocab_file_read(char *text, size_t len, DbertTokenSpec *t,

@@ -12,6 +12,7 @@
 
 static const DbertStepRules rules[DBERT_STEPS] = {
 	[DBERT_STEP_LOWERCASE] = {dbert_step_lowercase, NULL},
+	[DBERT_STEP_BERT_WORDS] = {dbert_step_bert_words, NULL},
 };
 
 bool

@@ -9,4 +9,7 @@
 /* stepchars.c: those that look at one character */
 extern DbertNext dbert_step_lowercase(DbertLink *l);
 
+/* stepwords.c: pre-tokenizers that go by what a character is */
+extern DbertNext dbert_step_bert_words(DbertLink *l);
+
 #endif

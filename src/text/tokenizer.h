@@ -47,7 +47,11 @@ typedef enum DbertTokenKindId
 /* What a text goes through: a function and a line in chain.c each. */
 typedef enum DbertStepKind
 {
+	/* normalizers */
 	DBERT_STEP_LOWERCASE,
+
+	/* pre-tokenizers */
+	DBERT_STEP_BERT_WORDS,
 	DBERT_STEPS
 } DbertStepKind;
 
