@@ -27,6 +27,11 @@
 	X(CAMEMBERT, camembert) \
 	X(DATA2VEC, data2vec) \
 	X(ALBERT, albert) \
+	X(MODERNBERT, modernbert) \
+	X(NOMIC, nomic) \
+	X(GTE, gte) \
+	X(GTE_NEW, gte_new) \
+	X(EUROBERT, eurobert) \
 	X(STATIC, static) \
 	/* the end */
 
@@ -41,7 +46,7 @@ typedef enum DbertFamilyId
 /* Limits of every size; what is below them cannot overflow in 64 bits. */
 #define DBERT_MAX_HIDDEN	16384
 #define DBERT_MAX_FFN		65536
-#define DBERT_MAX_LAYERS	256
+#define DBERT_MAX_LAYERS	(32 * DBERT_LOCAL_WORDS)
 #define DBERT_MAX_HEADS		1024
 #define DBERT_MAX_VOCAB		(4 << 20)
 #define DBERT_MAX_POSITIONS (1 << 20)
@@ -83,6 +88,7 @@ typedef enum DbertModule
 	DBERT_MODULE_FFN_IN,
 	DBERT_MODULE_FFN_OUT,
 	DBERT_MODULE_FFN_NORM,
+	DBERT_MODULE_FINAL_NORM,	/* behind the last layer */
 	DBERT_MODULES
 } DbertModule;
 
@@ -107,6 +113,16 @@ typedef struct DbertHeadNames
 	bool		embed_width;	/* dense makes rows as wide as the embeddings' */
 	const char *other_suffix;	/* another end of the architecture's name, or NULL */
 } DbertHeadNames;
+
+/* Feed-forwards whose rows are weighed by others, element by element. */
+typedef enum DbertGate
+{
+	DBERT_GATE_NONE,			/* ffn_out(act(ffn_in(x))) */
+	DBERT_GATE_FIRST,			/* of ffn_in's 2F rows the first F are activated */
+	DBERT_GATE_LAST
+} DbertGate;
+
+struct DbertJson;
 
 typedef struct DbertFamily
 {
@@ -139,6 +155,30 @@ typedef struct DbertFamily
 
 	/* Embeddings are projected even where they are as wide as hidden states. */
 	bool		always_projects;
+
+	/* Another prefix that some checkpoints have, or NULL. */
+	const char *other_prefix;
+
+	/*
+	 * Layers are x + f(norm(x)), not norm(x + f(x)); a norm stands behind the
+	 * last one, and perhaps none before the first one's attention.
+	 */
+	bool		norms_first;
+	bool		bare_first_layer;
+
+	bool		rms_norms;		/* norms neither subtract a mean nor shift */
+
+	/* ffn_in has 2F rows, those that are activated first or last. */
+	DbertGate	gate;
+
+	/*
+	 * Reads what its config.json has beside sizes, activation and epsilon, and
+	 * refuses what there is no code for; NULL: nothing.
+	 */
+	DbertStatus (*read_config) (const struct DbertJson *root, DbertConfig *config,
+								DbertError *err);
+
+	bool		not_trained;	/* there is no code that trains its models */
 
 	/* There are no layers: a text's vector is the mean of its tokens' rows. */
 	bool		lookup;

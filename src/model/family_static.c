@@ -28,5 +28,6 @@ const DbertFamily dbert_family_static = {
 			DBERT_MAX_POSITIONS, DBERT_SIZE_OF(positions)},
 	},
 	.tokenizer = "PreTrainedTokenizer",
+	.not_trained = true,
 	.lookup = true,
 };

@@ -377,7 +377,7 @@ resolve_roles(DbertAddedToken roles[DBERT_SPECIALS], DbertTokenSpec *t, DbertErr
 		if (*ids[i] < 0 && needs_role(t, i))
 			return dbert_fail(err, DBERT_E_FORMAT, "%s: the vocabulary has no token \"%s\"",
 							  t->file, dbert_clip(name, clip));
-		if (*ids[i] < 0)
+		if (*ids[i] < 0 || (i == DBERT_SPECIAL_UNK && t->own_unknown))
 			continue;
 		roles[i].text = name;
 		roles[i].len = strlen(name);

@@ -73,6 +73,45 @@ read_wordpiece(const DbertJson *model, DbertTokenSpec *t, DbertError *err)
 	return read_vocab(model, t, err);
 }
 
+/* Element i of Unigram's vocabulary: [piece, score]. */
+static DbertStatus
+read_scored(const DbertJson *vocab, size_t i, DbertTokenSpec *t, DbertError *err)
+{
+	const json_t *pair = json_array_get(vocab->value, i);
+	const json_t *piece = json_array_get(pair, 0),
+			   *score = json_array_get(pair, 1);
+
+	if (!json_is_string(piece) || json_string_length(piece) == 0 || !json_is_number(score))
+		return dbert_fail(err, DBERT_E_FORMAT, "%s: item %zu is no piece with its score",
+						  vocab->where, i);
+	DBERT_TRY(dbert_token_spec_put(t, (int64_t) i, json_string_value(piece),
+								   json_string_length(piece), err));
+	t->scores[i] = json_number_value(score);
+	return DBERT_OK;
+}
+
+static DbertStatus
+read_unigram(const DbertJson *model, DbertTokenSpec *t, DbertError *err)
+{
+	DbertJson	vocab;
+	int64_t		unk_id = -1;
+
+	t->spec.kind = DBERT_KIND_UNIGRAM;
+	DBERT_TRY(dbert_json_child(model, "vocab", JSON_ARRAY, &vocab, err));
+	DBERT_TRY(dbert_token_spec_scores(t, err));
+	for (size_t i = 0; i < json_array_size(vocab.value); i++)
+		DBERT_TRY(read_scored(&vocab, i, t, err));
+	if (t->spec.n_tokens == 0)
+		return dbert_fail(err, DBERT_E_FORMAT, "%s: \"vocab\" holds no piece", model->where);
+	DBERT_TRY(dbert_json_int(model, "unk_id", 0, t->spec.n_tokens - 1, &unk_id, err));
+	if (unk_id < 0)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: no \"unk_id\"", model->where);
+	t->role[DBERT_SPECIAL_UNK] = t->tokens[unk_id];
+	t->own_unknown = true;		/* unless it is among the added tokens */
+	DBERT_TRY(dbert_json_bool(model, "byte_fallback", &t->spec.byte_fallback, err));
+	return dbert_token_spec_index_once(t, err);
+}
+
 static const struct
 {
 	const char *type;
@@ -80,6 +119,7 @@ static const struct
 	DbertStatus (*read) (const DbertJson *model, DbertTokenSpec *t, DbertError *err);
 }			models[] = {
 	{"WordPiece", "max_input_chars_per_word", read_wordpiece},
+	{"Unigram", "unk_id", read_unigram},
 };
 
 static DbertStatus

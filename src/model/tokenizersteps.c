@@ -70,6 +70,10 @@ read_lowercase(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 static const StepReader normalizers[] = {
 	{"BertNormalizer", read_bert_normalizer},
 	{"Lowercase", read_lowercase},
+	{"Precompiled", dbert_read_precompiled},
+	{"Replace", dbert_read_replace},
+	{"Strip", dbert_read_strip},
+	{"Prepend", dbert_read_prepend},
 	{NULL, NULL}
 };
 
@@ -83,6 +87,7 @@ read_bert_words(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 
 static const StepReader splitters[] = {
 	{"BertPreTokenizer", read_bert_words},
+	{"Metaspace", dbert_read_metaspace},
 	{NULL, NULL}
 };
 

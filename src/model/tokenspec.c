@@ -73,6 +73,31 @@ dbert_token_spec_index(DbertTokenSpec *t, DbertError *err)
 	return DBERT_OK;
 }
 
+DbertStatus
+dbert_token_spec_index_once(DbertTokenSpec *t, DbertError *err)
+{
+	const char **texts = dbert_arena_alloc(t->arena, (size_t) t->spec.n_tokens, sizeof(*texts));
+	char		clip[DBERT_CLIP];
+
+	if (texts == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	memcpy(texts, t->tokens, (size_t) t->spec.n_tokens * sizeof(*texts));
+	DBERT_TRY(dbert_token_spec_index(t, err));
+	for (int32_t id = 0; id < t->spec.n_tokens; id++)
+		if (t->tokens[id] != texts[id])
+			return dbert_fail(err, DBERT_E_FORMAT, "%s: piece %d, \"%s\", is there a second time",
+							  t->file, (int) id, dbert_clip(texts[id], clip));
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_token_spec_scores(DbertTokenSpec *t, DbertError *err)
+{
+	t->scores = dbert_arena_alloc(t->arena, (size_t) t->limit, sizeof(*t->scores));
+	t->spec.scores = t->scores;
+	return t->scores != NULL ? DBERT_OK : dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+}
+
 static const DbertAddedToken *
 find_added(const DbertTokenSpec *t, const char *text)
 {

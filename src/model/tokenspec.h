@@ -38,6 +38,8 @@ typedef struct DbertTokenSpec
 	int32_t		limit;			/* rows of the word embedding */
 	struct DbertVocabEntry *sorted; /* [n_sorted] by text: the vocabulary without the added */
 	size_t		n_sorted;
+	double	   *scores;			/* [limit], spec.scores; of Unigram */
+	bool		own_unknown;	/* the unknown token is a piece, not an added token */
 	const char *role[DBERT_SPECIALS];	/* names of the tokens with a role */
 	int			strip_accents;	/* -1: as lowercase */
 	bool		bert_normalizer;	/* it has BertNormalizer's flags */
@@ -58,6 +60,12 @@ extern DbertStatus dbert_token_spec_put(DbertTokenSpec *t, int64_t id, const cha
  * texts the last id keeps the token.
  */
 extern DbertStatus dbert_token_spec_index(DbertTokenSpec *t, DbertError *err);
+
+/* The same where equal texts are refused, E_FORMAT. */
+extern DbertStatus dbert_token_spec_index_once(DbertTokenSpec *t, DbertError *err);
+
+/* Make room for scores. */
+extern DbertStatus dbert_token_spec_scores(DbertTokenSpec *t, DbertError *err);
 
 /* Id of a token of the vocabulary or of the added ones, -1: none. */
 extern int32_t dbert_token_spec_find(const DbertTokenSpec *t, const char *text);
@@ -97,6 +105,19 @@ extern DbertStatus dbert_tokenizer_steps_read(const DbertJson *root, DbertTokenS
 /* Append a step to normalizers (n: &spec.n_normalizers) or to splitters. */
 extern DbertStatus dbert_tokenizer_step_add(const DbertJson *object, DbertStepSpec *list,
 											int32_t *n, DbertStepSpec step, DbertError *err);
+
+/* tokenizerspaces.c: steps of SentencePiece's kinds */
+extern DbertStatus dbert_read_precompiled(const DbertJson *object, DbertTokenSpec *t,
+										  DbertError *err);
+extern DbertStatus dbert_read_replace(const DbertJson *object, DbertTokenSpec *t, DbertError *err);
+extern DbertStatus dbert_read_strip(const DbertJson *object, DbertTokenSpec *t, DbertError *err);
+extern DbertStatus dbert_read_prepend(const DbertJson *object, DbertTokenSpec *t, DbertError *err);
+extern DbertStatus dbert_read_metaspace(const DbertJson *object, DbertTokenSpec *t,
+										DbertError *err);
+
+/* A step of these bytes, if they are a character map; what: for errors. */
+extern DbertStatus dbert_token_spec_charsmap(const char *bytes, size_t size, const char *what,
+											 DbertStepSpec *step, DbertError *err);
 
 /* tokenizertemplate.c: post-processor */
 extern DbertStatus dbert_tokenizer_template_read(const DbertJson *root, DbertTokenSpec *t,

@@ -12,6 +12,11 @@
 
 static const DbertStepRules rules[DBERT_STEPS] = {
 	[DBERT_STEP_LOWERCASE] = {dbert_step_lowercase, NULL},
+	[DBERT_STEP_CHARSMAP] = {dbert_step_charsmap, dbert_step_charsmap_valid},
+	[DBERT_STEP_REPLACE] = {dbert_step_replace, dbert_step_text_valid},
+	[DBERT_STEP_STRIP] = {dbert_step_strip, NULL},
+	[DBERT_STEP_PREPEND] = {dbert_step_prepend, dbert_step_text_valid},
+	[DBERT_STEP_METASPACE] = {dbert_step_metaspace, NULL},
 	[DBERT_STEP_BERT_WORDS] = {dbert_step_bert_words, NULL},
 };
 

@@ -33,7 +33,7 @@ typedef struct DbertLink
 	bool		ended;			/* all are put */
 
 	bool		mark;			/* the next one put begins a word */
-	int64_t		state[4];		/* the step's own, 0 when a piece begins */
+	int64_t		state[8];		/* the step's own, 0 when a piece begins */
 	void	   *room;			/* the step's own, kept from piece to piece */
 	size_t		room_capacity;
 } DbertLink;
@@ -47,6 +47,7 @@ struct DbertChain
 	DbertNormalizer *norm;		/* for polls and failures */
 	DbertNext	(*source) (void *ctx, DbertChar *out);
 	void	   *ctx;
+	bool		later;			/* the piece is not the text's first */
 	DbertLink  *links;			/* [n + 1], NULL before the first character */
 };
 

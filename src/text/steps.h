@@ -9,6 +9,17 @@
 /* stepchars.c: those that look at one character */
 extern DbertNext dbert_step_lowercase(DbertLink *l);
 
+/* charsmap.c */
+extern DbertNext dbert_step_charsmap(DbertLink *l);
+extern bool dbert_step_charsmap_valid(const DbertImageStep *step, const void *data);
+
+/* stepspaces.c */
+extern DbertNext dbert_step_replace(DbertLink *l);
+extern DbertNext dbert_step_strip(DbertLink *l);
+extern DbertNext dbert_step_prepend(DbertLink *l);
+extern DbertNext dbert_step_metaspace(DbertLink *l);
+extern bool dbert_step_text_valid(const DbertImageStep *step, const void *data);
+
 /* stepwords.c: pre-tokenizers that go by what a character is */
 extern DbertNext dbert_step_bert_words(DbertLink *l);
 

@@ -41,6 +41,7 @@ typedef struct DbertAddedToken
 typedef enum DbertTokenKindId
 {
 	DBERT_KIND_WORDPIECE,
+	DBERT_KIND_UNIGRAM,
 	DBERT_KINDS
 } DbertTokenKindId;
 
@@ -49,11 +50,34 @@ typedef enum DbertStepKind
 {
 	/* normalizers */
 	DBERT_STEP_LOWERCASE,
+	DBERT_STEP_CHARSMAP,		/* text: the map's bytes */
+	DBERT_STEP_REPLACE,			/* text by more; DbertReplaceMode */
+	DBERT_STEP_STRIP,			/* DBERT_STRIP_* */
+	DBERT_STEP_PREPEND,			/* text */
 
 	/* pre-tokenizers */
 	DBERT_STEP_BERT_WORDS,
+	DBERT_STEP_METASPACE,		/* DBERT_METASPACE_* */
 	DBERT_STEPS
 } DbertStepKind;
+
+/* What DBERT_STEP_REPLACE replaces. */
+typedef enum DbertReplaceMode
+{
+	DBERT_REPLACE_TEXT,			/* the step's text */
+	DBERT_REPLACE_SPACES,		/* the regular expression " {2,}" */
+	DBERT_REPLACE_WHITE			/* "\\s{2,}|[\\n\\r\\t]" */
+} DbertReplaceMode;
+
+#define DBERT_STRIP_LEFT	1
+#define DBERT_STRIP_RIGHT	2
+
+/* Before which pieces DBERT_STEP_METASPACE puts a space, and a flag. */
+#define DBERT_METASPACE_NEVER	0
+#define DBERT_METASPACE_FIRST	1
+#define DBERT_METASPACE_ALWAYS	2
+#define DBERT_METASPACE_SCHEME	3
+#define DBERT_METASPACE_SPLIT	4
 
 typedef struct DbertStepSpec
 {
@@ -65,6 +89,7 @@ typedef struct DbertStepSpec
 	size_t		more_len;
 } DbertStepSpec;
 
+#define DBERT_STEP_TEXT_MAX 1024	/* bytes of a text that a step matches or puts */
 #define DBERT_MAX_STEPS 16		/* of a text, normalizers and pre-tokenizers each */
 
 /*
@@ -100,6 +125,10 @@ typedef struct DbertTokenizerSpec
 	/* of WordPiece */
 	const char *prefix;			/* of continuing pieces, "##" */
 	int32_t		max_word_chars; /* longer words become [UNK]; 100 */
+
+	/* of Unigram */
+	const double *scores;		/* by id, of those with a token */
+	bool		byte_fallback;	/* unknown characters become bytes, if all have tokens */
 
 	/* BertNormalizer, which comes before the other steps */
 	bool		clean_text;

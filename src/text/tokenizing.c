@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+/* Of a longer word a kind may cut what it can. */
+#define WORD_BLOCK 2048
+
 DbertStatus
 dbert_token_push(DbertTokenList *list, const DbertAllocator *alloc, DbertToken token,
 				 DbertError *err)
@@ -46,7 +49,7 @@ add_to_word(DbertTokenizing *t, DbertChar ch)
 					sizeof(DbertChar)))
 		return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
 	t->word[t->word_kept++] = ch;
-	return DBERT_OK;
+	return t->word_kept == t->block ? t->kind->cut_some(t) : DBERT_OK;
 }
 
 /* BertPreTokenizer: words at white space, punctuation marks by themselves. */
@@ -100,6 +103,7 @@ next_split(DbertTokenizing *t, DbertChar *ch, DbertAddedHit *hit)
 		return next;
 	*hit = t->hit;
 	dbert_chain_begin(&t->splitters);
+	t->splitters.later = true;
 	t->piece_begins = true;
 	return t->after;
 }
@@ -145,6 +149,7 @@ dbert_tokenizing_open(DbertTokenizing *t, const DbertTokImage *image, const char
 	memset(t, 0, sizeof(*t));
 	t->image = image;
 	t->kind = dbert_token_kind(image->kind);
+	t->block = t->kind->cut_some != NULL ? WORD_BLOCK : SIZE_MAX;
 	t->alloc = alloc;
 	t->poll = poll;
 	t->err = err;

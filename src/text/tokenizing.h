@@ -32,6 +32,7 @@ typedef struct DbertTokenizing
 	DbertChar  *word;			/* the word being read, without what exceeds max_word_chars */
 	size_t		word_kept,
 				word_capacity;
+	size_t		block;			/* characters of it at which to ask the kind for some tokens */
 	int64_t		word_chars;
 	int32_t		word_end;
 	void	   *state;			/* the kind's own */

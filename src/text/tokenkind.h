@@ -31,6 +31,13 @@ typedef struct DbertTokenKind
 	/* Emit the tokens of t->word, which has one character at least. */
 	DbertStatus (*cut) (DbertTokenizing *t);
 
+	/*
+	 * As far as is decided whatever follows: called for a word of many
+	 * characters when it has so many more, which it takes.  NULL: all are
+	 * kept.
+	 */
+	DbertStatus (*cut_some) (DbertTokenizing *t);
+
 	/* Release t->state; NULL: there is none. */
 	void		(*close) (DbertTokenizing *t);
 
@@ -42,5 +49,8 @@ extern const DbertTokenKind *dbert_token_kind(int32_t kind);
 
 /* wordpiece.c */
 extern const DbertTokenKind dbert_kind_wordpiece;
+
+/* unigram.c */
+extern const DbertTokenKind dbert_kind_unigram;
 
 #endif
