@@ -2,7 +2,8 @@
  * test_golden_company.c -- a text's answers do not depend on what else is in
  * the batch: with each table of kernels every case of the goldens has the same
  * bits alone, with all others and in reverse order.  In int8 the answers are
- * near those of fp32, and again the same bits in any company.
+ * near those of fp32, and again the same bits in any company.  Tables that are
+ * said to have the same bits have them.
  */
 #include "dbert.h"
 #include "nn/logits.h"
@@ -31,6 +32,53 @@ check_company(const Golden *g, const DbertModel *model, const DbertBatch *all)
 	}
 	dbert_batch_free(reverse);
 }
+
+/* ---- tables of the same bits ---- */
+
+/* Results of the folder's cases by the table before, of each precision. */
+static struct
+{
+	const char *bits;			/* NULL: no table yet */
+	Loaded		loaded;
+	DbertBatch *all;
+}			before[DBERT_PRECISION_INT8 + 1];
+
+static void
+forget_before(void)
+{
+	for (int i = 0; i <= DBERT_PRECISION_INT8; i++)
+		if (before[i].bits != NULL)
+		{
+			dbert_batch_free(before[i].all);
+			golden_unload(&before[i].loaded);
+			before[i].bits = NULL;
+		}
+}
+
+/* Takes over loaded and all, for the next table. */
+static void
+check_tables(const Golden *g, Loaded *loaded, DbertBatch *all)
+{
+	int			which = loaded->model->config.precision;
+	const DbertKernels *kernels = loaded->model->kernels;
+
+	if (before[which].bits != NULL)
+	{
+		bool		same = strcmp(before[which].bits, kernels->bits) == 0;
+
+		for (int i = 0; i < g->n && same; i++)
+			CHECK_MSG(same_results(loaded->model, all, i, before[which].all, i),
+					  "%s, %s: case %d has other bits than by %s", g->dir, kernels->name, i,
+					  before[which].loaded.model->kernels->name);
+		dbert_batch_free(before[which].all);
+		golden_unload(&before[which].loaded);
+	}
+	before[which].bits = kernels->bits;
+	before[which].loaded = *loaded;
+	before[which].all = all;
+}
+
+/* ---- 8 bits ---- */
 
 /* The angle between the pooled vectors, and the logits. */
 static void
@@ -76,8 +124,7 @@ check_int8(const Golden *g, const DbertKernels *kernels, const DbertBatch *fp32)
 	for (int i = 0; i < g->n; i++)
 		check_close(g, i, loaded.model, fp32, all);
 	check_company(g, loaded.model, all);
-	dbert_batch_free(all);
-	golden_unload(&loaded);
+	check_tables(g, &loaded, all);
 }
 
 static void
@@ -92,8 +139,7 @@ check_with_kernels(const Golden *g, const DbertKernels *kernels)
 	all = golden_run(loaded.model, g, 0, 1, g->n);
 	check_company(g, loaded.model, all);
 	check_int8(g, kernels, all);
-	dbert_batch_free(all);
-	golden_unload(&loaded);
+	check_tables(g, &loaded, all);
 }
 
 static void
@@ -103,6 +149,7 @@ check_folder(const Golden *g)
 
 	for (int at = 0; (kernels = kernels_next(&at, KERNELS_NAME)) != NULL;)
 		check_with_kernels(g, kernels);
+	forget_before();
 }
 
 static void

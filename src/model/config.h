@@ -138,6 +138,7 @@ typedef struct DbertConfig
 	float		rotary_base;
 	float		rotary_local_base;	/* of local layers */
 	float		rotary_factor;
+	int32_t		bias_rows;		/* of the table of biases by distance; 0: none */
 	float		norm_eps;
 	uint64_t	parameters;		/* elements of all tensors used */
 	char		architecture[64];	/* "DistilBertForSequenceClassification" */
