@@ -71,7 +71,7 @@ typedef struct DbertPooledStep
 
 #define DBERT_MAX_POOLED_STEPS		8
 
-/* How tokens know where they stand, where positions have no rows. */
+/* How tokens know where they stand if positions have no rows of their own. */
 typedef enum DbertRotary
 {
 	DBERT_ROTARY_NONE,

@@ -223,6 +223,35 @@ cut_first_text(DbertBatch *batch, size_t first, bool *truncated, DbertError *err
 	return DBERT_OK;
 }
 
+/*
+ * Mark the tokens of a text that have no space at their beginning or before it:
+ * where tokens do not tell by a prefix, transformers' entities take them for
+ * the rest of a word.
+ */
+static void
+mark_joined(DbertToken *tokens, size_t n, const char *text, size_t len)
+{
+	DbertTextPlace place = dbert_text_begin(text, len);
+
+	for (size_t i = 0; i < n; i++)
+	{
+		const uint8_t *at;
+
+		if (tokens[i].special || tokens[i].start == 0)
+			continue;
+		at = dbert_text_go(&place, tokens[i].start);
+		tokens[i].joined = at[-1] != ' ' && (at == place.end || *at != ' ');
+	}
+}
+
+/* Does the model find entities by tokens that need to be marked so? */
+static bool
+needs_joined(const DbertModel *model)
+{
+	return dbert_head_of_tokens(model->config.head) && dbert_head_has_labels(model->config.head) &&
+		   !dbert_tokenizer_has_pieces(&model->tokenizer);
+}
+
 /* Tokenise onto the end of the list; on failure the caller cuts it again. */
 static DbertStatus
 append_tokens(DbertBatch *batch, const char *text, size_t len,
@@ -245,6 +274,8 @@ append_tokens(DbertBatch *batch, const char *text, size_t len,
 		return fail_too_long(batch, text, len, pair, pair_len, poll, err);
 	if (pair != NULL && long_text == DBERT_LONG_TRUNCATE_FIRST)
 		DBERT_TRY(cut_first_text(batch, first, truncated, err));
+	if (pair == NULL && needs_joined(batch->model))
+		mark_joined(batch->tokens.items + first, batch->tokens.count - first, text, len);
 	return check_tokens(batch, first, err);
 }
 
