@@ -71,9 +71,11 @@ SELECT distil_train('m', 'SELECT body, kind FROM nothing', 'distilbert-sentiment
 SELECT distil_pretrain('m', 'SELECT body FROM nothing', 'distilbert-sentiment', replace => true);
 SELECT distil_distill('m', 'distilbert-sentiment', 'SELECT body FROM nothing', replace => true);
 SELECT distil_train('m', 'SELECT body, kind FROM nothing', 'distilbert-sentiment', replace => true, force => true);
--- a model in the place of an installed one
-CREATE VIEW installed AS SELECT distil_sentiment('x', 'sentiment-en-v1');
-SELECT pg_temp.load('sentiment-en-v1', 'distilbert-stars');
+-- a model in the place of an installed one, whatever its name
+SELECT min(name) AS name FROM distil_models WHERE builtin \gset
+CREATE VIEW installed AS SELECT distil_sentiment('x', :'name');
+\set VERBOSITY sqlstate
+SELECT pg_temp.load(:'name', 'distilbert-stars');
 DROP VIEW installed;
 \set VERBOSITY default
 

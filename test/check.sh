@@ -2,11 +2,11 @@
 # check.sh -- all tests ("make check"); the last line is "N passed, N failed".
 #
 # Unit tests of the core, the same under ASan and UBSan, the layering rule,
-# builds in other folders, pg_regress and TAP on private servers.  Skipped tests
-# count nowhere.
+# builds in other folders, pg_regress (also with all queries that may be in a
+# parallel worker) and TAP on private servers.  Skipped tests count nowhere.
 #
 #   WERROR=-Werror   warnings are errors
-#   TESTS_ONLY=...   words of: core sanitize layers build regress tap
+#   TESTS_ONLY=...   words of: core sanitize layers build regress parallel tap
 #   REGRESS=...      words: files of sql/, without their ending
 #   TAP=...          files of test/t, a pattern such as "02*"
 #   JOBS=...         programs and TAP files that run at a time; default: processors
@@ -16,7 +16,7 @@ NEED_TAP=yes
 
 PASSED=0
 FAILED=0
-PARTS=${TESTS_ONLY:-core sanitize layers build regress tap}
+PARTS=${TESTS_ONLY:-core sanitize layers build regress parallel tap}
 export JOBS=${JOBS:-$(nproc)}
 
 wanted() { case " $PARTS " in *" $1 "*) return 0 ;; esac; return 1; }
@@ -125,22 +125,21 @@ check_build()
 	count "$(lines '^ok - ' "$log")" "$(lines '^not ok - ' "$log")" $rc
 }
 
+# check_regress name [options of all sessions]
 check_regress()
 {
-	local log=$ROOM/regress.log rc
+	local log=$ROOM/$1.log out=$ROOM/$1 rc
 
-	start_server "distilbert.model_path = '$ROOM/tree/test/fixtures'"
-	mkdir "$ROOM/regress"
-	chmod 777 "$ROOM/regress"
-	tree_make installcheck ${REGRESS:+"REGRESS=$REGRESS"} \
-		"EXTRA_REGRESS_OPTS=--inputdir=$ROOM/tree --outputdir=$ROOM/regress --user=$PGUSER" >"$log" 2>&1
+	mkdir "$out"
+	chmod 777 "$out"
+	PGOPTIONS=${2:-} tree_make installcheck ${REGRESS:+"REGRESS=$REGRESS"} \
+		"EXTRA_REGRESS_OPTS=--inputdir=$ROOM/tree --outputdir=$out --user=$PGUSER" >"$log" 2>&1
 	rc=$?
-	[ $rc = 0 ] || { cat "$log"; cat "$ROOM/regress/regression.diffs" 2>/dev/null | head -n 500; }
+	[ $rc = 0 ] || { cat "$log"; cat "$out/regression.diffs" 2>/dev/null | head -n 500; }
 	[ $rc = 0 ] || ! grep -q -E 'terminated by signal|PANIC' "$ROOM/server.log" || tail -n 50 "$ROOM/server.log"
 	# until 15 "test x ... ok", from 16 on TAP
 	count "$(lines '^(test .* \.\.\. ok |ok [0-9])' "$log")" \
 		"$(lines '^(test .* \.\.\. FAILED|not ok [0-9])' "$log")" $rc
-	stop_server
 }
 
 check_tap()
@@ -182,9 +181,15 @@ wanted core && { part "unit tests"; check_core; }
 wanted sanitize && { part "unit tests under ASan and UBSan"; check_core SANITIZE=1; }
 wanted layers && { part "layers"; check_layers; }
 wanted build && { part "builds"; check_build; }
-if wanted regress || wanted tap; then
+if wanted regress || wanted parallel || wanted tap; then
 	install_extension || { FAILED=$((FAILED + 1)); finish; }
 fi
-wanted regress && { part "pg_regress"; check_regress; }
+if wanted regress || wanted parallel; then
+	start_server "distilbert.model_path = '$ROOM/tree/test/fixtures'"
+	wanted regress && { part "pg_regress"; check_regress regress; }
+	# from 16 on debug_parallel_query, by its old name, too
+	wanted parallel && { part "pg_regress in parallel workers"; check_regress parallel "-c force_parallel_mode=regress"; }
+	stop_server
+fi
 wanted tap && { part "TAP"; check_tap; }
 finish

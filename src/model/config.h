@@ -71,6 +71,29 @@ typedef struct DbertPooledStep
 
 #define DBERT_MAX_POOLED_STEPS		8
 
+/* How tokens know where they stand if positions have no rows of their own. */
+typedef enum DbertRotary
+{
+	DBERT_ROTARY_NONE,
+	DBERT_ROTARY_PLAIN,
+	DBERT_ROTARY_NTK,			/* stretched by rotary_factor, texts of any length */
+	DBERT_ROTARY_DYNAMIC		/* stretched in texts of more than rotary_trained tokens */
+} DbertRotary;
+
+/* Parts of a model that may have no bias, each with a bit in no_bias. */
+typedef enum DbertBias
+{
+	DBERT_BIAS_NORM = 0x01,		/* of all norms */
+	DBERT_BIAS_ATTENTION = 0x02,
+	DBERT_BIAS_FFN_IN = 0x04,
+	DBERT_BIAS_FFN_OUT = 0x08,
+	DBERT_BIAS_HEAD = 0x10,		/* of the head's dense layer */
+	DBERT_BIAS_DECODER = 0x20,
+	DBERT_BIAS_END = 0x40
+} DbertBias;
+
+#define DBERT_LOCAL_WORDS 8		/* 32 layers each, DBERT_MAX_LAYERS in all */
+
 #define DBERT_MAX_LABELS	65536
 #define DBERT_MAX_LABEL		255 /* bytes of one */
 
@@ -105,9 +128,41 @@ typedef struct DbertConfig
 	int32_t		tie_words;		/* 1: without a decoder of its own it is the word embedding */
 	int32_t		groups;			/* layers share weights in so many groups; 0: they do not */
 	int32_t		inner_layers;	/* of a group; one after the other they are a layer of its own */
+	int32_t		key_heads;		/* of keys and values, where heads share them; divides H; 0: H */
+	int32_t		no_bias;		/* DbertBias of what has none */
+	int32_t		head_mean;		/* 1: a head that reads one row a text reads the mean of all */
+	int32_t		window;			/* a local layer's token sees so many on each side */
+	uint32_t	local[DBERT_LOCAL_WORDS];	/* bit n: layer n is local */
+	int32_t		rotary;			/* DbertRotary */
+	int32_t		rotary_trained;
+	float		rotary_base;
+	float		rotary_local_base;	/* of local layers */
+	float		rotary_factor;
+	int32_t		bias_rows;		/* of the table of biases by distance; 0: none */
+	int32_t		skip_unknown;	/* 1: unknown tokens are not pooled; of static embeddings */
+	int32_t		max_chars;		/* a text that is to be truncated has at most so many; 0: any */
 	float		norm_eps;
 	uint64_t	parameters;		/* elements of all tensors used */
 	char		architecture[64];	/* "DistilBertForSequenceClassification" */
 } DbertConfig;
+
+/* Heads of keys, and of values; the columns of all of them. */
+static inline int
+dbert_key_heads(const DbertConfig *config)
+{
+	return config->key_heads > 0 ? config->key_heads : config->heads;
+}
+
+static inline int
+dbert_key_columns(const DbertConfig *config)
+{
+	return config->hidden / config->heads * dbert_key_heads(config);
+}
+
+static inline bool
+dbert_layer_is_local(const DbertConfig *config, int layer)
+{
+	return config->local[layer / 32] >> layer % 32 & 1;
+}
 
 #endif

@@ -117,7 +117,7 @@ read_activation(const DbertJson *root, DbertConfig *config, DbertError *err)
 
 /* What transformers would compute differently for. */
 static DbertStatus
-refuse_variants(const DbertJson *root, DbertError *err)
+refuse_variants(const DbertJson *root, const DbertConfig *config, DbertError *err)
 {
 	static const char *const flags[] = {"is_decoder", "add_cross_attention", "is_encoder_decoder"};
 	const char *embedding = "absolute";
@@ -133,7 +133,8 @@ refuse_variants(const DbertJson *root, DbertError *err)
 			return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: \"%s\" is not supported",
 							  root->where, flags[i]);
 	}
-	DBERT_TRY(dbert_json_string(root, "position_embedding_type", &embedding, err));
+	if (config->rotary == DBERT_ROTARY_NONE)
+		DBERT_TRY(dbert_json_string(root, "position_embedding_type", &embedding, err));
 	if (strcmp(embedding, "absolute") != 0)
 		return dbert_fail(
 			err, DBERT_E_UNSUPPORTED,
@@ -158,10 +159,9 @@ read_positions(const DbertJson *root, DbertConfig *config, DbertError *err)
 	int64_t		pad = family->pad_preset;
 
 	if (family->pad_key != NULL)
-	{
 		DBERT_TRY(dbert_json_int(root, family->pad_key, 0, config->vocab - 1, &pad, err));
+	if (family->pad_key != NULL || pad > 0)
 		config->first_position = (int32_t) pad + 1;
-	}
 	config->max_tokens = config->positions - config->first_position;
 	if (config->max_tokens < DBERT_MIN_TOKENS)
 		return dbert_fail(err, DBERT_E_FORMAT,
@@ -214,13 +214,20 @@ dbert_config_read(const DbertJson *root, DbertConfig *config, DbertError *err)
 	family = dbert_family_of(config);
 	DBERT_TRY(read_sizes(root, config, err));
 	DBERT_TRY(read_activation(root, config, err));
-	DBERT_TRY(refuse_variants(root, err));
 	if (family->eps_key != NULL)
 		DBERT_TRY(dbert_json_real(root, family->eps_key, 1e-30, 1, &eps, err));
 	config->norm_eps = (float) eps;
 	DBERT_TRY(dbert_json_bool(root, "tie_word_embeddings", &tied, err));
 	config->tie_words = tied;
 	config->pair_types = family->types_for_pairs && config->types > 0;
+	if (family->read_config != NULL)
+		DBERT_TRY(family->read_config(root, config, err));
+	if (config->rotary != DBERT_ROTARY_NONE && config->hidden / config->heads % 2 != 0)
+		return dbert_fail(err, DBERT_E_FORMAT,
+						  "%s: %d heads of %d hidden numbers have an odd number of columns each, "
+						  "which cannot rotate in pairs",
+						  root->where, config->heads, config->hidden);
+	DBERT_TRY(refuse_variants(root, config, err));
 	config->pooling = DBERT_POOL_MEAN;
 	config->embedding = config->dimensions = config->hidden;
 	return DBERT_OK;
@@ -252,6 +259,16 @@ within(int32_t value, int32_t min, int32_t max)
 	return value >= min && value <= max;
 }
 
+static bool
+valid_first_position(const DbertConfig *c)
+{
+	const DbertFamily *family = dbert_family_of(c);
+
+	if (family->pad_key != NULL)
+		return within(c->first_position, 1, c->vocab);
+	return c->first_position == (family->pad_preset > 0 ? family->pad_preset + 1 : 0);
+}
+
 /* Sizes within the family's limits; of what it does not have there is none. */
 static bool
 valid_sizes(const DbertConfig *c)
@@ -264,7 +281,7 @@ valid_sizes(const DbertConfig *c)
 	return c->hidden % c->heads == 0 &&
 		   (c->types == 0 || family->modules[DBERT_MODULE_TYPE][0] != NULL) &&
 		   (c->embed_width == c->hidden || dbert_config_projects(c)) &&
-		   within(c->first_position, 0, family->pad_key != NULL ? c->vocab : 0) &&
+		   valid_first_position(c) &&
 		   within(c->pair_types, 0, family->types_for_pairs && c->types > 0);
 }
 
@@ -308,6 +325,30 @@ valid_steps(const DbertConfig *c)
 	return c->embedding == width;
 }
 
+/* Numbers of a rotation: finite, and as far from 0 as the files' must be. */
+static bool
+valid_rotary(const DbertConfig *c)
+{
+	if (c->rotary == DBERT_ROTARY_NONE)
+		return true;
+	return within(c->rotary, DBERT_ROTARY_PLAIN, DBERT_ROTARY_DYNAMIC) &&
+		   c->hidden / c->heads % 2 == 0 && c->rotary_base >= 1 && c->rotary_base <= 1e12f &&
+		   (c->rotary_local_base == 0 ||
+			(c->rotary_local_base >= 1 && c->rotary_local_base <= 1e12f)) &&
+		   (c->rotary == DBERT_ROTARY_PLAIN ||
+			(c->rotary_factor >= 1 && c->rotary_factor <= 1000)) &&
+		   (c->rotary != DBERT_ROTARY_DYNAMIC || within(c->rotary_trained, 1, DBERT_MAX_POSITIONS));
+}
+
+static bool
+valid_layers(const DbertConfig *c)
+{
+	return within(c->key_heads, 0, c->heads) &&
+		   (c->key_heads == 0 || c->heads % c->key_heads == 0) &&
+		   within(c->no_bias, 0, DBERT_BIAS_END - 1) && within(c->head_mean, 0, 1) &&
+		   within(c->window, 0, DBERT_MAX_POSITIONS) && valid_rotary(c);
+}
+
 bool
 dbert_config_valid(const DbertConfig *c)
 {
@@ -316,7 +357,7 @@ dbert_config_valid(const DbertConfig *c)
 		dbert_family_has_head(dbert_family_of(c), c->head) &&
 		within(c->act, DBERT_ACT_NONE, DBERT_ACT_SILU) &&
 		within(c->problem, DBERT_PROBLEM_SINGLE, DBERT_PROBLEM_REGRESSION) &&
-		valid_sizes(c) && valid_groups(c) &&
+		valid_sizes(c) && valid_groups(c) && valid_layers(c) &&
 		within(c->tie_words, 0, 1) &&
 		within(c->n_labels, 0, DBERT_MAX_LABELS) &&
 		(c->n_labels > 0) == dbert_head_names_columns(c->head) &&
@@ -328,6 +369,7 @@ dbert_config_valid(const DbertConfig *c)
 		within(c->normalize, 0, 1) &&
 		within(c->precision, DBERT_PRECISION_FP32, DBERT_PRECISION_INT8) &&
 		within(c->raw_scores, 0, 1) &&
+		within(c->skip_unknown, 0, 1) && c->max_chars >= 0 &&
 		c->norm_eps > 0 && c->norm_eps <= 1 &&
 		memchr(c->architecture, '\0', sizeof(c->architecture)) != NULL;
 }

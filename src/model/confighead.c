@@ -72,11 +72,15 @@ static bool
 has_head(const DbertTensorSet *tensors, const DbertFamily *family, int head)
 {
 	const DbertHeadNames *names = &family->heads[head];
-	const char *prefix = names->dense_in_encoder ? family->prefix : "";
+	const char *prefix = names->dense_in_encoder ? family->prefix : "",
+			   *other = names->dense_in_encoder && family->other_prefix != NULL
+		? family->other_prefix
+		: "";
 	bool		decodes = dbert_head_traits(head)->columns == DBERT_COLUMNS_VOCAB;
 
 	if (names->out == NULL ||
-		(names->dense != NULL && !has_module(tensors, prefix, names->dense)))
+		(names->dense != NULL && !has_module(tensors, prefix, names->dense) &&
+		 !has_module(tensors, other, names->dense)))
 		return false;
 	return decodes || has_module(tensors, "", names->out);
 }

@@ -27,6 +27,13 @@
 	X(CAMEMBERT, camembert) \
 	X(DATA2VEC, data2vec) \
 	X(ALBERT, albert) \
+	X(MODERNBERT, modernbert) \
+	X(NOMIC, nomic) \
+	X(GTE, gte) \
+	X(GTE_NEW, gte_new) \
+	X(EUROBERT, eurobert) \
+	X(MPNET, mpnet) \
+	X(STATIC, static) \
 	/* the end */
 
 typedef enum DbertFamilyId
@@ -40,7 +47,7 @@ typedef enum DbertFamilyId
 /* Limits of every size; what is below them cannot overflow in 64 bits. */
 #define DBERT_MAX_HIDDEN	16384
 #define DBERT_MAX_FFN		65536
-#define DBERT_MAX_LAYERS	256
+#define DBERT_MAX_LAYERS	(32 * DBERT_LOCAL_WORDS)
 #define DBERT_MAX_HEADS		1024
 #define DBERT_MAX_VOCAB		(4 << 20)
 #define DBERT_MAX_POSITIONS (1 << 20)
@@ -82,6 +89,8 @@ typedef enum DbertModule
 	DBERT_MODULE_FFN_IN,
 	DBERT_MODULE_FFN_OUT,
 	DBERT_MODULE_FFN_NORM,
+	DBERT_MODULE_FINAL_NORM,	/* behind the last layer */
+	DBERT_MODULE_DISTANCE_BIAS, /* of scores, one table for all layers */
 	DBERT_MODULES
 } DbertModule;
 
@@ -107,6 +116,16 @@ typedef struct DbertHeadNames
 	const char *other_suffix;	/* another end of the architecture's name, or NULL */
 } DbertHeadNames;
 
+/* Feed-forwards whose rows are weighed by others, element by element. */
+typedef enum DbertGate
+{
+	DBERT_GATE_NONE,			/* ffn_out(act(ffn_in(x))) */
+	DBERT_GATE_FIRST,			/* of ffn_in's 2F rows the first F are activated */
+	DBERT_GATE_LAST
+} DbertGate;
+
+struct DbertJson;
+
 typedef struct DbertFamily
 {
 	const char *model_type;		/* as config.json has it: "distilbert" */
@@ -131,13 +150,41 @@ typedef struct DbertFamily
 
 	/*
 	 * Positions are counted from the row behind that of the padding token's id,
-	 * which is read from this key, with this default.  NULL: from row 0.
+	 * which is read from this key, with this default; without a key it is this,
+	 * or, if that is 0, positions are counted from row 0.
 	 */
 	const char *pad_key;
 	int32_t		pad_preset;
 
 	/* Embeddings are projected even where they are as wide as hidden states. */
 	bool		always_projects;
+
+	/* Another prefix that some checkpoints have, or NULL. */
+	const char *other_prefix;
+
+	/*
+	 * Layers are x + f(norm(x)), not norm(x + f(x)); a norm stands behind the
+	 * last one, and perhaps none before the first one's attention.
+	 */
+	bool		norms_first;
+	bool		bare_first_layer;
+
+	bool		rms_norms;		/* norms neither subtract a mean nor shift */
+
+	/* ffn_in has 2F rows, those that are activated first or last. */
+	DbertGate	gate;
+
+	/*
+	 * Reads what its config.json has beside sizes, activation and epsilon, and
+	 * refuses what there is no code for; NULL: nothing.
+	 */
+	DbertStatus (*read_config) (const struct DbertJson *root, DbertConfig *config,
+								DbertError *err);
+
+	bool		not_trained;	/* there is no code that trains its models */
+
+	/* There are no layers: a text's vector is the mean of its tokens' rows. */
+	bool		lookup;
 } DbertFamily;
 
 #define DBERT_FAMILY_DECLARE(ID, name) extern const DbertFamily dbert_family_##name;

@@ -33,24 +33,32 @@ has_prefix(const DbertTensorSet *tensors, const char *prefix)
 	return false;
 }
 
+/* Does the word embedding stand below this prefix? */
+static bool
+has_words(const DbertTensorSet *tensors, const DbertFamily *family, const char *prefix)
+{
+	char		name[DBERT_TENSOR_NAME_MAX + 1];
+
+	snprintf(name, sizeof(name), "%s%s.weight", prefix, family->modules[DBERT_MODULE_WORD][0]);
+	return dbert_tensors_find(tensors, name) != NULL;
+}
+
 /*
- * The encoder's names may stand below the family's prefix.  The word embedding
- * tells; where it is missing, the others tell by which name it is missed.
+ * The encoder's names may stand below one of the family's prefixes.  The word
+ * embedding tells; where it is missing, the others tell by which name it is
+ * missed.
  */
 static const char *
 encoder_prefix(const DbertConfig *config, const DbertTensorSet *tensors)
 {
 	const DbertFamily *family = dbert_family_of(config);
-	char		name[DBERT_TENSOR_NAME_MAX + 1];
 
-	snprintf(name, sizeof(name), "%s%s.weight", family->prefix,
-			 family->modules[DBERT_MODULE_WORD][0]);
-	if (dbert_tensors_find(tensors, name) != NULL)
+	if (has_words(tensors, family, family->prefix))
 		return family->prefix;
-	snprintf(name, sizeof(name), "%s.weight", family->modules[DBERT_MODULE_WORD][0]);
-	return dbert_tensors_find(tensors, name) == NULL && has_prefix(tensors, family->prefix)
-		? family->prefix
-		: "";
+	if (family->other_prefix != NULL && has_words(tensors, family, family->other_prefix))
+		return family->other_prefix;
+	return !has_words(tensors, family, "") && has_prefix(tensors, family->prefix) ? family->prefix
+																				  : "";
 }
 
 /* What a layer's modules stand below: its number, or its group and its own. */
@@ -170,7 +178,7 @@ find_part(const DbertSlot *slot, int part, const DbertConfig *config,
 }
 
 static DbertStatus
-check_tensor(const DbertTensor *t, int rank, const int64_t *want, DbertError *err)
+check_tensor(const DbertTensor *t, int rank, const int64_t *want, bool lookup, DbertError *err)
 {
 	char		found[DBERT_SHAPE_TEXT],
 				expected[DBERT_SHAPE_TEXT];
@@ -179,7 +187,7 @@ check_tensor(const DbertTensor *t, int rank, const int64_t *want, DbertError *er
 		return dbert_fail(err, DBERT_E_SHAPE, "%s: tensor \"%s\": expected shape %s, found %s",
 						  t->file, t->name, dbert_shape_text(want, rank, expected),
 						  dbert_shape_text(t->shape, t->rank, found));
-	if (t->dtype == DBERT_DTYPE_OTHER)
+	if (t->dtype == DBERT_DTYPE_OTHER || (t->dtype == DBERT_DTYPE_I8 && !lookup))
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
 						  "%s: tensor \"%s\" is of dtype %s, supported are F64, F32, F16 and BF16",
 						  t->file, t->name, t->dtype_name);
@@ -195,15 +203,16 @@ match_slot(DbertSlot *slot, const DbertConfig *config, const DbertTensorSet *ten
 	int64_t		want[2];
 	char		name[DBERT_TENSOR_NAME_MAX + 1];
 
-	want[0] = (rank == 1 ? slot->cols : slot->rows) / n_parts;
 	want[1] = slot->cols;
 	for (slot->n_parts = 0; slot->n_parts < n_parts; slot->n_parts++)
 	{
 		const DbertTensor *t = find_part(slot, slot->n_parts, config, tensors, prefix, name);
 
+		want[0] = dbert_slot_part_rows(slot, slot->n_parts, config);
+
 		if (t == NULL)
 			return dbert_fail(err, DBERT_E_FORMAT, "%s has no tensor \"%s\"", tensors->name, name);
-		DBERT_TRY(check_tensor(t, rank, want, err));
+		DBERT_TRY(check_tensor(t, rank, want, dbert_family_of(config)->lookup, err));
 		slot->parts[slot->n_parts] = t;
 		*parameters += t->count;
 	}

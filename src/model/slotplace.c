@@ -56,6 +56,8 @@ dbert_slots_place(const DbertSlots *slots, const DbertConfig *config, const void
 				  DbertWeights *weights)
 {
 	weights->head_act = head_activation(config);
+	for (int layer = 0; layer < config->layers; layer++)
+		weights->layers[layer].local = dbert_layer_is_local(config, layer);
 	for (int i = 0; i < slots->count; i++)
 	{
 		const DbertSlot *slot = &slots->items[i];

@@ -29,15 +29,18 @@ const DbertSlotRule dbert_slot_rules[] = {
 	EMBEDDING(EMBED_NORM, ARRAY_BIAS, '1', 'W', embed_norm.beta),
 	EMBEDDING(EMBED_PROJECT, WEIGHT, 'C', 'W', embed_project),
 	EMBEDDING(EMBED_PROJECT, BIAS, '1', 'C', embed_project),
+	EMBEDDING(FINAL_NORM, ARRAY, '1', 'C', final_norm.gamma),
+	EMBEDDING(FINAL_NORM, ARRAY_BIAS, '1', 'C', final_norm.beta),
+	EMBEDDING(DISTANCE_BIAS, ARRAY, 'B', 'H', distance_bias),
 
-	LAYER(QKV, WEIGHT, '3', 'C', qkv),
-	LAYER(QKV, BIAS, '1', '3', qkv),
+	LAYER(QKV, WEIGHT, 'Q', 'C', qkv),
+	LAYER(QKV, BIAS, '1', 'Q', qkv),
 	LAYER(ATTN_OUT, WEIGHT, 'C', 'C', attn_out),
 	LAYER(ATTN_OUT, BIAS, '1', 'C', attn_out),
 	LAYER(ATTN_NORM, ARRAY, '1', 'C', attn_norm.gamma),
 	LAYER(ATTN_NORM, ARRAY_BIAS, '1', 'C', attn_norm.beta),
-	LAYER(FFN_IN, WEIGHT, 'F', 'C', ffn_in),
-	LAYER(FFN_IN, BIAS, '1', 'F', ffn_in),
+	LAYER(FFN_IN, WEIGHT, 'G', 'C', ffn_in),
+	LAYER(FFN_IN, BIAS, '1', 'G', ffn_in),
 	LAYER(FFN_OUT, WEIGHT, 'C', 'F', ffn_out),
 	LAYER(FFN_OUT, BIAS, '1', 'C', ffn_out),
 	LAYER(FFN_NORM, ARRAY, '1', 'C', ffn_norm.gamma),
@@ -120,14 +123,20 @@ dimension(char letter, const DbertConfig *c, int step)
 			return c->embed_width;
 		case 'C':
 			return c->hidden;
-		case '3':
-			return 3 * c->hidden;
+		case 'Q':
+			return c->hidden + 2 * dbert_key_columns(c);
 		case 'F':
 			return c->ffn;
 		case 'D':
 			return head_width(c);
+		case 'G':
+			return dbert_family_of(c)->gate != DBERT_GATE_NONE ? 2 * c->ffn : c->ffn;
 		case 'O':
 			return head_columns(c);
+		case 'B':
+			return c->bias_rows;
+		case 'H':
+			return c->heads;
 		case 'E':
 			return c->steps[step].width;
 		case 'I':
@@ -163,6 +172,46 @@ dbert_slot_is_decoder(const DbertSlotRule *rule, const DbertConfig *config)
 		   dbert_head_traits(config->head)->columns == DBERT_COLUMNS_VOCAB;
 }
 
+/* The bit of no_bias that tells whether the rule's module has one. */
+static int
+bias_of(const DbertSlotRule *rule, const DbertConfig *config)
+{
+	if (rule->shape == DBERT_SHAPE_ARRAY_BIAS)
+		return DBERT_BIAS_NORM;
+	switch (rule->module)
+	{
+		case DBERT_MODULE_QKV:
+		case DBERT_MODULE_ATTN_OUT:
+			return DBERT_BIAS_ATTENTION;
+		case DBERT_MODULE_FFN_IN:
+			return DBERT_BIAS_FFN_IN;
+		case DBERT_MODULE_FFN_OUT:
+			return DBERT_BIAS_FFN_OUT;
+		case DBERT_MODULE_HEAD_DENSE:
+			return DBERT_BIAS_HEAD;
+		case DBERT_MODULE_HEAD_OUT:
+			return dbert_head_traits(config->head)->columns == DBERT_COLUMNS_VOCAB
+				? DBERT_BIAS_DECODER
+				: 0;
+		default:
+			return 0;
+	}
+}
+
+/* Does the model, or the layer, leave out what others of its family have? */
+static bool
+is_left_out(const DbertSlotRule *rule, const DbertConfig *config, int layer)
+{
+	bool		bias =
+		rule->shape == DBERT_SHAPE_BIAS || rule->shape == DBERT_SHAPE_ARRAY_BIAS;
+
+	if (bias && (config->no_bias & bias_of(rule, config)) != 0)
+		return true;
+	if (rule->module == DBERT_MODULE_ATTN_NORM && layer == 0)
+		return dbert_family_of(config)->bare_first_layer;
+	return rule->module == DBERT_MODULE_TYPE && config->types == 0;
+}
+
 static bool
 step_applies(const DbertSlotRule *rule, const DbertPooledStep *step)
 {
@@ -171,13 +220,16 @@ step_applies(const DbertSlotRule *rule, const DbertPooledStep *step)
 	return step->kind == DBERT_POOLED_STEP_DENSE && (rule->shape != DBERT_SHAPE_BIAS || step->bias);
 }
 
+/* number: of a layer or a step */
 static bool
-applies(const DbertSlotRule *rule, const DbertConfig *config, int step)
+applies(const DbertSlotRule *rule, const DbertConfig *config, int number)
 {
 	if (rule->place == DBERT_PLACE_STEP)
-		return step_applies(rule, &config->steps[step]);
+		return step_applies(rule, &config->steps[number]);
 	if (rule->module == DBERT_MODULE_EMBED_PROJECT)
 		return dbert_config_projects(config);
+	if (is_left_out(rule, config, number))
+		return false;
 	return dbert_slot_module(rule, config, 0) != NULL;
 }
 
@@ -288,7 +340,8 @@ dbert_slot_role(const DbertSlot *slot)
 	switch (slot->rule->place)
 	{
 		case DBERT_PLACE_EMBEDDING:
-			return DBERT_ROLE_EMBEDDING;
+			return slot->rule->module == DBERT_MODULE_FINAL_NORM ? DBERT_ROLE_LAYER
+																 : DBERT_ROLE_EMBEDDING;
 		case DBERT_PLACE_LAYER:
 			return DBERT_ROLE_LAYER;
 		case DBERT_PLACE_STEP:
@@ -319,4 +372,15 @@ dbert_slot_parts(const DbertSlot *slot, const DbertConfig *config)
 	while (dbert_slot_module(slot->rule, config, n) != NULL)
 		n++;
 	return n;
+}
+
+int
+dbert_slot_part_rows(const DbertSlot *slot, int part, const DbertConfig *config)
+{
+	int			n = dbert_slot_parts(slot, config),
+				rows = slot->rule->rows == '1' ? slot->cols : slot->rows;
+
+	if (slot->rule->module == DBERT_MODULE_QKV && n > 1)
+		return part == 0 ? config->hidden : dbert_key_columns(config);
+	return rows / n;
 }

@@ -111,10 +111,11 @@ extern bool dbert_slot_is_matrix(const DbertSlot *slot);
 extern bool dbert_slot_is_norm(const DbertSlot *slot);
 
 /*
- * Tensors that slot is stacked of, and the name that transformers gives to one
- * of them.
+ * Tensors that slot is stacked of, rows of one of them (numbers, of a vector),
+ * and the name that transformers gives to it.
  */
 extern int	dbert_slot_parts(const DbertSlot *slot, const DbertConfig *config);
+extern int	dbert_slot_part_rows(const DbertSlot *slot, int part, const DbertConfig *config);
 extern void dbert_slot_tensor_name(const DbertSlot *slot, int part, const DbertConfig *config,
 								   char name[DBERT_TENSOR_NAME_MAX + 1]);
 

@@ -2,8 +2,9 @@
  * weights.h -- the weights of an opened model: pointers into the pack.
  *
  * Letters as everywhere: C hidden, F feed-forward, V vocabulary, P positions, S
- * token types, W width of the embeddings' rows, I and E the widths that a step
- * behind the pooling takes and gives.
+ * token types, W width of the embeddings' rows, K columns of keys (C unless
+ * heads share theirs), G rows of the feed-forward's first layer (F, or 2F with
+ * a gate), I and E the widths that a step behind the pooling takes and gives.
  * A matrix that feeds DbertKernels.linear is in that table's packed layout;
  * embeddings are plain rows.  Which field is filled from what stands in
  * slotplan.c and in the family's table.
@@ -13,6 +14,7 @@
 
 #include "model/config.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -31,17 +33,18 @@ typedef struct DbertLinear
 typedef struct DbertNorm
 {
 	const float *gamma;			/* [C]; NULL: no such layer */
-	const float *beta;			/* [C] */
+	const float *beta;			/* [C], or NULL: 0 */
 } DbertNorm;
 
 typedef struct DbertLayer
 {
-	DbertLinear qkv;			/* [3C, C]: query, key, value one below the other */
+	DbertLinear qkv;			/* [C + 2K, C]: query, key, value one below the other */
 	DbertLinear attn_out;		/* [C, C] */
-	DbertNorm	attn_norm;		/* after attention and residual */
-	DbertLinear ffn_in;			/* [F, C] */
+	DbertNorm	attn_norm;		/* after attention and residual, or before both */
+	DbertLinear ffn_in;			/* [G, C] */
 	DbertLinear ffn_out;		/* [C, F] */
-	DbertNorm	ffn_norm;		/* after feed-forward and residual */
+	DbertNorm	ffn_norm;		/* after feed-forward and residual, or before both */
+	bool		local;			/* a token sees its neighbourhood only (config.window) */
 } DbertLayer;
 
 /* One of config.steps; the other of the two is not there. */
@@ -56,10 +59,12 @@ typedef struct DbertWeights
 	const float *word;			/* [V, W] rows, or NULL: */
 	const int8_t *word8;		/* [V, W] rows in 8 bits, to be multiplied by */
 	const float *word8_scale;	/* [V] */
-	const float *position;		/* [P, W] rows */
+	const float *position;		/* [P, W] rows, NULL: positions are rotary */
 	const float *type;			/* [S, W] rows, NULL: the family has none */
-	DbertNorm	embed_norm;		/* [W] */
+	DbertNorm	embed_norm;		/* [W], or none */
 	DbertLinear embed_project;	/* [C, W], behind the norm; none where W is C */
+	const float *distance_bias; /* [bias_rows, H], NULL: scores have no bias (distances.h) */
+	DbertNorm	final_norm;		/* behind the last layer, where norms come first */
 	DbertLayer *layers;			/* [L] */
 
 	/*

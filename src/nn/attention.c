@@ -3,13 +3,19 @@
  *
  * Three passes over a span's rows: project to queries, keys and values, let
  * each head of each text mix its values, project back and add.  There is no
- * mask: without padding every token of a text sees all of them.  Rows that
- * nobody wants of the last layer have keys and values only.  Each pass is a
- * loop whose parts, blocks of rows or heads of texts, write apart.
+ * mask: without padding every token of a text sees all of them, or, in a local
+ * layer, its neighbourhood, whose keys alone are looked at.  Rows that nobody
+ * wants of the last layer have keys and values only.  Each pass is a loop whose
+ * parts, blocks of rows or heads of texts, write apart.
  *
- * Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.
+ * Sources: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2; Beltagy et al.
+ * 2020 (arXiv:2004.05150), local layers; Ainslie et al. 2023
+ * (arXiv:2305.13245), heads that share keys.
  */
 #include "nn/layers.h"
+
+#include "nn/distancebias.h"
+#include "nn/rotary.h"
 
 #include <math.h>
 #include <string.h>
@@ -20,26 +26,22 @@ min_int(int a, int b)
 	return a < b ? a : b;
 }
 
-/*
- * Queries per call, so that the two products of a call stay within block_work.
- */
-static int
-attention_rows(const DbertKernels *kernels, int t, int d)
-{
-	size_t		rows = kernels->block_work / (2 * (size_t) t * (size_t) d);
-
-	return rows < 1 ? 1 : rows > (size_t) t ? t : (int) rows;
-}
+/* Queries of a local layer that one call takes, in windows. */
+#define LOCAL_QUERIES 4
 
 /* ---- rows to queries, keys and values, and back ---- */
 
 typedef struct Projection
 {
 	const DbertRun *run;
+	const DbertLayer *layer;
+	const DbertSpan *span;
 	DbertLinear linear;
-	const DbertNorm *norm;		/* of the way back */
 	float	   *x;				/* [rows, C] */
+	const int32_t *picked;		/* which tokens they are, NULL: those of the span */
 	int			first;			/* column of scratch.qkv */
+	int			rotated;		/* column from which on heads are turned, */
+	int			heads;			/* and how many are */
 	int			rows;
 	int			block;
 } Projection;
@@ -58,33 +60,44 @@ block_in(void *ctx, int i, int worker)
 {
 	const Projection *p = ctx;
 	const DbertRun run = dbert_worker_run(p->run, worker);
-	size_t		c = run.model->config.hidden;
+	const DbertConfig *config = &run.model->config;
+	size_t		c = config->hidden,
+				ld = dbert_qkv_columns(config);
 	int			first = i * p->block,
 				m = min_int(p->block, p->rows - first);
-	float	   *qkv = run.scratch.qkv + first * 3 * c + p->first;
+	float	   *qkv = run.scratch.qkv + first * ld;
 
 	DBERT_TRY(dbert_run_poll(&run));
-	dbert_linear(&run, &p->linear, qkv, 3 * c,
-				 dbert_block_input(&run, p->x + first * c, m), c, m, DBERT_ACT_NONE);
+	dbert_linear(&run, &p->linear, qkv + p->first, ld,
+				 dbert_half_input(&run, &p->layer->attn_norm, p->x + first * c, m), c, m,
+				 DBERT_ACT_NONE);
+	if (config->rotary != DBERT_ROTARY_NONE)
+		dbert_rotate(&run, p->layer->local, p->span->cu, p->span->n_texts, p->picked, first, m,
+					 qkv + p->rotated, ld, p->heads);
 	return DBERT_OK;
 }
 
-/*
- * Columns first .. first+n-1 of queries, keys and values for x[rows, C], into
- * scratch.qkv.
- */
 static DbertStatus
-project_in(const DbertRun *run, const DbertLayer *layer, int first, int n, float *x, int rows)
+project(Projection p, int first, int n)
 {
-	Projection	p = {
-		.run = run,
-		.linear = dbert_linear_columns(run->model->kernels, &layer->qkv, first, n),
-		.x = x,
-		.first = first,
-		.rows = rows
-	};
-
+	p.linear = dbert_linear_columns(p.run->model->kernels, &p.layer->qkv, first, n);
+	p.first = first;
 	return run_blocks(&p, block_in);
+}
+
+/* Queries, keys and values of a span's rows, into scratch.qkv. */
+static DbertStatus
+project_all(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span)
+{
+	const DbertConfig *config = &run->model->config;
+
+	return project((Projection) { .run = run,
+								  .layer = layer,
+								  .span = span,
+								  .x = span->x,
+								  .rows = dbert_span_rows(span),
+								  .heads = config->heads + dbert_key_heads(config) },
+				   0, layer->qkv.n);
 }
 
 /*
@@ -96,15 +109,24 @@ project_in(const DbertRun *run, const DbertLayer *layer, int first, int n, float
 static DbertStatus
 project_wanted(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span)
 {
-	size_t		c = run->model->config.hidden;
+	const DbertConfig *config = &run->model->config;
+	size_t		c = config->hidden;
 	int			panel = dbert_panel(run->model->kernels, &layer->qkv),
 				keys = (int) c / panel * panel;
+	Projection	all = {
+		.run = run, .layer = layer, .span = span, .x = span->x, .rows = dbert_span_rows(span),
+		.rotated = (int) c, .heads = dbert_key_heads(config)
+	};
+	Projection	wanted = {
+		.run = run, .layer = layer, .span = span, .x = span->out, .rows = span->n_wanted,
+		.picked = span->wanted, .heads = config->heads
+	};
 
-	DBERT_TRY(project_in(run, layer, keys, 3 * (int) c - keys, span->x, dbert_span_rows(span)));
+	DBERT_TRY(project(all, keys, layer->qkv.n - keys));
 	for (int i = 0; i < span->n_wanted; i++)
 		memmove(span->out + i * c, span->x + (span->wanted[i] - span->cu[0]) * c,
 				c * sizeof(float));
-	return project_in(run, layer, 0, (int) c, span->out, span->n_wanted);
+	return project(wanted, 0, (int) c);
 }
 
 static DbertStatus
@@ -120,8 +142,7 @@ block_out(void *ctx, int i, int worker)
 
 	DBERT_TRY(dbert_run_poll(&run));
 	dbert_linear(&run, &p->linear, s->y, c, s->context + first * c, c, m, DBERT_ACT_NONE);
-	run.model->kernels->layer_norm_rows(x, s->y, x, p->norm->gamma, p->norm->beta,
-										m, (int) c, run.model->config.norm_eps);
+	dbert_half_output(&run, &p->layer->attn_norm, x, s->y, m);
 	return DBERT_OK;
 }
 
@@ -130,8 +151,8 @@ project_out(const DbertRun *run, const DbertLayer *layer, float *x, int rows)
 {
 	Projection	p = {
 		.run = run,
+		.layer = layer,
 		.linear = layer->attn_out,
-		.norm = &layer->attn_norm,
 		.x = x,
 		.rows = rows
 	};
@@ -150,6 +171,8 @@ typedef struct TextRows
 				m,
 				first,
 				t;
+	const int32_t *picked;		/* which tokens of the batch the queries are, NULL: all in turn */
+	int			token;			/* the text's first one */
 } TextRows;
 
 static TextRows
@@ -157,7 +180,8 @@ text_rows(const DbertSpan *span, int b)
 {
 	TextRows	rows = {
 		.first = span->cu[b] - span->cu[0],
-		.t = span->cu[b + 1] - span->cu[b]
+		.t = span->cu[b + 1] - span->cu[b],
+		.token = span->cu[b]
 	};
 
 	if (span->wanted == NULL)
@@ -169,33 +193,80 @@ text_rows(const DbertSpan *span, int b)
 	{
 		rows.query = dbert_count_below(span->wanted, span->n_wanted, span->cu[b]);
 		rows.m = dbert_count_below(span->wanted, span->n_wanted, span->cu[b + 1]) - rows.query;
+		rows.picked = span->wanted + rows.query;
 	}
 	return rows;
 }
 
 /*
- * One head of one text: columns h*D .. h*D+D-1 of queries, keys, values and
- * context.
+ * Queries per call, so that the two products of a call stay within block_work.
+ * In a local layer few of them, so that a call's keys are few, but enough for
+ * keys that two calls see not to weigh.
+ */
+static int
+attention_rows(const DbertRun *run, const TextRows *rows, int window)
+{
+	const DbertConfig *config = &run->model->config;
+	int			most = window > 0 ? min_int(rows->t, LOCAL_QUERIES * window) : rows->t;
+	size_t		keys = window > 0 ? min_int(rows->t, most + 2 * window) : rows->t,
+				fit = run->model->kernels->block_work /
+		(2 * keys * (size_t) (config->hidden / config->heads));
+
+	return fit < 1 ? 1 : fit > (size_t) most ? most : (int) fit;
+}
+
+/*
+ * How a head's queries i .. i+m-1 of the text score keys, and which of its keys
+ * they see.
+ */
+static DbertScoring
+scoring_of(const DbertRun *run, const TextRows *rows, int h, int window, int i, int m,
+		   DbertKeys *seen)
+{
+	const DbertConfig *config = &run->model->config;
+	DbertScoring s = {
+		.scale = (float) (1 / sqrt(config->hidden / config->heads)),
+		.bias = dbert_bias_of_head(run, h),
+		.window = window,
+		.query = rows->picked != NULL ? -rows->token : i,
+		.queries = rows->picked != NULL ? rows->picked + i : NULL
+	};
+
+	*seen = dbert_scoring_keys(&s, 0, m - 1, rows->t);
+	s.key = seen->first;
+	return s;
+}
+
+/*
+ * One head of one text: columns h*D .. h*D+D-1 of queries and context, those of
+ * its keys and values, which it may share with its neighbours.
  */
 static DbertStatus
-mix_values(const DbertRun *run, const TextRows *rows, int h)
+mix_values(const DbertRun *run, const DbertLayer *layer, const TextRows *rows, int h)
 {
-	const DbertKernels *kernels = run->model->kernels;
+	const DbertConfig *config = &run->model->config;
 	const DbertScratch *s = &run->scratch;
-	size_t		c = run->model->config.hidden;
-	int			d = (int) c / run->model->config.heads;
-	const float *q = s->qkv + rows->query * 3 * c + (size_t) h * d,
-			   *k = s->qkv + rows->first * 3 * c + c + (size_t) h * d,
-			   *v = k + c;
+	size_t		c = config->hidden,
+				ld = dbert_qkv_columns(config);
+	int			d = (int) c / config->heads,
+				window = layer->local ? config->window : 0,
+				block = attention_rows(run, rows, window);
+	const float *q = s->qkv + rows->query * ld + (size_t) h * d,
+			   *k = s->qkv + rows->first * ld + c +
+		(size_t) (h / (config->heads / dbert_key_heads(config))) * d,
+			   *v = k + dbert_key_columns(config);
 	float	   *out = s->context + rows->query * c + (size_t) h * d;
-	const DbertScoring scoring = {.scale = (float) (1 / sqrt(d))};
-	int			block = attention_rows(kernels, rows->t, d);
 
 	for (int i = 0; i < rows->m; i += block)
 	{
+		int			m = min_int(block, rows->m - i);
+		DbertKeys	seen;
+		DbertScoring scoring = scoring_of(run, rows, h, window, i, m, &seen);
+
 		DBERT_TRY(dbert_run_poll(run));
-		kernels->attention(out + i * c, c, q + i * 3 * c, k, v, 3 * c,
-						   min_int(block, rows->m - i), rows->t, d, &scoring, s->attention);
+		run->model->kernels->attention(out + i * c, c, q + i * ld, k + seen.first * ld,
+									   v + seen.first * ld, ld, m, seen.end - seen.first, d,
+									   &scoring, s->attention);
 	}
 	return DBERT_OK;
 }
@@ -203,6 +274,7 @@ mix_values(const DbertRun *run, const TextRows *rows, int h)
 typedef struct Heads
 {
 	const DbertRun *run;
+	const DbertLayer *layer;
 	const DbertSpan *span;
 } Heads;
 
@@ -214,32 +286,37 @@ head_of_text(void *ctx, int i, int worker)
 	int			n = run.model->config.heads;
 	const TextRows rows = text_rows(heads->span, i / n);
 
-	return mix_values(&run, &rows, i % n);
+	return mix_values(&run, heads->layer, &rows, i % n);
 }
 
 /* Multiply-adds of a head of the longest text, all queries. */
 static size_t
-head_work(const DbertRun *run, const DbertSpan *span)
+head_work(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span)
 {
-	size_t		t = 0;
+	const DbertConfig *config = &run->model->config;
+	size_t		t = 0,
+				keys;
 
 	for (int b = 0; b < span->n_texts; b++)
 		if (span->cu[b + 1] - span->cu[b] > t)
 			t = span->cu[b + 1] - span->cu[b];
-	return 2 * t * t * run->model->config.hidden / run->model->config.heads;
+	keys = t;
+	if (layer->local && (size_t) 3 * config->window < t)
+		keys = (size_t) 3 * config->window;
+	return 2 * t * keys * config->hidden / config->heads;
 }
 
 DbertStatus
 dbert_attention(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span)
 {
-	Heads		heads = {.run = run, .span = span};
+	Heads		heads = {.run = run, .layer = layer, .span = span};
 	int			rows = dbert_span_rows(span);
 
 	if (span->wanted != NULL)
 		DBERT_TRY(project_wanted(run, layer, span));
 	else
-		DBERT_TRY(project_in(run, layer, 0, layer->qkv.n, span->x, rows));
+		DBERT_TRY(project_all(run, layer, span));
 	DBERT_TRY(dbert_run_loop(run, span->n_texts * run->model->config.heads,
-							 head_work(run, span), head_of_text, &heads));
+							 head_work(run, layer, span), head_of_text, &heads));
 	return project_out(run, layer, span->out, span->wanted != NULL ? span->n_wanted : rows);
 }

@@ -67,7 +67,9 @@ dbert_batch_head_part(const DbertBatch *batch, const DbertBatchText *text,
 
 	if (traits->rows != DBERT_ROWS_FIRST && !traits->windows_apart)
 		return dbert_batch_own_tokens(text, w, count);
-	*count = traits->rows == DBERT_ROWS_FIRST ? 1 : dbert_window_length(&text->cut, w);
+	*count = dbert_window_length(&text->cut, w);
+	if (traits->rows == DBERT_ROWS_FIRST && !dbert_head_reads_mean(batch->model))
+		*count = 1;
 	return 0;
 }
 

@@ -8,7 +8,9 @@
 #include "nn/encoder.h"
 
 #include "model/family.h"
+#include "nn/distancebias.h"
 #include "nn/layers.h"
+#include "nn/rotary.h"
 
 #include <string.h>
 
@@ -73,10 +75,16 @@ embed_rows(const DbertModel *model, Text *text, int m, float *x)
 					position = dbert_next_position(&model->config, id, &text->position);
 		size_t		type = text->types != NULL ? text->types[text->at] : 0;
 
-		model->kernels->layer_norm_rows(
-			row, word_row(w, id, w->type ? w->type + type * width : NULL, row, width),
-			w->position + position * width, w->embed_norm.gamma, w->embed_norm.beta, 1, (int) width,
-			model->config.norm_eps);
+		const float *word =
+			word_row(w, id, w->type ? w->type + type * width : NULL, row, width);
+
+		if (w->embed_norm.gamma != NULL)
+			model->kernels->layer_norm_rows(row, word,
+											w->position ? w->position + position * width : NULL,
+											w->embed_norm.gamma, w->embed_norm.beta, 1,
+											(int) width, model->config.norm_eps);
+		else if (word != row)
+			memcpy(row, word, width * sizeof(float));
 	}
 }
 
@@ -187,6 +195,27 @@ run_wanted(const DbertRun *run, const DbertLayer *layer, const DbertRagged *batc
 	return DBERT_OK;
 }
 
+/* The norm behind the last layer, of the rows that somebody reads. */
+static DbertStatus
+norm_last(const DbertRun *run, const DbertRagged *batch, float *hidden)
+{
+	const DbertNorm *norm = &run->model->weights.final_norm;
+	size_t		c = run->model->config.hidden;
+	int			n = batch->wanted != NULL ? batch->n_wanted : batch->cu[batch->n_texts];
+
+	if (norm->gamma == NULL)
+		return DBERT_OK;
+	for (int i = 0; i < n; i++)
+	{
+		float	   *x = hidden + (batch->wanted != NULL ? batch->wanted[i] : i) * c;
+
+		if (i % DBERT_SPAN_ROWS == 0)
+			DBERT_TRY(dbert_run_poll(run));
+		dbert_norm_rows(run, norm, x, x, 1);
+	}
+	return DBERT_OK;
+}
+
 DbertStatus
 dbert_encode(const DbertModel *model, const DbertRagged *batch,
 			 float *hidden, float *workspace, const DbertPoll *poll,
@@ -204,6 +233,8 @@ dbert_encode(const DbertModel *model, const DbertRagged *batch,
 	if (!model->kernels->rows_matter)
 		run.pool = batch->pool;
 	dbert_run_scratch(&run, batch->cu[batch->n_texts], longest, workspace);
+	DBERT_TRY(dbert_rotary_fill(&run, batch->cu, batch->n_texts));
+	dbert_bias_fill(&run);
 
 	for (int b = 0; b < batch->n_texts; b++)
 	{
@@ -227,6 +258,8 @@ dbert_encode(const DbertModel *model, const DbertRagged *batch,
 			DBERT_TRY(run_wanted(&run, layer, batch, hidden));
 		else
 			DBERT_TRY(run_layer(&run, layer, batch, hidden));
+		if (l == model->config.layers - 1)
+			DBERT_TRY(norm_last(&run, batch, hidden));
 		if (after_layer != NULL)
 			after_layer(layer_ctx, l + 1, hidden);
 	}

@@ -8,7 +8,8 @@
  *
  * Source: Vaswani et al. 2017 (arXiv:1706.03762) section 3; Devlin et al. 2018
  * (arXiv:1810.04805); Sanh et al. 2019 (arXiv:1910.01108): DistilBERT has no
- * token types and no pooler.  Post-layer-norm, as both.
+ * token types and no pooler.  Post-layer-norm, as both, or norms first (Xiong
+ * et al. 2020, arXiv:2002.04745), as the family has it.
  */
 #ifndef DBERT_NN_ENCODER_H
 #define DBERT_NN_ENCODER_H

@@ -4,7 +4,8 @@
  * Block by block, so that the F-wide rows between the two products are never
  * more than a block's; blocks know nothing of each other.
  *
- * Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.3.
+ * Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.3; with a gate,
+ * Shazeer 2020 (arXiv:2002.05202).
  */
 #include "nn/layers.h"
 
@@ -25,19 +26,24 @@ run_block(void *ctx, int i, int worker)
 	const DbertConfig *config = &run.model->config;
 	const DbertScratch *s = &run.scratch;
 	const DbertNorm *norm = &f->layer->ffn_norm;
+	DbertGate	gate = dbert_family_of(config)->gate;
 	size_t		c = config->hidden,
 				stride = dbert_ffn_stride(config);
 	int			first = i * f->block,
 				m = f->rows - first < f->block ? f->rows - first : f->block;
-	float	   *x = f->x + first * c;
+	float	   *x = f->x + first * c,
+			   *activated = s->ffn + (gate == DBERT_GATE_LAST ? config->ffn : 0);
 
 	DBERT_TRY(dbert_run_poll(&run));
-	dbert_linear(&run, &f->layer->ffn_in, s->ffn, stride,
-				 dbert_block_input(&run, x, m), c, m, config->act);
+	dbert_linear(&run, &f->layer->ffn_in, s->ffn, stride, dbert_half_input(&run, norm, x, m), c, m,
+				 gate == DBERT_GATE_NONE ? config->act : DBERT_ACT_NONE);
+	if (gate != DBERT_GATE_NONE)
+		run.model->kernels->gate_rows(activated, activated,
+									  s->ffn + (gate == DBERT_GATE_LAST ? 0 : config->ffn), stride,
+									  m, config->ffn, config->act);
 	DBERT_TRY(dbert_run_poll(&run));
-	dbert_linear(&run, &f->layer->ffn_out, s->y, c, s->ffn, stride, m, DBERT_ACT_NONE);
-	run.model->kernels->layer_norm_rows(x, s->y, x, norm->gamma, norm->beta,
-										m, (int) c, config->norm_eps);
+	dbert_linear(&run, &f->layer->ffn_out, s->y, c, activated, stride, m, DBERT_ACT_NONE);
+	dbert_half_output(&run, norm, x, s->y, m);
 	return DBERT_OK;
 }
 

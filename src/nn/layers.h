@@ -29,12 +29,15 @@ typedef struct DbertSpan
 
 /*
  * out = norm(x + out(softmax(Q K' / sqrt(D)) V)), heads and texts apart; x is
- * lost.
+ * lost.  (Where norms come first, both halves are x + f(norm(x)).)
  */
 extern DbertStatus dbert_attention(const DbertRun *run, const DbertLayer *layer,
 								   const DbertSpan *span);
 
-/* x[rows, C] = norm(x + out(act(in(x)))). */
+/*
+ * x[rows, C] = norm(x + out(act(in(x)))), or, with a gate, out(act(a) b) of the
+ * halves a, b of in(x).
+ */
 extern DbertStatus dbert_feed_forward(const DbertRun *run, const DbertLayer *layer, float *x,
 									  int rows);
 

@@ -17,12 +17,16 @@
  */
 extern bool dbert_head_wants(const DbertModel *model, int32_t id, int i);
 
+/* Does it read the mean of all states, where others read the first? */
+extern bool dbert_head_reads_mean(const DbertModel *model);
+
 /* Columns of a row. */
 extern int	dbert_head_columns(const DbertModel *model);
 
 /*
  * logits[rows, columns] of the wanted ones among t tokens of a sequence, its
- * first ones where the head reads the first; their states are hidden[t, C].
+ * first ones where the head reads the first (all, where it reads their mean);
+ * their states are hidden[t, C].
  * workspace as for dbert_encode with max_len t.
  */
 extern DbertStatus dbert_head_run(const DbertModel *model, const int32_t *ids, int t,

@@ -43,6 +43,12 @@ maximum(float *out, const float *hidden, int t, int c, int skip)
 				out[j] = hidden[(size_t) i * c + j];
 }
 
+void
+dbert_pool_mean(const float *hidden, int t, int c, float *out)
+{
+	sum_rows(out, hidden, t, c, 0, false, t);
+}
+
 bool
 dbert_pool_reads(const DbertConfig *config, int t, int skip, int i)
 {

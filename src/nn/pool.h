@@ -21,6 +21,9 @@ extern bool dbert_pool_reads(const DbertConfig *config, int t, int skip, int i);
  */
 extern void dbert_pool(const DbertConfig *config, const float *hidden, int t, int skip, float *out);
 
+/* out[c] = the mean of hidden[t, c]. */
+extern void dbert_pool_mean(const float *hidden, int t, int c, float *out);
+
 /*
  * Pool a text of several windows.  Start with all = what the first window
  * pooled; then call this for each later one: part is what it pooled, own the

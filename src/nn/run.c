@@ -8,6 +8,7 @@
 #include "nn/run.h"
 
 #include "base/layout.h"
+#include "nn/distancebias.h"
 
 #include <string.h>
 
@@ -25,6 +26,23 @@ min_size(size_t a, size_t b)
 
 /* ---- scratch ---- */
 
+/* Tables of the rotation, and their rows: rotary.h. */
+static void
+place_rotary(const DbertConfig *config, size_t n_tokens, size_t max_len, DbertLayout *l,
+			 DbertScratch *s)
+{
+	size_t		rows = max_len;
+
+	if (config->rotary == DBERT_ROTARY_DYNAMIC && max_len > (size_t) config->rotary_trained)
+		rows = config->rotary_trained + n_tokens;
+	s->rotary_tables = config->rotary == DBERT_ROTARY_NONE ? 0 : 1;
+	if (s->rotary_tables > 0 && config->rotary_local_base > 0 &&
+		config->rotary_local_base != config->rotary_base)
+		s->rotary_tables = 2;
+	s->rotary_floats = rows * (config->hidden / config->heads);
+	s->rotary = dbert_layout_floats(l, rows, s->rotary_tables * (config->hidden / config->heads));
+}
+
 /* What the workers share, then the own parts of the first. */
 bool
 dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size_t max_len, float *workspace,
@@ -40,8 +58,11 @@ dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size_t max_len, 
 
 	if (max_len > INT32_MAX)
 		return false;
-	s->qkv = dbert_layout_floats(&l, span, 3 * c);
+	s->qkv = dbert_layout_floats(&l, span, dbert_qkv_columns(config));
 	s->context = dbert_layout_floats(&l, span, c);
+	place_rotary(config, n_tokens, max_len, &l, s);
+	s->bias = dbert_layout_floats(&l, 1, dbert_bias_floats(config, max_len));
+	s->longest = (int) max_len;
 	shared = l.total;
 	s->x = dbert_layout_floats(&l, block, input);
 	s->y = dbert_layout_floats(&l, block, input);
@@ -168,6 +189,42 @@ dbert_block_input(const DbertRun *run, const float *x, int m)
 	if (!run->model->kernels->rows_matter)
 		return x;
 	return memcpy(run->scratch.x, x, (size_t) m * run->model->config.hidden * sizeof(float));
+}
+
+void
+dbert_norm_rows(const DbertRun *run, const DbertNorm *norm, float *y, const float *x, int m)
+{
+	const DbertConfig *config = &run->model->config;
+	const DbertKernels *kernels = run->model->kernels;
+
+	if (dbert_family_of(config)->rms_norms)
+		kernels->rms_norm_rows(y, x, norm->gamma, m, config->hidden, config->norm_eps);
+	else
+		kernels->layer_norm_rows(y, x, NULL, norm->gamma, norm->beta, m, config->hidden,
+								 config->norm_eps);
+}
+
+const float *
+dbert_half_input(const DbertRun *run, const DbertNorm *norm, const float *x, int m)
+{
+	if (!dbert_family_of(&run->model->config)->norms_first || norm->gamma == NULL)
+		return dbert_block_input(run, x, m);
+	dbert_norm_rows(run, norm, run->scratch.x, x, m);
+	return run->scratch.x;
+}
+
+void
+dbert_half_output(const DbertRun *run, const DbertNorm *norm, float *x, const float *y, int m)
+{
+	const DbertConfig *config = &run->model->config;
+	size_t		count = (size_t) m * config->hidden;
+
+	if (!dbert_family_of(config)->norms_first)
+		run->model->kernels->layer_norm_rows(x, y, x, norm->gamma, norm->beta, m, config->hidden,
+											 config->norm_eps);
+	else
+		for (size_t i = 0; i < count; i++)
+			x[i] += y[i];
 }
 
 void

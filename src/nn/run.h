@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/status.h"
+#include "model/family.h"
 #include "model/pack.h"
 
 /* No block has more rows, and no span unless it is a single text. */
@@ -22,13 +23,18 @@
 /* Parts of the workspace, each on a 64-byte boundary. */
 typedef struct DbertScratch
 {
-	float	   *qkv;			/* [span, 3C] */
+	float	   *qkv;			/* [span, C + 2K] */
 	float	   *context;		/* [span, C] */
+	float	   *rotary;			/* sines and cosines (rotary.h), */
+	size_t		rotary_floats;	/* of a table, */
+	int			rotary_tables;	/* none, one, or one more for local layers */
+	float	   *bias;			/* by distance (distancebias.h), */
+	int			longest;		/* of texts of up to so many tokens */
 
 	/* Of one worker, the next one's own_floats on (dbert_worker_run). */
 	float	   *x;				/* [block, C or W] */
 	float	   *y;				/* [block, C or W] */
-	float	   *ffn;			/* [block, F], rows dbert_ffn_stride apart */
+	float	   *ffn;			/* [block, G], rows dbert_ffn_stride apart */
 	float	   *attention;		/* dbert_attention_scratch */
 	float	   *int8;			/* dbert_int8_scratch, for models of 8 bits */
 	size_t		own_floats;
@@ -97,6 +103,22 @@ extern int	dbert_count_below(const int32_t *rising, int n, int32_t end);
 extern const float *dbert_block_input(const DbertRun *run, const float *x, int m);
 
 /*
+ * What a half of a layer, attention or feed-forward, reads of a block's rows
+ * x[m, C]: their norm where norms come first (in scratch.x, if the half has
+ * one), or the rows themselves, as dbert_block_input.
+ */
+extern const float *dbert_half_input(const DbertRun *run, const DbertNorm *norm, const float *x,
+									 int m);
+
+/* x = norm(x + y) or, where norms come first, x + y; all [m, C]. */
+extern void dbert_half_output(const DbertRun *run, const DbertNorm *norm, float *x, const float *y,
+							  int m);
+
+/* y[m, C] = norm(x), layer norm or RMS norm, as the family has; y may be x. */
+extern void dbert_norm_rows(const DbertRun *run, const DbertNorm *norm, float *y, const float *x,
+							int m);
+
+/*
  * y[m, layer->n] = act(layer(x[m, layer->k])), rows ldy and ldx floats apart.
  */
 extern void dbert_linear(const DbertRun *run, const DbertLinear *layer,
@@ -117,7 +139,16 @@ extern int	dbert_panel(const DbertKernels *kernels, const DbertLinear *layer);
 static inline size_t
 dbert_ffn_stride(const DbertConfig *config)
 {
-	return (size_t) config->ffn + 16;
+	size_t		gates = dbert_family_of(config)->gate != DBERT_GATE_NONE ? 2 : 1;
+
+	return gates * config->ffn + 16;
+}
+
+/* Columns of queries, keys and values. */
+static inline size_t
+dbert_qkv_columns(const DbertConfig *config)
+{
+	return (size_t) config->hidden + 2 * (size_t) dbert_key_columns(config);
 }
 
 #endif

@@ -216,6 +216,9 @@ extern const char *dbert_token_text(const DbertTokenizer *t, int32_t id, size_t 
 /* Id of a token given by its exact text ("[MASK]", "##ing"), or -1. */
 extern int32_t dbert_token_id(const DbertTokenizer *t, const char *text, size_t len);
 
+/* Do its tokens tell by a prefix ("##") that they continue a word? */
+extern bool dbert_tokenizer_has_pieces(const DbertTokenizer *t);
+
 /*
  * The text of n tokens, as Hugging Face's decode gives it (decode.c); without
  * special tokens if skip_special.  *text is allocated from alloc, not
@@ -235,6 +238,7 @@ typedef struct DbertToken
 	uint8_t		type;			/* token type, as the template says */
 	uint8_t		special;		/* 1: added by the template ([CLS], [SEP]) */
 	uint8_t		text;			/* 1: of the pair, or behind it; else 0 */
+	uint8_t		joined;			/* 1: no space at or before it; set by whoever needs it */
 } DbertToken;
 
 /* A growing list of tokens; start with zeroes, release with _free. */

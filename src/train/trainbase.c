@@ -29,6 +29,9 @@ open_base(DbertTrainBase *b, const DbertSource *source, const DbertPoll *poll, D
 		status = dbert_pack_begin(source, "embed", DBERT_PRECISION_FP32, &dbert_kernels_scalar,
 								  b->alloc, poll, &b->pack, err);
 	DBERT_TRY(status);
+	if (dbert_family_of(&b->pack->config)->not_trained)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "models of type \"%s\" cannot be trained yet",
+						  dbert_family_of(&b->pack->config)->model_type);
 	if (b->pack->config.groups > 0)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
 						  "models whose layers share weights, as those of type \"%s\", "

@@ -63,7 +63,9 @@ is($node->safe_psql('shop', qq{SELECT pg_describe_object(u.refclassid, u.refobji
 		AND NOT EXISTS (SELECT FROM pg_depend m WHERE m.classid = u.refclassid AND m.objid = u.refobjid AND m.deptype = 'e')
 		AND NOT EXISTS (SELECT FROM pg_type t WHERE u.refclassid = 'pg_type'::regclass AND t.oid = u.refobjid AND (t.typrelid <> 0 OR t.typelem <> 0))}),
 	'', 'nothing of it uses what was there before');
-is($node->safe_psql('shop', q{SELECT round(s.distil_similarity('a', 'a')::numeric, 3), round(s.distil_similarity('a', 'a', 'embeddings-en-v1')::numeric, 3)}), '1.000|1.000',
+is($node->safe_psql('shop', q{SET client_min_messages = warning; SELECT s.distil_load_model('e', 'bert-sentence') \g /dev/null
+	SET distilbert.embed_model = 'e';
+	SELECT round(s.distil_similarity('a', 'a')::numeric, 3), round(s.distil_similarity('a', 'a', 'e')::numeric, 3), s.distil_drop_model('e')}), '1.000|1.000|t',
 	'no trap snaps shut');
 is(said('owner', 'DROP FUNCTION s.distil_embed(text), s.distil_embed(text, text), s.octet_length, s.cosine, s.pg_get_userbyid; DROP OPERATOR s.= (bytea, bytea);
 	DROP FUNCTION s.never; DROP DOMAIN s.text'), '', 'traps are taken away');

@@ -18,13 +18,16 @@ raise_failure(DistilSha256 *sha)
 	elog(ERROR, "could not compute SHA-256: %s", pg_cryptohash_error(sha));
 }
 
+/* OpenSSL has SHA-256 always; what it may lack to begin is memory. */
 DistilSha256 *
 distil_sha256_begin(void)
 {
 	DistilSha256 *sha = pg_cryptohash_create(PG_SHA256);
 
 	if (sha == NULL || pg_cryptohash_init(sha) < 0)
-		elog(ERROR, "could not initialize SHA-256");
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+						errdetail("Could not begin a SHA-256 hash: %s.",
+								  pg_cryptohash_error(sha))));
 	return sha;
 }
 

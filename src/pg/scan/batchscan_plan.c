@@ -75,11 +75,15 @@ below_agg(Agg *agg, DistilPlace at)
 	return same_demand(at);
 }
 
+/*
+ * EXPLAIN calls nodes that share something with workers "Parallel".  A Gather
+ * that debug_parallel_query = regress hides must leave the plan as it was.
+ */
 static DistilPlace
-below_gather(DistilPlace at)
+below_gather(Plan *plan, DistilPlace at)
 {
 	at = same_demand(at);
-	at.shared = true;
+	at.shared = !(IsA(plan, Gather) && ((Gather *) plan)->invisible);
 	return at;
 }
 
@@ -98,7 +102,7 @@ outer_place(Plan *plan, DistilPlace at)
 			return below_limit((Limit *) plan, at);
 		case T_Gather:
 		case T_GatherMerge:
-			return below_gather(at);
+			return below_gather(plan, at);
 		case T_Result:
 			{
 				DistilPlace below = same_demand(at);

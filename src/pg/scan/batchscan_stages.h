@@ -21,7 +21,7 @@ typedef struct DistilPlace
 	DistilDemand demand;
 	bool		under_limit;	/* directly; demand is then the limit's own */
 	bool		markable;		/* must stay able to mark and restore */
-	bool		shared;			/* below a Gather */
+	bool		shared;			/* below a Gather, which EXPLAIN shows */
 } DistilPlace;
 
 /* A statement that is rewritten. */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "utils/timestamp.h"
@@ -28,13 +29,25 @@
 
 /* ---- the header ---- */
 
+/*
+ * A string that may be shown.  Those of another database, whose encoding may
+ * differ, are not.
+ */
+static bool
+is_string(const char *s, size_t size, Oid database)
+{
+	size_t		len = strnlen(s, size);
+
+	return len < size && (database != MyDatabaseId || pg_verifymbstr(s, (int) len, true));
+}
+
 static bool
 is_sound(const DistilCheckpointHeader *h, const struct stat *st)
 {
 	return h->magic == MAGIC && h->size == (uint64) st->st_size &&
 		   h->crc == distil_training_checksum(h, offsetof(DistilCheckpointHeader, crc)) &&
-		   memchr(h->command, '\0', sizeof(h->command)) != NULL &&
-		   memchr(h->model, '\0', sizeof(h->model)) != NULL;
+		   is_string(h->command, sizeof(h->command), h->database) &&
+		   is_string(h->model, sizeof(h->model), h->database) && IS_VALID_TIMESTAMP(h->saved);
 }
 
 int
