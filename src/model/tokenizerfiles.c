@@ -41,13 +41,15 @@ static const char *const role_keys[DBERT_SPECIALS] = {
 	"unk_token", "cls_token", "sep_token", "pad_token", "mask_token", "bos_token", "eos_token"
 };
 
-/* Where the vocabulary may be, the first that is there. */
-static const char *const vocab_names[] = {
+/* Where the vocabulary may be, the first that is there; what is beside it. */
+static const char *const file_names[] = {
 	"tokenizer.json", "sentencepiece.bpe.model", "spiece.model", "spm.model", "tokenizer.model",
-	"vocab.txt"
+	"vocab.txt",
+	"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
 };
 
-#define N_VOCAB_NAMES (sizeof(vocab_names) / sizeof(vocab_names[0]))
+#define N_VOCAB_NAMES 6
+#define N_FILE_NAMES (sizeof(file_names) / sizeof(file_names[0]))
 
 static const char *const role_names[DBERT_SPECIALS] = {
 	"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]", "", ""
@@ -82,7 +84,7 @@ load_files(const DbertSource *source, const char *dir, DbertArena *arena, const 
 	}
 	for (size_t i = 0; i < N_VOCAB_NAMES && !exists; i++)
 	{
-		f->name = vocab_names[i];
+		f->name = file_names[i];
 		DBERT_TRY(dbert_file_exists(source, dir, f->name, &exists, err));
 	}
 	DBERT_TRY(dbert_file_join(path, dir, f->name, err));
@@ -90,7 +92,7 @@ load_files(const DbertSource *source, const char *dir, DbertArena *arena, const 
 		return dbert_fail(err, DBERT_E_FORMAT,
 						  "the model has neither \"%s%stokenizer.json\" nor \"%s\"", dir,
 						  dir[0] != '\0' ? "/" : "", path);
-	if (f->name == vocab_names[0])
+	if (f->name == file_names[0])
 		return load_object(source, dir, f->name, DBERT_VOCAB_MAX, 0, arena, poll, &f->trees[3],
 						   &f->tokenizer, err);
 	f->has_pieces = strcmp(f->name, "vocab.txt") != 0;
@@ -537,16 +539,18 @@ static DbertStatus
 add_file_names(const DbertSource *source, const char *dir, DbertArena *arena, DbertFileList *list,
 			   DbertError *err)
 {
-	static const char *const names[] = {
-		"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
-	};
-
-	for (size_t i = 0; i < N_VOCAB_NAMES; i++)
-		DBERT_TRY(dbert_file_list_add(list, arena, source, dir, vocab_names[i], err));
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		DBERT_TRY(dbert_file_list_add(list, arena, source, dir, names[i], err));
+	for (size_t i = 0; i < N_FILE_NAMES; i++)
+		DBERT_TRY(dbert_file_list_add(list, arena, source, dir, file_names[i], err));
 	return DBERT_OK;
+}
+
+bool
+dbert_is_tokenizer_file(const char *name)
+{
+	for (size_t i = 0; i < N_FILE_NAMES; i++)
+		if (strcmp(name, file_names[i]) == 0)
+			return true;
+	return false;
 }
 
 DbertStatus
