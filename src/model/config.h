@@ -71,7 +71,7 @@ typedef struct DbertPooledStep
 
 #define DBERT_MAX_POOLED_STEPS		8
 
-/* How tokens know where they stand, where positions have no rows of their own. */
+/* How tokens know where they stand if positions have no rows of their own. */
 typedef enum DbertRotary
 {
 	DBERT_ROTARY_NONE,
@@ -161,6 +161,8 @@ typedef struct DbertConfig
 	int32_t		conv_act;		/* DbertAct */
 	int32_t		head_act;		/* DbertAct of a head whose family leaves it to the config */
 	int32_t		other_mask_head;	/* 1: HEAD_MASK goes by the family's other names */
+	int32_t		skip_unknown;	/* 1: unknown tokens are not pooled; of static embeddings */
+	int32_t		max_chars;		/* a text that is to be truncated has at most so many; 0: any */
 	float		norm_eps;
 	uint64_t	parameters;		/* elements of all tensors used */
 	char		architecture[64];	/* "DistilBertForSequenceClassification" */

@@ -33,6 +33,7 @@
 	X(GTE_NEW, gte_new) \
 	X(EUROBERT, eurobert) \
 	X(MPNET, mpnet) \
+	X(STATIC, static) \
 	X(DEBERTA, deberta) \
 	/* the end */
 
@@ -200,6 +201,9 @@ typedef struct DbertFamily
 	bool		projects_first;
 
 	bool		not_trained;	/* there is no code that trains its models */
+
+	/* There are no layers: a text's vector is the mean of its tokens' rows. */
+	bool		lookup;
 } DbertFamily;
 
 #define DBERT_FAMILY_DECLARE(ID, name) extern const DbertFamily dbert_family_##name;
