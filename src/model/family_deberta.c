@@ -97,8 +97,8 @@ read_rows(const DbertJson *root, DbertConfig *config, DbertError *err)
 	int64_t		most = -1,
 				buckets = -1;
 
-	DBERT_TRY(dbert_json_int(root, "max_relative_positions", INT32_MIN, DBERT_MAX_DISTANCES, &most, err));
-	DBERT_TRY(dbert_json_int(root, "position_buckets", INT32_MIN, DBERT_MAX_DISTANCES, &buckets, err));
+	DBERT_TRY(dbert_json_int(root, "max_relative_positions", -1, DBERT_MAX_DISTANCES, &most, err));
+	DBERT_TRY(dbert_json_int(root, "position_buckets", -1, DBERT_MAX_DISTANCES, &buckets, err));
 	DBERT_TRY(read_norm(root, d, err));
 	d->most = (int32_t) (most < 1 ? config->positions : most);
 	d->buckets = (int32_t) (buckets < 1 ? 0 : buckets);
@@ -135,7 +135,7 @@ read_distances(const DbertJson *root, DbertConfig *config, DbertError *err)
 	return read_rows(root, config, err);
 }
 
-/* *act: one of those that this key may name; it is left where the key is absent. */
+/* *act: what this key names; it is left as it is where the key is absent. */
 static DbertStatus
 read_act(const DbertJson *root, const char *key, int32_t *act, DbertError *err)
 {
@@ -167,8 +167,8 @@ read_conv(const DbertJson *root, DbertConfig *config, DbertError *err)
 	DBERT_TRY(dbert_json_int(root, "conv_groups", 1, DBERT_MAX_HIDDEN, &groups, err));
 	if (width > 0 && (width % 2 == 0 || groups != 1))
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "%s: a convolution over %d tokens in %d groups is not supported, only odd "
-						  "numbers of tokens and one group are",
+						  "%s: a convolution over %d tokens in %d groups is not supported, only "
+						  "odd numbers of tokens and one group are",
 						  root->where, (int) width, (int) groups);
 	if (width == 0)
 		return DBERT_OK;
@@ -190,8 +190,8 @@ read_config(const DbertJson *root, DbertConfig *config, DbertError *err)
 	DBERT_TRY(dbert_json_int(root, "attention_head_size", 1, DBERT_MAX_HIDDEN, &columns, err));
 	if (columns * config->heads != config->hidden)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "%s: \"attention_head_size\" of %d is not supported, %d heads of %d hidden "
-						  "numbers have %d",
+						  "%s: \"attention_head_size\" of %d is not supported, %d heads of %d "
+						  "hidden numbers have %d",
 						  root->where, (int) columns, config->heads, config->hidden,
 						  config->hidden / config->heads);
 	DBERT_TRY(dbert_json_bool(root, "position_biased_input", &has_positions, err));

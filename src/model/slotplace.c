@@ -8,7 +8,9 @@ head_activation(const DbertConfig *config)
 {
 	int			act = dbert_head_names(config)->act;
 
-	return act == DBERT_ACT_OF_MODEL ? config->act : act == DBERT_ACT_OF_HEAD ? config->head_act : act;
+	if (act == DBERT_ACT_OF_HEAD)
+		return config->head_act;
+	return act == DBERT_ACT_OF_MODEL ? config->act : act;
 }
 
 static void
