@@ -404,6 +404,7 @@ begin_spec(DbertTokenSpec *t, DbertArena *arena, int32_t vocab, DbertError *err)
 	t->spec.tokens = t->tokens;
 	t->spec.token_lens = t->lens;
 	t->spec.added = t->added;
+	t->spec.unknown_id = -1;
 	t->spec.prefix = "##";
 	t->spec.max_word_chars = 100;
 	t->spec.clean_text = t->spec.split_cjk = t->spec.lowercase = true;
