@@ -146,7 +146,9 @@ check_folder(const char *dir)
 	snprintf(path, sizeof(path), "%s/golden.json", dir);
 	golden = json_load_file(path, JSON_ALLOW_NUL, NULL);
 	CHECK_MSG(golden != NULL, "%s", path);
-	CHECK_MSG(status == DBERT_OK, "%s: %s", dir, err.msg);
+	CHECK_MSG(status == DBERT_OK || status == DBERT_E_UNSUPPORTED, "%s: %s", dir, err.msg);
+	if (status == DBERT_E_UNSUPPORTED)
+		printf("skipped - to come: %s: %s\n", dir, err.msg);
 	if (status == DBERT_OK)
 	{
 		const json_t *cases = json_object_get(golden, "cases"),

@@ -135,7 +135,7 @@ dbert_tokenizer_bpe_read(const DbertJson *model, DbertTokenSpec *t, DbertError *
 
 	if (!t->bytes)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "%s: type \"BPE\" is supported behind the pre-tokenizer \"ByteLevel\" only",
+						  "%s: type \"BPE\" without \"ByteLevel\" before it is not supported",
 						  model->where);
 	t->spec.kind = DBERT_KIND_BYTEBPE;
 	DBERT_TRY(refuse_settings(model, err));

@@ -90,8 +90,8 @@ dbert_read_split(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 	if (pattern.value != NULL)
 		DBERT_TRY(dbert_json_string(&pattern, "Regex", &regex, err));
 	if (regex == NULL)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: a pattern that is no \"Regex\" is not supported",
-						  object->where);
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "%s: a pattern that is no \"Regex\" is not supported", object->where);
 	/* of these patterns every character is in a match */
 	if (strcmp(behavior, invert ? "Removed" : "Isolated") != 0)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: behavior \"%s\" is not supported",

@@ -328,7 +328,8 @@ valid(const DbertTokImage *h)
 {
 	const ByteBpeBlock *b = block_of(h);
 
-	if (h->model_size < sizeof(*b) || b->unknown >= h->n_tokens || b->n_words == 0 || (b->n_words & (b->n_words - 1)) != 0 ||
+	if (h->model_size < sizeof(*b) || b->unknown >= h->n_tokens || b->n_words == 0 ||
+		(b->n_words & (b->n_words - 1)) != 0 ||
 		!inside(h, b->words_at, b->n_words, sizeof(WholeWord)) ||
 		!inside(h, b->ends_at, (uint64_t) h->n_tokens, sizeof(uint32_t)) ||
 		!inside(h, b->bytes_at, b->bytes_size, 1) ||

@@ -24,9 +24,15 @@ def class_of(cp):
     return 0
 
 
-def lines(values, form, per_line):
-    for i in range(0, len(values), per_line):
-        print("\t" + " ".join(form % v + "," for v in values[i:i + per_line]))
+def lines(values):
+    line = ""
+    for v in values:
+        item = "%d," % v
+        if len(line) + len(item) > 90:
+            print("\t" + line)
+            line = ""
+        line += (" " if line else "") + item
+    print("\t" + line)
 
 
 classes = [class_of(cp) for cp in range(0x110000)]
@@ -39,12 +45,13 @@ for start in range(0, last + 1, BLOCK):
     index.append(blocks.index(block))
 assert len(blocks) <= 256
 
-print("/* classtable.h -- made by make_classtable.py from tokenizers %s; do not edit. */" % tokenizers.__version__)
+print("/*\n * classtable.h -- made by make_classtable.py from\n * tokenizers %s; do not edit.\n */"
+      % tokenizers.__version__)
 print("\n/* Code points below this have a class. */\n#define CLASS_END 0x%x" % (len(index) * BLOCK))
 print("\n/* Which block, of %d code points. */\n#define CLASS_BLOCK %d\n" % (BLOCK, BLOCK))
 print("static const uint8_t class_index[] = {")
-lines(index, "%d", 24)
+lines(index)
 print("};\n\n/* Two bits each, the lowest first: 1 letter, 2 number, 3 white space. */")
 print("static const uint8_t class_blocks[] = {")
-lines([b for block in blocks for b in block], "%d", 19)
+lines([b for block in blocks for b in block])
 print("};")
