@@ -236,3 +236,25 @@ dbert_step_regex(DbertLink *l)
 	}
 	return begin_with_other(l, ch, class);
 }
+
+/* ByteLevel's add_prefix_space: before pieces that do not begin with one. */
+DbertNext
+dbert_step_space_before(DbertLink *l)
+{
+	DbertChar	ch;
+	DbertNext	next = dbert_step_peek(l, 0, &ch);
+
+	if (next != DBERT_NEXT_CHAR)
+		return next;
+	dbert_step_take(l, 1);
+	if (ch.begins && ch.cp != ' ')
+	{
+		DbertChar	space = ch;
+
+		space.cp = ' ';
+		ch.begins = false;
+		if (dbert_step_put(l, space) == DBERT_NEXT_FAILED)
+			return DBERT_NEXT_FAILED;
+	}
+	return dbert_step_put(l, ch);
+}

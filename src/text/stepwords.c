@@ -26,9 +26,9 @@ dbert_step_bert_words(DbertLink *l)
 	return next;
 }
 
-/* ByteLevel's add_prefix_space: before pieces that do not begin with one. */
+/* WhitespaceSplit: white space is dropped. */
 DbertNext
-dbert_step_space_before(DbertLink *l)
+dbert_step_whitespace(DbertLink *l)
 {
 	DbertChar	ch;
 	DbertNext	next = dbert_step_peek(l, 0, &ch);
@@ -36,14 +36,47 @@ dbert_step_space_before(DbertLink *l)
 	if (next != DBERT_NEXT_CHAR)
 		return next;
 	dbert_step_take(l, 1);
-	if (ch.begins && ch.cp != ' ')
-	{
-		DbertChar	space = ch;
+	if (!dbert_char_is_space(ch.cp))
+		return dbert_step_put(l, ch);
+	l->mark = true;
+	return DBERT_NEXT_CHAR;
+}
 
-		space.cp = ' ';
-		ch.begins = false;
-		if (dbert_step_put(l, space) == DBERT_NEXT_FAILED)
-			return DBERT_NEXT_FAILED;
+/* Punctuation, as its behavior says. */
+DbertNext
+dbert_step_punctuation(DbertLink *l)
+{
+	enum { WAS_PUNCTUATION };
+	DbertChar	ch;
+	DbertNext	next = dbert_step_peek(l, 0, &ch);
+	bool		is,
+				was;
+
+	if (next != DBERT_NEXT_CHAR)
+		return next;
+	dbert_step_take(l, 1);
+	is = dbert_char_is_punct(ch.cp);
+	was = l->state[WAS_PUNCTUATION] && !ch.begins;
+	l->state[WAS_PUNCTUATION] = is;
+	switch (l->step->mode)
+	{
+		case DBERT_SPLIT_REMOVED:
+			if (!is)
+				break;
+			l->mark = true;
+			return DBERT_NEXT_CHAR;
+		case DBERT_SPLIT_CONTIGUOUS:
+			ch.begins |= is != was;
+			break;
+		case DBERT_SPLIT_WITH_PREVIOUS:
+			ch.begins |= was;
+			break;
+		case DBERT_SPLIT_WITH_NEXT:
+			ch.begins |= is;
+			break;
+		default:
+			ch.begins |= is || was;
+			break;
 	}
 	return dbert_step_put(l, ch);
 }
