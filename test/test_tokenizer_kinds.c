@@ -34,7 +34,7 @@ kind_open(Kind *k, const char *dir, DbertError *err)
 	memset(k, 0, sizeof(*k));
 	k->arena.alloc = &dbert_malloc_allocator;
 	k->source = dir_source(dir);
-	DBERT_TRY(dbert_tokenizer_files_read(&k->source, "", MAX_VOCAB, &dbert_malloc_allocator,
+	DBERT_TRY(dbert_tokenizer_files_read(&k->source, "", "bert", MAX_VOCAB, &dbert_malloc_allocator,
 										 &k->arena, NULL, &k->files, &used, err));
 	return dbert_tokenizer_open(k->files.image, k->files.image_size, &k->tokenizer, err);
 }
