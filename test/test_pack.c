@@ -235,8 +235,9 @@ touch(const DbertModel *model)
 {
 	const DbertConfig *c = &model->config;
 	const DbertLayer *last = &model->weights.layers[c->layers - 1];
-	float		sum = model->weights.word[(size_t) c->vocab * c->hidden - 1] +
-		model->weights.position[(size_t) c->positions * c->hidden - 1] +
+	const float *position = model->weights.position;
+	float		sum = model->weights.word[(size_t) c->vocab * c->embed_width - 1] +
+		(position != NULL ? position[(size_t) c->positions * c->embed_width - 1] : 0) +
 		last->qkv.w[(size_t) last->qkv.n * last->qkv.k - 1] +
 		last->ffn_out.w[(size_t) last->ffn_out.n * last->ffn_out.k - 1];
 

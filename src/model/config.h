@@ -71,7 +71,7 @@ typedef struct DbertPooledStep
 
 #define DBERT_MAX_POOLED_STEPS		8
 
-/* How tokens know where they stand, where positions have no rows of their own. */
+/* How tokens know where they stand if positions have no rows of their own. */
 typedef enum DbertRotary
 {
 	DBERT_ROTARY_NONE,
@@ -138,6 +138,9 @@ typedef struct DbertConfig
 	float		rotary_base;
 	float		rotary_local_base;	/* of local layers */
 	float		rotary_factor;
+	int32_t		bias_rows;		/* of the table of biases by distance; 0: none */
+	int32_t		skip_unknown;	/* 1: unknown tokens are not pooled; of static embeddings */
+	int32_t		max_chars;		/* a text that is to be truncated has at most so many; 0: any */
 	float		norm_eps;
 	uint64_t	parameters;		/* elements of all tensors used */
 	char		architecture[64];	/* "DistilBertForSequenceClassification" */

@@ -159,10 +159,9 @@ read_positions(const DbertJson *root, DbertConfig *config, DbertError *err)
 	int64_t		pad = family->pad_preset;
 
 	if (family->pad_key != NULL)
-	{
 		DBERT_TRY(dbert_json_int(root, family->pad_key, 0, config->vocab - 1, &pad, err));
+	if (family->pad_key != NULL || pad > 0)
 		config->first_position = (int32_t) pad + 1;
-	}
 	config->max_tokens = config->positions - config->first_position;
 	if (config->max_tokens < DBERT_MIN_TOKENS)
 		return dbert_fail(err, DBERT_E_FORMAT,
@@ -260,6 +259,16 @@ within(int32_t value, int32_t min, int32_t max)
 	return value >= min && value <= max;
 }
 
+static bool
+valid_first_position(const DbertConfig *c)
+{
+	const DbertFamily *family = dbert_family_of(c);
+
+	if (family->pad_key != NULL)
+		return within(c->first_position, 1, c->vocab);
+	return c->first_position == (family->pad_preset > 0 ? family->pad_preset + 1 : 0);
+}
+
 /* Sizes within the family's limits; of what it does not have there is none. */
 static bool
 valid_sizes(const DbertConfig *c)
@@ -272,7 +281,7 @@ valid_sizes(const DbertConfig *c)
 	return c->hidden % c->heads == 0 &&
 		   (c->types == 0 || family->modules[DBERT_MODULE_TYPE][0] != NULL) &&
 		   (c->embed_width == c->hidden || dbert_config_projects(c)) &&
-		   within(c->first_position, 0, family->pad_key != NULL ? c->vocab : 0) &&
+		   valid_first_position(c) &&
 		   within(c->pair_types, 0, family->types_for_pairs && c->types > 0);
 }
 
@@ -360,6 +369,7 @@ dbert_config_valid(const DbertConfig *c)
 		within(c->normalize, 0, 1) &&
 		within(c->precision, DBERT_PRECISION_FP32, DBERT_PRECISION_INT8) &&
 		within(c->raw_scores, 0, 1) &&
+		within(c->skip_unknown, 0, 1) && c->max_chars >= 0 &&
 		c->norm_eps > 0 && c->norm_eps <= 1 &&
 		memchr(c->architecture, '\0', sizeof(c->architecture)) != NULL;
 }

@@ -32,6 +32,8 @@
 	X(GTE, gte) \
 	X(GTE_NEW, gte_new) \
 	X(EUROBERT, eurobert) \
+	X(MPNET, mpnet) \
+	X(STATIC, static) \
 	/* the end */
 
 typedef enum DbertFamilyId
@@ -88,6 +90,7 @@ typedef enum DbertModule
 	DBERT_MODULE_FFN_OUT,
 	DBERT_MODULE_FFN_NORM,
 	DBERT_MODULE_FINAL_NORM,	/* behind the last layer */
+	DBERT_MODULE_DISTANCE_BIAS, /* of scores, one table for all layers */
 	DBERT_MODULES
 } DbertModule;
 
@@ -147,7 +150,8 @@ typedef struct DbertFamily
 
 	/*
 	 * Positions are counted from the row behind that of the padding token's id,
-	 * which is read from this key, with this default.  NULL: from row 0.
+	 * which is read from this key, with this default; without a key it is this,
+	 * or, if that is 0, positions are counted from row 0.
 	 */
 	const char *pad_key;
 	int32_t		pad_preset;
@@ -178,6 +182,9 @@ typedef struct DbertFamily
 								DbertError *err);
 
 	bool		not_trained;	/* there is no code that trains its models */
+
+	/* There are no layers: a text's vector is the mean of its tokens' rows. */
+	bool		lookup;
 } DbertFamily;
 
 #define DBERT_FAMILY_DECLARE(ID, name) extern const DbertFamily dbert_family_##name;

@@ -31,6 +31,7 @@ const DbertSlotRule dbert_slot_rules[] = {
 	EMBEDDING(EMBED_PROJECT, BIAS, '1', 'C', embed_project),
 	EMBEDDING(FINAL_NORM, ARRAY, '1', 'C', final_norm.gamma),
 	EMBEDDING(FINAL_NORM, ARRAY_BIAS, '1', 'C', final_norm.beta),
+	EMBEDDING(DISTANCE_BIAS, ARRAY, 'B', 'H', distance_bias),
 
 	LAYER(QKV, WEIGHT, 'Q', 'C', qkv),
 	LAYER(QKV, BIAS, '1', 'Q', qkv),
@@ -132,6 +133,10 @@ dimension(char letter, const DbertConfig *c, int step)
 			return dbert_family_of(c)->gate != DBERT_GATE_NONE ? 2 * c->ffn : c->ffn;
 		case 'O':
 			return head_columns(c);
+		case 'B':
+			return c->bias_rows;
+		case 'H':
+			return c->heads;
 		case 'E':
 			return c->steps[step].width;
 		case 'I':

@@ -63,6 +63,7 @@ typedef struct DbertWeights
 	const float *type;			/* [S, W] rows, NULL: the family has none */
 	DbertNorm	embed_norm;		/* [W], or none */
 	DbertLinear embed_project;	/* [C, W], behind the norm; none where W is C */
+	const float *distance_bias; /* [bias_rows, H], NULL: scores have no bias (distances.h) */
 	DbertNorm	final_norm;		/* behind the last layer, where norms come first */
 	DbertLayer *layers;			/* [L] */
 

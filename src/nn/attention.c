@@ -14,6 +14,7 @@
  */
 #include "nn/layers.h"
 
+#include "nn/distancebias.h"
 #include "nn/rotary.h"
 
 #include <math.h>
@@ -215,15 +216,17 @@ attention_rows(const DbertRun *run, const TextRows *rows, int window)
 }
 
 /*
- * How queries i .. i+m-1 of the text score keys, and which of its keys they
- * see.
+ * How a head's queries i .. i+m-1 of the text score keys, and which of its keys
+ * they see.
  */
 static DbertScoring
-scoring_of(const DbertConfig *config, const TextRows *rows, int window, int i, int m,
+scoring_of(const DbertRun *run, const TextRows *rows, int h, int window, int i, int m,
 		   DbertKeys *seen)
 {
+	const DbertConfig *config = &run->model->config;
 	DbertScoring s = {
 		.scale = (float) (1 / sqrt(config->hidden / config->heads)),
+		.bias = dbert_bias_of_head(run, h),
 		.window = window,
 		.query = rows->picked != NULL ? -rows->token : i,
 		.queries = rows->picked != NULL ? rows->picked + i : NULL
@@ -258,7 +261,7 @@ mix_values(const DbertRun *run, const DbertLayer *layer, const TextRows *rows, i
 	{
 		int			m = min_int(block, rows->m - i);
 		DbertKeys	seen;
-		DbertScoring scoring = scoring_of(config, rows, window, i, m, &seen);
+		DbertScoring scoring = scoring_of(run, rows, h, window, i, m, &seen);
 
 		DBERT_TRY(dbert_run_poll(run));
 		run->model->kernels->attention(out + i * c, c, q + i * ld, k + seen.first * ld,

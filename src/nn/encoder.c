@@ -8,6 +8,7 @@
 #include "nn/encoder.h"
 
 #include "model/family.h"
+#include "nn/distancebias.h"
 #include "nn/layers.h"
 #include "nn/rotary.h"
 
@@ -233,6 +234,7 @@ dbert_encode(const DbertModel *model, const DbertRagged *batch,
 		run.pool = batch->pool;
 	dbert_run_scratch(&run, batch->cu[batch->n_texts], longest, workspace);
 	DBERT_TRY(dbert_rotary_fill(&run, batch->cu, batch->n_texts));
+	dbert_bias_fill(&run);
 
 	for (int b = 0; b < batch->n_texts; b++)
 	{

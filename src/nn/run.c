@@ -8,6 +8,7 @@
 #include "nn/run.h"
 
 #include "base/layout.h"
+#include "nn/distancebias.h"
 
 #include <string.h>
 
@@ -60,6 +61,8 @@ dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size_t max_len, 
 	s->qkv = dbert_layout_floats(&l, span, dbert_qkv_columns(config));
 	s->context = dbert_layout_floats(&l, span, c);
 	place_rotary(config, n_tokens, max_len, &l, s);
+	s->bias = dbert_layout_floats(&l, 1, dbert_bias_floats(config, max_len));
+	s->longest = (int) max_len;
 	shared = l.total;
 	s->x = dbert_layout_floats(&l, block, input);
 	s->y = dbert_layout_floats(&l, block, input);

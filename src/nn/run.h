@@ -28,6 +28,8 @@ typedef struct DbertScratch
 	float	   *rotary;			/* sines and cosines (rotary.h), */
 	size_t		rotary_floats;	/* of a table, */
 	int			rotary_tables;	/* none, one, or one more for local layers */
+	float	   *bias;			/* by distance (distancebias.h), */
+	int			longest;		/* of texts of up to so many tokens */
 
 	/* Of one worker, the next one's own_floats on (dbert_worker_run). */
 	float	   *x;				/* [block, C or W] */

@@ -50,6 +50,11 @@ typedef enum DbertStepKind
 {
 	/* normalizers */
 	DBERT_STEP_LOWERCASE,
+	DBERT_STEP_NFC,
+	DBERT_STEP_NFD,
+	DBERT_STEP_NFKC,
+	DBERT_STEP_NFKD,
+	DBERT_STEP_STRIP_ACCENTS,
 	DBERT_STEP_CHARSMAP,		/* text: the map's bytes */
 	DBERT_STEP_REPLACE,			/* text by more; DbertReplaceMode */
 	DBERT_STEP_STRIP,			/* DBERT_STRIP_* */
@@ -57,6 +62,8 @@ typedef enum DbertStepKind
 
 	/* pre-tokenizers */
 	DBERT_STEP_BERT_WORDS,
+	DBERT_STEP_WHITESPACE,		/* WhitespaceSplit */
+	DBERT_STEP_PUNCTUATION,		/* DbertSplitBehavior */
 	DBERT_STEP_METASPACE,		/* DBERT_METASPACE_* */
 	DBERT_STEPS
 } DbertStepKind;
@@ -71,6 +78,17 @@ typedef enum DbertReplaceMode
 
 #define DBERT_STRIP_LEFT	1
 #define DBERT_STRIP_RIGHT	2
+
+/* What becomes of the characters that DBERT_STEP_PUNCTUATION splits at. */
+typedef enum DbertSplitBehavior
+{
+	DBERT_SPLIT_ISOLATED,
+	DBERT_SPLIT_REMOVED,
+	DBERT_SPLIT_CONTIGUOUS,
+	DBERT_SPLIT_WITH_PREVIOUS,
+	DBERT_SPLIT_WITH_NEXT,
+	DBERT_SPLIT_BEHAVIORS
+} DbertSplitBehavior;
 
 /* Before which pieces DBERT_STEP_METASPACE puts a space, and a flag. */
 #define DBERT_METASPACE_NEVER	0
@@ -198,6 +216,9 @@ extern const char *dbert_token_text(const DbertTokenizer *t, int32_t id, size_t 
 /* Id of a token given by its exact text ("[MASK]", "##ing"), or -1. */
 extern int32_t dbert_token_id(const DbertTokenizer *t, const char *text, size_t len);
 
+/* Do its tokens tell by a prefix ("##") that they continue a word? */
+extern bool dbert_tokenizer_has_pieces(const DbertTokenizer *t);
+
 /*
  * The text of n tokens, as Hugging Face's decode gives it (decode.c); without
  * special tokens if skip_special.  *text is allocated from alloc, not
@@ -217,6 +238,7 @@ typedef struct DbertToken
 	uint8_t		type;			/* token type, as the template says */
 	uint8_t		special;		/* 1: added by the template ([CLS], [SEP]) */
 	uint8_t		text;			/* 1: of the pair, or behind it; else 0 */
+	uint8_t		joined;			/* 1: no space at or before it; set by whoever needs it */
 } DbertToken;
 
 /* A growing list of tokens; start with zeroes, release with _free. */
