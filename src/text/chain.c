@@ -12,10 +12,19 @@
 
 static const DbertStepRules rules[DBERT_STEPS] = {
 	[DBERT_STEP_LOWERCASE] = {dbert_step_lowercase, NULL},
+	[DBERT_STEP_NFC] = {dbert_step_unicode, NULL},
+	[DBERT_STEP_NFD] = {dbert_step_unicode, NULL},
+	[DBERT_STEP_NFKC] = {dbert_step_unicode, NULL},
+	[DBERT_STEP_NFKD] = {dbert_step_unicode, NULL},
+	[DBERT_STEP_STRIP_ACCENTS] = {dbert_step_strip_accents, NULL},
+	[DBERT_STEP_WHITESPACE] = {dbert_step_whitespace, NULL},
+	[DBERT_STEP_PUNCTUATION] = {dbert_step_punctuation, NULL},
 	[DBERT_STEP_CHARSMAP] = {dbert_step_charsmap, dbert_step_charsmap_valid},
 	[DBERT_STEP_REPLACE] = {dbert_step_replace, dbert_step_text_valid},
 	[DBERT_STEP_STRIP] = {dbert_step_strip, NULL},
 	[DBERT_STEP_PREPEND] = {dbert_step_prepend, dbert_step_text_valid},
+	[DBERT_STEP_REGEX] = {dbert_step_regex, dbert_step_regex_valid},
+	[DBERT_STEP_SPACE_BEFORE] = {dbert_step_space_before, NULL},
 	[DBERT_STEP_METASPACE] = {dbert_step_metaspace, NULL},
 	[DBERT_STEP_BERT_WORDS] = {dbert_step_bert_words, NULL},
 };
