@@ -139,6 +139,8 @@ typedef struct DbertConfig
 	float		rotary_local_base;	/* of local layers */
 	float		rotary_factor;
 	int32_t		bias_rows;		/* of the table of biases by distance; 0: none */
+	int32_t		skip_unknown;	/* 1: unknown tokens are not pooled; of static embeddings */
+	int32_t		max_chars;		/* a text that is to be truncated has at most so many; 0: any */
 	float		norm_eps;
 	uint64_t	parameters;		/* elements of all tensors used */
 	char		architecture[64];	/* "DistilBertForSequenceClassification" */

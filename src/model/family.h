@@ -33,6 +33,7 @@
 	X(GTE_NEW, gte_new) \
 	X(EUROBERT, eurobert) \
 	X(MPNET, mpnet) \
+	X(STATIC, static) \
 	/* the end */
 
 typedef enum DbertFamilyId
@@ -181,6 +182,9 @@ typedef struct DbertFamily
 								DbertError *err);
 
 	bool		not_trained;	/* there is no code that trains its models */
+
+	/* There are no layers: a text's vector is the mean of its tokens' rows. */
+	bool		lookup;
 } DbertFamily;
 
 #define DBERT_FAMILY_DECLARE(ID, name) extern const DbertFamily dbert_family_##name;

@@ -8,6 +8,7 @@
 #include "model/packbuild.h"
 
 #include "base/checksum.h"
+#include "base/numbers.h"
 #include "kernel/int8.h"
 
 #include <string.h>
@@ -18,6 +19,14 @@ typedef struct Scratch
 	void	   *block;			/* DBERT_READ_BLOCK bytes */
 	float	   *rows;			/* the largest matrix that is packed, or some rows, or NULL */
 } Scratch;
+
+/* Is this the word embedding, whose rows are others of the file's? */
+static bool
+is_gathered(const DbertPack *pack, const DbertSlot *slot)
+{
+	return slot == pack->slots.items &&
+		   (pack->token_rows.row != NULL || pack->token_rows.weight != NULL);
+}
 
 /* Rows of ROWS8 that are read at once: about a block. */
 static int
@@ -32,6 +41,8 @@ some_rows(const DbertSlot *slot)
 static size_t
 scratch_floats(const DbertPack *pack, const DbertSlot *slot)
 {
+	if (is_gathered(pack, slot))
+		return ((size_t) pack->token_rows.n_rows + 1) * slot->cols;
 	if (slot->kind == DBERT_SLOT_ROWS8)
 		return (size_t) some_rows(slot) * slot->cols;
 	if (slot->kind == DBERT_SLOT_LINEAR8 ||
@@ -73,6 +84,16 @@ read_parts(const DbertPack *pack, const DbertSlot *slot, float *dst, void *block
 	return DBERT_OK;
 }
 
+/* A row in 8 bits; its scale is returned. */
+static float
+round_row(int8_t *out, const float *row, int cols)
+{
+	DbertI8Scale scale = dbert_i8_weight_scale(row, cols);
+
+	dbert_i8_round(out, row, cols, scale);
+	return scale.scale;
+}
+
 /* A tensor in 8 bits, some rows after the other. */
 static DbertStatus
 write_rows8(const DbertPack *pack, const DbertSlot *slot, char *at, Scratch *scratch,
@@ -95,13 +116,47 @@ write_rows8(const DbertPack *pack, const DbertSlot *slot, char *at, Scratch *scr
 			dbert_tensor_read(&pack->source, &some, scratch->rows, scratch->block, poll, err));
 		some.offset += some.bytes / slot->rows * count;
 		for (int r = 0; r < count; r++)
-		{
-			const float *row = scratch->rows + r * cols;
-			DbertI8Scale scale = dbert_i8_weight_scale(row, slot->cols);
+			scales[i + r] = round_row(rows + (i + r) * cols, scratch->rows + r * cols, slot->cols);
+	}
+	return DBERT_OK;
+}
 
-			dbert_i8_round(rows + (i + r) * cols, row, slot->cols, scale);
-			scales[i + r] = scale.scale;
-		}
+/* A token's row: that of the table, times its weight. */
+static void
+token_row(const DbertTokenRows *rows, const float *table, int token, int cols, float *out)
+{
+	const float *row = table + (size_t) (rows->row != NULL ? rows->row[token] : token) * cols;
+	float		weight = rows->weight != NULL ? rows->weight[token] : 1;
+
+	for (int j = 0; j < cols; j++)
+		out[j] = row[j] * weight;
+}
+
+/* The rows of all tokens, from a table that is read as a whole. */
+static DbertStatus
+write_gathered(const DbertPack *pack, const DbertSlot *slot, char *at, Scratch *scratch,
+			   const DbertPoll *poll, DbertError *err)
+{
+	size_t		cols = slot->cols,
+				scales = dbert_rows8_scales(slot);
+	float	   *row = scratch->rows + pack->token_rows.n_rows * cols;
+
+	DBERT_TRY(read_parts(pack, slot, scratch->rows, scratch->block, poll, err));
+	if (slot->kind == DBERT_SLOT_ROWS8)
+		memset(at + slot->rows * cols, 0, scales - slot->rows * cols);
+	for (int i = 0; i < slot->rows; i++)
+	{
+		if (i % 4096 == 0 && dbert_stopped(poll))
+			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled while the model was packed");
+		token_row(&pack->token_rows, scratch->rows, i, slot->cols, row);
+		if (!dbert_all_finite(row, cols))
+			return dbert_fail(err, DBERT_E_FORMAT, "%s: the row of token %d is not finite",
+							  slot->parts[0]->file, i);
+		if (slot->kind == DBERT_SLOT_ROWS8)
+			((float *) (at + scales))[i] =
+				round_row((int8_t *) at + i * cols, row, slot->cols);
+		else
+			memcpy((float *) at + i * cols, row, cols * sizeof(float));
 	}
 	return DBERT_OK;
 }
@@ -116,7 +171,9 @@ write_slot(const DbertPack *pack, const DbertSlot *slot, char *base, Scratch *sc
 
 	if (slot->kind == DBERT_SLOT_TIED)
 		return DBERT_OK;
-	if (at != NULL && slot->kind == DBERT_SLOT_ROWS8)
+	if (at != NULL && is_gathered(pack, slot))
+		DBERT_TRY(write_gathered(pack, slot, at, scratch, poll, err));
+	else if (at != NULL && slot->kind == DBERT_SLOT_ROWS8)
 		DBERT_TRY(write_rows8(pack, slot, at, scratch, poll, err));
 	else if (at == NULL || scratch_floats(pack, slot) == 0)
 		DBERT_TRY(read_parts(pack, slot, (float *) at, scratch->block, poll, err));

@@ -8,6 +8,7 @@
 #include "model/pack.h"
 #include "model/packimage.h"
 #include "model/slots.h"
+#include "model/statictable.h"
 #include "model/tokenizerfiles.h"
 
 struct DbertPack
@@ -22,6 +23,8 @@ struct DbertPack
 	const char **labels;		/* [config.n_labels] */
 	DbertTensorSet tensors;
 	DbertTensorSet steps[DBERT_MAX_POOLED_STEPS];	/* of the modules behind the pooling */
+	int64_t		static_tokens;	/* of static embeddings: read of a text, 0: all */
+	DbertTokenRows token_rows;	/* of the word embedding; of static embeddings, too */
 	const char *prompts[DBERT_PROMPTS];
 	DbertTokenizerFiles tokenizer;
 	DbertSlots	slots;

@@ -178,7 +178,7 @@ find_part(const DbertSlot *slot, int part, const DbertConfig *config,
 }
 
 static DbertStatus
-check_tensor(const DbertTensor *t, int rank, const int64_t *want, DbertError *err)
+check_tensor(const DbertTensor *t, int rank, const int64_t *want, bool lookup, DbertError *err)
 {
 	char		found[DBERT_SHAPE_TEXT],
 				expected[DBERT_SHAPE_TEXT];
@@ -187,7 +187,7 @@ check_tensor(const DbertTensor *t, int rank, const int64_t *want, DbertError *er
 		return dbert_fail(err, DBERT_E_SHAPE, "%s: tensor \"%s\": expected shape %s, found %s",
 						  t->file, t->name, dbert_shape_text(want, rank, expected),
 						  dbert_shape_text(t->shape, t->rank, found));
-	if (t->dtype == DBERT_DTYPE_OTHER)
+	if (t->dtype == DBERT_DTYPE_OTHER || (t->dtype == DBERT_DTYPE_I8 && !lookup))
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
 						  "%s: tensor \"%s\" is of dtype %s, supported are F64, F32, F16 and BF16",
 						  t->file, t->name, t->dtype_name);
@@ -212,7 +212,7 @@ match_slot(DbertSlot *slot, const DbertConfig *config, const DbertTensorSet *ten
 
 		if (t == NULL)
 			return dbert_fail(err, DBERT_E_FORMAT, "%s has no tensor \"%s\"", tensors->name, name);
-		DBERT_TRY(check_tensor(t, rank, want, err));
+		DBERT_TRY(check_tensor(t, rank, want, dbert_family_of(config)->lookup, err));
 		slot->parts[slot->n_parts] = t;
 		*parameters += t->count;
 	}

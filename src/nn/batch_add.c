@@ -63,6 +63,24 @@ template_of(const DbertBatch *batch, bool pair)
 }
 
 /*
+ * What is to be truncated may be cut before it is tokenised, too; bytes of what
+ * is left.
+ */
+static size_t
+cut_characters(const DbertBatch *batch, const char *text, size_t len, DbertLongText long_text)
+{
+	int32_t		left = batch->model->config.max_chars;
+	size_t		n = 0;
+
+	if (left == 0 || long_text != DBERT_LONG_TRUNCATE)
+		return len;
+	for (; n < len && left > 0; left--)
+		for (n++; n < len && dbert_utf8_is_tail((uint8_t) text[n]);)
+			n++;
+	return n;
+}
+
+/*
  * Tokens of the prompt at the beginning of a text's tokens[n], those of the
  * template before it included.
  */
@@ -290,7 +308,8 @@ plan_windows(const DbertBatch *batch, bool pair, DbertLongText long_text,
 	DbertWindowCut *cut = &text->cut;
 
 	*cut = choose_cut(batch, batch->tokens.items + text->first, n, pair);
-	if (long_text != DBERT_LONG_WINDOW || n <= limit)
+	if (long_text != DBERT_LONG_WINDOW || n <= limit ||
+		dbert_family_of(&batch->model->config)->lookup)
 		cut->capacity = n;		/* one window */
 	else if (!pair && cut->capacity < limit / 4)
 		return dbert_fail(err, DBERT_E_LIMIT,
@@ -312,13 +331,16 @@ append_text(DbertBatch *batch, const char *text, size_t len,
 			const DbertPoll *poll, DbertError *err)
 {
 	DbertBatchText added = {.first = (int32_t) batch->tokens.count};
+	size_t		kept;
 
 	if (!dbert_grow(batch->alloc, &batch->texts, &batch->texts_capacity, batch->n_texts,
 					batch->n_texts + 1, sizeof(*batch->texts)))
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	DBERT_TRY(join_prompt(batch, &text, &len, err));
+	kept = cut_characters(batch, text, len, long_text);
 	DBERT_TRY(
-		append_tokens(batch, text, len, pair, pair_len, long_text, &added.truncated, poll, err));
+		append_tokens(batch, text, kept, pair, pair_len, long_text, &added.truncated, poll, err));
+	added.truncated |= kept < len;
 	DBERT_TRY(plan_windows(batch, pair != NULL, long_text, &added, err));
 	DBERT_TRY(append_windows(batch, &added, (int32_t) (batch->tokens.count - added.first), err));
 	batch->texts[batch->n_texts++] = added;

@@ -6,6 +6,7 @@
 
 #include "base/layout.h"
 #include "base/numbers.h"
+#include "model/family.h"
 #include "nn/encoder.h"
 #include "nn/logits.h"
 #include "nn/pool.h"
@@ -72,9 +73,8 @@ place_logits(DbertBatch *batch, size_t *count)
 	return true;
 }
 
-/* Memory for what the first walk added up, and the second's beginning. */
-static bool
-reserve(DbertBatch *batch, DbertLayout *l)
+bool
+dbert_batch_reserve(DbertBatch *batch, DbertLayout *l)
 {
 	size_t		bytes;
 
@@ -161,7 +161,7 @@ lay_out_memory(DbertBatch *batch, DbertError *err)
 	if (fits)
 	{
 		place_floats(batch, &l, max.tokens, workspace, logits);
-		fits = reserve(batch, &l);
+		fits = dbert_batch_reserve(batch, &l);
 	}
 	if (!fits)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory for a batch of %zu tokens",
@@ -180,13 +180,14 @@ dbert_batch_memory(const DbertModel *model, int want, size_t tokens, size_t long
 				texts = tokens / 2 + 1,
 				per_token = sizeof(DbertToken) + 2 * sizeof(int32_t) + 1 +
 				(sizeof(DbertBatchText) + sizeof(DbertBatchWindow)) / 2,
-				workspace,
+				workspace = 0,
 				arrays;
 	DbertLayout l = {0};
+	bool		lookup = dbert_family_of(&model->config)->lookup;
 
-	if (!dbert_encoder_workspace(&model->config, group, longest, threads, &workspace))
+	if (!lookup && !dbert_encoder_workspace(&model->config, group, longest, threads, &workspace))
 		return false;
-	(void) dbert_layout_floats(&l, group, c);
+	(void) dbert_layout_floats(&l, lookup ? 0 : group, c);
 	(void) dbert_layout_floats(&l, 1, workspace);
 	(void) dbert_layout_floats(&l, 1, dbert_steps_scratch(&model->config));
 	(void) dbert_layout_floats(&l, (want & DBERT_WANT_EMBEDDING) ? texts : 0,
@@ -365,12 +366,16 @@ DbertStatus
 dbert_batch_run(DbertBatch *batch, const DbertPoll *poll, DbertError *err)
 {
 	DbertBatchGroup g = {0};
+	bool		lookup = dbert_family_of(&batch->model->config)->lookup;
 
 	batch->has_run = false;
-	DBERT_TRY(lay_out_memory(batch, err));
 	for (size_t b = 0; b < batch->n_texts; b++)
 		batch->texts[b].finite = true;
-	while (dbert_batch_next_group(batch, &g))
+	if (lookup)
+		DBERT_TRY(dbert_batch_look_up(batch, poll, err));
+	else
+		DBERT_TRY(lay_out_memory(batch, err));
+	while (!lookup && dbert_batch_next_group(batch, &g))
 		DBERT_TRY(run_group(batch, &g, poll, err));
 	check_results(batch);
 	batch->has_run = true;
@@ -392,7 +397,7 @@ dbert_batch_recall(DbertBatch *batch, float **logits, float **embedding, DbertEr
 	(void) dbert_layout_floats(&l, wants_logits, config->n_labels);
 	if (!dbert_grow(batch->alloc, &batch->texts, &batch->texts_capacity, 0, 1,
 					sizeof(*batch->texts)) ||
-		!reserve(batch, &l))
+		!dbert_batch_reserve(batch, &l))
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	batch->embedding = dbert_layout_floats(&l, wants_embedding, config->embedding);
 	batch->logits = dbert_layout_floats(&l, wants_logits, config->n_labels);
