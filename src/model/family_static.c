@@ -27,7 +27,6 @@ const DbertFamily dbert_family_static = {
 		{"max_position_embeddings", NULL, DBERT_MAX_POSITIONS, DBERT_MAX_POSITIONS,
 			DBERT_MAX_POSITIONS, DBERT_SIZE_OF(positions)},
 	},
-	.tokenizer = "PreTrainedTokenizer",
 	.not_trained = true,
 	.lookup = true,
 };

@@ -308,9 +308,10 @@ read_model(DbertPack *pack, const char *task, const DbertPoll *poll, DbertError 
 	DBERT_TRY(dbert_head_parse(task, &asked, err));
 	DBERT_TRY(dbert_sentence_read(&pack->source, &pack->arena, poll, &sentence, &pack->files, err));
 	DBERT_TRY(read_config(pack, &sentence, asked, poll, err));
-	DBERT_TRY(dbert_tokenizer_files_read(&pack->source, sentence.dir, pack->config.vocab,
-										 pack->alloc, &pack->arena, poll, &pack->tokenizer,
-										 &pack->files, err));
+	DBERT_TRY(dbert_tokenizer_files_read(&pack->source, sentence.dir,
+										 dbert_family_of(&pack->config)->model_type,
+										 pack->config.vocab, pack->alloc, &pack->arena, poll,
+										 &pack->tokenizer, &pack->files, err));
 	if (dbert_head_traits(pack->config.head)->rows == DBERT_ROWS_MASKED &&
 		!pack->tokenizer.has_mask)
 		return dbert_fail(err, DBERT_E_FORMAT,

@@ -6,6 +6,7 @@
  * or from vocab.txt and tokenizer_config.json; do_lower_case, strip_accents
  * and tokenize_chinese_chars, where tokenizer_config.json says them, override
  * tokenizer.json's normalizer.  The tokens with a role are added tokens too.
+ * Of SentencePiece models the class says what they mean (tokenizerclass.h).
  *
  * Where it says nothing tokenizer.json stands, though transformers would assume
  * lower-casing; and a [PAD] or [MASK] that the vocabulary lacks is absent,
@@ -14,7 +15,7 @@
 #include "model/tokenizerfiles.h"
 
 #include "model/family.h"
-#include "model/tokenspec.h"
+#include "model/piecesspec.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,13 +29,25 @@ typedef struct Files
 	DbertJson	special_map;	/* special_tokens_map.json, only read where it counts */
 	DbertJson	added_map;		/* added_tokens.json, likewise */
 	DbertJson	tokenizer;		/* tokenizer.json */
-	char	   *vocab;			/* text of vocab.txt */
+	const char *name;			/* of the file that the vocabulary is in */
+	char	   *vocab;			/* its bytes, unless it is tokenizer.json */
 	size_t		vocab_len;
+	bool		has_pieces;		/* it is a SentencePiece model */
+	DbertPieces pieces;
+	const DbertTokenizerClass *class;	/* of such a model */
 } Files;
 
 static const char *const role_keys[DBERT_SPECIALS] = {
 	"unk_token", "cls_token", "sep_token", "pad_token", "mask_token", "bos_token", "eos_token"
 };
+
+/* Where the vocabulary may be, the first that is there. */
+static const char *const vocab_names[] = {
+	"tokenizer.json", "sentencepiece.bpe.model", "spiece.model", "spm.model", "tokenizer.model",
+	"vocab.txt"
+};
+
+#define N_VOCAB_NAMES (sizeof(vocab_names) / sizeof(vocab_names[0]))
 
 static const char *const role_names[DBERT_SPECIALS] = {
 	"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]", "", ""
@@ -55,7 +68,7 @@ load_files(const DbertSource *source, const char *dir, DbertArena *arena, const 
 		   Files *f, DbertError *err)
 {
 	char		path[DBERT_FILE_NAME_MAX];
-	bool		exists;
+	bool		exists = false;
 
 	DBERT_TRY(load_object(source, dir, "tokenizer_config.json", DBERT_JSON_MAX, DBERT_JSON_REALS,
 						  arena, poll, &f->trees[0], &f->config, err));
@@ -67,16 +80,20 @@ load_files(const DbertSource *source, const char *dir, DbertArena *arena, const 
 		DBERT_TRY(load_object(source, dir, "added_tokens.json", DBERT_JSON_MAX, 0,
 							  arena, poll, &f->trees[2], &f->added_map, err));
 	}
-	DBERT_TRY(load_object(source, dir, "tokenizer.json", DBERT_VOCAB_MAX, 0,
-						  arena, poll, &f->trees[3], &f->tokenizer, err));
-	if (f->tokenizer.value != NULL)
-		return DBERT_OK;
-	DBERT_TRY(dbert_file_join(path, dir, "vocab.txt", err));
-	DBERT_TRY(dbert_file_exists(source, dir, "vocab.txt", &exists, err));
+	for (size_t i = 0; i < N_VOCAB_NAMES && !exists; i++)
+	{
+		f->name = vocab_names[i];
+		DBERT_TRY(dbert_file_exists(source, dir, f->name, &exists, err));
+	}
+	DBERT_TRY(dbert_file_join(path, dir, f->name, err));
 	if (!exists)
 		return dbert_fail(err, DBERT_E_FORMAT,
 						  "the model has neither \"%s%stokenizer.json\" nor \"%s\"", dir,
 						  dir[0] != '\0' ? "/" : "", path);
+	if (f->name == vocab_names[0])
+		return load_object(source, dir, f->name, DBERT_VOCAB_MAX, 0, arena, poll, &f->trees[3],
+						   &f->tokenizer, err);
+	f->has_pieces = strcmp(f->name, "vocab.txt") != 0;
 	return dbert_file_load(source, path, DBERT_VOCAB_MAX, arena->alloc, poll,
 						   &f->vocab, &f->vocab_len, err);
 }
@@ -115,12 +132,17 @@ read_roles(const Files *f, DbertAddedToken roles[DBERT_SPECIALS], DbertError *er
 	for (int i = 0; i < DBERT_SPECIALS; i++)
 	{
 		roles[i] = (DbertAddedToken) {.id = -1,.special = true};
+		if (f->class != NULL)
+		{
+			roles[i].lstrip = i == DBERT_SPECIAL_MASK && f->class->mask_lstrip;
+			roles[i].normalized = i == DBERT_SPECIAL_UNK && f->class->unk_normalized;
+		}
 		DBERT_TRY(read_token(&f->config, role_keys[i], &roles[i], err));
 		DBERT_TRY(read_token(&f->special_map, role_keys[i], &roles[i], err));
 		if (roles[i].text == NULL)
 		{
-			roles[i].text = role_names[i];
-			roles[i].len = strlen(role_names[i]);
+			roles[i].text = f->class != NULL ? f->class->roles[i] : role_names[i];
+			roles[i].len = strlen(roles[i].text);
 		}
 	}
 	return DBERT_OK;
@@ -323,6 +345,22 @@ override_flags(const DbertJson *config, DbertTokenSpec *t, DbertError *err)
 	return DBERT_OK;
 }
 
+/* The SentencePiece model and the class that says how to use it. */
+static DbertStatus
+read_pieces(Files *f, const char *model_type, DbertTokenSpec *t, DbertError *err)
+{
+	const char *name = NULL;
+	char		clip[DBERT_CLIP];
+
+	DBERT_TRY(dbert_json_string(&f->config, "tokenizer_class", &name, err));
+	f->class = dbert_tokenizer_class(name, model_type);
+	if (f->class == NULL)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "%s: tokenizer class \"%s\" is not supported without tokenizer.json",
+						  t->file, dbert_clip(name != NULL ? name : model_type, clip));
+	return dbert_pieces_read(f->vocab, f->vocab_len, t->file, t->arena, &f->pieces, err);
+}
+
 /*
  * The vocabulary, the added tokens and the flags, from whichever files there
  * are.
@@ -339,6 +377,11 @@ read_vocabulary(Files *f, DbertTokenSpec *t, DbertError *err)
 	{
 		DBERT_TRY(dbert_tokenizer_json_read(&f->tokenizer, t, err));
 		return bert ? override_flags(&f->config, t, err) : DBERT_OK;
+	}
+	if (f->has_pieces)
+	{
+		DBERT_TRY(dbert_pieces_spec(&f->pieces, f->class, &f->config, t, err));
+		return add_beside_vocab(f, t, err);
 	}
 	DBERT_TRY(dbert_json_string(&f->config, "wordpieces_prefix", &t->spec.prefix, err));
 	if (!bert)
@@ -404,6 +447,8 @@ begin_spec(DbertTokenSpec *t, DbertArena *arena, int32_t vocab, DbertError *err)
 	t->spec.tokens = t->tokens;
 	t->spec.token_lens = t->lens;
 	t->spec.added = t->added;
+	t->spec.normalizers = t->normalizers;
+	t->spec.splitters = t->splitters;
 	t->spec.prefix = "##";
 	t->spec.max_word_chars = 100;
 	t->spec.clean_text = t->spec.split_cjk = t->spec.lowercase = true;
@@ -450,15 +495,26 @@ read_inputs(const DbertJson *config, bool *omits_types, DbertError *err)
 
 /* All but the compiling. */
 static DbertStatus
-build_spec(Files *f, DbertTokenSpec *t, int64_t *max_tokens, DbertError *err)
+build_spec(Files *f, const char *model_type, DbertTokenSpec *t, int64_t *max_tokens,
+		   DbertError *err)
 {
 	DbertAddedToken roles[DBERT_SPECIALS];
 	double		length = 0;
 
 	DBERT_TRY(refuse_settings(&f->config, err));
+	if (f->has_pieces)
+		DBERT_TRY(read_pieces(f, model_type, t, err));
 	DBERT_TRY(read_roles(f, roles, err));
 	DBERT_TRY(read_vocabulary(f, t, err));
+	/* DeBERTa's mask has the row behind the pieces, if there is one */
+	if (f->has_pieces && f->class->adds_mask && t->spec.n_tokens < t->limit)
+		DBERT_TRY(dbert_token_spec_add(t, &roles[DBERT_SPECIAL_MASK], err));
 	DBERT_TRY(resolve_roles(roles, t, err));
+	if (f->has_pieces)
+	{
+		DBERT_TRY(dbert_pieces_add(&f->pieces, t, err));
+		dbert_tokenizer_class_template(f->class, t);
+	}
 	t->spec.strip_accents = t->strip_accents >= 0 ? t->strip_accents > 0 : t->spec.lowercase;
 	/* "no limit" is written as 1e30, or as nothing */
 	DBERT_TRY(dbert_json_real(&f->config, "model_max_length", -1e300, 1e300, &length, err));
@@ -466,14 +522,13 @@ build_spec(Files *f, DbertTokenSpec *t, int64_t *max_tokens, DbertError *err)
 	return DBERT_OK;
 }
 
-/* *file = dir/tokenizer.json, or vocab.txt where there is no such file. */
+/* *file = where the vocabulary is, with its folder. */
 static DbertStatus
 name_file(const Files *f, const char *dir, DbertArena *arena, const char **file, DbertError *err)
 {
-	const char *name = f->tokenizer.value != NULL ? "tokenizer.json" : "vocab.txt";
 	char		path[DBERT_FILE_NAME_MAX];
 
-	DBERT_TRY(dbert_file_join(path, dir, name, err));
+	DBERT_TRY(dbert_file_join(path, dir, f->name, err));
 	*file = dbert_arena_strndup(arena, path, strlen(path));
 	return *file != NULL ? DBERT_OK : dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 }
@@ -483,9 +538,11 @@ add_file_names(const DbertSource *source, const char *dir, DbertArena *arena, Db
 			   DbertError *err)
 {
 	static const char *const names[] = {
-		"tokenizer.json", "tokenizer_config.json", "vocab.txt",
-		"special_tokens_map.json", "added_tokens.json"
+		"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
 	};
+
+	for (size_t i = 0; i < N_VOCAB_NAMES; i++)
+		DBERT_TRY(dbert_file_list_add(list, arena, source, dir, vocab_names[i], err));
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		DBERT_TRY(dbert_file_list_add(list, arena, source, dir, names[i], err));
@@ -493,7 +550,8 @@ add_file_names(const DbertSource *source, const char *dir, DbertArena *arena, Db
 }
 
 DbertStatus
-dbert_tokenizer_files_read(const DbertSource *source, const char *dir, int32_t vocab,
+dbert_tokenizer_files_read(const DbertSource *source, const char *dir,
+						   const char *model_type, int32_t vocab,
 						   const DbertAllocator *alloc, DbertArena *arena,
 						   const DbertPoll *poll, DbertTokenizerFiles *out,
 						   DbertFileList *list, DbertError *err)
@@ -516,7 +574,7 @@ dbert_tokenizer_files_read(const DbertSource *source, const char *dir, int32_t v
 	if (status == DBERT_OK)
 		status = read_inputs(&f.config, &out->omits_types, err);
 	if (status == DBERT_OK)
-		status = build_spec(&f, &t, &out->max_tokens, err);
+		status = build_spec(&f, model_type, &t, &out->max_tokens, err);
 	if (status == DBERT_OK)
 	{
 		out->lowercases = t.spec.lowercase;

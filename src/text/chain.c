@@ -12,6 +12,13 @@
 
 static const DbertStepRules rules[DBERT_STEPS] = {
 	[DBERT_STEP_LOWERCASE] = {dbert_step_lowercase, NULL},
+	[DBERT_STEP_NFC] = {dbert_step_unicode, NULL},
+	[DBERT_STEP_NFD] = {dbert_step_unicode, NULL},
+	[DBERT_STEP_NFKC] = {dbert_step_unicode, NULL},
+	[DBERT_STEP_NFKD] = {dbert_step_unicode, NULL},
+	[DBERT_STEP_STRIP_ACCENTS] = {dbert_step_strip_accents, NULL},
+	[DBERT_STEP_WHITESPACE] = {dbert_step_whitespace, NULL},
+	[DBERT_STEP_PUNCTUATION] = {dbert_step_punctuation, NULL},
 	[DBERT_STEP_CHARSMAP] = {dbert_step_charsmap, dbert_step_charsmap_valid},
 	[DBERT_STEP_REPLACE] = {dbert_step_replace, dbert_step_text_valid},
 	[DBERT_STEP_STRIP] = {dbert_step_strip, NULL},

@@ -50,6 +50,11 @@ typedef enum DbertStepKind
 {
 	/* normalizers */
 	DBERT_STEP_LOWERCASE,
+	DBERT_STEP_NFC,
+	DBERT_STEP_NFD,
+	DBERT_STEP_NFKC,
+	DBERT_STEP_NFKD,
+	DBERT_STEP_STRIP_ACCENTS,
 	DBERT_STEP_CHARSMAP,		/* text: the map's bytes */
 	DBERT_STEP_REPLACE,			/* text by more; DbertReplaceMode */
 	DBERT_STEP_STRIP,			/* DBERT_STRIP_* */
@@ -57,6 +62,8 @@ typedef enum DbertStepKind
 
 	/* pre-tokenizers */
 	DBERT_STEP_BERT_WORDS,
+	DBERT_STEP_WHITESPACE,		/* WhitespaceSplit */
+	DBERT_STEP_PUNCTUATION,		/* DbertSplitBehavior */
 	DBERT_STEP_METASPACE,		/* DBERT_METASPACE_* */
 	DBERT_STEPS
 } DbertStepKind;
@@ -71,6 +78,17 @@ typedef enum DbertReplaceMode
 
 #define DBERT_STRIP_LEFT	1
 #define DBERT_STRIP_RIGHT	2
+
+/* What becomes of the characters that DBERT_STEP_PUNCTUATION splits at. */
+typedef enum DbertSplitBehavior
+{
+	DBERT_SPLIT_ISOLATED,
+	DBERT_SPLIT_REMOVED,
+	DBERT_SPLIT_CONTIGUOUS,
+	DBERT_SPLIT_WITH_PREVIOUS,
+	DBERT_SPLIT_WITH_NEXT,
+	DBERT_SPLIT_BEHAVIORS
+} DbertSplitBehavior;
 
 /* Before which pieces DBERT_STEP_METASPACE puts a space, and a flag. */
 #define DBERT_METASPACE_NEVER	0
