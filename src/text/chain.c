@@ -23,6 +23,8 @@ static const DbertStepRules rules[DBERT_STEPS] = {
 	[DBERT_STEP_REPLACE] = {dbert_step_replace, dbert_step_text_valid},
 	[DBERT_STEP_STRIP] = {dbert_step_strip, NULL},
 	[DBERT_STEP_PREPEND] = {dbert_step_prepend, dbert_step_text_valid},
+	[DBERT_STEP_REGEX] = {dbert_step_regex, dbert_step_regex_valid},
+	[DBERT_STEP_SPACE_BEFORE] = {dbert_step_space_before, NULL},
 	[DBERT_STEP_METASPACE] = {dbert_step_metaspace, NULL},
 	[DBERT_STEP_BERT_WORDS] = {dbert_step_bert_words, NULL},
 };
