@@ -449,6 +449,7 @@ begin_spec(DbertTokenSpec *t, DbertArena *arena, int32_t vocab, DbertError *err)
 	t->spec.tokens = t->tokens;
 	t->spec.token_lens = t->lens;
 	t->spec.added = t->added;
+	t->spec.unknown_id = -1;
 	t->spec.normalizers = t->normalizers;
 	t->spec.splitters = t->splitters;
 	t->spec.prefix = "##";

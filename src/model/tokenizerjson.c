@@ -36,8 +36,8 @@ dbert_tokenizer_json_item(const DbertJson *list, size_t i, DbertJson *item, Dber
 	return dbert_json_expect(item, JSON_OBJECT, err);
 }
 
-static DbertStatus
-read_vocab(const DbertJson *model, DbertTokenSpec *t, DbertError *err)
+DbertStatus
+dbert_tokenizer_vocab_read(const DbertJson *model, DbertTokenSpec *t, DbertError *err)
 {
 	DbertJson	vocab;
 	const char *token;
@@ -70,7 +70,7 @@ read_wordpiece(const DbertJson *model, DbertTokenSpec *t, DbertError *err)
 	DBERT_TRY(dbert_json_string(model, "continuing_subword_prefix", &t->spec.prefix, err));
 	DBERT_TRY(dbert_json_int(model, "max_input_chars_per_word", 1, 1000000, &max_chars, err));
 	t->spec.max_word_chars = (int32_t) max_chars;
-	return read_vocab(model, t, err);
+	return dbert_tokenizer_vocab_read(model, t, err);
 }
 
 /* Element i of Unigram's vocabulary: [piece, score]. */
@@ -120,6 +120,7 @@ static const struct
 }			models[] = {
 	{"WordPiece", "max_input_chars_per_word", read_wordpiece},
 	{"Unigram", "unk_id", read_unigram},
+	{"BPE", "merges", dbert_tokenizer_bpe_read},
 };
 
 static DbertStatus
@@ -135,7 +136,14 @@ read_model(const DbertJson *root, DbertTokenSpec *t, DbertError *err)
 	for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++)
 		if (strcmp(type, models[i].type) == 0 ||
 			(type[0] == '\0' && json_object_get(model.value, models[i].key) != NULL))
-			return models[i].read(&model, t, err);
+		{
+			DBERT_TRY(models[i].read(&model, t, err));
+			if (t->bytes && t->spec.kind != DBERT_KIND_BYTEBPE)
+				return dbert_fail(err, DBERT_E_UNSUPPORTED,
+								  "%s: type \"%s\" behind \"ByteLevel\" is not supported",
+								  model.where, models[i].type);
+			return DBERT_OK;
+		}
 	return dbert_tokenizer_json_unknown(&model, type, err);
 }
 

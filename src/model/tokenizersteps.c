@@ -150,6 +150,8 @@ static const StepReader splitters[] = {
 	{"WhitespaceSplit", read_whitespace},
 	{"Punctuation", read_punctuation},
 	{"Metaspace", dbert_read_metaspace},
+	{"ByteLevel", dbert_read_byte_level},
+	{"Split", dbert_read_split},
 	{NULL, NULL}
 };
 
@@ -193,6 +195,11 @@ dbert_tokenizer_steps_read(const DbertJson *root, DbertTokenSpec *t, DbertError 
 	DBERT_TRY(dbert_json_child(root, "pre_tokenizer", JSON_OBJECT, &object, err));
 	if (object.value != NULL)
 		DBERT_TRY(read_step(&object, splitters, "pretokenizers", t, err));
+
+	if (t->bytes && t->spec.n_splitters > t->bytes_at)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "%s: a pre-tokenizer behind \"ByteLevel\" is not supported",
+						  object.where);
 
 	/* BERT's alone is built in */
 	t->spec.split_by_steps =

@@ -45,7 +45,9 @@ typedef struct DbertTokenSpec
 	bool		bert_normalizer;	/* it has BertNormalizer's flags */
 	DbertStepSpec normalizers[DBERT_MAX_STEPS], /* spec.normalizers, spec.splitters */
 				splitters[DBERT_MAX_STEPS];
-	bool		bytes;			/* the model is of bytes: a pre-tokenizer is ByteLevel */
+	DbertMerge *merges;			/* spec.merges */
+	bool		bytes;			/* the model is of bytes: the last pre-tokenizer is ByteLevel */
+	int32_t		bytes_at;		/* splitters up to it */
 	DbertTemplate single,		/* spec.single, spec.pair where they were read */
 				pair;
 	const char *file;			/* that the vocabulary came from, for messages */
@@ -86,6 +88,22 @@ extern DbertStatus dbert_token_flags(const DbertJson *object, DbertAddedToken *t
 extern DbertStatus dbert_tokenizer_json_read(const DbertJson *root, DbertTokenSpec *t,
 											 DbertError *err);
 
+/* model.vocab, an object: token -> id */
+extern DbertStatus dbert_tokenizer_vocab_read(const DbertJson *model, DbertTokenSpec *t,
+											  DbertError *err);
+
+/* tokenizerbpe.c */
+extern DbertStatus dbert_tokenizer_bpe_read(const DbertJson *model, DbertTokenSpec *t,
+											DbertError *err);
+
+/* Make room for n merges; where: for errors. */
+extern DbertStatus dbert_token_spec_merges(DbertTokenSpec *t, const char *where, size_t n,
+										   DbertError *err);
+
+/* The next merge, by rank; E_FORMAT where one of its texts is no token. */
+extern DbertStatus dbert_token_spec_merge(DbertTokenSpec *t, const char *where, const char *left,
+										  const char *right, DbertError *err);
+
 /* The value of "type"; "" when there is none. */
 extern DbertStatus dbert_tokenizer_json_type(const DbertJson *object, const char **type,
 											 DbertError *err);
@@ -97,6 +115,11 @@ extern DbertStatus dbert_tokenizer_json_item(const DbertJson *list, size_t i, Db
 /* E_UNSUPPORTED for a type that has no code. */
 extern DbertStatus dbert_tokenizer_json_unknown(const DbertJson *object, const char *type,
 												DbertError *err);
+
+/* tokenizersplits.c: pre-tokenizers */
+extern DbertStatus dbert_read_byte_level(const DbertJson *object, DbertTokenSpec *t,
+										 DbertError *err);
+extern DbertStatus dbert_read_split(const DbertJson *object, DbertTokenSpec *t, DbertError *err);
 
 /* tokenizersteps.c: normalizer and pre-tokenizer */
 extern DbertStatus dbert_tokenizer_steps_read(const DbertJson *root, DbertTokenSpec *t,

@@ -18,6 +18,7 @@ typedef struct CharRange
 } CharRange;
 
 #include "text/chartable.h"
+#include "text/classtable.h"
 
 #define LENGTH(table) (sizeof(table) / sizeof((table)[0]))
 #define IN_TABLE(cp, table) in_ranges(cp, table, LENGTH(table))
@@ -109,6 +110,17 @@ dbert_char_is_word(uint32_t cp)
 				(cp >= 0x1f130 && cp <= 0x1f149) || (cp >= 0x1f150 && cp <= 0x1f169) ||
 				(cp >= 0x1f170 && cp <= 0x1f189) || IN_TABLE(cp, word_table);
 	}
+}
+
+DbertCharClass
+dbert_char_class(uint32_t cp)
+{
+	const uint8_t *block;
+
+	if (cp >= CLASS_END)
+		return DBERT_CLASS_OTHER;
+	block = class_blocks + class_index[cp / CLASS_BLOCK] * (CLASS_BLOCK / 4);
+	return (DbertCharClass) (block[cp % CLASS_BLOCK / 4] >> cp % 4 * 2 & 3);
 }
 
 int

@@ -37,6 +37,17 @@ extern bool dbert_char_is_cjk(uint32_t cp);
 /* A word character of regular expressions (\w), for AddedToken.single_word. */
 extern bool dbert_char_is_word(uint32_t cp);
 
+/* What a character is to regular expressions: \p{L}, \p{N}, \s, or neither. */
+typedef enum DbertCharClass
+{
+	DBERT_CLASS_OTHER,
+	DBERT_CLASS_LETTER,
+	DBERT_CLASS_NUMBER,
+	DBERT_CLASS_SPACE
+} DbertCharClass;
+
+extern DbertCharClass dbert_char_class(uint32_t cp);
+
 /* Canonical combining class. */
 extern int	dbert_char_combining_class(uint32_t cp);
 

@@ -29,4 +29,9 @@ extern DbertNext dbert_step_punctuation(DbertLink *l);
 extern DbertNext dbert_step_unicode(DbertLink *l);
 extern DbertNext dbert_step_strip_accents(DbertLink *l);
 
+/* stepregex.c */
+extern DbertNext dbert_step_space_before(DbertLink *l);
+extern DbertNext dbert_step_regex(DbertLink *l);
+extern bool dbert_step_regex_valid(const DbertImageStep *step, const void *data);
+
 #endif

@@ -221,8 +221,8 @@ is_plain(uint32_t cp)
 	return cp < 0xa0;
 }
 
-DbertNext
-dbert_step_unicode(DbertLink *l)
+static inline DbertNext
+unicode_one(DbertLink *l)
 {
 	Segments   *s = segments_of(l);
 	DbertChar	ch,
@@ -261,9 +261,11 @@ dbert_step_unicode(DbertLink *l)
 	return DBERT_NEXT_CHAR;
 }
 
+DBERT_STEP(dbert_step_unicode, unicode_one)
+
 /* StripAccents: marks of any kind are dropped. */
-DbertNext
-dbert_step_strip_accents(DbertLink *l)
+static inline DbertNext
+strip_accents_one(DbertLink *l)
 {
 	DbertChar	ch;
 	DbertNext	next = dbert_step_peek(l, 0, &ch);
@@ -273,3 +275,5 @@ dbert_step_strip_accents(DbertLink *l)
 	dbert_step_take(l, 1);
 	return dbert_char_is_combining(ch.cp) ? DBERT_NEXT_CHAR : dbert_step_put(l, ch);
 }
+
+DBERT_STEP(dbert_step_strip_accents, strip_accents_one)

@@ -6,8 +6,8 @@
 #include "text/steps.h"
 
 /* BertPreTokenizer: white space is dropped, punctuation stands by itself. */
-DbertNext
-dbert_step_bert_words(DbertLink *l)
+static inline DbertNext
+bert_words_one(DbertLink *l)
 {
 	DbertChar	ch;
 	DbertNext	next = dbert_step_peek(l, 0, &ch);
@@ -26,9 +26,11 @@ dbert_step_bert_words(DbertLink *l)
 	return next;
 }
 
+DBERT_STEP(dbert_step_bert_words, bert_words_one)
+
 /* WhitespaceSplit: white space is dropped. */
-DbertNext
-dbert_step_whitespace(DbertLink *l)
+static inline DbertNext
+whitespace_one(DbertLink *l)
 {
 	DbertChar	ch;
 	DbertNext	next = dbert_step_peek(l, 0, &ch);
@@ -42,9 +44,11 @@ dbert_step_whitespace(DbertLink *l)
 	return DBERT_NEXT_CHAR;
 }
 
+DBERT_STEP(dbert_step_whitespace, whitespace_one)
+
 /* Punctuation, as its behavior says. */
-DbertNext
-dbert_step_punctuation(DbertLink *l)
+static inline DbertNext
+punctuation_one(DbertLink *l)
 {
 	enum { WAS_PUNCTUATION };
 	DbertChar	ch;
@@ -80,3 +84,5 @@ dbert_step_punctuation(DbertLink *l)
 	}
 	return dbert_step_put(l, ch);
 }
+
+DBERT_STEP(dbert_step_punctuation, punctuation_one)

@@ -41,6 +41,7 @@ typedef struct DbertAddedToken
 typedef enum DbertTokenKindId
 {
 	DBERT_KIND_WORDPIECE,
+	DBERT_KIND_BYTEBPE,
 	DBERT_KIND_UNIGRAM,
 	DBERT_KINDS
 } DbertTokenKindId;
@@ -62,6 +63,8 @@ typedef enum DbertStepKind
 
 	/* pre-tokenizers */
 	DBERT_STEP_BERT_WORDS,
+	DBERT_STEP_REGEX,			/* DBERT_REGEX_* */
+	DBERT_STEP_SPACE_BEFORE,	/* ByteLevel's add_prefix_space */
 	DBERT_STEP_WHITESPACE,		/* WhitespaceSplit */
 	DBERT_STEP_PUNCTUATION,		/* DbertSplitBehavior */
 	DBERT_STEP_METASPACE,		/* DBERT_METASPACE_* */
@@ -78,6 +81,17 @@ typedef enum DbertReplaceMode
 
 #define DBERT_STRIP_LEFT	1
 #define DBERT_STRIP_RIGHT	2
+
+/*
+ * How DBERT_STEP_REGEX differs from what stepregex.c says of GPT-2's, which is
+ * DBERT_REGEX_SPACE_NUMBER; and how many numbers a match has at most times
+ * DBERT_REGEX_NUMBERS, 0: any.
+ */
+#define DBERT_REGEX_SPACE_NUMBER	1	/* a space may stand before numbers */
+#define DBERT_REGEX_CASELESS		2	/* contractions in capitals, too */
+#define DBERT_REGEX_ANY_BEFORE		4	/* letters take any one character along */
+#define DBERT_REGEX_LINES			8	/* ends of lines end what comes before them */
+#define DBERT_REGEX_NUMBERS			16
 
 /* What becomes of the characters that DBERT_STEP_PUNCTUATION splits at. */
 typedef enum DbertSplitBehavior
@@ -127,6 +141,14 @@ typedef struct DbertTemplate
 	uint8_t		unused[2];		/* 0 */
 } DbertTemplate;
 
+/* The tokens left and right become merged. */
+typedef struct DbertMerge
+{
+	int32_t		left,
+				right,
+				merged;
+} DbertMerge;
+
 /* What the model room has read from the tokenizer files. */
 typedef struct DbertTokenizerSpec
 {
@@ -147,6 +169,13 @@ typedef struct DbertTokenizerSpec
 	/* of Unigram */
 	const double *scores;		/* by id, of those with a token */
 	bool		byte_fallback;	/* unknown characters become bytes, if all have tokens */
+
+	/* of the kinds that merge pairs */
+	int32_t		n_merges;
+	const DbertMerge *merges;	/* by rank; all ids are tokens */
+	int32_t		unknown_id;		/* what a character without a token becomes, -1: nothing */
+	bool		ignore_merges;	/* a word that is a token stays whole */
+	bool		fuse_unk;		/* unknown characters in a row are one token */
 
 	/* BertNormalizer, which comes before the other steps */
 	bool		clean_text;

@@ -50,6 +50,9 @@ extern const DbertTokenKind *dbert_token_kind(int32_t kind);
 /* wordpiece.c */
 extern const DbertTokenKind dbert_kind_wordpiece;
 
+/* bytebpe.c */
+extern const DbertTokenKind dbert_kind_bytebpe;
+
 /* unigram.c */
 extern const DbertTokenKind dbert_kind_unigram;
 

@@ -104,6 +104,13 @@ dbert_utf8_decode_before(const uint8_t *start, const uint8_t *p, uint32_t *cp)
 	return dbert_utf8_decode(q, p, cp) == p - q ? (int) (p - q) : 0;
 }
 
+/* How many bytes a valid code point takes. */
+static inline int
+dbert_utf8_length(uint32_t cp)
+{
+	return cp < 0x80 ? 1 : cp < 0x800 ? 2 : cp < 0x10000 ? 3 : 4;
+}
+
 /* Writes a valid code point to out[4]; its length. */
 static inline int
 dbert_utf8_encode(uint32_t cp, uint8_t *out)
