@@ -330,14 +330,16 @@ static bool
 valid_rotary(const DbertConfig *c)
 {
 	if (c->rotary == DBERT_ROTARY_NONE)
-		return true;
+		return dbert_family_of(c)->lookup ||
+			   dbert_family_of(c)->modules[DBERT_MODULE_POSITION][0] != NULL;
 	return within(c->rotary, DBERT_ROTARY_PLAIN, DBERT_ROTARY_DYNAMIC) &&
 		   c->hidden / c->heads % 2 == 0 && c->rotary_base >= 1 && c->rotary_base <= 1e12f &&
 		   (c->rotary_local_base == 0 ||
 			(c->rotary_local_base >= 1 && c->rotary_local_base <= 1e12f)) &&
 		   (c->rotary == DBERT_ROTARY_PLAIN ||
 			(c->rotary_factor >= 1 && c->rotary_factor <= 1000)) &&
-		   (c->rotary != DBERT_ROTARY_DYNAMIC || within(c->rotary_trained, 1, DBERT_MAX_POSITIONS));
+		   (c->rotary != DBERT_ROTARY_DYNAMIC ||
+			(c->hidden / c->heads > 2 && within(c->rotary_trained, 1, DBERT_MAX_POSITIONS)));
 }
 
 static bool

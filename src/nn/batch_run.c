@@ -170,33 +170,54 @@ lay_out_memory(DbertBatch *batch, DbertError *err)
 	return DBERT_OK;
 }
 
-/* Texts have two tokens at least. */
-bool
-dbert_batch_memory(const DbertModel *model, int want, size_t tokens, size_t longest,
-				   int threads, size_t *bytes)
+/* Of so many texts, one of which has longest tokens. */
+static bool
+memory_of(const DbertModel *model, int want, size_t tokens, size_t texts, size_t longest,
+		  int threads, size_t *bytes)
 {
 	size_t		c = model->config.hidden,
-				group = tokens < DBERT_GROUP_TOKENS ? tokens : DBERT_GROUP_TOKENS,
-				texts = tokens / 2 + 1,
-				per_token = sizeof(DbertToken) + 2 * sizeof(int32_t) + 1 +
-				(sizeof(DbertBatchText) + sizeof(DbertBatchWindow)) / 2,
-				workspace = 0,
-				arrays;
+				most = longest > DBERT_GROUP_TOKENS ? longest : DBERT_GROUP_TOKENS,
+				group = tokens < most ? tokens : most,
+				rows = dbert_head_of_tokens(model->config.head) ? tokens : texts,
+				per_token = sizeof(DbertToken) + 2 * sizeof(int32_t) + 1,
+				per_text = sizeof(DbertBatchText) + sizeof(DbertBatchWindow),
+				workspace,
+				arrays,
+				more;
 	DbertLayout l = {0};
-	bool		lookup = dbert_family_of(&model->config)->lookup;
 
-	if (!lookup && !dbert_encoder_workspace(&model->config, group, longest, threads, &workspace))
+	if (!dbert_encoder_workspace(&model->config, group, longest, threads, &workspace))
 		return false;
-	(void) dbert_layout_floats(&l, lookup ? 0 : group, c);
+	(void) dbert_layout_floats(&l, group, c);
 	(void) dbert_layout_floats(&l, 1, workspace);
 	(void) dbert_layout_floats(&l, 1, dbert_steps_scratch(&model->config));
 	(void) dbert_layout_floats(&l, (want & DBERT_WANT_EMBEDDING) ? texts : 0,
 							   model->config.embedding + 15);
 	(void) dbert_layout_floats(&l, (want & DBERT_WANT_HIDDEN) ? tokens : 0, c);
-	(void) dbert_layout_floats(&l, (want & DBERT_WANT_LOGITS) ? texts : 0,
+	(void) dbert_layout_floats(&l, (want & DBERT_WANT_LOGITS) ? rows : 0,
 							   dbert_head_columns(model) + 15);
 	return !l.overflow && dbert_mul_size(tokens, 2 * per_token, &arrays) && /* they double */
+		   dbert_mul_size(texts, 2 * per_text, &more) && dbert_add_size(arrays, more, &arrays) &&
 		   dbert_add_size(l.total, arrays, bytes);
+}
+
+/*
+ * The most that texts of these tokens take: beside one that is as long as may
+ * be, or all of them as short as may be, two tokens each.
+ */
+bool
+dbert_batch_memory(const DbertModel *model, int want, size_t tokens, size_t longest,
+				   int threads, size_t *bytes)
+{
+	size_t		others = tokens > longest ? tokens - longest : 0,
+				with_short;
+
+	if (!memory_of(model, want, tokens, others / 2 + 1, longest, threads, bytes) ||
+		!memory_of(model, want, tokens, tokens / 2 + 1, 2, threads, &with_short))
+		return false;
+	if (with_short > *bytes)
+		*bytes = with_short;
+	return true;
 }
 
 /* ---- running ---- */
