@@ -32,7 +32,4 @@ extern DbertStatus dbert_tokenizer_files_read(const DbertSource *source, const c
 											  const DbertPoll *poll, DbertTokenizerFiles *out,
 											  DbertFileList *list, DbertError *err);
 
-/* May a tokenizer's files be called so? */
-extern bool dbert_is_tokenizer_file(const char *name);
-
 #endif

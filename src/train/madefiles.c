@@ -8,7 +8,7 @@
  */
 #include "train/madefiles.h"
 
-#include "model/tokenizerfiles.h"
+#include "model/vocabsource.h"
 
 #include <stdio.h>
 #include <string.h>
