@@ -41,6 +41,8 @@ extern DbertStatus dbert_tensorfile_begin(DbertTensorFile *f, int pieces,
  */
 extern void dbert_tensorfile_add(DbertTensorFile *f, const char *name, const DbertSlot *slot,
 								 int parts, const char *dtype, int element, const void *data);
+extern void dbert_tensorfile_add_matrix(DbertTensorFile *f, const char *name, int rows, int cols,
+										const char *dtype, int element, const void *data);
 extern DbertStatus dbert_tensorfile_end(DbertTensorFile *f, DbertError *err);
 extern void dbert_tensorfile_free(DbertTensorFile *f);
 
