@@ -133,16 +133,14 @@ dbert_tokenizer_bpe_read(const DbertJson *model, DbertTokenSpec *t, DbertError *
 {
 	const char *unknown = "";
 
-	if (!t->bytes)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "%s: type \"BPE\" without \"ByteLevel\" before it is not supported",
-						  model->where);
-	t->spec.kind = DBERT_KIND_BYTEBPE;
+	t->spec.kind = t->bytes ? DBERT_KIND_BYTEBPE : DBERT_KIND_CHARBPE;
+	t->own_unknown = !t->bytes;
 	DBERT_TRY(refuse_settings(model, err));
 	DBERT_TRY(dbert_tokenizer_vocab_read(model, t, err));
 	DBERT_TRY(read_merges(model, t, err));
 	DBERT_TRY(dbert_json_bool(model, "ignore_merges", &t->spec.ignore_merges, err));
 	DBERT_TRY(dbert_json_bool(model, "fuse_unk", &t->spec.fuse_unk, err));
+	DBERT_TRY(dbert_json_bool(model, "byte_fallback", &t->spec.byte_fallback, err));
 	DBERT_TRY(dbert_json_string(model, "unk_token", &unknown, err));
 	if (unknown[0] == '\0')
 		return DBERT_OK;

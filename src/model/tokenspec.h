@@ -129,6 +129,10 @@ extern DbertStatus dbert_tokenizer_steps_read(const DbertJson *root, DbertTokenS
 extern DbertStatus dbert_tokenizer_step_add(const DbertJson *object, DbertStepSpec *list,
 											int32_t *n, DbertStepSpec step, DbertError *err);
 
+/* tokenizersplits.c: a step's "behavior", a DbertSplitBehavior. */
+extern DbertStatus dbert_tokenizer_behavior_read(const DbertJson *object, int32_t *behavior,
+												 DbertError *err);
+
 /* tokenizerspaces.c: steps of SentencePiece's kinds */
 extern DbertStatus dbert_read_precompiled(const DbertJson *object, DbertTokenSpec *t,
 										  DbertError *err);
