@@ -30,7 +30,7 @@ dbert_tensorfile_begin(DbertTensorFile *f, int pieces, const DbertAllocator *all
 {
 	*f = (DbertTensorFile)
 	{
-		.alloc = alloc,.pieces = dbert_alloc_array(alloc, pieces, sizeof(DbertPiece))
+		.alloc = alloc,.pieces = dbert_alloc_array(alloc, pieces, sizeof(DbertTensorPiece))
 	};
 	dbert_json_pool_begin(&f->entries.pool, alloc);
 	if (f->pieces == NULL)
@@ -63,7 +63,7 @@ add_piece(DbertTensorFile *f, const char *name, int rows, int cols, const char *
 						json_pack("{s:s,s:o,s:[I,I]}", "dtype", dtype, "shape", shape,
 								  "data_offsets", (json_int_t) f->size, (json_int_t) end));
 	dbert_json_pool_leave(&f->entries.pool);
-	f->pieces[f->n_pieces++] = (DbertPiece) {f->size, bytes, data};
+	f->pieces[f->n_pieces++] = (DbertTensorPiece) {f->size, bytes, data};
 	f->size = end;
 }
 
@@ -120,7 +120,7 @@ static DbertStatus
 fetch_overlap(const DbertTensorFile *f, int piece, uint64_t from, char *buf, size_t len,
 			  DbertFetch fetch, void *ctx, DbertError *err)
 {
-	const DbertPiece *p = &f->pieces[piece];
+	const DbertTensorPiece *p = &f->pieces[piece];
 	uint64_t	first = from > p->offset ? from : p->offset,
 				end = from + len < p->offset + p->bytes ? from + len : p->offset + p->bytes;
 
@@ -142,7 +142,7 @@ dbert_tensorfile_read(const DbertTensorFile *f, uint64_t from, void *buf, size_t
 	dbert_copy_overlap(from, buf, len, 8, f->header, f->header_text);
 	for (int i = 0; i < f->n_pieces; i++)
 	{
-		const DbertPiece *p = &f->pieces[i];
+		const DbertTensorPiece *p = &f->pieces[i];
 
 		if (p->data != NULL)
 			dbert_copy_overlap(from, buf, len, p->offset, p->data, p->bytes);

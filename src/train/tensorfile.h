@@ -12,12 +12,12 @@
 #include "model/slots.h"
 
 /* One tensor. */
-typedef struct DbertPiece
+typedef struct DbertTensorPiece
 {
 	uint64_t	offset;			/* in the file */
 	uint64_t	bytes;
 	const void *data;			/* where it lies, or NULL: the reader's fetch knows */
-} DbertPiece;
+} DbertTensorPiece;
 
 typedef struct DbertTensorFile
 {
@@ -26,7 +26,7 @@ typedef struct DbertTensorFile
 	char	   *header;
 	size_t		header_size;	/* without the 8 bytes before it; padded to a multiple of 8 */
 	size_t		header_text;	/* of which so many are text */
-	DbertPiece *pieces;			/* in order of offset */
+	DbertTensorPiece *pieces;			/* in order of offset */
 	int			n_pieces;
 	uint64_t	size;			/* of the file */
 } DbertTensorFile;
