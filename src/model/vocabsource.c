@@ -1,6 +1,8 @@
 /* vocabsource.c -- see vocabsource.h. */
 #include "model/vocabsource.h"
 
+#include <string.h>
+
 /* Where a vocabulary may be. */
 static const struct
 {
