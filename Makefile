@@ -5,6 +5,7 @@
 #   make demo            build, install, show the main job on a private server
 #   make picture         doc/demo.svg, the terminal's picture, from make demo's output
 #   make check           all tests; closes with "N passed, N failed"
+#   make nightly         what takes longer: sqlsmith, sessions, TSan, Valgrind, fuzzing
 #   make check-core      unit tests of the core alone, no server
 #   make check-core SANITIZE=1   the same under ASan and UBSan (thread: TSan)
 #   make fuzz            all fuzz targets, by clang's libFuzzer (SECONDS=60 each)
@@ -18,10 +19,10 @@
 # Where the sources are, with a slash at the end.
 here       := $(if $(VPATH),$(VPATH)/,$(dir $(firstword $(MAKEFILE_LIST))))
 
-ifneq ($(filter check demo picture,$(MAKECMDGOALS)),)
+ifneq ($(filter check nightly demo picture,$(MAKECMDGOALS)),)
 # These install what is missing, PGXS included, and then call make again.
-.PHONY: check demo picture
-check demo:
+.PHONY: check nightly demo picture
+check nightly demo:
 	@bash '$(here)test/$@.sh'
 picture:
 	@output=$$(bash '$(here)test/demo.sh') && \
