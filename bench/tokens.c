@@ -95,7 +95,7 @@ main(int argc, char **argv)
 	if (argc != 3)
 		return 2;
 	source = dir_source(argv[1]);
-	if (dbert_tokenizer_files_read(&source, "", MAX_VOCAB, &dbert_malloc_allocator, &pool, NULL,
+	if (dbert_tokenizer_files_read(&source, "", "bert", MAX_VOCAB, &dbert_malloc_allocator, &pool, NULL,
 								   &files, &used, &err) != DBERT_OK ||
 		dbert_tokenizer_open(files.image, files.image_size, &tokenizer, &err) != DBERT_OK)
 		die(&err);

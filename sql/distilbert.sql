@@ -148,6 +148,26 @@ COMMENT ON FUNCTION @extschema@.distil_stats_reset() IS 'start the counts of dis
 REVOKE ALL ON FUNCTION @extschema@.distil_stats_reset() FROM PUBLIC;
 
 
+-- ---------------------------------------------------------------- kept results
+
+CREATE FUNCTION @extschema@.distil_results_version()
+	RETURNS text
+	AS 'MODULE_PATHNAME', 'distil_results_version'
+	LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION @extschema@.distil_results_version() IS
+	'how this server rounds: where it is the same, results are, to the last bit';
+
+CREATE FUNCTION @extschema@.distil_check_results(
+	relation regclass DEFAULT NULL, sample integer DEFAULT 1000,
+	OUT "table" regclass, OUT object text, OUT checked bigint, OUT differ bigint,
+	OUT difference double precision, OUT remedy text)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'distil_check_results'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION @extschema@.distil_check_results(regclass, integer) IS
+	'compare results that indexes, generated columns, constraints and partitions keep with results computed now';
+
+
 -- ---------------------------------------------------------------- functions on text
 --
 -- Forms that name a model depend on it alone and are IMMUTABLE, as

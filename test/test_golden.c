@@ -92,6 +92,41 @@ check_logits(const Golden *g, int i, const DbertBatch *batch, const DbertModel *
 	}
 }
 
+/* ---- all tokens against the whole vocabulary ---- */
+
+/*
+ * SPLADE's weights, max over tokens of log(1 + relu(logit)): the largest, and
+ * their sum.  For the head each token is a mask.
+ */
+static void
+check_splade(const Golden *g, int i, const DbertModel *model, const float *hidden, int n,
+			 float *workspace)
+{
+	json_t	   *splade = json_object_get(json_array_get(g->cases, i), "splade"),
+			   *ids = json_object_get(splade, "ids");
+	int			columns = dbert_head_columns(model);
+	int32_t    *masks = malloc(n * sizeof(int32_t));
+	float	   *logits = malloc(sizeof(float) * n * columns),
+			   *largest = calloc(columns, sizeof(float));
+	double		sum = 0;
+
+	for (int j = 0; j < n; j++)
+		masks[j] = model->tokenizer.mask_id;
+	CHECK(dbert_head_run(model, masks, n, hidden, workspace, logits, NULL, NULL) == DBERT_OK);
+	for (int j = 0; j < n * columns; j++)
+		largest[j % columns] = fmaxf(largest[j % columns], logits[j]);
+	for (int j = 0; j < columns; j++)
+		sum += log1p(largest[j]);
+	for (size_t j = 0; j < json_array_size(ids); j++)
+		CHECK_NEAR(log1p(largest[json_integer_value(json_array_get(ids, j))]),
+				   json_number_value(json_array_get(json_object_get(splade, "weights"), j)),
+				   TOLERANCE);
+	CHECK_NEAR(sum / json_number_value(json_object_get(splade, "sum")), 1, 1e-5);
+	free(masks);
+	free(logits);
+	free(largest);
+}
+
 /* ---- hidden states, layer by layer ---- */
 
 typedef struct LayerCheck
@@ -181,6 +216,8 @@ check_hidden(const Golden *g, int i, const DbertBatch *batch, const DbertModel *
 	dbert_pool(&check.config, hidden, n, 0, pooled);
 	check_numbers(g, i, "cls", pooled, 1, json_object_get(c, "cls"));
 	check_poolings(g, i, &check.config, hidden, n, json_object_get(c, "poolings"));
+	if (json_object_get(c, "splade") != NULL)
+		check_splade(g, i, model, hidden, n, workspace);
 	free(ids);
 	free(types);
 	free(hidden);

@@ -229,20 +229,29 @@ test_content(void)
 	mem_free(&m);
 }
 
+static float
+last_of(const float *values, size_t rows, size_t cols)
+{
+	return values != NULL ? values[rows * cols - 1] : 0;
+}
+
 /* Read everything a model points to. */
 static float
 touch(const DbertModel *model)
 {
 	const DbertConfig *c = &model->config;
-	const DbertLayer *last = &model->weights.layers[c->layers - 1];
-	float		sum = model->weights.word[(size_t) c->vocab * c->hidden - 1] +
-		model->weights.position[(size_t) c->positions * c->hidden - 1] +
-		last->qkv.w[(size_t) last->qkv.n * last->qkv.k - 1] +
-		last->ffn_out.w[(size_t) last->ffn_out.n * last->ffn_out.k - 1];
+	const DbertWeights *w = &model->weights;
+	float		sum = last_of(w->word, c->vocab, c->embed_width) +
+		last_of(w->position, c->positions, c->embed_width) +
+		last_of(w->head_out.w, w->head_out.n, w->head_out.k);
 
-	if (model->weights.head_out.w != NULL)
-		sum += model->weights.head_out
-				   .w[(size_t) model->weights.head_out.n * model->weights.head_out.k - 1];
+	if (c->layers > 0)
+	{
+		const DbertLayer *last = &w->layers[c->layers - 1];
+
+		sum += last_of(last->qkv.w, last->qkv.n, last->qkv.k) +
+			last_of(last->ffn_out.w, last->ffn_out.n, last->ffn_out.k);
+	}
 	for (int i = 0; i < c->n_labels; i++)
 		sum += (float) strlen(model->labels[i]);
 	return sum;

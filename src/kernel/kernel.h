@@ -58,6 +58,14 @@ typedef struct DbertKernels
 	 */
 	const char *layout;
 
+	/*
+	 * Names how results are rounded: tables of one name give the same bits, but
+	 * for training, on every processor that they run on.  What is stored or
+	 * indexed outlives a move between these.  Whoever changes a bit changes the
+	 * name (test/test_kernel_bits.c).
+	 */
+	const char *bits;
+
 	/* true: linear's rows may influence each other's last bits */
 	bool		rows_matter;
 

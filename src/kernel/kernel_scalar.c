@@ -221,6 +221,7 @@ attention(float *out, size_t ldo, const float *q, const float *k, const float *v
 const DbertKernels dbert_kernels_scalar = {
 	.name = "scalar",
 	.layout = "f32-rowmajor",
+	.bits = "scalar",
 	.rows_matter = false,
 	.block_work = 4000000,
 	.packed_linear_size = dbert_f32_packed_size__rowmajor,

@@ -265,6 +265,7 @@ const DbertTrainKernels dbert_train_openblas = {
 const DbertKernels dbert_kernels_openblas = {
 	.name = "openblas",
 	.layout = "f32-rowmajor",
+	.bits = "openblas",
 	.rows_matter = true,
 	.block_work = 64 * 3072 * 768,	/* 64 rows in DistilBERT-base: 4 ms at 77 GFLOP/s */
 	.packed_linear_size = dbert_f32_packed_size__rowmajor,

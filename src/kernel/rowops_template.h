@@ -1,35 +1,91 @@
 /*
  * rowops_template.h -- what works on each row alone, written once over a
- * vec_*.h: the parts of softmax, layer norm.
+ * vec_*.h: the parts of softmax, layer norm, RMS norm.
+ *
+ * A row is summed in 16 lanes, however many a vector has: number j belongs to
+ * lane j % 16, and in the end halves are added to each other.  So vectors of
+ * any width give the same bits (DbertKernels.bits).
  */
 #ifndef DBERT_KERNEL_ROWOPS_TEMPLATE_H
 #define DBERT_KERNEL_ROWOPS_TEMPLATE_H
 
 #include "kernel/activate_template.h"
+#include "kernel/hints.h"
+
+/* DbertKernels.bits of tables that are made of the templates. */
+#define TEMPLATE_BITS "fma16"
+
+/* ---- sums ---- */
+
+#define SUM_LANES 16
+#define SUM_PARTS (SUM_LANES / VL)
+
+typedef struct Sum
+{
+	Vec			part[SUM_PARTS];
+} Sum;
+
+/*
+ * The vectors of a row of n, at being where one begins and part its place in a
+ * Sum.
+ */
+#define FOR_SUM(at, part, n) \
+	for (int row_ = 0; row_ < (n); row_ += SUM_LANES) \
+		UNROLL \
+		for (int part = 0, at = row_; part < SUM_PARTS; part++, at += VL) \
+			if (part == 0 || at < (n))
+
+static inline Sum
+sum_zero(void)
+{
+	Sum			s;
+
+	UNROLL
+	for (int p = 0; p < SUM_PARTS; p++)
+		s.part[p] = v_zero();
+	return s;
+}
+
+static inline float
+sum_total(Sum s)
+{
+	UNROLL
+	for (int half = SUM_PARTS / 2; half > 0; half /= 2)
+		UNROLL
+		for (int p = 0; p < half; p++)
+			s.part[p] = v_add(s.part[p], s.part[p + half]);
+	return v_sum(s.part[0]);
+}
+
+/* ---- softmax ---- */
+
+/* Some x become exp(scale (x - max)); the result is 0 beyond n. */
+static inline Vec
+exponentiate(float *x, int n, Vec max, float scale)
+{
+	Vec e = v_mul(v_sub(load_filled(x, n, v_set(-INFINITY)), max), v_set(scale));
+
+	e = v_exp_normal(v_max(v_set(-87), e));
+	store_first(x, n, e);
+	return n >= VL ? e : v_keep(v_first(n), e);
+}
 
 /*
  * x[n] becomes exp(scale (x - max)), scale > 0; returns the sum of these.  What
- * is below e^-87, beyond n, too, counts as that: nothing to a sum of 1 or more.
+ * is below e^-87 counts as that: nothing to a sum of 1 or more.
  */
 static float
 exponentials(float *x, int n, float scale)
 {
-	const Vec	least = v_set(-INFINITY);
-	Vec			max = least,
-				sum = v_zero();
+	Vec			max = v_set(-INFINITY);
+	Sum			sum = sum_zero();
 
 	for (int j = 0; j < n; j += VL)
-		max = v_max(load_filled(x + j, n - j, least), max);
+		max = v_max(load_filled(x + j, n - j, v_set(-INFINITY)), max);
 	max = v_set(v_greatest(max));
-	for (int j = 0; j < n; j += VL)
-	{
-		Vec			e = v_mul(v_sub(load_filled(x + j, n - j, least), max), v_set(scale));
-
-		e = v_exp_normal(v_max(v_set(-87), e));
-		store_first(x + j, n - j, e);
-		sum = v_add(sum, e);
-	}
-	return v_sum(sum);
+	FOR_SUM(j, part, n)
+		sum.part[part] = v_add(sum.part[part], exponentiate(x + j, n - j, max, scale));
+	return sum_total(sum);
 }
 
 /* x[n] becomes scale x + y */
@@ -56,6 +112,8 @@ multiply(float *x, int n, float factor)
 		store_first(x + j, n - j, v_mul(load_filled(x + j, n - j, v_zero()), v_set(factor)));
 }
 
+/* ---- norms ---- */
+
 /* y = s gamma + beta, which may be NULL */
 static inline void
 scale_and_shift(float *y, Vec s, const float *gamma, const float *beta, int n)
@@ -70,28 +128,28 @@ static void
 layer_norm_row(float *y, const float *x, const float *r,
 			   const float *gamma, const float *beta, int n, float eps)
 {
-	Vec			sum = v_zero(),
-				square = v_zero(),
-				mean,
+	Sum			sum = sum_zero(),
+				square = sum_zero();
+	Vec			mean,
 				scale;
 
-	for (int j = 0; j < n; j += VL)
+	FOR_SUM(j, part, n)
 	{
 		Vec			s = load_filled(x + j, n - j, v_zero());
 
 		if (r != NULL)
 			s = v_add(s, load_filled(r + j, n - j, v_zero()));
 		store_first(y + j, n - j, s);
-		sum = v_add(sum, s);
+		sum.part[part] = v_add(sum.part[part], s);
 	}
-	mean = v_set(v_sum(sum) / (float) n);
-	for (int j = 0; j < n; j += VL)
+	mean = v_set(sum_total(sum) / (float) n);
+	FOR_SUM(j, part, n)
 	{
 		Vec			s = v_sub(load_filled(y + j, n - j, mean), mean);
 
-		square = v_fma(s, s, square);
+		square.part[part] = v_fma(s, s, square.part[part]);
 	}
-	scale = v_set(1 / sqrtf(v_sum(square) / (float) n + eps));
+	scale = v_set(1 / sqrtf(sum_total(square) / (float) n + eps));
 	for (int j = 0; j < n; j += VL)
 	{
 		Vec			s = v_mul(v_sub(load_filled(y + j, n - j, mean), mean), scale);
@@ -111,16 +169,16 @@ layer_norm_rows(float *y, const float *x, const float *r,
 static void
 rms_norm_row(float *y, const float *x, const float *gamma, int n, float eps)
 {
-	Vec			square = v_zero(),
-				scale;
+	Sum			square = sum_zero();
+	Vec			scale;
 
-	for (int j = 0; j < n; j += VL)
+	FOR_SUM(j, part, n)
 	{
 		Vec			s = load_filled(x + j, n - j, v_zero());
 
-		square = v_fma(s, s, square);
+		square.part[part] = v_fma(s, s, square.part[part]);
 	}
-	scale = v_set(1 / sqrtf(v_sum(square) / (float) n + eps));
+	scale = v_set(1 / sqrtf(sum_total(square) / (float) n + eps));
 	for (int j = 0; j < n; j += VL)
 		store_first(y + j, n - j, v_mul(v_mul(load_filled(x + j, n - j, v_zero()), scale),
 										load_filled(gamma + j, n - j, v_zero())));

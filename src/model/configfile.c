@@ -159,10 +159,9 @@ read_positions(const DbertJson *root, DbertConfig *config, DbertError *err)
 	int64_t		pad = family->pad_preset;
 
 	if (family->pad_key != NULL)
-	{
 		DBERT_TRY(dbert_json_int(root, family->pad_key, 0, config->vocab - 1, &pad, err));
+	if (family->pad_key != NULL || pad > 0)
 		config->first_position = (int32_t) pad + 1;
-	}
 	config->max_tokens = config->positions - config->first_position;
 	if (config->max_tokens < DBERT_MIN_TOKENS)
 		return dbert_fail(err, DBERT_E_FORMAT,
@@ -260,6 +259,16 @@ within(int32_t value, int32_t min, int32_t max)
 	return value >= min && value <= max;
 }
 
+static bool
+valid_first_position(const DbertConfig *c)
+{
+	const DbertFamily *family = dbert_family_of(c);
+
+	if (family->pad_key != NULL)
+		return within(c->first_position, 1, c->vocab);
+	return c->first_position == (family->pad_preset > 0 ? family->pad_preset + 1 : 0);
+}
+
 /* Sizes within the family's limits; of what it does not have there is none. */
 static bool
 valid_sizes(const DbertConfig *c)
@@ -272,7 +281,7 @@ valid_sizes(const DbertConfig *c)
 	return c->hidden % c->heads == 0 &&
 		   (c->types == 0 || family->modules[DBERT_MODULE_TYPE][0] != NULL) &&
 		   (c->embed_width == c->hidden || dbert_config_projects(c)) &&
-		   within(c->first_position, 0, family->pad_key != NULL ? c->vocab : 0) &&
+		   valid_first_position(c) &&
 		   within(c->pair_types, 0, family->types_for_pairs && c->types > 0);
 }
 
@@ -321,14 +330,33 @@ static bool
 valid_rotary(const DbertConfig *c)
 {
 	if (c->rotary == DBERT_ROTARY_NONE)
-		return true;
+		return dbert_family_of(c)->lookup ||
+			   dbert_family_of(c)->modules[DBERT_MODULE_POSITION][0] != NULL;
 	return within(c->rotary, DBERT_ROTARY_PLAIN, DBERT_ROTARY_DYNAMIC) &&
 		   c->hidden / c->heads % 2 == 0 && c->rotary_base >= 1 && c->rotary_base <= 1e12f &&
 		   (c->rotary_local_base == 0 ||
 			(c->rotary_local_base >= 1 && c->rotary_local_base <= 1e12f)) &&
 		   (c->rotary == DBERT_ROTARY_PLAIN ||
 			(c->rotary_factor >= 1 && c->rotary_factor <= 1000)) &&
-		   (c->rotary != DBERT_ROTARY_DYNAMIC || within(c->rotary_trained, 1, DBERT_MAX_POSITIONS));
+		   (c->rotary != DBERT_ROTARY_DYNAMIC ||
+			(c->hidden / c->heads > 2 && within(c->rotary_trained, 1, DBERT_MAX_POSITIONS)));
+}
+
+/* Vectors for distances, and the convolution, as their family reads them. */
+static bool
+valid_distances(const DbertConfig *c)
+{
+	const DbertDistances *d = &c->distances;
+	bool		any = d->queries || d->keys;
+
+	if (dbert_family_of(c)->modules[DBERT_MODULE_DISTANCES][0] == NULL)
+		return !any && d->span == 0 && c->conv == 0 && c->extra_terms == 0;
+	return within(d->queries, 0, 1) && within(d->keys, 0, 1) && within(c->extra_terms, 0, 2) &&
+		within(d->span, any, any ? DBERT_MAX_DISTANCES : 0) && within(d->buckets, 0, d->span) &&
+		within(d->most, 0, DBERT_MAX_DISTANCES) && within(d->own_layers, 0, 1) &&
+		within(d->normed, 0, any) && (!any || c->positions <= DBERT_MAX_RELATIVE) &&
+		within(c->conv, 0, DBERT_MAX_CONV) && c->conv % 2 == (c->conv > 0) &&
+		within(c->conv_act, DBERT_ACT_NONE, DBERT_ACT_SILU);
 }
 
 static bool
@@ -337,7 +365,10 @@ valid_layers(const DbertConfig *c)
 	return within(c->key_heads, 0, c->heads) &&
 		   (c->key_heads == 0 || c->heads % c->key_heads == 0) &&
 		   within(c->no_bias, 0, DBERT_BIAS_END - 1) && within(c->head_mean, 0, 1) &&
-		   within(c->window, 0, DBERT_MAX_POSITIONS) && valid_rotary(c);
+		   within(c->window, 0, DBERT_MAX_POSITIONS) && within(c->no_positions, 0, 1) &&
+		   within(c->head_act, DBERT_ACT_NONE, DBERT_ACT_SILU) &&
+		   within(c->other_mask_head, 0, dbert_family_of(c)->other_mask_head.out != NULL) &&
+		   valid_rotary(c) && valid_distances(c);
 }
 
 bool
@@ -360,6 +391,7 @@ dbert_config_valid(const DbertConfig *c)
 		within(c->normalize, 0, 1) &&
 		within(c->precision, DBERT_PRECISION_FP32, DBERT_PRECISION_INT8) &&
 		within(c->raw_scores, 0, 1) &&
+		within(c->skip_unknown, 0, 1) && c->max_chars >= 0 &&
 		c->norm_eps > 0 && c->norm_eps <= 1 &&
 		memchr(c->architecture, '\0', sizeof(c->architecture)) != NULL;
 }

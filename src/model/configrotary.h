@@ -11,8 +11,9 @@
 /*
  * *base = what angles are powers of: at this key of the root, or "rope_theta"
  * of "rope_parameters" (of the object of this kind in it; NULL: there is one
- * for all layers).  Both must agree (E_FORMAT); neither: the preset, and if that
- * is 0, E_FORMAT.  E_UNSUPPORTED for parameters of any type but the default.
+ * for all layers).  Both must agree (E_FORMAT); neither: the preset, and if
+ * that is 0, E_FORMAT.  E_UNSUPPORTED for parameters of any type but the
+ * default.
  */
 extern DbertStatus dbert_config_rotary_base(const DbertJson *root, const char *key,
 											const char *kind, double preset, float *base,

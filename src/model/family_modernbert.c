@@ -52,7 +52,7 @@ read_local(const DbertJson *root, DbertConfig *config, DbertError *err)
 				every = 0;
 	DbertJson	types;
 
-	DBERT_TRY(dbert_json_int(root, "local_attention", 1, DBERT_MAX_POSITIONS, &window, err));
+	DBERT_TRY(dbert_json_int(root, "local_attention", 2, DBERT_MAX_POSITIONS, &window, err));
 	config->window = (int32_t) (window / 2);
 	DBERT_TRY(dbert_json_int(root, "global_attn_every_n_layers", 1, DBERT_MAX_LAYERS, &every, err));
 	DBERT_TRY(dbert_json_child(root, "layer_types", JSON_ARRAY, &types, err));

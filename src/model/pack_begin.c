@@ -65,26 +65,59 @@ read_head(DbertPack *pack, const DbertJson *at, const DbertSentence *sentence, i
 	return dbert_config_activation(sentence->activation, DBERT_SENTENCE_FILE, config, err);
 }
 
-/* config.json and the tensors' headers: sizes, head, labels. */
+/* Sizes, head and labels of an encoder. */
 static DbertStatus
-read_config(DbertPack *pack, const DbertSentence *sentence, int asked,
-			const DbertPoll *poll, DbertError *err)
+read_encoder(DbertPack *pack, const DbertSentence *sentence, const DbertJson *at, int asked,
+			 const DbertPoll *poll, DbertError *err)
+{
+	DBERT_TRY(dbert_config_read(at, &pack->config, err));
+	DBERT_TRY(dbert_tensors_open(&pack->source, sentence->dir, &pack->arena, poll,
+								 &pack->tensors, &pack->files, err));
+	return read_head(pack, at, sentence, asked, err);
+}
+
+/* Sizes of static embeddings; what model2vec says beside them. */
+static DbertStatus
+read_static(DbertPack *pack, DbertSentence *sentence, const DbertJson *at, bool model2vec,
+			int asked, const DbertPoll *poll, DbertError *err)
+{
+	bool		normalize = false;
+
+	if (sentence->cross || (asked != DBERT_HEAD_AUTO && asked != DBERT_HEAD_NONE))
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "static embeddings serve the task \"%s\" only",
+						  dbert_head_traits(DBERT_HEAD_NONE)->task);
+	DBERT_TRY(dbert_tensors_open(&pack->source, sentence->dir, &pack->arena, poll,
+								 &pack->tensors, &pack->files, err));
+	DBERT_TRY(dbert_static_read(&pack->source, &pack->tensors, &pack->arena, poll, &pack->config,
+								&pack->token_rows, err));
+	apply_steps(&pack->config, sentence, asked);
+	pack->config.skip_unknown = model2vec;
+	if (model2vec)
+		DBERT_TRY(dbert_static_settings(at, &normalize, &pack->static_tokens, err));
+	sentence->normalize |= normalize;
+	return DBERT_OK;
+}
+
+/* config.json, which static embeddings may lack, and the tensors' headers. */
+static DbertStatus
+read_config(DbertPack *pack, DbertSentence *sentence, int asked, const DbertPoll *poll,
+			DbertError *err)
 {
 	DbertJsonTree tree;
 	DbertJson	at;
+	bool		model2vec = false;
 	DbertStatus status;
 
 	DBERT_TRY(dbert_file_list_add(&pack->files, &pack->arena, &pack->source, sentence->dir,
 								  "config.json", err));
-	status = dbert_json_load(&pack->source, sentence->dir, "config.json", DBERT_JSON_MAX, 0, false,
-							 pack->alloc, poll, &tree, &at, err);
+	status = dbert_json_load(&pack->source, sentence->dir, "config.json", DBERT_JSON_MAX, 0,
+							 sentence->lookup, pack->alloc, poll, &tree, &at, err);
 	if (status == DBERT_OK)
-		status = dbert_config_read(&at, &pack->config, err);
-	if (status == DBERT_OK)
-		status = dbert_tensors_open(&pack->source, sentence->dir, &pack->arena, poll,
-									&pack->tensors, &pack->files, err);
-	if (status == DBERT_OK)
-		status = read_head(pack, &at, sentence, asked, err);
+		status = dbert_static_is_model2vec(&at, &model2vec, err);
+	if (status == DBERT_OK && (sentence->lookup || model2vec))
+		status = read_static(pack, sentence, &at, model2vec, asked, poll, err);
+	else if (status == DBERT_OK)
+		status = read_encoder(pack, sentence, &at, asked, poll, err);
 	pack->config.precision = pack->precision;
 	dbert_json_free(&tree);
 	return status;
@@ -113,6 +146,26 @@ limit_tokens(DbertConfig *config, int64_t limit, const char *file, const char *k
 						  (int) limit, DBERT_MIN_TOKENS);
 	if (limit > 0 && limit < config->max_tokens)
 		config->max_tokens = (int32_t) limit;
+	return DBERT_OK;
+}
+
+/* Of static embeddings: the limit does not count the template's tokens. */
+static DbertStatus
+limit_static_tokens(DbertPack *pack, DbertError *err)
+{
+	DbertConfig *config = &pack->config;
+	DbertTokenizer tokenizer;
+	int64_t		count;
+
+	if (pack->static_tokens == 0)
+		return DBERT_OK;
+	DBERT_TRY(dbert_tokenizer_open(pack->tokenizer.image, pack->tokenizer.image_size, &tokenizer,
+								   err));
+	config->max_chars = dbert_static_max_chars(&tokenizer, pack->static_tokens);
+	DBERT_TRY(dbert_count_tokens(&tokenizer, "", 0, pack->alloc, NULL, &count, err));
+	count += pack->static_tokens;
+	if (count < config->max_tokens)
+		config->max_tokens = count < DBERT_MIN_TOKENS ? DBERT_MIN_TOKENS : (int32_t) count;
 	return DBERT_OK;
 }
 
@@ -255,18 +308,22 @@ read_model(DbertPack *pack, const char *task, const DbertPoll *poll, DbertError 
 	DBERT_TRY(dbert_head_parse(task, &asked, err));
 	DBERT_TRY(dbert_sentence_read(&pack->source, &pack->arena, poll, &sentence, &pack->files, err));
 	DBERT_TRY(read_config(pack, &sentence, asked, poll, err));
-	DBERT_TRY(dbert_tokenizer_files_read(&pack->source, sentence.dir, pack->config.vocab,
-										 pack->alloc, &pack->arena, poll, &pack->tokenizer,
-										 &pack->files, err));
+	DBERT_TRY(dbert_tokenizer_files_read(&pack->source, sentence.dir,
+										 dbert_family_of(&pack->config)->model_type,
+										 pack->config.vocab, pack->alloc, &pack->arena, poll,
+										 &pack->tokenizer, &pack->files, err));
 	if (dbert_head_traits(pack->config.head)->rows == DBERT_ROWS_MASKED &&
 		!pack->tokenizer.has_mask)
 		return dbert_fail(err, DBERT_E_FORMAT,
 						  "%s: architecture \"%s\" needs a mask token, the vocabulary has none",
 						  pack->tokenizer.file, pack->config.architecture);
 	DBERT_TRY(settle_types(pack, err));
-	DBERT_TRY(limit_tokens(&pack->config, pack->tokenizer.max_tokens,
-						   file_name(&file, sentence.dir, "tokenizer_config.json"),
-						   "model_max_length", err));
+	if (dbert_family_of(&pack->config)->lookup)
+		DBERT_TRY(limit_static_tokens(pack, err));
+	else
+		DBERT_TRY(limit_tokens(&pack->config, pack->tokenizer.max_tokens,
+							   file_name(&file, sentence.dir, "tokenizer_config.json"),
+							   "model_max_length", err));
 	DBERT_TRY(apply_sentence(&pack->config, &sentence, pack->tokenizer.lowercases, err));
 	for (int i = 0; i < pack->config.n_steps; i++)
 		DBERT_TRY(dbert_tensors_open(&pack->source, sentence.steps[i].dir, &pack->arena, poll,

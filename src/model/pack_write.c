@@ -8,6 +8,7 @@
 #include "model/packbuild.h"
 
 #include "base/checksum.h"
+#include "base/numbers.h"
 #include "kernel/int8.h"
 
 #include <string.h>
@@ -17,7 +18,16 @@ typedef struct Scratch
 {
 	void	   *block;			/* DBERT_READ_BLOCK bytes */
 	float	   *rows;			/* the largest matrix that is packed, or some rows, or NULL */
+	DbertWeights weights;		/* in the image, if some are made of others; layers is freed */
 } Scratch;
+
+/* Is this the word embedding, whose rows are others of the file's? */
+static bool
+is_gathered(const DbertPack *pack, const DbertSlot *slot)
+{
+	return slot == pack->slots.items &&
+		   (pack->token_rows.row != NULL || pack->token_rows.weight != NULL);
+}
 
 /* Rows of ROWS8 that are read at once: about a block. */
 static int
@@ -32,6 +42,8 @@ some_rows(const DbertSlot *slot)
 static size_t
 scratch_floats(const DbertPack *pack, const DbertSlot *slot)
 {
+	if (is_gathered(pack, slot))
+		return ((size_t) pack->token_rows.n_rows + 1) * slot->cols;
 	if (slot->kind == DBERT_SLOT_ROWS8)
 		return (size_t) some_rows(slot) * slot->cols;
 	if (slot->kind == DBERT_SLOT_LINEAR8 ||
@@ -41,11 +53,12 @@ scratch_floats(const DbertPack *pack, const DbertSlot *slot)
 }
 
 static DbertStatus
-begin_scratch(const DbertPack *pack, bool checking, Scratch *scratch, DbertError *err)
+begin_scratch(const DbertPack *pack, const char *base, Scratch *scratch, DbertError *err)
 {
 	size_t		floats = 0;
 
-	for (int i = 0; i < pack->slots.count && !checking; i++)
+	memset(scratch, 0, sizeof(*scratch));
+	for (int i = 0; i < pack->slots.count && base != NULL; i++)
 	{
 		size_t		n = scratch_floats(pack, &pack->slots.items[i]);
 
@@ -56,6 +69,13 @@ begin_scratch(const DbertPack *pack, bool checking, Scratch *scratch, DbertError
 	scratch->rows = floats > 0 ? dbert_alloc_array(pack->alloc, floats, sizeof(float)) : NULL;
 	if (scratch->block == NULL || (floats > 0 && scratch->rows == NULL))
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	if (base == NULL || pack->config.distances.span == 0)
+		return DBERT_OK;
+	scratch->weights.layers = dbert_alloc_zero(pack->alloc, pack->config.layers,
+											   sizeof(DbertLayer));
+	if (scratch->weights.layers == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	dbert_slots_place(&pack->slots, &pack->config, base, &scratch->weights);
 	return DBERT_OK;
 }
 
@@ -71,6 +91,16 @@ read_parts(const DbertPack *pack, const DbertSlot *slot, float *dst, void *block
 			dst += slot->parts[i]->count;
 	}
 	return DBERT_OK;
+}
+
+/* A row in 8 bits; its scale is returned. */
+static float
+round_row(int8_t *out, const float *row, int cols)
+{
+	DbertI8Scale scale = dbert_i8_weight_scale(row, cols);
+
+	dbert_i8_round(out, row, cols, scale);
+	return scale.scale;
 }
 
 /* A tensor in 8 bits, some rows after the other. */
@@ -95,15 +125,55 @@ write_rows8(const DbertPack *pack, const DbertSlot *slot, char *at, Scratch *scr
 			dbert_tensor_read(&pack->source, &some, scratch->rows, scratch->block, poll, err));
 		some.offset += some.bytes / slot->rows * count;
 		for (int r = 0; r < count; r++)
-		{
-			const float *row = scratch->rows + r * cols;
-			DbertI8Scale scale = dbert_i8_weight_scale(row, slot->cols);
-
-			dbert_i8_round(rows + (i + r) * cols, row, slot->cols, scale);
-			scales[i + r] = scale.scale;
-		}
+			scales[i + r] = round_row(rows + (i + r) * cols, scratch->rows + r * cols, slot->cols);
 	}
 	return DBERT_OK;
+}
+
+/* A token's row: that of the table, times its weight. */
+static void
+token_row(const DbertTokenRows *rows, const float *table, int token, int cols, float *out)
+{
+	const float *row = table + (size_t) (rows->row != NULL ? rows->row[token] : token) * cols;
+	float		weight = rows->weight != NULL ? rows->weight[token] : 1;
+
+	for (int j = 0; j < cols; j++)
+		out[j] = row[j] * weight;
+}
+
+/* The rows of all tokens, from a table that is read as a whole. */
+static DbertStatus
+write_gathered(const DbertPack *pack, const DbertSlot *slot, char *at, Scratch *scratch,
+			   const DbertPoll *poll, DbertError *err)
+{
+	size_t		cols = slot->cols,
+				scales = dbert_rows8_scales(slot);
+	float	   *row = scratch->rows + pack->token_rows.n_rows * cols;
+
+	DBERT_TRY(read_parts(pack, slot, scratch->rows, scratch->block, poll, err));
+	if (slot->kind == DBERT_SLOT_ROWS8)
+		memset(at + slot->rows * cols, 0, scales - slot->rows * cols);
+	for (int i = 0; i < slot->rows; i++)
+	{
+		if (i % 4096 == 0 && dbert_stopped(poll))
+			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled while the model was packed");
+		token_row(&pack->token_rows, scratch->rows, i, slot->cols, row);
+		if (!dbert_all_finite(row, cols))
+			return dbert_fail(err, DBERT_E_FORMAT, "%s: the row of token %d is not finite",
+							  slot->parts[0]->file, i);
+		if (slot->kind == DBERT_SLOT_ROWS8)
+			((float *) (at + scales))[i] =
+				round_row((int8_t *) at + i * cols, row, slot->cols);
+		else
+			memcpy((float *) at + i * cols, row, cols * sizeof(float));
+	}
+	return DBERT_OK;
+}
+
+static bool
+is_for_distances(const DbertSlot *slot)
+{
+	return slot->kind == DBERT_SLOT_QUERY_ROWS || slot->kind == DBERT_SLOT_KEY_ROWS;
 }
 
 /* base: the weights section, or NULL */
@@ -116,8 +186,13 @@ write_slot(const DbertPack *pack, const DbertSlot *slot, char *base, Scratch *sc
 
 	if (slot->kind == DBERT_SLOT_TIED)
 		return DBERT_OK;
-	if (at != NULL && slot->kind == DBERT_SLOT_ROWS8)
+	if (at != NULL && is_gathered(pack, slot))
+		DBERT_TRY(write_gathered(pack, slot, at, scratch, poll, err));
+	else if (at != NULL && slot->kind == DBERT_SLOT_ROWS8)
 		DBERT_TRY(write_rows8(pack, slot, at, scratch, poll, err));
+	else if (at != NULL && is_for_distances(slot))
+		DBERT_TRY(dbert_write_distances(pack, slot, &scratch->weights, (float *) at,
+										scratch->block, poll, err));
 	else if (at == NULL || scratch_floats(pack, slot) == 0)
 		DBERT_TRY(read_parts(pack, slot, (float *) at, scratch->block, poll, err));
 	else
@@ -137,12 +212,13 @@ static DbertStatus
 write_weights(DbertPack *pack, char *base, const DbertPoll *poll, DbertError *err)
 {
 	Scratch		scratch;
-	DbertStatus status = begin_scratch(pack, base == NULL, &scratch, err);
+	DbertStatus status = begin_scratch(pack, base, &scratch, err);
 
 	for (int i = 0; status == DBERT_OK && i < pack->slots.count; i++)
 		status = write_slot(pack, &pack->slots.items[i], base, &scratch, poll, err);
 	dbert_free(pack->alloc, scratch.block);
 	dbert_free(pack->alloc, scratch.rows);
+	dbert_free(pack->alloc, scratch.weights.layers);
 	return status;
 }
 

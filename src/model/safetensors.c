@@ -30,7 +30,7 @@ static const struct
 	{"F64", 64, DBERT_DTYPE_F64},
 	{"BOOL", 8, DBERT_DTYPE_OTHER},
 	{"U8", 8, DBERT_DTYPE_OTHER},
-	{"I8", 8, DBERT_DTYPE_OTHER},
+	{"I8", 8, DBERT_DTYPE_I8},
 	{"I16", 16, DBERT_DTYPE_OTHER},
 	{"U16", 16, DBERT_DTYPE_OTHER},
 	{"I32", 32, DBERT_DTYPE_OTHER},
@@ -319,7 +319,17 @@ dbert_safetensors_header(const DbertSource *source, const char *file, DbertArena
 size_t
 dbert_dtype_size(DbertDtype dtype)
 {
-	return dtype == DBERT_DTYPE_F64 ? 8 : dtype == DBERT_DTYPE_F32 ? 4 : 2;
+	switch (dtype)
+	{
+		case DBERT_DTYPE_F64:
+			return 8;
+		case DBERT_DTYPE_F32:
+			return 4;
+		case DBERT_DTYPE_I8:
+			return 1;
+		default:
+			return 2;
+	}
 }
 
 static double
@@ -342,6 +352,8 @@ convert(float *dst, const unsigned char *src, size_t n, DbertDtype dtype)
 			dst[i] = (float) double_at(src + 8 * i);
 		else if (dtype == DBERT_DTYPE_F32)
 			dst[i] = dbert_float_of_bits(dbert_load_u32(src + 4 * i));
+		else if (dtype == DBERT_DTYPE_I8)
+			dst[i] = (int8_t) src[i];
 		else if (dtype == DBERT_DTYPE_F16)
 			dst[i] = dbert_float_of_f16(dbert_load_u16(src + 2 * i));
 		else
@@ -372,6 +384,8 @@ all_finite(const unsigned char *src, size_t n, DbertDtype dtype)
 	if (dtype == DBERT_DTYPE_F64)
 		for (size_t i = 0; i < n; i++)
 			bad |= !isfinite(double_at(src + 8 * i));
+	else if (dtype == DBERT_DTYPE_I8)
+		bad = 0;
 	else if (dtype == DBERT_DTYPE_F32)
 		for (size_t i = 0; i < n; i++)
 			bad |= (dbert_load_u32(src + 4 * i) & mask) == mask;

@@ -24,6 +24,7 @@ typedef enum DbertDtype
 	DBERT_DTYPE_F16,
 	DBERT_DTYPE_BF16,
 	DBERT_DTYPE_F64,
+	DBERT_DTYPE_I8,				/* of static embeddings: the numbers themselves */
 	DBERT_DTYPE_OTHER			/* may be present, cannot be read */
 } DbertDtype;
 
@@ -60,8 +61,8 @@ extern DbertStatus dbert_tensors_open(const DbertSource *source, const char *dir
 extern const DbertTensor *dbert_tensors_find(const DbertTensorSet *set, const char *name);
 
 /*
- * Read all elements of a tensor of F64, F32, F16 or BF16 as float to
- * dst[count], those of F64 rounded; dst NULL: only check them.  block is
+ * Read all elements of a tensor of any dtype but OTHER as float to dst[count],
+ * those of F64 rounded; dst NULL: only check them.  block is
  * scratch of DBERT_READ_BLOCK bytes, aligned for float.  E_FORMAT naming the
  * tensor for NaN, infinity and numbers that no float can hold.
  */

@@ -192,7 +192,7 @@ dbert_sentence_read(const DbertSource *source, DbertArena *arena, const DbertPol
 		status = read_whole_file(source, arena, poll, out, err);
 	if (status == DBERT_OK && tree.root != NULL)
 		status = dbert_sentence_read_modules(source, &at, arena, poll, out, list, err);
-	if (status == DBERT_OK && tree.root != NULL)
+	if (status == DBERT_OK && tree.root != NULL && !out->lookup)
 		status = read_encoder_file(source, arena, poll, out, list, err);
 	out->present = tree.root != NULL && !out->cross;
 	dbert_json_free(&tree);

@@ -23,6 +23,7 @@ typedef struct DbertSentence
 	bool		present;		/* there is a modules.json, of an encoder of sentences */
 	bool		cross;			/* there is one, of a cross-encoder: */
 	bool		pools;			/* it has a Pooling module, and no head of its own */
+	bool		lookup;			/* the encoder is a StaticEmbedding */
 	bool		scores;			/* the last step gives a cross-encoder's scores */
 	const char *activation;		/* of a cross-encoder, NULL: not said; of the arena */
 	char		dir[DBERT_FILE_NAME_MAX];	/* folder of the encoder, "" for the model's own */

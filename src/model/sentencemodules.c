@@ -221,6 +221,7 @@ static const struct Kind
 				is_step;
 }			kinds[] = {
 	{"Transformer", BEFORE_ENCODER, BEFORE_POOLING, NULL, false, false},
+	{"StaticEmbedding", BEFORE_ENCODER, BEFORE_STEP, NULL, true, false},
 	{"Pooling", BEFORE_POOLING, BEFORE_STEP, read_pooling, false, false},
 	{"Dense", BEFORE_STEP, BEFORE_STEP, read_dense, false, true},
 	{"LayerNorm", BEFORE_STEP, BEFORE_STEP, read_norm, false, true},
@@ -242,6 +243,8 @@ read_entry(const DbertJson *list, size_t i, const char **type, const char **path
 	DBERT_TRY(dbert_json_string(&module, "path", path, err));
 	if (*type == NULL || *path == NULL)
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: no \"type\" or no \"path\"", module.where);
+	if (strcmp(*path, ".") == 0)
+		*path = "";
 	if (**path != '\0' && !dbert_file_name_plain(*path))
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: \"path\" is no plain folder name",
 						  module.where);
@@ -300,6 +303,8 @@ read_module(const DbertSource *source, const struct Kind *kind, const char *path
 		dir = out->steps[out->n_steps].dir;
 	else if (kind->read == read_pooling)
 		dir = out->pooling_dir;
+	else if (kind->at == BEFORE_ENCODER)
+		out->lookup = kind->then == BEFORE_STEP;	/* it needs no pooling */
 	DBERT_TRY(dbert_file_list_add(files, arena, source, path, "config.json", err));
 	if (kind->read != read_normalize)
 		snprintf(dir, DBERT_FILE_NAME_MAX, "%s", path);

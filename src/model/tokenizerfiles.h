@@ -1,9 +1,9 @@
 /*
  * tokenizerfiles.h -- a model's tokenizer files, compiled to a tokenizer image.
  *
- * tokenizer.json when it is there, else vocab.txt; beside either,
- * tokenizer_config.json and, of older models, special_tokens_map.json and
- * added_tokens.json.
+ * tokenizer.json when it is there, else a SentencePiece model or vocab.txt;
+ * beside it, tokenizer_config.json and, of older models,
+ * special_tokens_map.json and added_tokens.json.
  */
 #ifndef DBERT_MODEL_TOKENIZERFILES_H
 #define DBERT_MODEL_TOKENIZERFILES_H
@@ -22,13 +22,14 @@ typedef struct DbertTokenizerFiles
 } DbertTokenizerFiles;
 
 /*
+ * model_type: whose tokenizer it is, where its class is not said.
  * vocab: rows of the word embedding; E_SHAPE when the vocabulary has more.
  * The names of the files in folder dir are added to list.
  */
 extern DbertStatus dbert_tokenizer_files_read(const DbertSource *source, const char *dir,
-											  int32_t vocab, const DbertAllocator *alloc,
-											  DbertArena *arena, const DbertPoll *poll,
-											  DbertTokenizerFiles *out, DbertFileList *list,
-											  DbertError *err);
+											  const char *model_type, int32_t vocab,
+											  const DbertAllocator *alloc, DbertArena *arena,
+											  const DbertPoll *poll, DbertTokenizerFiles *out,
+											  DbertFileList *list, DbertError *err);
 
 #endif

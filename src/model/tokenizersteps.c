@@ -67,9 +67,41 @@ read_lowercase(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 	return add_normalizer(object, t, (DbertStepSpec) {.kind = DBERT_STEP_LOWERCASE}, err);
 }
 
+static DbertStatus
+read_form(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
+{
+	static const struct
+	{
+		const char *type;
+		DbertStepKind kind;
+	}			forms[] = {
+		{"NFC", DBERT_STEP_NFC}, {"NFD", DBERT_STEP_NFD}, {"NFKC", DBERT_STEP_NFKC},
+		{"NFKD", DBERT_STEP_NFKD}
+	};
+	DbertStepSpec step = {0};
+	const char *type;
+
+	DBERT_TRY(dbert_tokenizer_json_type(object, &type, err));
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+		if (strcmp(type, forms[i].type) == 0)
+			step.kind = forms[i].kind;
+	return add_normalizer(object, t, step, err);
+}
+
+static DbertStatus
+read_strip_accents(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
+{
+	return add_normalizer(object, t, (DbertStepSpec) {.kind = DBERT_STEP_STRIP_ACCENTS}, err);
+}
+
 static const StepReader normalizers[] = {
 	{"BertNormalizer", read_bert_normalizer},
 	{"Lowercase", read_lowercase},
+	{"NFC", read_form},
+	{"NFD", read_form},
+	{"NFKC", read_form},
+	{"NFKD", read_form},
+	{"StripAccents", read_strip_accents},
 	{"Precompiled", dbert_read_precompiled},
 	{"Replace", dbert_read_replace},
 	{"Strip", dbert_read_strip},
@@ -85,9 +117,28 @@ read_bert_words(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 	return add_splitter(object, t, (DbertStepSpec) {.kind = DBERT_STEP_BERT_WORDS}, err);
 }
 
+static DbertStatus
+read_whitespace(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
+{
+	return add_splitter(object, t, (DbertStepSpec) {.kind = DBERT_STEP_WHITESPACE}, err);
+}
+
+static DbertStatus
+read_punctuation(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
+{
+	DbertStepSpec step = {.kind = DBERT_STEP_SPLIT_AT};
+
+	DBERT_TRY(dbert_tokenizer_behavior_read(object, &step.mode, err));
+	return add_splitter(object, t, step, err);
+}
+
 static const StepReader splitters[] = {
 	{"BertPreTokenizer", read_bert_words},
+	{"WhitespaceSplit", read_whitespace},
+	{"Punctuation", read_punctuation},
 	{"Metaspace", dbert_read_metaspace},
+	{"ByteLevel", dbert_read_byte_level},
+	{"Split", dbert_read_split},
 	{NULL, NULL}
 };
 
@@ -125,14 +176,17 @@ dbert_tokenizer_steps_read(const DbertJson *root, DbertTokenSpec *t, DbertError 
 	/* without a normalizer nothing is changed */
 	t->spec.clean_text = t->spec.split_cjk = t->spec.lowercase = false;
 	t->strip_accents = 0;
-	t->spec.normalizers = t->normalizers;
-	t->spec.splitters = t->splitters;
 	DBERT_TRY(dbert_json_child(root, "normalizer", JSON_OBJECT, &object, err));
 	if (object.value != NULL)
 		DBERT_TRY(read_step(&object, normalizers, "normalizers", t, err));
 	DBERT_TRY(dbert_json_child(root, "pre_tokenizer", JSON_OBJECT, &object, err));
 	if (object.value != NULL)
 		DBERT_TRY(read_step(&object, splitters, "pretokenizers", t, err));
+
+	if (t->bytes && t->spec.n_splitters > t->bytes_at)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "%s: a pre-tokenizer behind \"ByteLevel\" is not supported",
+						  object.where);
 
 	/* BERT's alone is built in */
 	t->spec.split_by_steps =

@@ -9,6 +9,8 @@
  */
 #include "nn/batch_inside.h"
 
+#include "model/family.h"
+
 /* ---- life ---- */
 
 DbertStatus
@@ -21,6 +23,9 @@ dbert_batch_create(const DbertModel *model, int want, const DbertAllocator *allo
 		dbert_head_traits(model->config.head)->columns == DBERT_COLUMNS_NONE)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
 						  "the model has no head, it gives embeddings only");
+	if ((want & DBERT_WANT_HIDDEN) && dbert_family_of(&model->config)->lookup)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "static embeddings know no token in its context");
 	b = dbert_alloc_zero(alloc, 1, sizeof(*b));
 	if (b == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");

@@ -63,6 +63,24 @@ template_of(const DbertBatch *batch, bool pair)
 }
 
 /*
+ * What is to be truncated may be cut before it is tokenised, too; bytes of what
+ * is left.
+ */
+static size_t
+cut_characters(const DbertBatch *batch, const char *text, size_t len, DbertLongText long_text)
+{
+	int32_t		left = batch->model->config.max_chars;
+	size_t		n = 0;
+
+	if (left == 0 || long_text != DBERT_LONG_TRUNCATE)
+		return len;
+	for (; n < len && left > 0; left--)
+		for (n++; n < len && dbert_utf8_is_tail((uint8_t) text[n]);)
+			n++;
+	return n;
+}
+
+/*
  * Tokens of the prompt at the beginning of a text's tokens[n], those of the
  * template before it included.
  */
@@ -223,6 +241,35 @@ cut_first_text(DbertBatch *batch, size_t first, bool *truncated, DbertError *err
 	return DBERT_OK;
 }
 
+/*
+ * Mark the tokens of a text that have no space at their beginning or before it:
+ * where tokens do not tell by a prefix, transformers' entities take them for
+ * the rest of a word.
+ */
+static void
+mark_joined(DbertToken *tokens, size_t n, const char *text, size_t len)
+{
+	DbertTextPlace place = dbert_text_begin(text, len);
+
+	for (size_t i = 0; i < n; i++)
+	{
+		const uint8_t *at;
+
+		if (tokens[i].special || tokens[i].start == 0)
+			continue;
+		at = dbert_text_go(&place, tokens[i].start);
+		tokens[i].joined = at[-1] != ' ' && (at == place.end || *at != ' ');
+	}
+}
+
+/* Does the model find entities by tokens that need to be marked so? */
+static bool
+needs_joined(const DbertModel *model)
+{
+	return dbert_head_of_tokens(model->config.head) && dbert_head_has_labels(model->config.head) &&
+		   !dbert_tokenizer_has_pieces(&model->tokenizer);
+}
+
 /* Tokenise onto the end of the list; on failure the caller cuts it again. */
 static DbertStatus
 append_tokens(DbertBatch *batch, const char *text, size_t len,
@@ -245,6 +292,8 @@ append_tokens(DbertBatch *batch, const char *text, size_t len,
 		return fail_too_long(batch, text, len, pair, pair_len, poll, err);
 	if (pair != NULL && long_text == DBERT_LONG_TRUNCATE_FIRST)
 		DBERT_TRY(cut_first_text(batch, first, truncated, err));
+	if (pair == NULL && needs_joined(batch->model))
+		mark_joined(batch->tokens.items + first, batch->tokens.count - first, text, len);
 	return check_tokens(batch, first, err);
 }
 
@@ -259,7 +308,8 @@ plan_windows(const DbertBatch *batch, bool pair, DbertLongText long_text,
 	DbertWindowCut *cut = &text->cut;
 
 	*cut = choose_cut(batch, batch->tokens.items + text->first, n, pair);
-	if (long_text != DBERT_LONG_WINDOW || n <= limit)
+	if (long_text != DBERT_LONG_WINDOW || n <= limit ||
+		dbert_family_of(&batch->model->config)->lookup)
 		cut->capacity = n;		/* one window */
 	else if (!pair && cut->capacity < limit / 4)
 		return dbert_fail(err, DBERT_E_LIMIT,
@@ -281,13 +331,16 @@ append_text(DbertBatch *batch, const char *text, size_t len,
 			const DbertPoll *poll, DbertError *err)
 {
 	DbertBatchText added = {.first = (int32_t) batch->tokens.count};
+	size_t		kept;
 
 	if (!dbert_grow(batch->alloc, &batch->texts, &batch->texts_capacity, batch->n_texts,
 					batch->n_texts + 1, sizeof(*batch->texts)))
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	DBERT_TRY(join_prompt(batch, &text, &len, err));
+	kept = cut_characters(batch, text, len, long_text);
 	DBERT_TRY(
-		append_tokens(batch, text, len, pair, pair_len, long_text, &added.truncated, poll, err));
+		append_tokens(batch, text, kept, pair, pair_len, long_text, &added.truncated, poll, err));
+	added.truncated |= kept < len;
 	DBERT_TRY(plan_windows(batch, pair != NULL, long_text, &added, err));
 	DBERT_TRY(append_windows(batch, &added, (int32_t) (batch->tokens.count - added.first), err));
 	batch->texts[batch->n_texts++] = added;

@@ -5,6 +5,7 @@
 #ifndef DBERT_NN_BATCH_INSIDE_H
 #define DBERT_NN_BATCH_INSIDE_H
 
+#include "base/layout.h"
 #include "nn/batch.h"
 #include "nn/window.h"
 
@@ -85,6 +86,18 @@ dbert_batch_traits(const DbertBatch *batch)
 {
 	return dbert_head_traits(batch->model->config.head);
 }
+
+/* ---- batch_run.c, batch_lookup.c ---- */
+
+/*
+ * Floats of the size that a first walk added up in l; l becomes the second's
+ * beginning.
+ */
+extern bool dbert_batch_reserve(DbertBatch *batch, DbertLayout *l);
+
+/* The embeddings of a model that has no layers. */
+extern DbertStatus dbert_batch_look_up(DbertBatch *batch, const DbertPoll *poll,
+									   DbertError *err);
 
 /* ---- batch_group.c ---- */
 

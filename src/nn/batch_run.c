@@ -6,6 +6,7 @@
 
 #include "base/layout.h"
 #include "base/numbers.h"
+#include "model/family.h"
 #include "nn/encoder.h"
 #include "nn/logits.h"
 #include "nn/pool.h"
@@ -72,9 +73,8 @@ place_logits(DbertBatch *batch, size_t *count)
 	return true;
 }
 
-/* Memory for what the first walk added up, and the second's beginning. */
-static bool
-reserve(DbertBatch *batch, DbertLayout *l)
+bool
+dbert_batch_reserve(DbertBatch *batch, DbertLayout *l)
 {
 	size_t		bytes;
 
@@ -161,7 +161,7 @@ lay_out_memory(DbertBatch *batch, DbertError *err)
 	if (fits)
 	{
 		place_floats(batch, &l, max.tokens, workspace, logits);
-		fits = reserve(batch, &l);
+		fits = dbert_batch_reserve(batch, &l);
 	}
 	if (!fits)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory for a batch of %zu tokens",
@@ -170,18 +170,20 @@ lay_out_memory(DbertBatch *batch, DbertError *err)
 	return DBERT_OK;
 }
 
-/* Texts have two tokens at least. */
-bool
-dbert_batch_memory(const DbertModel *model, int want, size_t tokens, size_t longest,
-				   int threads, size_t *bytes)
+/* Of so many texts, one of which has longest tokens. */
+static bool
+memory_of(const DbertModel *model, int want, size_t tokens, size_t texts, size_t longest,
+		  int threads, size_t *bytes)
 {
 	size_t		c = model->config.hidden,
-				group = tokens < DBERT_GROUP_TOKENS ? tokens : DBERT_GROUP_TOKENS,
-				texts = tokens / 2 + 1,
-				per_token = sizeof(DbertToken) + 2 * sizeof(int32_t) + 1 +
-				(sizeof(DbertBatchText) + sizeof(DbertBatchWindow)) / 2,
+				most = longest > DBERT_GROUP_TOKENS ? longest : DBERT_GROUP_TOKENS,
+				group = tokens < most ? tokens : most,
+				rows = dbert_head_of_tokens(model->config.head) ? tokens : texts,
+				per_token = sizeof(DbertToken) + 2 * sizeof(int32_t) + 1,
+				per_text = sizeof(DbertBatchText) + sizeof(DbertBatchWindow),
 				workspace,
-				arrays;
+				arrays,
+				more;
 	DbertLayout l = {0};
 
 	if (!dbert_encoder_workspace(&model->config, group, longest, threads, &workspace))
@@ -192,10 +194,30 @@ dbert_batch_memory(const DbertModel *model, int want, size_t tokens, size_t long
 	(void) dbert_layout_floats(&l, (want & DBERT_WANT_EMBEDDING) ? texts : 0,
 							   model->config.embedding + 15);
 	(void) dbert_layout_floats(&l, (want & DBERT_WANT_HIDDEN) ? tokens : 0, c);
-	(void) dbert_layout_floats(&l, (want & DBERT_WANT_LOGITS) ? texts : 0,
+	(void) dbert_layout_floats(&l, (want & DBERT_WANT_LOGITS) ? rows : 0,
 							   dbert_head_columns(model) + 15);
 	return !l.overflow && dbert_mul_size(tokens, 2 * per_token, &arrays) && /* they double */
+		   dbert_mul_size(texts, 2 * per_text, &more) && dbert_add_size(arrays, more, &arrays) &&
 		   dbert_add_size(l.total, arrays, bytes);
+}
+
+/*
+ * The most that texts of these tokens take: beside one that is as long as may
+ * be, or all of them as short as may be, two tokens each.
+ */
+bool
+dbert_batch_memory(const DbertModel *model, int want, size_t tokens, size_t longest,
+				   int threads, size_t *bytes)
+{
+	size_t		others = tokens > longest ? tokens - longest : 0,
+				with_short;
+
+	if (!memory_of(model, want, tokens, others / 2 + 1, longest, threads, bytes) ||
+		!memory_of(model, want, tokens, tokens / 2 + 1, 2, threads, &with_short))
+		return false;
+	if (with_short > *bytes)
+		*bytes = with_short;
+	return true;
 }
 
 /* ---- running ---- */
@@ -365,12 +387,16 @@ DbertStatus
 dbert_batch_run(DbertBatch *batch, const DbertPoll *poll, DbertError *err)
 {
 	DbertBatchGroup g = {0};
+	bool		lookup = dbert_family_of(&batch->model->config)->lookup;
 
 	batch->has_run = false;
-	DBERT_TRY(lay_out_memory(batch, err));
 	for (size_t b = 0; b < batch->n_texts; b++)
 		batch->texts[b].finite = true;
-	while (dbert_batch_next_group(batch, &g))
+	if (lookup)
+		DBERT_TRY(dbert_batch_look_up(batch, poll, err));
+	else
+		DBERT_TRY(lay_out_memory(batch, err));
+	while (!lookup && dbert_batch_next_group(batch, &g))
 		DBERT_TRY(run_group(batch, &g, poll, err));
 	check_results(batch);
 	batch->has_run = true;
@@ -392,7 +418,7 @@ dbert_batch_recall(DbertBatch *batch, float **logits, float **embedding, DbertEr
 	(void) dbert_layout_floats(&l, wants_logits, config->n_labels);
 	if (!dbert_grow(batch->alloc, &batch->texts, &batch->texts_capacity, 0, 1,
 					sizeof(*batch->texts)) ||
-		!reserve(batch, &l))
+		!dbert_batch_reserve(batch, &l))
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	batch->embedding = dbert_layout_floats(&l, wants_embedding, config->embedding);
 	batch->logits = dbert_layout_floats(&l, wants_logits, config->n_labels);

@@ -28,12 +28,16 @@ typedef struct DbertScratch
 	float	   *rotary;			/* sines and cosines (rotary.h), */
 	size_t		rotary_floats;	/* of a table, */
 	int			rotary_tables;	/* none, one, or one more for local layers */
+	float	   *conv;			/* [span, C] (conv.h) */
+	float	   *bias;			/* by distance (distancebias.h), */
+	int			longest;		/* of texts of up to so many tokens */
 
 	/* Of one worker, the next one's own_floats on (dbert_worker_run). */
 	float	   *x;				/* [block, C or W] */
 	float	   *y;				/* [block, C or W] */
 	float	   *ffn;			/* [block, G], rows dbert_ffn_stride apart */
 	float	   *attention;		/* dbert_attention_scratch */
+	float	   *conv_in;		/* [block, K] */
 	float	   *int8;			/* dbert_int8_scratch, for models of 8 bits */
 	size_t		own_floats;
 } DbertScratch;

@@ -14,6 +14,7 @@
 
 #include "base/layout.h"
 #include "base/topk.h"
+#include "model/family.h"
 #include "nn/encoder.h"
 #include "nn/logits.h"
 #include "nn/pool.h"
@@ -180,9 +181,14 @@ dbert_teacher_create(const DbertModel *model, const DbertTeacherOptions *options
 	*teacher = NULL;
 	if (t == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	t->alloc = alloc;
+	if (dbert_family_of(&model->config)->lookup)
+	{
+		dbert_teacher_free(t);
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "static embeddings cannot be a teacher");
+	}
 	t->model = model;
 	t->options = *options;
-	t->alloc = alloc;
 	status = fill(t, err);
 	if (status != DBERT_OK)
 	{

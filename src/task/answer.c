@@ -50,10 +50,7 @@ typedef struct Search
 	const DbertPoll *poll;
 	DbertError *err;
 
-	const uint8_t *begin,		/* the context */
-			   *end;
-	const uint8_t *at;			/* a place in it, to find others from */
-	int32_t		chars;			/* before at */
+	DbertTextPlace place;		/* in the context, to find others from */
 
 	Candidate  *found;			/* of different texts */
 	size_t		n_found,
@@ -88,21 +85,6 @@ score_spans(const float *starts, const float *ends, int count, int width, float 
 }
 
 /* ---- step 2: from tokens to text ---- */
-
-/* The place of a character of the context. */
-static const uint8_t *
-place_of(Search *search, int32_t target)
-{
-	for (; search->chars < target && search->at < search->end; search->chars++)
-		do
-			search->at++;
-		while (search->at < search->end && dbert_utf8_is_tail(*search->at));
-	for (; search->chars > target && search->at > search->begin; search->chars--)
-		do
-			search->at--;
-		while (search->at > search->begin && dbert_utf8_is_tail(*search->at));
-	return search->at;
-}
 
 /* Reads a character in lower case; *p moves on. */
 static uint64_t
@@ -202,8 +184,8 @@ add_candidate(Search *search, const DbertWindow *w, int s, int e, float score)
 		e++;
 	c.start = w->tokens[s].start;
 	c.end = w->tokens[e].end;
-	c.text = place_of(search, c.start);
-	c.len = place_of(search, c.end) - c.text;
+	c.text = dbert_text_go(&search->place, c.start);
+	c.len = dbert_text_go(&search->place, c.end) - c.text;
 	c.hash = hash_lower(c.text, c.len);
 	slot = slot_of(search, &c);
 	if (*slot != 0)
@@ -332,8 +314,7 @@ dbert_batch_answers(const DbertBatch *batch, int i, const char *context, size_t 
 	if (options->top_k < 1 || options->max_tokens < 1)
 		return dbert_fail(err, DBERT_E_INVALID,
 						  "less than one answer, or token of an answer, is asked for");
-	search.begin = search.at = (const uint8_t *) context;
-	search.end = search.begin + len;
+	search.place = dbert_text_begin(context, len);
 	for (int w = 0; w < dbert_batch_windows(batch, i) && status == DBERT_OK; w++)
 	{
 		DbertWindow window = dbert_batch_window(batch, i, w);

@@ -11,8 +11,11 @@
  *      min_score.
  *
  * A token continues a word when its text has another length than the piece of
- * the original text it stands for: "##ing" is two characters longer.  That is
- * transformers' rule, odd cases (a letter whose accent was stripped) included.
+ * the original text it stands for: "##ing" is two characters longer.  Where
+ * tokens have no such prefix, it does when there is no space at its beginning
+ * or before it, so that punctuation belongs to the word.  Those are
+ * transformers' rules, odd cases (a letter whose accent was stripped, a line's
+ * end) included.
  *
  * The tags B-, I- and none are read as there.  Where every label but "O" is of
  * the scheme BIOES or BILOU, transformers would break its entities into
@@ -161,6 +164,8 @@ is_subword(const Reading *r, int i)
 
 	if (text == NULL || token->id == r->model->tokenizer.unk_id)
 		return false;
+	if (!dbert_tokenizer_has_pieces(&r->model->tokenizer))
+		return token->joined;
 	return dbert_utf8_count(text, len) != token->end - token->start;
 }
 

@@ -207,22 +207,44 @@ match_normalized(DbertTextStream *s, size_t *longest, int32_t *which)
 	return next == DBERT_NEXT_FAILED ? next : DBERT_NEXT_CHAR;
 }
 
+/* Take a character of a match, which may be white space at its ends. */
+static void
+take_of_match(DbertTextStream *s, DbertAddedHit *hit, bool *any)
+{
+	DbertChar	ch = take_ahead(s);
+
+	hit->end = ch.end;
+	if (!dbert_char_is_space(ch.cp))
+	{
+		*any = true;
+		hit->spaces_after = 0;
+		return;
+	}
+	hit->spaces_before += !*any;
+	hit->spaces_after++;
+}
+
 /* Take the match of n characters and the white space around it. */
 static DbertNext
 accept_normalized(DbertTextStream *s, size_t n, const DbertImageAdded *added, DbertAddedHit *hit)
 {
 	DbertNext	next;
+	bool		any = false;
 
-	hit->id = added->id;
-	hit->start = added->lstrip && s->in_spaces ? s->spaces_start : s->window[s->first].start;
+	*hit = (DbertAddedHit) {.id = added->id, .start = s->window[s->first].start};
+	if (added->lstrip && s->in_spaces)
+	{
+		hit->start = s->spaces_start;
+		hit->spaces_before = hit->spaces_after = s->n_spaces;
+	}
 	while (n-- > 0)
-		hit->end = take_ahead(s).end;
+		take_of_match(s, hit, &any);
 	s->in_spaces = false;
 	if (!added->rstrip)
 		return DBERT_NEXT_ADDED;
 	while ((next = read_ahead(s, 0)) == DBERT_NEXT_CHAR &&
 		   dbert_char_is_space(s->window[s->first].cp))
-		hit->end = take_ahead(s).end;
+		take_of_match(s, hit, &any);
 	return next == DBERT_NEXT_FAILED ? next : DBERT_NEXT_ADDED;
 }
 
@@ -263,7 +285,9 @@ next_with_normalized(DbertTextStream *s, DbertChar *ch, DbertAddedHit *hit)
 	{
 		s->in_spaces = true;
 		s->spaces_start = ch->start;
+		s->n_spaces = 0;
 	}
+	s->n_spaces++;
 	return DBERT_NEXT_CHAR;
 }
 
@@ -312,6 +336,24 @@ dbert_text_close(DbertTextStream *s)
 	s->window = NULL;
 }
 
+/* Count the white space at the ends of a token's text. */
+static void
+count_spaces(const uint8_t *p, const uint8_t *end, DbertAddedHit *hit)
+{
+	bool		any = false;
+	uint32_t	cp;
+
+	hit->spaces_before = hit->spaces_after = 0;
+	for (int len; p < end && (len = dbert_utf8_decode(p, end, &cp)) > 0; p += len)
+	{
+		bool		space = dbert_char_is_space(cp);
+
+		any = any || !space;
+		hit->spaces_before += !any;
+		hit->spaces_after = space ? hit->spaces_after + 1 : 0;
+	}
+}
+
 /* The piece is over: give out the token after it and begin the next piece. */
 static void
 take_found(DbertTextStream *s, DbertAddedHit *hit)
@@ -325,6 +367,7 @@ take_found(DbertTextStream *s, DbertAddedHit *hit)
 	hit->start = at.index;
 	hit->end = at.index + dbert_utf8_count((const char *) s->found_start,
 										   s->found_end - s->found_start);
+	count_spaces(s->found_start, s->found_end, hit);
 
 	s->found = NULL;
 	s->piece = s->found_end;

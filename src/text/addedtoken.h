@@ -50,7 +50,8 @@ typedef struct DbertTextStream
 	size_t		exempt;			/* characters at which no match may begin */
 	uint32_t	before;			/* the character before the window, 0: none */
 	bool		in_spaces;		/* white space before the window, from spaces_start */
-	int32_t		spaces_start;
+	int32_t		spaces_start,
+				n_spaces;
 } DbertTextStream;
 
 /* Start reading text; err receives a failure.  Release with _close. */

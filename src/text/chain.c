@@ -7,15 +7,21 @@
 
 #include <string.h>
 
-/* Characters that the source is asked for at a time, perhaps in vain. */
-#define SOURCE_CHARS 64
-
 static const DbertStepRules rules[DBERT_STEPS] = {
 	[DBERT_STEP_LOWERCASE] = {dbert_step_lowercase, NULL},
+	[DBERT_STEP_NFC] = {dbert_step_unicode, NULL},
+	[DBERT_STEP_NFD] = {dbert_step_unicode, NULL},
+	[DBERT_STEP_NFKC] = {dbert_step_unicode, NULL},
+	[DBERT_STEP_NFKD] = {dbert_step_unicode, NULL},
+	[DBERT_STEP_STRIP_ACCENTS] = {dbert_step_strip_accents, NULL},
+	[DBERT_STEP_WHITESPACE] = {dbert_step_whitespace, NULL},
+	[DBERT_STEP_SPLIT_AT] = {dbert_step_split_at, NULL},
 	[DBERT_STEP_CHARSMAP] = {dbert_step_charsmap, dbert_step_charsmap_valid},
 	[DBERT_STEP_REPLACE] = {dbert_step_replace, dbert_step_text_valid},
 	[DBERT_STEP_STRIP] = {dbert_step_strip, NULL},
 	[DBERT_STEP_PREPEND] = {dbert_step_prepend, dbert_step_text_valid},
+	[DBERT_STEP_REGEX] = {dbert_step_regex, dbert_step_regex_valid},
+	[DBERT_STEP_SPACE_BEFORE] = {dbert_step_space_before, NULL},
 	[DBERT_STEP_METASPACE] = {dbert_step_metaspace, NULL},
 	[DBERT_STEP_BERT_WORDS] = {dbert_step_bert_words, NULL},
 };
@@ -29,7 +35,7 @@ dbert_step_valid(const DbertImageStep *step, const void *data)
 }
 
 DbertNext
-dbert_step_put_slowly(DbertLink *l, DbertChar ch)
+dbert_step_make_room(DbertLink *l)
 {
 	/* moved at most as often as characters were taken */
 	if (l->first > l->count)
@@ -38,22 +44,26 @@ dbert_step_put_slowly(DbertLink *l, DbertChar ch)
 		l->first = 0;
 	}
 	else if (!dbert_grow(l->chain->alloc, &l->queue, &l->capacity, l->first + l->count,
-						 l->first + l->count + SOURCE_CHARS, sizeof(DbertChar)))
+						 l->first + l->count + DBERT_LINK_CHARS, sizeof(DbertChar)))
 		return dbert_norm_fail(l->chain->norm, DBERT_E_NOMEM, "out of memory");
-	return dbert_step_put(l, ch);
+	return DBERT_NEXT_CHAR;
 }
 
+/*
+ * The source writes into the queue itself, as a copy of what was just written
+ * is slow.
+ */
 static DbertNext
 fill_source(DbertLink *l)
 {
 	DbertNext	next = DBERT_NEXT_CHAR;
-	DbertChar	ch;
 
-	for (int i = 0; i < SOURCE_CHARS && next == DBERT_NEXT_CHAR; i++)
+	for (int i = 0; i < DBERT_LINK_CHARS && next == DBERT_NEXT_CHAR; i++)
 	{
-		next = l->chain->source(l->chain->ctx, &ch);
-		if (next == DBERT_NEXT_CHAR)
-			next = dbert_step_put(l, ch);
+		if (l->first + l->count == l->capacity && dbert_step_make_room(l) == DBERT_NEXT_FAILED)
+			return DBERT_NEXT_FAILED;
+		next = l->chain->source(l->chain->ctx, &l->queue[l->first + l->count]);
+		l->count += next == DBERT_NEXT_CHAR;
 	}
 	return next;
 }

@@ -100,19 +100,44 @@ dbert_step_take(DbertLink *l, size_t n)
 	in->first = in->count > 0 ? in->first + n : 0;
 }
 
-/* Put ch; with the mark that is due.  CHAR or FAILED. */
-extern DbertNext dbert_step_put_slowly(DbertLink *l, DbertChar ch);
+/* Make room for one more character to be put; CHAR or FAILED. */
+extern DbertNext dbert_step_make_room(DbertLink *l);
 
-static inline DbertNext
+/* Put ch, with the mark that is due.  CHAR or FAILED. */static inline DbertNext
 dbert_step_put(DbertLink *l, DbertChar ch)
 {
-	if (l->first + l->count == l->capacity)
-		return dbert_step_put_slowly(l, ch);
+	if (l->first + l->count == l->capacity && dbert_step_make_room(l) == DBERT_NEXT_FAILED)
+		return DBERT_NEXT_FAILED;
 	ch.begins |= l->mark;
 	l->mark = false;
 	l->queue[l->first + l->count++] = ch;
 	return DBERT_NEXT_CHAR;
 }
+
+/* Characters that a link puts at a time, perhaps in vain. */
+#define DBERT_LINK_CHARS 64
+
+/*
+ * A step does its work for one character; while this is true it may go on with
+ * the next: some wait, and there are not too many put.
+ */
+static inline bool
+dbert_step_goes_on(const DbertLink *l)
+{
+	return l[-1].count > 2 && l->count < DBERT_LINK_CHARS;
+}
+
+/* Defines a step by what it does for one character. */
+#define DBERT_STEP(name, one) \
+	DbertNext \
+	name(DbertLink *l) \
+	{ \
+		DbertNext	next; \
+		do \
+			next = one(l); \
+		while (next == DBERT_NEXT_CHAR && dbert_step_goes_on(l)); \
+		return next; \
+	}
 
 /* The step's texts: see DbertStepSpec. */
 static inline const uint8_t *

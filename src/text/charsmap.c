@@ -348,8 +348,8 @@ replace(DbertLink *l, const DbertChar *chars, uint32_t n, const uint8_t *text)
 	return remove_chars(l, chars + done, n - done);
 }
 
-DbertNext
-dbert_step_charsmap(DbertLink *l)
+static inline DbertNext
+charsmap_one(DbertLink *l)
 {
 	Mapping    *m = mapping_of(l);
 	DbertChar	chars[CLUSTER_BYTES];
@@ -367,6 +367,8 @@ dbert_step_charsmap(DbertLink *l)
 	dbert_step_take(l, n);
 	return text == NULL ? hold(l, chars[0].cp, &chars[0]) : replace(l, chars, n, text);
 }
+
+DBERT_STEP(dbert_step_charsmap, charsmap_one)
 
 bool
 dbert_step_charsmap_valid(const DbertImageStep *step, const void *data)

@@ -18,6 +18,7 @@ typedef struct CharRange
 } CharRange;
 
 #include "text/chartable.h"
+#include "text/classtable.h"
 
 #define LENGTH(table) (sizeof(table) / sizeof((table)[0]))
 #define IN_TABLE(cp, table) in_ranges(cp, table, LENGTH(table))
@@ -111,6 +112,17 @@ dbert_char_is_word(uint32_t cp)
 	}
 }
 
+DbertCharClass
+dbert_char_class(uint32_t cp)
+{
+	const uint8_t *block;
+
+	if (cp >= CLASS_END)
+		return DBERT_CLASS_OTHER;
+	block = class_blocks + class_index[cp / CLASS_BLOCK] * (CLASS_BLOCK / 4);
+	return (DbertCharClass) (block[cp % CLASS_BLOCK / 4] >> cp % 4 * 2 & 3);
+}
+
 int
 dbert_char_combining_class(uint32_t cp)
 {
@@ -136,6 +148,42 @@ dbert_char_decompose(uint32_t cp, uint32_t out[DBERT_MAX_DECOMPOSED])
 	for (int i = 0; i < n; i++)
 		out[i] = (uint32_t) buf[i];
 	return (int) n;
+}
+
+int
+dbert_char_decompose_compat(uint32_t cp, uint32_t out[DBERT_MAX_COMPAT])
+{
+	utf8proc_int32_t buf[DBERT_MAX_COMPAT];
+	int			boundclass = 0;
+	utf8proc_ssize_t n;
+
+	out[0] = cp;
+	if (cp < 0xa0 || IN_TABLE(cp, unordered_table) || IN_TABLE(cp, plain_table))
+		return 1;
+	n = utf8proc_decompose_char((utf8proc_int32_t) cp, buf, DBERT_MAX_COMPAT,
+								UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT, &boundclass);
+	if (n < 1 || n > DBERT_MAX_COMPAT)
+		return 1;
+	for (int i = 0; i < n; i++)
+		out[i] = (uint32_t) buf[i];
+	return (int) n;
+}
+
+uint32_t
+dbert_char_compose(uint32_t a, uint32_t b)
+{
+	utf8proc_int32_t pair[2] = {(utf8proc_int32_t) a, (utf8proc_int32_t) b};
+
+	/* the second characters of compositions are all above */
+	if (b < 0x300 || utf8proc_normalize_utf32(pair, 2, UTF8PROC_COMPOSE | UTF8PROC_STABLE) != 1)
+		return 0;
+	return IN_TABLE((uint32_t) pair[0], unordered_table) ? 0 : (uint32_t) pair[0];
+}
+
+bool
+dbert_char_is_combining(uint32_t cp)
+{
+	return cp >= 0x300 && IN_TABLE(cp, combining_table);
 }
 
 /* Capitals that libutf8proc 2.8 (Unicode 15.0) does not know. */

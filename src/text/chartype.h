@@ -37,12 +37,33 @@ extern bool dbert_char_is_cjk(uint32_t cp);
 /* A word character of regular expressions (\w), for AddedToken.single_word. */
 extern bool dbert_char_is_word(uint32_t cp);
 
+/* What a character is to regular expressions: \p{L}, \p{N}, \s, or neither. */
+typedef enum DbertCharClass
+{
+	DBERT_CLASS_OTHER,
+	DBERT_CLASS_LETTER,
+	DBERT_CLASS_NUMBER,
+	DBERT_CLASS_SPACE
+} DbertCharClass;
+
+extern DbertCharClass dbert_char_class(uint32_t cp);
+
 /* Canonical combining class. */
 extern int	dbert_char_combining_class(uint32_t cp);
 
 /* Full canonical decomposition, not reordered: writes 1 to 4 code points. */
 #define DBERT_MAX_DECOMPOSED 4
 extern int	dbert_char_decompose(uint32_t cp, uint32_t out[DBERT_MAX_DECOMPOSED]);
+
+/* Full compatibility decomposition, not reordered. */
+#define DBERT_MAX_COMPAT 18
+extern int	dbert_char_decompose_compat(uint32_t cp, uint32_t out[DBERT_MAX_COMPAT]);
+
+/* The character that canonically decomposes into a and b, 0: none. */
+extern uint32_t dbert_char_compose(uint32_t a, uint32_t b);
+
+/* Category M: nonspacing, spacing and enclosing marks. */
+extern bool dbert_char_is_combining(uint32_t cp);
 
 /* Lower case, without context; writes 1 or 2 code points (2: U+0130 alone). */
 extern int	dbert_char_lower(uint32_t cp, uint32_t out[2]);

@@ -80,3 +80,11 @@ marker.add_tokens([AddedToken("<t>", single_word=True, normalized=False)])
 table("word_table", "word characters (\\w) younger than Unicode %s" % unicodedata.unidata_version,
       [cp for cp in ALL if unicodedata.category(chr(cp)) == "Cn"
        and 1 not in marker.encode(chr(cp) + "<t>").ids])
+
+strip, nfkd = normalizers.StripAccents().normalize_str, normalizers.NFKD().normalize_str
+table("combining_table", "combining marks of any kind (Unicode 9.0)",
+      [cp for cp in ALL if strip("a" + chr(cp)) == "a"])
+table("plain_table", "no compatibility decomposition (younger than Unicode 9.0, up to %s)"
+      % unicodedata2.unidata_version,
+      [cp for cp in ALL if unicodedata2.normalize("NFKD", chr(cp)) != chr(cp) == nfkd(chr(cp))
+       and not unknown_to_nfd(cp)])

@@ -22,13 +22,16 @@ typedef struct DbertNormRules
 	bool		lowercase;
 } DbertNormRules;
 
-/* A character; start and end count characters of the original text. */
+/*
+ * A character; start and end count characters of the original text.  All parts
+ * are equally wide: reading as a whole what was just written in parts is slow.
+ */
 typedef struct DbertChar
 {
-	uint32_t	cp:24,
-				begins:1;		/* a pre-tokenizer begins a word with it */
+	uint32_t	cp;
 	int32_t		start,
 				end;
+	uint32_t	begins;			/* 1: a pre-tokenizer begins a word with it */
 } DbertChar;
 
 /* What a stream's functions return. */

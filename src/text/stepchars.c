@@ -4,8 +4,8 @@
 #include "text/steps.h"
 
 /* Lowercase: full mapping, without context. */
-DbertNext
-dbert_step_lowercase(DbertLink *l)
+static inline DbertNext
+lowercase_one(DbertLink *l)
 {
 	DbertChar	ch;
 	DbertNext	next = dbert_step_peek(l, 0, &ch);
@@ -23,3 +23,5 @@ dbert_step_lowercase(DbertLink *l)
 	}
 	return next;
 }
+
+DBERT_STEP(dbert_step_lowercase, lowercase_one)

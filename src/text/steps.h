@@ -22,5 +22,16 @@ extern bool dbert_step_text_valid(const DbertImageStep *step, const void *data);
 
 /* stepwords.c: pre-tokenizers that go by what a character is */
 extern DbertNext dbert_step_bert_words(DbertLink *l);
+extern DbertNext dbert_step_whitespace(DbertLink *l);
+extern DbertNext dbert_step_split_at(DbertLink *l);
+
+/* stepunicode.c */
+extern DbertNext dbert_step_unicode(DbertLink *l);
+extern DbertNext dbert_step_strip_accents(DbertLink *l);
+
+/* stepregex.c */
+extern DbertNext dbert_step_space_before(DbertLink *l);
+extern DbertNext dbert_step_regex(DbertLink *l);
+extern bool dbert_step_regex_valid(const DbertImageStep *step, const void *data);
 
 #endif

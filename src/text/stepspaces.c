@@ -47,7 +47,11 @@ match_text(DbertLink *l, size_t *n, DbertChar *last)
 			   *end = p + l->step->len;
 	size_t		i = 0;
 
-	for (*n = 0; p < end; i++)
+	*n = 0;
+	/* nearly always the first character tells */
+	if (*p < 0x80 && last->cp != *p)
+		return DBERT_NEXT_CHAR;
+	for (; p < end; i++)
 	{
 		DbertNext	next = dbert_step_peek(l, i, last);
 		uint32_t	cp;
@@ -128,8 +132,8 @@ replace_run(DbertLink *l, DbertNext next, DbertChar first)
 	return dbert_step_put(l, first);
 }
 
-DbertNext
-dbert_step_replace(DbertLink *l)
+static inline DbertNext
+replace_one(DbertLink *l)
 {
 	DbertChar	first = {0};
 	DbertNext	next = dbert_step_peek(l, 0, &first);
@@ -141,14 +145,16 @@ dbert_step_replace(DbertLink *l)
 	return next == DBERT_NEXT_CHAR ? replace_text(l, first) : next;
 }
 
+DBERT_STEP(dbert_step_replace, replace_one)
+
 /* ---- Strip ---- */
 
 /*
  * White space at the ends is removed.  state: behind the beginning; characters
  * of white space that come next and are known not to be at the end.
  */
-DbertNext
-dbert_step_strip(DbertLink *l)
+static inline DbertNext
+strip_one(DbertLink *l)
 {
 	enum { STARTED, INSIDE };
 	DbertChar	ch,
@@ -185,10 +191,12 @@ dbert_step_strip(DbertLink *l)
 	return dbert_step_put(l, ch);
 }
 
+DBERT_STEP(dbert_step_strip, strip_one)
+
 /* ---- Prepend ---- */
 
-DbertNext
-dbert_step_prepend(DbertLink *l)
+static inline DbertNext
+prepend_one(DbertLink *l)
 {
 	enum { STARTED };
 	DbertChar	ch;
@@ -205,14 +213,16 @@ dbert_step_prepend(DbertLink *l)
 	return dbert_step_put(l, ch);
 }
 
+DBERT_STEP(dbert_step_prepend, prepend_one)
+
 /* ---- Metaspace ---- */
 
 /*
  * U+2581 for every space, and before every piece that does not begin with one
  * (or the text's first, or none); with a split, a word begins at each.
  */
-DbertNext
-dbert_step_metaspace(DbertLink *l)
+static inline DbertNext
+metaspace_one(DbertLink *l)
 {
 	enum { STARTED };
 	DbertChar	ch;
@@ -245,3 +255,5 @@ dbert_step_metaspace(DbertLink *l)
 	dbert_step_take(l, 1);
 	return dbert_step_put(l, ch);
 }
+
+DBERT_STEP(dbert_step_metaspace, metaspace_one)

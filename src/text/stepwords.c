@@ -5,9 +5,11 @@
  */
 #include "text/steps.h"
 
+#include "text/utf8.h"
+
 /* BertPreTokenizer: white space is dropped, punctuation stands by itself. */
-DbertNext
-dbert_step_bert_words(DbertLink *l)
+static inline DbertNext
+bert_words_one(DbertLink *l)
 {
 	DbertChar	ch;
 	DbertNext	next = dbert_step_peek(l, 0, &ch);
@@ -25,3 +27,75 @@ dbert_step_bert_words(DbertLink *l)
 	l->mark = dbert_char_is_punct(ch.cp);
 	return next;
 }
+
+DBERT_STEP(dbert_step_bert_words, bert_words_one)
+
+/* WhitespaceSplit: white space is dropped. */
+static inline DbertNext
+whitespace_one(DbertLink *l)
+{
+	DbertChar	ch;
+	DbertNext	next = dbert_step_peek(l, 0, &ch);
+
+	if (next != DBERT_NEXT_CHAR)
+		return next;
+	dbert_step_take(l, 1);
+	if (!dbert_char_is_space(ch.cp))
+		return dbert_step_put(l, ch);
+	l->mark = true;
+	return DBERT_NEXT_CHAR;
+}
+
+DBERT_STEP(dbert_step_whitespace, whitespace_one)
+
+/* The character that a step splits at; its text is not empty. */
+static inline uint32_t
+split_character(const DbertLink *l)
+{
+	const uint8_t *text = dbert_step_text(l->step, l->chain->data);
+	uint32_t	cp = 0;
+
+	(void) dbert_utf8_decode(text, text + l->step->len, &cp);
+	return cp;
+}
+
+/* Split at a character, or at punctuation, as the behavior says. */
+static inline DbertNext
+split_at_one(DbertLink *l)
+{
+	enum { WAS_ONE };
+	DbertChar	ch;
+	DbertNext	next = dbert_step_peek(l, 0, &ch);
+	bool		is,
+				was;
+
+	if (next != DBERT_NEXT_CHAR)
+		return next;
+	dbert_step_take(l, 1);
+	is = l->step->len > 0 ? ch.cp == split_character(l) : dbert_char_is_punct(ch.cp);
+	was = l->state[WAS_ONE] && !ch.begins;
+	l->state[WAS_ONE] = is;
+	switch (l->step->mode)
+	{
+		case DBERT_SPLIT_REMOVED:
+			if (!is)
+				break;
+			l->mark = true;
+			return DBERT_NEXT_CHAR;
+		case DBERT_SPLIT_CONTIGUOUS:
+			ch.begins |= is != was;
+			break;
+		case DBERT_SPLIT_WITH_PREVIOUS:
+			ch.begins |= was;
+			break;
+		case DBERT_SPLIT_WITH_NEXT:
+			ch.begins |= is;
+			break;
+		default:
+			ch.begins |= is || was;
+			break;
+	}
+	return dbert_step_put(l, ch);
+}
+
+DBERT_STEP(dbert_step_split_at, split_at_one)

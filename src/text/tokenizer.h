@@ -41,6 +41,8 @@ typedef struct DbertAddedToken
 typedef enum DbertTokenKindId
 {
 	DBERT_KIND_WORDPIECE,
+	DBERT_KIND_BYTEBPE,
+	DBERT_KIND_CHARBPE,
 	DBERT_KIND_UNIGRAM,
 	DBERT_KINDS
 } DbertTokenKindId;
@@ -50,6 +52,11 @@ typedef enum DbertStepKind
 {
 	/* normalizers */
 	DBERT_STEP_LOWERCASE,
+	DBERT_STEP_NFC,
+	DBERT_STEP_NFD,
+	DBERT_STEP_NFKC,
+	DBERT_STEP_NFKD,
+	DBERT_STEP_STRIP_ACCENTS,
 	DBERT_STEP_CHARSMAP,		/* text: the map's bytes */
 	DBERT_STEP_REPLACE,			/* text by more; DbertReplaceMode */
 	DBERT_STEP_STRIP,			/* DBERT_STRIP_* */
@@ -57,6 +64,10 @@ typedef enum DbertStepKind
 
 	/* pre-tokenizers */
 	DBERT_STEP_BERT_WORDS,
+	DBERT_STEP_REGEX,			/* DBERT_REGEX_* */
+	DBERT_STEP_SPACE_BEFORE,	/* ByteLevel's add_prefix_space */
+	DBERT_STEP_WHITESPACE,		/* WhitespaceSplit */
+	DBERT_STEP_SPLIT_AT,		/* text: a character, or punctuation; DbertSplitBehavior */
 	DBERT_STEP_METASPACE,		/* DBERT_METASPACE_* */
 	DBERT_STEPS
 } DbertStepKind;
@@ -71,6 +82,28 @@ typedef enum DbertReplaceMode
 
 #define DBERT_STRIP_LEFT	1
 #define DBERT_STRIP_RIGHT	2
+
+/*
+ * How DBERT_STEP_REGEX differs from what stepregex.c says of GPT-2's, which is
+ * DBERT_REGEX_SPACE_NUMBER; and how many numbers a match has at most times
+ * DBERT_REGEX_NUMBERS, 0: any.
+ */
+#define DBERT_REGEX_SPACE_NUMBER	1	/* a space may stand before numbers */
+#define DBERT_REGEX_CASELESS		2	/* contractions in capitals, too */
+#define DBERT_REGEX_ANY_BEFORE		4	/* letters take any one character along */
+#define DBERT_REGEX_LINES			8	/* ends of lines end what comes before them */
+#define DBERT_REGEX_NUMBERS			16
+
+/* What becomes of the characters that DBERT_STEP_SPLIT_AT splits at. */
+typedef enum DbertSplitBehavior
+{
+	DBERT_SPLIT_ISOLATED,
+	DBERT_SPLIT_REMOVED,
+	DBERT_SPLIT_CONTIGUOUS,
+	DBERT_SPLIT_WITH_PREVIOUS,
+	DBERT_SPLIT_WITH_NEXT,
+	DBERT_SPLIT_BEHAVIORS
+} DbertSplitBehavior;
 
 /* Before which pieces DBERT_STEP_METASPACE puts a space, and a flag. */
 #define DBERT_METASPACE_NEVER	0
@@ -109,6 +142,14 @@ typedef struct DbertTemplate
 	uint8_t		unused[2];		/* 0 */
 } DbertTemplate;
 
+/* The tokens left and right become merged. */
+typedef struct DbertMerge
+{
+	int32_t		left,
+				right,
+				merged;
+} DbertMerge;
+
 /* What the model room has read from the tokenizer files. */
 typedef struct DbertTokenizerSpec
 {
@@ -129,6 +170,13 @@ typedef struct DbertTokenizerSpec
 	/* of Unigram */
 	const double *scores;		/* by id, of those with a token */
 	bool		byte_fallback;	/* unknown characters become bytes, if all have tokens */
+
+	/* of the kinds that merge pairs */
+	int32_t		n_merges;
+	const DbertMerge *merges;	/* by rank; all ids are tokens */
+	int32_t		unknown_id;		/* what a character without a token becomes, -1: nothing */
+	bool		ignore_merges;	/* a word that is a token stays whole */
+	bool		fuse_unk;		/* unknown characters in a row are one token */
 
 	/* BertNormalizer, which comes before the other steps */
 	bool		clean_text;
@@ -198,6 +246,9 @@ extern const char *dbert_token_text(const DbertTokenizer *t, int32_t id, size_t 
 /* Id of a token given by its exact text ("[MASK]", "##ing"), or -1. */
 extern int32_t dbert_token_id(const DbertTokenizer *t, const char *text, size_t len);
 
+/* Do its tokens tell by a prefix ("##") that they continue a word? */
+extern bool dbert_tokenizer_has_pieces(const DbertTokenizer *t);
+
 /*
  * The text of n tokens, as Hugging Face's decode gives it (decode.c); without
  * special tokens if skip_special.  *text is allocated from alloc, not
@@ -217,6 +268,7 @@ typedef struct DbertToken
 	uint8_t		type;			/* token type, as the template says */
 	uint8_t		special;		/* 1: added by the template ([CLS], [SEP]) */
 	uint8_t		text;			/* 1: of the pair, or behind it; else 0 */
+	uint8_t		joined;			/* 1: no space at or before it; set by whoever needs it */
 } DbertToken;
 
 /* A growing list of tokens; start with zeroes, release with _free. */

@@ -24,6 +24,25 @@ dbert_token_push(DbertTokenList *list, const DbertAllocator *alloc, DbertToken t
 	return DBERT_OK;
 }
 
+/* As the ByteLevel post-processor trims. */
+DbertStatus
+dbert_emit_trimmed(DbertTokenizing *t, int32_t id, int32_t start, int32_t end, int32_t before,
+				   int32_t after)
+{
+	const DbertTokImage *image = t->image;
+
+	/* the space that was put before a text is not to be cut off */
+	if (before > 0 && image->trim_keeps_first && (t->count == 0 || start == 0))
+		before--;
+	if (image->trim_offsets)
+	{
+		start = before < end - start ? start + before : end;
+		if (end >= after)
+			end = end - after > start ? end - after : start;
+	}
+	return dbert_emit(t, id, start, end);
+}
+
 /* ---- words ---- */
 
 static DbertStatus
@@ -111,7 +130,8 @@ next_split(DbertTokenizing *t, DbertChar *ch, DbertAddedHit *hit)
 static DbertStatus
 take_added(DbertTokenizing *t, const DbertAddedHit *hit)
 {
-	DBERT_TRY(dbert_emit(t, hit->id, hit->start, hit->end));
+	DBERT_TRY(dbert_emit_trimmed(t, hit->id, hit->start, hit->end, hit->spaces_before,
+								 hit->spaces_after));
 	t->words++;
 	return DBERT_OK;
 }

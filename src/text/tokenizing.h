@@ -57,7 +57,7 @@ extern DbertStatus dbert_tokenizing_read(DbertTokenizing *t, int64_t limit);
 static inline int64_t
 dbert_tokenizing_sure(const DbertTokenizing *t)
 {
-	return t->count + (t->word_chars > 0);
+	return t->count + (t->word_chars > 0 && !t->image->may_vanish);
 }
 
 extern DbertStatus dbert_token_push(DbertTokenList *list, const DbertAllocator *alloc,
@@ -77,5 +77,12 @@ dbert_emit(DbertTokenizing *t, int32_t id, int32_t start, int32_t end)
 	t->list->items[t->list->count++] = token;
 	return DBERT_OK;
 }
+
+/*
+ * The same for tokens whose text has that many characters of white space at its
+ * ends, which is no part of them where offsets are trimmed.
+ */
+extern DbertStatus dbert_emit_trimmed(DbertTokenizing *t, int32_t id, int32_t start, int32_t end,
+									  int32_t before, int32_t after);
 
 #endif

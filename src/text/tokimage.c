@@ -154,6 +154,14 @@ dbert_token_id(const DbertTokenizer *t, const char *text, size_t len)
 }
 
 bool
+dbert_tokenizer_has_pieces(const DbertTokenizer *t)
+{
+	const DbertTokImage *h = t->image;
+
+	return h->kind == DBERT_KIND_WORDPIECE && h->pieces != h->words;
+}
+
+bool
 dbert_tokenizer_same(const DbertTokenizer *a, const DbertTokenizer *b)
 {
 	const DbertTokImage *x = a->image,

@@ -26,6 +26,38 @@ dbert_utf8_count(const char *text, size_t len)
 	return n;
 }
 
+/* A place in a text, and how many characters stand before it. */
+typedef struct DbertTextPlace
+{
+	const uint8_t *begin,
+			   *end,
+			   *at;
+	int32_t		chars;
+} DbertTextPlace;
+
+static inline DbertTextPlace
+dbert_text_begin(const char *text, size_t len)
+{
+	const uint8_t *begin = (const uint8_t *) text;
+
+	return (DbertTextPlace) {begin, begin + len, begin, 0};
+}
+
+/* Go to the character of that number, or to the text's end. */
+static inline const uint8_t *
+dbert_text_go(DbertTextPlace *p, int32_t target)
+{
+	for (; p->chars < target && p->at < p->end; p->chars++)
+		do
+			p->at++;
+		while (p->at < p->end && dbert_utf8_is_tail(*p->at));
+	for (; p->chars > target && p->at > p->begin; p->chars--)
+		do
+			p->at--;
+		while (p->at > p->begin && dbert_utf8_is_tail(*p->at));
+	return p->at;
+}
+
 /* Reads the code point at p < end; its length in bytes, 0 if there is none. */
 static inline int
 dbert_utf8_decode(const uint8_t *p, const uint8_t *end, uint32_t *cp)
@@ -70,6 +102,13 @@ dbert_utf8_decode_before(const uint8_t *start, const uint8_t *p, uint32_t *cp)
 	while (q > start && p - q < 4 && dbert_utf8_is_tail(*q))
 		q--;
 	return dbert_utf8_decode(q, p, cp) == p - q ? (int) (p - q) : 0;
+}
+
+/* How many bytes a valid code point takes. */
+static inline int
+dbert_utf8_length(uint32_t cp)
+{
+	return cp < 0x80 ? 1 : cp < 0x800 ? 2 : cp < 0x10000 ? 3 : 4;
 }
 
 /* Writes a valid code point to out[4]; its length. */

@@ -11,6 +11,8 @@ typedef struct Counter
 	long		live;			/* not freed */
 	long		calls;
 	size_t		bytes;			/* of all calls */
+	size_t		now,			/* bytes that are not freed, */
+				peak;			/* and their most */
 	long		fail_at;		/* the call that fails, from 1; 0: none */
 	bool		fail_on;		/* and all behind it */
 } Counter;

@@ -169,7 +169,8 @@ check_folder(const char *dir, void (*check) (const Golden *g))
 	g.cases = json_object_get(g.root, "cases");
 	g.n = (int) json_array_size(g.cases);
 	CHECK_MSG(g.n > 0, "%s has no cases", path);
-	if (g.n > 0)
+	/* static embeddings' goldens are test_static.c's */
+	if (json_object_get(json_array_get(g.cases, 0), "input_ids") != NULL)
 		check(&g);
 	json_decref(g.root);
 }

@@ -337,6 +337,48 @@ mem_model_albert(MemModel *m, const char *suffix, int layers, int groups, int in
 	mem_model_save(m);
 }
 
+/* Heads of 64 columns, or two; a feed-forward of half as many again. */
+void
+mem_model_modernbert(MemModel *m, const char *suffix, int hidden, int layers, int positions,
+					 int n_labels)
+{
+	char		config[1024];
+	int			ffn = hidden * 3 / 2;
+
+	memset(m, 0, sizeof(*m));
+	snprintf(config, sizeof(config),
+			 "{\"model_type\":\"modernbert\",\"architectures\":[\"ModernBert%s\"],"
+			 "\"hidden_size\":%d,\"num_hidden_layers\":%d,\"num_attention_heads\":%d,"
+			 "\"intermediate_size\":%d,\"vocab_size\":%d,\"max_position_embeddings\":%d,"
+			 "\"local_attention\":4,\"classifier_pooling\":\"mean\"%s}",
+			 suffix, hidden, layers, hidden < 128 ? 2 : hidden / 64, ffn, MEM_V, positions,
+			 n_labels == 3 ? ",\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}" : "");
+	mem_put(m, "config.json", config);
+	mem_put(m, "vocab.txt", mem_vocab);
+	mem_put(m, "tokenizer_config.json", "{\"do_lower_case\":true}");
+	mem_add_tensor(m, MEM_V, hidden, "model.embeddings.tok_embeddings.weight");
+	mem_add_tensor(m, 0, hidden, "model.embeddings.norm.weight");
+	mem_add_tensor(m, 0, hidden, "model.final_norm.weight");
+	for (int l = 0; l < layers; l++)
+	{
+		if (l > 0)
+			mem_add_tensor(m, 0, hidden, "model.layers.%d.attn_norm.weight", l);
+		mem_add_tensor(m, 3 * hidden, hidden, "model.layers.%d.attn.Wqkv.weight", l);
+		mem_add_tensor(m, hidden, hidden, "model.layers.%d.attn.Wo.weight", l);
+		mem_add_tensor(m, 0, hidden, "model.layers.%d.mlp_norm.weight", l);
+		mem_add_tensor(m, 2 * ffn, hidden, "model.layers.%d.mlp.Wi.weight", l);
+		mem_add_tensor(m, hidden, ffn, "model.layers.%d.mlp.Wo.weight", l);
+	}
+	if (n_labels > 0)
+	{
+		mem_add_tensor(m, hidden, hidden, "head.dense.weight");
+		mem_add_tensor(m, 0, hidden, "head.norm.weight");
+		mem_add_tensor(m, n_labels, hidden, "classifier.weight");
+		mem_add_tensor(m, 0, n_labels, "classifier.bias");
+	}
+	mem_model_save(m);
+}
+
 void
 mem_model_kind(MemModel *m, unsigned kind)
 {

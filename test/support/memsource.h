@@ -124,6 +124,13 @@ extern void mem_model_roberta(MemModel *m, const char *suffix, int n_labels);
  */
 extern void mem_model_albert(MemModel *m, const char *suffix, int layers, int groups, int inner);
 
+/*
+ * The same of ModernBERT, in sizes of its own; the first and each third layer
+ * is global, the others see two tokens to each side.
+ */
+extern void mem_model_modernbert(MemModel *m, const char *suffix, int hidden, int layers,
+								 int positions, int n_labels);
+
 /* DistilBERT and BERT by turns, with each head; further numbers begin anew. */
 #define MEM_KINDS 10
 

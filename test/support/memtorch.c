@@ -31,7 +31,7 @@ append_number(TorchBytes *b, uint64_t number, int bytes)
 {
 	for (int i = 0; i < bytes; i++)
 	{
-		char		c = (char) (number >> 8 * i);
+		char		c = i < 8 ? (char) (number >> 8 * i) : 0;
 
 		torch_append(b, &c, 1);
 	}

@@ -23,6 +23,7 @@
 { \
 	.name = table_name, \
 	.layout = "f32-n16", \
+	.bits = TEMPLATE_BITS, \
 	.rows_matter = false, \
 	.block_work = 200000000, \
 	.packed_linear_size = packed_size, \

@@ -28,6 +28,7 @@
 { \
 	.name = table_name, \
 	.layout = "f32-n32", \
+	.bits = TEMPLATE_BITS, \
 	.rows_matter = false, \
 	.block_work = 400000000, \
 	.packed_linear_size = packed_size, \

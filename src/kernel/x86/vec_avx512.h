@@ -183,11 +183,22 @@ v_keep(VecMask mask, Vec a)
 	return _mm512_maskz_mov_ps(mask, a);
 }
 
+static inline __m256
+v_upper_half(Vec a)
+{
+	return _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a), 1));
+}
+
 /* The lanes' sum and maximum, by halves: a fixed order. */
 static inline float
 v_sum(Vec a)
 {
-	return _mm512_reduce_add_ps(a);
+	__m256		half = _mm256_add_ps(_mm512_castps512_ps256(a), v_upper_half(a));
+	__m128		s = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+
+	s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+	s = _mm_add_ss(s, _mm_shuffle_ps(s, s, 1));
+	return _mm_cvtss_f32(s);
 }
 
 static inline float

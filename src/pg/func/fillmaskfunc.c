@@ -2,8 +2,8 @@
  * fillmaskfunc.c -- distil_fill_mask(text [, model], top_k, targets).
  *
  * Rows token, score, sequence, mask: for each mask of the text, counted from 1,
- * what it may stand for, best first.  sequence is the text as the tokenizer
- * decodes it, with that mask filled.
+ * what it may stand for, best first.  token and sequence, the text with that
+ * mask filled, are as the tokenizer decodes them.
  *
  * targets are tokens.  One that the vocabulary lacks is replaced by the first
  * of its pieces, with a warning, as transformers' pipeline does.
@@ -31,16 +31,17 @@ first_piece(const DistilModel *model, const DistilText *t)
 {
 	DbertAllocator alloc = distil_allocator(CurrentMemoryContext);
 	DbertTokenList tokens = {0};
+	const DbertTemplate *around = model->core->tokenizer.single;
 	bool		truncated;
 	int32		id = -1;
 	DbertError	err;
 
-	/* [CLS], one piece, [SEP] */
-	if (dbert_tokenize(&model->core->tokenizer, t->data, t->len, NULL, 0, 3, &alloc, distil_poll(),
-					   &tokens, &truncated, &err) != DBERT_OK)
+	if (dbert_tokenize(&model->core->tokenizer, t->data, t->len, NULL, 0,
+					   dbert_template_size(around) + 1, &alloc, distil_poll(), &tokens, &truncated,
+					   &err) != DBERT_OK)
 		distil_raise(&err, NULL);
-	if (tokens.count > 2)
-		id = tokens.items[1].id;
+	if (tokens.count > (size_t) dbert_template_size(around))
+		id = tokens.items[around->head].id;
 	dbert_token_list_free(&tokens, &alloc);
 	return id;
 }
@@ -123,6 +124,23 @@ find_fills(const DbertBatch *batch, int mask, int top_k, const int32 *targets, i
 	return distil_move_here(found, *count * sizeof(DbertFill));
 }
 
+/* "" for an id without a token: there may be more rows than tokens */
+static text *
+decoded_token(const DistilModel *model, int32 id)
+{
+	DbertAllocator alloc = distil_allocator(CurrentMemoryContext);
+	char	   *s;
+	text	   *result;
+	size_t		len;
+	DbertError	err;
+
+	if (dbert_decode(&model->core->tokenizer, &id, 1, false, &alloc, &s, &len, &err) != DBERT_OK)
+		distil_raise(&err, NULL);
+	result = distil_text_from_utf8(s, len);
+	dbert_free(&alloc, s);
+	return result;
+}
+
 static text *
 filled_text(const DbertBatch *batch, int mask, int32 id)
 {
@@ -143,13 +161,10 @@ static void
 put_fill(ReturnSetInfo *rsinfo, const DistilModel *model, const DbertBatch *batch, int mask,
 		 const DbertFill *fill)
 {
-	size_t		len;
-	const char *token = dbert_token_text(&model->core->tokenizer, fill->id, &len);
 	Datum		values[4];
 	bool		nulls[4] = {false};
 
-	/* an id without a token: the weights have more rows than the vocabulary */
-	values[0] = PointerGetDatum(distil_text_from_utf8(token ? token : "", len));
+	values[0] = PointerGetDatum(decoded_token(model, fill->id));
 	values[1] = Float4GetDatum(fill->score);
 	values[2] = PointerGetDatum(filled_text(batch, mask, fill->id));
 	values[3] = Int32GetDatum(mask + 1);

@@ -48,8 +48,8 @@ open_base(DistilTrainJob *job, MemoryContext context)
 		return;
 	}
 	job->source = distil_model_source(job->args.base, context);
-	if (dbert_trainbase_open(job->source.source, &job->allocator, distil_poll(), &job->base,
-							 &job->err) != DBERT_OK)
+	if (dbert_trainbase_open(job->source.source, job->source.task, &job->allocator,
+							 distil_poll(), &job->base, &job->err) != DBERT_OK)
 		distil_raise(&job->err, psprintf("could not read model \"%s\"", job->args.base));
 }
 

@@ -1,0 +1,123 @@
+/*
+ * bpe.h -- byte-pair encoding: merging a word's symbols by the rank of pairs.
+ *
+ * The neighbours of lowest rank are merged, the leftmost first, until no pair
+ * has a rank.  Short words are searched through, long ones keep their pairs in
+ * a heap, so that any word takes n log n.
+ *
+ * The ranks are a hash table in the block of the kind that merges: it has a
+ * DbertBpeTable, whose slots it places.
+ *
+ * Source: Sennrich et al. 2016 (arXiv:1508.07909).
+ */
+#ifndef DBERT_TEXT_BPE_H
+#define DBERT_TEXT_BPE_H
+
+#include "text/tokcompile.h"
+#include "text/tokenizing.h"
+#include "text/utf8.h"
+
+typedef struct DbertBpeSlot
+{
+	int32_t		left,
+				right;
+	uint32_t	rank;			/* DBERT_BPE_NO_RANK: the slot is free */
+	int32_t		merged;
+} DbertBpeSlot;
+
+#define DBERT_BPE_NO_RANK UINT32_MAX
+
+/* Where the slots stand in the kind's block. */
+typedef struct DbertBpeTable
+{
+	uint64_t	slots_at;		/* from the block's beginning, a multiple of 8 */
+	uint64_t	n_slots;		/* a power of two; a slot is free */
+} DbertBpeTable;
+
+/* A part of a word. */
+typedef struct DbertSymbol
+{
+	int32_t		id;
+	uint32_t	len;			/* whatever the caller counts in */
+	int32_t		prev,
+				next;			/* -1: none */
+	uint32_t	rank;			/* of the pair with the next one */
+	int32_t		merged;			/* what that pair becomes */
+} DbertSymbol;
+
+typedef struct DbertBpeWork
+{
+	DbertSymbol *symbols;
+	size_t		n,
+				capacity;
+	uint64_t   *heap;
+	size_t		heap_count,
+				heap_capacity;
+} DbertBpeWork;
+
+/* ---- compiling ---- */
+
+/* How many slots the spec's merges take: a power of two. */
+extern size_t dbert_bpe_slots(const DbertTokenizerSpec *spec);
+
+/* Fill slots[n]; of equal pairs the last one's rank counts. */
+extern void dbert_bpe_fill(const DbertTokenizerSpec *spec, DbertBpeSlot *slots, size_t n);
+
+/* Is the table inside a block of so many bytes, and are its ids tokens? */
+extern bool dbert_bpe_valid(const DbertBpeTable *table, const void *block, uint64_t size,
+							int32_t n_tokens);
+
+/* ---- merging ---- */
+
+/* Append a symbol to a word. */
+static inline bool
+dbert_bpe_add(DbertBpeWork *w, const DbertAllocator *alloc, int32_t id, uint32_t len)
+{
+	if (w->n == w->capacity &&
+		!dbert_grow(alloc, &w->symbols, &w->capacity, w->n, w->n + 1, sizeof(DbertSymbol)))
+		return false;
+	w->symbols[w->n].id = id;
+	w->symbols[w->n++].len = len;
+	return true;
+}
+
+/*
+ * Merge the word's symbols: afterwards symbols[0 .. n) are its tokens, with the
+ * lengths of what they were merged from.
+ */
+extern DbertStatus dbert_bpe_merge(const DbertBpeSlot *slots, size_t n_slots, DbertBpeWork *w,
+								   const DbertAllocator *alloc, const DbertPoll *poll,
+								   DbertError *err);
+
+/* Where symbols stand in the text, one after another. */
+typedef struct DbertBpeSpan
+{
+	const DbertChar *ch;		/* the last one's last character */
+	size_t		at,				/* bytes up to the last one's end, */
+				behind;			/* and up to ch's end */
+	int32_t		start,			/* the last one's characters */
+				end;
+} DbertBpeSpan;
+
+static inline DbertBpeSpan
+dbert_bpe_span(const DbertChar *word)
+{
+	return (DbertBpeSpan) {.ch = word, .behind = (size_t) dbert_utf8_length(word->cp)};
+}
+
+/* The next symbol, of so many bytes of the word's characters. */
+static inline void
+dbert_bpe_next_span(DbertBpeSpan *s, size_t bytes)
+{
+	if (s->behind <= s->at)
+		s->behind += (size_t) dbert_utf8_length((++s->ch)->cp);
+	s->start = s->ch->start;
+	s->at += bytes;
+	while (s->behind < s->at)
+		s->behind += (size_t) dbert_utf8_length((++s->ch)->cp);
+	s->end = s->ch->end;
+}
+
+extern void dbert_bpe_free(DbertBpeWork *w, const DbertAllocator *alloc);
+
+#endif
