@@ -40,6 +40,14 @@ open_base(DbertTrainBase *b, const DbertSource *source, const char *task, const 
 	if (status == DBERT_E_UNSUPPORTED)
 		status = read_model(b, source, "embed", poll, err);
 	DBERT_TRY(status);
+	if (dbert_family_of(&b->pack->config)->not_trained)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "models of type \"%s\" cannot be trained yet",
+						  dbert_family_of(&b->pack->config)->model_type);
+	if (b->pack->config.groups > 0)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "models whose layers share weights, as those of type \"%s\", "
+						  "cannot be trained",
+						  dbert_family_of(&b->pack->config)->model_type);
 	if (b->pack->config.embed_width != b->pack->config.hidden)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
 						  "models whose embeddings are projected, here from %d to %d, "
