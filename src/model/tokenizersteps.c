@@ -126,22 +126,9 @@ read_whitespace(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 static DbertStatus
 read_punctuation(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 {
-	static const char *const names[DBERT_SPLIT_BEHAVIORS] = {
-		[DBERT_SPLIT_ISOLATED] = "Isolated",
-		[DBERT_SPLIT_REMOVED] = "Removed",
-		[DBERT_SPLIT_CONTIGUOUS] = "Contiguous",
-		[DBERT_SPLIT_WITH_PREVIOUS] = "MergedWithPrevious",
-		[DBERT_SPLIT_WITH_NEXT] = "MergedWithNext"
-	};
-	DbertStepSpec step = {.kind = DBERT_STEP_PUNCTUATION};
-	const char *name = names[DBERT_SPLIT_ISOLATED];
-	char		clip[DBERT_CLIP];
+	DbertStepSpec step = {.kind = DBERT_STEP_SPLIT_AT};
 
-	DBERT_TRY(dbert_json_string(object, "behavior", &name, err));
-	while (strcmp(name, names[step.mode]) != 0)
-		if (++step.mode == DBERT_SPLIT_BEHAVIORS)
-			return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: behavior \"%s\" is not supported",
-							  object->where, dbert_clip(name, clip));
+	DBERT_TRY(dbert_tokenizer_behavior_read(object, &step.mode, err));
 	return add_splitter(object, t, step, err);
 }
 

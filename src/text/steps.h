@@ -23,7 +23,7 @@ extern bool dbert_step_text_valid(const DbertImageStep *step, const void *data);
 /* stepwords.c: pre-tokenizers that go by what a character is */
 extern DbertNext dbert_step_bert_words(DbertLink *l);
 extern DbertNext dbert_step_whitespace(DbertLink *l);
-extern DbertNext dbert_step_punctuation(DbertLink *l);
+extern DbertNext dbert_step_split_at(DbertLink *l);
 
 /* stepunicode.c */
 extern DbertNext dbert_step_unicode(DbertLink *l);

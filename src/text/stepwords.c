@@ -5,6 +5,8 @@
  */
 #include "text/steps.h"
 
+#include "text/utf8.h"
+
 /* BertPreTokenizer: white space is dropped, punctuation stands by itself. */
 static inline DbertNext
 bert_words_one(DbertLink *l)
@@ -46,11 +48,22 @@ whitespace_one(DbertLink *l)
 
 DBERT_STEP(dbert_step_whitespace, whitespace_one)
 
-/* Punctuation, as its behavior says. */
-static inline DbertNext
-punctuation_one(DbertLink *l)
+/* The character that a step splits at; its text is not empty. */
+static inline uint32_t
+split_character(const DbertLink *l)
 {
-	enum { WAS_PUNCTUATION };
+	const uint8_t *text = dbert_step_text(l->step, l->chain->data);
+	uint32_t	cp = 0;
+
+	(void) dbert_utf8_decode(text, text + l->step->len, &cp);
+	return cp;
+}
+
+/* Split at a character, or at punctuation, as the behavior says. */
+static inline DbertNext
+split_at_one(DbertLink *l)
+{
+	enum { WAS_ONE };
 	DbertChar	ch;
 	DbertNext	next = dbert_step_peek(l, 0, &ch);
 	bool		is,
@@ -59,9 +72,9 @@ punctuation_one(DbertLink *l)
 	if (next != DBERT_NEXT_CHAR)
 		return next;
 	dbert_step_take(l, 1);
-	is = dbert_char_is_punct(ch.cp);
-	was = l->state[WAS_PUNCTUATION] && !ch.begins;
-	l->state[WAS_PUNCTUATION] = is;
+	is = l->step->len > 0 ? ch.cp == split_character(l) : dbert_char_is_punct(ch.cp);
+	was = l->state[WAS_ONE] && !ch.begins;
+	l->state[WAS_ONE] = is;
 	switch (l->step->mode)
 	{
 		case DBERT_SPLIT_REMOVED:
@@ -85,4 +98,4 @@ punctuation_one(DbertLink *l)
 	return dbert_step_put(l, ch);
 }
 
-DBERT_STEP(dbert_step_punctuation, punctuation_one)
+DBERT_STEP(dbert_step_split_at, split_at_one)
