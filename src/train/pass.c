@@ -329,7 +329,9 @@ attention_forward(const DbertPass *pass, int layer)
 									   a->y1);
 }
 
-/* The layers' derivatives by the table of biases add up, the last one's first. */
+/*
+ * The layers' derivatives by the table of biases add up, the last one's first.
+ */
 static void
 add_bias_gradient(const DbertPass *pass, int layer)
 {

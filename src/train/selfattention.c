@@ -172,7 +172,9 @@ add_biases(const DbertSelfAttention *s, const Head *h)
 	}
 }
 
-/* h->p = softmax(q k' / sqrt(D) + bias), h->dropped = what dropout leaves of it */
+/*
+ * h->p = softmax(q k' / sqrt(D) + bias), h->dropped = what dropout leaves of it
+ */
 static void
 probabilities(const DbertTrainRun *run, const DbertSelfAttention *s, const Head *h)
 {
@@ -295,8 +297,8 @@ no_queries(const DbertSelfAttention *s, const Head *h, float *dk, float *dv)
 }
 
 /*
- * of p = softmax(q k' / sqrt(D) + bias), out = dropped v: dv = dropped' dout, ddropped
- * = dout v', and with dx, the derivative by q k', dq = dx k, dk = dx' q
+ * of p = softmax(q k' / sqrt(D) + bias), out = dropped v: dv = dropped' dout,
+ * ddropped = dout v', and with dx, the derivative by q k', dq = dx k, dk = dx' q
  */
 static DbertStatus
 backward_part(void *ctx, int part, int worker)
