@@ -298,7 +298,8 @@ no_queries(const DbertSelfAttention *s, const Head *h, float *dk, float *dv)
 
 /*
  * of p = softmax(q k' / sqrt(D) + bias), out = dropped v: dv = dropped' dout,
- * ddropped = dout v', and with dx, the derivative by q k', dq = dx k, dk = dx' q
+ * ddropped = dout v', and with dx, the derivative by q k', dq = dx k, dk = dx'
+ * q
  */
 static DbertStatus
 backward_part(void *ctx, int part, int worker)
