@@ -1,6 +1,7 @@
 /*
- * test_pieces.c -- SentencePiece models, character maps and base64: what is
- * refused, and how.  (What good ones give: test_tokenizer_kinds.c.)
+ * test_pieces.c -- SentencePiece models, character maps, base64 and Unigram in
+ * tokenizer.json: what is refused, and how.  (What good ones give:
+ * test_tokenizer_kinds.c.)
  *
  * Models are protobufs, which are made here field by field.
  */
@@ -446,6 +447,97 @@ test_bad_fields(void)
 	}
 }
 
+/* ---- Unigram in tokenizer.json ---- */
+
+#define UNIGRAM_JSON \
+	"{\"added_tokens\":[],\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" {2,}\"}," \
+	"\"content\":\" \"},\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\"," \
+	"\"prepend_scheme\":\"always\"},\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":" \
+	"[[\"<unk>\",0],[\"\xe2\x96\x81\",-1.5],[\"a\",-2.0],[\"ab\",-3]]}}"
+
+static DbertStatus
+read_json(const char *from, const char *to, DbertTokenizerFiles *out, DbertError *err)
+{
+	MemModel	m = {0};
+	DbertArena	arena = {&dbert_malloc_allocator, NULL};
+	DbertFileList list = {0};
+	DbertSource source = mem_source(&m);
+	DbertStatus status;
+
+	mem_put(&m, "tokenizer.json", UNIGRAM_JSON);
+	mem_edit(&m, "tokenizer.json", from, to);
+	status = dbert_tokenizer_files_read(&source, "", "bert", 16, &dbert_malloc_allocator, &arena,
+										NULL, out, &list, err);
+	dbert_arena_end(&arena);
+	mem_free(&m);
+	return status;
+}
+
+static void
+test_unigram_json(void)
+{
+	DbertTokenizerFiles out = {0};
+	DbertError	err = {0};
+
+	CHECK_MSG(read_json("-3]", "-3.25]", &out, &err) == DBERT_OK, "%s", err.msg);
+	check_ids(&out, "ab aa?", "1 3 1 2 2 0");
+	dbert_free(&dbert_malloc_allocator, out.image);
+	/* a piece that is worse than two others */
+	CHECK_MSG(read_json("-3]", "-3],[\"aa\",-5]", &out, &err) == DBERT_OK, "%s", err.msg);
+	check_ids(&out, "aa", "1 2 2");
+	dbert_free(&dbert_malloc_allocator, out.image);
+	/* and one that is as good, and found before */
+	CHECK_MSG(read_json("-3]", "-3],[\"aa\",-4]", &out, &err) == DBERT_OK, "%s", err.msg);
+	check_ids(&out, "aa", "1 4");
+	dbert_free(&dbert_malloc_allocator, out.image);
+}
+
+static void
+test_bad_unigram_json(void)
+{
+	static const struct
+	{
+		const char *from,
+				   *to;
+		DbertStatus status;
+		const char *words;
+	}			cases[] = {
+		{"\"ab\",-3", "\"a\",-3", DBERT_E_FORMAT, "piece 2, \"a\", is there a second time"},
+		{"\"ab\",-3", "\"\",-3", DBERT_E_FORMAT, "model: vocab: item 3 is no piece with its score"},
+		{"\"ab\",-3", "\"ab\",\"-3\"", DBERT_E_FORMAT, "vocab: item 3 is no piece"},
+		{"\"ab\",-3", "\"ab\",NaN", DBERT_E_FORMAT, "tokenizer.json: line 1"},
+		{"\"ab\",-3", "\"ab\",-1e999", DBERT_E_FORMAT, "tokenizer.json: line 1"},
+		{"[\"ab\",-3]", "7", DBERT_E_FORMAT, "vocab: item 3 is no piece"},
+		{"\"unk_id\":0", "\"unk_id\":4", DBERT_E_FORMAT, "model: \"unk_id\""},
+		{"\"unk_id\":0", "\"unk_id\":null", DBERT_E_UNSUPPORTED, "model: no \"unk_id\""},
+		{"\"vocab\":", "\"vocab\":[],\"x\":", DBERT_E_FORMAT, "model: \"vocab\" holds no piece"},
+		{"\"vocab\":", "\"vocab\":{},\"x\":", DBERT_E_FORMAT, "model: \"vocab\" must be an array"},
+		{" {2,}", " {3,}", DBERT_E_UNSUPPORTED, "normalizer: pattern: the regular expression"},
+		{"\"Regex\":\" {2,}\"", "\"String\":\"\"", DBERT_E_UNSUPPORTED, "\"String\" is empty"},
+		{",\"content\":\" \"", "", DBERT_E_FORMAT, "normalizer: no \"content\""},
+		{"always", "often", DBERT_E_UNSUPPORTED, "the prepend_scheme \"often\" is not supported"},
+		{"\"replacement\":\"\xe2\x96\x81\"", "\"replacement\":\"_\"", DBERT_E_UNSUPPORTED,
+		"only the replacement U+2581"},
+		{"\"Replace\"", "\"Precompiled\"", DBERT_E_FORMAT, "no \"precompiled_charsmap\""},
+		{"\"Replace\"", "\"Precompiled\",\"precompiled_charsmap\":\"AA\"", DBERT_E_FORMAT,
+		"normalizer: precompiled_charsmap: 2 characters are no base64"},
+		{"\"Replace\"", "\"Precompiled\",\"precompiled_charsmap\":\"AAAAAAAA\"", DBERT_E_FORMAT,
+		"normalizer: precompiled_charsmap: the character map has 6 bytes"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		DbertTokenizerFiles out = {0};
+		DbertError	err = {0};
+		DbertStatus status = read_json(cases[i].from, cases[i].to, &out, &err);
+
+		CHECK_MSG(status == cases[i].status && strncmp(err.msg, "tokenizer.json: ", 16) == 0 &&
+				  strstr(err.msg, cases[i].words) != NULL, "got %d, \"%s\"; want \"%s\"", status,
+				  err.msg, cases[i].words);
+		dbert_free(&dbert_malloc_allocator, out.image);
+	}
+}
+
 int
 main(void)
 {
@@ -458,5 +550,7 @@ main(void)
 	RUN(test_bad_pieces);
 	RUN(test_bad_messages);
 	RUN(test_bad_fields);
+	RUN(test_unigram_json);
+	RUN(test_bad_unigram_json);
 	return tests_end();
 }
