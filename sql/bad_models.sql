@@ -255,6 +255,9 @@ SELECT task, architecture FROM distil_models WHERE name = 'bad';
 SELECT pg_temp.load('sentiment');
 SELECT name FROM distil_load_model('distilbert-sentiment', :'fixtures' || '/distilbert-sentiment');
 SELECT task, architecture, distil_sentiment('good', 'bad') = distil_sentiment('good', 'distilbert-sentiment') AS same FROM distil_models WHERE name = 'bad';
+-- a training begins with the head that it was loaded with
+SELECT count(*) FROM distil_train('bad-kept', $$VALUES ('good', 'POSITIVE'), ('soup', 'NEGATIVE')$$, 'bad', epochs => 1, learning_rate => 0, dropout => 0, validation => 0);
+SELECT architecture, abs(distil_sentiment('good', 'bad-kept') - distil_sentiment('good', 'bad')) < 1e-6 AS same, distil_drop_model(name) FROM distil_models WHERE name = 'bad-kept';
 -- embeddings that the files cut: as encode does, after what scales them; dimensions goes before it
 SELECT name, dimensions FROM distil_load_model('bert-cls', :'fixtures' || '/bert-cls');
 SELECT pg_temp.try('bert-cls', 'config_sentence_transformers.json',

@@ -356,7 +356,7 @@ train_steps(Job *job, DbertTrainer *t, const DbertTrainOptions *o)
 	DBERT_TRY(dbert_trainer_evaluate(t, &batch, NULL, &logits, &loss, &weight, &job->err));
 	result_add(&job->result, &loss, sizeof(loss));
 	DBERT_TRY(dbert_trainer_files(t, job->alloc, NULL, &files, &job->err));
-	status = dbert_trainbase_open(dbert_trained_source(files), job->alloc, NULL, &base, &job->err);
+	status = dbert_trainbase_open(dbert_trained_source(files), NULL, job->alloc, NULL, &base, &job->err);
 	if (status == DBERT_OK)
 		dbert_trainbase_close(base);
 	dbert_trained_free(files);
@@ -400,7 +400,7 @@ run_train(Job *job)
 	DbertStatus status;
 
 	job_model(job, &m);
-	status = dbert_trainbase_open(&source, job->alloc, NULL, &base, &job->err);
+	status = dbert_trainbase_open(&source, NULL, job->alloc, NULL, &base, &job->err);
 	if (status == DBERT_OK)
 	{
 		status = train_base(job, base, &o);
@@ -457,7 +457,7 @@ train_student(Job *job, DbertTrainBase *model)
 	o.distill = &distill;
 	fill_teacher(false);
 	DBERT_TRY(dbert_student_open(model, 1, MEM_C / 2, 7, job->alloc, NULL, &student, &job->err));
-	status = dbert_trainbase_open(dbert_student_source(student), job->alloc, NULL, &base,
+	status = dbert_trainbase_open(dbert_student_source(student), NULL, job->alloc, NULL, &base,
 								  &job->err);
 	if (status == DBERT_OK)
 	{
@@ -481,7 +481,7 @@ run_distill(Job *job)
 	CHECK(built(&m, NULL, &b));
 	status = ask(job, b.model);
 	if (status == DBERT_OK)
-		status = dbert_trainbase_open(&source, job->alloc, NULL, &model, &job->err);
+		status = dbert_trainbase_open(&source, NULL, job->alloc, NULL, &model, &job->err);
 	if (status == DBERT_OK)
 	{
 		status = train_student(job, model);

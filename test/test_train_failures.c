@@ -86,7 +86,7 @@ test_family_limits(void)
 
 	mem_model_electra(&rig.model, "Model", MEM_C, 0);
 	rig.source = mem_source(&rig.model);
-	CHECK(dbert_trainbase_open(&rig.source, &dbert_malloc_allocator, NULL, &rig.base, &err) ==
+	CHECK(dbert_trainbase_open(&rig.source, NULL, &dbert_malloc_allocator, NULL, &rig.base, &err) ==
 		  DBERT_OK);
 	CHECK(dbert_trainer_create(rig.base, &o, &dbert_malloc_allocator, NULL, &t, &err) ==
 			  DBERT_E_UNSUPPORTED &&
@@ -97,7 +97,7 @@ test_family_limits(void)
 
 	mem_model_electra(&rig.model, "Model", 6, 0);
 	rig.source = mem_source(&rig.model);
-	CHECK(dbert_trainbase_open(&rig.source, &dbert_malloc_allocator, NULL, &rig.base, &err) ==
+	CHECK(dbert_trainbase_open(&rig.source, NULL, &dbert_malloc_allocator, NULL, &rig.base, &err) ==
 			  DBERT_E_UNSUPPORTED &&
 		  rig.base == NULL);
 	CHECK_STR(err.msg,
@@ -196,7 +196,7 @@ check_no_embedding(MemModel *m, const DbertTrainOptions *o, const char *why)
 
 	mem_model_save(m);
 	source = mem_source(m);
-	CHECK(dbert_trainbase_open(&source, &dbert_malloc_allocator, NULL, &base, &err) == DBERT_OK);
+	CHECK(dbert_trainbase_open(&source, NULL, &dbert_malloc_allocator, NULL, &base, &err) == DBERT_OK);
 	CHECK(dbert_trainer_create(base, o, &dbert_malloc_allocator, NULL, &t, &err) != DBERT_OK &&
 		  t == NULL);
 	CHECK_MSG(strstr(err.msg, why) != NULL, "%s", err.msg);

@@ -45,7 +45,7 @@ begin_written(Written *w, const MemModel *model, const DbertTrainOptions *o,
 	CHECK_STR(w->b.model->config.architecture, architecture);
 	CHECK(w->b.model->config.head == (int32_t) o->head);
 
-	CHECK(dbert_trainbase_open(dbert_trained_source(w->files), &dbert_malloc_allocator, NULL,
+	CHECK(dbert_trainbase_open(dbert_trained_source(w->files), NULL, &dbert_malloc_allocator, NULL,
 							   &w->second.base, &err) == DBERT_OK);
 	CHECK(dbert_trainer_create(w->second.base, o, &dbert_malloc_allocator, NULL, &w->second.trainer,
 							   &err) == DBERT_OK);

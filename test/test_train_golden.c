@@ -30,7 +30,7 @@ trainer_of(const json_t *object, const DbertSource *source, const char **labels,
 	o.warmup = (float) json_number_value(json_object_get(object, "warmup"));
 	o.steps = (int64_t) json_array_size(json_object_get(object, "losses"));
 	if (dbert_kernels_choose(NULL, &o.kernels, &err) != DBERT_OK ||
-		dbert_trainbase_open(source, &dbert_malloc_allocator, NULL, base, &err) != DBERT_OK ||
+		dbert_trainbase_open(source, NULL, &dbert_malloc_allocator, NULL, base, &err) != DBERT_OK ||
 		dbert_trainer_create(*base, &o, &dbert_malloc_allocator, NULL, &trainer, &err) != DBERT_OK)
 		CHECK_MSG(false, "%s", err.msg);
 	return trainer;

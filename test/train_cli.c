@@ -100,7 +100,7 @@ main(int argc, char **argv)
 	o.dropout = strtof(argv[9], NULL);
 	o.max_batch_tokens = 4096;
 	if (dbert_kernels_choose(NULL, &o.kernels, &err) != DBERT_OK ||
-		dbert_trainbase_open(&source, a, NULL, &base, &err) != DBERT_OK)
+		dbert_trainbase_open(&source, NULL, a, NULL, &base, &err) != DBERT_OK)
 		die(&err);
 	o.max_text_tokens = dbert_trainbase_config(base)->positions;
 	if (dbert_trainer_create(base, &o, a, NULL, &trainer, &err) != DBERT_OK)

@@ -113,6 +113,9 @@ add_steps(DbertTokCompiler *c)
 														 : &s->splitters[i - s->n_normalizers];
 		DbertImageStep *step = &c->steps[i];
 
+		if (from->kind == DBERT_STEP_PREPEND ||
+			(from->kind == DBERT_STEP_METASPACE && (from->mode & DBERT_METASPACE_SCHEME) != 0))
+			c->head.space_before = true;
 		step->kind = from->kind;
 		step->mode = from->mode;
 		step->len = (uint32_t) from->len;

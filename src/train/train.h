@@ -29,10 +29,13 @@
 
 typedef struct DbertTrainBase DbertTrainBase;
 
-/* source must outlive the base.  Its head does not matter. */
-extern DbertStatus dbert_trainbase_open(const DbertSource *source, const DbertAllocator *alloc,
-										const DbertPoll *poll, DbertTrainBase **base,
-										DbertError *err);
+/*
+ * source must outlive the base.  Its head does not matter.  task, or NULL, is
+ * what it was loaded for, where its files do not say it.
+ */
+extern DbertStatus dbert_trainbase_open(const DbertSource *source, const char *task,
+										const DbertAllocator *alloc, const DbertPoll *poll,
+										DbertTrainBase **base, DbertError *err);
 extern void dbert_trainbase_close(DbertTrainBase *base);
 
 extern const DbertConfig *dbert_trainbase_config(const DbertTrainBase *base);

@@ -2,8 +2,9 @@
  * trainbase.c -- the model a training starts from.
  *
  * The model room reads it as if for a pack, which is then not written: training
- * begins with the checkpoint's own values, not with packed ones.  If there is
- * no code for its head, the encoder alone is read.
+ * begins with the checkpoint's own values, not with packed ones.  If its files
+ * do not say a head that there is code for, the task says it; if there is no
+ * such head, the encoder alone is read.
  */
 #include "train/trainbase.h"
 
@@ -12,36 +13,56 @@
 
 #include <string.h>
 
+/* With the head that asked names; one made of modules does not learn. */
 static DbertStatus
-open_base(DbertTrainBase *b, const DbertSource *source, const DbertPoll *poll, DbertError *err)
+read_model(DbertTrainBase *b, const DbertSource *source, const char *asked, const DbertPoll *poll,
+		   DbertError *err)
 {
-	DbertSentence sentence;
-	DbertFileList list = {0};
-	DbertStatus status = dbert_pack_begin(source, NULL, DBERT_PRECISION_FP32, &dbert_kernels_scalar,
-										  b->alloc, poll, &b->pack, err);
+	DBERT_TRY(dbert_pack_begin(source, asked, DBERT_PRECISION_FP32, &dbert_kernels_scalar,
+							   b->alloc, poll, &b->pack, err));
+	if (!b->pack->config.pooled_head)
+		return DBERT_OK;
+	dbert_pack_end(b->pack);
+	b->pack = NULL;
+	return dbert_fail(err, DBERT_E_UNSUPPORTED, "a head made of modules cannot be trained");
+}
 
-	if (status == DBERT_OK && b->pack->config.pooled_head)
-	{
-		dbert_pack_end(b->pack);
-		status = DBERT_E_UNSUPPORTED;
-	}
-	if (status == DBERT_E_UNSUPPORTED)
-		status = dbert_pack_begin(source, "embed", DBERT_PRECISION_FP32, &dbert_kernels_scalar,
-								  b->alloc, poll, &b->pack, err);
-	DBERT_TRY(status);
-	if (dbert_family_of(&b->pack->config)->not_trained)
+/* What there is no way back for. */
+static DbertStatus
+check_trainable(const DbertConfig *config, DbertError *err)
+{
+	const DbertFamily *family = dbert_family_of(config);
+
+	if (family->not_trained)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "models of type \"%s\" cannot be trained yet",
-						  dbert_family_of(&b->pack->config)->model_type);
-	if (b->pack->config.groups > 0)
+						  family->model_type);
+	if (config->groups > 0)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
 						  "models whose layers share weights, as those of type \"%s\", "
 						  "cannot be trained",
-						  dbert_family_of(&b->pack->config)->model_type);
-	if (b->pack->config.embed_width != b->pack->config.hidden)
+						  family->model_type);
+	if (config->embed_width != config->hidden)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
 						  "models whose embeddings are projected, here from %d to %d, "
 						  "cannot be trained",
-						  b->pack->config.embed_width, b->pack->config.hidden);
+						  config->embed_width, config->hidden);
+	return DBERT_OK;
+}
+
+static DbertStatus
+open_base(DbertTrainBase *b, const DbertSource *source, const char *task, const DbertPoll *poll,
+		  DbertError *err)
+{
+	DbertSentence sentence;
+	DbertFileList list = {0};
+	DbertStatus status = read_model(b, source, NULL, poll, err);
+
+	if (status == DBERT_E_UNSUPPORTED && task != NULL)
+		status = read_model(b, source, task, poll, err);
+	if (status == DBERT_E_UNSUPPORTED)
+		status = read_model(b, source, "embed", poll, err);
+	DBERT_TRY(status);
+	DBERT_TRY(check_trainable(&b->pack->config, err));
 	DBERT_TRY(dbert_sentence_read(source, &b->pack->arena, poll, &sentence, &list, err));
 	memcpy(b->dir, sentence.dir, sizeof(b->dir));
 	b->sentence = sentence.present;
@@ -51,8 +72,8 @@ open_base(DbertTrainBase *b, const DbertSource *source, const DbertPoll *poll, D
 }
 
 DbertStatus
-dbert_trainbase_open(const DbertSource *source, const DbertAllocator *alloc, const DbertPoll *poll,
-					 DbertTrainBase **base, DbertError *err)
+dbert_trainbase_open(const DbertSource *source, const char *task, const DbertAllocator *alloc,
+					 const DbertPoll *poll, DbertTrainBase **base, DbertError *err)
 {
 	DbertTrainBase *b = dbert_alloc_zero(alloc, 1, sizeof(*b));
 	DbertStatus status;
@@ -61,7 +82,7 @@ dbert_trainbase_open(const DbertSource *source, const DbertAllocator *alloc, con
 	if (b == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	b->alloc = alloc;
-	status = open_base(b, source, poll, err);
+	status = open_base(b, source, task, poll, err);
 	if (status != DBERT_OK)
 	{
 		dbert_trainbase_close(b);

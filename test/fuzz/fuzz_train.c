@@ -37,7 +37,7 @@ write_and_open(const DbertTrainer *t)
 
 	if (dbert_trainer_files(t, &dbert_malloc_allocator, NULL, &files, &err) != DBERT_OK)
 		return;
-	REQUIRE(dbert_trainbase_open(dbert_trained_source(files), &dbert_malloc_allocator, NULL, &base,
+	REQUIRE(dbert_trainbase_open(dbert_trained_source(files), NULL, &dbert_malloc_allocator, NULL, &base,
 								 &err) == DBERT_OK);
 	dbert_trainbase_close(base);
 	dbert_trained_free(files);
@@ -87,7 +87,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	o.keep_best = true;
 	mem_model_kind(&m, kind);
 	source = mem_source(&m);
-	REQUIRE(dbert_trainbase_open(&source, &dbert_malloc_allocator, NULL, &base, &err) == DBERT_OK);
+	REQUIRE(dbert_trainbase_open(&source, NULL, &dbert_malloc_allocator, NULL, &base, &err) == DBERT_OK);
 	if (dbert_trainer_create(base, &o, &dbert_malloc_allocator, NULL, &t, &err) == DBERT_OK)
 		go_on(t, &o, &in);
 	dbert_trainer_free(t);

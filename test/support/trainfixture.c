@@ -136,7 +136,7 @@ begin_rig(Rig *rig, const DbertTrainOptions *o)
 	rig->source = mem_source(&rig->model);
 	rig->base = NULL;
 	rig->trainer = NULL;
-	status = dbert_trainbase_open(&rig->source, &dbert_malloc_allocator, NULL, &rig->base, &err);
+	status = dbert_trainbase_open(&rig->source, NULL, &dbert_malloc_allocator, NULL, &rig->base, &err);
 	if (status == DBERT_OK)
 		status =
 			dbert_trainer_create(rig->base, o, &dbert_malloc_allocator, NULL, &rig->trainer, &err);

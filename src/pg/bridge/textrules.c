@@ -5,21 +5,23 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
 #include "pg/bridge/compat.h"
+#include "pg/bridge/quoted.h"
 #include "pg/bridge/textrules.h"
 
-static const struct config_enum_entry long_text_values[] = {
+#define MOST_VALUES 3
+
+static const struct config_enum_entry long_text_values[MOST_VALUES + 1] = {
 	{"window", DBERT_LONG_WINDOW, false},
 	{"truncate", DBERT_LONG_TRUNCATE, false},
 	{"error", DBERT_LONG_ERROR, false},
 	{NULL, 0, false}
 };
 
-static const struct config_enum_entry on_error_values[] = {
+static const struct config_enum_entry on_error_values[MOST_VALUES + 1] = {
 	{"error", DISTIL_ERROR_RAISE, false},
 	{"null", DISTIL_ERROR_NULL, false},
 	{NULL, 0, false}
@@ -39,19 +41,15 @@ distil_session_rules(void)
 /* ---- arguments ---- */
 
 /* "a", "b" and "c" */
-static char *
+static const char *
 list_values(const struct config_enum_entry *values)
 {
-	StringInfoData s;
+	const char *names[MOST_VALUES];
+	int			n = 0;
 
-	initStringInfo(&s);
-	for (int i = 0; values[i].name != NULL; i++)
-	{
-		if (i > 0)
-			appendStringInfoString(&s, values[i + 1].name == NULL ? " and " : ", ");
-		appendStringInfo(&s, "\"%s\"", values[i].name);
-	}
-	return s.data;
+	for (; values[n].name != NULL; n++)
+		names[n] = psprintf("\"%s\"", values[n].name);
+	return distil_joined_list(names, n);
 }
 
 /* As settings are read: case does not matter. */

@@ -26,9 +26,8 @@ distil_precision(const char *name)
 	return precision;
 }
 
-/* What dbert_pack_begin calls a task; NULL: the head says it. */
-static const char *
-core_task(const char *task)
+const char *
+distil_core_task(const char *task)
 {
 	const DistilModelTask *known = task == NULL ? NULL : distil_loadable_task(task);
 
@@ -64,8 +63,9 @@ distil_pack_begin(const DbertSource *source, const char *task, const char *preci
 	held->callback.func = end_pack;
 	held->callback.arg = held;
 	MemoryContextRegisterResetCallback(context, &held->callback);
-	if (dbert_pack_begin(source, core_task(task), distil_precision(precision), distil_kernels(),
-						 &held->allocator, distil_poll(), &held->pack, &err) != DBERT_OK)
+	if (dbert_pack_begin(source, distil_core_task(task), distil_precision(precision),
+						 distil_kernels(), &held->allocator, distil_poll(), &held->pack,
+						 &err) != DBERT_OK)
 	{
 		held->pack = NULL;
 		distil_raise(&err, subject);
@@ -136,8 +136,7 @@ raise_no_sentiment(const DistilInfo *info)
 			 errmsg("model \"%s\" has no sentiment labels", info->name),
 			 errdetail("Its labels are: %s.",
 					   distil_quoted_list(info->labels, info->n_labels, LABELS_SHOWN)),
-			 errhint("Sentiment needs labels negative and positive (neutral may join them), or 1 "
-					 "star to 5 stars; other classifiers have the task classify.")));
+			 errhint("%s; other classifiers have the task classify.", DISTIL_SENTIMENT_LABELS)));
 }
 
 void

@@ -17,6 +17,12 @@ extern DbertPack *distil_pack_begin(const DbertSource *source, const char *task,
 									MemoryContext context);
 
 /*
+ * What the core calls the head of a task of modeltask.h; NULL, for NULL or a
+ * task that no model is loaded for: the model's files say it.
+ */
+extern const char *distil_core_task(const char *task);
+
+/*
  * The precision of this name; raises, listing those there are, when there is
  * none.
  */

@@ -31,6 +31,7 @@ distil_model_source(const char *name, MemoryContext context)
 	if (distil_catalog_find(name, s.snapshot, &row))
 	{
 		s.source = distil_tablesource_open(name, s.snapshot, &s.files);
+		s.task = distil_core_task(row.task);
 		memcpy(s.sha256, row.sha256, sizeof(s.sha256));
 		return s;
 	}

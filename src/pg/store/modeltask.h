@@ -34,6 +34,11 @@ typedef struct DistilModelTask
 
 #define DISTIL_MODEL_TASKS 8
 
+/* What a sentiment is made of, for hints. */
+#define DISTIL_SENTIMENT_LABELS \
+	"Sentiment needs labels negative and positive, which neutral and steps such as very " \
+	"negative and slightly positive may join, or 1 star to 5 stars"
+
 extern const DistilModelTask distil_model_tasks[DISTIL_MODEL_TASKS];
 
 /* The task that stands for all models with this head. */

@@ -25,6 +25,7 @@
 #include "pg/store/dirsource.h"
 #include "pg/store/identity.h"
 #include "pg/store/load.h"
+#include "pg/train/staticjob.h"
 #include "pg/train/teacheranswers.h"
 #include "pg/train/traincheckpoint.h"
 #include "pg/train/traindigest.h"
@@ -48,8 +49,8 @@ open_base(DistilTrainJob *job, MemoryContext context)
 		return;
 	}
 	job->source = distil_model_source(job->args.base, context);
-	if (dbert_trainbase_open(job->source.source, &job->allocator, distil_poll(), &job->base,
-							 &job->err) != DBERT_OK)
+	if (dbert_trainbase_open(job->source.source, job->source.task, &job->allocator,
+							 distil_poll(), &job->base, &job->err) != DBERT_OK)
 		distil_raise(&job->err, psprintf("could not read model \"%s\"", job->args.base));
 }
 
@@ -380,5 +381,7 @@ distil_distill(PG_FUNCTION_ARGS)
 {
 	DistilTrainArgs args = distil_distill_args(fcinfo);
 
+	if (args.is_static)
+		return distil_static_distill(fcinfo, &args);
 	return run_job(fcinfo, &args, "distill");
 }

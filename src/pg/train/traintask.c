@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "pg/bridge/quoted.h"
+#include "pg/store/modeltask.h"
 #include "pg/train/traintask.h"
 
 /* ---- tasks ---- */
@@ -17,8 +18,7 @@ static const DistilTrainTask tasks[] = {
 		.name = "sentiment",.learn = DISTIL_LEARN_CLASSES,.chosen = true,.stored = "sentiment",
 		.labels_fit = dbert_labels_have_sentiment,
 		.misfit = "the labels of the rows are no sentiments",
-		.which_labels = "Sentiment needs labels negative and positive (neutral may join them), or "
-		"1 star to 5 stars; other labels have the task classify."
+		.which_labels = DISTIL_SENTIMENT_LABELS "; other labels have the task classify."
 	},
 	{.name = "regression",.learn = DISTIL_LEARN_NUMBERS,.chosen = true},
 	{.name = "entities",.learn = DISTIL_LEARN_SPANS,.chosen = true},

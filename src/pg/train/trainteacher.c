@@ -42,7 +42,8 @@ open_base(DistilTrainJob *job, const DbertSource *source)
 {
 	DbertTrainBase *base;
 
-	if (dbert_trainbase_open(source, &job->allocator, distil_poll(), &base, &job->err) != DBERT_OK)
+	if (dbert_trainbase_open(source, job->source.task, &job->allocator, distil_poll(), &base,
+							 &job->err) != DBERT_OK)
 		distil_raise(&job->err, psprintf("could not read model \"%s\"", job->args.base));
 	return base;
 }
