@@ -132,6 +132,8 @@ extern DbertStatus dbert_tokenizer_json_unknown(const DbertJson *object, const c
 /* tokenizersplits.c: pre-tokenizers */
 extern DbertStatus dbert_read_byte_level(const DbertJson *object, DbertTokenSpec *t,
 										 DbertError *err);
+extern DbertStatus dbert_read_delimiter(const DbertJson *object, DbertTokenSpec *t,
+										DbertError *err);
 extern DbertStatus dbert_read_split(const DbertJson *object, DbertTokenSpec *t, DbertError *err);
 
 /* tokenizersteps.c: normalizer and pre-tokenizer */

@@ -1,6 +1,8 @@
 /* vocabsource.c -- see vocabsource.h. */
 #include "model/vocabsource.h"
 
+#include <string.h>
+
 /* Where a vocabulary may be. */
 static const struct
 {
@@ -18,6 +20,13 @@ static const struct
 };
 
 #define N_PLACES (sizeof(places) / sizeof(places[0]))
+
+/* What stands beside any of them. */
+static const char *const others[] = {
+	"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
+};
+
+#define N_OTHERS (sizeof(others) / sizeof(others[0]))
 
 static DbertStatus
 load_object(const DbertSource *source, const char *dir, const char *name, size_t max, int flags,
@@ -103,17 +112,26 @@ DbertStatus
 dbert_vocab_source_list(const DbertSource *source, const char *dir, DbertArena *arena,
 						DbertFileList *list, DbertError *err)
 {
-	static const char *const others[] = {
-		"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
-	};
-
 	for (size_t i = 0; i < N_PLACES; i++)
 	{
 		DBERT_TRY(dbert_file_list_add(list, arena, source, dir, places[i].name, err));
 		if (places[i].beside != NULL)
 			DBERT_TRY(dbert_file_list_add(list, arena, source, dir, places[i].beside, err));
 	}
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+	for (size_t i = 0; i < N_OTHERS; i++)
 		DBERT_TRY(dbert_file_list_add(list, arena, source, dir, others[i], err));
 	return DBERT_OK;
+}
+
+bool
+dbert_is_tokenizer_file(const char *name)
+{
+	bool		is = false;
+
+	for (size_t i = 0; i < N_PLACES; i++)
+		is |= strcmp(name, places[i].name) == 0 ||
+			(places[i].beside != NULL && strcmp(name, places[i].beside) == 0);
+	for (size_t i = 0; i < N_OTHERS; i++)
+		is |= strcmp(name, others[i]) == 0;
+	return is;
 }

@@ -36,6 +36,9 @@ extern DbertStatus dbert_vocab_source_list(const DbertSource *source, const char
 										   DbertArena *arena, DbertFileList *list,
 										   DbertError *err);
 
+/* May one of them be called so? */
+extern bool dbert_is_tokenizer_file(const char *name);
+
 /* tokenadded.c: the added tokens that other files than tokenizer.json name */
 extern DbertStatus dbert_vocab_source_add(const DbertVocabSource *f, DbertTokenSpec *t,
 										  DbertError *err);
