@@ -37,6 +37,19 @@ FAMILIES = {
 }
 
 
+def tokenizer():
+    """One that any family may have: no text is read."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    made = Tokenizer(models.WordPiece({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    made.normalizer = normalizers.BertNormalizer()
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    made.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    return made
+
+
 def make_model(name, home):
     """Its files and its graph."""
     import torch
@@ -47,8 +60,7 @@ def make_model(name, home):
     config = getattr(transformers, kind + "Config")(**{**SIZES, **sizes})
     model = getattr(transformers, kind + "Model")._from_config(config, attn_implementation="eager").eval()
     model.save_pretrained(home)
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + ["w%d" % i for i in range(100)]
-    (home / "vocab.txt").write_text("".join(word + "\n" for word in words))
+    tokenizer().save(str(home / "tokenizer.json"))
 
     class States(torch.nn.Module):
         def __init__(self):
