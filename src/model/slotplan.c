@@ -404,8 +404,10 @@ dbert_slot_role(const DbertSlot *slot)
 	switch (slot->rule->place)
 	{
 		case DBERT_PLACE_EMBEDDING:
-			return slot->rule->module == DBERT_MODULE_FINAL_NORM ? DBERT_ROLE_LAYER
-																 : DBERT_ROLE_EMBEDDING;
+			return slot->rule->module == DBERT_MODULE_FINAL_NORM ||
+						   slot->rule->module == DBERT_MODULE_DISTANCE_BIAS
+					   ? DBERT_ROLE_LAYER
+					   : DBERT_ROLE_EMBEDDING;
 		case DBERT_PLACE_LAYER:
 			return DBERT_ROLE_LAYER;
 		case DBERT_PLACE_STEP:

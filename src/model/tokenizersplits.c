@@ -64,10 +64,13 @@ static const struct
 };
 
 static DbertStatus
-add_regex(const DbertJson *object, const char *regex, DbertTokenSpec *t, DbertError *err)
+add_regex(const DbertJson *object, const char *regex, bool removed, DbertTokenSpec *t,
+		  DbertError *err)
 {
 	char		clip[DBERT_CLIP];
 
+	if (strcmp(regex, "\\w+|[^\\w\\s]+") == 0 && removed)
+		return add(object, t, (DbertStepSpec) {.kind = DBERT_STEP_WORDS, .mode = 1}, err);
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
 		if (strcmp(regex, patterns[i].pattern) == 0)
 			return add(object, t, (DbertStepSpec) {.kind = DBERT_STEP_REGEX,
@@ -118,6 +121,20 @@ add_character(const DbertJson *object, const DbertJson *pattern, bool invert, Db
 	return add(object, t, step, err);
 }
 
+/* CharDelimiterSplit: a character that is dropped. */
+DbertStatus
+dbert_read_delimiter(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
+{
+	DbertStepSpec step = {.kind = DBERT_STEP_SPLIT_AT, .mode = DBERT_SPLIT_REMOVED};
+
+	DBERT_TRY(dbert_json_string(object, "delimiter", &step.text, err));
+	step.len = step.text != NULL ? strlen(step.text) : 0;
+	if (step.len == 0 || dbert_utf8_count(step.text, step.len) != 1)
+		return dbert_fail(err, DBERT_E_FORMAT, "%s: \"delimiter\" is not one character",
+						  object->where);
+	return add(object, t, step, err);
+}
+
 DbertStatus
 dbert_read_split(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 {
@@ -138,5 +155,5 @@ dbert_read_split(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 	if (strcmp(behavior, invert ? "Removed" : "Isolated") != 0)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: behavior \"%s\" is not supported",
 						  object->where, dbert_clip(behavior, clip));
-	return add_regex(object, regex, t, err);
+	return add_regex(object, regex, invert, t, err);
 }

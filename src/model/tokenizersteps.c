@@ -89,6 +89,12 @@ read_form(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 }
 
 static DbertStatus
+read_nmt(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
+{
+	return add_normalizer(object, t, (DbertStepSpec) {.kind = DBERT_STEP_NMT}, err);
+}
+
+static DbertStatus
 read_strip_accents(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 {
 	return add_normalizer(object, t, (DbertStepSpec) {.kind = DBERT_STEP_STRIP_ACCENTS}, err);
@@ -102,6 +108,7 @@ static const StepReader normalizers[] = {
 	{"NFKC", read_form},
 	{"NFKD", read_form},
 	{"StripAccents", read_strip_accents},
+	{"Nmt", read_nmt},
 	{"Precompiled", dbert_read_precompiled},
 	{"Replace", dbert_read_replace},
 	{"Strip", dbert_read_strip},
@@ -124,6 +131,22 @@ read_whitespace(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 }
 
 static DbertStatus
+read_words(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
+{
+	return add_splitter(object, t, (DbertStepSpec) {.kind = DBERT_STEP_WORDS}, err);
+}
+
+static DbertStatus
+read_digits(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
+{
+	bool		individual = false;
+
+	DBERT_TRY(dbert_json_bool(object, "individual_digits", &individual, err));
+	return add_splitter(object, t, (DbertStepSpec) {.kind = DBERT_STEP_DIGITS,
+						.mode = individual ? DBERT_SPLIT_ISOLATED : DBERT_SPLIT_CONTIGUOUS}, err);
+}
+
+static DbertStatus
 read_punctuation(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 {
 	DbertStepSpec step = {.kind = DBERT_STEP_SPLIT_AT};
@@ -134,7 +157,10 @@ read_punctuation(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 
 static const StepReader splitters[] = {
 	{"BertPreTokenizer", read_bert_words},
+	{"Whitespace", read_words},
 	{"WhitespaceSplit", read_whitespace},
+	{"Digits", read_digits},
+	{"CharDelimiterSplit", dbert_read_delimiter},
 	{"Punctuation", read_punctuation},
 	{"Metaspace", dbert_read_metaspace},
 	{"ByteLevel", dbert_read_byte_level},

@@ -59,7 +59,15 @@ split_character(const DbertLink *l)
 	return cp;
 }
 
-/* Split at a character, or at punctuation, as the behavior says. */
+static inline bool
+is_split_at(const DbertLink *l, uint32_t cp)
+{
+	if (l->step->kind == DBERT_STEP_DIGITS)
+		return dbert_char_is_number(cp);
+	return l->step->len > 0 ? cp == split_character(l) : dbert_char_is_punct(cp);
+}
+
+/* Split at a character, at punctuation or digits, as the behavior says. */
 static inline DbertNext
 split_at_one(DbertLink *l)
 {
@@ -72,7 +80,7 @@ split_at_one(DbertLink *l)
 	if (next != DBERT_NEXT_CHAR)
 		return next;
 	dbert_step_take(l, 1);
-	is = l->step->len > 0 ? ch.cp == split_character(l) : dbert_char_is_punct(ch.cp);
+	is = is_split_at(l, ch.cp);
 	was = l->state[WAS_ONE] && !ch.begins;
 	l->state[WAS_ONE] = is;
 	switch (l->step->mode)
@@ -99,3 +107,39 @@ split_at_one(DbertLink *l)
 }
 
 DBERT_STEP(dbert_step_split_at, split_at_one)
+
+/* \w, of one of two engines. */
+static inline bool
+is_of_word(uint32_t cp, bool of_split)
+{
+	if (!of_split)
+		return dbert_char_is_word(cp);
+	if (cp == 0xb2 || cp == 0xb3 || cp == 0xb9 || (cp >= 0xbc && cp <= 0xbe))
+		return true;
+	return cp != 0x200c && cp != 0x200d && dbert_char_is_word(cp);
+}
+
+/* Whitespace: \w+|[^\w\s]+, and white space is dropped. */
+static inline DbertNext
+words_one(DbertLink *l)
+{
+	enum { OF_WORD };			/* 0: none, 1: other characters, 2: a word */
+	DbertChar	ch;
+	DbertNext	next = dbert_step_peek(l, 0, &ch);
+	int64_t		is;
+
+	if (next != DBERT_NEXT_CHAR)
+		return next;
+	dbert_step_take(l, 1);
+	if (dbert_char_is_space(ch.cp))
+	{
+		l->mark = true;
+		return DBERT_NEXT_CHAR;
+	}
+	is = 1 + is_of_word(ch.cp, l->step->mode != 0);
+	ch.begins |= is != l->state[OF_WORD];
+	l->state[OF_WORD] = is;
+	return dbert_step_put(l, ch);
+}
+
+DBERT_STEP(dbert_step_words, words_one)

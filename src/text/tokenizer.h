@@ -61,6 +61,7 @@ typedef enum DbertStepKind
 	DBERT_STEP_REPLACE,			/* text by more; DbertReplaceMode */
 	DBERT_STEP_STRIP,			/* DBERT_STRIP_* */
 	DBERT_STEP_PREPEND,			/* text */
+	DBERT_STEP_NMT,
 
 	/* pre-tokenizers */
 	DBERT_STEP_BERT_WORDS,
@@ -68,6 +69,8 @@ typedef enum DbertStepKind
 	DBERT_STEP_SPACE_BEFORE,	/* ByteLevel's add_prefix_space */
 	DBERT_STEP_WHITESPACE,		/* WhitespaceSplit */
 	DBERT_STEP_SPLIT_AT,		/* text: a character, or punctuation; DbertSplitBehavior */
+	DBERT_STEP_DIGITS,			/* DbertSplitBehavior */
+	DBERT_STEP_WORDS,			/* Whitespace, or 1: its pattern as a Split */
 	DBERT_STEP_METASPACE,		/* DBERT_METASPACE_* */
 	DBERT_STEPS
 } DbertStepKind;

@@ -76,7 +76,23 @@ ref_act(int act, double x)
 	return x;
 }
 
-/* softmax over j of q_i k_j / sqrt(D), dropped out, times v */
+/* Of a head's score for a distance, key less query: MPNet's table. */
+static double
+ref_bias(const Ref *r, int head, int distance)
+{
+	const float *table = r->pass.trainer->params.w.distance_bias;
+	int			far = abs(distance);
+
+	if (table == NULL)
+		return 0;
+	if (far >= 8)
+		far = 8 + (int) (log(far / 8.0) / log(16) * 8);
+	if (far > 15)
+		far = 15;
+	return value_of(r, table)[(far + (distance > 0 ? 16 : 0)) * r->pass.trainer->config.heads + head];
+}
+
+/* softmax over j of q_i k_j / sqrt(D) and its bias, dropped out, times v */
 static void
 ref_attention(const Ref *r, int layer, int first, int t, double qkv[REF_T][3 * MEM_C],
 			  double ctx[REF_T][MEM_C])
@@ -96,7 +112,7 @@ ref_attention(const Ref *r, int layer, int first, int t, double qkv[REF_T][3 * M
 
 				for (int e = 0; e < d; e++)
 					dot += qkv[i][h * d + e] * qkv[j][MEM_C + h * d + e];
-				sum += p[j] = exp(dot / sqrt(d));
+				sum += p[j] = exp(dot / sqrt(d) + ref_bias(r, h, j - i));
 			}
 			for (int e = 0; e < d; e++)
 			{
