@@ -115,7 +115,7 @@ RESET max_parallel_workers_per_gather;
 DROP TABLE many;
 
 -- the other forms
-CREATE FUNCTION pg_temp.plan_of(query text) RETURNS jsonb LANGUAGE plpgsql SET force_parallel_mode = off AS $$
+CREATE FUNCTION pg_temp.plan_of(query text) RETURNS jsonb LANGUAGE plpgsql SET :parallel_mode = off AS $$
 DECLARE plan json;
 BEGIN
 	EXECUTE 'EXPLAIN (ANALYZE, FORMAT JSON) ' || query INTO plan;
@@ -134,7 +134,7 @@ DEALLOCATE q;
 RESET plan_cache_mode;
 
 -- a plan that was made with batches, run without; what a hidden worker counts is not shown
-SET force_parallel_mode = off;
+SET :parallel_mode = off;
 PREPARE q AS SELECT id, distil_sentiment(body) > 0 FROM review WHERE id % 100 = 1;
 EXECUTE q;
 SET distilbert.enable_batching = off;
@@ -142,7 +142,7 @@ EXECUTE q;
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) EXECUTE q;
 RESET distilbert.enable_batching;
 DEALLOCATE q;
-RESET force_parallel_mode;
+RESET :parallel_mode;
 
 -- EXECUTE is checked as everywhere
 CREATE ROLE regress_distil_nobody;
