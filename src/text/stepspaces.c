@@ -129,8 +129,8 @@ is_of_run(const DbertLink *l, DbertChar ch)
 }
 
 /*
- * A run of two spaces or more, or of one (DBERT_REPLACE_WHITE_RUN).  It is taken
- * one by one: the last one's place is kept in state[1], state[2].
+ * A run of two spaces or more, or of one (DBERT_REPLACE_WHITE_RUN).  It is
+ * taken one by one: the last one's place is kept in state[1], state[2].
  */
 static DbertNext
 replace_run(DbertLink *l, DbertNext next, DbertChar first)

@@ -16,8 +16,8 @@ dbert_labelhead_place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows
 }
 
 /*
- * What the dense layer reads: the input, or of some families what dropout leaves
- * of it, in a->d.
+ * What the dense layer reads: the input, or of some families what dropout
+ * leaves of it, in a->d.
  */
 static DbertStatus
 dense_input(const DbertPass *pass, const float *input, const float **read)
