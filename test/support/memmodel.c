@@ -279,6 +279,7 @@ mem_model_roberta(MemModel *m, const char *suffix, int n_labels)
 			 n_labels == 3 ? ",\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}" : "");
 	mem_put(m, "config.json", config);
 	mem_put(m, "tokenizer.json", mem_tokenizer_json);
+	mem_put(m, "tokenizer_config.json", "{\"tokenizer_class\":\"BertTokenizer\"}");
 	add_embeddings(m, p, 1, MEM_C);
 	for (int l = 0; l < MEM_L; l++)
 		add_bert_layer(m, p, l);
