@@ -80,6 +80,18 @@ stop_at(void *ctx)
 	return --*(int *) ctx < 0;
 }
 
+static bool
+open_tokenizer(const char *dir, DbertTokenizerFiles *files, DbertTokenizer *t)
+{
+	DbertError	err = {0};
+	DbertStatus status = read_files(dir, &dbert_malloc_allocator, files, &err);
+
+	if (status == DBERT_OK)
+		status = dbert_tokenizer_open(files->image, files->image_size, t, &err);
+	CHECK_MSG(status == DBERT_OK, "%s: %s", dir, err.msg);
+	return status == DBERT_OK;
+}
+
 static void
 check_using(const char *dir)
 {
@@ -88,8 +100,8 @@ check_using(const char *dir)
 	DbertError	err = {0};
 	DbertStatus status = DBERT_E_NOMEM;
 
-	CHECK_MSG(read_files(dir, &dbert_malloc_allocator, &files, &err) == DBERT_OK, "%s", err.msg);
-	CHECK(dbert_tokenizer_open(files.image, files.image_size, &t, &err) == DBERT_OK);
+	if (!open_tokenizer(dir, &files, &t))
+		return;
 	for (long at = 1; status == DBERT_E_NOMEM; at++)
 	{
 		Counter		counter = {.fail_at = at};
@@ -114,8 +126,8 @@ check_cancelling(const char *dir)
 	int			polls = 0;
 
 	memset(word, 'a', sizeof(word));
-	CHECK_MSG(read_files(dir, &dbert_malloc_allocator, &files, &err) == DBERT_OK, "%s", err.msg);
-	CHECK(dbert_tokenizer_open(files.image, files.image_size, &t, &err) == DBERT_OK);
+	if (!open_tokenizer(dir, &files, &t))
+		return;
 	for (; status == DBERT_E_CANCELLED && polls < 10000; polls++)
 	{
 		int			left = polls;
