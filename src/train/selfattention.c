@@ -11,6 +11,7 @@
 #include "train/ops.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /*
@@ -35,6 +36,7 @@ typedef struct Head
 {
 	int			number;
 	int			first_query;	/* among R */
+	int			first_token;	/* of the text, in the batch */
 	int			m;
 	int			t;
 	int			d;
@@ -78,6 +80,7 @@ head_of_part(const DbertSelfAttention *s, int part, int worker)
 				first = s->cu[text];
 	Head h = { .number = part % s->heads,
 			   .first_query = queries_before(s, first),
+			   .first_token = first,
 			   .t = s->cu[text + 1] - first,
 			   .d = s->hidden / s->heads };
 	size_t		square = (size_t) h.t * h.t;
@@ -138,6 +141,26 @@ drop_of_row(const DbertSelfAttention *s, const Head *h, int i, DbertDropRow *row
 	return row;
 }
 
+/* Which token of the text query i is. */
+static int
+place_of(const DbertSelfAttention *s, const Head *h, int i)
+{
+	if (s->queries == NULL)
+		return i;
+	return s->queries[h->first_query + i] - h->first_token;
+}
+
+/* Scores that query i does not see weigh nothing. */
+static void
+hide_far_keys(const DbertSelfAttention *s, const Head *h, int i, float *scores)
+{
+	int			place = place_of(s, h, i);
+
+	for (int j = 0; j < h->t; j++)
+		if (abs(j - place) > s->window)
+			scores[j] = -INFINITY;
+}
+
 /* h->p = softmax(q k' / sqrt(D)), h->dropped = what dropout leaves of it */
 static void
 probabilities(const DbertTrainRun *run, const DbertSelfAttention *s, const Head *h)
@@ -151,6 +174,8 @@ probabilities(const DbertTrainRun *run, const DbertSelfAttention *s, const Head 
 		size_t		at = (size_t) i * h->t;
 		DbertDropRow drop;
 
+		if (s->window > 0)
+			hide_far_keys(s, h, i, h->p + at);
 		run->kernels->train->softmax(h->p + at, h->dropped + at, h->t, scale(h),
 									 drop_of_row(s, h, i, &drop));
 	}
