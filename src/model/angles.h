@@ -19,7 +19,7 @@ dbert_rotary_stretched(const DbertConfig *config, int length)
 	return config->rotary == DBERT_ROTARY_DYNAMIC && length > config->rotary_trained;
 }
 
-/* Tables that a model's layers need: none, one, or one more for local layers. */
+/* Tables that a model's layers need: none, one, or another for local layers. */
 static inline int
 dbert_rotary_tables(const DbertConfig *config)
 {

@@ -276,8 +276,8 @@ columns_part(void *ctx, int part, int worker)
 	const Columns *s = ctx;
 	int			first = part * DBERT_SUM_COLUMNS;
 
-	s->kernels->sum_columns(s->sum ? s->sum + first : NULL, s->dot ? s->dot + first : NULL, s->x + first,
-							s->y ? s->y + first : NULL, s->n, s->m,
+	s->kernels->sum_columns(s->sum ? s->sum + first : NULL, s->dot ? s->dot + first : NULL,
+							s->x + first, s->y ? s->y + first : NULL, s->n, s->m,
 							min_int(DBERT_SUM_COLUMNS, s->n - first));
 	return DBERT_OK;
 }
