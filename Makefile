@@ -5,8 +5,9 @@
 #   make demo            build, install, show the main job on a private server
 #   make picture         doc/demo.svg, the terminal's picture, from make demo's output
 #   make check           all tests; closes with "N passed, N failed"
+#   make nightly         what takes longer: sqlsmith, sessions, TSan, Valgrind, fuzzing
 #   make check-core      unit tests of the core alone, no server
-#   make check-core SANITIZE=1   the same under ASan and UBSan
+#   make check-core SANITIZE=1   the same under ASan and UBSan (thread: TSan)
 #   make fuzz            all fuzz targets, by clang's libFuzzer (SECONDS=60 each)
 #   make bench           SQL against the engine and a client (QUICK=1: some minutes)
 #   make bench-kernels   GFLOP/s of every table of kernels
@@ -18,10 +19,10 @@
 # Where the sources are, with a slash at the end.
 here       := $(if $(VPATH),$(VPATH)/,$(dir $(firstword $(MAKEFILE_LIST))))
 
-ifneq ($(filter check demo picture,$(MAKECMDGOALS)),)
+ifneq ($(filter check nightly demo picture,$(MAKECMDGOALS)),)
 # These install what is missing, PGXS included, and then call make again.
-.PHONY: check demo picture
-check demo:
+.PHONY: check nightly demo picture
+check nightly demo:
 	@bash '$(here)test/$@.sh'
 picture:
 	@output=$$(bash '$(here)test/demo.sh') && \
@@ -172,7 +173,7 @@ uninstall-docs:
 .PHONY: install-models uninstall-models uninstall-docs
 
 # The unit tests link the very objects that ship; SANITIZE=1 compiles the same
-# sources again under build/san.
+# sources again under build/san, SANITIZE=thread under build/tsan.
 ifeq ($(SANITIZE),)
 TEST_OBJS  = $(CORE)
 TEST_BIN   = $(TESTS)
@@ -181,17 +182,23 @@ $(TESTS): %: %.o $(SUPPORT) $(CORE)
 else
 # The kernels are worth -O2: the tests spend their time there, and it halves it.
 SAN_OPT    = -O1
-build/san/src/kernel/%: SAN_OPT = -O2
+ifeq ($(SANITIZE),thread)
+SAN_AT     = build/tsan
+SAN        = -g -fsanitize=thread
+else
+SAN_AT     = build/san
 SAN        = -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-TEST_BIN   = $(addprefix build/san/,$(TESTS) $(FUZZERS))
-build/san/%.o: %.c
+endif
+TEST_BIN   = $(addprefix $(SAN_AT)/,$(TESTS) $(FUZZERS))
+$(SAN_AT)/src/kernel/%: SAN_OPT = -O2
+$(SAN_AT)/%.o: %.c
 	@$(MKDIR_P) $(@D)
 	$(CC) -std=gnu99 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare $(SAN_OPT) $(SAN) $(CFLAGS_ISA) -ffp-contract=off -MMD -MP -I$(srcdir)/src -I$(srcdir) -c $< -o $@
 # the targets of fuzzing run over their kept inputs
-$(addprefix build/san/,$(FUZZERS)): $(addprefix build/san/,test/fuzz/replay.o $(FUZZ_HELP))
-$(TEST_BIN): %: %.o $(addprefix build/san/,$(SUPPORT) $(CORE))
+$(addprefix $(SAN_AT)/,$(FUZZERS)): $(addprefix $(SAN_AT)/,test/fuzz/replay.o $(FUZZ_HELP))
+$(TEST_BIN): %: %.o $(addprefix $(SAN_AT)/,$(SUPPORT) $(CORE))
 	$(CC) $(SAN) $^ -o $@ $(CORE_LIBS)
--include $(patsubst %.o,build/san/%.d,$(CORE) $(SUPPORT) $(TESTS:=.o))
+-include $(patsubst %.o,$(SAN_AT)/%.d,$(CORE) $(SUPPORT) $(TESTS:=.o))
 endif
 
 # Each program prints "# N passed, N failed"; a failure of one does not hide the

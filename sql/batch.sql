@@ -73,6 +73,24 @@ FETCH 2 FROM e;
 FETCH 2 FROM c;
 ROLLBACK;
 
+-- nor is what fails for the value of a row
+CREATE TEMP TABLE odd AS SELECT i AS id, 'film ' || i AS body,
+	(CASE i WHEN 5 THEN '{"a": "\u0000"}' ELSE '{"a": "x"}' END)::json AS j, (CASE i WHEN 5 THEN '\xff' ELSE 'abc' END)::bytea AS b,
+	CASE i WHEN 5 THEN 'none' ELSE 'year' END AS unit
+FROM generate_series(1, 9) AS i;
+BEGIN;
+DECLARE c CURSOR FOR SELECT id, distil_sentiment(j ->> 'a') IS NOT NULL AS there FROM odd;
+DECLARE d CURSOR FOR SELECT id, distil_sentiment(body) IS NOT NULL AS there FROM odd WHERE length(b, 'UTF8') > 0;
+DECLARE e CURSOR FOR SELECT id, distil_sentiment(body) IS NOT NULL AS there FROM odd WHERE date_part(unit, now()) > 0;
+DECLARE f CURSOR FOR SELECT id, distil_sentiment(body) IS NOT NULL AS there FROM odd WHERE greatest(CASE id WHEN 5 THEN ROW(1, body) ELSE ROW(1, 2) END, ROW(1, 2)) IS NOT NULL;
+MOVE 4 FROM c;
+MOVE 4 FROM d;
+MOVE 4 FROM e;
+MOVE 4 FROM f;
+FETCH 1 FROM d;
+ROLLBACK;
+DROP TABLE odd;
+
 -- numbers: equal texts once, NULLs not at all
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) SELECT distil_sentiment(body), distil_sentiment_label(body) FROM review WHERE cat = 0;
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) SELECT distil_sentiment(body) FROM review WHERE distil_sentiment_label(body) IS NOT NULL AND cat = 0;

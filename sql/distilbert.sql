@@ -875,7 +875,7 @@ REVOKE ALL ON FUNCTION @extschema@.distil_pretrain(
 	real, text, integer, bigint, boolean, boolean, boolean) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.distil_distill(
-	name text, teacher text, query text,
+	name text, teacher text, query text DEFAULT NULL,
 	layers integer DEFAULT NULL, hidden integer DEFAULT NULL, base text DEFAULT NULL,
 	temperature real DEFAULT 2, alpha_soft real DEFAULT 5, alpha_hard real DEFAULT 2,
 	alpha_cosine real DEFAULT NULL, alpha_hidden real DEFAULT 0, alpha_attention real DEFAULT 0,
@@ -885,7 +885,7 @@ CREATE FUNCTION @extschema@.distil_distill(
 	validation real DEFAULT 0.1, validation_query text DEFAULT NULL, early_stopping integer DEFAULT 0,
 	min_quality real DEFAULT NULL, seed bigint DEFAULT 42, replace boolean DEFAULT false,
 	resume boolean DEFAULT false,
-	force boolean DEFAULT false)
+	force boolean DEFAULT false, static boolean DEFAULT false, dimensions integer DEFAULT NULL)
 	RETURNS TABLE (
 		epoch integer, step bigint, train_loss real, eval_loss real, metric text, value real, teacher_value real,
 		seconds real)
@@ -893,11 +893,11 @@ CREATE FUNCTION @extschema@.distil_distill(
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
 COMMENT ON FUNCTION @extschema@.distil_distill(
 	text, text, text, integer, integer, text, real, real, real, real, real, real, integer, real, integer, integer, integer,
-	real, real, real, real, text, integer, real, bigint, boolean, boolean, boolean) IS
+	real, real, real, real, text, integer, real, bigint, boolean, boolean, boolean, boolean, integer) IS
 	'train a smaller model to answer the texts of a query as a teacher does; a row for each evaluation';
 REVOKE ALL ON FUNCTION @extschema@.distil_distill(
 	text, text, text, integer, integer, text, real, real, real, real, real, real, integer, real, integer, integer, integer,
-	real, real, real, real, text, integer, real, bigint, boolean, boolean, boolean) FROM PUBLIC;
+	real, real, real, real, text, integer, real, bigint, boolean, boolean, boolean, boolean, integer) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.distil_export_model(name text)
 	RETURNS TABLE (file text, data bytea)

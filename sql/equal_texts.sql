@@ -34,6 +34,13 @@ SET distilbert.batch_tokens = 10;
 SELECT distil_stats_reset();
 SELECT cardinality(distil_sentiment(array_fill('a film'::text, ARRAY[140000]), 'distilbert-sentiment'));
 :news;
+-- though equal ones are far apart
+SELECT distil_stats_reset();
+SELECT cardinality(distil_sentiment(a || NULL::text || a, 'distilbert-sentiment')), array_dims(distil_embed(a || NULL::text || a, 'bert-sentence')), cardinality(distil_mask(a, 'bert-ner')),
+	cardinality(distil_answer_text(b, a, 'distilbert-qa')), cardinality(distil_rerank('film', a, 'bert-rerank')) FROM texts;
+:news;
+SELECT bool_and(m[i:i] = distil_embed(ARRAY[(a || NULL::text || a)[i]], 'bert-sentence')) AS rows, count(*)
+FROM (SELECT a, distil_embed(a || NULL::text || a, 'bert-sentence') AS m FROM texts) AS e, generate_series(1, 601) AS i WHERE i <> 301;
 RESET distilbert.batch_tokens;
 
 -- moderation of a statement, evaluation

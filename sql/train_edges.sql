@@ -52,10 +52,10 @@ SELECT distil_train('x', $$SELECT 'warm soup', '[{"start": 0, "end": 4, "label":
 SELECT name, task FROM distil_load_model('narrow', 'electra-base');
 SELECT distil_train('x', 'SELECT body, team FROM tickets', 'narrow', epochs => 1);
 SELECT name, task FROM distil_load_model('even', 'electra-qa');
-SELECT distil_pretrain('x', 'SELECT body FROM tickets', 'even', epochs => 1);
+SELECT count(*) FROM distil_pretrain('d6', 'SELECT body FROM tickets', 'even', epochs => 1);
 SELECT count(*) FROM distil_train('d5', 'SELECT body, team FROM tickets', 'even', epochs => 1);
 SELECT task, architecture FROM distil_models WHERE name = 'd5';
-SELECT distil_drop_model(m) FROM unnest('{d5,even,narrow}'::text[]) AS m;
+SELECT distil_drop_model(m) FROM unnest('{d5,d6,even,narrow}'::text[]) AS m;
 
 SELECT distil_drop_model(name) FROM distil_models WHERE name IN ('most', 'sum', 'd1', 'd2', 'd3', 'd4') ORDER BY name;
 SELECT bool_and(distil_drop_model(m)) AS dropped FROM unnest(string_to_array(:'models', ' ')) AS m;

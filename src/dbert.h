@@ -28,6 +28,7 @@
 #include "model/source.h"
 #include "nn/batch.h"
 #include "nn/teacher.h"
+#include "nn/tokenvectors.h"
 #include "task/answer.h"
 #include "task/classify.h"
 #include "task/entities.h"
@@ -39,6 +40,7 @@
 #include "text/tokenizer.h"
 #include "text/utf8.h"
 #include "train/random.h"
+#include "train/statictrain.h"
 #include "train/train.h"
 
 #endif

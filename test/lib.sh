@@ -159,6 +159,7 @@ leave()
 	exit $rc
 }
 
+# start_server configuration [options of pg_ctl]
 # No TCP, a socket of its own: the port number cannot be taken by others.
 start_server()
 {
@@ -172,7 +173,7 @@ start_server()
 		fsync = off
 		$1
 	EOF
-	as_server "$BINDIR/pg_ctl" -D "$ROOM/data" -l "$ROOM/server.log" -w start >/dev/null ||
+	as_server "$BINDIR/pg_ctl" -D "$ROOM/data" -l "$ROOM/server.log" -w ${2:-} start >/dev/null ||
 		{ cat "$ROOM/server.log"; die "the server does not start"; }
 	SERVER_RUNS=yes
 }

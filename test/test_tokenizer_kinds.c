@@ -4,8 +4,9 @@
  *
  * Each folder tokenizer-* in test/fixtures and in ../shared/golden holds the
  * files of a tokenizer and golden.json: "cases" of one text (ids, offsets in a
- * row, words with -1 for none) and "pairs" of two, truncated.  With an
- * argument, that folder alone.
+ * row, words with -1 for none) and "pairs" of two, truncated.  Where there are
+ * older vocabulary files beside tokenizer.json, they must give the same.  With
+ * an argument, that folder alone.
  */
 #include "model/tokenizerfiles.h"
 #include "test/support/dirsource.h"
@@ -14,12 +15,44 @@
 
 #include <dirent.h>
 #include <jansson.h>
+#include <unistd.h>
 
 #define MAX_VOCAB (1 << 20)
+
+/* A folder, perhaps without its tokenizer.json. */
+typedef struct Folder
+{
+	DbertSource source;
+	bool		old;
+} Folder;
+
+static bool
+is_hidden(const Folder *f, const char *name)
+{
+	return f->old && strcmp(name, "tokenizer.json") == 0;
+}
+
+static DbertStatus
+folder_size(void *ctx, const char *name, int64_t *size, DbertError *err)
+{
+	Folder	   *f = ctx;
+
+	*size = -1;
+	return is_hidden(f, name) ? DBERT_OK : f->source.size(f->source.ctx, name, size, err);
+}
+
+static DbertStatus
+folder_read(void *ctx, const char *name, uint64_t offset, void *buf, size_t len, DbertError *err)
+{
+	Folder	   *f = ctx;
+
+	return f->source.read(f->source.ctx, name, offset, buf, len, err);
+}
 
 /* A tokenizer read from a folder. */
 typedef struct Kind
 {
+	Folder		folder;
 	DbertSource source;
 	DbertArena	arena;
 	DbertTokenizerFiles files;
@@ -27,13 +60,14 @@ typedef struct Kind
 } Kind;
 
 static DbertStatus
-kind_open(Kind *k, const char *dir, DbertError *err)
+kind_open(Kind *k, const char *dir, bool old, DbertError *err)
 {
 	DbertFileList used = {0};
 
 	memset(k, 0, sizeof(*k));
 	k->arena.alloc = &dbert_malloc_allocator;
-	k->source = dir_source(dir);
+	k->folder = (Folder) {dir_source(dir), old};
+	k->source = (DbertSource) {folder_size, folder_read, &k->folder};
 	DBERT_TRY(dbert_tokenizer_files_read(&k->source, "", "bert", MAX_VOCAB, &dbert_malloc_allocator,
 										 &k->arena, NULL, &k->files, &used, err));
 	return dbert_tokenizer_open(k->files.image, k->files.image_size, &k->tokenizer, err);
@@ -123,46 +157,75 @@ check_case(const DbertTokenizer *t, const json_t *c, bool print)
 	return same;
 }
 
-/* Check a golden's list; how many cases are not met. */
+/* Check a golden's list, and print the first that fail; how many do. */
 static size_t
-check_list(const DbertTokenizer *t, const json_t *list)
+check_list(const DbertTokenizer *t, const json_t *list, bool print)
 {
 	size_t		failed = 0;
 
 	for (size_t i = 0; i < json_array_size(list); i++)
-		failed += !check_case(t, json_array_get(list, i), failed < 5);
+		failed += !check_case(t, json_array_get(list, i), print && failed < 5);
 	return failed;
 }
 
-static void
-check_folder(const char *dir)
+/*
+ * How many cases are known not to be the same without tokenizer.json: there
+ * MPNet's class trims no offsets, and finds no "<unk>".
+ */
+static size_t
+known_differences(const char *dir, bool old)
 {
-	char		path[1024];
-	json_t	   *golden;
-	Kind		kind;
-	DbertError	err = {0};
-	DbertStatus status = kind_open(&kind, dir, &err);
+	return old && strstr(dir, "golden/tokenizer-mpnet") != NULL ? 5 : 0;
+}
 
-	snprintf(path, sizeof(path), "%s/golden.json", dir);
-	golden = json_load_file(path, JSON_ALLOW_NUL, NULL);
-	CHECK_MSG(golden != NULL, "%s", path);
+static void
+check_golden(const char *dir, const json_t *golden, bool old)
+{
+	const json_t *cases = json_object_get(golden, "cases"),
+			   *pairs = json_object_get(golden, "pairs");
+	DbertError	err = {0};
+	Kind		kind;
+	DbertStatus status = kind_open(&kind, dir, old, &err);
+	size_t		failed,
+				failed_pairs;
+
 	CHECK_MSG(status == DBERT_OK || status == DBERT_E_UNSUPPORTED, "%s: %s", dir, err.msg);
 	if (status == DBERT_E_UNSUPPORTED)
 		printf("skipped - to come: %s: %s\n", dir, err.msg);
 	if (status == DBERT_OK)
 	{
-		const json_t *cases = json_object_get(golden, "cases"),
-				   *pairs = json_object_get(golden, "pairs");
-		size_t		failed = check_list(&kind.tokenizer, cases),
-					failed_pairs = check_list(&kind.tokenizer, pairs);
-
-		CHECK_MSG(failed == 0, "%s: %zu of %zu cases", dir, failed, json_array_size(cases));
+		failed = check_list(&kind.tokenizer, cases, known_differences(dir, old) == 0);
+		failed_pairs = check_list(&kind.tokenizer, pairs, true);
+		CHECK_MSG(failed == known_differences(dir, old), "%s: %zu of %zu cases", dir, failed,
+				  json_array_size(cases));
 		CHECK_MSG(failed_pairs == 0, "%s: %zu of %zu pairs", dir, failed_pairs,
 				  json_array_size(pairs));
 		CHECK(json_array_size(cases) > 20);
 	}
-	json_decref(golden);
 	kind_close(&kind);
+}
+
+static void
+check_folder(const char *dir)
+{
+	static const char *const old[] = {"vocab.json", "vocab.txt", "sentencepiece.bpe.model",
+	"spiece.model", "spm.model"};
+	/* their old files lack what their post-processors say */
+	bool		same = strstr(dir, "unigram-bytefallback") == NULL;
+	char		path[1024];
+	json_t	   *golden;
+
+	snprintf(path, sizeof(path), "%s/golden.json", dir);
+	golden = json_load_file(path, JSON_ALLOW_NUL, NULL);
+	CHECK_MSG(golden != NULL, "%s", path);
+	check_golden(dir, golden, false);
+	for (size_t i = 0; same && i < sizeof(old) / sizeof(old[0]); i++)
+	{
+		snprintf(path, sizeof(path), "%s/%s", dir, old[i]);
+		if (access(path, R_OK) == 0)
+			check_golden(dir, golden, true);
+	}
+	json_decref(golden);
 }
 
 /* All folders tokenizer-* of a folder; how many there are. */

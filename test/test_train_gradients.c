@@ -63,6 +63,26 @@ test_gradients_roberta(void)
 	check_gradients(&m, &o);
 }
 
+/* Scores with a bias by distance. */
+static void
+test_gradients_mpnet(void)
+{
+	DbertTrainOptions o = tiny_options(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	MemModel	m;
+
+	mem_model_mpnet(&m, "ForSequenceClassification", 3);
+	check_gradients(&m, &o);
+	o.freeze_embeddings = true;
+	mem_model_mpnet(&m, "ForSequenceClassification", 3);
+	check_gradients(&m, &o);
+	o = tiny_options(DBERT_HEAD_TOKEN, DBERT_PROBLEM_SINGLE);
+	mem_model_mpnet(&m, "ForTokenClassification", 3);
+	check_gradients(&m, &o);
+	o = tiny_options(DBERT_HEAD_MASK, DBERT_PROBLEM_SINGLE);
+	mem_model_mpnet(&m, "ForMaskedLM", 0);
+	check_gradients(&m, &o);
+}
+
 /* Biases of all modules, for a model that has none. */
 static void
 add_biases(MemModel *m)
@@ -198,6 +218,7 @@ main(void)
 	RUN(test_gradients_bert);
 	RUN(test_gradients_roberta);
 	RUN(test_gradients_electra);
+	RUN(test_gradients_mpnet);
 	RUN(test_gradients_modernbert);
 	RUN(test_gradients_modernbert_heads);
 	RUN(test_gradients_regression);

@@ -92,6 +92,21 @@ typedef enum DbertBias
 	DBERT_BIAS_END = 0x40
 } DbertBias;
 
+/*
+ * Vectors for distances, which queries and keys meet (kernel/scoring.h), as
+ * the checkpoint has them: distances.h says which distance reads which row.
+ */
+typedef struct DbertDistances
+{
+	int32_t		queries;		/* 1: queries meet them, */
+	int32_t		keys;			/* 1: keys do */
+	int32_t		span;			/* rows for either side */
+	int32_t		buckets;		/* far distances share rows, of so many; 0: each has its own */
+	int32_t		most;			/* the distance from which on all share the last row */
+	int32_t		own_layers;		/* 1: layers of their own project them, not those of words */
+	int32_t		normed;			/* 1: by a norm, before that */
+} DbertDistances;
+
 #define DBERT_LOCAL_WORDS 8		/* 32 layers each, DBERT_MAX_LAYERS in all */
 
 #define DBERT_MAX_LABELS	65536
@@ -139,6 +154,13 @@ typedef struct DbertConfig
 	float		rotary_local_base;	/* of local layers */
 	float		rotary_factor;
 	int32_t		bias_rows;		/* of the table of biases by distance; 0: none */
+	int32_t		extra_terms;	/* a score's scale is 1 / sqrt((1 + extra_terms) D) */
+	DbertDistances distances;
+	int32_t		no_positions;	/* 1: no rows of positions, though the family has them */
+	int32_t		conv;			/* tokens that the convolution beside layer 0 sees; 0: none */
+	int32_t		conv_act;		/* DbertAct */
+	int32_t		head_act;		/* DbertAct of a head whose family leaves it to the config */
+	int32_t		other_mask_head;	/* 1: HEAD_MASK goes by the family's other names */
 	int32_t		skip_unknown;	/* 1: unknown tokens are not pooled; of static embeddings */
 	int32_t		max_chars;		/* a text that is to be truncated has at most so many; 0: any */
 	float		norm_eps;

@@ -342,13 +342,33 @@ valid_rotary(const DbertConfig *c)
 			(c->hidden / c->heads > 2 && within(c->rotary_trained, 1, DBERT_MAX_POSITIONS)));
 }
 
+/* Vectors for distances, and the convolution, as their family reads them. */
+static bool
+valid_distances(const DbertConfig *c)
+{
+	const DbertDistances *d = &c->distances;
+	bool		any = d->queries || d->keys;
+
+	if (dbert_family_of(c)->modules[DBERT_MODULE_DISTANCES][0] == NULL)
+		return !any && d->span == 0 && c->conv == 0 && c->extra_terms == 0;
+	return within(d->queries, 0, 1) && within(d->keys, 0, 1) && within(c->extra_terms, 0, 2) &&
+		within(d->span, any, any ? DBERT_MAX_DISTANCES : 0) && within(d->buckets, 0, d->span) &&
+		within(d->most, 0, DBERT_MAX_DISTANCES) && within(d->own_layers, 0, 1) &&
+		within(d->normed, 0, any) && (!any || c->positions <= DBERT_MAX_RELATIVE) &&
+		within(c->conv, 0, DBERT_MAX_CONV) && c->conv % 2 == (c->conv > 0) &&
+		within(c->conv_act, DBERT_ACT_NONE, DBERT_ACT_SILU);
+}
+
 static bool
 valid_layers(const DbertConfig *c)
 {
 	return within(c->key_heads, 0, c->heads) &&
 		   (c->key_heads == 0 || c->heads % c->key_heads == 0) &&
 		   within(c->no_bias, 0, DBERT_BIAS_END - 1) && within(c->head_mean, 0, 1) &&
-		   within(c->window, 0, DBERT_MAX_POSITIONS) && valid_rotary(c);
+		   within(c->window, 0, DBERT_MAX_POSITIONS) && within(c->no_positions, 0, 1) &&
+		   within(c->head_act, DBERT_ACT_NONE, DBERT_ACT_SILU) &&
+		   within(c->other_mask_head, 0, dbert_family_of(c)->other_mask_head.out != NULL) &&
+		   valid_rotary(c) && valid_distances(c);
 }
 
 bool

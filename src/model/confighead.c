@@ -350,7 +350,7 @@ read_labels(const DbertJson *root, const DbertTensorSet *tensors, DbertArena *ar
 	if (config->pooled_head)	/* the encoder knows nothing of them, or has others */
 		use_step_labels(config, &id2label, &n);
 	else
-		DBERT_TRY(check_rows(tensors, dbert_family_of(config)->heads[config->head].out, n,
+		DBERT_TRY(check_rows(tensors, dbert_head_names(config)->out, n,
 							 id2label.value ? id2label.where : root->where, err));
 	config->n_labels = (int32_t) n;
 	*labels = dbert_arena_alloc(arena, (size_t) n, sizeof(**labels));

@@ -41,6 +41,16 @@ dbert_family_has_head(const DbertFamily *family, int head)
 	return head == DBERT_HEAD_NONE || family->heads[head].out != NULL;
 }
 
+const DbertHeadNames *
+dbert_head_names(const DbertConfig *config)
+{
+	const DbertFamily *family = dbert_family_of(config);
+
+	return config->head == DBERT_HEAD_MASK && config->other_mask_head
+		? &family->other_mask_head
+		: &family->heads[config->head];
+}
+
 const DbertSizeKey *
 dbert_family_size(const DbertFamily *family, size_t field)
 {

@@ -34,6 +34,7 @@
 	X(EUROBERT, eurobert) \
 	X(MPNET, mpnet) \
 	X(STATIC, static) \
+	X(DEBERTA, deberta) \
 	/* the end */
 
 typedef enum DbertFamilyId
@@ -52,6 +53,9 @@ typedef enum DbertFamilyId
 #define DBERT_MAX_VOCAB		(4 << 20)
 #define DBERT_MAX_POSITIONS (1 << 20)
 #define DBERT_MAX_TYPES		1024
+#define DBERT_MAX_DISTANCES (1 << 16)	/* rows of vectors for distances, for either side */
+#define DBERT_MAX_RELATIVE	8192 /* positions of models that have them: a pack has one for each */
+#define DBERT_MAX_CONV		31	/* tokens that a convolution sees */
 
 /* [CLS] a [SEP] b and [SEP]: what a pair needs to keep anything at all */
 #define DBERT_MIN_TOKENS	4
@@ -91,6 +95,12 @@ typedef enum DbertModule
 	DBERT_MODULE_FFN_NORM,
 	DBERT_MODULE_FINAL_NORM,	/* behind the last layer */
 	DBERT_MODULE_DISTANCE_BIAS, /* of scores, one table for all layers */
+	DBERT_MODULE_DISTANCES,		/* vectors for distances, for all layers, */
+	DBERT_MODULE_DISTANCES_NORM,
+	DBERT_MODULE_QUERY_ROWS,	/* a layer's projection of those that queries meet, */
+	DBERT_MODULE_KEY_ROWS,		/* and of those that keys meet */
+	DBERT_MODULE_CONV,			/* beside the first layer */
+	DBERT_MODULE_CONV_NORM,
 	DBERT_MODULES
 } DbertModule;
 
@@ -100,6 +110,9 @@ typedef enum DbertModule
 /* Same as the feed-forward's. */
 #define DBERT_ACT_OF_MODEL (-1)
 
+/* The config's head_act. */
+#define DBERT_ACT_OF_HEAD (-2)
+
 /*
  * A head: logits = out(norm(act(dense(x)))).  Names are those of modules, which
  * have the tensors "<name>.weight" and "<name>.bias".
@@ -108,7 +121,7 @@ typedef struct DbertHeadNames
 {
 	const char *dense;			/* NULL: the head has no such layer */
 	bool		dense_in_encoder;	/* it stands below the family's prefix, as BERT's pooler */
-	int			act;			/* DbertAct after it, or OF_MODEL */
+	int			act;			/* DbertAct after it, OF_MODEL or OF_HEAD */
 	const char *norm;			/* NULL: none */
 	const char *out;			/* NULL: the family's models have no such head */
 	const char *bias;			/* where out's bias is kept, if not beside its weight */
@@ -181,6 +194,12 @@ typedef struct DbertFamily
 	DbertStatus (*read_config) (const struct DbertJson *root, DbertConfig *config,
 								DbertError *err);
 
+	/* Its head for masked words where config.other_mask_head says so. */
+	DbertHeadNames other_mask_head;
+
+	/* Embeddings are projected before their norm, without a bias. */
+	bool		projects_first;
+
 	bool		not_trained;	/* there is no code that trains its models */
 
 	/* There are no layers: a text's vector is the mean of its tokens' rows. */
@@ -212,6 +231,9 @@ dbert_ffn_rows(const DbertConfig *config)
 
 /* Have models of the family this head?  NONE they have all. */
 extern bool dbert_family_has_head(const DbertFamily *family, int head);
+
+/* The names of the model's head. */
+extern const DbertHeadNames *dbert_head_names(const DbertConfig *config);
 
 /* Its entry for the size in this field; key NULL: it reads no such size. */
 extern const DbertSizeKey *dbert_family_size(const DbertFamily *family, size_t field);

@@ -54,5 +54,4 @@ const DbertFamily dbert_family_mpnet = {
 	.tokenizer = "MPNetTokenizer",
 	.drops_after_attention = true,
 	.pad_preset = 1,
-	.not_trained = true,
 };

@@ -18,6 +18,7 @@ typedef struct Scratch
 {
 	void	   *block;			/* DBERT_READ_BLOCK bytes */
 	float	   *rows;			/* the largest matrix that is packed, or some rows, or NULL */
+	DbertWeights weights;		/* in the image, if some are made of others; layers is freed */
 } Scratch;
 
 /* Is this the word embedding, whose rows are others of the file's? */
@@ -52,11 +53,12 @@ scratch_floats(const DbertPack *pack, const DbertSlot *slot)
 }
 
 static DbertStatus
-begin_scratch(const DbertPack *pack, bool checking, Scratch *scratch, DbertError *err)
+begin_scratch(const DbertPack *pack, const char *base, Scratch *scratch, DbertError *err)
 {
 	size_t		floats = 0;
 
-	for (int i = 0; i < pack->slots.count && !checking; i++)
+	memset(scratch, 0, sizeof(*scratch));
+	for (int i = 0; i < pack->slots.count && base != NULL; i++)
 	{
 		size_t		n = scratch_floats(pack, &pack->slots.items[i]);
 
@@ -67,6 +69,13 @@ begin_scratch(const DbertPack *pack, bool checking, Scratch *scratch, DbertError
 	scratch->rows = floats > 0 ? dbert_alloc_array(pack->alloc, floats, sizeof(float)) : NULL;
 	if (scratch->block == NULL || (floats > 0 && scratch->rows == NULL))
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	if (base == NULL || pack->config.distances.span == 0)
+		return DBERT_OK;
+	scratch->weights.layers = dbert_alloc_zero(pack->alloc, pack->config.layers,
+											   sizeof(DbertLayer));
+	if (scratch->weights.layers == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	dbert_slots_place(&pack->slots, &pack->config, base, &scratch->weights);
 	return DBERT_OK;
 }
 
@@ -161,6 +170,12 @@ write_gathered(const DbertPack *pack, const DbertSlot *slot, char *at, Scratch *
 	return DBERT_OK;
 }
 
+static bool
+is_for_distances(const DbertSlot *slot)
+{
+	return slot->kind == DBERT_SLOT_QUERY_ROWS || slot->kind == DBERT_SLOT_KEY_ROWS;
+}
+
 /* base: the weights section, or NULL */
 static DbertStatus
 write_slot(const DbertPack *pack, const DbertSlot *slot, char *base, Scratch *scratch,
@@ -175,6 +190,9 @@ write_slot(const DbertPack *pack, const DbertSlot *slot, char *base, Scratch *sc
 		DBERT_TRY(write_gathered(pack, slot, at, scratch, poll, err));
 	else if (at != NULL && slot->kind == DBERT_SLOT_ROWS8)
 		DBERT_TRY(write_rows8(pack, slot, at, scratch, poll, err));
+	else if (at != NULL && is_for_distances(slot))
+		DBERT_TRY(dbert_write_distances(pack, slot, &scratch->weights, (float *) at,
+										scratch->block, poll, err));
 	else if (at == NULL || scratch_floats(pack, slot) == 0)
 		DBERT_TRY(read_parts(pack, slot, (float *) at, scratch->block, poll, err));
 	else
@@ -194,12 +212,13 @@ static DbertStatus
 write_weights(DbertPack *pack, char *base, const DbertPoll *poll, DbertError *err)
 {
 	Scratch		scratch;
-	DbertStatus status = begin_scratch(pack, base == NULL, &scratch, err);
+	DbertStatus status = begin_scratch(pack, base, &scratch, err);
 
 	for (int i = 0; status == DBERT_OK && i < pack->slots.count; i++)
 		status = write_slot(pack, &pack->slots.items[i], base, &scratch, poll, err);
 	dbert_free(pack->alloc, scratch.block);
 	dbert_free(pack->alloc, scratch.rows);
+	dbert_free(pack->alloc, scratch.weights.layers);
 	return status;
 }
 

@@ -32,4 +32,12 @@ struct DbertPack
 	DbertPackHeader header;		/* but for the checksums */
 };
 
+/*
+ * A layer's vectors for distances to at; those they are projected from stand in
+ * weights.  block: DBERT_READ_BLOCK bytes.
+ */
+extern DbertStatus dbert_write_distances(const DbertPack *pack, const DbertSlot *slot,
+										 const DbertWeights *weights, float *at, void *block,
+										 const DbertPoll *poll, DbertError *err);
+
 #endif

@@ -98,7 +98,7 @@ deberta_steps(const DbertPieces *pieces, const DbertJson *config, DbertTokenSpec
 	DBERT_TRY(add_charsmap(pieces, t, err));
 	add_replacement(t, DBERT_REPLACE_SPACES, "", " ");
 	if (punctuation)
-		t->splitters[t->spec.n_splitters++] = (DbertStepSpec) {.kind = DBERT_STEP_PUNCTUATION};
+		t->splitters[t->spec.n_splitters++] = (DbertStepSpec) {.kind = DBERT_STEP_SPLIT_AT};
 	return add_metaspace(config, t, err);
 }
 

@@ -14,7 +14,7 @@
 bool
 dbert_slots_tied(const DbertConfig *config, const DbertTensorSet *tensors)
 {
-	const char *out = dbert_family_of(config)->heads[config->head].out;
+	const char *out = dbert_head_names(config)->out;
 	char		name[DBERT_TENSOR_NAME_MAX + 1];
 
 	if (dbert_head_traits(config->head)->columns != DBERT_COLUMNS_VOCAB || !config->tie_words)
@@ -80,7 +80,8 @@ full_name(char out[DBERT_TENSOR_NAME_MAX + 1], const DbertSlot *slot, int part,
 		  const DbertConfig *config, const char *prefix)
 {
 	const DbertSlotRule *rule = slot->rule;
-	bool		bias = rule->shape == DBERT_SHAPE_BIAS || rule->shape == DBERT_SHAPE_ARRAY_BIAS;
+	bool		bias = rule->shape == DBERT_SHAPE_BIAS || rule->shape == DBERT_SHAPE_ARRAY_BIAS ||
+		(rule->shape == DBERT_SHAPE_DISTANCES && part == 1);
 	const char *module = dbert_slot_module(rule, config, part),
 			   *tensor = bias ? "bias" : "weight";
 	size_t		size = DBERT_TENSOR_NAME_MAX + 1;
@@ -114,7 +115,7 @@ bool
 dbert_slot_other_name(const DbertSlot *slot, const DbertConfig *config,
 					  char name[DBERT_TENSOR_NAME_MAX + 1])
 {
-	const DbertHeadNames *head = &dbert_family_of(config)->heads[config->head];
+	const DbertHeadNames *head = dbert_head_names(config);
 
 	if (slot->rule->module != DBERT_MODULE_HEAD_OUT || slot->rule->shape != DBERT_SHAPE_BIAS ||
 		head->bias == NULL)
@@ -194,27 +195,53 @@ check_tensor(const DbertTensor *t, int rank, const int64_t *want, bool lookup, D
 	return DBERT_OK;
 }
 
+/* Returns the rank. */
+static int
+part_shape(const DbertSlot *slot, int part, const DbertConfig *config, int64_t want[3])
+{
+	if (slot->rule->shape == DBERT_SHAPE_DISTANCES)
+	{
+		want[0] = want[1] = config->hidden;
+		return part == 0 ? 2 : 1;
+	}
+	want[0] = dbert_slot_part_rows(slot, part, config);
+	want[1] = slot->cols;
+	if (slot->rule->module == DBERT_MODULE_CONV && slot->rule->shape == DBERT_SHAPE_WEIGHT)
+	{
+		want[1] = config->hidden;
+		want[2] = config->conv;
+		return 3;
+	}
+	return slot->rule->rows == '1' ? 1 : 2;
+}
+
+/* Are its tensors those of another slot, too? */
+static bool
+is_shared(const DbertSlot *slot, const DbertConfig *config)
+{
+	return slot->rule->shape == DBERT_SHAPE_DISTANCES && !config->distances.own_layers;
+}
+
 static DbertStatus
 match_slot(DbertSlot *slot, const DbertConfig *config, const DbertTensorSet *tensors,
 		   const char *prefix, uint64_t *parameters, DbertError *err)
 {
 	int			n_parts = dbert_slot_parts(slot, config);
-	int			rank = slot->rule->rows == '1' ? 1 : 2;
-	int64_t		want[2];
+	int64_t		want[3];
 	char		name[DBERT_TENSOR_NAME_MAX + 1];
 
-	want[1] = slot->cols;
 	for (slot->n_parts = 0; slot->n_parts < n_parts; slot->n_parts++)
 	{
 		const DbertTensor *t = find_part(slot, slot->n_parts, config, tensors, prefix, name);
 
-		want[0] = dbert_slot_part_rows(slot, slot->n_parts, config);
+		int			rank = part_shape(slot, slot->n_parts, config, want);
 
 		if (t == NULL)
 			return dbert_fail(err, DBERT_E_FORMAT, "%s has no tensor \"%s\"", tensors->name, name);
 		DBERT_TRY(check_tensor(t, rank, want, dbert_family_of(config)->lookup, err));
 		slot->parts[slot->n_parts] = t;
-		*parameters += t->count;
+		if (!is_shared(slot, config))
+			*parameters += t->count;
 	}
 	return DBERT_OK;
 }

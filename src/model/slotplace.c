@@ -6,8 +6,10 @@
 static int
 head_activation(const DbertConfig *config)
 {
-	int			act = dbert_family_of(config)->heads[config->head].act;
+	int			act = dbert_head_names(config)->act;
 
+	if (act == DBERT_ACT_OF_HEAD)
+		return config->head_act;
 	return act == DBERT_ACT_OF_MODEL ? config->act : act;
 }
 
@@ -33,7 +35,9 @@ place_slot(const DbertSlot *slot, const char *at, void *owner, DbertWeights *wei
 		weights->word8 = (const int8_t *) at;
 		weights->word8_scale = (const float *) (at + dbert_rows8_scales(slot));
 	}
-	else if (slot->rule->shape == DBERT_SHAPE_ARRAY || slot->rule->shape == DBERT_SHAPE_ARRAY_BIAS)
+	else if (slot->rule->shape == DBERT_SHAPE_ARRAY ||
+			 slot->rule->shape == DBERT_SHAPE_ARRAY_BIAS ||
+			 slot->rule->shape == DBERT_SHAPE_DISTANCES)
 		*(const float **) field = (const float *) at;
 	else if (slot->rule->shape == DBERT_SHAPE_BIAS)
 		((DbertLinear *) field)->b = (const float *) at;

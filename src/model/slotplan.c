@@ -6,6 +6,8 @@
  */
 #include "model/slotrule.h"
 
+#include "model/distances.h"
+
 #include <string.h>
 
 #define TOP(name)	offsetof(DbertWeights, name)
@@ -25,13 +27,20 @@ const DbertSlotRule dbert_slot_rules[] = {
 	EMBEDDING(WORD, ARRAY, 'V', 'W', word),
 	EMBEDDING(POSITION, ARRAY, 'P', 'W', position),
 	EMBEDDING(TYPE, ARRAY, 'S', 'W', type),
-	EMBEDDING(EMBED_NORM, ARRAY, '1', 'W', embed_norm.gamma),
-	EMBEDDING(EMBED_NORM, ARRAY_BIAS, '1', 'W', embed_norm.beta),
+	EMBEDDING(EMBED_NORM, ARRAY, '1', 'N', embed_norm.gamma),
+	EMBEDDING(EMBED_NORM, ARRAY_BIAS, '1', 'N', embed_norm.beta),
 	EMBEDDING(EMBED_PROJECT, WEIGHT, 'C', 'W', embed_project),
 	EMBEDDING(EMBED_PROJECT, BIAS, '1', 'C', embed_project),
 	EMBEDDING(FINAL_NORM, ARRAY, '1', 'C', final_norm.gamma),
 	EMBEDDING(FINAL_NORM, ARRAY_BIAS, '1', 'C', final_norm.beta),
 	EMBEDDING(DISTANCE_BIAS, ARRAY, 'B', 'H', distance_bias),
+	EMBEDDING(DISTANCES, ARRAY, 'R', 'C', distances),
+	EMBEDDING(DISTANCES_NORM, ARRAY, '1', 'C', distances_norm.gamma),
+	EMBEDDING(DISTANCES_NORM, ARRAY_BIAS, '1', 'C', distances_norm.beta),
+	EMBEDDING(CONV, WEIGHT, 'C', 'K', conv),
+	EMBEDDING(CONV, BIAS, '1', 'C', conv),
+	EMBEDDING(CONV_NORM, ARRAY, '1', 'C', conv_norm.gamma),
+	EMBEDDING(CONV_NORM, ARRAY_BIAS, '1', 'C', conv_norm.beta),
 
 	LAYER(QKV, WEIGHT, 'Q', 'C', qkv),
 	LAYER(QKV, BIAS, '1', 'Q', qkv),
@@ -45,6 +54,8 @@ const DbertSlotRule dbert_slot_rules[] = {
 	LAYER(FFN_OUT, BIAS, '1', 'C', ffn_out),
 	LAYER(FFN_NORM, ARRAY, '1', 'C', ffn_norm.gamma),
 	LAYER(FFN_NORM, ARRAY_BIAS, '1', 'C', ffn_norm.beta),
+	LAYER(QUERY_ROWS, DISTANCES, 'T', 'C', query_rows),
+	LAYER(KEY_ROWS, DISTANCES, 'T', 'C', key_rows),
 
 	HEAD(HEAD_DENSE, WEIGHT, 'D', 'C', head_dense),
 	HEAD(HEAD_DENSE, BIAS, '1', 'D', head_dense),
@@ -61,13 +72,30 @@ const DbertSlotRule dbert_slot_rules[] = {
 
 const int	dbert_slot_rules_count = sizeof(dbert_slot_rules) / sizeof(dbert_slot_rules[0]);
 
+/* What makes a layer's rows for distances; both its tensors are needed. */
+static const char *
+projection(const DbertSlotRule *rule, const DbertConfig *config)
+{
+	const DbertFamily *family = dbert_family_of(config);
+	bool		of_queries = rule->module == DBERT_MODULE_QUERY_ROWS;
+
+	if (!(of_queries ? config->distances.queries : config->distances.keys))
+		return NULL;
+	if (config->distances.own_layers)
+		return family->modules[rule->module][0];
+	/* queries meet what keys are projected to, and the other way round */
+	return family->modules[DBERT_MODULE_QKV][of_queries ? 1 : 0];
+}
+
 const char *
 dbert_slot_module(const DbertSlotRule *rule, const DbertConfig *config, int part)
 {
 	const DbertFamily *family = dbert_family_of(config);
-	int			own_head = config->pooled_head ? DBERT_HEAD_NONE : config->head;
-	const DbertHeadNames *head = &family->heads[own_head];
+	const DbertHeadNames *head =
+		config->pooled_head ? &family->heads[DBERT_HEAD_NONE] : dbert_head_names(config);
 
+	if (rule->shape == DBERT_SHAPE_DISTANCES)
+		return part < 2 ? projection(rule, config) : NULL;
 	if (rule->module < DBERT_MODULES)
 		return part < DBERT_MODULE_PARTS ? family->modules[rule->module][part] : NULL;
 	if (part > 0)
@@ -91,7 +119,7 @@ DbertSlotPlace
 dbert_slot_place(const DbertSlotRule *rule, const DbertConfig *config)
 {
 	if (rule->module == DBERT_MODULE_HEAD_DENSE &&
-		dbert_family_of(config)->heads[config->head].dense_in_encoder)
+		dbert_head_names(config)->dense_in_encoder)
 		return DBERT_PLACE_EMBEDDING;
 	return rule->place;
 }
@@ -105,7 +133,13 @@ head_columns(const DbertConfig *c)
 static int
 head_width(const DbertConfig *c)
 {
-	return dbert_family_of(c)->heads[c->head].embed_width ? c->embed_width : c->hidden;
+	return dbert_head_names(c)->embed_width ? c->embed_width : c->hidden;
+}
+
+static int
+embed_norm_width(const DbertConfig *c)
+{
+	return dbert_family_of(c)->projects_first ? c->hidden : c->embed_width;
 }
 
 static int
@@ -137,6 +171,14 @@ dimension(char letter, const DbertConfig *c, int step)
 			return c->bias_rows;
 		case 'H':
 			return c->heads;
+		case 'N':
+			return embed_norm_width(c);
+		case 'R':
+			return 2 * c->distances.span;
+		case 'T':
+			return dbert_distance_rows(c);
+		case 'K':
+			return c->conv * c->hidden;
 		case 'E':
 			return c->steps[step].width;
 		case 'I':
@@ -209,7 +251,25 @@ is_left_out(const DbertSlotRule *rule, const DbertConfig *config, int layer)
 		return true;
 	if (rule->module == DBERT_MODULE_ATTN_NORM && layer == 0)
 		return dbert_family_of(config)->bare_first_layer;
-	return rule->module == DBERT_MODULE_TYPE && config->types == 0;
+	switch (rule->module)
+	{
+		case DBERT_MODULE_TYPE:
+			return config->types == 0;
+		case DBERT_MODULE_POSITION:
+			return config->no_positions;
+		case DBERT_MODULE_DISTANCES:
+			return config->distances.span == 0;
+		case DBERT_MODULE_DISTANCES_NORM:
+			return !config->distances.normed;
+		case DBERT_MODULE_CONV:
+		case DBERT_MODULE_CONV_NORM:
+			return config->conv == 0;
+		case DBERT_MODULE_EMBED_PROJECT:
+			return !dbert_config_projects(config) ||
+				   (bias && dbert_family_of(config)->projects_first);
+		default:
+			return false;
+	}
 }
 
 static bool
@@ -226,8 +286,6 @@ applies(const DbertSlotRule *rule, const DbertConfig *config, int number)
 {
 	if (rule->place == DBERT_PLACE_STEP)
 		return step_applies(rule, &config->steps[number]);
-	if (rule->module == DBERT_MODULE_EMBED_PROJECT)
-		return dbert_config_projects(config);
 	if (is_left_out(rule, config, number))
 		return false;
 	return dbert_slot_module(rule, config, 0) != NULL;
@@ -253,6 +311,9 @@ slot_kind(const DbertSlotRule *rule, const DbertConfig *config, bool tied,
 {
 	bool		int8 = has_8_bits(rule, config);
 
+	if (rule->shape == DBERT_SHAPE_DISTANCES)
+		return rule->module == DBERT_MODULE_QUERY_ROWS ? DBERT_SLOT_QUERY_ROWS
+													   : DBERT_SLOT_KEY_ROWS;
 	if (rule->shape != DBERT_SHAPE_WEIGHT)
 		return int8 ? DBERT_SLOT_ROWS8 : DBERT_SLOT_ROWS;
 	if (tied && dbert_slot_is_decoder(rule, config) && !int8 && dbert_layout_is_rows(kernels))
@@ -261,7 +322,7 @@ slot_kind(const DbertSlotRule *rule, const DbertConfig *config, bool tied,
 }
 
 static uint64_t
-slot_bytes(const DbertSlot *slot, const DbertKernels *kernels)
+slot_bytes(const DbertSlot *slot, const DbertConfig *config, const DbertKernels *kernels)
 {
 	switch (slot->kind)
 	{
@@ -273,6 +334,9 @@ slot_bytes(const DbertSlot *slot, const DbertKernels *kernels)
 			return dbert_rows8_scales(slot) + slot->rows * sizeof(float);
 		case DBERT_SLOT_LINEAR8:
 			return kernels->int8->packed_size(slot->rows, slot->cols);
+		case DBERT_SLOT_QUERY_ROWS:
+		case DBERT_SLOT_KEY_ROWS:
+			return config->heads * dbert_distance_floats(config, kernels) * sizeof(float);
 		case DBERT_SLOT_TIED:
 			break;
 	}
@@ -292,7 +356,7 @@ plan_slot(DbertSlots *slots, const DbertSlotRule *rule, int layer, const DbertCo
 	slot->cols = dimension(rule->cols, config, layer);
 	slot->kind = slot_kind(rule, config, tied, kernels);
 	slot->offset = slots->bytes;
-	slot->bytes = slot_bytes(slot, kernels);
+	slot->bytes = slot_bytes(slot, config, kernels);
 	slots->bytes += dbert_pack_aligned(slot->bytes);
 }
 
@@ -340,8 +404,10 @@ dbert_slot_role(const DbertSlot *slot)
 	switch (slot->rule->place)
 	{
 		case DBERT_PLACE_EMBEDDING:
-			return slot->rule->module == DBERT_MODULE_FINAL_NORM ? DBERT_ROLE_LAYER
-																 : DBERT_ROLE_EMBEDDING;
+			return slot->rule->module == DBERT_MODULE_FINAL_NORM ||
+						   slot->rule->module == DBERT_MODULE_DISTANCE_BIAS
+					   ? DBERT_ROLE_LAYER
+					   : DBERT_ROLE_EMBEDDING;
 		case DBERT_PLACE_LAYER:
 			return DBERT_ROLE_LAYER;
 		case DBERT_PLACE_STEP:

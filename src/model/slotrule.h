@@ -37,7 +37,8 @@ typedef enum DbertSlotShape
 	DBERT_SHAPE_ARRAY,			/* const float *, copied: the weight */
 	DBERT_SHAPE_ARRAY_BIAS,		/* the same: the bias */
 	DBERT_SHAPE_WEIGHT,			/* DbertLinear: w, n, k; packed */
-	DBERT_SHAPE_BIAS			/* DbertLinear: b */
+	DBERT_SHAPE_BIAS,			/* DbertLinear: b */
+	DBERT_SHAPE_DISTANCES		/* const float *, made of both (packdistances.c) */
 } DbertSlotShape;
 
 typedef struct DbertSlotRule

@@ -133,16 +133,14 @@ dbert_tokenizer_bpe_read(const DbertJson *model, DbertTokenSpec *t, DbertError *
 {
 	const char *unknown = "";
 
-	if (!t->bytes)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "%s: type \"BPE\" without \"ByteLevel\" before it is not supported",
-						  model->where);
-	t->spec.kind = DBERT_KIND_BYTEBPE;
+	t->spec.kind = t->bytes ? DBERT_KIND_BYTEBPE : DBERT_KIND_CHARBPE;
+	t->own_unknown = !t->bytes;
 	DBERT_TRY(refuse_settings(model, err));
-	DBERT_TRY(dbert_tokenizer_vocab_read(model, t, err));
+	DBERT_TRY(dbert_tokenizer_model_vocab(model, t, err));
 	DBERT_TRY(read_merges(model, t, err));
 	DBERT_TRY(dbert_json_bool(model, "ignore_merges", &t->spec.ignore_merges, err));
 	DBERT_TRY(dbert_json_bool(model, "fuse_unk", &t->spec.fuse_unk, err));
+	DBERT_TRY(dbert_json_bool(model, "byte_fallback", &t->spec.byte_fallback, err));
 	DBERT_TRY(dbert_json_string(model, "unk_token", &unknown, err));
 	if (unknown[0] == '\0')
 		return DBERT_OK;
@@ -150,5 +148,56 @@ dbert_tokenizer_bpe_read(const DbertJson *model, DbertTokenSpec *t, DbertError *
 	t->spec.unknown_id = dbert_token_spec_find(t, unknown);
 	if (t->spec.unknown_id < 0)
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: \"unk_token\" is no token", model->where);
+	return DBERT_OK;
+}
+
+/* ---- vocab.json and merges.txt ---- */
+
+static DbertStatus
+read_lines(char *text, size_t len, const char *where, DbertTokenSpec *t, DbertError *err)
+{
+	size_t		n = 1;
+
+	if (memchr(text, '\0', len) != NULL)
+		return dbert_fail(err, DBERT_E_FORMAT, "%s: holds a zero byte", where);
+	for (size_t i = 0; i < len; i++)
+		n += text[i] == '\n';
+	DBERT_TRY(dbert_token_spec_merges(t, where, n, err));
+	while (text != NULL)
+	{
+		char	   *end = strchr(text, '\n'),
+				   *next = end != NULL ? end + 1 : NULL;
+
+		if (end == NULL)
+			end = text + strlen(text);
+		if (end > text && end[-1] == '\r')
+			end--;
+		*end = '\0';
+		if (text[0] != '\0')
+			DBERT_TRY(add_line(t, where, text, err));
+		text = next;
+	}
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_vocab_merges_read(const DbertJson *vocab, char *merges, size_t len,
+						const DbertJson *config, DbertTokenSpec *t, DbertError *err)
+{
+	bool		space = false;
+
+	t->spec.kind = DBERT_KIND_BYTEBPE;
+	t->spec.clean_text = t->spec.split_cjk = t->spec.lowercase = false;
+	t->spec.trim_offsets = true;
+	DBERT_TRY(dbert_tokenizer_vocab_read(vocab, t, err));
+	DBERT_TRY(read_lines(merges, len, "merges.txt", t, err));
+	DBERT_TRY(dbert_json_bool(config, "add_prefix_space", &space, err));
+	DBERT_TRY(dbert_json_bool(config, "trim_offsets", &t->spec.trim_offsets, err));
+	t->spec.trim_keeps_first = space;
+	t->spec.split_by_steps = true;
+	if (space)
+		t->splitters[t->spec.n_splitters++].kind = DBERT_STEP_SPACE_BEFORE;
+	t->splitters[t->spec.n_splitters++] =
+		(DbertStepSpec) {.kind = DBERT_STEP_REGEX, .mode = DBERT_REGEX_SPACE_NUMBER};
 	return DBERT_OK;
 }

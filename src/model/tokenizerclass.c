@@ -5,25 +5,48 @@
 
 /* unk, cls, sep, pad, mask, bos, eos */
 #define ROBERTA_ROLES {"<unk>", "<s>", "</s>", "<pad>", "<mask>", "<s>", "</s>"}
+#define MPNET_ROLES {"[UNK]", "<s>", "</s>", "<pad>", "<mask>", "<s>", "</s>"}
 #define DEBERTA_ROLES {"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]", "[CLS]", "[SEP]"}
 #define ALBERT_ROLES {"<unk>", "[CLS]", "[SEP]", "<pad>", "[MASK]", "[CLS]", "[SEP]"}
 
+#define ALL_ROLES ((1 << DBERT_SPECIALS) - 1)
+
 static const DbertTokenizerClass classes[] = {
-	{ "XLMRoberta", "xlm-roberta", ROBERTA_ROLES, .mask_lstrip = true, .separators = 2 },
-	{ "Camembert", "camembert", ROBERTA_ROLES, .mask_lstrip = true, .separators = 2 },
+	{ "XLMRoberta",
+	  "xlm-roberta",
+	  DBERT_VOCAB_PIECES,
+	  ROBERTA_ROLES,
+	  .mask_lstrip = true,
+	  .separators = 2 },
+	{ "Camembert",
+	  "camembert",
+	  DBERT_VOCAB_PIECES,
+	  ROBERTA_ROLES,
+	  .mask_lstrip = true,
+	  .separators = 2 },
 	{ "DebertaV2",
 	  "deberta-v2",
+	  DBERT_VOCAB_PIECES,
 	  DEBERTA_ROLES,
 	  .adds_mask = true,
-	  .unk_normalized = true,
+	  .normalized = 1 << DBERT_SPECIAL_UNK,
 	  .separators = 1,
 	  .second_type = 1 },
 	{ "Albert",
 	  "albert",
+	  DBERT_VOCAB_PIECES,
 	  ALBERT_ROLES,
 	  .mask_lstrip = true,
 	  .separators = 1,
 	  .second_type = 1 },
+	{ "Roberta",
+	  "roberta",
+	  DBERT_VOCAB_MERGES,
+	  ROBERTA_ROLES,
+	  .mask_lstrip = true,
+	  .normalized = ALL_ROLES & ~(1 << DBERT_SPECIAL_MASK),
+	  .separators = 2 },
+	{ "MPNet", "mpnet", DBERT_VOCAB_LINES, MPNET_ROLES, .mask_lstrip = true, .separators = 2 },
 };
 
 /* name is class, perhaps with an ending. */
@@ -46,17 +69,22 @@ dbert_tokenizer_class(const char *name, const char *model_type)
 	return NULL;
 }
 
-void
-dbert_tokenizer_class_template(const DbertTokenizerClass *class, DbertTokenSpec *t)
+DbertStatus
+dbert_tokenizer_class_template(const DbertTokenizerClass *class, DbertTokenSpec *t,
+							   DbertError *err)
 {
 	int32_t		cls = t->spec.cls_id,
 				sep = t->spec.sep_id;
 	uint8_t		second = class->second_type;
 
+	if (cls < 0 || sep < 0)
+		return dbert_fail(err, DBERT_E_FORMAT, "%s: the vocabulary has no token for %s", t->file,
+						  cls < 0 ? "the beginning of a text" : "its end");
 	t->single = (DbertTemplate) {.ids = {cls, sep}, .head = 1, .tail = 1};
 	t->pair = (DbertTemplate) {.ids = {cls, sep, sep, sep}, .head = 1,
 	.middle = class->separators, .tail = 1, .text_types = {0, second}};
 	t->pair.types[1 + class->separators] = second;
 	t->spec.single = &t->single;
 	t->spec.pair = &t->pair;
+	return DBERT_OK;
 }

@@ -37,27 +37,35 @@ dbert_tokenizer_json_item(const DbertJson *list, size_t i, DbertJson *item, Dber
 }
 
 DbertStatus
-dbert_tokenizer_vocab_read(const DbertJson *model, DbertTokenSpec *t, DbertError *err)
+dbert_tokenizer_vocab_read(const DbertJson *vocab, DbertTokenSpec *t, DbertError *err)
 {
-	DbertJson	vocab;
 	const char *token;
 	json_t	   *id;
 	char		clip[DBERT_CLIP];
 
-	DBERT_TRY(dbert_json_child(model, "vocab", JSON_OBJECT, &vocab, err));
-	if (vocab.value == NULL)
-		return dbert_fail(err, DBERT_E_FORMAT, "%s: no \"vocab\"", model->where);
-	json_object_foreach((json_t *) vocab.value, token, id)
+	json_object_foreach((json_t *) vocab->value, token, id)
 	{
 		if (!json_is_integer(id))
 			return dbert_fail(err, DBERT_E_FORMAT, "%s: the id of \"%s\" is not an integer",
-							  vocab.where, dbert_clip(token, clip));
+							  vocab->where, dbert_clip(token, clip));
 		if (token[0] != '\0')	/* of a blank line in the vocab.txt it was made from */
 			DBERT_TRY(dbert_token_spec_put(t, json_integer_value(id), token, strlen(token), err));
 	}
 	if (t->spec.n_tokens == 0)
-		return dbert_fail(err, DBERT_E_FORMAT, "%s: holds no token", vocab.where);
+		return dbert_fail(err, DBERT_E_FORMAT, "%s: holds no token", vocab->where);
 	return dbert_token_spec_index(t, err);
+}
+
+/* The model's "vocab". */
+DbertStatus
+dbert_tokenizer_model_vocab(const DbertJson *model, DbertTokenSpec *t, DbertError *err)
+{
+	DbertJson	vocab;
+
+	DBERT_TRY(dbert_json_child(model, "vocab", JSON_OBJECT, &vocab, err));
+	if (vocab.value == NULL)
+		return dbert_fail(err, DBERT_E_FORMAT, "%s: no \"vocab\"", model->where);
+	return dbert_tokenizer_vocab_read(&vocab, t, err);
 }
 
 static DbertStatus
@@ -70,7 +78,7 @@ read_wordpiece(const DbertJson *model, DbertTokenSpec *t, DbertError *err)
 	DBERT_TRY(dbert_json_string(model, "continuing_subword_prefix", &t->spec.prefix, err));
 	DBERT_TRY(dbert_json_int(model, "max_input_chars_per_word", 1, 1000000, &max_chars, err));
 	t->spec.max_word_chars = (int32_t) max_chars;
-	return dbert_tokenizer_vocab_read(model, t, err);
+	return dbert_tokenizer_model_vocab(model, t, err);
 }
 
 /* Element i of Unigram's vocabulary: [piece, score]. */

@@ -89,6 +89,12 @@ read_form(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 }
 
 static DbertStatus
+read_nmt(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
+{
+	return add_normalizer(object, t, (DbertStepSpec) {.kind = DBERT_STEP_NMT}, err);
+}
+
+static DbertStatus
 read_strip_accents(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 {
 	return add_normalizer(object, t, (DbertStepSpec) {.kind = DBERT_STEP_STRIP_ACCENTS}, err);
@@ -102,6 +108,7 @@ static const StepReader normalizers[] = {
 	{"NFKC", read_form},
 	{"NFKD", read_form},
 	{"StripAccents", read_strip_accents},
+	{"Nmt", read_nmt},
 	{"Precompiled", dbert_read_precompiled},
 	{"Replace", dbert_read_replace},
 	{"Strip", dbert_read_strip},
@@ -124,30 +131,36 @@ read_whitespace(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 }
 
 static DbertStatus
+read_words(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
+{
+	return add_splitter(object, t, (DbertStepSpec) {.kind = DBERT_STEP_WORDS}, err);
+}
+
+static DbertStatus
+read_digits(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
+{
+	bool		individual = false;
+
+	DBERT_TRY(dbert_json_bool(object, "individual_digits", &individual, err));
+	return add_splitter(object, t, (DbertStepSpec) {.kind = DBERT_STEP_DIGITS,
+						.mode = individual ? DBERT_SPLIT_ISOLATED : DBERT_SPLIT_CONTIGUOUS}, err);
+}
+
+static DbertStatus
 read_punctuation(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 {
-	static const char *const names[DBERT_SPLIT_BEHAVIORS] = {
-		[DBERT_SPLIT_ISOLATED] = "Isolated",
-		[DBERT_SPLIT_REMOVED] = "Removed",
-		[DBERT_SPLIT_CONTIGUOUS] = "Contiguous",
-		[DBERT_SPLIT_WITH_PREVIOUS] = "MergedWithPrevious",
-		[DBERT_SPLIT_WITH_NEXT] = "MergedWithNext"
-	};
-	DbertStepSpec step = {.kind = DBERT_STEP_PUNCTUATION};
-	const char *name = names[DBERT_SPLIT_ISOLATED];
-	char		clip[DBERT_CLIP];
+	DbertStepSpec step = {.kind = DBERT_STEP_SPLIT_AT};
 
-	DBERT_TRY(dbert_json_string(object, "behavior", &name, err));
-	while (strcmp(name, names[step.mode]) != 0)
-		if (++step.mode == DBERT_SPLIT_BEHAVIORS)
-			return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: behavior \"%s\" is not supported",
-							  object->where, dbert_clip(name, clip));
+	DBERT_TRY(dbert_tokenizer_behavior_read(object, &step.mode, err));
 	return add_splitter(object, t, step, err);
 }
 
 static const StepReader splitters[] = {
 	{"BertPreTokenizer", read_bert_words},
+	{"Whitespace", read_words},
 	{"WhitespaceSplit", read_whitespace},
+	{"Digits", read_digits},
+	{"CharDelimiterSplit", dbert_read_delimiter},
 	{"Punctuation", read_punctuation},
 	{"Metaspace", dbert_read_metaspace},
 	{"ByteLevel", dbert_read_byte_level},

@@ -228,6 +228,8 @@ dbert_tokenizer_template_read(const DbertJson *root, DbertTokenSpec *t, DbertErr
 	/* transformers' BertTokenizer puts the standard one where there is none */
 	if (!found && t->spec.kind == DBERT_KIND_WORDPIECE)
 		return DBERT_OK;
+	if (!found)
+		t->pair.text_types[1] = 1;
 	t->spec.single = &t->single;
 	t->spec.pair = &t->pair;
 	return DBERT_OK;

@@ -189,3 +189,12 @@ dbert_token_flags(const DbertJson *object, DbertAddedToken *token, DbertError *e
 	DBERT_TRY(dbert_json_bool(object, "rstrip", &token->rstrip, err));
 	return dbert_json_bool(object, "normalized", &token->normalized, err);
 }
+
+int
+dbert_compare_added(const void *a, const void *b)
+{
+	const DbertAddedToken *x = a,
+			   *y = b;
+
+	return (x->id > y->id) - (x->id < y->id);
+}

@@ -80,6 +80,9 @@ extern int32_t dbert_token_spec_find(const DbertTokenSpec *t, const char *text);
 extern DbertStatus dbert_token_spec_add(DbertTokenSpec *t, const DbertAddedToken *token,
 										DbertError *err);
 
+/* By their ids, for qsort. */
+extern int	dbert_compare_added(const void *a, const void *b);
+
 /* The flags of an added token written as an object; content is its text. */
 extern DbertStatus dbert_token_flags(const DbertJson *object, DbertAddedToken *token,
 									 DbertError *err);
@@ -88,13 +91,23 @@ extern DbertStatus dbert_token_flags(const DbertJson *object, DbertAddedToken *t
 extern DbertStatus dbert_tokenizer_json_read(const DbertJson *root, DbertTokenSpec *t,
 											 DbertError *err);
 
-/* model.vocab, an object: token -> id */
-extern DbertStatus dbert_tokenizer_vocab_read(const DbertJson *model, DbertTokenSpec *t,
+/* An object: token -> id; and the one that a model has as "vocab". */
+extern DbertStatus dbert_tokenizer_vocab_read(const DbertJson *vocab, DbertTokenSpec *t,
 											  DbertError *err);
+extern DbertStatus dbert_tokenizer_model_vocab(const DbertJson *model, DbertTokenSpec *t,
+											   DbertError *err);
 
 /* tokenizerbpe.c */
 extern DbertStatus dbert_tokenizer_bpe_read(const DbertJson *model, DbertTokenSpec *t,
 											DbertError *err);
+
+/*
+ * RoBERTa's tokenizer of vocab.json and merges.txt, whose text is changed;
+ * config: tokenizer_config.json.
+ */
+extern DbertStatus dbert_vocab_merges_read(const DbertJson *vocab, char *merges, size_t len,
+										   const DbertJson *config, DbertTokenSpec *t,
+										   DbertError *err);
 
 /* Make room for n merges; where: for errors. */
 extern DbertStatus dbert_token_spec_merges(DbertTokenSpec *t, const char *where, size_t n,
@@ -119,6 +132,8 @@ extern DbertStatus dbert_tokenizer_json_unknown(const DbertJson *object, const c
 /* tokenizersplits.c: pre-tokenizers */
 extern DbertStatus dbert_read_byte_level(const DbertJson *object, DbertTokenSpec *t,
 										 DbertError *err);
+extern DbertStatus dbert_read_delimiter(const DbertJson *object, DbertTokenSpec *t,
+										DbertError *err);
 extern DbertStatus dbert_read_split(const DbertJson *object, DbertTokenSpec *t, DbertError *err);
 
 /* tokenizersteps.c: normalizer and pre-tokenizer */
@@ -128,6 +143,10 @@ extern DbertStatus dbert_tokenizer_steps_read(const DbertJson *root, DbertTokenS
 /* Append a step to normalizers (n: &spec.n_normalizers) or to splitters. */
 extern DbertStatus dbert_tokenizer_step_add(const DbertJson *object, DbertStepSpec *list,
 											int32_t *n, DbertStepSpec step, DbertError *err);
+
+/* tokenizersplits.c: a step's "behavior", a DbertSplitBehavior. */
+extern DbertStatus dbert_tokenizer_behavior_read(const DbertJson *object, int32_t *behavior,
+												 DbertError *err);
 
 /* tokenizerspaces.c: steps of SentencePiece's kinds */
 extern DbertStatus dbert_read_precompiled(const DbertJson *object, DbertTokenSpec *t,

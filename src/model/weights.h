@@ -44,6 +44,8 @@ typedef struct DbertLayer
 	DbertLinear ffn_in;			/* [G, C] */
 	DbertLinear ffn_out;		/* [C, F] */
 	DbertNorm	ffn_norm;		/* after feed-forward and residual, or before both */
+	const float *query_rows;	/* [H][T, D] packed, or NULL: what queries meet at a distance, */
+	const float *key_rows;		/* and keys (kernel/scoring.h, model/distances.h) */
 	bool		local;			/* a token sees its neighbourhood only (config.window) */
 } DbertLayer;
 
@@ -64,6 +66,10 @@ typedef struct DbertWeights
 	DbertNorm	embed_norm;		/* [W], or none */
 	DbertLinear embed_project;	/* [C, W], behind the norm; none where W is C */
 	const float *distance_bias; /* [bias_rows, H], NULL: scores have no bias (distances.h) */
+	const float *distances;		/* [R, C], what the layers' rows are projected from; */
+	DbertNorm	distances_norm; /* nothing reads either once the pack is written */
+	DbertLinear conv;			/* [C, K], or none */
+	DbertNorm	conv_norm;		/* [C] */
 	DbertNorm	final_norm;		/* behind the last layer, where norms come first */
 	DbertLayer *layers;			/* [L] */
 

@@ -14,6 +14,7 @@
  */
 #include "nn/layers.h"
 
+#include "model/distances.h"
 #include "nn/distancebias.h"
 #include "nn/rotary.h"
 
@@ -215,19 +216,38 @@ attention_rows(const DbertRun *run, const TextRows *rows, int window)
 	return fit < 1 ? 1 : fit > (size_t) most ? most : (int) fit;
 }
 
+static int
+window_of(const DbertConfig *config, const DbertLayer *layer)
+{
+	return layer->local ? config->window : 0;
+}
+
+/* A head's part of a layer's vectors for distances, if it has them. */
+static const float *
+rows_of_head(const DbertRun *run, const float *rows, int h)
+{
+	const DbertModel *model = run->model;
+
+	return rows != NULL ? rows + h * dbert_distance_floats(&model->config, model->kernels) : NULL;
+}
+
 /*
  * How a head's queries i .. i+m-1 of the text score keys, and which of its keys
  * they see.
  */
 static DbertScoring
-scoring_of(const DbertRun *run, const TextRows *rows, int h, int window, int i, int m,
+scoring_of(const DbertRun *run, const DbertLayer *layer, const TextRows *rows, int h, int i, int m,
 		   DbertKeys *seen)
 {
 	const DbertConfig *config = &run->model->config;
 	DbertScoring s = {
-		.scale = (float) (1 / sqrt(config->hidden / config->heads)),
+		.scale = (float) (1 / sqrt((double) (1 + config->extra_terms) * config->hidden /
+								   config->heads)),
 		.bias = dbert_bias_of_head(run, h),
-		.window = window,
+		.query_rows = rows_of_head(run, layer->query_rows, h),
+		.key_rows = rows_of_head(run, layer->key_rows, h),
+		.zero = dbert_distance_zero(config),
+		.window = window_of(config, layer),
 		.query = rows->picked != NULL ? -rows->token : i,
 		.queries = rows->picked != NULL ? rows->picked + i : NULL
 	};
@@ -249,8 +269,7 @@ mix_values(const DbertRun *run, const DbertLayer *layer, const TextRows *rows, i
 	size_t		c = config->hidden,
 				ld = dbert_qkv_columns(config);
 	int			d = (int) c / config->heads,
-				window = layer->local ? config->window : 0,
-				block = attention_rows(run, rows, window);
+				block = attention_rows(run, rows, window_of(config, layer));
 	const float *q = s->qkv + rows->query * ld + (size_t) h * d,
 			   *k = s->qkv + rows->first * ld + c +
 		(size_t) (h / (config->heads / dbert_key_heads(config))) * d,
@@ -261,7 +280,7 @@ mix_values(const DbertRun *run, const DbertLayer *layer, const TextRows *rows, i
 	{
 		int			m = min_int(block, rows->m - i);
 		DbertKeys	seen;
-		DbertScoring scoring = scoring_of(run, rows, h, window, i, m, &seen);
+		DbertScoring scoring = scoring_of(run, layer, rows, h, i, m, &seen);
 
 		DBERT_TRY(dbert_run_poll(run));
 		run->model->kernels->attention(out + i * c, c, q + i * ld, k + seen.first * ld,
@@ -303,7 +322,7 @@ head_work(const DbertRun *run, const DbertLayer *layer, const DbertSpan *span)
 	keys = t;
 	if (layer->local && (size_t) 3 * config->window < t)
 		keys = (size_t) 3 * config->window;
-	return 2 * t * keys * config->hidden / config->heads;
+	return 2 * (1 + config->extra_terms) * t * keys * config->hidden / config->heads;
 }
 
 DbertStatus

@@ -17,16 +17,25 @@
 
 /* Add a token's row. */
 static void
-add_row(const DbertWeights *w, int32_t id, size_t c, double *sum)
+add_row(const DbertWeights *w, int32_t id, size_t c, double *restrict sum)
 {
 	const size_t at = (size_t) id * c;
 
 	if (w->word8 != NULL)
+	{
+		const int8_t *restrict row = w->word8 + at;
+		const float scale = w->word8_scale[id];
+
 		for (size_t j = 0; j < c; j++)
-			sum[j] += w->word8[at + j] * w->word8_scale[id];
+			sum[j] += row[j] * scale;
+	}
 	else
+	{
+		const float *restrict row = w->word + at;
+
 		for (size_t j = 0; j < c; j++)
-			sum[j] += w->word[at + j];
+			sum[j] += row[j];
+	}
 }
 
 /* Add the rows of the tokens that count; their number. */

@@ -8,6 +8,7 @@
 #include "nn/encoder.h"
 
 #include "model/family.h"
+#include "nn/conv.h"
 #include "nn/distancebias.h"
 #include "nn/layers.h"
 #include "nn/rotary.h"
@@ -88,12 +89,35 @@ embed_rows(const DbertModel *model, Text *text, int m, float *x)
 	}
 }
 
+/* x[m, W] = word + type + position of a text's next m tokens. */
+static void
+sum_rows(const DbertModel *model, Text *text, int m, float *x)
+{
+	const DbertWeights *w = &model->weights;
+	size_t		width = model->config.embed_width;
+
+	for (float *row = x; row < x + m * width; row += width, text->at++)
+	{
+		int32_t		id = text->ids[text->at],
+					position = dbert_next_position(&model->config, id, &text->position);
+		size_t		type = text->types != NULL ? text->types[text->at] : 0;
+		const float *word =
+			word_row(w, id, w->type ? w->type + type * width : NULL, row, width);
+
+		for (size_t j = 0; j < width; j++)
+			row[j] = word[j] + (w->position ? w->position[position * width + j] : 0);
+	}
+}
+
 /* x[t, C] of the text: rows as wide as the hidden states, or made so. */
 static DbertStatus
 embed(const DbertRun *run, Text *text, int t, float *x)
 {
-	const DbertLinear *project = &run->model->weights.embed_project;
-	size_t		c = run->model->config.hidden;
+	const DbertModel *model = run->model;
+	const DbertLinear *project = &model->weights.embed_project;
+	const DbertNorm *norm = &model->weights.embed_norm;
+	const bool	projects_first = dbert_family_of(&model->config)->projects_first;
+	size_t		c = model->config.hidden;
 	int			block;
 
 	DBERT_TRY(dbert_run_poll(run));
@@ -108,10 +132,13 @@ embed(const DbertRun *run, Text *text, int t, float *x)
 		int			m = t - first < block ? t - first : block;
 
 		DBERT_TRY(dbert_run_poll(run));
-		embed_rows(run->model, text, m, run->scratch.x);
+		(projects_first ? sum_rows : embed_rows) (model, text, m, run->scratch.x);
 		dbert_linear(run, project, run->scratch.y, c, run->scratch.x, project->k, m,
 					 DBERT_ACT_NONE);
-		memcpy(x + first * c, run->scratch.y, m * c * sizeof(float));
+		if (projects_first)
+			dbert_norm_rows(run, norm, x + first * c, run->scratch.y, m);
+		else
+			memcpy(x + first * c, run->scratch.y, m * c * sizeof(float));
 	}
 	return DBERT_OK;
 }
@@ -153,8 +180,10 @@ run_layer(const DbertRun *run, const DbertLayer *layer, const DbertRagged *batch
 	{
 		DbertSpan	span = span_at(run->model, batch, hidden, b);
 
+		DBERT_TRY(dbert_conv_begin(run, layer, &span));
 		DBERT_TRY(dbert_attention(run, layer, &span));
 		DBERT_TRY(dbert_feed_forward(run, layer, span.x, dbert_span_rows(&span)));
+		dbert_conv_end(run, layer, &span);
 		b += span.n_texts;
 	}
 	return DBERT_OK;
@@ -254,7 +283,7 @@ dbert_encode(const DbertModel *model, const DbertRagged *batch,
 	{
 		const DbertLayer *layer = &model->weights.layers[l];
 
-		if (batch->wanted != NULL && l == model->config.layers - 1)
+		if (batch->wanted != NULL && l == model->config.layers - 1 && !dbert_has_conv(model, layer))
 			DBERT_TRY(run_wanted(&run, layer, batch, hidden));
 		else
 			DBERT_TRY(run_layer(&run, layer, batch, hidden));

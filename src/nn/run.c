@@ -59,6 +59,7 @@ dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size_t max_len, 
 	s->qkv = dbert_layout_floats(&l, span, dbert_qkv_columns(config));
 	s->context = dbert_layout_floats(&l, span, c);
 	place_rotary(config, n_tokens, max_len, &l, s);
+	s->conv = dbert_layout_floats(&l, config->conv > 0 ? span : 0, c);
 	s->bias = dbert_layout_floats(&l, 1, dbert_bias_floats(config, max_len));
 	s->longest = (int) max_len;
 	shared = l.total;
@@ -67,6 +68,7 @@ dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size_t max_len, 
 	s->ffn = dbert_layout_floats(&l, block, dbert_ffn_stride(config));
 	s->attention = dbert_layout_floats(
 		&l, 1, dbert_attention_scratch((int) max_len, config->hidden / config->heads));
+	s->conv_in = dbert_layout_floats(&l, block, config->conv * c);
 	s->int8 = dbert_layout_floats(&l, config->precision == DBERT_PRECISION_INT8,
 								  dbert_int8_scratch((int) block, (int) widest));
 	s->own_floats = (l.total - shared) / sizeof(float);
@@ -105,6 +107,7 @@ dbert_worker_run(const DbertRun *run, int worker)
 	mine.scratch.y += at;
 	mine.scratch.ffn += at;
 	mine.scratch.attention += at;
+	mine.scratch.conv_in += at;
 	mine.scratch.int8 += at;
 	if (mine.pool != NULL)
 		mine.poll = NULL;

@@ -28,6 +28,7 @@ typedef struct DbertScratch
 	float	   *rotary;			/* sines and cosines (rotary.h), */
 	size_t		rotary_floats;	/* of a table, */
 	int			rotary_tables;	/* none, one, or one more for local layers */
+	float	   *conv;			/* [span, C] (conv.h) */
 	float	   *bias;			/* by distance (distancebias.h), */
 	int			longest;		/* of texts of up to so many tokens */
 
@@ -36,6 +37,7 @@ typedef struct DbertScratch
 	float	   *y;				/* [block, C or W] */
 	float	   *ffn;			/* [block, G], rows dbert_ffn_stride apart */
 	float	   *attention;		/* dbert_attention_scratch */
+	float	   *conv_in;		/* [block, K] */
 	float	   *int8;			/* dbert_int8_scratch, for models of 8 bits */
 	size_t		own_floats;
 } DbertScratch;

@@ -15,6 +15,7 @@
 
 #include "text/tokcompile.h"
 #include "text/tokenizing.h"
+#include "text/utf8.h"
 
 typedef struct DbertBpeSlot
 {
@@ -87,6 +88,35 @@ dbert_bpe_add(DbertBpeWork *w, const DbertAllocator *alloc, int32_t id, uint32_t
 extern DbertStatus dbert_bpe_merge(const DbertBpeSlot *slots, size_t n_slots, DbertBpeWork *w,
 								   const DbertAllocator *alloc, const DbertPoll *poll,
 								   DbertError *err);
+
+/* Where symbols stand in the text, one after another. */
+typedef struct DbertBpeSpan
+{
+	const DbertChar *ch;		/* the last one's last character */
+	size_t		at,				/* bytes up to the last one's end, */
+				behind;			/* and up to ch's end */
+	int32_t		start,			/* the last one's characters */
+				end;
+} DbertBpeSpan;
+
+static inline DbertBpeSpan
+dbert_bpe_span(const DbertChar *word)
+{
+	return (DbertBpeSpan) {.ch = word, .behind = (size_t) dbert_utf8_length(word->cp)};
+}
+
+/* The next symbol, of so many bytes of the word's characters. */
+static inline void
+dbert_bpe_next_span(DbertBpeSpan *s, size_t bytes)
+{
+	if (s->behind <= s->at)
+		s->behind += (size_t) dbert_utf8_length((++s->ch)->cp);
+	s->start = s->ch->start;
+	s->at += bytes;
+	while (s->behind < s->at)
+		s->behind += (size_t) dbert_utf8_length((++s->ch)->cp);
+	s->end = s->ch->end;
+}
 
 extern void dbert_bpe_free(DbertBpeWork *w, const DbertAllocator *alloc);
 

@@ -366,21 +366,12 @@ emit_bytes(DbertTokenizing *t, const ByteBpeBlock *b, int32_t id, int32_t start,
 static DbertStatus
 emit_symbols(DbertTokenizing *t, const ByteBpeBlock *b, const DbertBpeWork *w)
 {
-	const DbertChar *ch = t->word;
-	size_t		at = 0,			/* bytes before the token */
-				behind = (size_t) dbert_utf8_length(ch->cp);	/* and up to ch's end */
+	DbertBpeSpan span = dbert_bpe_span(t->word);
 
 	for (size_t i = 0; i < w->n; i++)
 	{
-		int32_t		start;
-
-		if (behind <= at)
-			behind += (size_t) dbert_utf8_length((++ch)->cp);
-		start = ch->start;
-		at += w->symbols[i].len;
-		while (behind < at)
-			behind += (size_t) dbert_utf8_length((++ch)->cp);
-		DBERT_TRY(emit_bytes(t, b, w->symbols[i].id, start, ch->end));
+		dbert_bpe_next_span(&span, w->symbols[i].len);
+		DBERT_TRY(emit_bytes(t, b, w->symbols[i].id, span.start, span.end));
 	}
 	return DBERT_OK;
 }

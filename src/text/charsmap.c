@@ -79,7 +79,8 @@ check_units(const DbertCharsmap *map, DbertError *err)
 		uint32_t	unit = unit_at(map, i);
 		uint32_t	base = i ^ unit_offset(unit);
 
-		if (unit & UNIT_IS_LEAF)
+		/* unit 0 is the root, whatever it says */
+		if ((unit & UNIT_IS_LEAF) && i > 0)
 			continue;
 		if ((base | 255) >= map->n_units)
 			return dbert_fail(err, DBERT_E_FORMAT,

@@ -123,6 +123,13 @@ dbert_char_class(uint32_t cp)
 	return (DbertCharClass) (block[cp % CLASS_BLOCK / 4] >> cp % 4 * 2 & 3);
 }
 
+bool
+dbert_char_is_number(uint32_t cp)
+{
+	return dbert_char_class(cp) == DBERT_CLASS_NUMBER || (cp >= 0x11de0 && cp <= 0x11de9) ||
+		(cp >= 0x16ff4 && cp <= 0x16ff6);
+}
+
 int
 dbert_char_combining_class(uint32_t cp)
 {

@@ -48,6 +48,9 @@ typedef enum DbertCharClass
 
 extern DbertCharClass dbert_char_class(uint32_t cp);
 
+/* Category N of the same Unicode as that of \w, which is younger. */
+extern bool dbert_char_is_number(uint32_t cp);
+
 /* Canonical combining class. */
 extern int	dbert_char_combining_class(uint32_t cp);
 

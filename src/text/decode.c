@@ -110,6 +110,8 @@ dbert_decode(const DbertTokenizer *t, const int32_t *ids, size_t n, bool skip_sp
 		kind->put(&d, token, token_len, added);
 		d.first = false;
 	}
+	if (kind->end != NULL)
+		kind->end(&d);
 	status = replace_broken(&d, alloc, err);
 	if (status != DBERT_OK)
 	{

@@ -210,8 +210,8 @@ goes_on(DbertLink *l, uint32_t cp, DbertCharClass class)
 	}
 }
 
-DbertNext
-dbert_step_regex(DbertLink *l)
+static inline DbertNext
+regex_one(DbertLink *l)
 {
 	DbertChar	ch;
 	DbertNext	next = dbert_step_peek(l, 0, &ch);
@@ -237,9 +237,11 @@ dbert_step_regex(DbertLink *l)
 	return begin_with_other(l, ch, class);
 }
 
+DBERT_STEP(dbert_step_regex, regex_one)
+
 /* ByteLevel's add_prefix_space: before pieces that do not begin with one. */
-DbertNext
-dbert_step_space_before(DbertLink *l)
+static inline DbertNext
+space_before_one(DbertLink *l)
 {
 	DbertChar	ch;
 	DbertNext	next = dbert_step_peek(l, 0, &ch);
@@ -258,3 +260,5 @@ dbert_step_space_before(DbertLink *l)
 	}
 	return dbert_step_put(l, ch);
 }
+
+DBERT_STEP(dbert_step_space_before, space_before_one)

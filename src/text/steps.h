@@ -8,6 +8,7 @@
 
 /* stepchars.c: those that look at one character */
 extern DbertNext dbert_step_lowercase(DbertLink *l);
+extern DbertNext dbert_step_nmt(DbertLink *l);
 
 /* charsmap.c */
 extern DbertNext dbert_step_charsmap(DbertLink *l);
@@ -23,7 +24,8 @@ extern bool dbert_step_text_valid(const DbertImageStep *step, const void *data);
 /* stepwords.c: pre-tokenizers that go by what a character is */
 extern DbertNext dbert_step_bert_words(DbertLink *l);
 extern DbertNext dbert_step_whitespace(DbertLink *l);
-extern DbertNext dbert_step_punctuation(DbertLink *l);
+extern DbertNext dbert_step_split_at(DbertLink *l);
+extern DbertNext dbert_step_words(DbertLink *l);
 
 /* stepunicode.c */
 extern DbertNext dbert_step_unicode(DbertLink *l);

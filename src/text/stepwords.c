@@ -5,6 +5,8 @@
  */
 #include "text/steps.h"
 
+#include "text/utf8.h"
+
 /* BertPreTokenizer: white space is dropped, punctuation stands by itself. */
 static inline DbertNext
 bert_words_one(DbertLink *l)
@@ -46,11 +48,30 @@ whitespace_one(DbertLink *l)
 
 DBERT_STEP(dbert_step_whitespace, whitespace_one)
 
-/* Punctuation, as its behavior says. */
-static inline DbertNext
-punctuation_one(DbertLink *l)
+/* The character that a step splits at; its text is not empty. */
+static inline uint32_t
+split_character(const DbertLink *l)
 {
-	enum { WAS_PUNCTUATION };
+	const uint8_t *text = dbert_step_text(l->step, l->chain->data);
+	uint32_t	cp = 0;
+
+	(void) dbert_utf8_decode(text, text + l->step->len, &cp);
+	return cp;
+}
+
+static inline bool
+is_split_at(const DbertLink *l, uint32_t cp)
+{
+	if (l->step->kind == DBERT_STEP_DIGITS)
+		return dbert_char_is_number(cp);
+	return l->step->len > 0 ? cp == split_character(l) : dbert_char_is_punct(cp);
+}
+
+/* Split at a character, at punctuation or digits, as the behavior says. */
+static inline DbertNext
+split_at_one(DbertLink *l)
+{
+	enum { WAS_ONE };
 	DbertChar	ch;
 	DbertNext	next = dbert_step_peek(l, 0, &ch);
 	bool		is,
@@ -59,9 +80,9 @@ punctuation_one(DbertLink *l)
 	if (next != DBERT_NEXT_CHAR)
 		return next;
 	dbert_step_take(l, 1);
-	is = dbert_char_is_punct(ch.cp);
-	was = l->state[WAS_PUNCTUATION] && !ch.begins;
-	l->state[WAS_PUNCTUATION] = is;
+	is = is_split_at(l, ch.cp);
+	was = l->state[WAS_ONE] && !ch.begins;
+	l->state[WAS_ONE] = is;
 	switch (l->step->mode)
 	{
 		case DBERT_SPLIT_REMOVED:
@@ -85,4 +106,40 @@ punctuation_one(DbertLink *l)
 	return dbert_step_put(l, ch);
 }
 
-DBERT_STEP(dbert_step_punctuation, punctuation_one)
+DBERT_STEP(dbert_step_split_at, split_at_one)
+
+/* \w, of one of two engines. */
+static inline bool
+is_of_word(uint32_t cp, bool of_split)
+{
+	if (!of_split)
+		return dbert_char_is_word(cp);
+	if (cp == 0xb2 || cp == 0xb3 || cp == 0xb9 || (cp >= 0xbc && cp <= 0xbe))
+		return true;
+	return cp != 0x200c && cp != 0x200d && dbert_char_is_word(cp);
+}
+
+/* Whitespace: \w+|[^\w\s]+, and white space is dropped. */
+static inline DbertNext
+words_one(DbertLink *l)
+{
+	enum { OF_WORD };			/* 0: none, 1: other characters, 2: a word */
+	DbertChar	ch;
+	DbertNext	next = dbert_step_peek(l, 0, &ch);
+	int64_t		is;
+
+	if (next != DBERT_NEXT_CHAR)
+		return next;
+	dbert_step_take(l, 1);
+	if (dbert_char_is_space(ch.cp))
+	{
+		l->mark = true;
+		return DBERT_NEXT_CHAR;
+	}
+	is = 1 + is_of_word(ch.cp, l->step->mode != 0);
+	ch.begins |= is != l->state[OF_WORD];
+	l->state[OF_WORD] = is;
+	return dbert_step_put(l, ch);
+}
+
+DBERT_STEP(dbert_step_words, words_one)

@@ -90,9 +90,11 @@ add_data(DbertTokCompiler *c, const char *text, size_t len, size_t *capacity, ui
 	if (!dbert_grow(c->alloc, &c->data, capacity, (size_t) c->head.data_size, end, 1))
 		return dbert_fail(c->err, DBERT_E_NOMEM, "out of memory");
 	*at = (uint32_t) c->head.data_size;
-	memset(c->data + *at, 0, end - *at);
 	if (len > 0)
+	{
+		memset(c->data + *at, 0, end - *at);
 		memcpy(c->data + *at, text, len);
+	}
 	c->head.data_size = end;
 	return DBERT_OK;
 }
@@ -113,6 +115,9 @@ add_steps(DbertTokCompiler *c)
 														 : &s->splitters[i - s->n_normalizers];
 		DbertImageStep *step = &c->steps[i];
 
+		if (from->kind == DBERT_STEP_PREPEND ||
+			(from->kind == DBERT_STEP_METASPACE && (from->mode & DBERT_METASPACE_SCHEME) != 0))
+			c->head.space_before = true;
 		step->kind = from->kind;
 		step->mode = from->mode;
 		step->len = (uint32_t) from->len;

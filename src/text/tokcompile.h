@@ -28,6 +28,12 @@ extern DbertStatus dbert_tok_check_id(const DbertTokenizerSpec *s, const char *w
 									  bool needed, DbertError *err);
 
 /*
+ * tokbytes.c: the ids of "<0x00>" ... "<0xFF>", -1 for those that are no
+ * token; whether all are.
+ */
+extern bool dbert_tok_find_bytes(const DbertTokCompiler *c, int32_t ids[256]);
+
+/*
  * toklayout.c: all of it in one allocation.  added_of[id] is the index of the
  * added token with this id, or -1.
  */

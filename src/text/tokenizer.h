@@ -42,6 +42,7 @@ typedef enum DbertTokenKindId
 {
 	DBERT_KIND_WORDPIECE,
 	DBERT_KIND_BYTEBPE,
+	DBERT_KIND_CHARBPE,
 	DBERT_KIND_UNIGRAM,
 	DBERT_KINDS
 } DbertTokenKindId;
@@ -60,13 +61,16 @@ typedef enum DbertStepKind
 	DBERT_STEP_REPLACE,			/* text by more; DbertReplaceMode */
 	DBERT_STEP_STRIP,			/* DBERT_STRIP_* */
 	DBERT_STEP_PREPEND,			/* text */
+	DBERT_STEP_NMT,
 
 	/* pre-tokenizers */
 	DBERT_STEP_BERT_WORDS,
 	DBERT_STEP_REGEX,			/* DBERT_REGEX_* */
 	DBERT_STEP_SPACE_BEFORE,	/* ByteLevel's add_prefix_space */
 	DBERT_STEP_WHITESPACE,		/* WhitespaceSplit */
-	DBERT_STEP_PUNCTUATION,		/* DbertSplitBehavior */
+	DBERT_STEP_SPLIT_AT,		/* text: a character, or punctuation; DbertSplitBehavior */
+	DBERT_STEP_DIGITS,			/* DbertSplitBehavior */
+	DBERT_STEP_WORDS,			/* Whitespace, or 1: its pattern as a Split */
 	DBERT_STEP_METASPACE,		/* DBERT_METASPACE_* */
 	DBERT_STEPS
 } DbertStepKind;
@@ -93,7 +97,7 @@ typedef enum DbertReplaceMode
 #define DBERT_REGEX_LINES			8	/* ends of lines end what comes before them */
 #define DBERT_REGEX_NUMBERS			16
 
-/* What becomes of the characters that DBERT_STEP_PUNCTUATION splits at. */
+/* What becomes of the characters that DBERT_STEP_SPLIT_AT splits at. */
 typedef enum DbertSplitBehavior
 {
 	DBERT_SPLIT_ISOLATED,

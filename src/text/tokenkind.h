@@ -18,6 +18,7 @@ typedef struct DbertDecoding
 	char	   *text;			/* room for 4 times the tokens' texts and one more each */
 	size_t		len;
 	bool		first;			/* no token was put yet */
+	size_t		bytes;			/* of text, at its end: of tokens that are bytes */
 } DbertDecoding;
 
 typedef struct DbertTokenKind
@@ -43,6 +44,9 @@ typedef struct DbertTokenKind
 
 	/* Append a token's text; added tells that it is an added token. */
 	void		(*put) (DbertDecoding *d, const char *token, size_t len, bool added);
+
+	/* Behind the last token; NULL: nothing is to be done. */
+	void		(*end) (DbertDecoding *d);
 } DbertTokenKind;
 
 extern const DbertTokenKind *dbert_token_kind(int32_t kind);
@@ -53,7 +57,31 @@ extern const DbertTokenKind dbert_kind_wordpiece;
 /* bytebpe.c */
 extern const DbertTokenKind dbert_kind_bytebpe;
 
+/* charbpe.c */
+extern const DbertTokenKind dbert_kind_charbpe;
+
 /* unigram.c */
 extern const DbertTokenKind dbert_kind_unigram;
+
+/* ---- tokbytes.c: tokens that are bytes, "<0xE2>" ---- */
+
+/* Have all of bytes[n] a token? */
+static inline bool
+dbert_tok_has_bytes(const int32_t ids[256], const uint8_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (ids[bytes[i]] < 0)
+			return false;
+	return true;
+}
+
+/* The byte that a token is, -1: none. */
+extern int	dbert_tok_byte_of(const char *token, size_t len);
+
+/*
+ * The bytes at the text's end are over: if they are no characters, each becomes
+ * U+FFFD.
+ */
+extern void dbert_decode_bytes(DbertDecoding *d);
 
 #endif

@@ -91,6 +91,7 @@ typedef struct DbertTokImage
 				trim_offsets,
 				trim_keeps_first;
 	uint8_t		may_vanish;		/* a word may have no token */
+	uint8_t		space_before;	/* a step puts U+2581 before a text */
 	uint8_t		unused[7];
 	uint8_t		raw_first[256]; /* 1: a key of raw begins with this byte */
 } DbertTokImage;

@@ -33,8 +33,8 @@ typedef struct UnigramBlock
 {
 	double		unk_score;
 	int32_t		longest;		/* bytes of the longest piece */
-	int32_t		byte_fallback;	/* all bytes[] are there, and to be used */
-	int32_t		bytes[256];		/* ids of "<0x00>" ... */
+	int32_t		byte_fallback;	/* bytes[] are to be used, where all are there */
+	int32_t		bytes[256];		/* ids of "<0x00>" ..., -1: none */
 	double		scores[];		/* [n_tokens] */
 } UnigramBlock;
 
@@ -194,8 +194,9 @@ emit_unknown(DbertTokenizing *t, const Lattice *l, size_t from, size_t to)
 		node = dbert_trie_step(units, node, l->places[at].byte);
 	if (node >= 0 && units[node].value >= 0)
 		return dbert_emit(t, units[node].value, start, end);
-	if (!block->byte_fallback)
-		return dbert_emit(t, t->image->unk_id, start, end);
+	for (size_t at = from; at < to; at++)
+		if (!block->byte_fallback || block->bytes[l->places[at].byte] < 0)
+			return dbert_emit(t, t->image->unk_id, start, end);
 	for (size_t at = from; at < to; at++)
 		DBERT_TRY(dbert_emit(t, block->bytes[l->places[at].byte], start, end));
 	return DBERT_OK;
@@ -331,24 +332,6 @@ cut(DbertTokenizing *t)
 
 /* ---- compiling ---- */
 
-/* The ids of "<0x00>" ... "<0xFF>"; whether all are there. */
-static bool
-find_bytes(const DbertTokCompiler *c, int32_t ids[256])
-{
-	bool		all = true;
-
-	for (int b = 0; b < 256; b++)
-	{
-		static const char hex[] = "0123456789ABCDEF";
-		char		name[] = {'<', '0', 'x', hex[b >> 4], hex[b & 15], '>'};
-		int32_t		node = dbert_trie_find(c->trie.units, c->head.words, name, sizeof(name));
-
-		ids[b] = node >= 0 ? c->trie.units[node].value : -1;
-		all = all && ids[b] >= 0;
-	}
-	return all;
-}
-
 static DbertStatus
 fill_scores(const DbertTokenizerSpec *s, UnigramBlock *block, DbertError *err)
 {
@@ -386,7 +369,8 @@ compile(DbertTokCompiler *c)
 	if (block == NULL)
 		return dbert_fail(c->err, DBERT_E_NOMEM, "out of memory");
 	c->head.model_size = size;
-	block->byte_fallback = find_bytes(c, block->bytes) && s->byte_fallback;
+	(void) dbert_tok_find_bytes(c, block->bytes);
+	block->byte_fallback = s->byte_fallback;
 	return fill_scores(s, block, c->err);
 }
 
@@ -400,14 +384,14 @@ valid(const DbertTokImage *h)
 		block->longest < 1 || block->longest > DBERT_MAX_TOKEN_BYTES)
 		return false;
 	for (int b = 0; b < 256; b++)
-		if (block->bytes[b] < (block->byte_fallback ? 0 : -1) || block->bytes[b] >= h->n_tokens)
+		if (block->bytes[b] < -1 || block->bytes[b] >= h->n_tokens)
 			return false;
 	return true;
 }
 
 /* ---- decoding ---- */
 
-/* U+2581 is a space; those that the first token begins with are none. */
+/* U+2581 is a space; those of the first token are none if one was put there. */
 static void
 put(DbertDecoding *d, const char *token, size_t len, bool added)
 {
@@ -419,7 +403,7 @@ put(DbertDecoding *d, const char *token, size_t len, bool added)
 		else
 		{
 			i += 2;
-			if (!d->first)
+			if (!d->first || !d->image->space_before)
 				d->text[d->len++] = ' ';
 		}
 	}

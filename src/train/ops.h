@@ -202,18 +202,20 @@ typedef struct DbertSelfAttention
 	size_t		ldq,
 				ldkv;
 	DbertDropout dropout;		/* of the probabilities */
+	const float *bias;			/* [., H] of scores by distance (model/distances.h), or NULL */
+	float	   *dbias;			/* [B, H, DBERT_BIAS_ROWS] its derivatives, of each part apart */
 	float	   *scratch;		/* of each thread: dbert_self_attention_scratch */
 	size_t		scratch_floats;
 } DbertSelfAttention;
 
 /*
  * Floats of one thread's scratch for texts of up to t tokens and heads of d
- * columns: three [T, T], two packed operands.
+ * columns: three [T, T], two packed operands, biases by distance.
  */
 static inline size_t
 dbert_self_attention_scratch(size_t t, size_t d)
 {
-	return 3 * t * t + 2 * (t + d + 64) * (t > d ? t : d);
+	return 3 * t * t + 2 * (t + d + 64) * (t > d ? t : d) + 2 * t;
 }
 
 /*
@@ -223,7 +225,7 @@ dbert_self_attention_scratch(size_t t, size_t d)
 extern DbertStatus dbert_self_attention_forward(const DbertTrainRun *run,
 												const DbertSelfAttention *s, float *context);
 
-/* dq and dkv, laid out like q and kv, from dcontext[R, C] */
+/* dq and dkv, laid out like q and kv, and s->dbias, from dcontext[R, C] */
 extern DbertStatus dbert_self_attention_backward(const DbertTrainRun *run,
 												 const DbertSelfAttention *s, const float *dcontext,
 												 float *dq, float *dkv);

@@ -17,6 +17,7 @@
  */
 #include "train/pass.h"
 
+#include "model/distances.h"
 #include "model/family.h"
 #include "train/objective.h"
 #include "train/prenorm.h"
@@ -195,6 +196,25 @@ attention_forward(const DbertPass *pass, int layer)
 }
 
 /*
+ * The layers' derivatives by the table of biases add up, the last one's first.
+ */
+static void
+add_bias_gradient(const DbertPass *pass, int layer)
+{
+	DbertTrainer *t = pass->trainer;
+	float	   *g = (float *) t->params.g.distance_bias;
+	int			heads = t->config.heads;
+
+	if (t->params.w.distance_bias == NULL)
+		return;
+	if (layer == t->config.layers - 1)
+		memset(g, 0, (size_t) t->config.bias_rows * heads * sizeof(float));
+	for (int part = 0; part < pass->batch->n_texts * heads; part++)
+		for (int row = 0; row < DBERT_BIAS_ROWS; row++)
+			g[row * heads + part % heads] += t->acts.dbias[(size_t) part * DBERT_BIAS_ROWS + row];
+}
+
+/*
  * dx from dy1, in place: it is the derivative by the sum first, which is that
  * of both its parts.
  */
@@ -221,6 +241,7 @@ attention_backward(const DbertPass *pass, int layer, float *dx)
 		dbert_linear_backward(run, &w->attn_out, &g->attn_out, a->context, dout, m, dcontext, 0));
 	DBERT_TRY(dbert_self_attention_backward(run, &s, dcontext, dqkv + (s.q - a->qkv),
 											dqkv + (s.kv - a->qkv)));
+	add_bias_gradient(pass, layer);
 	if (t->steps->attention != NULL)
 		DBERT_TRY(
 			t->steps->attention(pass, layer, dqkv + (s.q - a->qkv), dqkv + (s.kv - a->qkv)));

@@ -78,6 +78,7 @@ typedef struct DbertActs
 	float	   *t2;				/* [N, C] */
 	float	   *packed;			/* of products */
 	float	   *attention;		/* dbert_self_attention_scratch for each thread */
+	float	   *dbias;			/* [B, H, DBERT_BIAS_ROWS] of a layer, if scores have a bias */
 	double	   *sums;			/* of parts of the gradients */
 } DbertActs;
 

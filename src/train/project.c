@@ -136,6 +136,8 @@ dbert_pass_attention(const DbertPass *pass, int layer)
 							 .kv = alone ? qkv : qkv + c,
 							 .ldkv = alone ? 2 * c : 3 * c,
 							 .dropout = dbert_pass_dropout(pass, DBERT_DROP_PROBABILITIES, layer),
+							 .bias = t->params.w.distance_bias,
+							 .dbias = t->acts.dbias,
 							 .scratch = t->acts.attention,
 							 .scratch_floats =
 								 dbert_self_attention_scratch(t->options.max_text_tokens,

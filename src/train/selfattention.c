@@ -10,6 +10,8 @@
  */
 #include "train/ops.h"
 
+#include "model/distances.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +38,7 @@ typedef struct Head
 {
 	int			number;
 	int			first_query;	/* among R */
-	int			first_token;	/* of the text, in the batch */
+	int			first_key;		/* among N */
 	int			m;
 	int			t;
 	int			d;
@@ -50,6 +52,7 @@ typedef struct Head
 	float	   *dp;				/* derivatives */
 	float	   *left,			/* packed operands */
 			   *right;
+	float	   *bias;			/* [2T - 1] by distance, 0 in the middle */
 } Head;
 
 /* How many of the queries are tokens before this one. */
@@ -80,7 +83,7 @@ head_of_part(const DbertSelfAttention *s, int part, int worker)
 				first = s->cu[text];
 	Head h = { .number = part % s->heads,
 			   .first_query = queries_before(s, first),
-			   .first_token = first,
+			   .first_key = first,
 			   .t = s->cu[text + 1] - first,
 			   .d = s->hidden / s->heads };
 	size_t		square = (size_t) h.t * h.t;
@@ -96,6 +99,7 @@ head_of_part(const DbertSelfAttention *s, int part, int worker)
 	h.dp = h.dropped + square;
 	h.left = h.dp + square;
 	h.right = h.left + (size_t) (h.t + h.d + 64) * (h.t > h.d ? h.t : h.d);
+	h.bias = h.right + (h.right - h.left);
 	return h;
 }
 
@@ -147,7 +151,7 @@ place_of(const DbertSelfAttention *s, const Head *h, int i)
 {
 	if (s->queries == NULL)
 		return i;
-	return s->queries[h->first_query + i] - h->first_token;
+	return s->queries[h->first_query + i] - h->first_key;
 }
 
 /* Scores that query i does not see weigh nothing. */
@@ -161,7 +165,33 @@ hide_far_keys(const DbertSelfAttention *s, const Head *h, int i, float *scores)
 			scores[j] = -INFINITY;
 }
 
-/* h->p = softmax(q k' / sqrt(D)), h->dropped = what dropout leaves of it */
+/* Where in h->bias the distances of query i to its keys begin. */
+static float *
+biases_of_row(const DbertSelfAttention *s, const Head *h, int i)
+{
+	return h->bias + h->t - 1 - place_of(s, h, i);
+}
+
+/* h->p += what makes the bias out of it, by the scale that follows */
+static void
+add_biases(const DbertSelfAttention *s, const Head *h)
+{
+	float		by = 1 / scale(h);
+
+	for (int i = 0; i < 2 * h->t - 1; i++)
+		h->bias[i] = by * s->bias[(size_t) dbert_bias_row(i - h->t + 1) * s->heads + h->number];
+	for (int i = 0; i < h->m; i++)
+	{
+		const float *bias = biases_of_row(s, h, i);
+
+		for (int j = 0; j < h->t; j++)
+			h->p[(size_t) i * h->t + j] += bias[j];
+	}
+}
+
+/*
+ * h->p = softmax(q k' / sqrt(D) + bias), h->dropped = what dropout leaves of it
+ */
 static void
 probabilities(const DbertTrainRun *run, const DbertSelfAttention *s, const Head *h)
 {
@@ -169,6 +199,8 @@ probabilities(const DbertTrainRun *run, const DbertSelfAttention *s, const Head 
 				k = {h->k, s->ldkv, false};
 
 	head_product(run, h, q, k, h->m, h->t, h->d, h->p, h->t, false);
+	if (s->bias != NULL)
+		add_biases(s, h);
 	for (int i = 0; i < h->m; i++)
 	{
 		size_t		at = (size_t) i * h->t;
@@ -249,6 +281,29 @@ softmax_backward(const DbertTrainRun *run, const DbertSelfAttention *s, const He
 	}
 }
 
+/*
+ * The part's derivatives by the table's rows, from those by q k': first summed
+ * up by distance.
+ */
+static void
+bias_backward(const DbertSelfAttention *s, const Head *h, int part)
+{
+	float	   *rows = s->dbias + (size_t) part * DBERT_BIAS_ROWS,
+				by = 1 / scale(h);
+
+	memset(h->bias, 0, (2 * h->t - 1) * sizeof(float));
+	for (int i = 0; i < h->m; i++)
+	{
+		float	   *sums = biases_of_row(s, h, i);
+
+		for (int j = 0; j < h->t; j++)
+			sums[j] += h->dp[(size_t) i * h->t + j];
+	}
+	memset(rows, 0, DBERT_BIAS_ROWS * sizeof(float));
+	for (int i = 0; i < 2 * h->t - 1; i++)
+		rows[dbert_bias_row(i - h->t + 1)] += by * h->bias[i];
+}
+
 /* Nobody looked at this text. */
 static void
 no_queries(const DbertSelfAttention *s, const Head *h, float *dk, float *dv)
@@ -261,8 +316,9 @@ no_queries(const DbertSelfAttention *s, const Head *h, float *dk, float *dv)
 }
 
 /*
- * of p = softmax(q k' / sqrt(D)), out = dropped v: dv = dropped' dout, ddropped
- * = dout v', and with dx, the derivative by q k', dq = dx k, dk = dx' q
+ * of p = softmax(q k' / sqrt(D) + bias), out = dropped v: dv = dropped' dout,
+ * ddropped = dout v', and with dx, the derivative by q k', dq = dx k, dk = dx'
+ * q
  */
 static DbertStatus
 backward_part(void *ctx, int part, int worker)
@@ -284,6 +340,8 @@ backward_part(void *ctx, int part, int worker)
 
 	if (h.m == 0)
 	{
+		if (s->bias != NULL)
+			memset(s->dbias + (size_t) part * DBERT_BIAS_ROWS, 0, DBERT_BIAS_ROWS * sizeof(float));
 		no_queries(s, &h, dk, dv);
 		return DBERT_OK;
 	}
@@ -291,6 +349,8 @@ backward_part(void *ctx, int part, int worker)
 	head_product(run, &h, left_over(s, &h, true), out_columns, h.t, h.d, h.m, dv, s->ldkv, false);
 	head_product(run, &h, out_rows, v, h.m, h.t, h.d, h.dp, h.t, false);
 	softmax_backward(run, s, &h);
+	if (s->bias != NULL)
+		bias_backward(s, &h, part);
 	head_product(run, &h, dx, k, h.m, h.d, h.t, loop->dq + h.at_q, s->ldq, false);
 	head_product(run, &h, dx_transposed, q, h.t, h.d, h.m, dk, s->ldkv, false);
 	return DBERT_OK;

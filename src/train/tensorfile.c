@@ -30,7 +30,7 @@ dbert_tensorfile_begin(DbertTensorFile *f, int pieces, const DbertAllocator *all
 {
 	*f = (DbertTensorFile)
 	{
-		.alloc = alloc,.pieces = dbert_alloc_array(alloc, pieces, sizeof(DbertPiece))
+		.alloc = alloc,.pieces = dbert_alloc_array(alloc, pieces, sizeof(DbertTensorPiece))
 	};
 	dbert_json_pool_begin(&f->entries.pool, alloc);
 	if (f->pieces == NULL)
@@ -42,27 +42,46 @@ dbert_tensorfile_begin(DbertTensorFile *f, int pieces, const DbertAllocator *all
 	return DBERT_OK;
 }
 
-/* Offsets count from the end of the header until it is there. */
-void
-dbert_tensorfile_add(DbertTensorFile *f, const char *name, const DbertSlot *slot, int parts,
-					 const char *dtype, int element, const void *data)
+/*
+ * A tensor of rows, or of cols numbers where rows is 0.  Offsets count from the
+ * end of the header until it is there.
+ */
+static void
+add_piece(DbertTensorFile *f, const char *name, int rows, int cols, const char *dtype, int element,
+		  const void *data)
 {
-	bool		matrix = dbert_slot_is_matrix(slot);
-	uint64_t	bytes = (uint64_t) slot->rows * slot->cols / parts * element,
+	uint64_t	bytes = (uint64_t) (rows > 0 ? rows : 1) * cols * element,
 				end = f->size + bytes;
 	json_t	   *shape;
 
 	dbert_json_pool_enter(&f->entries.pool);
 	shape = json_array();
-	if (matrix)
-		json_array_append_new(shape, json_integer(slot->rows / parts));
-	json_array_append_new(shape, json_integer(matrix ? slot->cols : slot->cols / parts));
+	if (rows > 0)
+		json_array_append_new(shape, json_integer(rows));
+	json_array_append_new(shape, json_integer(cols));
 	json_object_set_new(f->entries.root, name,
 						json_pack("{s:s,s:o,s:[I,I]}", "dtype", dtype, "shape", shape,
 								  "data_offsets", (json_int_t) f->size, (json_int_t) end));
 	dbert_json_pool_leave(&f->entries.pool);
-	f->pieces[f->n_pieces++] = (DbertPiece) {f->size, bytes, data};
+	f->pieces[f->n_pieces++] = (DbertTensorPiece) {f->size, bytes, data};
 	f->size = end;
+}
+
+void
+dbert_tensorfile_add(DbertTensorFile *f, const char *name, const DbertSlot *slot, int parts,
+					 const char *dtype, int element, const void *data)
+{
+	bool		matrix = dbert_slot_is_matrix(slot);
+
+	add_piece(f, name, matrix ? slot->rows / parts : 0, matrix ? slot->cols : slot->cols / parts,
+			  dtype, element, data);
+}
+
+void
+dbert_tensorfile_add_matrix(DbertTensorFile *f, const char *name, int rows, int cols,
+							const char *dtype, int element, const void *data)
+{
+	add_piece(f, name, rows, cols, dtype, element, data);
 }
 
 DbertStatus
@@ -101,7 +120,7 @@ static DbertStatus
 fetch_overlap(const DbertTensorFile *f, int piece, uint64_t from, char *buf, size_t len,
 			  DbertFetch fetch, void *ctx, DbertError *err)
 {
-	const DbertPiece *p = &f->pieces[piece];
+	const DbertTensorPiece *p = &f->pieces[piece];
 	uint64_t	first = from > p->offset ? from : p->offset,
 				end = from + len < p->offset + p->bytes ? from + len : p->offset + p->bytes;
 
@@ -123,7 +142,7 @@ dbert_tensorfile_read(const DbertTensorFile *f, uint64_t from, void *buf, size_t
 	dbert_copy_overlap(from, buf, len, 8, f->header, f->header_text);
 	for (int i = 0; i < f->n_pieces; i++)
 	{
-		const DbertPiece *p = &f->pieces[i];
+		const DbertTensorPiece *p = &f->pieces[i];
 
 		if (p->data != NULL)
 			dbert_copy_overlap(from, buf, len, p->offset, p->data, p->bytes);

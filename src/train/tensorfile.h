@@ -12,12 +12,12 @@
 #include "model/slots.h"
 
 /* One tensor. */
-typedef struct DbertPiece
+typedef struct DbertTensorPiece
 {
 	uint64_t	offset;			/* in the file */
 	uint64_t	bytes;
 	const void *data;			/* where it lies, or NULL: the reader's fetch knows */
-} DbertPiece;
+} DbertTensorPiece;
 
 typedef struct DbertTensorFile
 {
@@ -26,7 +26,7 @@ typedef struct DbertTensorFile
 	char	   *header;
 	size_t		header_size;	/* without the 8 bytes before it; padded to a multiple of 8 */
 	size_t		header_text;	/* of which so many are text */
-	DbertPiece *pieces;			/* in order of offset */
+	DbertTensorPiece *pieces;			/* in order of offset */
 	int			n_pieces;
 	uint64_t	size;			/* of the file */
 } DbertTensorFile;
@@ -41,6 +41,8 @@ extern DbertStatus dbert_tensorfile_begin(DbertTensorFile *f, int pieces,
  */
 extern void dbert_tensorfile_add(DbertTensorFile *f, const char *name, const DbertSlot *slot,
 								 int parts, const char *dtype, int element, const void *data);
+extern void dbert_tensorfile_add_matrix(DbertTensorFile *f, const char *name, int rows, int cols,
+										const char *dtype, int element, const void *data);
 extern DbertStatus dbert_tensorfile_end(DbertTensorFile *f, DbertError *err);
 extern void dbert_tensorfile_free(DbertTensorFile *f);
 

@@ -27,6 +27,28 @@ read_model(DbertTrainBase *b, const DbertSource *source, const char *asked, cons
 	return dbert_fail(err, DBERT_E_UNSUPPORTED, "a head made of modules cannot be trained");
 }
 
+/* What there is no way back for. */
+static DbertStatus
+check_trainable(const DbertConfig *config, DbertError *err)
+{
+	const DbertFamily *family = dbert_family_of(config);
+
+	if (family->not_trained)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "models of type \"%s\" cannot be trained yet",
+						  family->model_type);
+	if (config->groups > 0)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "models whose layers share weights, as those of type \"%s\", "
+						  "cannot be trained",
+						  family->model_type);
+	if (config->embed_width != config->hidden)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "models whose embeddings are projected, here from %d to %d, "
+						  "cannot be trained",
+						  config->embed_width, config->hidden);
+	return DBERT_OK;
+}
+
 static DbertStatus
 open_base(DbertTrainBase *b, const DbertSource *source, const char *task, const DbertPoll *poll,
 		  DbertError *err)
@@ -40,11 +62,7 @@ open_base(DbertTrainBase *b, const DbertSource *source, const char *task, const 
 	if (status == DBERT_E_UNSUPPORTED)
 		status = read_model(b, source, "embed", poll, err);
 	DBERT_TRY(status);
-	if (b->pack->config.embed_width != b->pack->config.hidden)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "models whose embeddings are projected, here from %d to %d, "
-						  "cannot be trained",
-						  b->pack->config.embed_width, b->pack->config.hidden);
+	DBERT_TRY(check_trainable(&b->pack->config, err));
 	DBERT_TRY(dbert_sentence_read(source, &b->pack->arena, poll, &sentence, &list, err));
 	memcpy(b->dir, sentence.dir, sizeof(b->dir));
 	b->sentence = sentence.present;

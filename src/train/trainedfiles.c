@@ -2,52 +2,17 @@
  * trainedfiles.c -- the trained model as the files of a Hugging Face directory.
  *
  * config.json is the base's with the new head's architecture, labels and
- * problem.  model.safetensors is a header made here, followed by the parameters
- * where they lie: whoever reads it reads them, nothing is copied.  The
- * tokenizer's files are the base's, from the folder that has them there.
+ * problem.  model.safetensors is made of the parameters where they lie.
  * Embeddings have sentence-transformers' files, too (sentencefiles.h).
  */
+#include "train/madefiles.h"
 #include "train/plan.h"
 #include "train/sentencefiles.h"
-#include "train/tensorfile.h"
 #include "train/trainbase.h"
 
 #include <stdio.h>
 
 #define CONFIG_FILE "config.json"
-#define WEIGHTS_FILE "model.safetensors"
-
-/* config.json and those. */
-#define MAX_MADE (1 + DBERT_SENTENCE_FILES)
-
-/* A file of JSON. */
-typedef struct Made
-{
-	const char *name;
-	char	   *data;
-	size_t		size;
-} Made;
-
-struct DbertTrainedFiles
-{
-	const DbertAllocator *alloc;
-	DbertSource source;
-	const DbertTrainBase *base;
-	Made		made[MAX_MADE];
-	int			n_made;
-	DbertTensorFile weights;
-};
-
-/* A file of tree, which is released; name is a literal.  E_NOMEM. */
-static DbertStatus
-add_made(DbertTrainedFiles *f, const char *name, DbertJsonTree *tree, DbertError *err)
-{
-	Made	   *made = &f->made[f->n_made++];
-
-	made->name = name;
-	return dbert_json_dump(tree, JSON_INDENT(2) | JSON_REAL_PRECISION(15), f->alloc, &made->data,
-						   &made->size, err);
-}
 
 /* ---- config.json ---- */
 
@@ -122,7 +87,7 @@ make_config(const DbertTrainer *t, DbertTrainedFiles *f, const DbertPoll *poll, 
 	dbert_json_pool_enter(&tree.pool);
 	set_head(tree.root, t);
 	dbert_json_pool_leave(&tree.pool);
-	return add_made(f, CONFIG_FILE, &tree, err);
+	return dbert_madefiles_add(f, CONFIG_FILE, &tree, err);
 }
 
 /* ---- sentence-transformers' files ---- */
@@ -137,7 +102,7 @@ make_sentence_files(const DbertTrainer *t, DbertTrainedFiles *f, DbertError *err
 	for (int i = 0; i < DBERT_SENTENCE_FILES; i++)
 	{
 		if (status == DBERT_OK)
-			status = add_made(f, files[i].name, &files[i].tree, err);
+			status = dbert_madefiles_add(f, files[i].name, &files[i].tree, err);
 		else
 			dbert_json_free(&files[i].tree);
 	}
@@ -182,87 +147,16 @@ make_weights(const DbertTrainer *t, DbertTrainedFiles *f, DbertError *err)
 	return dbert_tensorfile_end(&f->weights, err);
 }
 
-/* ---- the source ---- */
-
-/*
- * Of the base's files only those of its tokenizer are the trained model's, too.
- */
-static bool
-base_name(const DbertTrainedFiles *f, const char *name, char out[DBERT_FILE_NAME_MAX])
-{
-	static const char *const kept[] = {
-		"tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json",
-		"added_tokens.json"
-	};
-
-	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-		if (strcmp(name, kept[i]) == 0)
-			return dbert_file_join(out, f->base->dir, name, NULL) == DBERT_OK;
-	return false;
-}
-
-/* NULL: it is none of those. */
-static const Made *
-find_made(const DbertTrainedFiles *f, const char *name)
-{
-	for (int i = 0; i < f->n_made; i++)
-		if (strcmp(f->made[i].name, name) == 0)
-			return &f->made[i];
-	return NULL;
-}
-
-static DbertStatus
-trained_size(void *ctx, const char *name, int64_t *size, DbertError *err)
-{
-	const DbertTrainedFiles *f = ctx;
-	const DbertSource *base = &f->base->pack->source;
-	const Made *made = find_made(f, name);
-	char		there[DBERT_FILE_NAME_MAX];
-
-	*size = -1;
-	if (made != NULL)
-		*size = (int64_t) made->size;
-	else if (strcmp(name, WEIGHTS_FILE) == 0)
-		*size = (int64_t) f->weights.size;
-	else if (base_name(f, name, there))
-		return base->size(base->ctx, there, size, err);
-	return DBERT_OK;
-}
-
-static DbertStatus
-trained_read(void *ctx, const char *name, uint64_t offset, void *buf, size_t len, DbertError *err)
-{
-	const DbertTrainedFiles *f = ctx;
-	const DbertSource *base = &f->base->pack->source;
-	const Made *made = find_made(f, name);
-	char		there[DBERT_FILE_NAME_MAX];
-
-	if (made != NULL)
-		dbert_copy_overlap(offset, buf, len, 0, made->data, made->size);
-	else if (strcmp(name, WEIGHTS_FILE) == 0)
-		return dbert_tensorfile_read(&f->weights, offset, buf, len, NULL, NULL, err);
-	else if (base_name(f, name, there))
-		return base->read(base->ctx, there, offset, buf, len, err);
-	else
-		return dbert_fail(err, DBERT_E_IO, "there is no file \"%s\"", name);
-	return DBERT_OK;
-}
-
-/* ---- life ---- */
-
 DbertStatus
 dbert_trainer_files(const DbertTrainer *trainer, const DbertAllocator *alloc, const DbertPoll *poll,
 					DbertTrainedFiles **files, DbertError *err)
 {
-	DbertTrainedFiles *f = dbert_alloc_zero(alloc, 1, sizeof(*f));
+	DbertTrainedFiles *f;
 	DbertStatus status;
 
+	DBERT_TRY(dbert_madefiles_begin(&trainer->base->pack->source, trainer->base->dir, alloc, &f,
+									err));
 	*files = NULL;
-	if (f == NULL)
-		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
-	f->alloc = alloc;
-	f->base = trainer->base;
-	f->source = (DbertSource) {trained_size, trained_read, f};
 	status = make_config(trainer, f, poll, err);
 	if (status == DBERT_OK &&
 		dbert_head_traits(trainer->config.head)->columns == DBERT_COLUMNS_NONE)
@@ -276,21 +170,4 @@ dbert_trainer_files(const DbertTrainer *trainer, const DbertAllocator *alloc, co
 	}
 	*files = f;
 	return DBERT_OK;
-}
-
-const DbertSource *
-dbert_trained_source(const DbertTrainedFiles *files)
-{
-	return &files->source;
-}
-
-void
-dbert_trained_free(DbertTrainedFiles *files)
-{
-	if (files == NULL)
-		return;
-	for (int i = 0; i < files->n_made; i++)
-		dbert_free(files->alloc, files->made[i].data);
-	dbert_tensorfile_free(&files->weights);
-	dbert_free(files->alloc, files);
 }

@@ -7,6 +7,7 @@
  *
  * What a head wants of all this, its objective says (objective.h).
  */
+#include "model/distances.h"
 #include "model/family.h"
 #include "train/adamw.h"
 #include "train/distill.h"
@@ -96,6 +97,8 @@ place_acts(DbertTrainer *t, DbertLayout *l, DbertActs *a)
 		dbert_layout_floats(l, o->threads,
 							dbert_self_attention_scratch(o->max_text_tokens,
 														 dbert_attention_columns_most(t)));
+	a->dbias = dbert_layout_floats(l, t->config.bias_rows > 0 ? o->max_texts : 0,
+								   (size_t) t->config.heads * DBERT_BIAS_ROWS);
 	a->sums = dbert_layout_place(l, dbert_adamw_parts(&t->params), sizeof(double), 1);
 }
 

@@ -118,6 +118,17 @@ mem_model_distilbert(MemModel *m, const char *suffix, int n_labels)
 }
 
 static void
+add_bert_feed_forward(MemModel *m, const char *prefix, int l)
+{
+	mem_add_tensor(m, MEM_F, MEM_C, "%sencoder.layer.%d.intermediate.dense.weight", prefix, l);
+	mem_add_tensor(m, 0, MEM_F, "%sencoder.layer.%d.intermediate.dense.bias", prefix, l);
+	mem_add_tensor(m, MEM_C, MEM_F, "%sencoder.layer.%d.output.dense.weight", prefix, l);
+	mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.output.dense.bias", prefix, l);
+	mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.output.LayerNorm.weight", prefix, l);
+	mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.output.LayerNorm.bias", prefix, l);
+}
+
+static void
 add_bert_layer(MemModel *m, const char *prefix, int l)
 {
 	static const char *const lin[] = {"self.query", "self.key", "self.value", "output.dense"};
@@ -132,12 +143,7 @@ add_bert_layer(MemModel *m, const char *prefix, int l)
 				   l);
 	mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.attention.output.LayerNorm.bias", prefix,
 				   l);
-	mem_add_tensor(m, MEM_F, MEM_C, "%sencoder.layer.%d.intermediate.dense.weight", prefix, l);
-	mem_add_tensor(m, 0, MEM_F, "%sencoder.layer.%d.intermediate.dense.bias", prefix, l);
-	mem_add_tensor(m, MEM_C, MEM_F, "%sencoder.layer.%d.output.dense.weight", prefix, l);
-	mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.output.dense.bias", prefix, l);
-	mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.output.LayerNorm.weight", prefix, l);
-	mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.output.LayerNorm.bias", prefix, l);
+	add_bert_feed_forward(m, prefix, l);
 }
 
 void
@@ -224,7 +230,8 @@ add_embeddings(MemModel *m, const char *p, int types, int width)
 {
 	mem_add_tensor(m, MEM_V, width, "%sembeddings.word_embeddings.weight", p);
 	mem_add_tensor(m, MEM_P, width, "%sembeddings.position_embeddings.weight", p);
-	mem_add_tensor(m, types, width, "%sembeddings.token_type_embeddings.weight", p);
+	if (types > 0)
+		mem_add_tensor(m, types, width, "%sembeddings.token_type_embeddings.weight", p);
 	mem_add_tensor(m, 0, width, "%sembeddings.LayerNorm.weight", p);
 	mem_add_tensor(m, 0, width, "%sembeddings.LayerNorm.bias", p);
 }
@@ -279,6 +286,101 @@ mem_model_roberta(MemModel *m, const char *suffix, int n_labels)
 		add_mask_head(m, MEM_C, "lm_head.dense", "lm_head.layer_norm", "lm_head");
 	else
 		add_electra_head(m, suffix, MEM_C, n_labels);	/* has the same names */
+	mem_model_save(m);
+}
+
+void
+mem_model_mpnet(MemModel *m, const char *suffix, int n_labels)
+{
+	static const char *const lin[] = {"q", "k", "v", "o"};
+	char		config[1024];
+	const char *p = strcmp(suffix, "Model") == 0 ? "" : "mpnet.";
+
+	memset(m, 0, sizeof(*m));
+	snprintf(config, sizeof(config),
+			 "{\"model_type\":\"mpnet\",\"architectures\":[\"MPNet%s\"],\"hidden_size\":%d,"
+			 "\"num_hidden_layers\":%d,\"num_attention_heads\":2,\"intermediate_size\":%d,"
+			 "\"vocab_size\":%d,\"max_position_embeddings\":%d,"
+			 "\"layer_norm_eps\":1e-5,\"hidden_act\":\"gelu\",\"pad_token_id\":5%s}",
+			 suffix, MEM_C, MEM_L, MEM_F, MEM_V, MEM_P,
+			 n_labels == 3 ? ",\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}" : "");
+	mem_put(m, "config.json", config);
+	mem_put(m, "tokenizer.json", mem_tokenizer_json);
+	add_embeddings(m, p, 0, MEM_C);
+	mem_add_tensor(m, 32, 2, "%sencoder.relative_attention_bias.weight", p);
+	for (int l = 0; l < MEM_L; l++)
+	{
+		for (int i = 0; i < 4; i++)
+		{
+			mem_add_tensor(m, MEM_C, MEM_C, "%sencoder.layer.%d.attention.attn.%s.weight", p, l,
+						   lin[i]);
+			mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.attention.attn.%s.bias", p, l, lin[i]);
+		}
+		mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.attention.LayerNorm.weight", p, l);
+		mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.attention.LayerNorm.bias", p, l);
+		add_bert_feed_forward(m, p, l);
+	}
+	if (strcmp(suffix, "ForMaskedLM") == 0)
+		add_mask_head(m, MEM_C, "lm_head.dense", "lm_head.layer_norm", "lm_head");
+	else
+		add_electra_head(m, suffix, MEM_C, n_labels);	/* has the same names */
+	mem_model_save(m);
+}
+
+void
+mem_model_deberta(MemModel *m, const char *suffix, const char *more, int n_labels)
+{
+	static const char *const lin[] = {"query", "key", "value"};
+	char		config[1024];
+	const char *p = strcmp(suffix, "Model") == 0 ? "" : "deberta.";
+
+	memset(m, 0, sizeof(*m));
+	snprintf(config, sizeof(config),
+			 "{\"model_type\":\"deberta-v2\",\"architectures\":[\"DebertaV2%s\"],"
+			 "\"hidden_size\":%d,\"num_hidden_layers\":%d,\"num_attention_heads\":2,"
+			 "\"intermediate_size\":%d,\"vocab_size\":%d,\"max_position_embeddings\":%d,"
+			 "\"relative_attention\":true,\"pos_att_type\":\"p2c|c2p\",\"share_att_key\":true,"
+			 "\"norm_rel_ebd\":\"layer_norm\",\"position_buckets\":4,"
+			 "\"position_biased_input\":false%s%s}",
+			 suffix, MEM_C, MEM_L, MEM_F, MEM_V, MEM_P, more,
+			 n_labels == 3 ? ",\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}" : "");
+	mem_put(m, "config.json", config);
+	mem_put(m, "tokenizer.json", mem_tokenizer_json);
+	mem_add_tensor(m, MEM_V, MEM_C, "%sembeddings.word_embeddings.weight", p);
+	mem_add_tensor(m, 0, MEM_C, "%sembeddings.LayerNorm.weight", p);
+	mem_add_tensor(m, 0, MEM_C, "%sembeddings.LayerNorm.bias", p);
+	mem_add_tensor(m, 8, MEM_C, "%sencoder.rel_embeddings.weight", p);
+	mem_add_tensor(m, 0, MEM_C, "%sencoder.LayerNorm.weight", p);
+	mem_add_tensor(m, 0, MEM_C, "%sencoder.LayerNorm.bias", p);
+	for (int l = 0; l < MEM_L; l++)
+	{
+		for (int i = 0; i < 3; i++)
+		{
+			mem_add_tensor(m, MEM_C, MEM_C, "%sencoder.layer.%d.attention.self.%s_proj.weight", p,
+						   l, lin[i]);
+			mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.attention.self.%s_proj.bias", p, l,
+						   lin[i]);
+		}
+		mem_add_tensor(m, MEM_C, MEM_C, "%sencoder.layer.%d.attention.output.dense.weight", p, l);
+		mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.attention.output.dense.bias", p, l);
+		mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.attention.output.LayerNorm.weight", p, l);
+		mem_add_tensor(m, 0, MEM_C, "%sencoder.layer.%d.attention.output.LayerNorm.bias", p, l);
+		add_bert_feed_forward(m, p, l);
+	}
+	if (strcmp(suffix, "ForSequenceClassification") == 0)
+	{
+		mem_add_tensor(m, MEM_C, MEM_C, "pooler.dense.weight");
+		mem_add_tensor(m, 0, MEM_C, "pooler.dense.bias");
+	}
+	if (n_labels > 0)
+	{
+		mem_add_tensor(m, n_labels, MEM_C, "classifier.weight");
+		mem_add_tensor(m, 0, n_labels, "classifier.bias");
+	}
+	if (strcmp(suffix, "ForMaskedLM") == 0)
+		add_mask_head(m, MEM_C, "lm_predictions.lm_head.dense", "lm_predictions.lm_head.LayerNorm",
+					  "lm_predictions.lm_head");
+	add_span_head(m, suffix);
 	mem_model_save(m);
 }
 

@@ -118,6 +118,15 @@ extern void mem_model_electra(MemModel *m, const char *suffix, int width, int n_
  */
 extern void mem_model_roberta(MemModel *m, const char *suffix, int n_labels);
 
+/* The same of MPNet, which takes as many. */
+extern void mem_model_mpnet(MemModel *m, const char *suffix, int n_labels);
+
+/*
+ * The same of DeBERTa-v2, without positions and types: four vectors for
+ * distances to either side.  more: further keys, each behind a comma.
+ */
+extern void mem_model_deberta(MemModel *m, const char *suffix, const char *more, int n_labels);
+
 /*
  * The same of ALBERT, whose embeddings have 6 numbers; layers in groups of so
  * many inner ones.

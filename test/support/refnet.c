@@ -77,6 +77,23 @@ ref_act(int act, double x)
 	return x;
 }
 
+/* Of a head's score for a distance, key less query: MPNet's table. */
+static double
+ref_bias(const Ref *r, int head, int distance)
+{
+	const float *table = r->pass.trainer->params.w.distance_bias;
+	int			far = abs(distance);
+
+	if (table == NULL)
+		return 0;
+	if (far >= 8)
+		far = 8 + (int) (log(far / 8.0) / log(16) * 8);
+	if (far > 15)
+		far = 15;
+	return value_of(r, table)[(far + (distance > 0 ? 16 : 0)) * r->pass.trainer->config.heads + head];
+}
+
+/* softmax over j of q_i k_j / sqrt(D) and its bias, dropped out, times v */
 /* Queries and keys of the token at a place, by pairs of columns. */
 static void
 ref_rotate(const Ref *r, int layer, int place, double *qkv)
@@ -107,7 +124,6 @@ ref_sees(const Ref *r, int layer, int i, int j)
 		   abs(i - j) <= r->pass.trainer->config.window;
 }
 
-/* softmax over j of q_i k_j / sqrt(D), dropped out, times v */
 static void
 ref_attention(const Ref *r, int layer, int first, int t, double qkv[REF_T][3 * MEM_C],
 			  double ctx[REF_T][MEM_C])
@@ -127,7 +143,8 @@ ref_attention(const Ref *r, int layer, int first, int t, double qkv[REF_T][3 * M
 
 				for (int e = 0; e < d; e++)
 					dot += qkv[i][h * d + e] * qkv[j][MEM_C + h * d + e];
-				sum += p[j] = ref_sees(r, layer, i, j) ? exp(dot / sqrt(d)) : 0;
+				sum += p[j] =
+					ref_sees(r, layer, i, j) ? exp(dot / sqrt(d) + ref_bias(r, h, j - i)) : 0;
 			}
 			for (int e = 0; e < d; e++)
 			{

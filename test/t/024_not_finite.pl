@@ -9,12 +9,26 @@ use JSON::PP;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+# A copy of a folder with other weights.
+sub with_weights
+{
+	my ($from, $weights) = @_;
+	my $dir = PostgreSQL::Test::Utils::tempdir();
+
+	system('cp', '-r', "$from/.", $dir) == 0 or die;
+	chmod 0644, "$dir/model.safetensors";
+	open(my $out, '>:raw', "$dir/model.safetensors") or die $!;
+	print $out $weights;
+	close($out);
+	chmod 0755, $dir;
+	return $dir;
+}
+
 # A fixture with this bit pattern in all floats of some tensors.
 sub spoil
 {
 	my ($fixture, $pattern, $bits) = @_;
 	my $from = fixtures() . "/$fixture";
-	my $dir = PostgreSQL::Test::Utils::tempdir();
 	my $weights = slurp_file("$from/model.safetensors");
 	my $start = 8 + unpack('Q<', $weights);
 	my $header = decode_json(substr($weights, 8, $start - 8));
@@ -31,13 +45,24 @@ sub spoil
 		$count++;
 	}
 	die "no tensor of $fixture is like $pattern" if $count == 0;
-	system('cp', '-r', "$from/.", $dir) == 0 or die;
-	chmod 0644, "$dir/model.safetensors";
-	open(my $out, '>:raw', "$dir/model.safetensors") or die $!;
-	print $out $weights;
-	close($out);
-	chmod 0755, $dir;
-	return $dir;
+	return with_weights($from, $weights);
+}
+
+# A fixture in F32 with the embedding of one word too large.
+sub spoil_word
+{
+	my ($fixture, $word) = @_;
+	my $from = fixtures() . "/$fixture";
+	my $weights = slurp_file("$from/model.safetensors");
+	my $start = 8 + unpack('Q<', $weights);
+	my $header = decode_json(substr($weights, 8, $start - 8));
+	my ($tensor) = map { $header->{$_} } grep { /word_embeddings/ } keys %$header;
+	my @vocabulary = split(/\n/, slurp_file("$from/vocab.txt"));
+	my ($id) = grep { $vocabulary[$_] eq $word } 0 .. $#vocabulary;
+	my $width = $tensor->{shape}[1];
+
+	substr($weights, $start + $tensor->{data_offsets}[0] + $id * 4 * $width, 4 * $width) = pack('L<*', (0x7f000000) x $width);
+	return with_weights($from, $weights);
 }
 
 my ($huge, $nan, $infinity) = (0x7f000000, 0x7fc00000, 0x7f800000);
@@ -97,6 +122,9 @@ is($node->safe_psql('postgres', q{SELECT count(distil_sentiment(body, 's', on_er
 is($node->safe_psql('postgres', q{SELECT distil_sentiment(string_agg(body, ' '), 's', on_error => 'null') IS NULL FROM post}), 't', 'in windows');
 is($node->safe_psql('postgres', q{SELECT distil_sentiment(array_agg(body), 's', on_error => 'null') = array_fill(NULL::real, ARRAY[50]) FROM post}), 't', 'in arrays');
 is($node->safe_psql('postgres', q{SELECT (distil_embed(array_agg(body), 'e', on_error => 'null'))[3][1] IS NULL FROM post}), 't', 'in matrices');
+$node->safe_psql('postgres', "SELECT distil_load_model('soup', '" . spoil_word('bert-sentence', 'soup') . "')");
+is($node->safe_psql('postgres', q{SELECT m[1:1] = distil_embed('{film}'::text[], 'soup') AND m[2][1] IS NULL AND m[3:3] = distil_embed('{good}'::text[], 'soup') AND m[4:4] = m[1:1] AND array_length(m, 1) = 5
+	FROM distil_embed('{film,soup,good,film,a soup}'::text[], 'soup', on_error => 'null') AS m}), 't', 'in matrices beside others');
 is($node->safe_psql('postgres', q{SET distilbert.cache_size = '1MB'; SELECT count(distil_sentiment(body, 's', on_error => 'null')) FROM post, generate_series(1, 2)}), '0', 'the cache keeps none');
 
 # Moderation fails closed, whatever the action and the settings.

@@ -24,6 +24,13 @@ extern void distil_array_close(DistilTextArray *a, Datum value);
 extern int	distil_count_nulls(const DistilTextArray *a);
 
 /*
+ * The numbers of the elements that are not NULL in any of the arrays, as nulls
+ * of the last one says: in order, but equal elements (at the same place in all
+ * of them) follow the first of them.  *n: how many.  palloc'd.
+ */
+extern int *distil_equal_together(const DistilTextArray *arrays, int n_arrays, int *n);
+
+/*
  * The n elements of an array in which NULL would make no sense: it raises,
  * naming the argument.
  */

@@ -90,19 +90,21 @@ score_documents(DistilModel *model, Datum query, Documents *d)
 		.ctx = d
 	};
 
+	int			n;
+	int		   *order = distil_equal_together(&d->docs, 1, &n);
+
 	distil_many_begin(&many);
-	for (int e = 0; e < d->docs.n; e++)
+	for (int k = 0; k < n; k++)
 	{
 		DistilText	pair[2];
 
-		if (d->docs.nulls[e])
-			continue;
 		pair[0] = distil_text_get(query, d->rules.on_error);
-		pair[1] = distil_text_get(d->docs.texts[e], d->rules.on_error);
+		pair[1] = distil_text_get(d->docs.texts[order[k]], d->rules.on_error);
 		distil_usage_count(model->usage, &(DistilUsage) {.rows = 1});
-		distil_many_add(&many, e, pair);
+		distil_many_add(&many, order[k], pair);
 	}
 	distil_many_end(&many);
+	pfree(order);
 }
 
 /* (query, docs [, model [, long_text, on_error]]) */

@@ -35,8 +35,7 @@ typedef struct ArrayCall
 	Datum	   *values;			/* [n], where answers are no vectors */
 	float4	   *floats;			/* of the matrix, where they are */
 	int			width;
-	int		   *row;			/* [n] in the matrix */
-	int			rows;			/* of it so far: texts that have not failed */
+	int		   *row;			/* [n] in the matrix, of elements that were not NULL */
 } ArrayCall;
 
 /* ---- texts through the model ---- */
@@ -59,14 +58,14 @@ no_answer(void *ctx, int e)
 	ArrayCall  *call = ctx;
 
 	call->like->nulls[e] = true;
-	call->rows--;
 }
 
-/* All elements that are not NULL, in order. */
+/* All elements that are not NULL; equal ones together, else in order. */
 static void
 run_elements(ArrayCall *call)
 {
-	int			n_arrays = distil_task_texts(call->task);
+	int			n_arrays = distil_task_texts(call->task),
+				n;
 	DistilMany	many = {
 		.model = call->model,
 		.want = call->task->want,
@@ -79,22 +78,20 @@ run_elements(ArrayCall *call)
 		.ctx = call
 	};
 
-	call->row = palloc_array(int, call->like->n);
+	int		   *order = distil_equal_together(call->arrays, n_arrays, &n);
+
 	distil_many_begin(&many);
-	for (int e = 0; e < call->like->n; e++)
+	for (int k = 0; k < n; k++)
 	{
 		DistilText	texts[2];
 
-		if (call->like->nulls[e])
-			continue;
 		for (int i = 0; i < n_arrays; i++)
-			texts[i] = distil_text_get(call->arrays[i].texts[e], call->rules.on_error);
-		call->row[e] = call->rows++;
+			texts[i] = distil_text_get(call->arrays[i].texts[order[k]], call->rules.on_error);
 		distil_usage_count(call->model->usage, &(DistilUsage) {.rows = 1});
-		distil_many_add(&many, e, texts);
+		distil_many_add(&many, order[k], texts);
 	}
 	distil_many_end(&many);
-	pfree(call->row);
+	pfree(order);
 }
 
 /* ---- arrays ---- */
@@ -135,6 +132,18 @@ answer_values(ArrayCall *call)
 	return result;
 }
 
+/* The matrix has a row for each element that is not NULL. */
+static int *
+number_rows(const DistilTextArray *a)
+{
+	int		   *row = palloc_array(int, a->n);
+	int			n = 0;
+
+	for (int e = 0; e < a->n; e++)
+		row[e] = a->nulls[e] ? -1 : n++;
+	return row;
+}
+
 static ArrayType *
 answer_vectors(ArrayCall *call)
 {
@@ -144,9 +153,11 @@ answer_vectors(ArrayCall *call)
 	call->width = call->task->width(call->model, call->options);
 	matrix = distil_matrix_like(call->like, call->width);
 	call->floats = distil_array_floats(matrix);
+	call->row = number_rows(call->like);
 	run_elements(call);
 	if (distil_count_nulls(call->like) > nulls)
-		matrix = distil_matrix_shrunk(matrix, call->like, call->width);
+		matrix = distil_matrix_shrunk(matrix, call->like, call->width, call->row);
+	pfree(call->row);
 	return matrix;
 }
 

@@ -65,13 +65,19 @@ distil_matrix_like(const DistilTextArray *a, int width)
 }
 
 ArrayType *
-distil_matrix_shrunk(ArrayType *matrix, const DistilTextArray *a, int width)
+distil_matrix_shrunk(ArrayType *matrix, const DistilTextArray *a, int width, const int *row)
 {
 	ArrayType  *result = distil_matrix_like(a, width);
-	Size		rows = a->n - distil_count_nulls(a);
+	const float4 *from = distil_array_floats(matrix);
+	float4	   *to = distil_array_floats(result);
 
-	memcpy(distil_array_floats(result), distil_array_floats(matrix),
-		   rows * width * sizeof(float4));
+	for (int e = 0; e < a->n; e++)
+	{
+		if (a->nulls[e])
+			continue;
+		memcpy(to, from + (Size) row[e] * width, width * sizeof(float4));
+		to += width;
+	}
 	pfree(matrix);
 	return result;
 }

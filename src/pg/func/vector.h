@@ -17,7 +17,8 @@ extern ArrayType *distil_vector(int n);
 extern ArrayType *distil_matrix_like(const DistilTextArray *a, int width);
 
 /* The same floats when more of a->nulls are true than when it was made. */
-extern ArrayType *distil_matrix_shrunk(ArrayType *matrix, const DistilTextArray *a, int width);
+extern ArrayType *distil_matrix_shrunk(ArrayType *matrix, const DistilTextArray *a, int width,
+									   const int *row);
 
 /* The floats of a vector or a matrix. */
 static inline float4 *

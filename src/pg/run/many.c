@@ -6,7 +6,8 @@
  * once.
  *
  * A batch is full when it has distilbert.batch_tokens, or fewer where more
- * would not fit into distilbert.max_memory (modelmemory.h).
+ * would not fit into distilbert.max_memory (modelmemory.h).  It runs when a
+ * text comes that is not in it yet.
  */
 #include "postgres.h"
 
@@ -263,9 +264,7 @@ keep_item(DistilMany *many, const DistilInBatch *e)
 void
 distil_many_add(DistilMany *many, int number, const DistilText *texts)
 {
-	DistilInBatch e = {.number = number,
-					   .place = dbert_batch_count(many->batch),
-					   .follower = -1};
+	DistilInBatch e = {.number = number,.follower = -1};
 	DbertBatch *found;
 
 	CHECK_FOR_INTERRUPTS();
@@ -279,6 +278,9 @@ distil_many_add(DistilMany *many, int number, const DistilText *texts)
 	}
 	if (!follow(many, &e))
 	{
+		if (dbert_batch_tokens(many->batch) >= many->full)
+			run_batch(many);
+		e.place = dbert_batch_count(many->batch);
 		many->items = distil_grown(many->context, many->items, many->n, &many->capacity,
 								   sizeof(DistilInBatch));
 		if (add_texts(many, &e))
@@ -286,7 +288,7 @@ distil_many_add(DistilMany *many, int number, const DistilText *texts)
 		else
 			give_up(many, &e);
 	}
-	if (dbert_batch_tokens(many->batch) >= many->full || many->n_followers >= MOST_FOLLOWERS)
+	if (many->n_followers >= MOST_FOLLOWERS)
 		run_batch(many);
 }
 

@@ -20,6 +20,7 @@
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 #include "pg/scan/batchscan_calls.h"
@@ -29,11 +30,13 @@
 
 /* ---- functions, by their names in pg_catalog ---- */
 
-/* Not marked leakproof, but they take any value. */
+/*
+ * Not marked leakproof, but they take any value.  Not those on json, which may
+ * have \u0000, nor date_part, whose unit may be none.
+ */
 static const char *const never_raise[] = {
-	"bpchar", "btrim", "btrim1", "bttextcmp", "date_part", "initcap",
-	"jsonb_array_element_text", "jsonb_object_field", "jsonb_object_field_text",
-	"json_object_field", "json_object_field_text", "left", "length", "lower", "ltrim",
+	"bpchar", "btrim", "btrim1", "bttextcmp", "initcap", "jsonb_array_element_text",
+	"jsonb_object_field", "jsonb_object_field_text", "left", "length", "lower", "ltrim",
 	"ltrim1", "md5", "octet_length", "replace", "reverse", "right", "rtrim", "rtrim1",
 	"starts_with", "strpos", "text", "text_starts_with", "textcat", "textlen", "textpos",
 	"upper", "varchar",
@@ -69,11 +72,20 @@ is_one_of(Oid funcid, const char *const *names, int n)
 
 /* ---- expressions ---- */
 
+/* One length() reads bytes in an encoding, which they may not be in. */
 static bool
 function_may_raise(Oid funcid, void *ctx)
 {
 	return !get_func_leakproof(funcid) &&
-		!is_one_of(funcid, never_raise, lengthof(never_raise));
+		(funcid == F_LENGTH_BYTEA_NAME ||
+		 !is_one_of(funcid, never_raise, lengthof(never_raise)));
+}
+
+/* The comparison of built-in types, but for rows, takes any two values. */
+static bool
+comparison_may_raise(Oid type)
+{
+	return type >= FirstNormalObjectId || type_is_rowtype(type);
 }
 
 static bool
@@ -151,6 +163,10 @@ may_raise(Node *node, void *ctx)
 			if (((ArrayExpr *) node)->multidims)
 				return true;	/* unless all have the same dimensions */
 			break;
+		case T_MinMaxExpr:
+			if (comparison_may_raise(((MinMaxExpr *) node)->minmaxtype))
+				return true;
+			break;
 		case T_BoolExpr:
 		case T_CaseExpr:
 		case T_CoalesceExpr:
@@ -167,7 +183,6 @@ may_raise(Node *node, void *ctx)
 		case T_RelabelType:
 		case T_CaseWhen:
 		case T_CaseTestExpr:
-		case T_MinMaxExpr:
 		case T_RowExpr:
 		case T_FieldSelect:
 		case T_NullTest:

@@ -25,7 +25,8 @@ static const char *const distill_names[] = {
 	"name", "teacher", "query", "layers", "hidden", "base", "temperature", "alpha_soft",
 	"alpha_hard", "alpha_cosine", "alpha_hidden", "alpha_attention", "epochs", "learning_rate",
 	"batch_size", "batch_tokens", "max_tokens", "weight_decay", "warmup", "dropout", "validation",
-	"validation_query", "early_stopping", "min_quality", "seed", "replace", "resume", "force"
+	"validation_query", "early_stopping", "min_quality", "seed", "replace", "resume", "force",
+	"static", "dimensions"
 };
 
 /* ---- one argument ---- */
@@ -223,6 +224,37 @@ check_distill(const DistilTrainArgs *a)
 				 errhint("Give validation a share of the rows, or a validation_query.")));
 }
 
+/* What makes no sense with this kind of student. */
+static void
+check_static(const DistilTrainArgs *a)
+{
+	const char *other = a->layers > 0 ? "layers" : a->hidden > 0 ? "hidden" :
+		a->base != NULL ? "base" : a->validation_query != NULL ? "validation_query" :
+		a->min_quality > 0 ? "min_quality" : a->resume ? "resume" : NULL;
+
+	if (other != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("arguments \"static\" and \"%s\" exclude each other", other)));
+}
+
+/* static and dimensions */
+static void
+read_static(ArgReader *r, DistilTrainArgs *a)
+{
+	a->is_static = next_bool(r);
+	a->dimensions = next_is_null(r) ? 0 : next_int(r, 1, 65536);
+	if (a->dimensions > 0 && !a->is_static)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("argument \"dimensions\" needs \"static\""),
+				 errhint("Other students have their teacher's dimensions.")));
+	if (a->query == NULL && !a->is_static)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", "query")));
+}
+
 DistilTrainArgs
 distil_distill_args(FunctionCallInfo fcinfo)
 {
@@ -231,7 +263,7 @@ distil_distill_args(FunctionCallInfo fcinfo)
 
 	a.name = next_text(&r);
 	a.teacher = next_text(&r);
-	a.query = next_text(&r);
+	a.query = next_text_or_null(&r);
 	a.layers = next_is_null(&r) ? 0 : next_int(&r, 1, 1024);
 	a.hidden = next_is_null(&r) ? 0 : next_int(&r, 1, 65536);
 	a.base = next_text_or_null(&r);
@@ -245,7 +277,11 @@ distil_distill_args(FunctionCallInfo fcinfo)
 	read_validation(&r, &a);
 	a.min_quality = next_is_null(&r) ? 0 : next_real(&r, 0, 1, false);
 	read_result(&r, &a);
+	read_static(&r, &a);
 	check_validation(&a);
-	check_distill(&a);
+	if (a.is_static)
+		check_static(&a);
+	else
+		check_distill(&a);
 	return a;
 }

@@ -36,6 +36,8 @@ typedef struct DistilTrainArgs
 	int			hidden;			/* 0: the teacher's, or the base's */
 	DbertDistill distill;		/* cosine: -1 if it is not said */
 	float		min_quality;	/* 0: none */
+	bool		is_static;		/* the student is static embeddings (staticjob.h): */
+	int			dimensions;		/* of a vector */
 	float		validation;		/* share of the rows; 0 if there is a query */
 	const char *validation_query;	/* or NULL */
 	int			early_stopping; /* evaluations without progress, 0: none */

@@ -25,6 +25,7 @@
 #include "pg/store/dirsource.h"
 #include "pg/store/identity.h"
 #include "pg/store/load.h"
+#include "pg/train/staticjob.h"
 #include "pg/train/teacheranswers.h"
 #include "pg/train/traincheckpoint.h"
 #include "pg/train/traindigest.h"
@@ -380,5 +381,7 @@ distil_distill(PG_FUNCTION_ARGS)
 {
 	DistilTrainArgs args = distil_distill_args(fcinfo);
 
+	if (args.is_static)
+		return distil_static_distill(fcinfo, &args);
 	return run_job(fcinfo, &args, "distill");
 }
