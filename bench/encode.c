@@ -1,10 +1,12 @@
 /*
- * encode.c -- the encoder alone, for bench/peers.py to time against others.
+ * encode.c -- the encoder alone, for bench/peers.py and bench/families.py to
+ * time against others.
  *
- *     bench/encode [KERNELS [PRECISION]]
+ *     bench/encode [KERNELS [PRECISION [DIRECTORY]]]
  *
- * A DistilBERT-base with random weights, laid out for the best kernels or those
- * named ("best" for them, too), in fp32 or int8, answers lines of the input:
+ * A DistilBERT-base with random weights, or the model of a directory, laid out
+ * for the best kernels or those named ("best" for them, too), in fp32 or int8,
+ * answers lines of the input:
  * the token counts of the texts of one batch.  Each answer is a line with the
  * seconds that the encoder and the classification head took, by the thread's
  * processor time: what other processes take of the core is left out.  After a
@@ -15,6 +17,7 @@
 #include "nn/encoder.h"
 #include "model/family.h"
 #include "nn/logits.h"
+#include "test/support/dirsource.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,6 +125,25 @@ make_model(DbertModel *model, DbertLayer *layers, const DbertKernels *kernels)
 	w->head_out = random_linear(kernels, config.n_labels, c, DBERT_PRECISION_FP32);
 }
 
+static DbertModel *
+open_model(const char *dir, const DbertKernels *kernels, DbertPrecision precision, DbertError *err)
+{
+	const DbertAllocator *a = &dbert_malloc_allocator;
+	DbertSource source = dir_source(dir);
+	DbertPack  *pack;
+	DbertModel *model;
+	void	   *image;
+
+	if (dbert_pack_begin(&source, NULL, precision, kernels, a, NULL, &pack, err) != DBERT_OK)
+		return NULL;
+	image = floats(dbert_pack_size(pack) / sizeof(float));
+	if (dbert_pack_write(pack, image, NULL, err) != DBERT_OK ||
+		dbert_model_open(image, dbert_pack_size(pack), kernels, a, &model, err) != DBERT_OK)
+		return NULL;
+	dbert_pack_end(pack);
+	return model;
+}
+
 /* ---- a batch ---- */
 
 typedef struct Job
@@ -167,13 +189,14 @@ pool_of(int threads, DbertError *err)
 static double
 time_batch(const DbertModel *model, const Job *job, DbertError *err)
 {
+	const DbertConfig *c = &model->config;
 	const int32_t *cu = job->cu;
 	const clockid_t clock = job->threads ? CLOCK_MONOTONIC : CLOCK_THREAD_CPUTIME_ID;
 	int			n = job->n,
 				rows = cu[n],
 				longest = 0;
 	int32_t    *ids = malloc(rows * sizeof(int32_t));
-	float	   *hidden = floats((size_t) rows * config.hidden),
+	float	   *hidden = floats((size_t) rows * c->hidden),
 			   *workspace,
 				logits[2];
 	DbertRagged batch = {.n_texts = n, .cu = cu, .ids = ids, .pool = pool_of(job->threads, err)};
@@ -181,14 +204,14 @@ time_batch(const DbertModel *model, const Job *job, DbertError *err)
 	double		start;
 
 	for (int i = 0; i < rows; i++)
-		ids[i] = (int32_t) ((i * 7919u + 5) % config.vocab);
+		ids[i] = (int32_t) ((i * 7919u + 5) % c->vocab);
 	for (int b = 0; b < n; b++)
 		longest = cu[b + 1] - cu[b] > longest ? cu[b + 1] - cu[b] : longest;
-	if (!dbert_encoder_workspace(&config, rows, longest, dbert_threads_count(batch.pool), &size))
+	if (!dbert_encoder_workspace(c, rows, longest, dbert_threads_count(batch.pool), &size))
 		abort();
 	workspace = floats(size);
 	memset(workspace, 0, size * sizeof(float));
-	memset(hidden, 0, (size_t) rows * config.hidden * sizeof(float));
+	memset(hidden, 0, (size_t) rows * c->hidden * sizeof(float));
 
 	if (!job->whole)
 	{
@@ -201,7 +224,7 @@ time_batch(const DbertModel *model, const Job *job, DbertError *err)
 		abort();
 	for (int b = 0; b < n; b++)
 		if (dbert_head_run(model, ids + cu[b], cu[b + 1] - cu[b],
-						   hidden + cu[b] * (size_t) config.hidden, workspace, logits, NULL,
+						   hidden + cu[b] * (size_t) c->hidden, workspace, logits, NULL,
 						   err) != DBERT_OK)
 			abort();
 	start = seconds(clock) - start;
@@ -216,7 +239,8 @@ main(int argc, char **argv)
 {
 	static char line[1 << 16];
 	static Job	job;
-	DbertModel	model = {0};
+	static DbertModel random_model;
+	DbertModel *model = &random_model;
 	DbertLayer	layers[6];
 	const DbertKernels *kernels;
 	DbertPrecision precision;
@@ -230,13 +254,21 @@ main(int argc, char **argv)
 		return 1;
 	}
 	config.precision = precision;
-	make_model(&model, layers, kernels);
+	if (argc > 3)
+		model = open_model(argv[3], kernels, precision, &err);
+	else
+		make_model(model, layers, kernels);
+	if (model == NULL)
+	{
+		fprintf(stderr, "%s\n", err.msg);
+		return 1;
+	}
 	printf("%s %s\n", kernels->name, argc > 2 ? argv[2] : "fp32");
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin) != NULL)
 	{
 		parse_line(line, &job);
-		printf("%.9f\n", job.n > 0 ? time_batch(&model, &job, &err) : 0);
+		printf("%.9f\n", job.n > 0 ? time_batch(model, &job, &err) : 0);
 		fflush(stdout);
 	}
 	return 0;

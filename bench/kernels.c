@@ -57,7 +57,8 @@ typedef struct Work
 	float	   *weights;
 	size_t		weight_floats;
 	int			weight_count;
-	float	   *scratch;		/* int8 */
+	float	   *scratch;		/* int8, attention */
+	DbertScoring scoring;
 } Work;
 
 static void
@@ -79,10 +80,8 @@ call_int8(const Work *w, int which)
 static void
 call_attention(const Work *w, int which)
 {
-	const DbertScoring scoring = {.scale = 0.125f};
-
 	w->table->attention(w->y, w->k, w->x, w->x + w->k, w->x + 2 * w->k, 36 * (size_t) w->k,
-						w->m, w->m, w->k, &scoring, w->weights);
+						w->m, w->m, w->k, &w->scoring, w->scratch);
 }
 
 static void
@@ -176,26 +175,49 @@ bench_products(const DbertKernels *table, bool int8, double peak)
 	}
 }
 
+/* Rows for distances below t, distance 0 in the middle of a panel. */
+static void
+add_distances(Work *w, int t)
+{
+	w->scoring.zero = (t + 31) / 32 * 32 + 16;
+	w->weights = floats(w->table->packed_linear_size(w->scoring.zero + t, w->k));
+	w->scoring.query_rows = w->scoring.key_rows = w->weights;
+}
+
+/* Then with a bias by distance, and with vectors for distances: how much longer. */
 static void
 bench_attention(const DbertKernels *table, double peak)
 {
 	static const int lengths[] = {8, 16, 32, 64, 128, 256, 512};
 
-	printf("%s: attention of a head, D = 64, GFLOP/s of its two products\n", table->name);
+	printf("%s: attention of a head, D = 64, GFLOP/s of its two products; times as long with a "
+		   "bias, with vectors for distances\n",
+		   table->name);
 	for (int i = 0; i < (int) (sizeof(lengths) / sizeof(lengths[0])); i++)
 	{
 		int			t = lengths[i];
-		Work		w = {.table = table, .m = t, .k = 64};
-		double		rate;
+		Work		w = {.table = table, .m = t, .k = 64, .scoring = {.scale = 0.125f}};
+		double		plain,
+					bias,
+					distances;
+		float	   *biases = floats(2 * (size_t) t);
 
 		w.x = floats((size_t) MAX_ROWS * 36 * 64);
 		w.y = floats((size_t) MAX_ROWS * 64);
-		w.weights = floats(dbert_attention_scratch(t, 64));
-		rate = 4e-9 * t * t * 64 / median_time(call_attention, &w);
-		printf("%12d  %6.1f (%.2f)\n", t, rate, peak > 0 ? rate / peak : 0);
+		w.scratch = floats(dbert_attention_scratch(t, 64));
+		plain = median_time(call_attention, &w);
+		w.scoring.bias = biases + t;
+		bias = median_time(call_attention, &w);
+		w.scoring.bias = NULL;
+		add_distances(&w, t);
+		distances = median_time(call_attention, &w);
+		printf("%12d  %6.1f (%.2f)  %5.2f  %5.2f\n", t, 4e-9 * t * t * 64 / plain,
+			   peak > 0 ? 4e-9 * t * t * 64 / plain / peak : 0, bias / plain, distances / plain);
+		free(biases);
 		free(w.x);
 		free(w.y);
 		free(w.weights);
+		free(w.scratch);
 	}
 }
 

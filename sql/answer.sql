@@ -1,7 +1,7 @@
 -- distil_answer, distil_answer_text
 \getenv abs_srcdir PG_ABS_SRCDIR
 \set setup :abs_srcdir '/test/setup.sql'
-\set models 'distilbert-qa distilbert-sentiment'
+\set models 'distilbert-qa roberta-qa xlm-roberta-qa albert-qa distilbert-sentiment'
 \set ECHO none
 \i :setup
 \set ECHO all
@@ -9,7 +9,7 @@
 RESET distilbert.long_text;
 -- the question-answering pipeline's answers, long contexts in windows; its positions are 0-based and exclude the end
 CREATE TEMP TABLE wanted AS
-	SELECT n, c ->> 'question' AS question, c ->> 'context' AS context, (c ->> 'top_k')::int AS top_k,
+	SELECT n, c ->> 'model' AS model, c ->> 'question' AS question, c ->> 'context' AS context, (c ->> 'top_k')::int AS top_k,
 		coalesce((c ->> 'no_answer')::bool, false) AS no_answer, coalesce((c ->> 'max_answer_tokens')::int, 15) AS max_answer_tokens,
 		c -> 'answers' AS answers
 	FROM jsonb_array_elements(pg_read_file(:'fixtures' || 'pairs.json')::jsonb -> 'answers' -> 'cases') WITH ORDINALITY AS cases (c, n);
@@ -20,7 +20,7 @@ CREATE TEMP TABLE compared AS
 			ELSE ((w ->> 'start')::int + 1, (w ->> 'end')::int) = (f.start_pos, f.end_pos) END AS places_agree,
 		substr(context, f.start_pos, f.end_pos - f.start_pos + 1) AS cut_out
 	FROM (SELECT n, context, i, w FROM wanted, jsonb_array_elements(answers) WITH ORDINALITY AS a (w, i)) AS w
-		FULL JOIN (SELECT n, f.* FROM wanted, LATERAL distil_answer(question, context, 'distilbert-qa', top_k, no_answer, max_answer_tokens)
+		FULL JOIN (SELECT n, f.* FROM wanted, LATERAL distil_answer(question, context, model, top_k, no_answer, max_answer_tokens)
 			WITH ORDINALITY AS f (answer, score, start_pos, end_pos, i)) AS f USING (n, i);
 SELECT count(*) > 300 AS many, bool_and(wanted IS NOT DISTINCT FROM found) AS answers_agree, bool_and(places_agree) AS places_agree,
 	max(coalesce(difference, 1)) < 1e-5 AS scores_agree, bool_and(cut_out IS NOT DISTINCT FROM found) AS cut_out

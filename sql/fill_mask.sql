@@ -1,7 +1,7 @@
 -- distil_fill_mask
 \getenv abs_srcdir PG_ABS_SRCDIR
 \set setup :abs_srcdir '/test/setup.sql'
-\set models 'distilbert-mlm bert-mlm bert-mlm-untied distilbert-sentiment'
+\set models 'distilbert-mlm bert-mlm bert-mlm-untied roberta-mlm camembert-mlm albert-mlm distilbert-sentiment'
 \set ECHO none
 \i :setup
 \set ECHO all
@@ -13,7 +13,7 @@ CREATE TEMP TABLE wanted AS
 	FROM jsonb_array_elements(pg_read_file(:'fixtures' || 'pairs.json')::jsonb -> 'fill_mask' -> 'cases') WITH ORDINALITY AS cases (c, n);
 SET client_min_messages = error;
 CREATE TEMP TABLE compared AS
-	SELECT n, mask, i, w ->> 'token' AS wanted, f.token AS found, w ->> 'sequence' AS wanted_sequence, f.sequence,
+	SELECT n, mask, i, w ->> 'decoded' AS wanted, f.token AS found, w ->> 'sequence' AS wanted_sequence, f.sequence,
 		abs((w ->> 'score')::float8 - f.score) AS difference
 	FROM (SELECT n, mask, i, w FROM wanted, jsonb_array_elements(masks) WITH ORDINALITY AS m (list, mask), jsonb_array_elements(list) WITH ORDINALITY AS a (w, i)) AS w
 		FULL JOIN (SELECT n, f.*, row_number() OVER (PARTITION BY n, mask ORDER BY i0) AS i

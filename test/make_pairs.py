@@ -17,7 +17,7 @@ warnings.filterwarnings("ignore")
 
 import torch
 import transformers
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedTokenizerFast, pipeline
 
 transformers.logging.set_verbosity_error()
 
@@ -64,22 +64,36 @@ TARGETS = [None, ["good", "film", "the"], ["Film", "unbelievable", "", "film", "
 
 def fixture(name):
     path = os.path.join(HERE, name)
-    inputs = ["input_ids", "attention_mask"] + (["token_type_ids"] if name.startswith("bert") else [])
-    return path, AutoTokenizer.from_pretrained(path, model_max_length=LIMIT, model_input_names=inputs)
+    types = name.startswith(("bert", "albert"))
+    inputs = ["input_ids", "attention_mask"] + (["token_type_ids"] if types else [])
+    with open(os.path.join(path, "tokenizer_config.json"), encoding="utf-8") as f:
+        roles = {k: v for k, v in json.load(f).items() if k.endswith("_token")}
+    if not roles:
+        return path, AutoTokenizer.from_pretrained(path, model_max_length=LIMIT, model_input_names=inputs)
+    # version 5 makes the tokenizers of BPE and Unigram anew; the file itself is what counts
+    return path, PreTrainedTokenizerFast(tokenizer_file=os.path.join(path, "tokenizer.json"), model_max_length=LIMIT,
+                                         model_input_names=inputs, **roles)
 
 
 def answers():
-    path, tok = fixture("distilbert-qa")
+    cases = answers_of("distilbert-qa", QUESTIONS, ANSWER_OPTIONS)
+    for name in ("roberta-qa", "xlm-roberta-qa", "albert-qa"):
+        cases += answers_of(name, QUESTIONS[:1], ANSWER_OPTIONS[2:3])
+    return cases
+
+
+def answers_of(name, questions, all_options):
+    path, tok = fixture(name)
     qa = pipeline("question-answering", model=path, tokenizer=tok, dtype=torch.float64)
     cases = []
-    for q in QUESTIONS:
+    for q in questions:
         for c in CONTEXTS:
-            for o in ANSWER_OPTIONS:
+            for o in all_options:
                 found = qa(question=q, context=c, top_k=o["top_k"], max_answer_len=o.get("max_answer_tokens", 15),
                            handle_impossible_answer=o.get("no_answer", False))
                 found = found if isinstance(found, list) else [found]
                 # what fills up the list has a score of 0
-                cases.append({"question": q, "context": c, **o, "answers": [
+                cases.append({"model": name, "question": q, "context": c, **o, "answers": [
                     {"answer": f["answer"] or None, "score": round(f["score"], 8),
                      "start": f["start"], "end": f["end"]} for f in found if f["score"] > 0]})
     return cases
@@ -125,15 +139,16 @@ def rerank_by_modules(name):
 
 def fill_mask():
     cases = []
-    for name in ("distilbert-mlm", "bert-mlm", "bert-mlm-untied"):
+    for name in ("distilbert-mlm", "bert-mlm", "bert-mlm-untied", "roberta-mlm", "camembert-mlm", "albert-mlm"):
         path, tok = fixture(name)
         fill = pipeline("fill-mask", model=path, tokenizer=tok, dtype=torch.float64)
         for text in MASKED:
-            for targets in TARGETS:
+            text = text.replace("[MASK]", tok.mask_token)
+            for targets in TARGETS[:1 if "roberta" in name or name[:2] in ("ca", "al") else None]:
                 found = fill(text, top_k=4, **({"targets": targets} if targets else {}))
                 found = found if isinstance(found[0], list) else [found]
                 cases.append({"model": name, "text": text, "targets": targets, "top_k": 4, "masks": [
-                    [{"token": tok.convert_ids_to_tokens(f["token"]), "score": round(f["score"], 8),
+                    [{"token": tok.convert_ids_to_tokens(f["token"]), "decoded": f["token_str"], "score": round(f["score"], 8),
                       "sequence": f["sequence"]} for f in mask] for mask in found]})
     return cases
 

@@ -152,16 +152,31 @@ check_answers(const DbertModel *model, json_t *c, int n)
 static void
 test_answers(void)
 {
+	static const char *const models[] = {
+		"distilbert-qa", "roberta-qa", "xlm-roberta-qa", "albert-qa"
+	};
 	json_t	   *root,
 			   *cases = cases_of("answers", &root);
-	Built		b;
 
-	if (!open_fixture("distilbert-qa", &b))
-		return;
-	CHECK(json_array_size(cases) > 100);
-	for (size_t i = 0; i < json_array_size(cases); i++)
-		check_answers(b.model, json_array_get(cases, i), (int) i);
-	release(&b);
+	for (int m = 0; m < 4; m++)
+	{
+		int			n = 0;
+		Built		b;
+
+		if (!open_fixture(models[m], &b))
+			continue;
+		for (size_t i = 0; i < json_array_size(cases); i++)
+		{
+			json_t	   *c = json_array_get(cases, i);
+
+			if (strcmp(string(c, "model"), models[m]) != 0)
+				continue;
+			check_answers(b.model, c, (int) i);
+			n++;
+		}
+		CHECK_MSG(n >= 10, "%d cases for %s", n, models[m]);
+		release(&b);
+	}
 	json_decref(root);
 }
 
@@ -208,6 +223,12 @@ check_fill(const DbertModel *model, const DbertBatch *batch, int mask, const Dbe
 				  fabs(got->score - number(want, "score", 9)) < TOLERANCE,
 			  "case %d, mask %d: %.*s %g, want %s %g", n, mask, (int) len, token, got->score,
 			  string(want, "token"), number(want, "score", 9));
+	CHECK(dbert_decode(&model->tokenizer, &got->id, 1, false, heap, &text, &len, NULL) == DBERT_OK);
+	CHECK_MSG(strlen(string(want, "decoded")) == len &&
+				  memcmp(text, string(want, "decoded"), len) == 0,
+			  "case %d, mask %d: \"%.*s\", want \"%s\"", n, mask, (int) len, text,
+			  string(want, "decoded"));
+	dbert_free(heap, text);
 	CHECK(dbert_batch_filled(batch, 0, mask, got->id, &text, &len, NULL) == DBERT_OK);
 	CHECK_MSG(strlen(string(want, "sequence")) == len &&
 				  memcmp(text, string(want, "sequence"), len) == 0,
@@ -244,16 +265,18 @@ check_masks(const DbertModel *model, json_t *c, int n)
 static void
 test_fills(void)
 {
-	static const char *const names[] = {"distilbert-mlm", "bert-mlm", "bert-mlm-untied"};
+	static const char *const names[] = {
+		"distilbert-mlm", "bert-mlm", "bert-mlm-untied", "roberta-mlm", "camembert-mlm", "albert-mlm"
+	};
 	json_t	   *root,
 			   *cases = cases_of("fill_mask", &root);
 
-	for (int m = 0; m < 3; m++)
+	for (int m = 0; m < 6; m++)
 	{
 		Built		b;
 
 		if (!open_fixture(names[m], &b))
-			return;
+			continue;
 		for (size_t i = 0; i < json_array_size(cases); i++)
 		{
 			json_t	   *c = json_array_get(cases, i);

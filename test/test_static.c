@@ -223,6 +223,36 @@ test_tokens(void)
 	mem_free(&m);
 }
 
+/* A vocabulary may lack what a template is made of. */
+static void
+test_no_template(void)
+{
+	MemModel	m;
+	Built		b;
+	const char *begin = strstr(mem_tokenizer_json, "{\"id\":2,"),
+			   *middle = strstr(mem_tokenizer_json, "],\"normalizer\""),
+			   *end = strstr(mem_tokenizer_json, "\"post_processor\""),
+			   *decoder = strstr(mem_tokenizer_json, "\"decoder\"");
+	char		json[4096];
+
+	/* without the added tokens from [CLS] on, and without the template */
+	snprintf(json, sizeof(json), "%.*s%.*s%s", (int) (begin - 1 - mem_tokenizer_json),
+			 mem_tokenizer_json, (int) (end - middle), middle, decoder);
+	model2vec(&m);
+	mem_put(&m, "tokenizer.json", json);
+	mem_edit(&m, "tokenizer.json", "\"[CLS]\"", "\"cc\"");
+	mem_edit(&m, "tokenizer.json", "\"[SEP]\"", "\"dd\"");
+	if (built(&m, NULL, &b))
+	{
+		CHECK(b.model->config.max_tokens == 512);
+		check_mean(&m, b.model, "hello world", 2, (int[]) {5, 6});
+		check_mean(&m, b.model, "cc quux", 1, (int[]) {2});
+		check_mean(&m, b.model, "", 0, NULL);
+		release(&b);
+	}
+	mem_free(&m);
+}
+
 /* A text longer than model2vec reads: cut, refused, or read as a whole. */
 static void
 test_long_text(void)
@@ -440,6 +470,7 @@ main(void)
 	RUN(test_fixtures);
 	RUN(test_shared_goldens);
 	RUN(test_tokens);
+	RUN(test_no_template);
 	RUN(test_long_text);
 	RUN(test_settings);
 	RUN(test_tensors);

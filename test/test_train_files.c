@@ -88,6 +88,24 @@ test_files(void)
 	end_written(&w);
 }
 
+/* The table of biases by distance is one of the files' tensors. */
+static void
+test_files_mpnet(void)
+{
+	DbertTrainOptions o = tiny_options(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	MemModel	m;
+	Written		w;
+
+	mem_model_mpnet(&m, "ForMaskedLM", 0);
+	if (!begin_written(&w, &m, &o, "MPNetForSequenceClassification"))
+		return;
+	CHECK(w.b.model->weights.distance_bias[7] !=
+		  mem_value("mpnet.encoder.relative_attention_bias.weight", 7));
+	CHECK(memcmp(w.b.model->weights.distance_bias, w.rig.trainer->params.w.distance_bias,
+				 32 * 2 * sizeof(float)) == 0);
+	end_written(&w);
+}
+
 /*
  * A text's logits by the model that the files give, which knows the network
  * otherwise.
@@ -276,6 +294,7 @@ int
 main(void)
 {
 	RUN(test_files);
+	RUN(test_files_mpnet);
 	RUN(test_modernbert_files);
 	RUN(test_masked_files);
 	RUN(test_span_files);

@@ -72,7 +72,7 @@ read_roles(const DbertVocabSource *f, DbertAddedToken roles[DBERT_SPECIALS], Dbe
 		DBERT_TRY(read_token(&f->special_map, role_keys[i], &roles[i], err));
 		if (roles[i].text == NULL)
 		{
-			roles[i].text = f->class != NULL ? f->class->roles[i] : role_names[i];
+			roles[i].text = f->named != NULL ? f->named->roles[i] : role_names[i];
 			roles[i].len = strlen(roles[i].text);
 		}
 	}
@@ -121,7 +121,7 @@ override_flags(const DbertJson *config, DbertTokenSpec *t, DbertError *err)
 	return DBERT_OK;
 }
 
-/* f->class, where there is no tokenizer.json; NULL: BERT's. */
+/* f->named; and f->class, where there is no tokenizer.json; NULL: BERT's. */
 static DbertStatus
 find_class(DbertVocabSource *f, const char *model_type, const char *file, DbertError *err)
 {
@@ -129,10 +129,11 @@ find_class(DbertVocabSource *f, const char *model_type, const char *file, DbertE
 	bool		bert;
 	char		clip[DBERT_CLIP];
 
+	DBERT_TRY(dbert_json_string(&f->config, "tokenizer_class", &name, err));
+	f->named = dbert_tokenizer_class(name, model_type);
 	if (f->form == DBERT_VOCAB_TOKENIZER)
 		return DBERT_OK;
-	DBERT_TRY(dbert_json_string(&f->config, "tokenizer_class", &name, err));
-	f->class = dbert_tokenizer_class(name, model_type);
+	f->class = f->named;
 	if (f->class != NULL && f->class->form == f->form)
 		return DBERT_OK;
 	DBERT_TRY(is_bert_class(&f->config, &bert, err));
@@ -174,13 +175,26 @@ read_vocabulary(DbertVocabSource *f, DbertTokenSpec *t, DbertError *err)
 	return DBERT_OK;
 }
 
+/* Where the special tokens do not count. */
+static const DbertTemplate no_template;
+
+/* Does a model of this type pool the template's tokens? */
+static bool
+pools_template(const char *model_type)
+{
+	int			id = dbert_family_find(model_type);
+
+	return id < 0 || !dbert_family(id)->lookup;
+}
+
 /* BERT's template has [CLS] and [SEP], words may be unknown to WordPiece. */
 static bool
 needs_role(const DbertTokenSpec *t, DbertSpecialToken role)
 {
 	if (role == DBERT_SPECIAL_UNK)
 		return t->spec.kind == DBERT_KIND_WORDPIECE;
-	return t->spec.single == NULL && (role == DBERT_SPECIAL_CLS || role == DBERT_SPECIAL_SEP);
+	return t->spec.single == NULL && !t->bare &&
+		   (role == DBERT_SPECIAL_CLS || role == DBERT_SPECIAL_SEP);
 }
 
 /* Resolve the tokens with a role and add those that are in the vocabulary. */
@@ -208,6 +222,8 @@ resolve_roles(DbertAddedToken roles[DBERT_SPECIALS], DbertTokenSpec *t, DbertErr
 		roles[i].len = strlen(name);
 		DBERT_TRY(dbert_token_spec_add(t, &roles[i], err));
 	}
+	if (t->bare && (t->spec.cls_id < 0 || t->spec.sep_id < 0))
+		t->spec.single = t->spec.pair = &no_template;
 	/*
 	 * the order means nothing; this one does not depend on which file said it
 	 */
@@ -349,6 +365,7 @@ dbert_tokenizer_files_read(const DbertSource *source, const char *dir,
 	if (status == DBERT_OK)
 		status = begin_spec(&t, &scratch, vocab, err);
 	t.file = out->file;
+	t.bare = !pools_template(model_type);
 	if (status == DBERT_OK)
 		status = read_inputs(&f.config, &out->omits_types, err);
 	if (status == DBERT_OK)

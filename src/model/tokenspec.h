@@ -50,6 +50,7 @@ typedef struct DbertTokenSpec
 	int32_t		bytes_at;		/* splitters up to it */
 	DbertTemplate single,		/* spec.single, spec.pair where they were read */
 				pair;
+	bool		bare;			/* the template's tokens do not count: it may be missing */
 	const char *file;			/* that the vocabulary came from, for messages */
 } DbertTokenSpec;
 

@@ -211,7 +211,7 @@ attention_rows(const DbertRun *run, const TextRows *rows, int window)
 	int			most = window > 0 ? min_int(rows->t, LOCAL_QUERIES * window) : rows->t;
 	size_t		keys = window > 0 ? min_int(rows->t, most + 2 * window) : rows->t,
 				fit = run->model->kernels->block_work /
-		(2 * keys * (size_t) (config->hidden / config->heads));
+		(2 * (1 + config->extra_terms) * keys * (size_t) (config->hidden / config->heads));
 
 	return fit < 1 ? 1 : fit > (size_t) most ? most : (int) fit;
 }

@@ -14,7 +14,7 @@ static const char *const targets[] = {
 	"config.json", "tokenizer.json", "vocab.txt", "tokenizer_config.json",
 	"special_tokens_map.json", "added_tokens.json", "modules.json", "1_Pooling/config.json",
 	"sentence_bert_config.json", "model.safetensors", "model.safetensors.index.json",
-	"pytorch_model.bin", "pytorch_model.bin.index.json"
+	"pytorch_model.bin", "pytorch_model.bin.index.json", "0_Table/model.safetensors"
 };
 
 #define N_TARGETS ((int) (sizeof(targets) / sizeof(targets[0])))
@@ -39,6 +39,11 @@ good_model(MemModel *m, const char *target)
 		mem_drop(m, "model.safetensors");
 		torch_save(m, "one.bin", 0, 20);
 		torch_save(m, "two.bin", 20, m->n_tensors);
+	}
+	if (strcmp(target, "0_Table/model.safetensors") == 0)
+	{
+		mem_put(m, "modules.json", "[{\"type\":\"StaticEmbedding\",\"path\":\"0_Table\"}]");
+		mem_put(m, "0_Table/tokenizer.json", mem_tokenizer_json);
 	}
 	if (strcmp(target, "modules.json") == 0)
 		mem_put(m, "1_Pooling/config.json", "{}");
