@@ -126,6 +126,7 @@ typedef struct DbertHeadNames
 	const char *out;			/* NULL: the family's models have no such head */
 	const char *bias;			/* where out's bias is kept, if not beside its weight */
 	bool		embed_width;	/* dense makes rows as wide as the embeddings' */
+	bool		drops_input;	/* training drops out what dense reads, too */
 	const char *other_suffix;	/* another end of the architecture's name, or NULL */
 } DbertHeadNames;
 

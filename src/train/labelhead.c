@@ -19,6 +19,23 @@ dbert_labelhead_place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows
 	a->logits = dbert_layout_floats(l, rows, t->options.n_labels);
 }
 
+/*
+ * What the dense layer reads: the input, or of some families what dropout
+ * leaves of it, in a->d.
+ */
+static DbertStatus
+dense_input(const DbertPass *pass, const float *input, const float **read)
+{
+	const DbertConfig *config = &pass->trainer->config;
+	float	   *d = pass->trainer->acts.d;
+
+	*read = input;
+	if (!dbert_family_of(config)->heads[config->head].drops_input)
+		return DBERT_OK;
+	*read = d;
+	return dbert_pass_drop(pass, DBERT_DROP_HEAD_INPUT, 0, input, pass->head.count, d);
+}
+
 /* logits = out(drop(norm(act(dense(input))))); what there is not is left out */
 DbertStatus
 dbert_labelhead_forward(const DbertPass *pass, const float *input)
@@ -32,7 +49,8 @@ dbert_labelhead_forward(const DbertPass *pass, const float *input)
 
 	if (w->head_dense.w != NULL)
 	{
-		DBERT_TRY(dbert_linear_forward(run, &w->head_dense, input, rows, a->z));
+		DBERT_TRY(dense_input(pass, input, &last));
+		DBERT_TRY(dbert_linear_forward(run, &w->head_dense, last, rows, a->z));
 		DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, rows, t->config.hidden, a->d));
 		last = a->d;
 	}
@@ -54,6 +72,7 @@ dbert_labelhead_backward(const DbertPass *pass, const float *input, float *dx)
 			   *g = &t->params.g;
 	const DbertActs *a = &t->acts;
 	const DbertTrainRun *run = &pass->run;
+	const float *read;
 	float	   *dh = a->t;
 	int			rows = pass->head.count;
 
@@ -67,8 +86,11 @@ dbert_labelhead_backward(const DbertPass *pass, const float *input, float *dx)
 		DBERT_TRY(dbert_act_forward(run, w->head_act, a->z, rows, t->config.hidden, a->d));
 		DBERT_TRY(
 			dbert_act_backward(run, w->head_act, a->z, a->d, dh, rows, t->config.hidden, a->z));
-		DBERT_TRY(dbert_linear_backward(run, &w->head_dense, &g->head_dense, input, a->z, rows,
+		DBERT_TRY(dense_input(pass, input, &read));
+		DBERT_TRY(dbert_linear_backward(run, &w->head_dense, &g->head_dense, read, a->z, rows,
 										t->layers_learn ? dh : NULL, 0));
+		if (t->layers_learn && read != input)
+			DBERT_TRY(dbert_pass_drop(pass, DBERT_DROP_HEAD_INPUT, 0, dh, rows, dh));
 	}
 	if (t->layers_learn)
 		memcpy(dx, dh, (size_t) rows * t->config.hidden * sizeof(float));

@@ -32,7 +32,8 @@ typedef enum DbertDropSite
 	DBERT_DROP_ATTENTION,		/* of a layer: the attention's output, if the family drops it */
 	DBERT_DROP_FFN,				/* of a layer: the feed-forward's output */
 	DBERT_DROP_EMBEDDING,
-	DBERT_DROP_HEAD
+	DBERT_DROP_HEAD,
+	DBERT_DROP_HEAD_INPUT
 } DbertDropSite;
 
 /* The mask of a site in this step; layer is 0 for those of no layer. */

@@ -345,12 +345,17 @@ void
 ref_head(const Ref *r, int row, const double *hidden, double *logits)
 {
 	const DbertWeights *w = &r->pass.trainer->params.w;
-	double		x[MEM_C];
+	const DbertConfig *config = &r->pass.trainer->config;
+	bool		drops = dbert_family_of(config)->heads[config->head].drops_input;
+	double		x[MEM_C],
+				in[MEM_C];
 
 	memcpy(x, hidden, sizeof(x));
 	if (w->head_dense.w != NULL)
 	{
-		ref_linear(r, &w->head_dense, hidden, x);
+		for (int j = 0; j < MEM_C; j++)
+			in[j] = x[j] * (drops ? kept(r, DBERT_DROP_HEAD_INPUT, 0, row * MEM_C + j) : 1);
+		ref_linear(r, &w->head_dense, in, x);
 		for (int j = 0; j < MEM_C; j++)
 			x[j] = ref_act(w->head_act, x[j]);
 	}
