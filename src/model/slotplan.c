@@ -167,7 +167,7 @@ dimension(char letter, const DbertConfig *c, int step)
 		case 'D':
 			return head_width(c);
 		case 'G':
-			return dbert_family_of(c)->gate != DBERT_GATE_NONE ? 2 * c->ffn : c->ffn;
+			return dbert_ffn_rows(c);
 		case 'O':
 			return head_columns(c);
 		case 'B':
