@@ -223,6 +223,13 @@ extern int	dbert_family_find(const char *model_type);
 /* config->architecture = transformers' name of such a model with this head. */
 extern void dbert_family_name_architecture(DbertConfig *config, int head);
 
+/* Rows of a feed-forward's first layer: F, or 2F with a gate. */
+static inline int
+dbert_ffn_rows(const DbertConfig *config)
+{
+	return dbert_family_of(config)->gate != DBERT_GATE_NONE ? 2 * config->ffn : config->ffn;
+}
+
 /* Have models of the family this head?  NONE they have all. */
 extern bool dbert_family_has_head(const DbertFamily *family, int head);
 

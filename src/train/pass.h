@@ -15,7 +15,11 @@ extern DbertStatus dbert_pass_check_loss(const DbertPass *pass, double loss);
 /* gradients, from the derivative by the outputs, where the loss left it */
 extern DbertStatus dbert_pass_backward(const DbertPass *pass);
 
-/* A layer's attention, after the forward. */
+/*
+ * A layer's attention, after the forward.  qkv holds a row of queries, keys and
+ * values for each token; where some rows go on alone, keys and values of all
+ * and then the queries of these.
+ */
 extern DbertSelfAttention dbert_pass_attention(const DbertPass *pass, int layer);
 
 /* Columns of the widest heads that are looked at. */

@@ -479,10 +479,15 @@ mem_model_modernbert(MemModel *m, const char *suffix, int hidden, int layers, in
 		mem_add_tensor(m, 2 * ffn, hidden, "model.layers.%d.mlp.Wi.weight", l);
 		mem_add_tensor(m, hidden, ffn, "model.layers.%d.mlp.Wo.weight", l);
 	}
-	if (n_labels > 0)
+	if (strcmp(suffix, "Model") != 0)
 	{
 		mem_add_tensor(m, hidden, hidden, "head.dense.weight");
 		mem_add_tensor(m, 0, hidden, "head.norm.weight");
+	}
+	if (strcmp(suffix, "ForMaskedLM") == 0)
+		mem_add_tensor(m, 0, MEM_V, "decoder.bias");
+	if (n_labels > 0)
+	{
 		mem_add_tensor(m, n_labels, hidden, "classifier.weight");
 		mem_add_tensor(m, 0, n_labels, "classifier.bias");
 	}
