@@ -65,9 +65,11 @@ add_decoder(const DbertJson *config, DbertTokenSpec *t, DbertError *err)
 static bool
 is_token(const json_t *value, const char *text)
 {
-	const char *content = json_string_value(json_is_object(value) ? json_object_get(value, "content")
-																  : value);
+	const char *content;
 
+	if (json_is_object(value))
+		value = json_object_get(value, "content");
+	content = json_string_value(value);
 	return content != NULL && strcmp(content, text) == 0;
 }
 
@@ -94,8 +96,8 @@ has_role(const DbertVocabSource *f, const char *text)
 }
 
 /*
- * added_tokens.json: token -> id.  It tells nothing else: a token with a role is
- * special, others are not, and are found in normalised text.
+ * added_tokens.json: token -> id.  It tells nothing else: a token with a role
+ * is special, others are not, and are found in normalised text.
  */
 static DbertStatus
 add_map(const DbertVocabSource *f, DbertTokenSpec *t, DbertError *err)
