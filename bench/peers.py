@@ -227,8 +227,8 @@ def summary(samples, precision):
 
 # ---- the tokenizer ----
 
-def measure_tokenizers(rounds, file):
-    """MB/s of ours and of Hugging Face's fastest way, and the ratio."""
+def measure_tokenizers(rounds, file, folder=TOKENIZER):
+    """MB/s of ours and of each of Hugging Face's ways, and the ratio."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     from tokenizers import Tokenizer
     if file is None:
@@ -238,10 +238,10 @@ def measure_tokenizers(rounds, file):
     data = file.read_bytes()
     lines = data.decode().split("\n")
     lines = lines[:-1] if lines[-1] == "" else lines
-    theirs = Tokenizer.from_file(str(TOKENIZER / "tokenizer.json"))
+    theirs = Tokenizer.from_file(str(folder / "tokenizer.json"))
     theirs.no_truncation()
     theirs.no_padding()
-    ours = subprocess.Popen([ROOT / "bench" / "tokens", TOKENIZER, file], text=True,
+    ours = subprocess.Popen([ROOT / "bench" / "tokens", folder, file], text=True,
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def our_run():

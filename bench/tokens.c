@@ -17,7 +17,7 @@
 #include <string.h>
 #include <time.h>
 
-#define MAX_VOCAB (1 << 18)
+#define MAX_VOCAB (1 << 20)
 
 static double
 seconds(void)

@@ -144,7 +144,7 @@ SELECT substring(pg_read_file('/proc/self/status') FROM 'Threads:\s*(\d+)') AS t
 	1e-310::float8 * 0.5 > 0 AS denormals;
 
 -- calls leave no memory behind (parallel queries do: PostgreSQL keeps 100 bytes of each until the transaction ends)
-SET force_parallel_mode = off;
+SET :parallel_mode = off;
 CREATE FUNCTION pg_temp.use_everything(times int) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
 	body text := repeat('The film was a delight. ', 5);

@@ -40,6 +40,8 @@ EXPLAIN (VERBOSE, COSTS OFF) SELECT id, distil_sentiment(body || ' ' || id) AS s
 EXPLAIN (COSTS OFF) SELECT CASE WHEN cat = 1 THEN distil_sentiment(body) END FROM review;
 EXPLAIN (COSTS OFF) SELECT id FROM review WHERE cat = 1 OR distil_sentiment(body) > 0;
 EXPLAIN (COSTS OFF) SELECT CASE WHEN distil_sentiment(body) > 0 THEN distil_sentiment_label(body, 'bert-sentiment3') END FROM review;
+EXPLAIN (COSTS OFF) SELECT CASE cat WHEN 1 THEN distil_sentiment(body) END FROM review;
+EXPLAIN (COSTS OFF) SELECT CASE distil_sentiment_label(body) WHEN distil_sentiment_label(left(body, 4)) THEN 0 WHEN 'positive' THEN distil_sentiment(body, 'bert-sentiment3') ELSE cat END FROM review;
 EXPLAIN (COSTS OFF) SELECT sum(coalesce(cat, distil_sentiment(body))) FROM review;
 EXPLAIN (COSTS OFF) SELECT id FROM review WHERE cat = 1 OR (distil_sentiment(body) > 0 AND distil_sentiment_label(body) = 'x') LIMIT 3;
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) SELECT CASE WHEN id > 70 AND id <= 80 THEN distil_sentiment(body) END FROM review;
@@ -48,7 +50,7 @@ EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) SELECT CASE W
 EXPLAIN (COSTS OFF) SELECT CASE WHEN random() < 0.5 THEN distil_sentiment(body) END FROM review;
 EXPLAIN (COSTS OFF) SELECT CASE WHEN 1 / cat > 0 THEN distil_sentiment(body) END FROM review;
 EXPLAIN (COSTS OFF) SELECT CASE WHEN cat > 0 THEN distil_sentiment(body || 1 / cat) END FROM review;
-EXPLAIN (COSTS OFF) SELECT CASE cat WHEN 1 THEN distil_sentiment(body) END FROM review;
+EXPLAIN (COSTS OFF) SELECT CASE 1 / cat WHEN 1 THEN distil_sentiment(body) END FROM review;
 EXPLAIN (COSTS OFF) SELECT id, distil_sentiment(body) FROM review WHERE random() < 0.5;
 EXPLAIN (COSTS OFF) SELECT id FROM review WHERE 1 / cat > 0 AND distil_sentiment(body) > 0 LIMIT 5;
 EXPLAIN (COSTS OFF) SELECT id, distil_sentiment('good') FROM review;
@@ -113,7 +115,7 @@ RESET max_parallel_workers_per_gather;
 DROP TABLE many;
 
 -- the other forms
-CREATE FUNCTION pg_temp.plan_of(query text) RETURNS jsonb LANGUAGE plpgsql SET force_parallel_mode = off AS $$
+CREATE FUNCTION pg_temp.plan_of(query text) RETURNS jsonb LANGUAGE plpgsql SET :parallel_mode = off AS $$
 DECLARE plan json;
 BEGIN
 	EXECUTE 'EXPLAIN (ANALYZE, FORMAT JSON) ' || query INTO plan;
@@ -132,7 +134,7 @@ DEALLOCATE q;
 RESET plan_cache_mode;
 
 -- a plan that was made with batches, run without; what a hidden worker counts is not shown
-SET force_parallel_mode = off;
+SET :parallel_mode = off;
 PREPARE q AS SELECT id, distil_sentiment(body) > 0 FROM review WHERE id % 100 = 1;
 EXECUTE q;
 SET distilbert.enable_batching = off;
@@ -140,7 +142,7 @@ EXECUTE q;
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, BUFFERS OFF) EXECUTE q;
 RESET distilbert.enable_batching;
 DEALLOCATE q;
-RESET force_parallel_mode;
+RESET :parallel_mode;
 
 -- EXECUTE is checked as everywhere
 CREATE ROLE regress_distil_nobody;

@@ -155,7 +155,7 @@ CREATE FUNCTION @extschema@.distil_results_version()
 	AS 'MODULE_PATHNAME', 'distil_results_version'
 	LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION @extschema@.distil_results_version() IS
-	'how this server rounds: where it is the same, results are, to the last bit';
+	'how this server rounds: where it is the same, results are, to the last bit; NULL: they are this processor''s';
 
 CREATE FUNCTION @extschema@.distil_check_results(
 	relation regclass DEFAULT NULL, sample integer DEFAULT 1000,

@@ -14,7 +14,7 @@ CREATE TABLE review AS SELECT i AS id, CASE WHEN i % 5 > 0 THEN 'film ' || i % 4
 ANALYZE review;
 SET distilbert.sentiment_model = 'distilbert-sentiment';
 -- workers count for themselves
-SET force_parallel_mode = off;
+SET :parallel_mode = off;
 
 -- nothing was asked of a model that was loaded
 SELECT * FROM stats;

@@ -78,6 +78,12 @@ check_build()
 	count "$(lines '^ok - ' "$log")" "$(lines '^not ok - ' "$log")" $rc
 }
 
+# The setting that puts queries into workers: its name changed in 16.
+parallel_mode()
+{
+	"$BINDIR/psql" -XAtc "SELECT name FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query')"
+}
+
 # check_regress name [options of all sessions]
 check_regress()
 {
@@ -140,8 +146,7 @@ fi
 if wanted regress || wanted parallel; then
 	start_server "distilbert.model_path = '$ROOM/tree/test/fixtures'"
 	wanted regress && { part "pg_regress"; check_regress regress; }
-	# from 16 on debug_parallel_query, by its old name, too
-	wanted parallel && { part "pg_regress in parallel workers"; check_regress parallel "-c force_parallel_mode=regress"; }
+	wanted parallel && { part "pg_regress in parallel workers"; check_regress parallel "-c $(parallel_mode)=regress"; }
 	stop_server
 fi
 wanted tap && { part "TAP"; check_tap; }

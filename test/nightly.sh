@@ -28,7 +28,6 @@ QUERIES=${QUERIES:-20000}
 ROUNDS=${ROUNDS:-20}
 SEED=${SEED:-$(date +%s)}
 SESSIONS=16
-HERE=$ROOT/test/nightly
 
 # has command package: is the tool there?  If not, that is what failed.
 has()
@@ -119,10 +118,10 @@ check_sqlsmith()
 {
 	local log=$ROOM/sqlsmith.log calls
 
-	has sqlsmith sqlsmith || return
 	begin "sqlsmith, SEED=$SEED"
+	has sqlsmith sqlsmith || return
 	fresh_server "shared_preload_libraries = 'distilbert'"
-	sql -v "seed=$SEED" -f "$HERE/smith.sql"
+	sql -v "seed=$SEED" -f "$ROOM/tree/test/nightly/smith.sql"
 	sqlsmith "--target=host=$PGHOST port=$PGPORT dbname=$PGDATABASE user=smith" --exclude-catalog --verbose \
 		"--seed=$SEED" "--max-queries=$QUERIES" >"$log" 2>&1
 	test_of "$QUERIES queries" grep -q "^queries: $QUERIES\$" "$log"
@@ -143,9 +142,9 @@ check_sessions()
 	fresh_server "shared_preload_libraries = 'distilbert'
 		distilbert.shared_cache_size = '256kB'
 		distilbert.max_memory = '1GB'"
-	sql -f "$HERE/sessions.sql"
-	as_server "$BINDIR/pgbench" -n -c "$SESSIONS" -j 2 -T $((MINUTES * 60)) -f "$HERE/ask.pgbench@40" \
-		-f "$HERE/load.pgbench@1" -f "$HERE/train.pgbench@1" -h "$PGHOST" -p "$PGPORT" "$PGDATABASE" >"$log" 2>&1
+	sql -f "$ROOM/tree/test/nightly/sessions.sql"
+	as_server "$BINDIR/pgbench" -n -c "$SESSIONS" -j 2 -T $((MINUTES * 60)) -f "$ROOM/tree/test/nightly/ask.pgbench@40" \
+		-f "$ROOM/tree/test/nightly/load.pgbench@1" -f "$ROOM/tree/test/nightly/train.pgbench@1" -h "$PGHOST" -p "$PGPORT" "$PGDATABASE" >"$log" 2>&1
 	test_of "every answer is the one it was before" [ $? = 0 ] || tail -n 20 "$log"
 	sed -n 's/^number of transactions actually processed/   &/p' "$log"
 	test_of "no process died" nobody_died
@@ -172,8 +171,8 @@ check_valgrind()
 {
 	local log=$ROOM/valgrind.log file=${REGRESS:-batch}
 
-	has valgrind valgrind || return
 	begin "pg_regress under Valgrind: $file"
+	has valgrind valgrind || return
 	valgrind_server
 	fresh_server "" "-p $ROOM/postgres -t 600"
 	mkdir "$ROOM/regress"

@@ -10,6 +10,9 @@ RESET client_min_messages;
 -- tests compute what they ask for; those of the result cache turn it on
 SET distilbert.cache_size = 0;
 
+-- the setting that puts queries into workers, whose name changed in 16
+SELECT name AS parallel_mode FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query') \gset
+
 -- the goldens are of transformers with truncation=True
 SET distilbert.long_text = truncate;
 

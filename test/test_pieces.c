@@ -456,7 +456,8 @@ test_bad_fields(void)
 	"[[\"<unk>\",0],[\"\xe2\x96\x81\",-1.5],[\"a\",-2.0],[\"ab\",-3]]}}"
 
 static DbertStatus
-read_json(const char *from, const char *to, DbertTokenizerFiles *out, DbertError *err)
+read_json_of(const char *model_type, const char *from, const char *to, DbertTokenizerFiles *out,
+			 DbertError *err)
 {
 	MemModel	m = {0};
 	DbertArena	arena = {&dbert_malloc_allocator, NULL};
@@ -466,11 +467,40 @@ read_json(const char *from, const char *to, DbertTokenizerFiles *out, DbertError
 
 	mem_put(&m, "tokenizer.json", UNIGRAM_JSON);
 	mem_edit(&m, "tokenizer.json", from, to);
-	status = dbert_tokenizer_files_read(&source, "", "bert", 16, &dbert_malloc_allocator, &arena,
-										NULL, out, &list, err);
+	status = dbert_tokenizer_files_read(&source, "", model_type, 16, &dbert_malloc_allocator,
+										&arena, NULL, out, &list, err);
 	dbert_arena_end(&arena);
 	mem_free(&m);
 	return status;
+}
+
+static DbertStatus
+read_json(const char *from, const char *to, DbertTokenizerFiles *out, DbertError *err)
+{
+	return read_json_of("bert", from, to, out, err);
+}
+
+/* Where tokenizer_config.json names no token, the model's class does. */
+static void
+test_roles(void)
+{
+	static const struct
+	{
+		const char *model_type;
+		bool		mask;
+	}			cases[] = {{"xlm-roberta", true}, {"camembert", true}, {"roberta", true}, {"bert", false},
+	{"albert", false}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		DbertTokenizerFiles out = {0};
+		DbertError	err = {0};
+
+		CHECK_MSG(read_json_of(cases[i].model_type, "-3]", "-3],[\"<mask>\",0]", &out, &err) ==
+				  DBERT_OK, "%s", err.msg);
+		CHECK_MSG(out.has_mask == cases[i].mask, "%s", cases[i].model_type);
+		dbert_free(&dbert_malloc_allocator, out.image);
+	}
 }
 
 static void
@@ -550,6 +580,7 @@ main(void)
 	RUN(test_bad_pieces);
 	RUN(test_bad_messages);
 	RUN(test_bad_fields);
+	RUN(test_roles);
 	RUN(test_unigram_json);
 	RUN(test_bad_unigram_json);
 	return tests_end();

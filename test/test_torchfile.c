@@ -215,6 +215,9 @@ test_archives(void)
 	check_archive(&z, DBERT_E_UNSUPPORTED, "byte order");
 	torch_entry(&z, "x/data.pkl", dict.data, dict.size);
 	check_archive(&z, DBERT_OK, "");
+	torch_entry(&z, "x/data.pkl", dict.data, dict.size);
+	torch_entry(&z, "y/data.pkl", dict.data, dict.size);
+	check_archive(&z, DBERT_E_FORMAT, "the archive has two data.pkl");
 	torch_entry(&z, "x/\n", "", 0);
 	check_archive(&z, DBERT_E_FORMAT, "impossible name");
 

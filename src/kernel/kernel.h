@@ -62,7 +62,7 @@ typedef struct DbertKernels
 	 * Names how results are rounded: tables of one name give the same bits, but
 	 * for training, on every processor that they run on.  What is stored or
 	 * indexed outlives a move between these.  Whoever changes a bit changes the
-	 * name (test/test_kernel_bits.c).
+	 * name (test/test_kernel_bits.c).  "": not even two processors agree.
 	 */
 	const char *bits;
 

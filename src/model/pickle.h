@@ -15,7 +15,7 @@
 #include "base/arena.h"
 #include "base/status.h"
 
-#define DBERT_PICKLE_MAX		(4 << 20)
+#define DBERT_PICKLE_MAX		(2 << 20)
 #define DBERT_PICKLE_RANK_MAX	8
 
 /* Some elements of a storage, as they are to be looked at. */

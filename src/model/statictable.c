@@ -25,6 +25,17 @@
 /* As the family's table of modules has it. */
 #define TABLE_NAME "embedding.weight"
 
+/* The id of the family that looks its tokens up. */
+static int
+lookup_family(void)
+{
+	int			id = 0;
+
+	while (!dbert_family(id)->lookup)
+		id++;
+	return id;
+}
+
 DbertStatus
 dbert_static_is_model2vec(const DbertJson *root, bool *is, DbertError *err)
 {
@@ -35,7 +46,7 @@ dbert_static_is_model2vec(const DbertJson *root, bool *is, DbertError *err)
 		DBERT_TRY(dbert_json_expect(root, JSON_OBJECT, err));
 		DBERT_TRY(dbert_json_string(root, "model_type", &type, err));
 	}
-	*is = type != NULL && strcmp(type, dbert_family_static.model_type) == 0;
+	*is = type != NULL && dbert_family_find(type) == lookup_family();
 	return DBERT_OK;
 }
 
@@ -224,7 +235,7 @@ dbert_static_read(const DbertSource *source, DbertTensorSet *tensors, DbertArena
 	memset(rows, 0, sizeof(*rows));
 	DBERT_TRY(find_table(tensors, &table, err));
 	rows->n_rows = (int32_t) table->shape[0];
-	config->family = DBERT_FAMILY_STATIC;
+	config->family = lookup_family();
 	config->hidden = config->embed_width = (int32_t) table->shape[1];
 	DBERT_TRY(read_token_rows(source, tensors, arena, poll, rows, &vocab, err));
 	config->vocab = (int32_t) vocab;

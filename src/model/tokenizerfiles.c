@@ -72,7 +72,7 @@ read_roles(const DbertVocabSource *f, DbertAddedToken roles[DBERT_SPECIALS], Dbe
 		DBERT_TRY(read_token(&f->special_map, role_keys[i], &roles[i], err));
 		if (roles[i].text == NULL)
 		{
-			roles[i].text = f->class != NULL ? f->class->roles[i] : role_names[i];
+			roles[i].text = f->named != NULL ? f->named->roles[i] : role_names[i];
 			roles[i].len = strlen(roles[i].text);
 		}
 	}
@@ -121,7 +121,7 @@ override_flags(const DbertJson *config, DbertTokenSpec *t, DbertError *err)
 	return DBERT_OK;
 }
 
-/* f->class, where there is no tokenizer.json; NULL: BERT's. */
+/* f->named; and f->class, where there is no tokenizer.json; NULL: BERT's. */
 static DbertStatus
 find_class(DbertVocabSource *f, const char *model_type, const char *file, DbertError *err)
 {
@@ -129,10 +129,11 @@ find_class(DbertVocabSource *f, const char *model_type, const char *file, DbertE
 	bool		bert;
 	char		clip[DBERT_CLIP];
 
+	DBERT_TRY(dbert_json_string(&f->config, "tokenizer_class", &name, err));
+	f->named = dbert_tokenizer_class(name, model_type);
 	if (f->form == DBERT_VOCAB_TOKENIZER)
 		return DBERT_OK;
-	DBERT_TRY(dbert_json_string(&f->config, "tokenizer_class", &name, err));
-	f->class = dbert_tokenizer_class(name, model_type);
+	f->class = f->named;
 	if (f->class != NULL && f->class->form == f->form)
 		return DBERT_OK;
 	DBERT_TRY(is_bert_class(&f->config, &bert, err));

@@ -84,12 +84,57 @@ read_pattern(const DbertJson *object, DbertStepSpec *step, DbertError *err)
 	}
 	else if (strcmp(regex, " {2,}") == 0)
 		step->mode = DBERT_REPLACE_SPACES;
+	else if (strcmp(regex, "\\s+") == 0)
+		step->mode = DBERT_REPLACE_WHITE_RUN;
 	else if (strcmp(regex, "\\s{2,}|[\\n\\r\\t]") == 0)
 		step->mode = DBERT_REPLACE_WHITE;
 	else
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "%s: the regular expression \"%s\" is not supported, only \" {2,}\" and "
-						  "\"\\s{2,}|[\\n\\r\\t]\" are", pattern.where, dbert_clip(regex, clip));
+						  "%s: the regular expression \"%s\" is not supported, only \" {2,}\", "
+						  "\"\\s+\" and \"\\s{2,}|[\\n\\r\\t]\" are", pattern.where,
+						  dbert_clip(regex, clip));
+	return DBERT_OK;
+}
+
+static bool
+is_ascii(const DbertStepSpec *step)
+{
+	return step->mode == DBERT_REPLACE_TEXT && step->len == 1 && (uint8_t) step->text[0] < 0x80;
+}
+
+/*
+ * May step be done together with last?  Both replace single characters, and
+ * step's is nothing that last puts or takes.
+ */
+static bool
+may_join(const DbertStepSpec *last, const DbertStepSpec *step)
+{
+	return last->kind == DBERT_STEP_REPLACE && is_ascii(step) &&
+		(is_ascii(last) || last->mode == DBERT_REPLACE_EACH) &&
+		memchr(last->text, step->text[0], last->len) == NULL &&
+		memchr(last->more, step->text[0], last->more_len) == NULL;
+}
+
+/*
+ * model2vec replaces each of 32 marks in a step of its own: last does what step
+ * does, too.
+ */
+static DbertStatus
+join(DbertStepSpec *last, const DbertStepSpec *step, DbertTokenSpec *t, DbertError *err)
+{
+	size_t		before = last->more_len + (last->mode == DBERT_REPLACE_TEXT);
+	char	   *text = dbert_arena_alloc(t->arena, last->len + 1, 1),
+			   *more = dbert_arena_alloc(t->arena, before + step->more_len + 1, 1);
+
+	/* an arena's memory is zero: so the texts of more have their ends */
+	if (text == NULL || more == NULL)
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	memcpy(text, last->text, last->len);
+	text[last->len] = step->text[0];
+	memcpy(more, last->more, last->more_len);
+	memcpy(more + before, step->more, step->more_len);
+	*last = (DbertStepSpec) {.kind = DBERT_STEP_REPLACE, .mode = DBERT_REPLACE_EACH, .text = text,
+	.len = last->len + 1, .more = more, .more_len = before + step->more_len + 1};
 	return DBERT_OK;
 }
 
@@ -97,9 +142,13 @@ DbertStatus
 dbert_read_replace(const DbertJson *object, DbertTokenSpec *t, DbertError *err)
 {
 	DbertStepSpec step = {.kind = DBERT_STEP_REPLACE};
+	DbertStepSpec *last =
+		t->spec.n_normalizers > 0 ? &t->normalizers[t->spec.n_normalizers - 1] : NULL;
 
 	DBERT_TRY(read_text(object, "content", &step.more, &step.more_len, err));
 	DBERT_TRY(read_pattern(object, &step, err));
+	if (last != NULL && may_join(last, &step))
+		return join(last, &step, t, err);
 	return add_normalizer(object, t, step, err);
 }
 

@@ -63,6 +63,9 @@ find_pickle(Reader *r)
 
 		if (slash == NULL || strcmp(slash + 1, PICKLE_NAME) != 0)
 			continue;
+		if (r->pickle != NULL)
+			return dbert_fail(r->err, DBERT_E_FORMAT, "%s: the archive has two " PICKLE_NAME,
+							  r->file);
 		r->pickle = &r->zip.entries[i];
 		r->prefix = (int) (slash + 1 - r->pickle->name);
 	}

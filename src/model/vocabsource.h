@@ -21,6 +21,7 @@ typedef struct DbertVocabSource
 	size_t		len,
 				beside_len;
 	DbertPieces pieces;
+	const DbertTokenizerClass *named;	/* the class, as far as names of tokens go; or NULL */
 	const DbertTokenizerClass *class;	/* NULL: BERT's, or tokenizer.json says it all */
 } DbertVocabSource;
 

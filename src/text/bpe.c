@@ -1,37 +1,72 @@
 /*
  * bpe.c -- see bpe.h.
  *
- * A symbol remembers the rank of its pair with the next one, so an entry of
- * the heap (rank, place) is stale when that is no longer the rank.  A pair of
- * tokens cannot come back at a place once one of them was merged, because
- * symbols only grow.
+ * Words of some dozens of symbols are searched through for each merge; longer
+ * ones keep the ranks of their pairs in a heap, whose entry (rank, place) is
+ * stale when this is no longer the rank of the pair at the place.
+ *
+ * Long words are merged in short windows.  This is exact by the following.  If
+ * u becomes the tokens t1 ... tk, and v becomes s1 ... sl, and tk and s1
+ * together become just these two, then uv becomes t1 ... tk s1 ... sl.  For
+ * suppose that in uv a merge crosses the border, and take the first that does.
+ * Until then both sides were merged as by themselves.  The pair has the lowest
+ * rank of uv's, so of those within tk and s1, too; what was merged within these
+ * two before was the lowest there at its time.  So tk and s1 together would
+ * have come to this merge as well.
+ *
+ * So a window's last tokens are given up, because what follows may change them;
+ * the next window begins behind the others; and where its first token does not
+ * fit to the last one before it, some tokens more are given up and the window
+ * is made longer.
  */
 #include "text/bpe.h"
 
 #include <string.h>
 
 /* Words of so many symbols are searched through for each merge. */
-#define SHORT_WORD 24
+#define SMALL 64
+
+/* Symbols of a window, to begin with. */
+#define WINDOW 32
 
 /* Merges between two polls. */
 #define MERGES_PER_POLL 4096
 
+/* A table of ranks, and what else all need. */
+typedef struct Merging
+{
+	const DbertBpeSlot *slots;
+	size_t		n_slots;
+	const uint8_t *filter;
+	DbertBpeWork *work;
+	const DbertAllocator *alloc;
+	const DbertPoll *poll;
+	DbertError *err;
+} Merging;
+
+/* A symbol of a longer word. */
+typedef struct BpeNode
+{
+	DbertSymbol symbol;
+	int32_t		prev,
+				next;			/* -1: none */
+	uint32_t	rank;			/* of the pair with the next one */
+	int32_t		merged;			/* what that pair becomes */
+} BpeNode;
+
 /* ---- the table ---- */
 
-static inline size_t
+static inline uint64_t
 hash_pair(int32_t left, int32_t right)
 {
-	uint64_t	h = ((uint64_t) (uint32_t) left << 32 | (uint32_t) right) *
-		UINT64_C(0x9e3779b97f4a7c15);
-
-	return (size_t) (h >> 32);
+	return ((uint64_t) (uint32_t) left << 32 | (uint32_t) right) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
 /* The slot of a pair, or the free one where it would be. */
 static inline size_t
-find_slot(const DbertBpeSlot *slots, size_t n, int32_t left, int32_t right)
+find_slot(const DbertBpeSlot *slots, size_t n, uint64_t hash, int32_t left, int32_t right)
 {
-	size_t		at = hash_pair(left, right) & (n - 1);
+	size_t		at = (size_t) (hash >> 32) & (n - 1);
 
 	while (slots[at].rank != DBERT_BPE_NO_RANK &&
 		   (slots[at].left != left || slots[at].right != right))
@@ -39,10 +74,32 @@ find_slot(const DbertBpeSlot *slots, size_t n, int32_t left, int32_t right)
 	return at;
 }
 
+/* The bit of the filter that is set for pairs of this hash. */
+static inline size_t
+filter_bit(size_t n_slots, uint64_t hash)
+{
+	return (size_t) (hash >> 40 ^ hash >> 16) & (4 * n_slots - 1);
+}
+
+/* The rank of a pair, and what it becomes; NO_RANK: it is none. */
+static inline uint32_t
+rank_of(const Merging *g, int32_t left, int32_t right, int32_t *merged)
+{
+	uint64_t	hash = hash_pair(left, right);
+	size_t		bit = filter_bit(g->n_slots, hash);
+	const DbertBpeSlot *slot;
+
+	if (!(g->filter[bit / 8] >> bit % 8 & 1))
+		return DBERT_BPE_NO_RANK;
+	slot = &g->slots[find_slot(g->slots, g->n_slots, hash, left, right)];
+	*merged = slot->merged;
+	return slot->rank;
+}
+
 size_t
 dbert_bpe_slots(const DbertTokenizerSpec *spec)
 {
-	size_t		n = 16;
+	size_t		n = 64;
 
 	while (n < 2 * (size_t) spec->n_merges)
 		n *= 2;
@@ -52,14 +109,20 @@ dbert_bpe_slots(const DbertTokenizerSpec *spec)
 void
 dbert_bpe_fill(const DbertTokenizerSpec *spec, DbertBpeSlot *slots, size_t n)
 {
+	uint8_t    *filter = (uint8_t *) (slots + n);
+
 	for (size_t i = 0; i < n; i++)
 		slots[i] = (DbertBpeSlot) {0, 0, DBERT_BPE_NO_RANK, 0};
+	memset(filter, 0, n / 2);
 	for (int32_t i = 0; i < spec->n_merges; i++)
 	{
 		const DbertMerge *m = &spec->merges[i];
+		uint64_t	hash = hash_pair(m->left, m->right);
+		size_t		bit = filter_bit(n, hash);
 
-		slots[find_slot(slots, n, m->left, m->right)] =
+		slots[find_slot(slots, n, hash, m->left, m->right)] =
 			(DbertBpeSlot) {m->left, m->right, (uint32_t) i, m->merged};
+		filter[bit / 8] |= (uint8_t) (1 << bit % 8);
 	}
 }
 
@@ -69,9 +132,9 @@ dbert_bpe_valid(const DbertBpeTable *table, const void *block, uint64_t size, in
 	const DbertBpeSlot *slots;
 	bool		any_free = false;
 
-	if (table->slots_at % 8 != 0 || table->slots_at > size || table->n_slots == 0 ||
-		(table->n_slots & (table->n_slots - 1)) != 0 ||
-		table->n_slots > (size - table->slots_at) / sizeof(DbertBpeSlot))
+	if (table->slots_at % 8 != 0 || table->slots_at > size || table->n_slots < 64 ||
+		table->n_slots > size || (table->n_slots & (table->n_slots - 1)) != 0 ||
+		dbert_bpe_room(table->n_slots) > (size - table->slots_at) / sizeof(DbertBpeSlot))
 		return false;
 	slots = (const DbertBpeSlot *) ((const char *) block + table->slots_at);
 	for (uint64_t i = 0; i < table->n_slots; i++)
@@ -83,74 +146,108 @@ dbert_bpe_valid(const DbertBpeTable *table, const void *block, uint64_t size, in
 	return any_free;
 }
 
-/* ---- merging ---- */
+/* ---- small words ---- */
 
-/* Look up the pair of a symbol and the next one. */
-static inline void
-rank_pair(const DbertBpeSlot *slots, size_t n_slots, DbertSymbol *symbols, int32_t at)
+/* Where the lowest rank is, the first of equal ones; -1: there is none. */
+static inline int
+lowest_of(const uint32_t *ranks, size_t n)
 {
-	DbertSymbol *s = &symbols[at];
+	uint64_t	lowest = UINT64_MAX;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		uint64_t	key = (uint64_t) ranks[i] << 32 | i;
+
+		lowest = key < lowest ? key : lowest;
+	}
+	return lowest >> 32 == DBERT_BPE_NO_RANK ? -1 : (int) (uint32_t) lowest;
+}
+
+/*
+ * Merge in[n], 0 < n <= SMALL; how many tokens are in out.  A symbol that was
+ * merged into the one before it is passed over, and has no rank.
+ */
+static size_t
+merge_small(const Merging *g, const DbertSymbol *in, size_t n, DbertSymbol *out)
+{
+	uint32_t	ranks[SMALL];	/* of the pairs with the next one */
+	int32_t		merged[SMALL];
+	uint8_t		next[SMALL],
+				prev[SMALL + 1];
+	size_t		m = 0;
+	int			at;
+
+	memmove(out, in, n * sizeof(*out));
+	for (size_t i = 0; i < n; i++)
+	{
+		next[i] = (uint8_t) (i + 1);
+		prev[i + 1] = (uint8_t) i;
+		ranks[i] = DBERT_BPE_NO_RANK;
+		if (i + 1 < n)
+			ranks[i] = rank_of(g, out[i].id, out[i + 1].id, &merged[i]);
+	}
+	while ((at = lowest_of(ranks, n)) >= 0)
+	{
+		int			gone = next[at];
+
+		out[at] = (DbertSymbol) {merged[at], out[at].len + out[gone].len,
+		out[at].count + out[gone].count};
+		next[at] = next[gone];
+		prev[next[at]] = (uint8_t) at;
+		ranks[at] = ranks[gone] = DBERT_BPE_NO_RANK;
+		if (next[at] < n)
+			ranks[at] = rank_of(g, out[at].id, out[next[at]].id, &merged[at]);
+		if (at > 0)
+			ranks[prev[at]] = rank_of(g, out[prev[at]].id, out[at].id, &merged[prev[at]]);
+	}
+	for (size_t i = 0; i < n; i = next[i])
+		out[m++] = out[i];
+	return m;
+}
+
+/* ---- larger words ---- */
+
+/* Look up the pair of a node and the next one. */
+static inline void
+rank_pair(const Merging *g, BpeNode *nodes, int32_t at)
+{
+	BpeNode    *s = &nodes[at];
 
 	s->rank = DBERT_BPE_NO_RANK;
 	if (s->next >= 0)
-	{
-		const DbertBpeSlot *slot = &slots[find_slot(slots, n_slots, s->id, symbols[s->next].id)];
-
-		s->rank = slot->rank;
-		s->merged = slot->merged;
-	}
+		s->rank = rank_of(g, s->symbol.id, nodes[s->next].symbol.id, &s->merged);
 }
 
-/* Merge a symbol with the next one, whose place is dead then. */
+/* Merge a node with the next one, whose place is dead then. */
 static inline void
-merge_at(const DbertBpeSlot *slots, size_t n_slots, DbertSymbol *symbols, int32_t at)
+merge_at(const Merging *g, BpeNode *nodes, int32_t at)
 {
-	DbertSymbol *s = &symbols[at],
-			   *right = &symbols[s->next];
+	BpeNode    *s = &nodes[at],
+			   *right = &nodes[s->next];
 
-	s->id = s->merged;
-	s->len += right->len;
+	s->symbol.id = s->merged;
+	s->symbol.len += right->symbol.len;
+	s->symbol.count += right->symbol.count;
 	s->next = right->next;
 	if (s->next >= 0)
-		symbols[s->next].prev = at;
+		nodes[s->next].prev = at;
 	right->rank = DBERT_BPE_NO_RANK;
-	rank_pair(slots, n_slots, symbols, at);
+	rank_pair(g, nodes, at);
 	if (s->prev >= 0)
-		rank_pair(slots, n_slots, symbols, s->prev);
+		rank_pair(g, nodes, s->prev);
 }
-
-static void
-merge_short(const DbertBpeSlot *slots, size_t n_slots, DbertBpeWork *w)
-{
-	for (;;)
-	{
-		uint32_t	lowest = DBERT_BPE_NO_RANK;
-		int32_t		best = -1;
-
-		for (int32_t i = 0; i >= 0; i = w->symbols[i].next)
-			if (w->symbols[i].rank < lowest)
-			{
-				lowest = w->symbols[i].rank;
-				best = i;
-			}
-		if (best < 0)
-			return;
-		merge_at(slots, n_slots, w->symbols, best);
-	}
-}
-
-/* ---- the heap ---- */
 
 static bool
-push_heap(DbertBpeWork *w, const DbertAllocator *alloc, int32_t at)
+push_heap(const Merging *g, int32_t at)
 {
-	uint64_t	key = (uint64_t) w->symbols[at].rank << 32 | (uint32_t) at;
+	DbertBpeWork *w = g->work;
+	uint64_t	key = (uint64_t) w->nodes[at].rank << 32 | (uint32_t) at;
 	size_t		i = w->heap_count;
 
-	if (w->symbols[at].rank == DBERT_BPE_NO_RANK)
+	if (w->nodes[at].rank == DBERT_BPE_NO_RANK)
 		return true;
 	if (i == w->heap_capacity &&
-		!dbert_grow(alloc, &w->heap, &w->heap_capacity, i, i + 1, sizeof(uint64_t)))
+		!dbert_grow(g->alloc, &w->heap, &w->heap_capacity, i, i + 1, sizeof(uint64_t)))
 		return false;
 	w->heap_count++;
 	for (; i > 0 && w->heap[(i - 1) / 2] > key; i = (i - 1) / 2)
@@ -179,63 +276,214 @@ pop_heap(DbertBpeWork *w)
 	return top;
 }
 
+/* The nodes of in[n], with the ranks of their pairs in the heap. */
 static DbertStatus
-merge_long(const DbertBpeSlot *slots, size_t n_slots, DbertBpeWork *w,
-		   const DbertAllocator *alloc, const DbertPoll *poll, DbertError *err)
+load_nodes(const Merging *g, const DbertSymbol *in, size_t n)
 {
-	bool		room = true;
+	DbertBpeWork *w = g->work;
+	bool		room = dbert_grow(g->alloc, &w->nodes, &w->nodes_capacity, 0, n, sizeof(BpeNode));
 
 	w->heap_count = 0;
-	for (size_t i = 0; i < w->n && room; i++)
-		room = push_heap(w, alloc, (int32_t) i);
-	for (size_t n = 1; w->heap_count > 0 && room; n++)
+	for (size_t i = 0; i < n && room; i++)
 	{
-		uint64_t	top = pop_heap(w);
-		DbertSymbol *s = &w->symbols[(uint32_t) top];
-
-		if (n % MERGES_PER_POLL == 0 && dbert_stopped(poll))
-			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
-		if (s->rank != top >> 32)
-			continue;
-		merge_at(slots, n_slots, w->symbols, (int32_t) (uint32_t) top);
-		room = push_heap(w, alloc, (int32_t) (uint32_t) top) &&
-			(s->prev < 0 || push_heap(w, alloc, s->prev));
+		w->nodes[i].symbol = in[i];
+		w->nodes[i].prev = (int32_t) i - 1;
+		w->nodes[i].next = i + 1 < n ? (int32_t) i + 1 : -1;
 	}
-	return room ? DBERT_OK : dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	for (size_t i = 0; i < n && room; i++)
+	{
+		if (i % MERGES_PER_POLL == MERGES_PER_POLL - 1 && dbert_stopped(g->poll))
+			return dbert_fail(g->err, DBERT_E_CANCELLED, "cancelled");
+		rank_pair(g, w->nodes, (int32_t) i);
+		room = push_heap(g, (int32_t) i);
+	}
+	return room ? DBERT_OK : dbert_fail(g->err, DBERT_E_NOMEM, "out of memory");
 }
 
-/* ---- both ---- */
+/* Merge in[n]; *m tokens are in out. */
+static DbertStatus
+merge_large(const Merging *g, const DbertSymbol *in, size_t n, DbertSymbol *out, size_t *m)
+{
+	DbertBpeWork *w = g->work;
+	bool		room = true;
+
+	DBERT_TRY(load_nodes(g, in, n));
+	for (size_t merges = 1; w->heap_count > 0 && room; merges++)
+	{
+		uint64_t	top = pop_heap(w);
+		int32_t		at = (int32_t) (uint32_t) top;
+
+		if (merges % MERGES_PER_POLL == 0 && dbert_stopped(g->poll))
+			return dbert_fail(g->err, DBERT_E_CANCELLED, "cancelled");
+		if (w->nodes[at].rank != top >> 32)
+			continue;
+		merge_at(g, w->nodes, at);
+		room = push_heap(g, at) && (w->nodes[at].prev < 0 || push_heap(g, w->nodes[at].prev));
+	}
+	*m = 0;
+	for (int32_t i = 0; i >= 0; i = w->nodes[i].next)
+		out[(*m)++] = w->nodes[i].symbol;
+	return room ? DBERT_OK : dbert_fail(g->err, DBERT_E_NOMEM, "out of memory");
+}
+
+static DbertStatus
+merge_window(const Merging *g, const DbertSymbol *in, size_t n, DbertSymbol *out, size_t *m)
+{
+	if (n > SMALL)
+		return merge_large(g, in, n, out, m);
+	*m = merge_small(g, in, n, out);
+	return DBERT_OK;
+}
+
+/* ---- windows ---- */
+
+/* What was found last: texts that repeat a few characters ask it again. */
+typedef struct BpeBefore
+{
+	size_t		at,				/* a window of n symbols */
+				n,
+				m;
+	DbertSymbol tokens[SMALL];	/* [m] */
+	DbertSymbol border[2];		/* tokens that fit */
+} BpeBefore;
+
+/* Were both windows' symbols the same? */
+static bool
+same_symbols(const DbertSymbol *a, const DbertSymbol *b, size_t n)
+{
+	return memcmp(a, b, n * sizeof(*a)) == 0;
+}
+
+/* The tokens of the window at at. */
+static DbertStatus
+window_tokens(const Merging *g, BpeBefore *last, size_t at, size_t n, DbertSymbol *out,
+			  size_t *m)
+{
+	const DbertSymbol *symbols = g->work->symbols;
+
+	if (n <= SMALL && n == last->n && same_symbols(symbols + at, symbols + last->at, n))
+	{
+		memcpy(out, last->tokens, last->m * sizeof(*out));
+		*m = last->m;
+		return DBERT_OK;
+	}
+	DBERT_TRY(merge_window(g, symbols + at, n, out, m));
+	last->at = at;
+	last->n = n <= SMALL ? n : 0;
+	last->m = n <= SMALL ? *m : 0;
+	memcpy(last->tokens, out, last->m * sizeof(*out));
+	return DBERT_OK;
+}
+
+/*
+ * Does the token next, which was made of the symbols from at on, fit to the one
+ * before it?  out: room for the symbols of both.
+ */
+static DbertStatus
+check_border(const Merging *g, BpeBefore *before, size_t at, const DbertSymbol *next,
+			 DbertSymbol *out, bool *fits)
+{
+	const DbertBpeWork *w = g->work;
+	const DbertSymbol *last = &w->tokens[w->n_tokens - 1];
+	size_t		m;
+
+	*fits = same_symbols(&before->border[0], last, 1) && same_symbols(&before->border[1], next, 1);
+	if (*fits)
+		return DBERT_OK;
+	DBERT_TRY(merge_window(g, w->symbols + at - last->count, last->count + next->count, out, &m));
+	*fits = m == 2 && out[0].count == last->count;
+	if (*fits)
+	{
+		before->border[0] = *last;
+		before->border[1] = *next;
+	}
+	return DBERT_OK;
+}
+
+/* Tokens of a window that what follows it will hardly change. */
+static size_t
+sure_tokens(const DbertSymbol *tokens, size_t m, size_t window)
+{
+	size_t		left_out = 0;
+
+	while (m > 0 && left_out < window / 6)
+		left_out += tokens[--m].count;
+	return m;
+}
+
+/* One window of n symbols from *at on: *at moves on, or back if it must. */
+static DbertStatus
+take_window(const Merging *g, BpeBefore *last, size_t *at, size_t *window)
+{
+	DbertBpeWork *w = g->work;
+	size_t		n = w->n - *at < *window ? w->n - *at : *window;
+	size_t		before = w->n_tokens > 0 ? w->tokens[w->n_tokens - 1].count : 0;
+	DbertSymbol *out;
+	size_t		m;
+	bool		fits = true;
+
+	if (!dbert_grow(g->alloc, &w->tokens, &w->tokens_capacity, w->n_tokens,
+					w->n_tokens + 2 * n + before, sizeof(*w->tokens)))
+		return dbert_fail(g->err, DBERT_E_NOMEM, "out of memory");
+	out = w->tokens + w->n_tokens;
+	DBERT_TRY(window_tokens(g, last, *at, n, out, &m));
+	if (before > 0)
+		DBERT_TRY(check_border(g, last, *at, &out[0], out + m, &fits));
+	if (*at + n < w->n)
+		m = sure_tokens(out, m, n);
+	if (!fits || m == 0)
+	{
+		for (size_t back = 0; !fits && w->n_tokens > 0 && back < *window; back += before)
+		{
+			before = w->tokens[--w->n_tokens].count;
+			*at -= before;
+		}
+		*window *= 2;
+		return DBERT_OK;
+	}
+	for (size_t i = 0; i < m; i++)
+		*at += out[i].count;
+	w->n_tokens += m;
+	*window = *window / 2 > WINDOW ? *window / 2 : WINDOW;
+	return DBERT_OK;
+}
+
+static DbertStatus
+merge_windows(const Merging *g)
+{
+	DbertBpeWork *w = g->work;
+	DbertSymbol *symbols = w->symbols;
+	size_t		capacity = w->capacity,
+				window = WINDOW;
+	BpeBefore	last = {.n = 0};
+
+	w->n_tokens = 0;
+	for (size_t at = 0, n = 1; at < w->n; n++)
+	{
+		if (n % (MERGES_PER_POLL / WINDOW) == 0 && dbert_stopped(g->poll))
+			return dbert_fail(g->err, DBERT_E_CANCELLED, "cancelled");
+		DBERT_TRY(take_window(g, &last, &at, &window));
+	}
+	w->symbols = w->tokens;
+	w->capacity = w->tokens_capacity;
+	w->n = w->n_tokens;
+	w->tokens = symbols;
+	w->tokens_capacity = capacity;
+	return DBERT_OK;
+}
 
 DbertStatus
 dbert_bpe_merge(const DbertBpeSlot *slots, size_t n_slots, DbertBpeWork *w,
 				const DbertAllocator *alloc, const DbertPoll *poll, DbertError *err)
 {
-	DbertSymbol *s = w->symbols;
-	size_t		kept = 0;
+	Merging		g = {slots, n_slots, (const uint8_t *) (slots + n_slots), w, alloc, poll, err};
 
 	if (w->n > INT32_MAX)
 		return dbert_fail(err, DBERT_E_LIMIT, "word has more than %d characters", INT32_MAX);
-	for (size_t i = 0; i < w->n; i++)
-	{
-		s[i].prev = (int32_t) i - 1;
-		s[i].next = i + 1 < w->n ? (int32_t) i + 1 : -1;
-	}
-	for (size_t i = 0; i < w->n; i++)
-	{
-		if (i % MERGES_PER_POLL == MERGES_PER_POLL - 1 && dbert_stopped(poll))
-			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
-		rank_pair(slots, n_slots, s, (int32_t) i);
-	}
-	if (w->n > SHORT_WORD)
-		DBERT_TRY(merge_long(slots, n_slots, w, alloc, poll, err));
-	else if (w->n > 1)
-		merge_short(slots, n_slots, w);
-	for (int32_t i = w->n > 0 ? 0 : -1, next; i >= 0; i = next)
-	{
-		next = s[i].next;
-		s[kept++] = s[i];
-	}
-	w->n = kept;
+	if (w->n > SMALL)
+		return merge_windows(&g);
+	if (w->n > 1)
+		w->n = merge_small(&g, w->symbols, w->n, w->symbols);
 	return DBERT_OK;
 }
 
@@ -243,6 +491,8 @@ void
 dbert_bpe_free(DbertBpeWork *w, const DbertAllocator *alloc)
 {
 	dbert_free(alloc, w->symbols);
+	dbert_free(alloc, w->tokens);
+	dbert_free(alloc, w->nodes);
 	dbert_free(alloc, w->heap);
 	memset(w, 0, sizeof(*w));
 }

@@ -2,8 +2,9 @@
  * bpe.h -- byte-pair encoding: merging a word's symbols by the rank of pairs.
  *
  * The neighbours of lowest rank are merged, the leftmost first, until no pair
- * has a rank.  Short words are searched through, long ones keep their pairs in
- * a heap, so that any word takes n log n.
+ * has a rank.  A long word is merged window by window (see bpe.c), so that any
+ * word takes time linear in its length, but for words that are made to prevent
+ * it: these take n log n.
  *
  * The ranks are a hash table in the block of the kind that merges: it has a
  * DbertBpeTable, whose slots it places.
@@ -27,22 +28,30 @@ typedef struct DbertBpeSlot
 
 #define DBERT_BPE_NO_RANK UINT32_MAX
 
-/* Where the slots stand in the kind's block. */
+/*
+ * Where the slots stand in the kind's block.  Behind them is a filter, 4 bits
+ * for each slot, of which most are 0: what it does not know is no pair, which
+ * is found without a look at the slots.
+ */
 typedef struct DbertBpeTable
 {
 	uint64_t	slots_at;		/* from the block's beginning, a multiple of 8 */
-	uint64_t	n_slots;		/* a power of two; a slot is free */
+	uint64_t	n_slots;		/* a power of two, 64 at least; a slot is free */
 } DbertBpeTable;
+
+/* How many slots' room the filter takes, too. */
+static inline uint64_t
+dbert_bpe_room(uint64_t n_slots)
+{
+	return n_slots + n_slots / 32;
+}
 
 /* A part of a word. */
 typedef struct DbertSymbol
 {
 	int32_t		id;
 	uint32_t	len;			/* whatever the caller counts in */
-	int32_t		prev,
-				next;			/* -1: none */
-	uint32_t	rank;			/* of the pair with the next one */
-	int32_t		merged;			/* what that pair becomes */
+	uint32_t	count;			/* symbols that it was merged from */
 } DbertSymbol;
 
 typedef struct DbertBpeWork
@@ -50,6 +59,12 @@ typedef struct DbertBpeWork
 	DbertSymbol *symbols;
 	size_t		n,
 				capacity;
+	/* room to work in */
+	DbertSymbol *tokens;
+	size_t		n_tokens,
+				tokens_capacity;
+	struct BpeNode *nodes;
+	size_t		nodes_capacity;
 	uint64_t   *heap;
 	size_t		heap_count,
 				heap_capacity;
@@ -60,7 +75,7 @@ typedef struct DbertBpeWork
 /* How many slots the spec's merges take: a power of two. */
 extern size_t dbert_bpe_slots(const DbertTokenizerSpec *spec);
 
-/* Fill slots[n]; of equal pairs the last one's rank counts. */
+/* Fill slots[n] and the filter; of equal pairs the last one's rank counts. */
 extern void dbert_bpe_fill(const DbertTokenizerSpec *spec, DbertBpeSlot *slots, size_t n);
 
 /* Is the table inside a block of so many bytes, and are its ids tokens? */
@@ -76,8 +91,7 @@ dbert_bpe_add(DbertBpeWork *w, const DbertAllocator *alloc, int32_t id, uint32_t
 	if (w->n == w->capacity &&
 		!dbert_grow(alloc, &w->symbols, &w->capacity, w->n, w->n + 1, sizeof(DbertSymbol)))
 		return false;
-	w->symbols[w->n].id = id;
-	w->symbols[w->n++].len = len;
+	w->symbols[w->n++] = (DbertSymbol) {id, len, 1};
 	return true;
 }
 

@@ -180,7 +180,8 @@ make_block(DbertTokCompiler *c, ByteBpeBlock **out)
 	b.n_words = n_words;
 	b.bytes_size = texts;
 	if (texts > UINT32_MAX ||
-		!reserve(&b.table.slots_at, &total, b.table.n_slots, sizeof(DbertBpeSlot)) ||
+		!reserve(&b.table.slots_at, &total, dbert_bpe_room(b.table.n_slots),
+				 sizeof(DbertBpeSlot)) ||
 		!reserve(&b.words_at, &total, n_words, sizeof(WholeWord)) ||
 		!reserve(&b.ends_at, &total, (size_t) s->n_tokens, sizeof(uint32_t)) ||
 		!reserve(&b.bytes_at, &total, texts, 1))

@@ -155,7 +155,7 @@ make_block(DbertTokCompiler *c, CharBpeBlock **out)
 	b.table.n_slots = dbert_bpe_slots(s);
 	b.table.slots_at = total;
 	b.n_meets = meets_of(s);
-	if (!dbert_mul_size(b.table.n_slots, sizeof(DbertBpeSlot), &size) ||
+	if (!dbert_mul_size(dbert_bpe_room(b.table.n_slots), sizeof(DbertBpeSlot), &size) ||
 		!dbert_add_size(total, size, &total))
 		return dbert_fail(c->err, DBERT_E_LIMIT, "vocabulary is too large");
 	b.meets_at = total;

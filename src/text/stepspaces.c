@@ -9,6 +9,8 @@
 
 #include "text/utf8.h"
 
+#include <string.h>
+
 #define METASPACE 0x2581		/* U+2581, which stands for a space */
 
 /* Put the characters of a text, all at one place. */
@@ -30,10 +32,27 @@ put_text(DbertLink *l, const uint8_t *text, size_t len, DbertChar place)
 	return DBERT_NEXT_CHAR;
 }
 
+/* A text of more for each character of the step's text. */
+static bool
+each_valid(const DbertImageStep *step, const void *data)
+{
+	const uint8_t *text = dbert_step_text(step, data),
+			   *more = dbert_step_more(step, data);
+	uint32_t	ends = 0;
+
+	for (uint32_t i = 0; i < step->more_len; i++)
+		ends += more[i] == '\0';
+	for (uint32_t i = 0; i < step->len; i++)
+		if (text[i] == '\0' || text[i] >= 0x80)
+			return false;
+	return ends == step->len && (ends == 0 || more[step->more_len - 1] == '\0');
+}
+
 bool
 dbert_step_text_valid(const DbertImageStep *step, const void *data)
 {
-	(void) data;
+	if (step->kind == DBERT_STEP_REPLACE && step->mode == DBERT_REPLACE_EACH)
+		return each_valid(step, data);
 	return step->len <= DBERT_STEP_TEXT_MAX && step->more_len <= DBERT_STEP_TEXT_MAX;
 }
 
@@ -84,6 +103,25 @@ replace_text(DbertLink *l, DbertChar first)
 	return put_text(l, dbert_step_more(l->step, l->chain->data), l->step->more_len, last);
 }
 
+/* Each character of the step's text by a text of its own. */
+static DbertNext
+replace_each(DbertLink *l, DbertChar ch)
+{
+	const uint8_t *text = dbert_step_text(l->step, l->chain->data),
+			   *more = dbert_step_more(l->step, l->chain->data),
+			   *found = NULL;
+
+	/* letters are the rule */
+	if (ch.cp < 0x80 && !(ch.cp >= 'a' && ch.cp <= 'z'))
+		found = memchr(text, (int) ch.cp, l->step->len);
+	dbert_step_take(l, 1);
+	if (found == NULL)
+		return dbert_step_put(l, ch);
+	for (; text < found; text++)
+		more += strlen((const char *) more) + 1;
+	return put_text(l, more, strlen((const char *) more), ch);
+}
+
 static inline bool
 is_of_run(const DbertLink *l, DbertChar ch)
 {
@@ -91,8 +129,8 @@ is_of_run(const DbertLink *l, DbertChar ch)
 }
 
 /*
- * A run of two spaces or more.  It is taken one by one: the last one's place is
- * kept in state[1], state[2].
+ * A run of two spaces or more, or of one (DBERT_REPLACE_WHITE_RUN).  It is
+ * taken one by one: the last one's place is kept in state[1], state[2].
  */
 static DbertNext
 replace_run(DbertLink *l, DbertNext next, DbertChar first)
@@ -107,7 +145,8 @@ replace_run(DbertLink *l, DbertNext next, DbertChar first)
 			next = dbert_step_peek(l, 1, &second);
 			if (next == DBERT_NEXT_FAILED)
 				return next;
-			l->state[IN_RUN] = next == DBERT_NEXT_CHAR && is_of_run(l, second);
+			l->state[IN_RUN] = l->step->mode == DBERT_REPLACE_WHITE_RUN ||
+				(next == DBERT_NEXT_CHAR && is_of_run(l, second));
 			/* \n, \r and \t are replaced even when alone */
 			if (l->step->mode == DBERT_REPLACE_WHITE &&
 				(first.cp == '\n' || first.cp == '\r' || first.cp == '\t'))
@@ -140,9 +179,11 @@ replace_one(DbertLink *l)
 
 	if (next == DBERT_NEXT_FAILED)
 		return next;
-	if (l->step->mode != DBERT_REPLACE_TEXT)
+	if (l->step->mode != DBERT_REPLACE_TEXT && l->step->mode != DBERT_REPLACE_EACH)
 		return replace_run(l, next, first);
-	return next == DBERT_NEXT_CHAR ? replace_text(l, first) : next;
+	if (next != DBERT_NEXT_CHAR)
+		return next;
+	return l->step->mode == DBERT_REPLACE_TEXT ? replace_text(l, first) : replace_each(l, first);
 }
 
 DBERT_STEP(dbert_step_replace, replace_one)

@@ -79,7 +79,10 @@ typedef enum DbertStepKind
 typedef enum DbertReplaceMode
 {
 	DBERT_REPLACE_TEXT,			/* the step's text */
+	DBERT_REPLACE_EACH,			/* each of its characters, ASCII, by its own text of more, which
+								 * a zero byte ends */
 	DBERT_REPLACE_SPACES,		/* the regular expression " {2,}" */
+	DBERT_REPLACE_WHITE_RUN,	/* "\\s+" */
 	DBERT_REPLACE_WHITE			/* "\\s{2,}|[\\n\\r\\t]" */
 } DbertReplaceMode;
 
@@ -126,7 +129,7 @@ typedef struct DbertStepSpec
 } DbertStepSpec;
 
 #define DBERT_STEP_TEXT_MAX 1024	/* bytes of a text that a step matches or puts */
-#define DBERT_MAX_STEPS 16		/* of a text, normalizers and pre-tokenizers each */
+#define DBERT_MAX_STEPS 32		/* of a text, normalizers and pre-tokenizers each */
 
 /*
  * Tokens to put around one text, or around and between two: ids[0 .. head) come

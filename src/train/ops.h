@@ -144,9 +144,10 @@ extern DbertStatus dbert_residual_norm_backward(const DbertTrainRun *run, const 
 												float *dx);
 
 /*
- * exp(x) for x <= 0, within 2 ulp.  It has no branches, so that compilers make
- * vectors of it: 2^n e^r, n the integer nearest to x / ln 2 (Cody and Waite
- * 1980).
+ * exp(x) for x <= 0, within 2 ulp; NaN of NaN.  It has no branches, so that
+ * compilers make vectors of it: 2^n e^r, n the integer nearest to x / ln 2
+ * (Cody and Waite 1980).  The rounded number's last bits are n, which spares a
+ * conversion that NaN does not have.
  */
 static inline float
 dbert_exp_negative(float x)
@@ -157,8 +158,10 @@ dbert_exp_negative(float x)
 				r = at - n * 0.693359375f + n * 2.12194440e-4f,
 				p = 1.9875691500e-4f,
 				power;
-	uint32_t	bits = ((uint32_t) (int32_t) n + 127) << 23;	/* of NaN any: p is NaN */
+	uint32_t	bits;
 
+	memcpy(&bits, &shifted, sizeof(bits));
+	bits = (bits - 0x4b400000u + 127) << 23;	/* 1.5 * 2^23 has these bits */
 	p = p * r + 1.3981999507e-3f;
 	p = p * r + 8.3334519073e-3f;
 	p = p * r + 4.1665795894e-2f;

@@ -12,12 +12,17 @@
  */
 #include "train/principal.h"
 
+#include "base/numbers.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Vectors that are added to the covariance together. */
 #define BLOCK 32
+
+/* The poll is asked before each so many. */
+#define SOME_VECTORS 512
 
 /* Rows are orthogonal if their cosine is below this. */
 #define ORTHOGONAL 1e-9
@@ -47,16 +52,26 @@ dot(const double *a, const double *b, int n)
 
 /* ---- the covariance ---- */
 
-static void
-find_mean(DbertPrincipal *p, const float *x, size_t n)
+/* And whether all numbers are numbers. */
+static DbertStatus
+find_mean(DbertPrincipal *p, const float *x, size_t n, const DbertPoll *poll, DbertError *err)
 {
 	for (int j = 0; j < p->d; j++)
 		p->mean[j] = 0;
 	for (size_t i = 0; i < n; i++)
+	{
+		const float *vector = x + i * p->d;
+
+		if (i % SOME_VECTORS == 0 && dbert_stopped(poll))
+			return cancelled(err);
+		if (!dbert_all_finite(vector, p->d))
+			return dbert_fail(err, DBERT_E_NOT_FINITE, "vector %zu is not finite", i);
 		for (int j = 0; j < p->d; j++)
-			p->mean[j] += x[i * p->d + j];
+			p->mean[j] += vector[j];
+	}
 	for (int j = 0; j < p->d; j++)
 		p->mean[j] /= (double) n;
+	return DBERT_OK;
 }
 
 /* Adds the lower triangle of y[m, d]. */
@@ -204,10 +219,9 @@ dbert_principal_find(const float *x, size_t n, int d, const DbertAllocator *allo
 	if (block == NULL || p->mean == NULL || p->axes == NULL || p->variance == NULL)
 		status = dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	else
-	{
-		find_mean(p, x, n);
+		status = find_mean(p, x, n, poll, err);
+	if (status == DBERT_OK)
 		status = find_covariance(p, x, n, block, poll, err);
-	}
 	if (status == DBERT_OK)
 		status = make_orthogonal(p, poll, err);
 	if (status == DBERT_OK)

@@ -17,7 +17,10 @@ typedef struct DbertPrincipal
 	double	   *variance;		/* [d]: sums of squares along them */
 } DbertPrincipal;
 
-/* Of x[n, d]; to be freed, after a failure, too.  E_NOMEM, E_CANCELLED. */
+/*
+ * Of x[n, d]; to be freed, after a failure, too.  E_NOMEM, E_CANCELLED,
+ * E_NOT_FINITE.
+ */
 extern DbertStatus dbert_principal_find(const float *x, size_t n, int d,
 										const DbertAllocator *alloc, const DbertPoll *poll,
 										DbertPrincipal *p, DbertError *err);

@@ -17,7 +17,6 @@
 #include "train/statictrain.h"
 
 #include "base/bytes.h"
-#include "base/numbers.h"
 #include "model/sentence.h"
 #include "train/madefiles.h"
 #include "train/principal.h"
@@ -164,12 +163,9 @@ dbert_static_fill(DbertStaticTable *table, const float *vectors, const int64_t *
 				  const DbertPoll *poll, double *kept, DbertError *err)
 {
 	DbertPrincipal p;
-	double	   *row;
+	double	   *row = dbert_alloc_array(table->alloc, table->dimensions, sizeof(*row));
 	DbertStatus status;
 
-	if (!dbert_all_finite(vectors, (size_t) table->vocab * table->width))
-		return dbert_fail(err, DBERT_E_NOT_FINITE, "the vector of a token is not finite");
-	row = dbert_alloc_array(table->alloc, table->dimensions, sizeof(*row));
 	status = dbert_principal_find(vectors, table->vocab, table->width, table->alloc, poll, &p, err);
 	if (status == DBERT_OK && row == NULL)
 		status = dbert_fail(err, DBERT_E_NOMEM, "out of memory");

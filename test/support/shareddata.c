@@ -24,7 +24,7 @@ may_be_refused(const char *dir, const DbertError *err)
 {
 	static const char *const known[] = {
 		"distilbert-", "bert-base", "bert-ner", "bert-sentiment", "electra-base", "electra-ner",
-		"electra-sentiment"
+		"electra-sentiment", "static-"
 	};
 	const char *name = strrchr(dir, '/');
 
@@ -32,5 +32,5 @@ may_be_refused(const char *dir, const DbertError *err)
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (strncmp(name, known[i], strlen(known[i])) == 0)
 			return false;
-	return err->code == DBERT_E_UNSUPPORTED || strncmp(name, "static-", 7) == 0;
+	return err->code == DBERT_E_UNSUPPORTED;
 }

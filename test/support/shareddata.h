@@ -15,8 +15,7 @@ extern const char *shared_dir(void);
 /*
  * It holds models of families that are still to come.  May this one have been
  * refused with this error?  It is then skipped.  The families that were always
- * there are known by name, so that the skip hides no break; static embeddings
- * (no encoder) are refused for their modules.json already.
+ * there are known by name, so that the skip hides no break.
  */
 extern bool may_be_refused(const char *dir, const DbertError *err);
 

@@ -34,15 +34,14 @@ sub load_copy
 	return ($task, $why);
 }
 
-# May a model be refused like this?  The families that were always there may not;
-# static embeddings are refused for their modules.json already.
+# May a model be refused like this?  The families that were always there may not.
 sub is_to_come
 {
 	my ($folder, $why) = @_;
 	my ($name) = $folder =~ m{([^/]+)$};
 
 	return 0 if index($folder, fixtures()) == 0 || $name =~ /^(distilbert-|(bert|electra)-(base|ner|sentiment))/;
-	return $name =~ /^static-/ || $why =~ / not supported/;
+	return $why =~ / not supported/;
 }
 
 sub tokens_of
@@ -189,6 +188,12 @@ for my $folder (@folders)
 			$worst = max($worst, $check{$task}->($name, $case, $config));
 			next;
 		}
+		# static embeddings' goldens have none
+		if (!defined $case->{input_ids})
+		{
+			$worst = max($worst, $check{$task}->($name, $case, $config));
+			next;
+		}
 		my $ids = join(' ', map { encode('UTF-8', $tokens->[$_]) } @{ $case->{input_ids} });
 		my $got = $node->safe_psql('postgres', 'SELECT array_to_string(distil_tokenize(' . quote($prompt . $case->{text}) . ", '$name'), ' ')");
 		# distil_tokenize does not truncate: compare as far as the golden goes
@@ -197,7 +202,8 @@ for my $folder (@folders)
 		$worst = max($worst, $check{$task}->($name, $case, $config, $tokens)) if $check{$task};
 	}
 	is($wrong_ids, '', "$name ($task): tokens of $texts texts");
-	cmp_ok($worst, '<=', $tolerance, "$name: numbers") if $check{$task} && $texts;
+	# model2vec computed this one in F16
+	cmp_ok($worst, '<=', $name eq 'shared.static-model2vec' ? 3e-4 : $tolerance, "$name: numbers") if $check{$task} && $texts;
 	note("$name: largest difference $worst");
 }
 cmp_ok($loaded, '>', 10, "$loaded models");

@@ -71,6 +71,7 @@ my @expressions = (
 	q{distil_rerank_distance('which film?', T.body, 'r')},
 	q{coalesce(length(distil_answer_text(left(T.body, 12), T.body, 'q')), 0)},
 	q{(CASE WHEN distil_sentiment(T.body, 's') > 0 AND T.cat <> 5 THEN distil_sentiment(T.body, 'm3') WHEN T.id % 3 = 0 THEN distil_sentiment(left(T.body, 30)) ELSE 0.5 END)},
+	q{(CASE T.cat WHEN 1 THEN distil_sentiment(T.body, 's') WHEN length(T.body) % 5 THEN distil_sentiment(left(T.body, 30)) ELSE CASE distil_sentiment_label(T.body, 'm3') WHEN 'positive' THEN distil_sentiment(T.body, 'm3') END END)},
 	q{coalesce(CASE WHEN T.cat < 4 THEN distil_sentiment(T.body, 's') END, distil_sentiment(left(T.body, 20), 'm3'), 0)},
 );
 
@@ -250,10 +251,11 @@ sub random_real
 	my ($depth) = @_;
 
 	return rand() < 0.85 ? random_call() : one_of('0.25::float8', 'id::float8', 'NULL::float8') if $depth <= 0 || rand() < 0.2;
-	my $how = one_of('case', 'case', 'case2', 'simple', 'coalesce', 'coalesce', 'greatest', 'sum', 'nullif');
+	my $how = one_of('case', 'case', 'case2', 'simple', 'simple2', 'coalesce', 'coalesce', 'greatest', 'sum', 'nullif');
 
 	return '(CASE WHEN ' . random_bool($depth - 1) . ' THEN ' . random_real($depth - 1) . ' ELSE ' . random_real($depth - 1) . ' END)' if $how eq 'case';
 	return '(CASE WHEN ' . random_bool($depth - 1) . ' THEN ' . random_real($depth - 1) . ' WHEN ' . random_bool($depth - 1) . ' THEN ' . random_real($depth - 1) . ' END)' if $how eq 'case2';
+	return '(CASE ' . random_real($depth - 1) . ' WHEN 0.25 THEN ' . random_real($depth - 1) . ' WHEN ' . random_real($depth - 1) . ' THEN ' . random_real($depth - 1) . ' ELSE ' . random_real($depth - 1) . ' END)' if $how eq 'simple2';
 	return '(CASE cat WHEN 2 THEN ' . random_real($depth - 1) . ' WHEN 3 THEN ' . random_real($depth - 1) . ' ELSE ' . random_real($depth - 1) . ' END)' if $how eq 'simple';
 	return 'coalesce(' . join(', ', map { random_real($depth - 1) } 0 .. 1 + int(rand(2))) . ')' if $how eq 'coalesce';
 	return 'greatest(' . random_real($depth - 1) . ', ' . random_real($depth - 1) . ')' if $how eq 'greatest';
@@ -298,6 +300,8 @@ sub comparable
 {
 	my ($flags, $answer) = @_;
 
+	# of two calls that fail for one row either may be reported
+	$answer =~ s/text has \d+ tokens/text has too many tokens/g;
 	return $flags =~ /o/ ? $answer : join("\n", sort split(/\n/, $answer));
 }
 

@@ -69,6 +69,11 @@ CREATE TABLE a (id int, cat int, body text) PARTITION BY LIST (cat);
 CREATE FOREIGN TABLE a0 PARTITION OF a FOR VALUES IN (0, 1, 2) SERVER s1 OPTIONS (table_name 'p0');
 CREATE FOREIGN TABLE a1 (body text, id int, cat int) SERVER s2 OPTIONS (table_name 'p1');
 ALTER TABLE a ATTACH PARTITION a1 FOR VALUES IN (3, 4, 5, 6);
+CREATE TABLE m (id int, cat int, body text) PARTITION BY LIST (cat);
+CREATE FOREIGN TABLE m0 PARTITION OF m FOR VALUES IN (0, 1, 2) SERVER s1 OPTIONS (table_name 'p0');
+CREATE TABLE m1 (body text, id int, cat int);
+ALTER TABLE m ATTACH PARTITION m1 FOR VALUES IN (3, 4, 5, 6);
+INSERT INTO m SELECT id, cat, body FROM t WHERE cat > 2;
 ANALYZE t; ANALYZE wide; ANALYZE plain_t; ANALYZE p;
 SQL
 
@@ -92,6 +97,12 @@ my @list = (
 	[ 'Append', 'above', 'o', '', 'SELECT id, E FROM a AS t WHERE V' ],
 	[ 'Append', 'above', 'o', '', 'SELECT id, E FROM a AS t WHERE V AND E > -0.2 AND cat <> 5' ],
 	[ 'Append', 'above', '', '', 'SELECT sum(E::numeric) FROM a AS t WHERE V' ],
+	[ 'Append', 'above', 'o', '', 'SELECT id, CASE WHEN id > 40 THEN E WHEN cat = 1 THEN -1 ELSE E END FROM a AS t WHERE V' ],
+	[ 'Append', 'above', 'o', '', 'SELECT id, cat FROM a AS t WHERE V AND (cat = 3 OR E > 0)' ],
+	[ 'Append', 'above', 'o', '', 'SELECT id, E FROM m AS t WHERE V' ],
+	[ 'Append', 'above', 'o', '', 'SELECT id, E, CASE cat WHEN 1 THEN E WHEN id % 7 THEN E + 1 END FROM m AS t WHERE V AND E > -0.2 AND cat <> 5' ],
+	[ 'Append', 'above', '', '', 'SELECT sum(E::numeric) FROM m AS t WHERE V' ],
+	[ 'Append', 'below', '', 'ALTER SERVER s1 OPTIONS (SET async_capable \'false\');', 'SELECT id, E FROM m AS t WHERE V' ],
 	[ 'Merge Append', 'below', '', 'CREATE INDEX ON p (id); SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off;', 'SELECT id, E FROM p AS t WHERE V ORDER BY id' ],
 	[ 'Recursive Union', 'above', '', '', 'WITH RECURSIVE t (id, body) AS (SELECT 1, \'one\' UNION ALL SELECT id + 1, body || \' more\' FROM t WHERE id < 9 AND V) SELECT id, E FROM t' ],
 	[ 'BitmapAnd', 'above', '', 'SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off;',

@@ -13,7 +13,7 @@
  *
  * That needs children which compute the same of their columns, as partitions
  * do: with a child's leaves (Vars) numbered in the order of their appearance,
- * all have equal expressions.
+ * all have equal expressions.  Partitions of this server may be among them.
  */
 #include "postgres.h"
 
@@ -25,8 +25,9 @@ typedef struct Child
 {
 	Plan	   *plan;
 	DistilSplit split;
+	List	   *old_tlist;
+	List	   *old_qual;
 	List	   *tlist;
-	List	   *qual;
 	List	   *taken;			/* conditions from the first with a call on */
 	List	   *numbered;		/* taken and tlist, of columns */
 } Child;
@@ -48,8 +49,9 @@ look_at_child(DistilRewrite *r, Child *child, Plan *plan)
 {
 	child->plan = plan;
 	child->split = (DistilSplit) {.r = r,.varno = OUTER_VAR};
-	child->tlist = plan->targetlist;
-	child->qual = plan->qual;
+	child->old_tlist = child->tlist = plan->targetlist;
+	child->old_qual = plan->qual;
+	distil_guard_node(r, &plan->qual, &child->tlist);
 	child->taken = distil_take_conditions(r, &plan->qual);
 	(void) distil_collect_leaves((Node *) child->taken, &child->split);
 	(void) distil_collect_leaves((Node *) child->tlist, &child->split);
@@ -62,12 +64,33 @@ restore(Child *children, int n)
 {
 	for (int i = 0; i < n; i++)
 	{
-		children[i].plan->targetlist = children[i].tlist;
-		children[i].plan->qual = children[i].qual;
+		children[i].plan->targetlist = children[i].old_tlist;
+		children[i].plan->qual = children[i].old_qual;
 	}
 }
 
-/* Foreign scans, some of them asynchronous. */
+/* A scan of a table, which may give any columns of it. */
+static bool
+is_table_scan(Plan *plan)
+{
+	switch (nodeTag(plan))
+	{
+		case T_ForeignScan:
+			return ((ForeignScan *) plan)->operation == CMD_SELECT;
+		case T_SeqScan:
+		case T_SampleScan:
+		case T_IndexScan:
+		case T_IndexOnlyScan:
+		case T_BitmapHeapScan:
+		case T_TidScan:
+		case T_TidRangeScan:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Scans, some of them asynchronous. */
 static bool
 is_asynchronous(Append *append)
 {
@@ -75,7 +98,7 @@ is_asynchronous(Append *append)
 
 	foreach(lc, append->appendplans)
 	{
-		if (!IsA(lfirst(lc), ForeignScan) || ((ForeignScan *) lfirst(lc))->operation != CMD_SELECT)
+		if (!is_table_scan(lfirst(lc)))
 			return false;
 	}
 	return append->nasyncplans > 0;

@@ -258,9 +258,9 @@ first_of(List *list)
 static List *
 always_of_case(CaseExpr *expr)
 {
-	if (expr->arg != NULL)
-		return list_make1(expr->arg);
-	return list_make1(linitial_node(CaseWhen, expr->args)->expr);
+	Expr	   *first = linitial_node(CaseWhen, expr->args)->expr;
+
+	return expr->arg != NULL ? list_make2(expr->arg, first) : list_make1(first);
 }
 
 /*
@@ -329,8 +329,6 @@ sometimes_of_case(CaseExpr *expr)
 	List	   *arms = NIL;
 	ListCell   *lc;
 
-	if (expr->arg != NULL)
-		return NIL;
 	foreach(lc, expr->args)
 	{
 		CaseWhen   *when = lfirst_node(CaseWhen, lc);

@@ -225,7 +225,19 @@ guard_coalesce(Guards *g, CoalesceExpr *expr)
 	return (Node *) result;
 }
 
-/* CASE x WHEN y: its arms' conditions make sense only where they stand. */
+/* Of CASE x WHEN y: its condition "(what is compared) = y" with x in place. */
+static Node *
+with_value(Node *node, void *x)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, CaseTestExpr))
+		return copyObject((Node *) x);
+	if (IsA(node, ArrayCoerceExpr) || (IsA(node, CaseExpr) && ((CaseExpr *) node)->arg != NULL))
+		return node;			/* has its own */
+	return expression_tree_mutator(node, with_value, x);
+}
+
 static Node *
 guard_case(Guards *g, CaseExpr *expr)
 {
@@ -234,22 +246,20 @@ guard_case(Guards *g, CaseExpr *expr)
 	ListCell   *lc;
 
 	*result = *expr;
-	if (expr->arg != NULL)
-	{
-		result->arg = (Expr *) guard((Node *) expr->arg, g);
-		return (Node *) result;
-	}
+	result->arg = (Expr *) guard((Node *) expr->arg, g);
 	result->args = NIL;
 	foreach(lc, expr->args)
 	{
 		CaseWhen   *when = makeNode(CaseWhen);
-		List	   *here;
+		Node	   *test;
 
 		*when = *lfirst_node(CaseWhen, lc);
 		when->expr = (Expr *) guard_under(g, (Node *) when->expr, conditions);
-		here = lappend(list_copy(conditions), when->expr);
-		when->result = (Expr *) guard_under(g, (Node *) when->result, here);
-		conditions = lappend(conditions, boolean_test((Node *) when->expr, IS_NOT_TRUE));
+		test = result->arg == NULL ? (Node *) when->expr
+			: with_value((Node *) when->expr, result->arg);
+		when->result = (Expr *)
+			guard_under(g, (Node *) when->result, lappend(list_copy(conditions), test));
+		conditions = lappend(conditions, boolean_test(test, IS_NOT_TRUE));
 		result->args = lappend(result->args, when);
 	}
 	result->defresult = (Expr *) guard_under(g, (Node *) expr->defresult, conditions);

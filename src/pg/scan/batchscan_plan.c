@@ -278,6 +278,14 @@ rewrite_plan(DistilRewrite *r, Plan *plan, DistilPlace at)
 	if (plan == NULL)
 		return NULL;
 	check_stack_depth();
+	if (IsA(plan, Append) && !at.markable)
+	{
+		/* while its children still have their calls */
+		Plan	   *top = distil_split_append(r, (Append *) plan, at);
+
+		if (top != plan)
+			return top;
+	}
 	rewrite_children(r, plan, at);
 
 	if (IsA(plan, Limit))
@@ -287,8 +295,6 @@ rewrite_plan(DistilRewrite *r, Plan *plan, DistilPlace at)
 		distil_split_arguments(r, plan, outer_place(plan, at));
 	if (can_be_split(plan) && !at.markable)
 		return distil_split(r, plan, at);
-	if (IsA(plan, Append) && !at.markable)
-		return distil_split_append(r, (Append *) plan, at);
 	return plan;
 }
 

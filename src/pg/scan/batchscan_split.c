@@ -146,12 +146,8 @@ with_calls(DistilRewrite *r, List *calls, Node *node)
 	return calls;
 }
 
-/*
- * Conditions and target list with guarded calls.  What is computed for all rows
- * that get so far needs no guard.
- */
-static void
-guard_calls(DistilRewrite *r, List **conditions, List **tlist)
+void
+distil_guard_node(DistilRewrite *r, List **conditions, List **tlist)
 {
 	List	   *always = NIL;
 	List	   *guarded = NIL;
@@ -182,7 +178,7 @@ distil_split(DistilRewrite *r, Plan *plan, DistilPlace at)
 	List	   *conditions;
 	Plan	   *top;
 
-	guard_calls(r, place, &tlist);
+	distil_guard_node(r, place, &tlist);
 	conditions = distil_take_conditions(r, place);
 
 	if ((conditions == NIL && distil_next_call(&r->s, (Node *) tlist, NIL) == NULL) ||

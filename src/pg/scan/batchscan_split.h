@@ -13,6 +13,12 @@ extern Plan *distil_split(DistilRewrite *r, Plan *plan, DistilPlace at);
 
 /* Its parts, for nodes of several children. */
 
+/*
+ * Conditions (NULL: there are none) and target list with guarded calls.  What
+ * is computed for all rows that get so far needs no guard.
+ */
+extern void distil_guard_node(DistilRewrite *r, List **conditions, List **tlist);
+
 /* Cut off the conditions from the first on that has a call. */
 extern List *distil_take_conditions(DistilRewrite *r, List **conditions);
 

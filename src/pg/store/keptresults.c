@@ -15,7 +15,9 @@
  */
 #include "postgres.h"
 
+#ifdef __GLIBC__
 #include <gnu/libc-version.h>
+#endif
 
 #include "access/genam.h"
 #include "access/relation.h"
@@ -41,11 +43,26 @@
 PG_FUNCTION_INFO_V1(distil_results_version);
 PG_FUNCTION_INFO_V1(distil_check_results);
 
+/* Of the library whose exponentials make scores of logits; NULL: unknown. */
+static const char *
+libc_version(void)
+{
+#ifdef __GLIBC__
+	return psprintf("glibc %s", gnu_get_libc_version());
+#else
+	return NULL;
+#endif
+}
+
 Datum
 distil_results_version(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_TEXT_P(cstring_to_text(
-		psprintf("%s, glibc %s", distil_kernels()->bits, gnu_get_libc_version())));
+	const char *bits = distil_kernels()->bits;
+	const char *libc = libc_version();
+
+	if (*bits == '\0' || libc == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%s, %s", bits, libc)));
 }
 
 /* ---- what keeps results ---- */

@@ -1,0 +1,306 @@
+/*
+ * test_tokenizer_long.c -- words as long as texts: Unigram and BPE against their
+ * definitions.
+ *
+ * Kinds that cut a long word as it is read must give what they give of it as a
+ * whole.  The definitions here take it as a whole: Viterbi's algorithm over all
+ * of the word, and merging by looking through all of it for each merge.
+ * Vocabularies and words are random, of few letters.
+ */
+#include "test/support/testhelp.h"
+#include "text/tokenizer.h"
+
+#include <math.h>
+
+#define MAX_TOKENS 64
+#define MAX_CHARS 60000
+
+typedef struct Vocab
+{
+	char		texts[MAX_TOKENS][16];
+	const char *tokens[MAX_TOKENS];
+	size_t		lens[MAX_TOKENS];
+	double		scores[MAX_TOKENS];
+	DbertMerge	merges[MAX_TOKENS];
+	int32_t		n,
+				n_merges;
+} Vocab;
+
+static unsigned random_state = 1;
+
+static unsigned
+random_below(unsigned n)
+{
+	random_state = random_state * 1664525u + 1013904223u;
+	return (random_state >> 8) % n;
+}
+
+static int32_t
+find(const Vocab *v, const char *text, size_t len)
+{
+	for (int32_t i = 0; i < v->n; i++)
+		if (v->lens[i] == len && memcmp(v->texts[i], text, len) == 0)
+			return i;
+	return -1;
+}
+
+static int32_t
+add(Vocab *v, const char *text, double score)
+{
+	int32_t		i = find(v, text, strlen(text));
+
+	if (i >= 0)
+		return i;
+	i = v->n++;
+	snprintf(v->texts[i], sizeof(v->texts[i]), "%s", text);
+	v->tokens[i] = v->texts[i];
+	v->lens[i] = strlen(text);
+	v->scores[i] = score;
+	return i;
+}
+
+static void
+random_word(char *word, size_t n, const char *letters)
+{
+	for (size_t i = 0; i < n; i++)
+		word[i] = letters[random_below((unsigned) strlen(letters))];
+	word[n] = '\0';
+}
+
+static DbertTokenizerSpec
+spec_of(const Vocab *v, DbertTokenKindId kind)
+{
+	static const DbertTemplate none;
+
+	return (DbertTokenizerSpec)
+	{
+		.kind = kind, .n_tokens = v->n, .tokens = v->tokens, .token_lens = v->lens,
+		.scores = v->scores, .merges = v->merges, .n_merges = v->n_merges, .fuse_unk = true,
+		.split_by_steps = true, .single = &none, .pair = &none, .unk_id = 0, .unknown_id = 0,
+		.cls_id = -1, .sep_id = -1, .pad_id = -1, .mask_id = -1
+	};
+}
+
+/* The tokens of the word must be want[n], each beginning at from[i]. */
+static void
+check_word(const DbertTokenizerSpec *spec, const char *word, size_t len, const int32_t *want,
+		   const int32_t *from, size_t n)
+{
+	DbertTokenizer t;
+	DbertTokenList list = {0};
+	DbertError	err;
+	void	   *image;
+	size_t		size,
+				same = 0;
+	bool		truncated;
+
+	CHECK(dbert_tokenizer_compile(spec, &dbert_malloc_allocator, &image, &size, &err) == DBERT_OK);
+	CHECK(dbert_tokenizer_open(image, size, &t, &err) == DBERT_OK);
+	CHECK(dbert_tokenize(&t, word, len, NULL, 0, DBERT_NO_LIMIT, &dbert_malloc_allocator, NULL,
+						 &list, &truncated, &err) == DBERT_OK);
+	while (same < n && same < list.count && list.items[same].id == want[same] &&
+		   list.items[same].start == from[same])
+		same++;
+	CHECK_MSG(same == n && same == list.count, "%zu of %zu tokens, %zu found", same, n,
+			  list.count);
+
+	/* a limit: the beginning of it */
+	list.count = 0;
+	CHECK(dbert_tokenize(&t, word, len, NULL, 0, 50, &dbert_malloc_allocator, NULL, &list,
+						 &truncated, &err) == DBERT_OK);
+	CHECK(truncated == (n > 50) && list.count == (n > 50 ? 50 : n));
+	for (size_t i = 0; i < list.count; i++)
+		CHECK(list.items[i].id == want[i]);
+	dbert_token_list_free(&list, &dbert_malloc_allocator);
+	free(image);
+}
+
+/* ---- Unigram ---- */
+
+static int32_t want[MAX_CHARS],
+			from[MAX_CHARS];
+
+/* Tokens of the word, by the definition. */
+static size_t
+best_cut(const Vocab *v, const char *word, size_t len)
+{
+	double	   *sums = calloc(len + 1, sizeof(double));
+	int32_t    *ids = calloc(len + 1, sizeof(int32_t)),
+			   *starts = calloc(len + 1, sizeof(int32_t));
+	double		least = 0;
+	size_t		n = 0;
+
+	for (int32_t i = 0; i < v->n; i++)
+		least = fmin(least, v->scores[i]);
+	for (size_t i = 1; i <= len; i++)
+		starts[i] = -1;
+	for (size_t at = 0; at < len; at++)
+		for (size_t end = at + 1; end <= len && end <= at + 15; end++)
+		{
+			int32_t		id = find(v, word + at, end - at);
+			double		sum = sums[at] + (id >= 0 ? v->scores[id] : least - 10);
+
+			if (id < 0 && end > at + 1)
+				continue;
+			id = id < 0 ? 0 : id;
+			if (starts[end] >= 0 && !(sum > sums[end]))
+				continue;
+			sums[end] = sum;
+			ids[end] = id;
+			starts[end] = (int32_t) at;
+		}
+	for (size_t end = len; end > 0; end = (size_t) starts[end])
+	{
+		/* neighbouring unknown ones melt */
+		if (ids[end] == 0 && n > 0 && want[n - 1] == 0)
+			from[n - 1] = starts[end];
+		else
+		{
+			want[n] = ids[end];
+			from[n++] = starts[end];
+		}
+	}
+	for (size_t i = 0; i < n / 2; i++)
+	{
+		int32_t		id = want[i],
+					start = from[i];
+
+		want[i] = want[n - 1 - i];
+		from[i] = from[n - 1 - i];
+		want[n - 1 - i] = id;
+		from[n - 1 - i] = start;
+	}
+	free(sums);
+	free(ids);
+	free(starts);
+	return n;
+}
+
+static void
+check_unigram(const Vocab *v, const char *word, size_t len)
+{
+	DbertTokenizerSpec spec = spec_of(v, DBERT_KIND_UNIGRAM);
+	size_t		n = best_cut(v, word, len);
+
+	check_word(&spec, word, len, want, from, n);
+}
+
+static void
+test_unigram(void)
+{
+	static char word[MAX_CHARS + 1];
+
+	for (int round = 0; round < 12; round++)
+	{
+		Vocab		v = {.n = 0};
+		const char *letters = round % 3 == 0 ? "ab" : round % 3 == 1 ? "abcz" : "abbbbbbz";
+		size_t		len = round < 6 ? 9000 : 1 + random_below(5000);
+
+		add(&v, "<unk>", 0);
+		/* letters that are no token are unknown */
+		for (const char *c = "abc"; *c != '\0'; c++)
+			if (round % 4 != 3 || *c == 'a')
+				add(&v, (char[2]) {*c, '\0'}, -2.0 - random_below(8) / 4.0);
+		while (v.n < 30)
+		{
+			char		piece[16];
+
+			random_word(piece, 2 + random_below(7), "abc");
+			add(&v, piece, -2.0 - random_below(64) / 16.0);
+		}
+		random_word(word, len, letters);
+		check_unigram(&v, word, len);
+	}
+}
+
+/* Paths that never meet: nothing can be decided before the end. */
+static void
+test_apart(void)
+{
+	static char word[MAX_CHARS + 1];
+	Vocab		v = {.n = 0};
+
+	add(&v, "<unk>", 0);
+	add(&v, "aaa", -1);
+	memset(word, 'a', 20000);
+	for (size_t len = 19998; len <= 20000; len++)
+		check_unigram(&v, word, len);
+}
+
+/* ---- BPE ---- */
+
+/* Merge ids[n] by looking through all of them; how many are left. */
+static size_t
+merge_all(const Vocab *v, int32_t *ids, int32_t *starts, size_t n)
+{
+	for (;;)
+	{
+		int32_t		best = v->n_merges;
+		size_t		at = 0;
+
+		for (size_t i = 0; i + 1 < n; i++)
+			for (int32_t m = 0; m < best; m++)
+				if (v->merges[m].left == ids[i] && v->merges[m].right == ids[i + 1])
+				{
+					best = m;
+					at = i;
+				}
+		if (best == v->n_merges)
+			return n;
+		ids[at] = v->merges[best].merged;
+		n--;
+		memmove(ids + at + 1, ids + at + 2, (n - at - 1) * sizeof(int32_t));
+		memmove(starts + at + 1, starts + at + 2, (n - at - 1) * sizeof(int32_t));
+	}
+}
+
+static void
+test_bpe(void)
+{
+	static char word[MAX_CHARS + 1];
+
+	for (int round = 0; round < 10; round++)
+	{
+		Vocab		v = {.n = 0};
+		size_t		len = round < 5 ? 5000 : 1 + random_below(2500),
+					n = 0;
+		DbertTokenizerSpec spec;
+
+		add(&v, "<unk>", 0);
+		for (const char *c = "abcd"; *c != '\0'; c++)
+			add(&v, (char[2]) {*c, '\0'}, 0);
+		while (v.n_merges < (round % 2 ? 40 : 8))
+		{
+			int32_t		left = 1 + (int32_t) random_below((unsigned) v.n - 1),
+						right = 1 + (int32_t) random_below((unsigned) v.n - 1);
+			char		both[40];
+
+			snprintf(both, sizeof(both), "%s%s", v.texts[left], v.texts[right]);
+			if (strlen(both) > 12 || find(&v, both, strlen(both)) >= 0)
+				continue;
+			v.merges[v.n_merges++] = (DbertMerge) {left, right, add(&v, both, 0)};
+		}
+		random_word(word, len, round % 3 == 0 ? "abcdz" : "abcd");
+		for (size_t i = 0; i < len; i++)
+		{
+			int32_t		id = find(&v, word + i, 1);
+
+			if (id < 0 && n > 0 && want[n - 1] == 0)
+				continue;
+			want[n] = id < 0 ? 0 : id;
+			from[n++] = (int32_t) i;
+		}
+		n = merge_all(&v, want, from, n);
+		spec = spec_of(&v, DBERT_KIND_CHARBPE);
+		check_word(&spec, word, len, want, from, n);
+	}
+}
+
+int
+main(void)
+{
+	RUN(test_unigram);
+	RUN(test_apart);
+	RUN(test_bpe);
+	return tests_end();
+}
