@@ -595,7 +595,9 @@ test_dense(void)
 	check_dense(DENSE(",\"activation_function\":\"torch.nn.modules.activation.SiLU\""),
 				DBERT_E_UNSUPPORTED, "SiLU");
 	check_dense(DENSE(",\"bias\":1"), DBERT_E_FORMAT, "\"bias\"");
-	check_dense(DENSE(",\"use_residual\":true"), DBERT_E_UNSUPPORTED, "use_residual");
+	check_dense(DENSE(",\"use_residual\":true"), NO_WEIGHTS);
+	check_dense(DENSE(",\"use_residual\":1"), DBERT_E_FORMAT,
+				"2_Dense/config.json: \"use_residual\"");
 	check_dense(DENSE(",\"module_input_name\":\"token_embeddings\""), DBERT_E_UNSUPPORTED,
 				"2_Dense/config.json: \"module_input_name\" \"token_embeddings\" is not supported");
 	check_dense("{\"in_features\":9,\"out_features\":3}", DBERT_E_SHAPE,

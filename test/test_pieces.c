@@ -311,6 +311,39 @@ test_model(void)
 	CHECK(read_model("DebertaV2", "spm.model", p.bytes, p.len, 7, &out, &err) == DBERT_E_SHAPE);
 }
 
+/* As older DeBERTas have it: added_tokens.json gives the mask its id and no more. */
+static void
+test_added_map(void)
+{
+	MemModel	m = {0};
+	DbertArena	arena = {&dbert_malloc_allocator, NULL};
+	DbertFileList list = {0};
+	DbertSource source = mem_source(&m);
+	DbertTokenizerFiles out = {0};
+	DbertTokenizer t;
+	DbertError	err = {0};
+	Proto		p = good_model();
+	int32_t		ids[] = {5, 8, 9};
+	char	   *text;
+	size_t		len;
+
+	mem_put_bytes(&m, "spm.model", p.bytes, p.len);
+	mem_put(&m, "added_tokens.json", "{\"[MASK]\": 8, \"[NEW]\": 9}");
+	CHECK_MSG(dbert_tokenizer_files_read(&source, "", "deberta-v2", 64, &dbert_malloc_allocator,
+										 &arena, NULL, &out, &list, &err) == DBERT_OK,
+			  "%s", err.msg);
+	check_ids(&out, "A x[MASK]? [NEW]", "1 4 7 4 8 4 3 4 9 2");
+	/* the mask is special, the other is not */
+	CHECK(dbert_tokenizer_open(out.image, out.image_size, &t, &err) == DBERT_OK);
+	CHECK(t.mask_id == 8);
+	CHECK(dbert_decode(&t, ids, 3, true, &dbert_malloc_allocator, &text, &len, &err) == DBERT_OK);
+	CHECK(len == 6 && memcmp(text, "a[NEW]", 6) == 0);
+	free(text);
+	dbert_free(&dbert_malloc_allocator, out.image);
+	dbert_arena_end(&arena);
+	mem_free(&m);
+}
+
 /* Wherever it is cut off or damaged: an error that names the file, or a tokenizer. */
 static void
 try_model(const void *bytes, size_t len)
@@ -575,6 +608,7 @@ main(void)
 	RUN(test_bad_maps);
 	RUN(test_base64);
 	RUN(test_model);
+	RUN(test_added_map);
 	RUN(test_cut_model);
 	RUN(test_damaged_model);
 	RUN(test_bad_pieces);

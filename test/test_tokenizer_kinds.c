@@ -9,6 +9,7 @@
  * an argument, that folder alone.
  */
 #include "model/tokenizerfiles.h"
+#include "test/support/counting.h"
 #include "test/support/dirsource.h"
 #include "test/support/testhelp.h"
 #include "text/tokenizer.h"
@@ -230,7 +231,7 @@ check_folder(const char *dir)
 
 /* All folders tokenizer-* of a folder; how many there are. */
 static int
-check_folders(const char *root)
+check_folders(const char *root, void (*check) (const char *dir))
 {
 	DIR		   *folder = opendir(root);
 	int			n = 0;
@@ -242,7 +243,7 @@ check_folders(const char *root)
 		if (strncmp(e->d_name, "tokenizer-", 10) != 0 || strchr(e->d_name, '.') != NULL)
 			continue;
 		snprintf(dir, sizeof(dir), "%s/%s", root, e->d_name);
-		check_folder(dir);
+		check(dir);
 		n++;
 	}
 	if (folder != NULL)
@@ -250,10 +251,72 @@ check_folders(const char *root)
 	return n;
 }
 
+/* ---- work ---- */
+
+static long polls;
+
+static bool
+count_poll(void *ctx)
+{
+	(void) ctx;
+	polls++;
+	return false;
+}
+
+/* Polls, and kilobytes asked for, of a text that repeats part up to n bytes. */
+static long
+work_of(const DbertTokenizer *t, const char *part, size_t n)
+{
+	Counter		counter = {0};
+	DbertAllocator alloc = counting(&counter);
+	DbertPoll	poll = {count_poll, NULL};
+	char	   *text = malloc(n);
+	size_t		len = strlen(part);
+	int64_t		count;
+	DbertError	err;
+
+	for (size_t i = 0; i < n; i++)
+		text[i] = part[i % len];
+	polls = 0;
+	CHECK(dbert_count_tokens(t, text, n - n % len, &alloc, &poll, &count, &err) == DBERT_OK);
+	CHECK(counter.live == 0);
+	free(text);
+	return polls * 100 + (long) (counter.bytes / 1024);
+}
+
+/* Four times the text is about four times the work, whatever it holds. */
+static void
+check_work(const char *dir)
+{
+	static const char *const parts[] = {"a", "ab", "the quick brown fox ", " ", "!", "\n ", "1",
+	"'s", "a\xcc\x81", "\xcc\x81\xcc\xa3", "\xe5\x8c\x97", "\xf0\x9f\x98\x80", "<mask>", "<mas",
+	"\xef\xac\x81", "\x01"};
+	DbertError	err;
+	Kind		kind;
+
+	if (kind_open(&kind, dir, false, &err) != DBERT_OK)
+		return;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+	{
+		long		once = work_of(&kind.tokenizer, parts[i], 60000),
+					four = work_of(&kind.tokenizer, parts[i], 240000);
+
+		CHECK_MSG(once > 0 && four < 5 * once + 1000, "%s: \"%s\": %ld, four times the text %ld",
+				  dir, parts[i], once, four);
+	}
+	kind_close(&kind);
+}
+
 static void
 test_fixtures(void)
 {
-	CHECK(check_folders("test/fixtures") > 0);
+	CHECK(check_folders("test/fixtures", check_folder) > 0);
+}
+
+static void
+test_work(void)
+{
+	CHECK(check_folders("test/fixtures", check_work) > 5);
 }
 
 static void
@@ -263,7 +326,7 @@ test_shared(void)
 	char		root[512];
 
 	snprintf(root, sizeof(root), "%s/golden", shared ? shared : "../shared");
-	if (check_folders(root) == 0)
+	if (check_folders(root, check_folder) == 0)
 		SKIP("../shared is absent");
 }
 
@@ -276,6 +339,7 @@ main(int argc, char **argv)
 		return checks_failed > 0;
 	}
 	RUN(test_fixtures);
+	RUN(test_work);
 	RUN(test_shared);
 	return tests_end();
 }

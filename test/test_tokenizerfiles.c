@@ -364,6 +364,122 @@ test_tokenizer_json_broken(void)
 		 "\"normalizer\" must be an object");
 }
 
+/* ---- byte-level BPE ---- */
+
+#define BPE_VOCAB "{\"<s>\":0,\"</s>\":1,\"h\":2,\"e\":3,\"l\":4,\"o\":5,\"\xc4\xa0\":6,\"he\":7,\"ll\":8," \
+	"\"hell\":9,\"hello\":10,\"<pad>\":11,\"<mask>\":12}"
+
+static void
+put_bpe(MemModel *m)
+{
+	mem_model_bert(m, "Model", "", 0);
+	mem_drop(m, "tokenizer_config.json");
+	mem_put(m, "tokenizer.json",
+			"{\"normalizer\":null,\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
+			"\"use_regex\":true},\"post_processor\":{\"type\":\"RobertaProcessing\",\"sep\":[\"</s>\",1],"
+			"\"cls\":[\"<s>\",0],\"trim_offsets\":true,\"add_prefix_space\":false},\"model\":{\"type\":"
+			"\"BPE\",\"unk_token\":null,\"vocab\":" BPE_VOCAB ",\"merges\":[\"h e\",\"l l\",\"he ll\","
+			"[\"hell\",\"o\"]]}}");
+}
+
+static void
+bend_bpe(const char *from, const char *to, DbertStatus want, const char *words)
+{
+	MemModel	m;
+
+	put_bpe(&m);
+	mem_edit(&m, "tokenizer.json", from, to);
+	check_refused(&m, want, words);
+	mem_free(&m);
+}
+
+static void
+test_bpe(void)
+{
+	MemModel	m;
+
+	put_bpe(&m);
+	check_ids(&m, "hello hole", "0 10 6 2 5 4 3 1");
+	/* a byte without a token is left out, if there is no unknown one */
+	check_ids(&m, "hexell", "0 7 3 8 1");
+	mem_edit(&m, "tokenizer.json", "\"unk_token\":null", "\"unk_token\":\"<pad>\"");
+	check_ids(&m, "hexell", "0 7 11 3 8 1");
+	check_ids(&m, "xx", "0 11 11 1");
+	mem_edit(&m, "tokenizer.json", "\"unk_token\"", "\"fuse_unk\":true,\"unk_token\"");
+	check_ids(&m, "xx", "0 11 1");
+	mem_edit(&m, "tokenizer.json", "[\"hell\",\"o\"]", "[\"hell\",\"o\"],[\"l\",\"l\"]");
+	check_ids(&m, "hello", "0 10 1");
+	mem_free(&m);
+}
+
+static void
+test_bpe_broken(void)
+{
+	bend_bpe("\"h e\"", "\"h x\"", DBERT_E_FORMAT,
+			 "tokenizer.json: model: merges: merge 0 needs \"x\", which is no token");
+	bend_bpe("\"l l\"", "\"o o\"", DBERT_E_FORMAT, "merge 1 needs \"oo\", which is no token");
+	bend_bpe("\"h e\"", "\"he\"", DBERT_E_FORMAT, "\"he\" is no merge of two tokens");
+	bend_bpe("\"h e\"", "\"h e l\"", DBERT_E_FORMAT, "is no merge of two tokens");
+	bend_bpe("\"h e\"", "7", DBERT_E_FORMAT, "merge 0 is no pair of tokens");
+	bend_bpe("\"h e\"", "[\"h\",\"e\",\"l\"]", DBERT_E_FORMAT, "merge 0 is no pair of tokens");
+	bend_bpe("\"merges\":[", "\"merges\":7,\"x\":[", DBERT_E_FORMAT, "\"merges\" must be an array");
+	bend_bpe("\"merges\":[", "\"x\":[", DBERT_E_FORMAT, "no \"merges\"");
+	bend_bpe("\"unk_token\":null", "\"unk_token\":\"x\"", DBERT_E_FORMAT,
+			 "\"unk_token\" is no token");
+	bend_bpe("\"unk_token\":null", "\"dropout\":0.1", DBERT_E_UNSUPPORTED, "\"dropout\"");
+	bend_bpe("\"unk_token\":null", "\"continuing_subword_prefix\":\"##\"", DBERT_E_UNSUPPORTED,
+			 "\"continuing_subword_prefix\"");
+	bend_bpe("\"type\":\"BPE\"", "\"type\":\"WordPiece\"", DBERT_E_UNSUPPORTED,
+			 "behind \"ByteLevel\" is not supported");
+	bend_bpe("{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true}",
+			 "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"ByteLevel\"},{\"type\":\"Digits\"}]}",
+			 DBERT_E_UNSUPPORTED, "a pre-tokenizer behind \"ByteLevel\"");
+	bend_bpe("{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":true}",
+			 "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a|b)\"},\"behavior\":\"Isolated\"}",
+			 DBERT_E_UNSUPPORTED, "pattern \"(a|b)\" is not supported");
+	bend_bpe("\"sep\":[\"</s>\",1]", "\"sep\":[\"</s>\",2]", DBERT_E_FORMAT,
+			 "\"</s>\" has id 2, in the vocabulary 1");
+	bend_bpe("\"sep\":[\"</s>\",1]", "\"sep\":[\"none\",-1]", DBERT_E_FORMAT, "\"none\" has id -1");
+}
+
+static void
+test_vocab_merges(void)
+{
+	MemModel	m;
+
+	put_bpe(&m);
+	mem_drop(&m, "tokenizer.json");
+	mem_put(&m, "tokenizer_config.json", "{\"tokenizer_class\":\"RobertaTokenizerFast\"}");
+	mem_put(&m, "vocab.json", BPE_VOCAB);
+	mem_put(&m, "merges.txt", "#version: 0.2\r\nh e\nl l\r\nhe ll\nhell o");
+	check_ids(&m, "hello hole <mask>", "0 10 6 2 5 4 3 12 1");
+	mem_put(&m, "tokenizer_config.json",
+			"{\"tokenizer_class\":\"RobertaTokenizer\",\"add_prefix_space\":true}");
+	check_ids(&m, "hello", "0 6 10 1");
+	mem_put(&m, "merges.txt", "#version: 0.2\nh e\n\nl l\n");
+	check_ids(&m, "hello", "0 6 7 8 5 1");
+	mem_put(&m, "merges.txt", "#version: 0.2\nh e\nh h\n");
+	check_refused(&m, DBERT_E_FORMAT, "merges.txt: merge 1 needs \"hh\", which is no token");
+	mem_put(&m, "merges.txt", "h e l");
+	check_refused(&m, DBERT_E_FORMAT, "merges.txt: \"h e l\" is no merge");
+	mem_put_bytes(&m, "merges.txt", "h e\0l l", 7);
+	check_refused(&m, DBERT_E_FORMAT, "merges.txt: holds a zero byte");
+	mem_put(&m, "merges.txt", "");
+	check_ids(&m, "he", "0 6 2 3 1");
+	mem_put(&m, "vocab.json", "{\"h\":0}");
+	check_refused(&m, DBERT_E_FORMAT, "vocab.json: the vocabulary has no token \"<s>\"");
+	mem_put(&m, "vocab.json", "[]");
+	check_refused(&m, DBERT_E_FORMAT, "vocab.json must be an object");
+	mem_put(&m, "vocab.json", BPE_VOCAB);
+	mem_put(&m, "tokenizer_config.json", "{\"tokenizer_class\":\"GPT2Tokenizer\"}");
+	check_refused(&m, DBERT_E_UNSUPPORTED, "tokenizer class \"GPT2Tokenizer\" is not supported");
+	/* half of it is none */
+	mem_drop(&m, "merges.txt");
+	mem_drop(&m, "vocab.txt");
+	check_refused(&m, DBERT_E_FORMAT, "the model has neither \"tokenizer.json\" nor");
+	mem_free(&m);
+}
+
 /* Names and nesting as long as a file can make them. */
 static void
 test_long(void)
@@ -397,6 +513,9 @@ main(void)
 	RUN(test_tokenizer_json_variants);
 	RUN(test_tokenizer_json_unsupported);
 	RUN(test_tokenizer_json_broken);
+	RUN(test_bpe);
+	RUN(test_bpe_broken);
+	RUN(test_vocab_merges);
 	RUN(test_long);
 	return tests_end();
 }

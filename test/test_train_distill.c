@@ -33,6 +33,9 @@ test_gradients_soft(void)
 	d.hard = 0;					/* and nothing but the teacher */
 	mem_model_bert(&m, "ForTokenClassification", "bert.", 3);
 	check_gradients(&m, &o);
+	o.head = DBERT_HEAD_SEQUENCE;
+	mem_model_modernbert(&m, "ForSequenceClassification", MEM_C, MEM_L, MEM_P, 3);
+	check_gradients(&m, &o);
 }
 
 /*
@@ -59,6 +62,8 @@ test_gradients_states(void)
 		d.teacher_hidden = i < 4 ? MEM_C : TEACHER_C;
 		o.distill = &d;
 		mem_model_distilbert(&m, "ForSequenceClassification", 3);
+		check_gradients(&m, &o);
+		mem_model_modernbert(&m, "ForSequenceClassification", MEM_C, MEM_L, MEM_P, 3);
 		check_gradients(&m, &o);
 		o.head = DBERT_HEAD_TOKEN;
 		mem_model_bert(&m, "ForTokenClassification", "bert.", 3);
@@ -194,6 +199,12 @@ test_teacher(void)
 	o = tiny_options(DBERT_HEAD_SPAN, DBERT_PROBLEM_SINGLE);
 	o.distill = &all_rows;
 	mem_model_distilbert(&m, "ForQuestionAnswering", 0);
+	check_teacher(&m, &o);
+	mem_model_modernbert(&m, "ForQuestionAnswering", MEM_C, MEM_L, MEM_P, 2);
+	check_teacher(&m, &o);
+	o = tiny_options(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	o.distill = &all_rows;
+	mem_model_modernbert(&m, "ForSequenceClassification", MEM_C, MEM_L, MEM_P, 3);
 	check_teacher(&m, &o);
 }
 

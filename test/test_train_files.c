@@ -4,6 +4,8 @@
  */
 #include "test/support/trainfixture.h"
 
+#include "nn/encoder.h"
+#include "nn/logits.h"
 #include "test/support/packhelp.h"
 #include "test/support/testhelp.h"
 
@@ -101,6 +103,64 @@ test_files_mpnet(void)
 		  mem_value("mpnet.encoder.relative_attention_bias.weight", 7));
 	CHECK(memcmp(w.b.model->weights.distance_bias, w.rig.trainer->params.w.distance_bias,
 				 32 * 2 * sizeof(float)) == 0);
+	end_written(&w);
+}
+
+/*
+ * A text's logits by the model that the files give, which knows the network
+ * otherwise.
+ */
+static void
+check_same_answers(const Written *w, int labels)
+{
+	const DbertModel *model = w->b.model;
+	uint8_t		types[TINY_TOKENS] = {0};
+	DbertRagged batch = {
+		.n_texts = TINY_TEXTS,.cu = tiny_cu,.ids = tiny_ids,.types = types
+	};
+	DbertError	err = {0};
+	float		hidden[TINY_TOKENS * MEM_C],
+				logits[8];
+	size_t		floats;
+	void	   *workspace;
+
+	CHECK(dbert_encoder_workspace(&model->config, TINY_TOKENS, 5, 1, &floats));
+	if (posix_memalign(&workspace, 64, floats * sizeof(float)) != 0)
+		abort();
+	CHECK(dbert_encode(model, &batch, hidden, workspace, NULL, NULL, NULL, &err) == DBERT_OK);
+	for (int b = 0; b < TINY_TEXTS; b++)
+	{
+		int			first = tiny_cu[b],
+					t = dbert_head_reads_mean(model) ? tiny_cu[b + 1] - first : 1;
+
+		CHECK(dbert_head_run(model, tiny_ids + first, t, hidden + first * MEM_C, workspace, logits,
+							 NULL, &err) == DBERT_OK);
+		for (int j = 0; j < labels; j++)
+			CHECK_NEAR(logits[j], w->logits[b * labels + j], 1e-4);
+	}
+	free(workspace);
+}
+
+/* ModernBERT has no biases, and no first norm; its head may read the mean. */
+static void
+test_modernbert_files(void)
+{
+	DbertTrainOptions o = tiny_options(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	DbertStudent *student;
+	DbertError	err = {0};
+	MemModel	m;
+	Written		w;
+
+	mem_model_modernbert(&m, "ForMaskedLM", MEM_C, MEM_L, MEM_P, 0);
+	mem_edit(&m, "config.json", "\"hidden_size\"", "\"num_labels\":3,\"hidden_size\"");
+	if (!begin_written(&w, &m, &o, "ModernBertForSequenceClassification"))
+		return;
+	CHECK(w.b.model->weights.layers[0].attn_norm.gamma == NULL);
+	CHECK(w.b.model->weights.layers[1].local && w.b.model->config.head_mean);
+	check_same_answers(&w, 3);
+	CHECK(dbert_student_open(w.rig.base, 1, 0, 1, &dbert_malloc_allocator, NULL, &student, &err) ==
+			  DBERT_E_UNSUPPORTED &&
+		  strstr(err.msg, "has all of its 2 layers") != NULL);
 	end_written(&w);
 }
 
@@ -235,6 +295,7 @@ main(void)
 {
 	RUN(test_files);
 	RUN(test_files_mpnet);
+	RUN(test_modernbert_files);
 	RUN(test_masked_files);
 	RUN(test_span_files);
 	RUN(test_embedding_files);

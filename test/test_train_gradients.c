@@ -83,6 +83,72 @@ test_gradients_mpnet(void)
 	check_gradients(&m, &o);
 }
 
+/* Biases of all modules, for a model that has none. */
+static void
+add_biases(MemModel *m)
+{
+	mem_edit(m, "config.json", "\"hidden_size\"",
+			 "\"norm_bias\":true,\"attention_bias\":true,\"mlp_bias\":true,"
+			 "\"classifier_bias\":true,\"hidden_size\"");
+	for (int l = 0; l < MEM_L; l++)
+	{
+		if (l > 0)
+			mem_add_tensor(m, 0, MEM_C, "model.layers.%d.attn_norm.bias", l);
+		mem_add_tensor(m, 0, 3 * MEM_C, "model.layers.%d.attn.Wqkv.bias", l);
+		mem_add_tensor(m, 0, MEM_C, "model.layers.%d.attn.Wo.bias", l);
+		mem_add_tensor(m, 0, MEM_C, "model.layers.%d.mlp_norm.bias", l);
+		mem_add_tensor(m, 0, 2 * MEM_F, "model.layers.%d.mlp.Wi.bias", l);
+		mem_add_tensor(m, 0, MEM_C, "model.layers.%d.mlp.Wo.bias", l);
+	}
+	mem_add_tensor(m, 0, MEM_C, "model.embeddings.norm.bias");
+	mem_add_tensor(m, 0, MEM_C, "model.final_norm.bias");
+	mem_add_tensor(m, 0, MEM_C, "head.dense.bias");
+	mem_add_tensor(m, 0, MEM_C, "head.norm.bias");
+	mem_model_save(m);
+}
+
+/*
+ * Norms first, rotary positions, a gate, a local layer; heads that read the
+ * mean of all tokens, the first, each.
+ */
+static void
+test_gradients_modernbert(void)
+{
+	DbertTrainOptions o = tiny_options(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+	MemModel	m;
+
+	mem_model_modernbert(&m, "ForSequenceClassification", MEM_C, MEM_L, MEM_P, 3);
+	check_gradients(&m, &o);
+	mem_model_modernbert(&m, "ForSequenceClassification", MEM_C, MEM_L, MEM_P, 3);
+	mem_edit(&m, "config.json", "\"mean\"", "\"cls\"");
+	add_biases(&m);
+	check_gradients(&m, &o);
+	mem_model_modernbert(&m, "ForMaskedLM", MEM_C, MEM_L, MEM_P, 0);
+	check_gradients(&m, &o);
+	o.freeze_embeddings = true;
+	mem_model_modernbert(&m, "ForSequenceClassification", MEM_C, MEM_L, MEM_P, 3);
+	check_gradients(&m, &o);
+	o.head_only = true;
+	mem_model_modernbert(&m, "ForSequenceClassification", MEM_C, MEM_L, MEM_P, 3);
+	check_gradients(&m, &o);
+}
+
+static void
+test_gradients_modernbert_heads(void)
+{
+	DbertTrainOptions o = tiny_options(DBERT_HEAD_TOKEN, DBERT_PROBLEM_SINGLE);
+	MemModel	m;
+
+	mem_model_modernbert(&m, "ForTokenClassification", MEM_C, MEM_L, MEM_P, 3);
+	check_gradients(&m, &o);
+	o = tiny_options(DBERT_HEAD_MASK, DBERT_PROBLEM_SINGLE);
+	mem_model_modernbert(&m, "ForMaskedLM", MEM_C, MEM_L, MEM_P, 0);
+	check_gradients(&m, &o);
+	o = tiny_options(DBERT_HEAD_NONE, DBERT_PROBLEM_SINGLE);
+	mem_model_modernbert(&m, "Model", MEM_C, MEM_L, MEM_P, 0);
+	check_gradients(&m, &o);
+}
+
 static void
 test_gradients_regression(void)
 {
@@ -153,6 +219,8 @@ main(void)
 	RUN(test_gradients_roberta);
 	RUN(test_gradients_electra);
 	RUN(test_gradients_mpnet);
+	RUN(test_gradients_modernbert);
+	RUN(test_gradients_modernbert_heads);
 	RUN(test_gradients_regression);
 	RUN(test_gradients_tokens);
 	RUN(test_gradients_embedding);

@@ -381,10 +381,13 @@ check_pooled_head(const DbertModel *model, const DbertBatch *batch, int text)
 {
 	float		logits[16] __attribute__ ((aligned(64)));
 	float		vector[16] __attribute__ ((aligned(64)));
+	float		scratch[64] __attribute__ ((aligned(64)));
 	int			rows;
 
+	CHECK(dbert_steps_scratch(&model->config) <= 64);
+
 	memcpy(vector, dbert_batch_embedding(batch, text), sizeof(float) * model->config.hidden);
-	CHECK(dbert_steps_run(model, vector, NULL, logits, NULL, NULL) == DBERT_OK);
+	CHECK(dbert_steps_run(model, vector, scratch, logits, NULL, NULL) == DBERT_OK);
 	CHECK(memcmp(dbert_batch_logits(batch, text, &rows), logits, 3 * sizeof(float)) == 0);
 	CHECK(rows == 1);
 }

@@ -102,7 +102,7 @@ main(int argc, char **argv)
 	if (dbert_kernels_choose(NULL, &o.kernels, &err) != DBERT_OK ||
 		dbert_trainbase_open(&source, NULL, a, NULL, &base, &err) != DBERT_OK)
 		die(&err);
-	o.max_text_tokens = dbert_trainbase_config(base)->positions;
+	o.max_text_tokens = dbert_trainbase_config(base)->max_tokens;
 	if (dbert_trainer_create(base, &o, a, NULL, &trainer, &err) != DBERT_OK)
 		die(&err);
 	while (getline(&line, &capacity, stdin) > 0)

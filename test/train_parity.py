@@ -36,6 +36,9 @@ CASES = [
     ("bert-ner", "token", "single", 1e-3, 0.01, 0.1),
     ("distilbert-mlm", "mask", "single", 1e-3, 0.01, 0.1),
     ("bert-mlm-untied", "mask", "single", 1e-3, 0.01, 0.1),
+    ("roberta-sentiment", "sequence", "single", 1e-3, 0.01, 0.1),
+    ("xlm-roberta-ner", "token", "single", 1e-3, 0.01, 0.1),
+    ("roberta-mlm", "mask", "single", 1e-3, 0.01, 0.1),
 ]
 
 

@@ -230,7 +230,8 @@ dbert_train_sum_columns__scalar(float *sum, float *dot, const float *x, const fl
 			s += x[i * ld + j];
 			d += dot != NULL ? (double) x[i * ld + j] * y[i * ld + j] : 0;
 		}
-		sum[j] = (float) s;
+		if (sum != NULL)
+			sum[j] = (float) s;
 		if (dot != NULL)
 			dot[j] = (float) d;
 	}

@@ -267,7 +267,8 @@ sum_columns(float *sum, float *dot, const float *x, const float *y, size_t ld, i
 			whole[1][j] += some[1][j];
 		}
 	}
-	memcpy(sum, whole[0], n * sizeof(float));
+	if (sum != NULL)
+		memcpy(sum, whole[0], n * sizeof(float));
 	if (dot != NULL)
 		memcpy(dot, whole[1], n * sizeof(float));
 }

@@ -120,7 +120,7 @@ typedef struct DbertTrainKernels
 							 const DbertDropRow *drop);
 
 	/*
-	 * sum[j] = x[i,j] over the m rows, dot[j] = x[i,j] y[i,j] (NULL: not
+	 * sum[j] = x[i,j] over the m rows, dot[j] = x[i,j] y[i,j] (either NULL: not
 	 * wanted); rows are ld apart
 	 */
 	void (*sum_columns)(float *sum, float *dot, const float *x, const float *y, size_t ld, int m,

@@ -57,9 +57,17 @@ typedef enum DbertPrecision
  */
 typedef enum DbertPooledStepKind
 {
-	DBERT_POOLED_STEP_DENSE,			/* act(W x + b) */
-	DBERT_POOLED_STEP_NORM				/* LayerNorm */
+	DBERT_POOLED_STEP_DENSE,	/* act(W x + b), and the residual */
+	DBERT_POOLED_STEP_NORM		/* LayerNorm */
 } DbertPooledStepKind;
+
+/* What is added to a Dense module's output. */
+typedef enum DbertResidual
+{
+	DBERT_RESIDUAL_NONE,
+	DBERT_RESIDUAL_SAME,		/* its input */
+	DBERT_RESIDUAL_PROJECTED	/* R times its input */
+} DbertResidual;
 
 typedef struct DbertPooledStep
 {
@@ -67,6 +75,7 @@ typedef struct DbertPooledStep
 	int32_t		width;			/* of the vectors it gives */
 	int32_t		bias;			/* 1: DENSE has one */
 	int32_t		act;			/* DbertAct of DENSE */
+	int32_t		residual;		/* DbertResidual of DENSE */
 } DbertPooledStep;
 
 #define DBERT_MAX_POOLED_STEPS		8

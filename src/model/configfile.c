@@ -300,7 +300,10 @@ valid_step(const DbertPooledStep *step, int32_t width)
 {
 	return within(step->kind, DBERT_POOLED_STEP_DENSE, DBERT_POOLED_STEP_NORM) &&
 		within(step->width, 1, DBERT_MAX_HIDDEN) &&
-		(step->kind != DBERT_POOLED_STEP_NORM || step->width == width) &&
+		(step->kind != DBERT_POOLED_STEP_NORM ||
+		 (step->width == width && step->residual == DBERT_RESIDUAL_NONE)) &&
+		within(step->residual, DBERT_RESIDUAL_NONE, DBERT_RESIDUAL_PROJECTED) &&
+		(step->residual != DBERT_RESIDUAL_SAME || step->width == width) &&
 		within(step->bias, 0, 1) &&
 		within(step->act, DBERT_ACT_NONE, DBERT_ACT_TANH);
 }

@@ -126,6 +126,7 @@ typedef struct DbertHeadNames
 	const char *out;			/* NULL: the family's models have no such head */
 	const char *bias;			/* where out's bias is kept, if not beside its weight */
 	bool		embed_width;	/* dense makes rows as wide as the embeddings' */
+	bool		drops_input;	/* training drops out what dense reads, too */
 	const char *other_suffix;	/* another end of the architecture's name, or NULL */
 } DbertHeadNames;
 
@@ -221,6 +222,13 @@ extern int	dbert_family_find(const char *model_type);
 
 /* config->architecture = transformers' name of such a model with this head. */
 extern void dbert_family_name_architecture(DbertConfig *config, int head);
+
+/* Rows of a feed-forward's first layer: F, or 2F with a gate. */
+static inline int
+dbert_ffn_rows(const DbertConfig *config)
+{
+	return dbert_family_of(config)->gate != DBERT_GATE_NONE ? 2 * config->ffn : config->ffn;
+}
 
 /* Have models of the family this head?  NONE they have all. */
 extern bool dbert_family_has_head(const DbertFamily *family, int head);

@@ -24,6 +24,7 @@ const DbertFamily dbert_family_electra = {
 		[DBERT_HEAD_NONE] = {.other_suffix = "ForPreTraining"},
 		[DBERT_HEAD_SEQUENCE] = {
 			.dense = "classifier.dense",
+			.drops_input = true,
 			.act = DBERT_ACT_GELU,
 			.out = "classifier.out_proj"
 		},

@@ -155,5 +155,4 @@ const DbertFamily dbert_family_modernbert = {
 	.bare_first_layer = true,
 	.gate = DBERT_GATE_FIRST,
 	.read_config = read_config,
-	.not_trained = true,
 };

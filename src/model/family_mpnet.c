@@ -31,6 +31,7 @@ const DbertFamily dbert_family_mpnet = {
 	.heads = {
 		[DBERT_HEAD_SEQUENCE] = {
 			.dense = "classifier.dense",
+			.drops_input = true,
 			.act = DBERT_ACT_TANH,
 			.out = "classifier.out_proj"
 		},

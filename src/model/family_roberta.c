@@ -23,6 +23,7 @@
 	.heads = { \
 		[DBERT_HEAD_SEQUENCE] = { \
 			.dense = "classifier.dense", \
+			.drops_input = true, \
 			.act = DBERT_ACT_TANH, \
 			.out = "classifier.out_proj" \
 		}, \

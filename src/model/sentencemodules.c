@@ -166,12 +166,12 @@ read_dense(const DbertJson *root, DbertSentence *out, DbertError *err)
 						  root->where);
 	DBERT_TRY(dbert_json_bool(root, "bias", &bias, err));
 	DBERT_TRY(dbert_json_bool(root, "use_residual", &residual, err));
-	if (residual)
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: \"use_residual\" is not supported",
-						  root->where);
 	step->step = (DbertPooledStep) {
 		.kind = DBERT_POOLED_STEP_DENSE, .width = (int32_t) width, .bias = bias
 	};
+	if (residual)
+		step->step.residual =
+			step->takes == width ? DBERT_RESIDUAL_SAME : DBERT_RESIDUAL_PROJECTED;
 	DBERT_TRY(read_places(root, out, err));
 	return read_activation(root, &step->step, err);
 }

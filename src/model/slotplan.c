@@ -66,6 +66,7 @@ const DbertSlotRule dbert_slot_rules[] = {
 
 	STEP(STEP_DENSE, WEIGHT, 'E', 'I', dense),
 	STEP(STEP_DENSE, BIAS, '1', 'E', dense),
+	STEP(STEP_RESIDUAL, WEIGHT, 'E', 'I', residual),
 	STEP(STEP_NORM, ARRAY, '1', 'E', norm.gamma),
 	STEP(STEP_NORM, ARRAY_BIAS, '1', 'E', norm.beta),
 };
@@ -110,6 +111,8 @@ dbert_slot_module(const DbertSlotRule *rule, const DbertConfig *config, int part
 			return rule->shape == DBERT_SHAPE_BIAS && head->bias != NULL ? head->bias : head->out;
 		case DBERT_MODULE_STEP_NORM:
 			return "norm";
+		case DBERT_MODULE_STEP_RESIDUAL:
+			return "residual";
 		default:
 			return "linear";
 	}
@@ -164,7 +167,7 @@ dimension(char letter, const DbertConfig *c, int step)
 		case 'D':
 			return head_width(c);
 		case 'G':
-			return dbert_family_of(c)->gate != DBERT_GATE_NONE ? 2 * c->ffn : c->ffn;
+			return dbert_ffn_rows(c);
 		case 'O':
 			return head_columns(c);
 		case 'B':
@@ -277,6 +280,8 @@ step_applies(const DbertSlotRule *rule, const DbertPooledStep *step)
 {
 	if (rule->module == DBERT_MODULE_STEP_NORM)
 		return step->kind == DBERT_POOLED_STEP_NORM;
+	if (rule->module == DBERT_MODULE_STEP_RESIDUAL)
+		return step->residual == DBERT_RESIDUAL_PROJECTED;
 	return step->kind == DBERT_POOLED_STEP_DENSE && (rule->shape != DBERT_SHAPE_BIAS || step->bias);
 }
 

@@ -61,10 +61,48 @@ add_decoder(const DbertJson *config, DbertTokenSpec *t, DbertError *err)
 	return add_sorted(tokens, n, t, err);
 }
 
-/* added_tokens.json: token -> id */
-static DbertStatus
-add_map(const DbertJson *map, DbertTokenSpec *t, DbertError *err)
+/* A token as a string, or as an object with its "content". */
+static bool
+is_token(const json_t *value, const char *text)
 {
+	const char *content;
+
+	if (json_is_object(value))
+		value = json_object_get(value, "content");
+	content = json_string_value(value);
+	return content != NULL && strcmp(content, text) == 0;
+}
+
+/* Has a token a role: by a key "..._token" of a file, or in the class? */
+static bool
+has_role(const DbertVocabSource *f, const char *text)
+{
+	const json_t *objects[] = {f->config.value, f->special_map.value};
+	const char *key;
+	json_t	   *value;
+
+	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++)
+		json_object_foreach((json_t *) objects[i], key, value)
+		{
+			size_t		n = strlen(key);
+
+			if (n > 6 && strcmp(key + n - 6, "_token") == 0 && is_token(value, text))
+				return true;
+		}
+	for (int i = 0; f->named != NULL && i < DBERT_SPECIALS; i++)
+		if (strcmp(f->named->roles[i], text) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * added_tokens.json: token -> id.  It tells nothing else: a token with a role
+ * is special, others are not, and are found in normalised text.
+ */
+static DbertStatus
+add_map(const DbertVocabSource *f, DbertTokenSpec *t, DbertError *err)
+{
+	const DbertJson *map = &f->added_map;
 	DbertAddedToken *tokens;
 	size_t		n = 0;
 	const char *text;
@@ -83,7 +121,7 @@ add_map(const DbertJson *map, DbertTokenSpec *t, DbertError *err)
 		tokens[n++] = (DbertAddedToken)
 		{
 			.text = text,.len = strlen(text),.id = (int32_t) json_integer_value(id),
-				.normalized = true
+				.special = has_role(f, text),.normalized = !has_role(f, text)
 		};
 	}
 	return add_sorted(tokens, n, t, err);
@@ -146,7 +184,7 @@ DbertStatus
 dbert_vocab_source_add(const DbertVocabSource *f, DbertTokenSpec *t, DbertError *err)
 {
 	DBERT_TRY(add_decoder(&f->config, t, err));
-	DBERT_TRY(add_map(&f->added_map, t, err));
+	DBERT_TRY(add_map(f, t, err));
 	DBERT_TRY(add_specials(&f->config, "additional_special_tokens", t, err));
 	DBERT_TRY(add_specials(&f->config, "extra_special_tokens", t, err));
 	return add_specials(&f->special_map, "additional_special_tokens", t, err);

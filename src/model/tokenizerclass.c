@@ -69,22 +69,17 @@ dbert_tokenizer_class(const char *name, const char *model_type)
 	return NULL;
 }
 
-DbertStatus
-dbert_tokenizer_class_template(const DbertTokenizerClass *class, DbertTokenSpec *t,
-							   DbertError *err)
+void
+dbert_tokenizer_class_template(const DbertTokenizerClass *class, DbertTokenSpec *t)
 {
 	int32_t		cls = t->spec.cls_id,
 				sep = t->spec.sep_id;
 	uint8_t		second = class->second_type;
 
-	if (cls < 0 || sep < 0)
-		return dbert_fail(err, DBERT_E_FORMAT, "%s: the vocabulary has no token for %s", t->file,
-						  cls < 0 ? "the beginning of a text" : "its end");
 	t->single = (DbertTemplate) {.ids = {cls, sep}, .head = 1, .tail = 1};
 	t->pair = (DbertTemplate) {.ids = {cls, sep, sep, sep}, .head = 1,
 	.middle = class->separators, .tail = 1, .text_types = {0, second}};
 	t->pair.types[1 + class->separators] = second;
 	t->spec.single = &t->single;
 	t->spec.pair = &t->pair;
-	return DBERT_OK;
 }

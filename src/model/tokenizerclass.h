@@ -36,7 +36,6 @@ typedef struct DbertTokenizerClass
 extern const DbertTokenizerClass *dbert_tokenizer_class(const char *name, const char *model_type);
 
 /* "cls A sep", "cls A sep B sep" of the spec's tokens, whose ids are known. */
-extern DbertStatus dbert_tokenizer_class_template(const DbertTokenizerClass *class,
-												  DbertTokenSpec *t, DbertError *err);
+extern void dbert_tokenizer_class_template(const DbertTokenizerClass *class, DbertTokenSpec *t);
 
 #endif

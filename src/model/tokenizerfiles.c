@@ -313,7 +313,7 @@ build_spec(DbertVocabSource *f, const char *model_type, DbertTokenSpec *t, int64
 	if (f->form == DBERT_VOCAB_PIECES)
 		DBERT_TRY(dbert_pieces_add(&f->pieces, t, err));
 	if (f->class != NULL)
-		DBERT_TRY(dbert_tokenizer_class_template(f->class, t, err));
+		dbert_tokenizer_class_template(f->class, t);
 	t->spec.strip_accents = t->strip_accents >= 0 ? t->strip_accents > 0 : t->spec.lowercase;
 	/* "no limit" is written as 1e30, or as nothing */
 	DBERT_TRY(dbert_json_real(&f->config, "model_max_length", -1e300, 1e300, &length, err));

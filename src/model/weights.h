@@ -49,10 +49,11 @@ typedef struct DbertLayer
 	bool		local;			/* a token sees its neighbourhood only (config.window) */
 } DbertLayer;
 
-/* One of config.steps; the other of the two is not there. */
+/* One of config.steps: of a Dense module, or of a LayerNorm. */
 typedef struct DbertStepWeights
 {
 	DbertLinear dense;			/* [E, I] */
+	DbertLinear residual;		/* [E, I], if DENSE has one */
 	DbertNorm	norm;			/* [E] */
 } DbertStepWeights;
 

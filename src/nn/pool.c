@@ -116,11 +116,27 @@ steps_width(const DbertConfig *config)
 size_t
 dbert_steps_scratch(const DbertConfig *config)
 {
-	return 2 * steps_width(config);
+	return 3 * steps_width(config);
+}
+
+/* y += what the residual of x is */
+static void
+add_residual(const DbertRun *run, int i, const float *x, float *y, float *scratch)
+{
+	const DbertPooledStep *step = &run->model->config.steps[i];
+	const DbertLinear *r = &run->model->weights.steps[i].residual;
+
+	if (step->residual == DBERT_RESIDUAL_PROJECTED)
+	{
+		dbert_linear(run, r, scratch, r->n, x, r->k, 1, DBERT_ACT_NONE);
+		x = scratch;
+	}
+	for (int j = 0; j < step->width; j++)
+		y[j] += x[j];
 }
 
 static DbertStatus
-run_step(const DbertRun *run, int i, const float *x, float *y)
+run_step(const DbertRun *run, int i, const float *x, float *y, float *scratch)
 {
 	const DbertPooledStep *step = &run->model->config.steps[i];
 	const DbertStepWeights *w = &run->model->weights.steps[i];
@@ -131,6 +147,8 @@ run_step(const DbertRun *run, int i, const float *x, float *y)
 	else
 		run->model->kernels->layer_norm_rows(y, x, NULL, w->norm.gamma, w->norm.beta, 1,
 											 step->width, STEP_NORM_EPS);
+	if (step->residual != DBERT_RESIDUAL_NONE)
+		add_residual(run, i, x, y, scratch);
 	return DBERT_OK;
 }
 
@@ -146,7 +164,7 @@ dbert_steps_run(const DbertModel *model, const float *pooled, float *scratch, fl
 	{
 		float	   *y = i == n - 1 ? out : scratch + (i % 2) * width;
 
-		DBERT_TRY(run_step(&run, i, pooled, y));
+		DBERT_TRY(run_step(&run, i, pooled, y, scratch + 2 * width));
 		pooled = y;
 	}
 	return DBERT_OK;

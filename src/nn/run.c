@@ -8,6 +8,7 @@
 #include "nn/run.h"
 
 #include "base/layout.h"
+#include "model/angles.h"
 #include "nn/distancebias.h"
 
 #include <string.h>
@@ -35,10 +36,7 @@ place_rotary(const DbertConfig *config, size_t n_tokens, size_t max_len, DbertLa
 
 	if (config->rotary == DBERT_ROTARY_DYNAMIC && max_len > (size_t) config->rotary_trained)
 		rows = config->rotary_trained + n_tokens;
-	s->rotary_tables = config->rotary == DBERT_ROTARY_NONE ? 0 : 1;
-	if (s->rotary_tables > 0 && config->rotary_local_base > 0 &&
-		config->rotary_local_base != config->rotary_base)
-		s->rotary_tables = 2;
+	s->rotary_tables = dbert_rotary_tables(config);
 	s->rotary_floats = rows * (config->hidden / config->heads);
 	s->rotary = dbert_layout_floats(l, rows, s->rotary_tables * (config->hidden / config->heads));
 }

@@ -141,9 +141,7 @@ extern int	dbert_panel(const DbertKernels *kernels, const DbertLinear *layer);
 static inline size_t
 dbert_ffn_stride(const DbertConfig *config)
 {
-	size_t		gates = dbert_family_of(config)->gate != DBERT_GATE_NONE ? 2 : 1;
-
-	return gates * config->ffn + 16;
+	return (size_t) dbert_ffn_rows(config) + 16;
 }
 
 /* Columns of queries, keys and values. */

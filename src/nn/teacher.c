@@ -18,6 +18,7 @@
 #include "nn/encoder.h"
 #include "nn/logits.h"
 #include "nn/pool.h"
+#include "nn/rotary.h"
 #include "nn/run.h"
 
 #include <math.h>
@@ -171,6 +172,17 @@ fill(DbertTeacher *t, DbertError *err)
 	return DBERT_OK;
 }
 
+static DbertStatus
+check_model(const DbertConfig *config, const DbertTeacherOptions *options, DbertError *err)
+{
+	if (dbert_family_of(config)->lookup)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED, "static embeddings cannot be a teacher");
+	if (options->attention && dbert_key_heads(config) != config->heads)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "the attention of a model whose heads share keys cannot be taught");
+	return DBERT_OK;
+}
+
 DbertStatus
 dbert_teacher_create(const DbertModel *model, const DbertTeacherOptions *options,
 					 const DbertAllocator *alloc, DbertTeacher **teacher, DbertError *err)
@@ -182,14 +194,11 @@ dbert_teacher_create(const DbertModel *model, const DbertTeacherOptions *options
 	if (t == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	t->alloc = alloc;
-	if (dbert_family_of(&model->config)->lookup)
-	{
-		dbert_teacher_free(t);
-		return dbert_fail(err, DBERT_E_UNSUPPORTED, "static embeddings cannot be a teacher");
-	}
 	t->model = model;
 	t->options = *options;
-	status = fill(t, err);
+	status = check_model(&model->config, options, err);
+	if (status == DBERT_OK)
+		status = fill(t, err);
 	if (status != DBERT_OK)
 	{
 		dbert_teacher_free(t);
@@ -243,20 +252,24 @@ compute_queries_keys(DbertTeacher *t, int i, const DbertPoll *poll, DbertError *
 				n = t->batch->cu[t->batch->n_texts],
 				block = dbert_block_rows(model, 1, n, 2 * c, c);
 	size_t		first = (size_t) i * t->options.max_tokens;
-	DbertLinear qk =
-		dbert_linear_columns(model->kernels, &model->weights.layers[layer_of_state(t, i) - 1].qkv,
-							 0, 2 * c);
+	const DbertLayer *layer = &model->weights.layers[layer_of_state(t, i) - 1];
+	DbertLinear qk = dbert_linear_columns(model->kernels, &layer->qkv, 0, 2 * c);
 	DbertRun	run = {.model = model,.poll = poll,.err = err};
 
 	dbert_run_scratch(&run, t->options.max_tokens, t->options.max_text_tokens, t->workspace);
+	DBERT_TRY(dbert_rotary_fill(&run, t->batch->cu, t->batch->n_texts));
 	for (int row = 0; row < n; row += block)
 	{
 		int			m = n - row < block ? n - row : block;
-		const float *x = dbert_block_input(&run, t->inputs + (first + row) * c, m);
+		const float *x =
+			dbert_half_input(&run, &layer->attn_norm, t->inputs + (first + row) * c, m);
+		float	   *out = t->queries_keys + (first + row) * 2 * c;
 
 		DBERT_TRY(dbert_run_poll(&run));
-		dbert_linear(&run, &qk, t->queries_keys + (first + row) * 2 * c, 2 * (size_t) c, x, c, m,
-					 DBERT_ACT_NONE);
+		dbert_linear(&run, &qk, out, 2 * (size_t) c, x, c, m, DBERT_ACT_NONE);
+		if (model->config.rotary != DBERT_ROTARY_NONE)
+			dbert_rotate(&run, layer->local, t->batch->cu, t->batch->n_texts, NULL, row, m, out,
+						 2 * (size_t) c, 2 * model->config.heads);
 	}
 	return DBERT_OK;
 }

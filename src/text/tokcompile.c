@@ -107,6 +107,9 @@ add_steps(DbertTokCompiler *c)
 
 	if (s->n_normalizers > DBERT_MAX_STEPS || s->n_splitters > DBERT_MAX_STEPS)
 		return dbert_fail(c->err, DBERT_E_LIMIT, "tokenizer: more than %d steps", DBERT_MAX_STEPS);
+	/* if only of no bytes, so that no place is reckoned from a null pointer */
+	if (!dbert_grow(c->alloc, &c->data, &capacity, 0, 8, 1))
+		return dbert_fail(c->err, DBERT_E_NOMEM, "out of memory");
 	c->head.n_normalizers = s->n_normalizers;
 	c->head.n_splitters = s->n_splitters;
 	for (int32_t i = 0; i < s->n_normalizers + s->n_splitters; i++)

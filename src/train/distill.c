@@ -14,6 +14,7 @@
 #include "train/distill.h"
 
 #include "train/pass.h"
+#include "train/project.h"
 #include "train/statematch.h"
 
 #include <math.h>
@@ -60,7 +61,7 @@ place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
 	bool		tokens = dbert_distill_reads_tokens(t->options.distill);
 
 	lesson->place(t, l, a, rows);
-	if (tokens && !lesson->pools)
+	if ((tokens || dbert_head_means(t)) && !lesson->pools)
 		a->first = dbert_layout_floats(l, rows, t->config.hidden);
 	if (tokens || lesson->pools)
 	{
@@ -74,14 +75,15 @@ place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
 static bool
 all_rows(const DbertTrainer *t)
 {
-	return dbert_distill_reads_tokens(t->options.distill);
+	return dbert_distill_reads_tokens(t->options.distill) || dbert_head_means(t);
 }
 
 /* Does the head get some of the rows that go on? */
 static bool
 takes_some_rows(const DbertPass *pass)
 {
-	return !lesson_of(pass)->pools && pass->head.count != pass->rows;
+	return !lesson_of(pass)->pools &&
+		   (pass->head.count != pass->rows || dbert_head_means(pass->trainer));
 }
 
 static const float *
@@ -96,10 +98,9 @@ static DbertStatus
 forward(const DbertPass *pass)
 {
 	const DbertActs *a = &pass->trainer->acts;
-	size_t		c = pass->trainer->config.hidden;
 
-	for (int i = 0; takes_some_rows(pass) && i < pass->head.count; i++)
-		memcpy(a->first + i * c, a->hidden + pass->head.picked[i] * c, c * sizeof(float));
+	if (takes_some_rows(pass))
+		dbert_head_rows(pass, a->hidden, a->first);
 	return lesson_of(pass)->forward(pass, head_input(pass));
 }
 
@@ -259,8 +260,7 @@ backward(const DbertPass *pass, float *dx)
 	if (!takes_some_rows(pass))
 		add(dx, a->t2, pass->n * c);
 	else
-		for (int i = 0; i < pass->head.count; i++)
-			add(dx + pass->head.picked[i] * c, a->t2 + i * c, c);
+		dbert_head_rows_backward(pass, a->t2, dx);
 	return DBERT_OK;
 }
 

@@ -12,6 +12,7 @@
 #include "train/distill.h"
 #include "train/labelhead.h"
 #include "train/pass.h"
+#include "train/project.h"
 #include "train/softloss.h"
 
 #include <math.h>
@@ -128,10 +129,30 @@ hard_row(const DbertPass *pass, int row, float *x, double share, bool differenti
 
 /* ---- from labels ---- */
 
+static void
+place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
+{
+	dbert_labelhead_place(t, l, a, rows);
+	a->first = dbert_layout_floats(l, dbert_head_means(t) ? rows : 0, t->config.hidden);
+}
+
+/* What the head reads: rows that went on alone, or means of all. */
+static const float *
+head_input(const DbertPass *pass)
+{
+	const DbertActs *a = &pass->trainer->acts;
+
+	return dbert_head_means(pass->trainer) ? a->first : a->hidden;
+}
+
 static DbertStatus
 forward(const DbertPass *pass)
 {
-	return dbert_labelhead_forward(pass, pass->trainer->acts.hidden);
+	const DbertActs *a = &pass->trainer->acts;
+
+	if (dbert_head_means(pass->trainer))
+		dbert_head_rows(pass, a->hidden, a->first);
+	return dbert_labelhead_forward(pass, head_input(pass));
 }
 
 static DbertStatus
@@ -141,7 +162,7 @@ loss_of_logits(const DbertPass *pass, bool differentiate, double *loss, double *
 				share = total > 0 ? 1 / total : 0,
 				sum = 0;
 
-	for (int i = 0; i < pass->rows; i++)
+	for (int i = 0; i < pass->head.count; i++)
 		sum += hard_row(pass, i,
 						pass->trainer->acts.logits + (size_t) i * pass->trainer->options.n_labels,
 						share, differentiate);
@@ -153,12 +174,21 @@ loss_of_logits(const DbertPass *pass, bool differentiate, double *loss, double *
 static DbertStatus
 backward(const DbertPass *pass, float *dx)
 {
-	return dbert_labelhead_backward(pass, pass->trainer->acts.hidden, dx);
+	const DbertTrainer *t = pass->trainer;
+
+	if (!dbert_head_means(t))
+		return dbert_labelhead_backward(pass, t->acts.hidden, dx);
+	DBERT_TRY(dbert_labelhead_backward(pass, t->acts.first, t->acts.first));
+	memset(dx, 0, (size_t) pass->n * t->config.hidden * sizeof(float));
+	dbert_head_rows_backward(pass, t->acts.first, dx);
+	return DBERT_OK;
 }
 
-static const DbertSteps alone = {
-	.place = dbert_labelhead_place,.forward = forward,.loss = loss_of_logits,.backward = backward
-};
+static const DbertSteps alone = { .place = place,
+								  .all_rows = dbert_head_means,
+								  .forward = forward,
+								  .loss = loss_of_logits,
+								  .backward = backward };
 
 /* ---- from a teacher ---- */
 

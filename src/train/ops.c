@@ -276,8 +276,8 @@ columns_part(void *ctx, int part, int worker)
 	const Columns *s = ctx;
 	int			first = part * DBERT_SUM_COLUMNS;
 
-	s->kernels->sum_columns(s->sum + first, s->dot ? s->dot + first : NULL, s->x + first,
-							s->y ? s->y + first : NULL, s->n, s->m,
+	s->kernels->sum_columns(s->sum ? s->sum + first : NULL, s->dot ? s->dot + first : NULL,
+							s->x + first, s->y ? s->y + first : NULL, s->n, s->m,
 							min_int(DBERT_SUM_COLUMNS, s->n - first));
 	return DBERT_OK;
 }
@@ -332,6 +332,29 @@ dbert_norm_forward(const DbertTrainRun *run, const DbertNorm *w, const float *x,
 				   float eps, float *xhat, float *rstd, float *y)
 {
 	return dbert_residual_norm_forward(run, w, NULL, x, NULL, m, c, eps, xhat, rstd, y);
+}
+
+static DbertStatus
+norm_output_part(void *ctx, int part, int worker)
+{
+	const Rows *r = ctx;
+	const float *beta = r->norm->beta;
+	size_t		first = part_first(r, part),
+				end = first + part_count(r, part);
+
+	for (size_t at = first; at < end; at += r->n)
+		for (int j = 0; j < r->n; j++)
+			r->y[at + j] = r->x[at + j] * r->norm->gamma[j] + (beta != NULL ? beta[j] : 0);
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_norm_output(const DbertTrainRun *run, const DbertNorm *w, const float *xhat, int m, int c,
+				  float *y)
+{
+	Rows		rows = {.run = run,.m = m,.n = c,.x = xhat,.y = y,.norm = w};
+
+	return loop_rows(&rows, norm_output_part);
 }
 
 static DbertStatus
@@ -423,7 +446,98 @@ dbert_act_backward(const DbertTrainRun *run, int act, const float *x, const floa
 	return loop_rows(&rows, act_backward_part);
 }
 
+/* ---- gates ---- */
+
+/* Rows of 2n: those that are activated, and those that they weigh. */
+static DbertStatus
+gate_forward_part(void *ctx, int part, int worker)
+{
+	const Rows *r = ctx;
+	size_t		first = part_first(r, part),
+				end = first + part_count(r, part);
+
+	for (size_t at = first; at < end; at += r->n)
+	{
+		const float *weighed = r->x + 2 * at + r->n;
+		float	   *y = r->y + at;
+
+		r->run->kernels->train->activate(y, r->x + 2 * at, r->n, r->act);
+		for (int j = 0; j < r->n; j++)
+			y[j] *= weighed[j];
+	}
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_gate_forward(const DbertTrainRun *run, int act, const float *u, int m, int n, float *y)
+{
+	Rows		rows = {.run = run,.m = m,.n = n,.x = u,.y = y,.act = act};
+
+	return loop_rows(&rows, gate_forward_part);
+}
+
+/*
+ * of y = act(a) b: db = dy act(a), da = dy b act'(a); they replace a and b, and
+ * dropped, the caller's, is dy and then dy b
+ */
+static DbertStatus
+gate_backward_part(void *ctx, int part, int worker)
+{
+	const Rows *r = ctx;
+	const DbertTrainKernels *kernels = r->run->kernels->train;
+	size_t		first = part_first(r, part),
+				end = first + part_count(r, part);
+
+	for (size_t at = first; at < end; at += r->n)
+	{
+		float	   *a = r->xhat + 2 * at,
+				   *b = a + r->n,
+				   *dy = r->dropped + at,
+				   *activated = r->y + at;
+
+		kernels->activate(activated, a, r->n, r->act);
+		for (int j = 0; j < r->n; j++)
+		{
+			float		d = dy[j];
+
+			dy[j] = d * b[j];
+			b[j] = d * activated[j];
+		}
+		kernels->activate_backward(a, a, activated, dy, r->n, r->act);
+	}
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_gate_backward(const DbertTrainRun *run, int act, float *u, float *dy, float *scratch, int m,
+					int n)
+{
+	Rows rows = { .run = run, .m = m, .n = n, .xhat = u, .dropped = dy, .y = scratch, .act = act };
+
+	return loop_rows(&rows, gate_backward_part);
+}
+
 /* ---- dropout, zeros, sums ---- */
+
+static DbertStatus
+sum_part(void *ctx, int part, int worker)
+{
+	const Rows *r = ctx;
+	size_t		first = part_first(r, part),
+				end = first + part_count(r, part);
+
+	for (size_t i = first; i < end; i++)
+		r->y[i] = r->x[i] + r->residual[i];
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_sum_rows(const DbertTrainRun *run, const float *x, const float *r, int m, int n, float *y)
+{
+	Rows		rows = {.run = run,.m = m,.n = n,.x = x,.residual = r,.y = y};
+
+	return loop_rows(&rows, sum_part);
+}
 
 static DbertStatus
 dropout_part(void *ctx, int part, int worker)

@@ -107,6 +107,22 @@ extern DbertStatus dbert_norm_backward(const DbertTrainRun *run, const DbertNorm
 									   const DbertNorm *g, const float *xhat, const float *rstd,
 									   const float *dy, int m, int c, float *dx);
 
+/* y[M,C] = xhat gamma + beta: the forward's output once more */
+extern DbertStatus dbert_norm_output(const DbertTrainRun *run, const DbertNorm *w,
+									 const float *xhat, int m, int c, float *y);
+
+/* y[M,N] = x + r; y may be either */
+extern DbertStatus dbert_sum_rows(const DbertTrainRun *run, const float *x, const float *r, int m,
+								  int n, float *y);
+
+/* y[M,N] = act(a) b, of rows u[M,2N]: a, then b */
+extern DbertStatus dbert_gate_forward(const DbertTrainRun *run, int act, const float *u, int m,
+									  int n, float *y);
+
+/* u becomes the derivative by it; dy is lost, scratch is [M,N] */
+extern DbertStatus dbert_gate_backward(const DbertTrainRun *run, int act, float *u, float *dy,
+									   float *scratch, int m, int n);
+
 /* y[M,N] = act(x); y may be x */
 extern DbertStatus dbert_act_forward(const DbertTrainRun *run, int act, const float *x, int m,
 									 int n, float *y);
@@ -181,6 +197,7 @@ typedef struct DbertSelfAttention
 	int			n_texts;
 	int			hidden;			/* C */
 	int			heads;			/* H */
+	int			window;			/* a token sees keys no further away; 0: all of its text */
 	const int32_t *queries;		/* [R] the tokens of the batch that look, rising; NULL: all N */
 	int			n_queries;		/* R */
 	const float *q;				/* [R, C], rows ldq apart */

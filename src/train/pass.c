@@ -10,6 +10,8 @@
  * activated rows of the feed-forward, which are the widest: the backward
  * computes them again.
  *
+ * Layers whose norms come first are prenorm.c's.
+ *
  * Source: Vaswani et al. 2017 (arXiv:1706.03762), post-layer-norm;
  * transformers' modeling_distilbert.py and modeling_bert.py.
  */
@@ -18,6 +20,8 @@
 #include "model/distances.h"
 #include "model/family.h"
 #include "train/objective.h"
+#include "train/prenorm.h"
+#include "train/project.h"
 
 #include <math.h>
 #include <string.h>
@@ -48,53 +52,6 @@ drops_attention(const DbertPass *pass)
 	return dbert_family_of(&pass->trainer->config)->drops_after_attention;
 }
 
-/* ---- rows ---- */
-
-/*
- * Most heads read only some rows of the last layer: the first of each text, or
- * the masked ones.  There only these R rows ask for attention and go on; they
- * lie one after the other.
- */
-static bool
-goes_on_alone(const DbertPass *pass, int layer)
-{
-	return layer == pass->trainer->config.layers - 1 && pass->picked != NULL;
-}
-
-static int
-rows_behind_attention(const DbertPass *pass, int layer)
-{
-	return goes_on_alone(pass, layer) ? pass->rows : pass->n;
-}
-
-/* to[R, C]: the picked rows of from[N, C] */
-static void
-pick_rows(const DbertPass *pass, const float *from, float *to)
-{
-	size_t		c = pass->trainer->config.hidden;
-
-	for (int r = 0; r < pass->rows; r++)
-		memcpy(to + r * c, from + pass->picked[r] * c, c * sizeof(float));
-}
-
-/* x[R, C] becomes [N, C], 0 in the rows that were not picked */
-static void
-spread_rows(const DbertPass *pass, float *x)
-{
-	size_t		c = pass->trainer->config.hidden;
-	size_t		end = pass->n;
-
-	for (int r = pass->rows - 1; r >= 0; r--)
-	{
-		size_t		row = pass->picked[r];
-
-		memmove(x + row * c, x + r * c, c * sizeof(float));
-		memset(x + (row + 1) * c, 0, (end - row - 1) * c * sizeof(float));
-		end = row;
-	}
-	memset(x, 0, end * c * sizeof(float));
-}
-
 /* ---- embeddings ---- */
 
 /* Which row of the table of types is token i's. */
@@ -123,12 +80,13 @@ add_embeddings(const DbertPass *pass, float *x)
 		for (int i = batch->cu[b]; i < batch->cu[b + 1]; i++)
 		{
 			const float *word = w->word + batch->ids[i] * c,
-					   *position =
-						   w->position + dbert_next_position(config, batch->ids[i], &next) * c,
 					   *type = w->type ? w->type + type_of(pass, i) * c : NULL;
+			size_t		position = dbert_next_position(config, batch->ids[i], &next);
 
 			for (size_t j = 0; j < c; j++)
-				x[i * c + j] = (type ? word[j] + type[j] : word[j]) + position[j];
+				x[i * c + j] = type ? word[j] + type[j] : word[j];
+			for (size_t j = 0; w->position != NULL && j < c; j++)
+				x[i * c + j] += w->position[position * c + j];
 		}
 	}
 	return DBERT_OK;
@@ -168,9 +126,11 @@ add_to_rows(const DbertPass *pass, int text, const float *dx)
 	for (int i = batch->cu[text]; i < batch->cu[text + 1]; i++)
 	{
 		int32_t		id = batch->ids[i];
+		size_t		position = dbert_next_position(config, id, &next);
 
 		add_row((float *) g->word + id * c, dx + i * c, c);
-		add_row((float *) g->position + dbert_next_position(config, id, &next) * c, dx + i * c, c);
+		if (g->position != NULL)
+			add_row((float *) g->position + position * c, dx + i * c, c);
 		if (g->type != NULL)
 			add_row((float *) g->type + type_of(pass, i) * c, dx + i * c, c);
 	}
@@ -193,7 +153,8 @@ embed_backward(const DbertPass *pass, float *dx)
 								  t->acts.xhat0, t->acts.rstd0, dx, pass->n, (int) c, dx));
 	if (!t->tied)
 		DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->word, t->config.vocab, (int) c));
-	DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->position, t->config.positions, (int) c));
+	if (g->position != NULL)
+		DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->position, t->config.positions, (int) c));
 	if (g->type != NULL)
 		DBERT_TRY(dbert_zero_rows(&pass->run, (float *) g->type, t->config.types, (int) c));
 	for (int b = 0; b < pass->batch->n_texts; b++)
@@ -206,101 +167,6 @@ embed_backward(const DbertPass *pass, float *dx)
 
 /* ---- a layer ---- */
 
-size_t
-dbert_attention_columns_most(const DbertTrainer *t)
-{
-	const DbertDistill *d = t->options.distill;
-	int widest = d != NULL && d->attention > 0 && d->teacher_hidden > t->config.hidden
-					 ? d->teacher_hidden
-					 : t->config.hidden;
-
-	return widest / t->config.heads;
-}
-
-/*
- * qkv holds a row of queries, keys and values for each token; where some rows
- * go on alone, keys and values of all and then the queries of these.
- */
-DbertSelfAttention
-dbert_pass_attention(const DbertPass *pass, int layer)
-{
-	DbertTrainer *t = pass->trainer;
-	const float *qkv = t->acts.layers[layer].qkv;
-	bool		alone = goes_on_alone(pass, layer);
-	size_t		c = t->config.hidden;
-	DbertSelfAttention s = { .cu = pass->batch->cu,
-							 .n_texts = pass->batch->n_texts,
-							 .hidden = t->config.hidden,
-							 .heads = t->config.heads,
-							 .queries = alone ? pass->picked : NULL,
-							 .n_queries = rows_behind_attention(pass, layer),
-							 .q = alone ? qkv + pass->n * 2 * c : qkv,
-							 .ldq = alone ? c : 3 * c,
-							 .kv = alone ? qkv : qkv + c,
-							 .ldkv = alone ? 2 * c : 3 * c,
-							 .dropout = dbert_pass_dropout(pass, DBERT_DROP_PROBABILITIES, layer),
-							 .bias = t->params.w.distance_bias,
-							 .dbias = t->acts.dbias,
-							 .scratch = t->acts.attention,
-							 .scratch_floats =
-								 dbert_self_attention_scratch(t->options.max_text_tokens,
-															  dbert_attention_columns_most(t)) };
-
-	return s;
-}
-
-/* n outputs of a linear layer from the first on, a layer of their own. */
-static DbertLinear
-some_outputs(const DbertLinear *w, int first, int n)
-{
-	DbertLinear some = {.w = w->w + (size_t) first * w->k,.b = w->b + first,.n = n,.k = w->k};
-
-	return some;
-}
-
-/*
- * As dbert_pass_attention says; picked[R, C] are the rows of x that go on
- * alone.
- */
-static DbertStatus
-project_forward(const DbertPass *pass, int layer, const DbertSelfAttention *s, const float *picked)
-{
-	const DbertLinear *w = &pass->trainer->params.w.layers[layer].qkv;
-	const DbertLayerActs *a = &pass->trainer->acts.layers[layer];
-	int			c = s->hidden;
-	DbertLinear q = some_outputs(w, 0, c),
-				kv = some_outputs(w, c, 2 * c);
-
-	if (s->queries == NULL)
-		return dbert_linear_forward(&pass->run, w, a->x, pass->n, a->qkv);
-	DBERT_TRY(dbert_linear_forward(&pass->run, &kv, a->x, pass->n, (float *) s->kv));
-	return dbert_linear_forward(&pass->run, &q, picked, pass->rows, (float *) s->q);
-}
-
-/*
- * dx, [R, C] where rows go on alone, becomes [N, C]; dqkv is laid out like qkv.
- */
-static DbertStatus
-project_backward(const DbertPass *pass, int layer, const DbertSelfAttention *s, const float *dqkv,
-				 const float *picked, float *dx)
-{
-	const DbertLinear *w = &pass->trainer->params.w.layers[layer].qkv,
-			   *g = &pass->trainer->params.g.layers[layer].qkv;
-	const DbertLayerActs *a = &pass->trainer->acts.layers[layer];
-	int			c = s->hidden;
-	DbertLinear q = some_outputs(w, 0, c),
-				kv = some_outputs(w, c, 2 * c),
-				gq = some_outputs(g, 0, c),
-				gkv = some_outputs(g, c, 2 * c);
-
-	if (s->queries == NULL)
-		return dbert_linear_backward(&pass->run, w, g, a->x, dqkv, pass->n, dx, 1);
-	DBERT_TRY(dbert_linear_backward(&pass->run, &q, &gq, picked, dqkv + (s->q - a->qkv), pass->rows,
-									dx, 1));
-	spread_rows(pass, dx);
-	return dbert_linear_backward(&pass->run, &kv, &gkv, a->x, dqkv, pass->n, dx, 1);
-}
-
 /* y1 = norm(x + drop(out(attention(qkv(x))))); not all families drop here */
 static DbertStatus
 attention_forward(const DbertPass *pass, int layer)
@@ -312,16 +178,16 @@ attention_forward(const DbertPass *pass, int layer)
 	DbertSelfAttention s = dbert_pass_attention(pass, layer);
 	DbertDropout drop = dbert_pass_dropout(pass, DBERT_DROP_ATTENTION, layer);
 	int			c = t->config.hidden,
-				m = rows_behind_attention(pass, layer);
+				m = dbert_rows_behind_attention(pass, layer);
 	float	   *sum = t->acts.t;
 	const float *x = a->x;
 
-	if (goes_on_alone(pass, layer))
+	if (dbert_goes_on_alone(pass, layer))
 	{
-		pick_rows(pass, a->x, t->acts.t2);
+		dbert_pick_rows(pass, a->x, t->acts.t2);
 		x = t->acts.t2;
 	}
-	DBERT_TRY(project_forward(pass, layer, &s, x));
+	DBERT_TRY(dbert_project_forward(pass, layer, &s, a->x, x));
 	DBERT_TRY(dbert_self_attention_forward(run, &s, a->context));
 	DBERT_TRY(dbert_linear_forward(run, &w->attn_out, a->context, m, sum));
 	return dbert_residual_norm_forward(run, &w->attn_norm, drops_attention(pass) ? &drop : NULL,
@@ -366,7 +232,7 @@ attention_backward(const DbertPass *pass, int layer, float *dx)
 	float	   *dout = drops ? t->acts.t : dx;
 	float	   *dcontext = t->acts.t2,
 			   *dqkv = t->acts.wide2;
-	int			m = rows_behind_attention(pass, layer);
+	int			m = dbert_rows_behind_attention(pass, layer);
 
 	DBERT_TRY(dbert_residual_norm_backward(run, &w->attn_norm, &g->attn_norm, &drop, a->xhat1,
 										   a->rstd1, dx, m, t->config.hidden, dx,
@@ -379,9 +245,9 @@ attention_backward(const DbertPass *pass, int layer, float *dx)
 	if (t->steps->attention != NULL)
 		DBERT_TRY(
 			t->steps->attention(pass, layer, dqkv + (s.q - a->qkv), dqkv + (s.kv - a->qkv)));
-	if (goes_on_alone(pass, layer))
-		pick_rows(pass, a->x, t->acts.t2);
-	return project_backward(pass, layer, &s, dqkv, t->acts.t2, dx);
+	if (dbert_goes_on_alone(pass, layer))
+		dbert_pick_rows(pass, a->x, t->acts.t2);
+	return dbert_project_backward(pass, layer, &s, dqkv, a->x, t->acts.t2, dx, 1);
 }
 
 /* Where the next layer, or the head, reads. */
@@ -401,7 +267,7 @@ feed_forward_forward(const DbertPass *pass, int layer)
 	const DbertTrainRun *run = &pass->run;
 	DbertDropout drop = dbert_pass_dropout(pass, DBERT_DROP_FFN, layer);
 	int			c = t->config.hidden,
-				m = rows_behind_attention(pass, layer);
+				m = dbert_rows_behind_attention(pass, layer);
 	float	   *sum = t->acts.t;
 
 	DBERT_TRY(dbert_linear_forward(run, &w->ffn_in, a->y1, m, a->u));
@@ -425,7 +291,7 @@ feed_forward_backward(const DbertPass *pass, int layer, float *dx)
 	const DbertLayerActs *a = &t->acts.layers[layer];
 	const DbertTrainRun *run = &pass->run;
 	int			f = t->config.ffn,
-				m = rows_behind_attention(pass, layer);
+				m = dbert_rows_behind_attention(pass, layer);
 	DbertDropout drop = dbert_pass_dropout(pass, DBERT_DROP_FFN, layer);
 	float	   *dout = drop.threshold != 0 ? t->acts.t : dx,
 			   *du = t->acts.wide2;
@@ -441,15 +307,38 @@ feed_forward_backward(const DbertPass *pass, int layer, float *dx)
 
 /* ---- the whole ---- */
 
+static bool
+norms_first(const DbertPass *pass)
+{
+	return dbert_family_of(&pass->trainer->config)->norms_first;
+}
+
+static DbertStatus
+layer_forward(const DbertPass *pass, int layer)
+{
+	if (norms_first(pass))
+		return dbert_prenorm_layer_forward(pass, layer);
+	DBERT_TRY(attention_forward(pass, layer));
+	return feed_forward_forward(pass, layer);
+}
+
+static DbertStatus
+layer_backward(const DbertPass *pass, int layer, float *dx)
+{
+	if (norms_first(pass))
+		return dbert_prenorm_layer_backward(pass, layer, dx);
+	DBERT_TRY(feed_forward_backward(pass, layer, dx));
+	return attention_backward(pass, layer, dx);
+}
+
 DbertStatus
 dbert_pass_forward(const DbertPass *pass)
 {
 	DBERT_TRY(embed_forward(pass));
 	for (int l = 0; l < pass->trainer->config.layers; l++)
-	{
-		DBERT_TRY(attention_forward(pass, l));
-		DBERT_TRY(feed_forward_forward(pass, l));
-	}
+		DBERT_TRY(layer_forward(pass, l));
+	if (norms_first(pass))
+		DBERT_TRY(dbert_prenorm_end_forward(pass));
 	return pass->trainer->steps->forward(pass);
 }
 
@@ -475,10 +364,11 @@ dbert_pass_backward(const DbertPass *pass)
 	DBERT_TRY(steps->backward(pass, dx));
 	if (!pass->trainer->layers_learn)
 		return DBERT_OK;
+	if (norms_first(pass))
+		DBERT_TRY(dbert_prenorm_end_backward(pass, dx));
 	for (int l = pass->trainer->config.layers - 1; l >= 0; l--)
 	{
-		DBERT_TRY(feed_forward_backward(pass, l, dx));
-		DBERT_TRY(attention_backward(pass, l, dx));
+		DBERT_TRY(layer_backward(pass, l, dx));
 		if (l > 0 && steps->between != NULL)
 			DBERT_TRY(steps->between(pass, l, dx));
 	}

@@ -15,7 +15,11 @@ extern DbertStatus dbert_pass_check_loss(const DbertPass *pass, double loss);
 /* gradients, from the derivative by the outputs, where the loss left it */
 extern DbertStatus dbert_pass_backward(const DbertPass *pass);
 
-/* A layer's attention, after the forward. */
+/*
+ * A layer's attention, after the forward.  qkv holds a row of queries, keys and
+ * values for each token; where some rows go on alone, keys and values of all
+ * and then the queries of these.
+ */
 extern DbertSelfAttention dbert_pass_attention(const DbertPass *pass, int layer);
 
 /* Columns of the widest heads that are looked at. */
@@ -28,7 +32,8 @@ typedef enum DbertDropSite
 	DBERT_DROP_ATTENTION,		/* of a layer: the attention's output, if the family drops it */
 	DBERT_DROP_FFN,				/* of a layer: the feed-forward's output */
 	DBERT_DROP_EMBEDDING,
-	DBERT_DROP_HEAD
+	DBERT_DROP_HEAD,
+	DBERT_DROP_HEAD_INPUT
 } DbertDropSite;
 
 /* The mask of a site in this step; layer is 0 for those of no layer. */

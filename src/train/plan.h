@@ -37,11 +37,11 @@ typedef struct DbertLayerActs
 	float	   *x;				/* [N, C] input */
 	float	   *qkv;			/* [N, 3C] */
 	float	   *context;		/* [N, C] */
-	float	   *xhat1;			/* [N, C] of the norm after attention */
+	float	   *xhat1;			/* [N, C] of the norm after attention, or before it */
 	float	   *rstd1;			/* [N] */
-	float	   *y1;				/* [N, C] its output */
-	float	   *u;				/* [N, F] before the activation */
-	float	   *xhat2;			/* [N, C] of the norm after the feed-forward */
+	float	   *y1;				/* [N, C] what the feed-forward reads */
+	float	   *u;				/* [N, G] before the activation */
+	float	   *xhat2;			/* [N, C] of the norm after the feed-forward, or before it */
 	float	   *rstd2;			/* [N] */
 } DbertLayerActs;
 
@@ -50,6 +50,9 @@ typedef struct DbertActs
 	float	   *xhat0;			/* [N, C] of the embeddings' norm */
 	float	   *rstd0;			/* [N] */
 	DbertLayerActs *layers;		/* [L]; all the same memory if the layers do not learn */
+	float	   *xhat_last;		/* [N, C] of a norm behind the last layer */
+	float	   *rstd_last;		/* [N] */
+	float	   *rotary;			/* sines and cosines (model/angles.h), [tables, T, D] */
 	float	   *hidden;			/* [R, C] output of the last layer, [N, C] memory */
 
 	/* the objective's: those that it places */
@@ -61,7 +64,7 @@ typedef struct DbertActs
 	float	   *dd;				/* [R, C] the derivative by d */
 	float	   *block;			/* logits, see vocabloss.c; cosines, see learnvectors.c */
 	double	   *terms;			/* of pairs, see learnvectors.c */
-	float	   *first;			/* [R, C] the first rows of texts, where all rows go on */
+	float	   *first;			/* [B, C] what the head reads of texts whose rows all go on */
 	float	   *row;			/* [n_labels]; of SPAN [2, max_text_tokens] */
 	float	   *projected;		/* [N, C'] states as wide as the teacher's */
 	float	   *dprojected;		/* [N, C'] */
@@ -69,7 +72,7 @@ typedef struct DbertActs
 	double	   *head_sums;		/* [B, H] */
 
 	/* scratch */
-	float	   *wide;			/* [N, F] */
+	float	   *wide;			/* [N, max(F, C)] */
 	float	   *wide2;			/* [N, max(F, 3C)] */
 	float	   *t;				/* [N, C] */
 	float	   *t2;				/* [N, C] */

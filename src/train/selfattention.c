@@ -13,6 +13,7 @@
 #include "model/distances.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /*
@@ -144,15 +145,31 @@ drop_of_row(const DbertSelfAttention *s, const Head *h, int i, DbertDropRow *row
 	return row;
 }
 
+/* Which token of the text query i is. */
+static int
+place_of(const DbertSelfAttention *s, const Head *h, int i)
+{
+	if (s->queries == NULL)
+		return i;
+	return s->queries[h->first_query + i] - h->first_key;
+}
+
+/* Scores that query i does not see weigh nothing. */
+static void
+hide_far_keys(const DbertSelfAttention *s, const Head *h, int i, float *scores)
+{
+	int			place = place_of(s, h, i);
+
+	for (int j = 0; j < h->t; j++)
+		if (abs(j - place) > s->window)
+			scores[j] = -INFINITY;
+}
+
 /* Where in h->bias the distances of query i to its keys begin. */
 static float *
 biases_of_row(const DbertSelfAttention *s, const Head *h, int i)
 {
-	int			place = i;
-
-	if (s->queries != NULL)
-		place = s->queries[h->first_query + i] - h->first_key;
-	return h->bias + h->t - 1 - place;
+	return h->bias + h->t - 1 - place_of(s, h, i);
 }
 
 /* h->p += what makes the bias out of it, by the scale that follows */
@@ -189,6 +206,8 @@ probabilities(const DbertTrainRun *run, const DbertSelfAttention *s, const Head 
 		size_t		at = (size_t) i * h->t;
 		DbertDropRow drop;
 
+		if (s->window > 0)
+			hide_far_keys(s, h, i, h->p + at);
 		run->kernels->train->softmax(h->p + at, h->dropped + at, h->t, scale(h),
 									 drop_of_row(s, h, i, &drop));
 	}

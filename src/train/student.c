@@ -265,6 +265,10 @@ make_student(DbertStudent *s, int layers, int hidden, const DbertPoll *poll, Dbe
 		return dbert_fail(err, DBERT_E_INVALID,
 						  "a student of %d layers and width %d from a model of %d and %d", layers,
 						  hidden, (int) s->config.layers, (int) s->config.hidden);
+	if (layers < s->config.layers && dbert_family_of(&s->config)->norms_first)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "a student of a model of type \"%s\" has all of its %d layers",
+						  dbert_family_of(&s->config)->model_type, (int) s->config.layers);
 	s->config.layers = layers;
 	s->config.n_steps = 0;		/* have files of their own */
 	if (hidden != 0 && hidden != s->config.hidden)

@@ -14,6 +14,7 @@
 #include "train/params.h"
 #include "train/pass.h"
 #include "train/passbegin.h"
+#include "train/prenorm.h"
 #include "train/trainbase.h"
 
 #include <stdio.h>
@@ -50,7 +51,7 @@ place_layer(const DbertTrainer *t, DbertLayout *l)
 						 .xhat1 = dbert_layout_floats(l, n, c),
 						 .rstd1 = dbert_layout_floats(l, n, 1),
 						 .y1 = dbert_layout_floats(l, n, c),
-						 .u = dbert_layout_floats(l, n, t->config.ffn),
+						 .u = dbert_layout_floats(l, n, dbert_ffn_rows(&t->config)),
 						 .xhat2 = dbert_layout_floats(l, n, c),
 						 .rstd2 = dbert_layout_floats(l, n, 1) };
 
@@ -85,8 +86,9 @@ place_acts(DbertTrainer *t, DbertLayout *l, DbertActs *a)
 	a->rstd0 = dbert_layout_floats(l, n, 1);
 	place_layers(t, l, a);
 	a->hidden = dbert_layout_floats(l, n, c);
+	dbert_prenorm_place(t, l, a);
 	t->steps->place(t, l, a, t->objective->rows_most(o));
-	a->wide = dbert_layout_floats(l, n, f);
+	a->wide = dbert_layout_floats(l, n, f > c ? f : c);
 	a->wide2 = dbert_layout_floats(l, n, f > 3 * c ? f : 3 * c);
 	a->t = dbert_layout_floats(l, n, c);
 	a->t2 = dbert_layout_floats(l, n, c);
@@ -278,6 +280,7 @@ fill(DbertTrainer *t, const DbertPoll *poll, DbertError *err)
 	DBERT_TRY(copy(p->square, NULL, p->learning.bytes, poll, err));
 	dbert_slots_place(&p->slots, &t->config, p->values, &p->w);
 	dbert_slots_place(&p->learning, &t->config, p->gradients, &p->g);
+	dbert_prenorm_fill(t);
 	return dbert_params_load(t, poll, err);
 }
 

@@ -41,6 +41,14 @@ const char	mem_tokenizer_json[] =
 	"\"[MASK]\":4,"
 	"\"hello\":5,\"world\":6,\"!\":7,\"##ly\":8,\"fine\":9,\"a\":10,\"b\":11,\"##b\":12}}}";
 
+/* BERT's, with a family whose own tokenizer has other names for its tokens. */
+static void
+put_tokenizer(MemModel *m)
+{
+	mem_put(m, "tokenizer.json", mem_tokenizer_json);
+	mem_put(m, "tokenizer_config.json", "{\"tokenizer_class\":\"BertTokenizer\"}");
+}
+
 static void
 add_span_head(MemModel *m, const char *suffix)
 {
@@ -278,7 +286,7 @@ mem_model_roberta(MemModel *m, const char *suffix, int n_labels)
 			 suffix, MEM_C, MEM_L, MEM_F, MEM_V, MEM_P,
 			 n_labels == 3 ? ",\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}" : "");
 	mem_put(m, "config.json", config);
-	mem_put(m, "tokenizer.json", mem_tokenizer_json);
+	put_tokenizer(m);
 	add_embeddings(m, p, 1, MEM_C);
 	for (int l = 0; l < MEM_L; l++)
 		add_bert_layer(m, p, l);
@@ -305,7 +313,7 @@ mem_model_mpnet(MemModel *m, const char *suffix, int n_labels)
 			 suffix, MEM_C, MEM_L, MEM_F, MEM_V, MEM_P,
 			 n_labels == 3 ? ",\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}" : "");
 	mem_put(m, "config.json", config);
-	mem_put(m, "tokenizer.json", mem_tokenizer_json);
+	put_tokenizer(m);
 	add_embeddings(m, p, 0, MEM_C);
 	mem_add_tensor(m, 32, 2, "%sencoder.relative_attention_bias.weight", p);
 	for (int l = 0; l < MEM_L; l++)
@@ -345,7 +353,7 @@ mem_model_deberta(MemModel *m, const char *suffix, const char *more, int n_label
 			 suffix, MEM_C, MEM_L, MEM_F, MEM_V, MEM_P, more,
 			 n_labels == 3 ? ",\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}" : "");
 	mem_put(m, "config.json", config);
-	mem_put(m, "tokenizer.json", mem_tokenizer_json);
+	put_tokenizer(m);
 	mem_add_tensor(m, MEM_V, MEM_C, "%sembeddings.word_embeddings.weight", p);
 	mem_add_tensor(m, 0, MEM_C, "%sembeddings.LayerNorm.weight", p);
 	mem_add_tensor(m, 0, MEM_C, "%sembeddings.LayerNorm.bias", p);
@@ -420,7 +428,7 @@ mem_model_albert(MemModel *m, const char *suffix, int layers, int groups, int in
 			 "\"vocab_size\":%d,\"max_position_embeddings\":%d}",
 			 suffix, MEM_C, layers, groups, inner, MEM_F, MEM_V, MEM_P);
 	mem_put(m, "config.json", config);
-	mem_put(m, "tokenizer.json", mem_tokenizer_json);
+	put_tokenizer(m);
 	add_embeddings(m, p, 2, 6);
 	mem_add_tensor(m, MEM_C, 6, "%sencoder.embedding_hidden_mapping_in.weight", p);
 	mem_add_tensor(m, 0, MEM_C, "%sencoder.embedding_hidden_mapping_in.bias", p);
@@ -471,10 +479,15 @@ mem_model_modernbert(MemModel *m, const char *suffix, int hidden, int layers, in
 		mem_add_tensor(m, 2 * ffn, hidden, "model.layers.%d.mlp.Wi.weight", l);
 		mem_add_tensor(m, hidden, ffn, "model.layers.%d.mlp.Wo.weight", l);
 	}
-	if (n_labels > 0)
+	if (strcmp(suffix, "Model") != 0)
 	{
 		mem_add_tensor(m, hidden, hidden, "head.dense.weight");
 		mem_add_tensor(m, 0, hidden, "head.norm.weight");
+	}
+	if (strcmp(suffix, "ForMaskedLM") == 0)
+		mem_add_tensor(m, 0, MEM_V, "decoder.bias");
+	if (n_labels > 0)
+	{
 		mem_add_tensor(m, n_labels, hidden, "classifier.weight");
 		mem_add_tensor(m, 0, n_labels, "classifier.bias");
 	}

@@ -287,6 +287,22 @@ ref_distill_span(const Ref *r, int first, int t, double x[REF_T][MEM_C], RefPart
 	sum->soft_weight++;
 }
 
+/*
+ * A head that reads the mean of a text's states finds it in the first's place.
+ */
+static void
+ref_mean(const Ref *r, int t, double x[REF_T][MEM_C])
+{
+	const DbertConfig *c = &r->pass.trainer->config;
+
+	for (int j = 0; j < MEM_C && c->head == DBERT_HEAD_SEQUENCE && c->head_mean; j++)
+	{
+		for (int i = 1; i < t; i++)
+			x[0][j] += x[i][j];
+		x[0][j] /= t;
+	}
+}
+
 static void
 ref_distill_text(const Ref *r, int text, RefParts *sum)
 {
@@ -336,6 +352,7 @@ ref_distill_text(const Ref *r, int text, RefParts *sum)
 		sum->soft_weight++;
 		return;
 	}
+	ref_mean(r, t, x);
 	for (int i = 0; i < (tokens ? t : 1); i++)
 	{
 		int			row = tokens ? first + i : text;
@@ -398,9 +415,12 @@ ref_loss(const Ref *r)
 		ref_embed(r, first, t, x);
 		for (int l = 0; l < tr->config.layers; l++)
 			ref_layer(r, l, text, t, x);
+		ref_mean(r, t, x);
 		for (int i = 0; i < (tr->options.head == DBERT_HEAD_SEQUENCE ? 1 : t); i++)
 		{
-			int			row = ref_row(r, tr->config.layers - 1, text, i);
+			int			row = tr->options.head == DBERT_HEAD_SEQUENCE
+				? text
+				: ref_row(r, tr->config.layers - 1, text, i);
 
 			if (tr->options.head == DBERT_HEAD_MASK && ref_masked(b, first + i) < 0)
 				continue;

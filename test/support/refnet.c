@@ -43,7 +43,7 @@ static void
 ref_norm(const Ref *r, const DbertNorm *w, double *x)
 {
 	const double *gamma = value_of(r, w->gamma),
-			   *beta = value_of(r, w->beta);
+			   *beta = w->beta != NULL ? value_of(r, w->beta) : NULL;
 	double		mean = 0,
 				square = 0;
 	int			c = MEM_C;
@@ -53,7 +53,8 @@ ref_norm(const Ref *r, const DbertNorm *w, double *x)
 	for (int j = 0; j < c; j++)
 		square += (x[j] - mean) * (x[j] - mean) / c;
 	for (int j = 0; j < c; j++)
-		x[j] = (x[j] - mean) / sqrt(square + r->pass.trainer->config.norm_eps) * gamma[j] + beta[j];
+		x[j] = (x[j] - mean) / sqrt(square + r->pass.trainer->config.norm_eps) * gamma[j] +
+			   (beta != NULL ? beta[j] : 0);
 }
 
 double
@@ -93,6 +94,36 @@ ref_bias(const Ref *r, int head, int distance)
 }
 
 /* softmax over j of q_i k_j / sqrt(D) and its bias, dropped out, times v */
+/* Queries and keys of the token at a place, by pairs of columns. */
+static void
+ref_rotate(const Ref *r, int layer, int place, double *qkv)
+{
+	const DbertConfig *c = &r->pass.trainer->config;
+	int			d = MEM_C / c->heads;
+
+	for (int h = 0; h < 2 * c->heads; h++)
+		for (int i = 0; i < d / 2; i++)
+		{
+			double		base = r->pass.trainer->params.w.layers[layer].local
+				? c->rotary_local_base
+				: c->rotary_base,
+						angle = place * pow(base, -2.0 * i / d),
+						low = qkv[h * d + i],
+						high = qkv[h * d + d / 2 + i];
+
+			qkv[h * d + i] = low * cos(angle) - high * sin(angle);
+			qkv[h * d + d / 2 + i] = high * cos(angle) + low * sin(angle);
+		}
+}
+
+/* Does token i of a text see token j in this layer? */
+static bool
+ref_sees(const Ref *r, int layer, int i, int j)
+{
+	return !r->pass.trainer->params.w.layers[layer].local ||
+		   abs(i - j) <= r->pass.trainer->config.window;
+}
+
 static void
 ref_attention(const Ref *r, int layer, int first, int t, double qkv[REF_T][3 * MEM_C],
 			  double ctx[REF_T][MEM_C])
@@ -112,7 +143,8 @@ ref_attention(const Ref *r, int layer, int first, int t, double qkv[REF_T][3 * M
 
 				for (int e = 0; e < d; e++)
 					dot += qkv[i][h * d + e] * qkv[j][MEM_C + h * d + e];
-				sum += p[j] = exp(dot / sqrt(d) + ref_bias(r, h, j - i));
+				sum += p[j] =
+					ref_sees(r, layer, i, j) ? exp(dot / sqrt(d) + ref_bias(r, h, j - i)) : 0;
 			}
 			for (int e = 0; e < d; e++)
 			{
@@ -182,6 +214,49 @@ ref_match_scores(const Ref *r, int layer, int first, int t, double qkv[REF_T][3 
 			}
 }
 
+/* x + f(norm(x)), twice, and the norm behind the last layer. */
+static void
+ref_layer_norms_first(const Ref *r, int layer, int text, int t, double x[REF_T][MEM_C])
+{
+	const DbertTrainer *tr = r->pass.trainer;
+	const DbertLayer *w = &tr->params.w.layers[layer];
+	double		qkv[REF_T][3 * MEM_C],
+				ctx[REF_T][MEM_C],
+				u[2 * MEM_F],
+				y[MEM_C];
+
+	for (int i = 0; i < t; i++)
+	{
+		memcpy(y, x[i], sizeof(y));
+		if (w->attn_norm.gamma != NULL)
+			ref_norm(r, &w->attn_norm, y);
+		ref_linear(r, &w->qkv, y, qkv[i]);
+		ref_rotate(r, layer, i, qkv[i]);
+	}
+	if (r->scores != NULL)
+		ref_match_scores(r, layer, r->pass.batch->cu[text], t, qkv);
+	ref_attention(r, layer, r->pass.batch->cu[text], t, qkv, ctx);
+	for (int i = 0; i < t; i++)
+	{
+		int			row = ref_row(r, layer, text, i);
+
+		ref_linear(r, &w->attn_out, ctx[i], y);
+		for (int j = 0; j < MEM_C; j++)
+			x[i][j] += y[j] * kept(r, DBERT_DROP_ATTENTION, layer, row * MEM_C + j);
+		memcpy(y, x[i], sizeof(y));
+		ref_norm(r, &w->ffn_norm, y);
+		ref_linear(r, &w->ffn_in, y, u);
+		for (int j = 0; j < MEM_F; j++)
+			u[j] = ref_act(tr->config.act, u[j]) * u[MEM_F + j] *
+				kept(r, DBERT_DROP_FFN, layer, row * MEM_F + j);
+		ref_linear(r, &w->ffn_out, u, y);
+		for (int j = 0; j < MEM_C; j++)
+			x[i][j] += y[j];
+		if (layer == tr->config.layers - 1)
+			ref_norm(r, &tr->params.w.final_norm, x[i]);
+	}
+}
+
 void
 ref_layer(const Ref *r, int layer, int text, int t, double x[REF_T][MEM_C])
 {
@@ -194,6 +269,11 @@ ref_layer(const Ref *r, int layer, int text, int t, double x[REF_T][MEM_C])
 				u[MEM_F],
 				y[MEM_C];
 
+	if (tr->config.family == DBERT_FAMILY_MODERNBERT)
+	{
+		ref_layer_norms_first(r, layer, text, t, x);
+		return;
+	}
 	for (int i = 0; i < t; i++)
 		ref_linear(r, &w->qkv, x[i], qkv[i]);
 	if (r->scores != NULL)
@@ -250,7 +330,9 @@ ref_embed(const Ref *r, int first, int t, double x[REF_T][MEM_C])
 	{
 		for (int j = 0; j < MEM_C; j++)
 			x[i][j] = value_of(r, w->word)[b->ids[first + i] * MEM_C + j] +
-					  value_of(r, w->position)[ref_position(r, b->ids + first, i) * MEM_C + j] +
+					  (w->position ? value_of(r, w->position)[ref_position(r, b->ids + first, i) *
+																  MEM_C + j]
+								   : 0) +
 					  (w->type ? value_of(r, w->type)[ref_type(r, first + i) * MEM_C + j] : 0);
 		ref_norm(r, &w->embed_norm, x[i]);
 		for (int j = 0; j < MEM_C; j++)
@@ -263,18 +345,23 @@ void
 ref_head(const Ref *r, int row, const double *hidden, double *logits)
 {
 	const DbertWeights *w = &r->pass.trainer->params.w;
-	double		x[MEM_C];
+	const DbertConfig *config = &r->pass.trainer->config;
+	bool		drops = dbert_family_of(config)->heads[config->head].drops_input;
+	double		x[MEM_C],
+				in[MEM_C];
 
 	memcpy(x, hidden, sizeof(x));
 	if (w->head_dense.w != NULL)
 	{
-		ref_linear(r, &w->head_dense, hidden, x);
+		for (int j = 0; j < MEM_C; j++)
+			in[j] = x[j] * (drops ? kept(r, DBERT_DROP_HEAD_INPUT, 0, row * MEM_C + j) : 1);
+		ref_linear(r, &w->head_dense, in, x);
 		for (int j = 0; j < MEM_C; j++)
 			x[j] = ref_act(w->head_act, x[j]);
 	}
 	if (w->head_norm.gamma != NULL)
 		ref_norm(r, &w->head_norm, x);
-	for (int j = 0; j < MEM_C && w->head_norm.gamma == NULL; j++)
+	for (int j = 0; j < MEM_C && r->pass.trainer->config.head != DBERT_HEAD_MASK; j++)
 		x[j] *= kept(r, DBERT_DROP_HEAD, 0, row * MEM_C + j);
 	ref_linear(r, &w->head_out, x, logits);
 }
