@@ -277,13 +277,6 @@ compile(DbertTokCompiler *c)
 /* ---- opening ---- */
 
 static bool
-inside(const DbertTokImage *h, uint64_t at, uint64_t count, uint64_t size)
-{
-	return at % 8 == 0 && at >= sizeof(ByteBpeBlock) && at <= h->model_size &&
-		count <= (h->model_size - at) / size;
-}
-
-static bool
 valid_words(const DbertTokImage *h, const ByteBpeBlock *b)
 {
 	const WholeWord *words = in_block(b, b->words_at);
@@ -310,9 +303,9 @@ valid(const DbertTokImage *h)
 
 	if (h->model_size < sizeof(*b) || b->unknown >= h->n_tokens || b->n_words == 0 ||
 		(b->n_words & (b->n_words - 1)) != 0 ||
-		!inside(h, b->words_at, b->n_words, sizeof(WholeWord)) ||
-		!inside(h, b->ends_at, (uint64_t) h->n_tokens, sizeof(uint32_t)) ||
-		!inside(h, b->bytes_at, b->bytes_size, 1) ||
+		!dbert_block_has(h, sizeof(*b), b->words_at, b->n_words, sizeof(WholeWord)) ||
+		!dbert_block_has(h, sizeof(*b), b->ends_at, (uint64_t) h->n_tokens, sizeof(uint32_t)) ||
+		!dbert_block_has(h, sizeof(*b), b->bytes_at, b->bytes_size, 1) ||
 		!dbert_bpe_valid(&b->table, b, h->model_size, h->n_tokens))
 		return false;
 	for (int i = 0; i < 256; i++)

@@ -142,20 +142,17 @@ make_block(DbertTokCompiler *c, CharBpeBlock **out, bool *all)
 {
 	const DbertTokenizerSpec *s = c->spec;
 	CharBpeBlock b;
-	size_t		total = sizeof(b),
-				size;
+	size_t		total = sizeof(b);
 
 	memset(&b, 0, sizeof(b));
 	*all = dbert_tok_find_bytes(c, b.bytes);
 	b.table.n_slots = dbert_bpe_slots(s);
-	b.table.slots_at = total;
 	b.n_meets = meets_of(s);
-	if (!dbert_mul_size(dbert_bpe_room(b.table.n_slots), sizeof(DbertBpeSlot), &size) ||
-		!dbert_add_size(total, size, &total))
+	if (!dbert_tok_reserve(&b.table.slots_at, &total, dbert_bpe_room(b.table.n_slots),
+						   sizeof(DbertBpeSlot)) ||
+		!dbert_tok_reserve(&b.meets_at, &total, b.n_meets / 8, 1) ||
+		!dbert_tok_reserve(&b.wholes_at, &total, (size_t) s->n_tokens / 8 + 1, 1))
 		return dbert_fail(c->err, DBERT_E_LIMIT, "vocabulary is too large");
-	b.meets_at = total;
-	b.wholes_at = b.meets_at + b.n_meets / 8;
-	total = (size_t) b.wholes_at + ((size_t) s->n_tokens / 64 + 1) * 8;
 	c->model = *out = dbert_alloc_zero(c->alloc, total, 1);
 	c->head.model_size = total;
 	if (*out == NULL)
@@ -258,10 +255,9 @@ valid(const DbertTokImage *h)
 	const CharBpeBlock *b = block_of(h);
 
 	if (h->model_size < sizeof(*b) || h->words < 0 || b->unknown < -1 ||
-		b->unknown >= h->n_tokens || b->meets_at > h->model_size || b->n_meets < 8 ||
-		(b->n_meets & (b->n_meets - 1)) != 0 || b->n_meets / 8 > h->model_size - b->meets_at ||
-		b->wholes_at > h->model_size ||
-		(uint64_t) h->n_tokens / 8 + 1 > h->model_size - b->wholes_at ||
+		b->unknown >= h->n_tokens || b->n_meets < 8 || (b->n_meets & (b->n_meets - 1)) != 0 ||
+		!dbert_block_has(h, sizeof(*b), b->meets_at, b->n_meets / 8, 1) ||
+		!dbert_block_has(h, sizeof(*b), b->wholes_at, (uint64_t) h->n_tokens / 8 + 1, 1) ||
 		!dbert_bpe_valid(&b->table, b, h->model_size, h->n_tokens))
 		return false;
 	for (int i = 0; i < 256; i++)
