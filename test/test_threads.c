@@ -286,7 +286,8 @@ test_fixtures(void)
 {
 	static const char *const fixtures[] = {
 		"distilbert-sentiment", "distilbert-ner-io", "distilbert-qa", "distilbert-mlm",
-		"bert-sentiment3", "bert-mlm", "bert-sentence"
+		"bert-sentiment3", "bert-mlm", "bert-sentence", "mpnet-ner", "mpnet-sentiment", "deberta-base",
+		"deberta-mlm", "deberta-nli"
 	};
 	const DbertKernels *kernels;
 

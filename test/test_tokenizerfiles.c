@@ -480,6 +480,45 @@ test_vocab_merges(void)
 	mem_free(&m);
 }
 
+/* ---- BERTweet's vocab.txt and bpe.codes ---- */
+
+static void
+test_codes(void)
+{
+	MemModel	m;
+
+	mem_model_bert(&m, "Model", "", 0);
+	mem_drop(&m, "tokenizer.json");
+	mem_drop(&m, "tokenizer_config.json");
+	/* <s> <pad> </s> <unk> 0 .. 3, <mask> behind the last one */
+	mem_put(&m, "vocab.txt", "he@@ 9\nllo 8\nl@@ 7\no 6\nhello 5\nh 4\n");
+	mem_put(&m, "bpe.codes", "h e 9\nl l 8\nll o</w> 7\n");
+	check_ids(&m, "hello helo hel", "0 4 5 4 6 7 4 3 2");
+	check_ids(&m, "h  ho\x1ch x<mask>", "0 9 3 7 9 3 10 2");
+	/* a line's end is a part of the word before it */
+	check_ids(&m, "o\no\n\n h", "0 3 3 3 3 9 2");
+	mem_put(&m, "bpe.codes", "h e 9\nl l 8\nll o</w> 7\nhe llo</w> 6\n");
+	check_ids(&m, "hello", "0 8 2");
+	mem_put(&m, "tokenizer_config.json", "{\"normalization\":true}");
+	check_refused(&m, DBERT_E_UNSUPPORTED, "\"normalization\" is not supported");
+	mem_put(&m, "tokenizer_config.json", "{\"tokenizer_class\":\"BertTokenizer\"}");
+	check_refused(&m, DBERT_E_UNSUPPORTED, "tokenizer class \"BertTokenizer\"");
+	mem_drop(&m, "tokenizer_config.json");
+	mem_put(&m, "bpe.codes", "h e\n");
+	check_refused(&m, DBERT_E_FORMAT, "bpe.codes: \"h e\" is no code with its count");
+	mem_put(&m, "bpe.codes", "h e 9 9\n");
+	check_refused(&m, DBERT_E_FORMAT, "is no code with its count");
+	mem_put_bytes(&m, "bpe.codes", "h\0e 9\n", 7);
+	check_refused(&m, DBERT_E_FORMAT, "holds a zero byte");
+	mem_put(&m, "bpe.codes", "");
+	check_ids(&m, "oh", "0 3 9 2");
+	mem_put(&m, "vocab.txt", "he@@ 9\nhe@@ 8\n");
+	check_refused(&m, DBERT_E_FORMAT, "vocab.txt: piece 4, \"he@@\", is there a second time");
+	mem_put(&m, "vocab.txt", "he@@\n");
+	check_refused(&m, DBERT_E_FORMAT, "vocab.txt: \"he@@\" is no token with its count");
+	mem_free(&m);
+}
+
 /* Names and nesting as long as a file can make them. */
 static void
 test_long(void)
@@ -516,6 +555,7 @@ main(void)
 	RUN(test_bpe);
 	RUN(test_bpe_broken);
 	RUN(test_vocab_merges);
+	RUN(test_codes);
 	RUN(test_long);
 	return tests_end();
 }

@@ -29,7 +29,7 @@
 
 #include "kernel/kernel.h"
 
-#define GROUP 64
+#define GROUP 128
 #define KEYS 32
 
 /* One call: its packed operands, and a block's scores. */

@@ -137,7 +137,7 @@ typedef struct DbertKernels
 static inline size_t
 dbert_attention_scratch(int t, int d)
 {
-	return ((size_t) t + 64) * 2 * ((size_t) d + 64) + 8192;
+	return ((size_t) t + 64) * 2 * ((size_t) d + 96) + 8192;
 }
 
 /*

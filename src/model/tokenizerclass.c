@@ -46,6 +46,18 @@ static const DbertTokenizerClass classes[] = {
 	  .mask_lstrip = true,
 	  .normalized = ALL_ROLES & ~(1 << DBERT_SPECIAL_MASK),
 	  .separators = 2 },
+	{ "Bertweet",
+	  "bertweet",
+	  DBERT_VOCAB_CODES,
+	  ROBERTA_ROLES,
+	  .adds_mask = true,
+	  .separators = 2 },
+	{ "Phobert",
+	  "phobert",
+	  DBERT_VOCAB_CODES,
+	  ROBERTA_ROLES,
+	  .adds_mask = true,
+	  .separators = 2 },
 	{ "MPNet", "mpnet", DBERT_VOCAB_LINES, MPNET_ROLES, .mask_lstrip = true, .separators = 2 },
 };
 

@@ -130,7 +130,8 @@ find_class(DbertVocabSource *f, const char *model_type, const char *file, DbertE
 	char		clip[DBERT_CLIP];
 
 	DBERT_TRY(dbert_json_string(&f->config, "tokenizer_class", &name, err));
-	f->named = dbert_tokenizer_class(name, model_type);
+	/* only BERTweet's has such files; its models are of RoBERTa's type */
+	f->named = dbert_tokenizer_class(name, f->form == DBERT_VOCAB_CODES ? "bertweet" : model_type);
 	if (f->form == DBERT_VOCAB_TOKENIZER)
 		return DBERT_OK;
 	f->class = f->named;
@@ -165,6 +166,10 @@ read_vocabulary(DbertVocabSource *f, DbertTokenSpec *t, DbertError *err)
 		case DBERT_VOCAB_MERGES:
 			DBERT_TRY(dbert_vocab_merges_read(&f->vocab, f->beside, f->beside_len, &f->config, t,
 											  err));
+			return dbert_vocab_source_add(f, t, err);
+		case DBERT_VOCAB_CODES:
+			DBERT_TRY(dbert_vocab_codes_read(f->text, f->len, f->beside, f->beside_len, &f->config,
+											 t, err));
 			return dbert_vocab_source_add(f, t, err);
 		case DBERT_VOCAB_LINES:
 			DBERT_TRY(dbert_json_string(&f->config, "wordpieces_prefix", &t->spec.prefix, err));

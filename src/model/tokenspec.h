@@ -110,6 +110,11 @@ extern DbertStatus dbert_vocab_merges_read(const DbertJson *vocab, char *merges,
 										   const DbertJson *config, DbertTokenSpec *t,
 										   DbertError *err);
 
+/* BERTweet's tokenizer of vocab.txt and bpe.codes, whose texts are changed. */
+extern DbertStatus dbert_vocab_codes_read(char *vocab, size_t len, char *codes, size_t codes_len,
+										  const DbertJson *config, DbertTokenSpec *t,
+										  DbertError *err);
+
 /* Make room for n merges; where: for errors. */
 extern DbertStatus dbert_token_spec_merges(DbertTokenSpec *t, const char *where, size_t n,
 										   DbertError *err);

@@ -16,6 +16,7 @@ static const struct
 	{"spiece.model", NULL, DBERT_VOCAB_PIECES},
 	{"spm.model", NULL, DBERT_VOCAB_PIECES},
 	{"tokenizer.model", NULL, DBERT_VOCAB_PIECES},
+	{"vocab.txt", "bpe.codes", DBERT_VOCAB_CODES},
 	{"vocab.txt", NULL, DBERT_VOCAB_LINES}
 };
 

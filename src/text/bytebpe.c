@@ -148,20 +148,6 @@ load_symbols(const ByteBpeBlock *b, DbertBpeWork *w, const DbertAllocator *alloc
 
 /* ---- compiling ---- */
 
-/* Where the next thing of count * size bytes stands in the block. */
-static bool
-reserve(uint64_t *at, size_t *total, size_t count, size_t size)
-{
-	size_t		bytes;
-
-	*at = *total;
-	if (!dbert_mul_size(count, size, &bytes) || !dbert_add_size(*total, bytes, total) ||
-		!dbert_add_size(*total, 7, total))
-		return false;
-	*total &= ~(size_t) 7;
-	return true;
-}
-
 static DbertStatus
 make_block(DbertTokCompiler *c, ByteBpeBlock **out)
 {
@@ -180,11 +166,11 @@ make_block(DbertTokCompiler *c, ByteBpeBlock **out)
 	b.n_words = n_words;
 	b.bytes_size = texts;
 	if (texts > UINT32_MAX ||
-		!reserve(&b.table.slots_at, &total, dbert_bpe_room(b.table.n_slots),
-				 sizeof(DbertBpeSlot)) ||
-		!reserve(&b.words_at, &total, n_words, sizeof(WholeWord)) ||
-		!reserve(&b.ends_at, &total, (size_t) s->n_tokens, sizeof(uint32_t)) ||
-		!reserve(&b.bytes_at, &total, texts, 1))
+		!dbert_tok_reserve(&b.table.slots_at, &total, dbert_bpe_room(b.table.n_slots),
+						   sizeof(DbertBpeSlot)) ||
+		!dbert_tok_reserve(&b.words_at, &total, n_words, sizeof(WholeWord)) ||
+		!dbert_tok_reserve(&b.ends_at, &total, (size_t) s->n_tokens, sizeof(uint32_t)) ||
+		!dbert_tok_reserve(&b.bytes_at, &total, texts, 1))
 		return dbert_fail(c->err, DBERT_E_LIMIT, "vocabulary is too large");
 	c->model = *out = dbert_alloc_zero(c->alloc, total, 1);
 	c->head.model_size = total;

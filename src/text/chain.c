@@ -16,6 +16,7 @@ static const DbertStepRules rules[DBERT_STEPS] = {
 	[DBERT_STEP_STRIP_ACCENTS] = {dbert_step_strip_accents, NULL},
 	[DBERT_STEP_WHITESPACE] = {dbert_step_whitespace, NULL},
 	[DBERT_STEP_DIGITS] = {dbert_step_split_at, NULL},
+	[DBERT_STEP_LINE_WORDS] = {dbert_step_line_words, NULL},
 	[DBERT_STEP_WORDS] = {dbert_step_words, NULL},
 	[DBERT_STEP_SPLIT_AT] = {dbert_step_split_at, NULL},
 	[DBERT_STEP_CHARSMAP] = {dbert_step_charsmap, dbert_step_charsmap_valid},

@@ -26,6 +26,7 @@ extern DbertNext dbert_step_bert_words(DbertLink *l);
 extern DbertNext dbert_step_whitespace(DbertLink *l);
 extern DbertNext dbert_step_split_at(DbertLink *l);
 extern DbertNext dbert_step_words(DbertLink *l);
+extern DbertNext dbert_step_line_words(DbertLink *l);
 
 /* stepunicode.c */
 extern DbertNext dbert_step_unicode(DbertLink *l);

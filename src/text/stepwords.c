@@ -143,3 +143,27 @@ words_one(DbertLink *l)
 }
 
 DBERT_STEP(dbert_step_words, words_one)
+
+/* Python's \S+\n?, whose white space has four controls more. */
+static inline DbertNext
+line_words_one(DbertLink *l)
+{
+	enum { IN_WORD };
+	DbertChar	ch;
+	DbertNext	next = dbert_step_peek(l, 0, &ch);
+	bool		in_word;
+
+	if (next != DBERT_NEXT_CHAR)
+		return next;
+	dbert_step_take(l, 1);
+	in_word = l->state[IN_WORD] && !ch.begins;
+	l->state[IN_WORD] = !dbert_char_is_space(ch.cp) && !(ch.cp >= 0x1c && ch.cp <= 0x1f);
+	if (l->state[IN_WORD])
+		return dbert_step_put(l, ch);
+	if (in_word && ch.cp == '\n')
+		next = dbert_step_put(l, ch);
+	l->mark = true;
+	return next;
+}
+
+DBERT_STEP(dbert_step_line_words, line_words_one)

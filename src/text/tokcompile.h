@@ -23,6 +23,9 @@ typedef struct DbertTokCompiler
 	DbertTokImage head;
 } DbertTokCompiler;
 
+/* Where the next count * size bytes stand in a block: *total grows. */
+extern bool dbert_tok_reserve(uint64_t *at, size_t *total, size_t count, size_t size);
+
 /* E_FORMAT unless id is a token's, or -1 where none is needed. */
 extern DbertStatus dbert_tok_check_id(const DbertTokenizerSpec *s, const char *what, int32_t id,
 									  bool needed, DbertError *err);

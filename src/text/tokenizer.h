@@ -44,6 +44,7 @@ typedef enum DbertTokenKindId
 	DBERT_KIND_BYTEBPE,
 	DBERT_KIND_CHARBPE,
 	DBERT_KIND_UNIGRAM,
+	DBERT_KIND_CODESBPE,
 	DBERT_KINDS
 } DbertTokenKindId;
 
@@ -70,6 +71,7 @@ typedef enum DbertStepKind
 	DBERT_STEP_WHITESPACE,		/* WhitespaceSplit */
 	DBERT_STEP_SPLIT_AT,		/* text: a character, or punctuation; DbertSplitBehavior */
 	DBERT_STEP_DIGITS,			/* DbertSplitBehavior */
+	DBERT_STEP_LINE_WORDS,		/* WhitespaceSplit, but words take one line's end along */
 	DBERT_STEP_WORDS,			/* Whitespace, or 1: its pattern as a Split */
 	DBERT_STEP_METASPACE,		/* DBERT_METASPACE_* */
 	DBERT_STEPS
@@ -156,6 +158,14 @@ typedef struct DbertMerge
 				merged;
 } DbertMerge;
 
+/* Symbols that a character is in fastBPE's codes, -1: none. */
+typedef struct DbertCodesChar
+{
+	uint32_t	cp;
+	int32_t		inner,			/* inside a word */
+				last;			/* at its end */
+} DbertCodesChar;
+
 /* What the model room has read from the tokenizer files. */
 typedef struct DbertTokenizerSpec
 {
@@ -181,6 +191,10 @@ typedef struct DbertTokenizerSpec
 	int32_t		n_merges;
 	const DbertMerge *merges;	/* by rank; all ids are tokens */
 	int32_t		unknown_id;		/* what a character without a token becomes, -1: nothing */
+	int32_t		n_symbols;		/* of codes: merges are of symbols, which are not tokens */
+	const int32_t *symbol_ids;	/* the token that a symbol is, -1: none */
+	int32_t		n_chars;
+	const DbertCodesChar *chars;	/* ascending */
 	bool		ignore_merges;	/* a word that is a token stays whole */
 	bool		fuse_unk;		/* unknown characters in a row are one token */
 

@@ -5,6 +5,7 @@ static const DbertTokenKind *const kinds[DBERT_KINDS] = {
 	[DBERT_KIND_WORDPIECE] = &dbert_kind_wordpiece,
 	[DBERT_KIND_BYTEBPE] = &dbert_kind_bytebpe,
 	[DBERT_KIND_CHARBPE] = &dbert_kind_charbpe,
+	[DBERT_KIND_CODESBPE] = &dbert_kind_codesbpe,
 	[DBERT_KIND_UNIGRAM] = &dbert_kind_unigram,
 };
 

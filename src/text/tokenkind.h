@@ -18,6 +18,7 @@ typedef struct DbertDecoding
 	char	   *text;			/* room for 4 times the tokens' texts and one more each */
 	size_t		len;
 	bool		first;			/* no token was put yet */
+	bool		joins;			/* the next one follows without a space: codesbpe.c's */
 	size_t		bytes;			/* of text, at its end: of tokens that are bytes */
 } DbertDecoding;
 
@@ -59,6 +60,9 @@ extern const DbertTokenKind dbert_kind_bytebpe;
 
 /* charbpe.c */
 extern const DbertTokenKind dbert_kind_charbpe;
+
+/* codesbpe.c */
+extern const DbertTokenKind dbert_kind_codesbpe;
 
 /* unigram.c */
 extern const DbertTokenKind dbert_kind_unigram;

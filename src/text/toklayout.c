@@ -5,15 +5,14 @@
 
 #include <string.h>
 
-/* Reserve count * size bytes at the end of the image. */
-static bool
-reserve(uint64_t *at, uint64_t *total, size_t count, size_t size)
+bool
+dbert_tok_reserve(uint64_t *at, size_t *total, size_t count, size_t size)
 {
 	size_t		bytes,
 				sum;
 
 	*at = *total;
-	if (!dbert_mul_size(count, size, &bytes) || !dbert_add_size((size_t) *total, bytes, &sum) ||
+	if (!dbert_mul_size(count, size, &bytes) || !dbert_add_size(*total, bytes, &sum) ||
 		!dbert_add_size(sum, 7, &sum))
 		return false;
 	*total = sum & ~(size_t) 7;
@@ -43,8 +42,8 @@ place_sections(DbertTokCompiler *c, const int32_t *added_of)
 {
 	const DbertTokenizerSpec *s = c->spec;
 	DbertTokImage *h = &c->head;
-	uint64_t	total = (sizeof(*h) + 7) & ~(size_t) 7;
-	size_t		texts = 0,
+	size_t		total = (sizeof(*h) + 7) & ~(size_t) 7,
+				texts = 0,
 				len;
 
 	for (int32_t i = 0; i < s->n_tokens; i++)
@@ -55,14 +54,14 @@ place_sections(DbertTokCompiler *c, const int32_t *added_of)
 	}
 	h->n_units = (int32_t) c->trie.used;
 	h->texts_size = texts;
-	if (!reserve(&h->units_at, &total, c->trie.used, sizeof(DbertTrieUnit)) ||
-		!reserve(&h->ends_at, &total, (size_t) s->n_tokens, sizeof(uint32_t)) ||
-		!reserve(&h->added_at, &total, (size_t) s->n_added, sizeof(DbertImageAdded)) ||
-		!reserve(&h->texts_at, &total, texts, 1) ||
-		!reserve(&h->steps_at, &total, (size_t) (h->n_normalizers + h->n_splitters),
-				 sizeof(DbertImageStep)) ||
-		!reserve(&h->data_at, &total, (size_t) h->data_size, 1) ||
-		!reserve(&h->model_at, &total, (size_t) h->model_size, 1))
+	if (!dbert_tok_reserve(&h->units_at, &total, c->trie.used, sizeof(DbertTrieUnit)) ||
+		!dbert_tok_reserve(&h->ends_at, &total, (size_t) s->n_tokens, sizeof(uint32_t)) ||
+		!dbert_tok_reserve(&h->added_at, &total, (size_t) s->n_added, sizeof(DbertImageAdded)) ||
+		!dbert_tok_reserve(&h->texts_at, &total, texts, 1) ||
+		!dbert_tok_reserve(&h->steps_at, &total, (size_t) (h->n_normalizers + h->n_splitters),
+						   sizeof(DbertImageStep)) ||
+		!dbert_tok_reserve(&h->data_at, &total, (size_t) h->data_size, 1) ||
+		!dbert_tok_reserve(&h->model_at, &total, (size_t) h->model_size, 1))
 		return dbert_fail(c->err, DBERT_E_LIMIT, "vocabulary is too large");
 	h->size = total;
 	return DBERT_OK;

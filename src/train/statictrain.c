@@ -6,8 +6,8 @@
  * frequency, as if so many tokens more had been seen: without any text these
  * are all there is.
  *
- * Of the constants, A and PRIOR were chosen on the training half of STS-B; the
- * number of components that are dropped is Mu's.
+ * Of the constants, A and PRIOR were chosen on STS-B's development set, by
+ * all-MiniLM-L6-v2; the number of components that are dropped is Mu's.
  *
  * Source: Arora, Liang and Ma 2017, "A simple but tough-to-beat baseline for
  * sentence embeddings" (the weight); Mu and Viswanath 2018 (arXiv:1702.01417),

@@ -1,0 +1,173 @@
+/*
+ * codesbpe.c -- BPE by fastBPE's codes: BERTweet's and PhoBERT's.
+ *
+ * Symbols are not tokens here: they are the texts that the codes merge, and
+ * those of a word's end are others ("er</w>") than those inside ("er").  What a
+ * word is merged to becomes tokens at last: inside they have "@@" behind them.
+ * The block says which symbols a character is, and which token a symbol is.
+ *
+ * Source: Sennrich et al. 2016 (arXiv:1508.07909); Nguyen et al. 2020
+ * (arXiv:2005.10200), BERTweet; transformers' BertweetTokenizer.
+ */
+#include "text/bpe.h"
+#include "text/tokenkind.h"
+
+#include <string.h>
+
+/* The kind's block; places count from its beginning, are multiples of 8. */
+typedef struct CodesBlock
+{
+	DbertBpeTable table;
+	uint64_t	chars_at,		/* DbertCodesChar[n_chars], ascending */
+				ids_at;			/* int32_t[n_symbols + 1], the last one's is unknown */
+	int32_t		n_chars,
+				n_symbols;
+} CodesBlock;
+
+static inline const void *
+in_block(const CodesBlock *b, uint64_t at)
+{
+	return (const char *) b + at;
+}
+
+/* ---- compiling ---- */
+
+static DbertStatus
+compile(DbertTokCompiler *c)
+{
+	const DbertTokenizerSpec *s = c->spec;
+	CodesBlock	b = {.n_chars = s->n_chars, .n_symbols = s->n_symbols};
+	size_t		total = sizeof(b);
+	char	   *at;
+
+	DBERT_TRY(dbert_tok_check_id(s, "unknown", s->unk_id, true, c->err));
+	b.table.n_slots = dbert_bpe_slots(s);
+	if (!dbert_tok_reserve(&b.table.slots_at, &total, dbert_bpe_room(b.table.n_slots),
+						   sizeof(DbertBpeSlot)) ||
+		!dbert_tok_reserve(&b.chars_at, &total, (size_t) s->n_chars, sizeof(DbertCodesChar)) ||
+		!dbert_tok_reserve(&b.ids_at, &total, (size_t) s->n_symbols + 1, sizeof(int32_t)))
+		return dbert_fail(c->err, DBERT_E_LIMIT, "vocabulary is too large");
+	c->model = at = dbert_alloc_zero(c->alloc, total, 1);
+	c->head.model_size = total;
+	if (at == NULL)
+		return dbert_fail(c->err, DBERT_E_NOMEM, "out of memory");
+	memcpy(at, &b, sizeof(b));
+	dbert_bpe_fill(s, (DbertBpeSlot *) (at + b.table.slots_at), b.table.n_slots);
+	if (s->n_chars > 0)
+		memcpy(at + b.chars_at, s->chars, (size_t) s->n_chars * sizeof(DbertCodesChar));
+	for (int32_t i = 0; i <= s->n_symbols; i++)
+		((int32_t *) (at + b.ids_at))[i] =
+			i < s->n_symbols && s->symbol_ids[i] >= 0 ? s->symbol_ids[i] : s->unk_id;
+	return DBERT_OK;
+}
+
+static bool
+inside(const DbertTokImage *h, uint64_t at, uint64_t count, uint64_t size)
+{
+	return at % 8 == 0 && at >= sizeof(CodesBlock) && at <= h->model_size &&
+		count <= (h->model_size - at) / size;
+}
+
+static bool
+valid(const DbertTokImage *h)
+{
+	const CodesBlock *b = dbert_image_model(h);
+	const DbertCodesChar *chars;
+	const int32_t *ids;
+
+	if (h->model_size < sizeof(*b) || b->n_chars < 0 || b->n_symbols < 0 ||
+		b->n_symbols == INT32_MAX ||
+		!inside(h, b->chars_at, (uint64_t) b->n_chars, sizeof(DbertCodesChar)) ||
+		!inside(h, b->ids_at, (uint64_t) b->n_symbols + 1, sizeof(int32_t)) ||
+		!dbert_bpe_valid(&b->table, b, h->model_size, b->n_symbols + 1))
+		return false;
+	chars = in_block(b, b->chars_at);
+	ids = in_block(b, b->ids_at);
+	for (int32_t i = 0; i < b->n_chars; i++)
+		if (chars[i].inner < -1 || chars[i].inner >= b->n_symbols || chars[i].last < -1 ||
+			chars[i].last >= b->n_symbols)
+			return false;
+	for (int32_t i = 0; i <= b->n_symbols; i++)
+		if (ids[i] < 0 || ids[i] >= h->n_tokens)
+			return false;
+	return true;
+}
+
+/* ---- cutting ---- */
+
+/* The symbol of a character, the unknown one if it has none. */
+static int32_t
+symbol_of(const CodesBlock *b, uint32_t cp, bool last)
+{
+	const DbertCodesChar *chars = in_block(b, b->chars_at);
+	int32_t		low = 0,
+				high = b->n_chars,
+				symbol = -1;
+
+	while (low < high)
+	{
+		int32_t		middle = low + (high - low) / 2;
+
+		if (chars[middle].cp < cp)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low < b->n_chars && chars[low].cp == cp)
+		symbol = last ? chars[low].last : chars[low].inner;
+	return symbol >= 0 ? symbol : b->n_symbols;
+}
+
+static DbertStatus
+cut(DbertTokenizing *t)
+{
+	const CodesBlock *b = dbert_image_model(t->image);
+	const int32_t *ids = in_block(b, b->ids_at);
+	DbertBpeWork *w = t->state;
+	size_t		at = 0;
+
+	if (w == NULL)
+		t->state = w = dbert_alloc_zero(t->alloc, 1, sizeof(*w));
+	if (w == NULL)
+		return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
+	w->n = 0;
+	for (size_t i = 0; i < t->word_kept; i++)
+		if (!dbert_bpe_add(w, t->alloc, symbol_of(b, t->word[i].cp, i + 1 == t->word_kept), 1))
+			return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
+	DBERT_TRY(dbert_bpe_merge(in_block(b, b->table.slots_at), b->table.n_slots, w, t->alloc,
+							  t->poll, t->err));
+	for (size_t i = 0; i < w->n; at += w->symbols[i++].len)
+		DBERT_TRY(dbert_emit(t, ids[w->symbols[i].id], t->word[at].start,
+							 t->word[at + w->symbols[i].len - 1].end));
+	return DBERT_OK;
+}
+
+static void
+close_state(DbertTokenizing *t)
+{
+	dbert_bpe_free(t->state, t->alloc);
+	dbert_free(t->alloc, t->state);
+}
+
+/* ---- decoding ---- */
+
+/* Tokens with a space between, but behind "@@", which is left out. */
+static void
+put(DbertDecoding *d, const char *token, size_t len, bool added)
+{
+	(void) added;
+	if (!d->first && !d->joins)
+		d->text[d->len++] = ' ';
+	d->joins = len > 2 && memcmp(token + len - 2, "@@", 2) == 0;
+	len -= d->joins ? 2 : 0;
+	memcpy(d->text + d->len, token, len);
+	d->len += len;
+}
+
+const DbertTokenKind dbert_kind_codesbpe = {
+	.compile = compile,
+	.valid = valid,
+	.cut = cut,
+	.close = close_state,
+	.put = put
+};
