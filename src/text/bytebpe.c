@@ -469,5 +469,6 @@ const DbertTokenKind dbert_kind_bytebpe = {
 	.cut = cut,
 	.cut_some = cut_some,
 	.close = close_state,
+	.beginning = "\xc4\xa0",	/* a space's byte */
 	.put = put
 };

@@ -440,6 +440,7 @@ const DbertTokenKind dbert_kind_charbpe = {
 	.cut = cut,
 	.cut_some = cut_some,
 	.close = close_state,
+	.beginning = "\xe2\x96\x81",
 	.put = put,
 	.end = end
 };
