@@ -34,7 +34,11 @@ FAMILIES = {
     "deberta": ("DebertaV2", dict(
         max_position_embeddings=512, relative_attention=True, position_buckets=256, norm_rel_ebd="layer_norm",
         share_att_key=True, pos_att_type=["p2c", "c2p"], position_biased_input=False, type_vocab_size=0)),
+    "modernbert": ("ModernBert", dict(
+        intermediate_size=1152, num_hidden_layers=22, pad_token_id=0, bos_token_id=None, eos_token_id=None,
+        cls_token_id=2, sep_token_id=3)),
 }
+LONG = {"modernbert": [4096]}   # longer single texts
 
 
 def tokenizer():
@@ -132,7 +136,7 @@ def measure_family(name, kernels, rounds):
     print(f"{name}: {ours['fp32'].version}, {ours['int8'].version}; ONNX Runtime {onnx['fp32', 'raw'].version}, "
           f"OpenVINO {openvino.version}; milliseconds\n  fused: {nodes_of(home)}", flush=True)
     sst = json.loads((peers.ROOT / "bench" / "lengths.json").read_text())["sst"][:SST]
-    cases = [(f"{t} tokens", {"one": [[t]]}) for t in SINGLE]
+    cases = [(f"{t} tokens", {"one": [[t]]}) for t in SINGLE + LONG.get(name, [])]
     cases.append((f"{SST} sst", {"one": peers.split(sst, 1), "sorted 32": peers.split(sorted(sst), 32)}))
     for label, ways in cases:
         parts = [[n for part in ways["one"] for n in part]]

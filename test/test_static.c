@@ -6,6 +6,7 @@
 #include "test/support/dirsource.h"
 #include "test/support/goldens.h"
 #include "test/support/kerneltables.h"
+#include "test/support/counting.h"
 #include "test/support/memsource.h"
 #include "test/support/packhelp.h"
 #include "test/support/shareddata.h"
@@ -253,6 +254,33 @@ test_no_template(void)
 	mem_free(&m);
 }
 
+/*
+ * No text needs an encoder's memory: neither the longest nor this one of n
+ * tokens.
+ */
+static void
+check_memory(const DbertModel *model, const char *text, int n)
+{
+	Counter		counter = {0};
+	const DbertAllocator alloc = counting(&counter);
+	size_t		longest = model->config.max_tokens,
+				reckoned;
+	DbertBatch *batch;
+	DbertError	err = {0};
+
+	CHECK(dbert_batch_memory(model, DBERT_WANT_EMBEDDING, longest, longest, 1, &reckoned));
+	CHECK_MSG(reckoned < 256 * longest, "%zu bytes", reckoned);
+	CHECK(dbert_batch_memory(model, DBERT_WANT_EMBEDDING, n, n, 1, &reckoned));
+	CHECK(dbert_batch_create(model, DBERT_WANT_EMBEDDING, &alloc, &batch, &err) == DBERT_OK);
+	CHECK(dbert_batch_add(batch, text, strlen(text), NULL, 0, DBERT_LONG_ERROR, NULL, &err) ==
+		  DBERT_OK);
+	CHECK(dbert_batch_run(batch, NULL, &err) == DBERT_OK);
+	CHECK_MSG(dbert_batch_tokens(batch) == (size_t) n && counter.peak <= reckoned,
+			  "%zu bytes reckoned, %zu taken for %zu tokens", reckoned, counter.peak,
+			  dbert_batch_tokens(batch));
+	dbert_batch_free(batch);
+}
+
 /* A text longer than model2vec reads: cut, refused, or read as a whole. */
 static void
 test_long_text(void)
@@ -292,6 +320,7 @@ test_long_text(void)
 	if (built(&m, NULL, &b))
 	{
 		CHECK(b.model->config.max_tokens == 1 << 20);
+		check_memory(b.model, text, N + 2);
 		release(&b);
 	}
 	mem_edit(&m, "config.json", "null", "7");

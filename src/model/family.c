@@ -51,6 +51,12 @@ dbert_head_names(const DbertConfig *config)
 		: &family->heads[config->head];
 }
 
+bool
+dbert_head_reads_mean(const DbertConfig *config)
+{
+	return dbert_head_traits(config->head)->rows == DBERT_ROWS_FIRST && config->head_mean;
+}
+
 const DbertSizeKey *
 dbert_family_size(const DbertFamily *family, size_t field)
 {

@@ -236,6 +236,9 @@ extern bool dbert_family_has_head(const DbertFamily *family, int head);
 /* The names of the model's head. */
 extern const DbertHeadNames *dbert_head_names(const DbertConfig *config);
 
+/* Does it read the mean of all states, where others read the first? */
+extern bool dbert_head_reads_mean(const DbertConfig *config);
+
 /* Its entry for the size in this field; key NULL: it reads no such size. */
 extern const DbertSizeKey *dbert_family_size(const DbertFamily *family, size_t field);
 

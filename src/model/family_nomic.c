@@ -59,6 +59,10 @@ read_scaling(const DbertJson *root, DbertConfig *config, DbertError *err)
 	DBERT_TRY(dbert_json_int(root, "max_trained_positions", 1, DBERT_MAX_POSITIONS, &trained, err));
 	if (factor == 0)
 		return DBERT_OK;
+	if (config->hidden / config->heads <= 2)
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "%s: \"rotary_scaling_factor\" is not supported for heads of %d columns",
+						  root->where, config->hidden / config->heads);
 	config->rotary = DBERT_ROTARY_DYNAMIC;
 	config->rotary_factor = (float) factor;
 	config->rotary_trained = (int32_t) trained;

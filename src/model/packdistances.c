@@ -87,8 +87,9 @@ project(const DbertPack *pack, const Work *w, const DbertWeights *weights, const
  * Distances count from the one that asks: a query's are the negative of a
  * key's.
  */
-static void
-spread(const DbertPack *pack, const DbertSlot *slot, const Work *w, float *at)
+static DbertStatus
+spread(const DbertPack *pack, const DbertSlot *slot, const Work *w, float *at,
+	   const DbertPoll *poll, DbertError *err)
 {
 	const DbertConfig *config = &pack->config;
 	size_t		c = config->hidden,
@@ -99,6 +100,8 @@ spread(const DbertPack *pack, const DbertSlot *slot, const Work *w, float *at)
 	memset(w->rows, 0, slot->rows * d * sizeof(float));
 	for (int h = 0; h < config->heads; h++)
 	{
+		if (dbert_stopped(poll))
+			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
 		for (int i = zero - config->positions + 1; i < zero + config->positions; i++)
 			memcpy(w->rows + i * d,
 				   w->projected + dbert_distance_row(&config->distances, sign * (i - zero)) * c +
@@ -107,6 +110,7 @@ spread(const DbertPack *pack, const DbertSlot *slot, const Work *w, float *at)
 		pack->kernels->pack_linear(at, w->rows, slot->rows, (int) d);
 		at += dbert_distance_floats(config, pack->kernels);
 	}
+	return DBERT_OK;
 }
 
 DbertStatus
@@ -125,7 +129,7 @@ dbert_write_distances(const DbertPack *pack, const DbertSlot *slot, const DbertW
 	if (status == DBERT_OK)
 		status = project(pack, &w, weights, poll, err);
 	if (status == DBERT_OK)
-		spread(pack, slot, &w, at);
+		status = spread(pack, slot, &w, at, poll, err);
 	dbert_free(pack->alloc, memory);
 	return status;
 }

@@ -11,6 +11,7 @@
  */
 #include "nn/batch_inside.h"
 
+#include "model/family.h"
 #include "nn/logits.h"
 #include "nn/pool.h"
 
@@ -68,7 +69,7 @@ dbert_batch_head_part(const DbertBatch *batch, const DbertBatchText *text,
 	if (traits->rows != DBERT_ROWS_FIRST && !traits->windows_apart)
 		return dbert_batch_own_tokens(text, w, count);
 	*count = dbert_window_length(&text->cut, w);
-	if (traits->rows == DBERT_ROWS_FIRST && !dbert_head_reads_mean(batch->model))
+	if (traits->rows == DBERT_ROWS_FIRST && !dbert_head_reads_mean(&batch->model->config))
 		*count = 1;
 	return 0;
 }

@@ -186,7 +186,9 @@ memory_of(const DbertModel *model, int want, size_t tokens, size_t texts, size_t
 				more;
 	DbertLayout l = {0};
 
-	if (!dbert_encoder_workspace(&model->config, group, longest, threads, &workspace))
+	if (dbert_family_of(&model->config)->lookup)
+		group = workspace = 0;
+	else if (!dbert_encoder_workspace(&model->config, group, longest, threads, &workspace))
 		return false;
 	(void) dbert_layout_floats(&l, group, c);
 	(void) dbert_layout_floats(&l, 1, workspace);

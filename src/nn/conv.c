@@ -23,11 +23,10 @@ gather(const DbertSpan *span, int i, int first, int end, int c, int width, float
 	for (int t = 0; t < width; t++)
 	{
 		int			row = i + t - width / 2;
-		const float *x = span->x + (size_t) row * c;
-		bool		inside = row >= first && row < end;
+		const float *x = row >= first && row < end ? span->x + (size_t) row * c : NULL;
 
 		for (int j = 0; j < c; j++)
-			out[j * width + t] = inside ? x[j] : 0;
+			out[j * width + t] = x != NULL ? x[j] : 0;
 	}
 }
 

@@ -14,7 +14,7 @@ dbert_bias_floats(const DbertConfig *config, size_t max_len)
 	return config->bias_rows > 0 ? 2 * max_len * config->heads : 0;
 }
 
-void
+DbertStatus
 dbert_bias_fill(const DbertRun *run)
 {
 	const float *table = run->model->weights.distance_bias;
@@ -23,9 +23,15 @@ dbert_bias_fill(const DbertRun *run)
 	float	   *bias = run->scratch.bias;
 
 	for (int distance = -longest; table != NULL && distance < longest; distance++)
+	{
+		const float *row = table + (size_t) dbert_bias_row(distance) * heads;
+
+		if (distance % DBERT_SPAN_ROWS == 0)
+			DBERT_TRY(dbert_run_poll(run));
 		for (int h = 0; h < heads; h++)
-			bias[(size_t) 2 * longest * h + longest + distance] =
-				table[(size_t) dbert_bias_row(distance) * heads + h];
+			bias[(size_t) 2 * longest * h + longest + distance] = row[h];
+	}
+	return DBERT_OK;
 }
 
 const float *

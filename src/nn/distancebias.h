@@ -11,7 +11,7 @@
 extern size_t dbert_bias_floats(const DbertConfig *config, size_t max_len);
 
 /* Fills scratch.bias, if the model has biases. */
-extern void dbert_bias_fill(const DbertRun *run);
+extern DbertStatus dbert_bias_fill(const DbertRun *run);
 
 /* For DbertScoring.bias of a head; NULL: none. */
 extern const float *dbert_bias_of_head(const DbertRun *run, int head);

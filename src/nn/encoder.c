@@ -61,28 +61,40 @@ typedef struct Text
 } Text;
 
 /*
+ * word + type of the text's next token, as word_row; *place = the row of its
+ * position, NULL: there are none.
+ */
+static const float *
+next_word(const DbertModel *model, Text *text, float *row, const float **place)
+{
+	const DbertWeights *w = &model->weights;
+	size_t		width = model->config.embed_width;
+	int			i = text->at++;
+	int32_t		id = text->ids[i];
+	size_t		position = dbert_next_position(&model->config, id, &text->position),
+				type = text->types != NULL ? text->types[i] : 0;
+
+	*place = w->position ? w->position + position * width : NULL;
+	return word_row(w, id, w->type ? w->type + type * width : NULL, row, width);
+}
+
+/*
  * x[m, W] = norm(word + type + position) of a text's next m tokens.  The norm
  * reads the tables' rows itself, the position as its residual.
  */
 static void
 embed_rows(const DbertModel *model, Text *text, int m, float *x)
 {
-	const DbertWeights *w = &model->weights;
+	const DbertNorm *norm = &model->weights.embed_norm;
 	size_t		width = model->config.embed_width;
 
-	for (float *row = x; row < x + m * width; row += width, text->at++)
+	for (float *row = x; row < x + m * width; row += width)
 	{
-		int32_t		id = text->ids[text->at],
-					position = dbert_next_position(&model->config, id, &text->position);
-		size_t		type = text->types != NULL ? text->types[text->at] : 0;
+		const float *place,
+				   *word = next_word(model, text, row, &place);
 
-		const float *word =
-			word_row(w, id, w->type ? w->type + type * width : NULL, row, width);
-
-		if (w->embed_norm.gamma != NULL)
-			model->kernels->layer_norm_rows(row, word,
-											w->position ? w->position + position * width : NULL,
-											w->embed_norm.gamma, w->embed_norm.beta, 1,
+		if (norm->gamma != NULL)
+			model->kernels->layer_norm_rows(row, word, place, norm->gamma, norm->beta, 1,
 											(int) width, model->config.norm_eps);
 		else if (word != row)
 			memcpy(row, word, width * sizeof(float));
@@ -93,19 +105,15 @@ embed_rows(const DbertModel *model, Text *text, int m, float *x)
 static void
 sum_rows(const DbertModel *model, Text *text, int m, float *x)
 {
-	const DbertWeights *w = &model->weights;
 	size_t		width = model->config.embed_width;
 
-	for (float *row = x; row < x + m * width; row += width, text->at++)
+	for (float *row = x; row < x + m * width; row += width)
 	{
-		int32_t		id = text->ids[text->at],
-					position = dbert_next_position(&model->config, id, &text->position);
-		size_t		type = text->types != NULL ? text->types[text->at] : 0;
-		const float *word =
-			word_row(w, id, w->type ? w->type + type * width : NULL, row, width);
+		const float *place,
+				   *word = next_word(model, text, row, &place);
 
 		for (size_t j = 0; j < width; j++)
-			row[j] = word[j] + (w->position ? w->position[position * width + j] : 0);
+			row[j] = word[j] + (place != NULL ? place[j] : 0);
 	}
 }
 
@@ -263,7 +271,7 @@ dbert_encode(const DbertModel *model, const DbertRagged *batch,
 		run.pool = batch->pool;
 	dbert_run_scratch(&run, batch->cu[batch->n_texts], longest, workspace);
 	DBERT_TRY(dbert_rotary_fill(&run, batch->cu, batch->n_texts));
-	dbert_bias_fill(&run);
+	DBERT_TRY(dbert_bias_fill(&run));
 
 	for (int b = 0; b < batch->n_texts; b++)
 	{

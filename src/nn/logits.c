@@ -7,6 +7,7 @@
  */
 #include "nn/logits.h"
 
+#include "model/family.h"
 #include "nn/pool.h"
 #include "nn/run.h"
 
@@ -29,13 +30,6 @@ dbert_head_wants(const DbertModel *model, int32_t id, int i)
 			return id == model->tokenizer.mask_id;
 	}
 	return false;
-}
-
-bool
-dbert_head_reads_mean(const DbertModel *model)
-{
-	return dbert_head_traits(model->config.head)->rows == DBERT_ROWS_FIRST &&
-		   model->config.head_mean;
 }
 
 int
@@ -96,7 +90,7 @@ dbert_head_run(const DbertModel *model, const int32_t *ids, int t,
 	widest = out->k > (int) c ? out->k : (int) c;
 	block = dbert_block_rows(model, 1, t, out->n > widest ? out->n : widest, widest);
 	dbert_run_scratch(&run, t, t, workspace);
-	if (dbert_head_reads_mean(model))
+	if (dbert_head_reads_mean(&model->config))
 	{
 		dbert_pool_mean(hidden, t, (int) c, run.scratch.x);
 		return run_block(&run, logits, 1);

@@ -17,9 +17,6 @@
  */
 extern bool dbert_head_wants(const DbertModel *model, int32_t id, int i);
 
-/* Does it read the mean of all states, where others read the first? */
-extern bool dbert_head_reads_mean(const DbertModel *model);
-
 /* Columns of a row. */
 extern int	dbert_head_columns(const DbertModel *model);
 

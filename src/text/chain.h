@@ -103,7 +103,8 @@ dbert_step_take(DbertLink *l, size_t n)
 /* Make room for one more character to be put; CHAR or FAILED. */
 extern DbertNext dbert_step_make_room(DbertLink *l);
 
-/* Put ch, with the mark that is due.  CHAR or FAILED. */static inline DbertNext
+/* Put ch, with the mark that is due.  CHAR or FAILED. */
+static inline DbertNext
 dbert_step_put(DbertLink *l, DbertChar ch)
 {
 	if (l->first + l->count == l->capacity && dbert_step_make_room(l) == DBERT_NEXT_FAILED)

@@ -53,6 +53,8 @@ dbert_step_text_valid(const DbertImageStep *step, const void *data)
 {
 	if (step->kind == DBERT_STEP_REPLACE && step->mode == DBERT_REPLACE_EACH)
 		return each_valid(step, data);
+	if (step->kind == DBERT_STEP_REPLACE && step->mode == DBERT_REPLACE_TEXT && step->len == 0)
+		return false;
 	return step->len <= DBERT_STEP_TEXT_MAX && step->more_len <= DBERT_STEP_TEXT_MAX;
 }
 

@@ -258,7 +258,7 @@ open_lattice(DbertTokenizing *t)
 }
 
 static void
-close(DbertTokenizing *t)
+close_state(DbertTokenizing *t)
 {
 	Lattice    *l = t->state;
 
@@ -414,7 +414,7 @@ const DbertTokenKind dbert_kind_unigram = {
 	.valid = valid,
 	.cut = cut,
 	.cut_some = cut_some,
-	.close = close,
+	.close = close_state,
 	.beginning = "\xe2\x96\x81",
 	.put = put
 };

@@ -13,6 +13,7 @@
  */
 #include "train/distill.h"
 
+#include "model/family.h"
 #include "train/pass.h"
 #include "train/project.h"
 #include "train/statematch.h"
@@ -61,7 +62,7 @@ place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
 	bool		tokens = dbert_distill_reads_tokens(t->options.distill);
 
 	lesson->place(t, l, a, rows);
-	if ((tokens || dbert_head_means(t)) && !lesson->pools)
+	if ((tokens || dbert_head_reads_mean(&t->config)) && !lesson->pools)
 		a->first = dbert_layout_floats(l, rows, t->config.hidden);
 	if (tokens || lesson->pools)
 	{
@@ -75,7 +76,7 @@ place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
 static bool
 all_rows(const DbertTrainer *t)
 {
-	return dbert_distill_reads_tokens(t->options.distill) || dbert_head_means(t);
+	return dbert_distill_reads_tokens(t->options.distill) || dbert_head_reads_mean(&t->config);
 }
 
 /* Does the head get some of the rows that go on? */
@@ -83,7 +84,7 @@ static bool
 takes_some_rows(const DbertPass *pass)
 {
 	return !lesson_of(pass)->pools &&
-		   (pass->head.count != pass->rows || dbert_head_means(pass->trainer));
+		   (pass->head.count != pass->rows || dbert_head_reads_mean(&pass->trainer->config));
 }
 
 static const float *

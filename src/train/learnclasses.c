@@ -9,6 +9,7 @@
  * With a teacher the soft loss of a row is softloss.h's, over classes or
  * labels, or the squared error; the hard one is that of a row's own label.
  */
+#include "model/family.h"
 #include "train/distill.h"
 #include "train/labelhead.h"
 #include "train/pass.h"
@@ -133,7 +134,15 @@ static void
 place(DbertTrainer *t, DbertLayout *l, DbertActs *a, size_t rows)
 {
 	dbert_labelhead_place(t, l, a, rows);
-	a->first = dbert_layout_floats(l, dbert_head_means(t) ? rows : 0, t->config.hidden);
+	a->first =
+		dbert_layout_floats(l, dbert_head_reads_mean(&t->config) ? rows : 0, t->config.hidden);
+}
+
+/* Means are made of all rows. */
+static bool
+all_rows(const DbertTrainer *t)
+{
+	return dbert_head_reads_mean(&t->config);
 }
 
 /* What the head reads: rows that went on alone, or means of all. */
@@ -142,7 +151,7 @@ head_input(const DbertPass *pass)
 {
 	const DbertActs *a = &pass->trainer->acts;
 
-	return dbert_head_means(pass->trainer) ? a->first : a->hidden;
+	return dbert_head_reads_mean(&pass->trainer->config) ? a->first : a->hidden;
 }
 
 static DbertStatus
@@ -150,7 +159,7 @@ forward(const DbertPass *pass)
 {
 	const DbertActs *a = &pass->trainer->acts;
 
-	if (dbert_head_means(pass->trainer))
+	if (dbert_head_reads_mean(&pass->trainer->config))
 		dbert_head_rows(pass, a->hidden, a->first);
 	return dbert_labelhead_forward(pass, head_input(pass));
 }
@@ -176,7 +185,7 @@ backward(const DbertPass *pass, float *dx)
 {
 	const DbertTrainer *t = pass->trainer;
 
-	if (!dbert_head_means(t))
+	if (!dbert_head_reads_mean(&t->config))
 		return dbert_labelhead_backward(pass, t->acts.hidden, dx);
 	DBERT_TRY(dbert_labelhead_backward(pass, t->acts.first, t->acts.first));
 	memset(dx, 0, (size_t) pass->n * t->config.hidden * sizeof(float));
@@ -185,7 +194,7 @@ backward(const DbertPass *pass, float *dx)
 }
 
 static const DbertSteps alone = { .place = place,
-								  .all_rows = dbert_head_means,
+								  .all_rows = all_rows,
 								  .forward = forward,
 								  .loss = loss_of_logits,
 								  .backward = backward };

@@ -3,7 +3,7 @@
  */
 #include "train/project.h"
 
-#include "model/head.h"
+#include "model/family.h"
 #include "train/pass.h"
 
 #include <string.h>
@@ -48,18 +48,11 @@ dbert_spread_rows(const DbertPass *pass, float *x)
 
 /* ---- rows of the head ---- */
 
-bool
-dbert_head_means(const DbertTrainer *t)
-{
-	return t->config.head_mean &&
-		   dbert_head_traits(t->config.head)->rows == DBERT_ROWS_FIRST;
-}
-
 /* The rows of x that row r of the head's is made of. */
 static void
 rows_of_head(const DbertPass *pass, int r, int *first, int *count)
 {
-	bool		means = dbert_head_means(pass->trainer);
+	bool		means = dbert_head_reads_mean(&pass->trainer->config);
 
 	*first = means ? pass->batch->cu[r] : pass->head.picked[r];
 	*count = means ? pass->batch->cu[r + 1] - *first : 1;

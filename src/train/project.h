@@ -22,9 +22,6 @@ extern void dbert_pick_rows(const DbertPass *pass, const float *from, float *to)
 /* x[R, C] becomes [N, C], 0 in the rows that were not picked */
 extern void dbert_spread_rows(const DbertPass *pass, float *x);
 
-/* Does the head read the mean of a text's rows, so that all of them go on? */
-extern bool dbert_head_means(const DbertTrainer *t);
-
 /*
  * What the head reads, out[head.count, C], of x[N, C], all of whose rows went
  * on: those that it picks, or means.  Backward adds what dout says to dx.
