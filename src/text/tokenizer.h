@@ -270,8 +270,8 @@ extern int32_t dbert_token_id(const DbertTokenizer *t, const char *text, size_t 
 extern bool dbert_tokenizer_has_pieces(const DbertTokenizer *t);
 
 /*
- * Does a token go on with the word of the token before it?  By its text: "##ing"
- * does; of kinds that write the space before a word, what has none.
+ * Does a token go on with the word of the token before it?  By its text:
+ * "##ing" does; of kinds that write the space before a word, what has none.
  */
 extern bool dbert_token_continues(const DbertTokenizer *t, int32_t id);
 

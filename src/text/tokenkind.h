@@ -43,7 +43,7 @@ typedef struct DbertTokenKind
 	/* Release t->state; NULL: there is none. */
 	void		(*close) (DbertTokenizing *t);
 
-	/* What a token begins with that goes on with a word, or begins one; NULL. */
+	/* What a token has first that goes on with a word, or begins one; NULL. */
 	const char *continuing,
 			   *beginning;
 
