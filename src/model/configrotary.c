@@ -82,31 +82,3 @@ dbert_config_refuse_scaling(const DbertJson *root, DbertError *err)
 	DBERT_TRY(dbert_json_child(root, "rope_scaling", JSON_OBJECT, &scaling, err));
 	return scaling.value != NULL ? check_parameters(&scaling, err) : DBERT_OK;
 }
-
-DbertStatus
-dbert_config_switches(const DbertJson *root, const DbertSwitch *list, DbertError *err)
-{
-	for (; list->key != NULL; list++)
-	{
-		bool		value = list->preset;
-
-		DBERT_TRY(dbert_json_bool(root, list->key, &value, err));
-		if (value != list->only)
-			return dbert_fail(err, DBERT_E_UNSUPPORTED,
-							  "%s: \"%s\" must be %s, anything else is not supported", root->where,
-							  list->key, list->only ? "true" : "false");
-	}
-	return DBERT_OK;
-}
-
-DbertStatus
-dbert_config_bias(const DbertJson *root, const char *key, bool preset, DbertBias part,
-				  DbertConfig *config, DbertError *err)
-{
-	bool		value = preset;
-
-	DBERT_TRY(dbert_json_bool(root, key, &value, err));
-	if (!value)
-		config->no_bias |= part;
-	return DBERT_OK;
-}

@@ -1,6 +1,5 @@
 /*
- * configrotary.h -- what config.json says of rotary positions, and switches
- * that must stand as there is code for.
+ * configrotary.h -- what config.json says of rotary positions.
  */
 #ifndef DBERT_MODEL_CONFIGROTARY_H
 #define DBERT_MODEL_CONFIGROTARY_H
@@ -21,21 +20,5 @@ extern DbertStatus dbert_config_rotary_base(const DbertJson *root, const char *k
 
 /* E_UNSUPPORTED where rotary positions are stretched. */
 extern DbertStatus dbert_config_refuse_scaling(const DbertJson *root, DbertError *err);
-
-/* A switch that there is code for in one position only. */
-typedef struct DbertSwitch
-{
-	const char *key;			/* NULL ends a list */
-	bool		only;
-	bool		preset;			/* transformers' */
-} DbertSwitch;
-
-/* E_UNSUPPORTED, naming the first that stands otherwise. */
-extern DbertStatus dbert_config_switches(const DbertJson *root, const DbertSwitch *list,
-										 DbertError *err);
-
-/* The bit of a part that has no bias unless this key says so. */
-extern DbertStatus dbert_config_bias(const DbertJson *root, const char *key, bool preset,
-									 DbertBias part, DbertConfig *config, DbertError *err);
 
 #endif

@@ -9,6 +9,7 @@
  * modeling_eurobert.py, EuroBertConfig.
  */
 #include "model/configrotary.h"
+#include "model/configswitch.h"
 #include "model/family.h"
 
 static const DbertSwitch switches[] = {

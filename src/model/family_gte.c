@@ -10,6 +10,7 @@
  * GteConfig.
  */
 #include "model/configrotary.h"
+#include "model/configswitch.h"
 #include "model/family.h"
 
 #include <string.h>

@@ -94,6 +94,19 @@ read_head(const DbertJson *root, DbertConfig *config, DbertError *err)
 	return DBERT_OK;
 }
 
+/* A part has no bias unless this key says so. */
+static DbertStatus
+read_bias(const DbertJson *root, const char *key, bool preset, DbertBias part,
+		  DbertConfig *config, DbertError *err)
+{
+	bool		value = preset;
+
+	DBERT_TRY(dbert_json_bool(root, key, &value, err));
+	if (!value)
+		config->no_bias |= part;
+	return DBERT_OK;
+}
+
 static DbertStatus
 read_config(const DbertJson *root, DbertConfig *config, DbertError *err)
 {
@@ -101,12 +114,12 @@ read_config(const DbertJson *root, DbertConfig *config, DbertError *err)
 
 	DBERT_TRY(dbert_json_real(root, "norm_eps", 1e-30, 1, &eps, err));
 	config->norm_eps = (float) eps;
-	DBERT_TRY(dbert_config_bias(root, "norm_bias", false, DBERT_BIAS_NORM, config, err));
-	DBERT_TRY(dbert_config_bias(root, "attention_bias", false, DBERT_BIAS_ATTENTION, config, err));
-	DBERT_TRY(dbert_config_bias(root, "mlp_bias", false, DBERT_BIAS_FFN_IN, config, err));
-	DBERT_TRY(dbert_config_bias(root, "mlp_bias", false, DBERT_BIAS_FFN_OUT, config, err));
-	DBERT_TRY(dbert_config_bias(root, "classifier_bias", false, DBERT_BIAS_HEAD, config, err));
-	DBERT_TRY(dbert_config_bias(root, "decoder_bias", true, DBERT_BIAS_DECODER, config, err));
+	DBERT_TRY(read_bias(root, "norm_bias", false, DBERT_BIAS_NORM, config, err));
+	DBERT_TRY(read_bias(root, "attention_bias", false, DBERT_BIAS_ATTENTION, config, err));
+	DBERT_TRY(read_bias(root, "mlp_bias", false, DBERT_BIAS_FFN_IN, config, err));
+	DBERT_TRY(read_bias(root, "mlp_bias", false, DBERT_BIAS_FFN_OUT, config, err));
+	DBERT_TRY(read_bias(root, "classifier_bias", false, DBERT_BIAS_HEAD, config, err));
+	DBERT_TRY(read_bias(root, "decoder_bias", true, DBERT_BIAS_DECODER, config, err));
 	DBERT_TRY(read_local(root, config, err));
 	DBERT_TRY(read_head(root, config, err));
 	config->rotary = DBERT_ROTARY_PLAIN;

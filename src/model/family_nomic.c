@@ -12,6 +12,7 @@
  */
 #include "model/bertlayers.h"
 #include "model/configrotary.h"
+#include "model/configswitch.h"
 
 #include <string.h>
 

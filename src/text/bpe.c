@@ -491,8 +491,40 @@ void
 dbert_bpe_free(DbertBpeWork *w, const DbertAllocator *alloc)
 {
 	dbert_free(alloc, w->symbols);
+	dbert_free(alloc, w->bytes);
 	dbert_free(alloc, w->tokens);
 	dbert_free(alloc, w->nodes);
 	dbert_free(alloc, w->heap);
 	memset(w, 0, sizeof(*w));
+}
+
+/* ---- a kind's state ---- */
+
+DbertBpeWork *
+dbert_bpe_open(DbertTokenizing *t)
+{
+	if (t->state == NULL)
+		t->state = dbert_alloc_zero(t->alloc, 1, sizeof(DbertBpeWork));
+	return t->state;
+}
+
+bool
+dbert_bpe_load_bytes(const DbertTokenizing *t, size_t from, size_t to, DbertBpeWork *w, size_t *len)
+{
+	uint8_t    *end;
+
+	if (!dbert_grow(t->alloc, &w->bytes, &w->bytes_capacity, 0, 4 * (to - from), 1))
+		return false;
+	end = w->bytes;
+	for (size_t i = from; i < to; i++)
+		end += dbert_utf8_encode(t->word[i].cp, end);
+	*len = (size_t) (end - w->bytes);
+	return true;
+}
+
+void
+dbert_bpe_close(DbertTokenizing *t)
+{
+	dbert_bpe_free(t->state, t->alloc);
+	dbert_free(t->alloc, t->state);
 }

@@ -59,6 +59,8 @@ typedef struct DbertBpeWork
 	DbertSymbol *symbols;
 	size_t		n,
 				capacity;
+	uint8_t    *bytes;			/* of the word, or a stretch of it */
+	size_t		bytes_capacity;
 	/* room to work in */
 	DbertSymbol *tokens;
 	size_t		n_tokens,
@@ -133,5 +135,20 @@ dbert_bpe_next_span(DbertBpeSpan *s, size_t bytes)
 }
 
 extern void dbert_bpe_free(DbertBpeWork *w, const DbertAllocator *alloc);
+
+/* ---- a kind's state that is a DbertBpeWork ---- */
+
+/* It is made if there is none yet; NULL: out of memory. */
+extern DbertBpeWork *dbert_bpe_open(DbertTokenizing *t);
+
+/*
+ * bytes[*len] = the UTF-8 of the word's characters from .. to; false: out of
+ * memory.
+ */
+extern bool dbert_bpe_load_bytes(const DbertTokenizing *t, size_t from, size_t to,
+								 DbertBpeWork *w, size_t *len);
+
+/* DbertTokenKind.close */
+extern void dbert_bpe_close(DbertTokenizing *t);
 
 #endif

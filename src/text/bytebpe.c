@@ -43,13 +43,6 @@ typedef struct ByteBpeBlock
 	uint8_t		meet[8192];		/* bits: byte b stands behind a in a merged token */
 } ByteBpeBlock;
 
-typedef struct ByteBpeState
-{
-	DbertBpeWork work;
-	uint8_t    *bytes;			/* of the word */
-	size_t		capacity;
-} ByteBpeState;
-
 static inline const ByteBpeBlock *
 block_of(const DbertTokImage *image)
 {
@@ -284,13 +277,6 @@ compile(DbertTokCompiler *c)
 /* ---- opening ---- */
 
 static bool
-inside(const DbertTokImage *h, uint64_t at, uint64_t count, uint64_t size)
-{
-	return at % 8 == 0 && at >= sizeof(ByteBpeBlock) && at <= h->model_size &&
-		count <= (h->model_size - at) / size;
-}
-
-static bool
 valid_words(const DbertTokImage *h, const ByteBpeBlock *b)
 {
 	const WholeWord *words = in_block(b, b->words_at);
@@ -317,9 +303,9 @@ valid(const DbertTokImage *h)
 
 	if (h->model_size < sizeof(*b) || b->unknown >= h->n_tokens || b->n_words == 0 ||
 		(b->n_words & (b->n_words - 1)) != 0 ||
-		!inside(h, b->words_at, b->n_words, sizeof(WholeWord)) ||
-		!inside(h, b->ends_at, (uint64_t) h->n_tokens, sizeof(uint32_t)) ||
-		!inside(h, b->bytes_at, b->bytes_size, 1) ||
+		!dbert_block_has(h, sizeof(*b), b->words_at, b->n_words, sizeof(WholeWord)) ||
+		!dbert_block_has(h, sizeof(*b), b->ends_at, (uint64_t) h->n_tokens, sizeof(uint32_t)) ||
+		!dbert_block_has(h, sizeof(*b), b->bytes_at, b->bytes_size, 1) ||
 		!dbert_bpe_valid(&b->table, b, h->model_size, h->n_tokens))
 		return false;
 	for (int i = 0; i < 256; i++)
@@ -363,34 +349,25 @@ emit_symbols(DbertTokenizing *t, const ByteBpeBlock *b, const DbertBpeWork *w)
 	return DBERT_OK;
 }
 
-/* The word's bytes, with a state made for them; len is how many. */
+/* The word's bytes, in a state that is made for them; len is how many. */
 static DbertStatus
-load_bytes(DbertTokenizing *t, ByteBpeState **state, size_t *len)
+load_bytes(DbertTokenizing *t, DbertBpeWork **work, size_t *len)
 {
-	ByteBpeState *s = t->state;
-	size_t		n = 0;
-
-	if (s == NULL)
-		t->state = s = dbert_alloc_zero(t->alloc, 1, sizeof(*s));
-	if (s == NULL || (4 * t->word_kept > s->capacity &&
-					  !dbert_grow(t->alloc, &s->bytes, &s->capacity, 0, 4 * t->word_kept, 1)))
+	*work = dbert_bpe_open(t);
+	if (*work == NULL || !dbert_bpe_load_bytes(t, 0, t->word_kept, *work, len))
 		return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
-	for (size_t i = 0; i < t->word_kept; i++)
-		n += (size_t) dbert_utf8_encode(t->word[i].cp, s->bytes + n);
-	*state = s;
-	*len = n;
 	return DBERT_OK;
 }
 
 /* Emit the tokens of the word's first len bytes. */
 static DbertStatus
-emit_merged(DbertTokenizing *t, const ByteBpeBlock *b, ByteBpeState *s, size_t len)
+emit_merged(DbertTokenizing *t, const ByteBpeBlock *b, DbertBpeWork *w, size_t len)
 {
-	if (!load_symbols(b, &s->work, t->alloc, s->bytes, len))
+	if (!load_symbols(b, w, t->alloc, w->bytes, len))
 		return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
-	DBERT_TRY(dbert_bpe_merge(in_block(b, b->table.slots_at), b->table.n_slots, &s->work, t->alloc,
+	DBERT_TRY(dbert_bpe_merge(in_block(b, b->table.slots_at), b->table.n_slots, w, t->alloc,
 							  t->poll, t->err));
-	return emit_symbols(t, b, &s->work);
+	return emit_symbols(t, b, w);
 }
 
 static DbertStatus
@@ -398,19 +375,19 @@ cut(DbertTokenizing *t)
 {
 	const ByteBpeBlock *b = block_of(t->image);
 	const WholeWord *words = in_block(b, b->words_at);
-	ByteBpeState *s;
+	DbertBpeWork *w;
 	size_t		len;
 	uint64_t	at;
 
-	DBERT_TRY(load_bytes(t, &s, &len));
+	DBERT_TRY(load_bytes(t, &w, &len));
 	if (len <= b->longest && (size_t) t->word_chars == t->word_kept)
 	{
-		at = find_word(b, words, s->bytes, len, hash_bytes(s->bytes, len));
+		at = find_word(b, words, w->bytes, len, hash_bytes(w->bytes, len));
 		if (words[at].id >= 0)
 			return emit_bytes(t, b, words[at].id, t->word[0].start,
 							  t->word[t->word_kept - 1].end);
 	}
-	return emit_merged(t, b, s, len);
+	return emit_merged(t, b, w, len);
 }
 
 /* Emit what stands before the last place that no merge can cross. */
@@ -418,33 +395,23 @@ static DbertStatus
 cut_some(DbertTokenizing *t)
 {
 	const ByteBpeBlock *b = block_of(t->image);
-	ByteBpeState *s;
+	DbertBpeWork *w;
 	size_t		len,
 				n = t->word_kept - 1;
 
-	DBERT_TRY(load_bytes(t, &s, &len));
+	DBERT_TRY(load_bytes(t, &w, &len));
 	len -= (size_t) dbert_utf8_length(t->word[n].cp);
-	while (b->complete && n > 0 && can_meet(b, s->bytes[len - 1], s->bytes[len]))
+	while (b->complete && n > 0 && can_meet(b, w->bytes[len - 1], w->bytes[len]))
 		len -= (size_t) dbert_utf8_length(t->word[--n].cp);
 	if (!b->complete || n == 0)
 	{
 		t->block = t->block < SIZE_MAX / 2 ? 2 * t->block : SIZE_MAX;
 		return DBERT_OK;
 	}
-	DBERT_TRY(emit_merged(t, b, s, len));
+	DBERT_TRY(emit_merged(t, b, w, len));
 	t->word_kept -= n;
 	memmove(t->word, t->word + n, t->word_kept * sizeof(DbertChar));
 	return DBERT_OK;
-}
-
-static void
-close_state(DbertTokenizing *t)
-{
-	ByteBpeState *s = t->state;
-
-	dbert_bpe_free(&s->work, t->alloc);
-	dbert_free(t->alloc, s->bytes);
-	dbert_free(t->alloc, s);
 }
 
 /* ---- decoding ---- */
@@ -468,7 +435,7 @@ const DbertTokenKind dbert_kind_bytebpe = {
 	.valid = valid,
 	.cut = cut,
 	.cut_some = cut_some,
-	.close = close_state,
+	.close = dbert_bpe_close,
 	.beginning = "\xc4\xa0",	/* a space's byte */
 	.put = put
 };

@@ -33,13 +33,6 @@ typedef struct CharBpeBlock
 	uint32_t	longest;		/* bytes of the longest token */
 } CharBpeBlock;
 
-typedef struct CharBpeState
-{
-	DbertBpeWork work;
-	uint8_t    *bytes;			/* of a stretch */
-	size_t		capacity;
-} CharBpeState;
-
 static inline const CharBpeBlock *
 block_of(const DbertTokImage *image)
 {
@@ -143,24 +136,23 @@ meets_of(const DbertTokenizerSpec *s)
 	return n;
 }
 
+/* *all = every byte has a token. */
 static DbertStatus
-make_block(DbertTokCompiler *c, CharBpeBlock **out)
+make_block(DbertTokCompiler *c, CharBpeBlock **out, bool *all)
 {
 	const DbertTokenizerSpec *s = c->spec;
 	CharBpeBlock b;
-	size_t		total = sizeof(b),
-				size;
+	size_t		total = sizeof(b);
 
 	memset(&b, 0, sizeof(b));
+	*all = dbert_tok_find_bytes(c, b.bytes);
 	b.table.n_slots = dbert_bpe_slots(s);
-	b.table.slots_at = total;
 	b.n_meets = meets_of(s);
-	if (!dbert_mul_size(dbert_bpe_room(b.table.n_slots), sizeof(DbertBpeSlot), &size) ||
-		!dbert_add_size(total, size, &total))
+	if (!dbert_tok_reserve(&b.table.slots_at, &total, dbert_bpe_room(b.table.n_slots),
+						   sizeof(DbertBpeSlot)) ||
+		!dbert_tok_reserve(&b.meets_at, &total, b.n_meets / 8, 1) ||
+		!dbert_tok_reserve(&b.wholes_at, &total, (size_t) s->n_tokens / 8 + 1, 1))
 		return dbert_fail(c->err, DBERT_E_LIMIT, "vocabulary is too large");
-	b.meets_at = total;
-	b.wholes_at = b.meets_at + b.n_meets / 8;
-	total = (size_t) b.wholes_at + ((size_t) s->n_tokens / 64 + 1) * 8;
 	c->model = *out = dbert_alloc_zero(c->alloc, total, 1);
 	c->head.model_size = total;
 	if (*out == NULL)
@@ -238,8 +230,7 @@ compile(DbertTokCompiler *c)
 	bool		all;
 
 	DBERT_TRY(dbert_tok_check_id(s, "unknown", s->unknown_id, false, c->err));
-	DBERT_TRY(make_block(c, &b));
-	all = dbert_tok_find_bytes(c, b->bytes);
+	DBERT_TRY(make_block(c, &b, &all));
 	b->byte_fallback = s->byte_fallback;
 	b->unknown = s->unknown_id;
 	b->fuse_unk = s->fuse_unk;
@@ -264,10 +255,9 @@ valid(const DbertTokImage *h)
 	const CharBpeBlock *b = block_of(h);
 
 	if (h->model_size < sizeof(*b) || h->words < 0 || b->unknown < -1 ||
-		b->unknown >= h->n_tokens || b->meets_at > h->model_size || b->n_meets < 8 ||
-		(b->n_meets & (b->n_meets - 1)) != 0 || b->n_meets / 8 > h->model_size - b->meets_at ||
-		b->wholes_at > h->model_size ||
-		(uint64_t) h->n_tokens / 8 + 1 > h->model_size - b->wholes_at ||
+		b->unknown >= h->n_tokens || b->n_meets < 8 || (b->n_meets & (b->n_meets - 1)) != 0 ||
+		!dbert_block_has(h, sizeof(*b), b->meets_at, b->n_meets / 8, 1) ||
+		!dbert_block_has(h, sizeof(*b), b->wholes_at, (uint64_t) h->n_tokens / 8 + 1, 1) ||
 		!dbert_bpe_valid(&b->table, b, h->model_size, h->n_tokens))
 		return false;
 	for (int i = 0; i < 256; i++)
@@ -290,40 +280,29 @@ is_border(const DbertTokImage *image, const CharBpeBlock *b, uint32_t left, uint
 					  (size_t) dbert_utf8_encode(right, bytes)) >= 0;
 }
 
-static DbertStatus
-open_state(DbertTokenizing *t)
-{
-	if (t->state == NULL)
-		t->state = dbert_alloc_zero(t->alloc, 1, sizeof(CharBpeState));
-	return t->state != NULL ? DBERT_OK : dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
-}
-
 /* Emit the tokens of the word's characters from .. to, which are a stretch. */
 static DbertStatus
 emit_stretch(DbertTokenizing *t, const CharBpeBlock *b, size_t from, size_t to)
 {
 	const DbertTrieUnit *units = dbert_image_units(t->image);
-	CharBpeState *s = t->state;
+	DbertBpeWork *w = dbert_bpe_open(t);
 	DbertBpeSpan span = dbert_bpe_span(t->word + from);
-	size_t		len = 0;
+	size_t		len;
 	int32_t		id;
 
-	if (4 * (to - from) > s->capacity &&
-		!dbert_grow(t->alloc, &s->bytes, &s->capacity, 0, 4 * (to - from), 1))
+	if (w == NULL || !dbert_bpe_load_bytes(t, from, to, w, &len))
 		return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
-	for (size_t i = from; i < to; i++)
-		len += (size_t) dbert_utf8_encode(t->word[i].cp, s->bytes + len);
-	id = len <= b->longest ? find_token(units, t->image->words, s->bytes, len) : -1;
+	id = len <= b->longest ? find_token(units, t->image->words, w->bytes, len) : -1;
 	if (id >= 0 && bit_at(b, b->wholes_at, (uint64_t) id))
 		return dbert_emit(t, id, t->word[from].start, t->word[to - 1].end);
-	if (!load_symbols(b, units, t->image->words, &s->work, t->alloc, s->bytes, len))
+	if (!load_symbols(b, units, t->image->words, w, t->alloc, w->bytes, len))
 		return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
 	DBERT_TRY(dbert_bpe_merge((const DbertBpeSlot *) ((const char *) b + b->table.slots_at),
-							  b->table.n_slots, &s->work, t->alloc, t->poll, t->err));
-	for (size_t i = 0; i < s->work.n; i++)
+							  b->table.n_slots, w, t->alloc, t->poll, t->err));
+	for (size_t i = 0; i < w->n; i++)
 	{
-		dbert_bpe_next_span(&span, s->work.symbols[i].len);
-		DBERT_TRY(dbert_emit(t, s->work.symbols[i].id, span.start, span.end));
+		dbert_bpe_next_span(&span, w->symbols[i].len);
+		DBERT_TRY(dbert_emit(t, w->symbols[i].id, span.start, span.end));
 	}
 	return DBERT_OK;
 }
@@ -347,7 +326,6 @@ cut_some(DbertTokenizing *t)
 {
 	size_t		from;
 
-	DBERT_TRY(open_state(t));
 	DBERT_TRY(emit_stretches(t, block_of(t->image), &from));
 	if (from == 0)
 		t->block = t->block < SIZE_MAX / 2 ? 2 * t->block : SIZE_MAX;
@@ -385,19 +363,8 @@ cut(DbertTokenizing *t)
 
 	if (id >= 0)
 		return dbert_emit(t, id, t->word[0].start, t->word[t->word_kept - 1].end);
-	DBERT_TRY(open_state(t));
 	DBERT_TRY(emit_stretches(t, b, &from));
 	return emit_stretch(t, b, from, t->word_kept);
-}
-
-static void
-close_state(DbertTokenizing *t)
-{
-	CharBpeState *s = t->state;
-
-	dbert_bpe_free(&s->work, t->alloc);
-	dbert_free(t->alloc, s->bytes);
-	dbert_free(t->alloc, s);
 }
 
 /* ---- decoding ---- */
@@ -439,7 +406,7 @@ const DbertTokenKind dbert_kind_charbpe = {
 	.valid = valid,
 	.cut = cut,
 	.cut_some = cut_some,
-	.close = close_state,
+	.close = dbert_bpe_close,
 	.beginning = "\xe2\x96\x81",
 	.put = put,
 	.end = end

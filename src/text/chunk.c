@@ -6,7 +6,9 @@
  * border it is and where the text before it ends; choose borders, greedily.
  *
  * Every chunk begins at a word or at such a part, which was tokenised by itself
- * ("##ing" alone may be "i", "##n", "##g"): its tokens are those counted here.
+ * (chunkwords.c), and without white space: tokens that hold nothing else belong
+ * to neither side.  A chunk whose first word brought a space along is counted
+ * again by itself.
  * No border is inside a character, though it may be several tokens (a Korean
  * syllable in vocabularies of letters): so each chunk has one character of its
  * own at least, and a character that has no room is refused.
@@ -19,6 +21,7 @@
 #include "text/chunk.h"
 
 #include "text/chartype.h"
+#include "text/chunkwords.h"
 #include "text/utf8.h"
 
 #include <utf8proc.h>
@@ -32,15 +35,17 @@ typedef enum Border
 	BORDER_SENTENCE
 } Border;
 
-/* The gap before a token. */
+/* The gap before a token, in characters of the text, white space apart. */
 typedef struct Gap
 {
 	uint8_t		border;
-	int32_t		end;			/* of the text before it, white space apart: characters */
+	int32_t		end;			/* of the text before it */
+	int32_t		start;			/* of the text behind it */
 } Gap;
 
 typedef struct Chunking
 {
+	const DbertTokenizer *tokenizer;
 	const uint8_t *at,
 			   *text_end;
 	int32_t		chars;			/* before at */
@@ -57,227 +62,6 @@ typedef struct Chunking
 	int			lines;			/* ends of lines since then */
 	bool		space;
 } Chunking;
-
-/* ---- words that fit no chunk ---- */
-
-typedef struct Splitting
-{
-	const DbertTokenizer *tokenizer;
-	const DbertAllocator *alloc;
-	const DbertPoll *poll;
-	DbertError *err;
-	const uint8_t *at,
-			   *text_end;
-	int32_t		chars;			/* before at */
-	int32_t		room;
-	int32_t		words;			/* made so far */
-	DbertTokenList out;
-} Splitting;
-
-static const uint8_t *
-next_char(const uint8_t *at, const uint8_t *end)
-{
-	do
-		at++;
-	while (at < end && dbert_utf8_is_tail(*at));
-	return at;
-}
-
-/* Tokens of the text itself, without those of the template. */
-static int32_t
-own_tokens(const DbertTokenizer *t, const DbertTokenList *list)
-{
-	return (int32_t) list->count - dbert_template_size(t->single);
-}
-
-/* Does token i share a character with the one before it? */
-static bool
-shares_character(const DbertToken *tokens, int32_t i)
-{
-	return tokens[i].start < tokens[i - 1].end;
-}
-
-/* The text's at moves on to a character. */
-static DbertStatus
-go_to(Splitting *s, int32_t from)
-{
-	for (; s->chars < from; s->chars++)
-	{
-		if (s->chars % 65536 == 0 && dbert_stopped(s->poll))
-			return dbert_fail(s->err, DBERT_E_CANCELLED, "cancelled");
-		s->at = next_char(s->at, s->text_end);
-	}
-	return DBERT_OK;
-}
-
-/*
- * list = the tokens of so many characters from at on, those of the template
- * included.
- */
-static DbertStatus
-tokenize_part(Splitting *s, int32_t chars, DbertTokenList *list)
-{
-	const uint8_t *behind = s->at;
-	bool		truncated;
-
-	for (int32_t i = 0; i < chars; i++)
-		behind = next_char(behind, s->text_end);
-	list->count = 0;
-	return dbert_tokenize(s->tokenizer, (const char *) s->at, behind - s->at, NULL, 0,
-						  DBERT_NO_LIMIT, s->alloc, s->poll, list, &truncated, s->err);
-}
-
-/*
- * Append n tokens as one word; base: where the text begins that their places
- * count from.
- */
-static DbertStatus
-append_word(Splitting *s, const DbertToken *tokens, int32_t n, int32_t base)
-{
-	DbertTokenList *out = &s->out;
-
-	if (!dbert_grow(s->alloc, &out->items, &out->capacity, out->count, out->count + n,
-					sizeof(*tokens)))
-		return dbert_fail(s->err, DBERT_E_NOMEM, "out of memory");
-	for (int32_t i = 0; i < n; i++)
-	{
-		DbertToken	token = tokens[i];
-
-		token.start += base;
-		token.end += base;
-		token.word = s->words;
-		out->items[out->count++] = token;
-	}
-	s->words++;
-	return DBERT_OK;
-}
-
-/*
- * How many characters of a word of n tokens its first part may have at most:
- * those before the first token that has no room.
- */
-static int32_t
-most_characters(const Splitting *s, const DbertToken *word)
-{
-	int32_t		chars = word[s->room].start - word[0].start;
-
-	return chars > 0 ? chars : 1;
-}
-
-/*
- * Append the first part of a word that begins at at: as many characters, from
- * most down to one, as have room by themselves.  *chars is how many they are.
- */
-static DbertStatus
-append_part(Splitting *s, int32_t most, DbertTokenList *part, int32_t *chars)
-{
-	int32_t		around = dbert_template_size(s->tokenizer->single);
-
-	for (*chars = most;; (*chars)--)
-	{
-		int32_t		n;
-
-		if (dbert_stopped(s->poll))
-			return dbert_fail(s->err, DBERT_E_CANCELLED, "cancelled");
-		DBERT_TRY(tokenize_part(s, *chars, part));
-		n = own_tokens(s->tokenizer, part);
-		if (n <= s->room)
-			return append_word(s, part->items + s->tokenizer->single->head, n, s->chars);
-		if (*chars == 1)
-			return dbert_fail(s->err, DBERT_E_LIMIT,
-							  "one character has %d tokens, chunks of at most %d tokens have room "
-							  "for %d: max_tokens must be at least %d",
-							  (int) n, (int) (s->room + around), (int) s->room, (int) (n + around));
-	}
-}
-
-/*
- * Parts of at most room tokens; each begins at a character and is tokenised
- * anew, and so is what follows, from its beginning to the word's end.
- */
-static DbertStatus
-append_parts(Splitting *s, const DbertToken *word, int32_t n, DbertTokenList *list)
-{
-	int32_t		end = word[n - 1].end;
-	int32_t		base = 0;		/* of the tokens' places */
-
-	while (n > s->room)
-	{
-		int32_t		chars;
-
-		DBERT_TRY(go_to(s, base + word[0].start));
-		DBERT_TRY(append_part(s, most_characters(s, word), list, &chars));
-		base = s->chars + chars;
-		DBERT_TRY(go_to(s, base));
-		DBERT_TRY(tokenize_part(s, end - base, list));
-		word = list->items + s->tokenizer->single->head;
-		n = own_tokens(s->tokenizer, list);
-	}
-	return append_word(s, word, n, base);
-}
-
-/*
- * How many of tokens[n] are the first one's word, and those it shares a
- * character with; tokens of the template are alone.
- */
-static int32_t
-word_tokens(const DbertToken *tokens, int32_t n)
-{
-	int32_t		count = 1;
-
-	while (count < n && !tokens[count].special &&
-		   (tokens[count].word == tokens[count - 1].word || shares_character(tokens, count)))
-		count++;
-	return count;
-}
-
-static int32_t
-longest_word(const DbertToken *tokens, int32_t n)
-{
-	int32_t		longest = 0;
-
-	for (int32_t i = 0, count; i < n; i += count)
-	{
-		count = word_tokens(tokens + i, n - i);
-		longest = count > longest ? count : longest;
-	}
-	return longest;
-}
-
-/* Make out of list one in which no word has more than room tokens. */
-static DbertStatus
-split_words(Splitting *s, const DbertTokenList *list, DbertTokenList *rest)
-{
-	int32_t		n = (int32_t) list->count;
-
-	for (int32_t i = 0, count; i < n; i += count)
-	{
-		count = word_tokens(list->items + i, n - i);
-		DBERT_TRY(append_parts(s, list->items + i, count, rest));
-	}
-	return DBERT_OK;
-}
-
-/* Cut words of more than room tokens, if there are any. */
-static DbertStatus
-split_long_words(const DbertTokenizer *t, const char *text, size_t len, int32_t room,
-				 const DbertAllocator *alloc, const DbertPoll *poll, DbertTokenList *list,
-				 DbertError *err)
-{
-	Splitting	s = {.tokenizer = t,.alloc = alloc,.poll = poll,.err = err,.room = room,
-	.at = (const uint8_t *) text,.text_end = (const uint8_t *) text + len};
-	DbertTokenList rest = {NULL, 0, 0};
-	DbertStatus status;
-
-	if (longest_word(list->items, (int32_t) list->count) <= room)
-		return DBERT_OK;
-	status = split_words(&s, list, &rest);
-	dbert_token_list_free(&rest, alloc);
-	dbert_token_list_free(status == DBERT_OK ? list : &s.out, alloc);
-	if (status == DBERT_OK)
-		*list = s.out;
-	return status;
-}
 
 /* ---- sentences ---- */
 
@@ -358,17 +142,16 @@ step(Chunking *c, const DbertPoll *poll, DbertError *err)
 	return DBERT_OK;
 }
 
-/* The border before token i, which begins at c->at. */
+/* The border before token i, which begins at c->at, white space apart. */
 static Border
 border_before(const Chunking *c, int32_t i)
 {
-	uint32_t	next = 0;
+	uint32_t	next = dbert_char_at(c->at, c->text_end);
 
 	if (i == c->n || i == 0)
 		return BORDER_SENTENCE;
-	if (c->tokens[i].word == c->tokens[i - 1].word || shares_character(c->tokens, i))
+	if (c->tokens[i].word == c->tokens[i - 1].word || dbert_shares_character(c->tokens, i))
 		return BORDER_NONE;
-	(void) dbert_utf8_decode(c->at, c->text_end, &next);
 	if (c->lines > 1 ||
 		(c->stopped && c->space &&
 		 utf8proc_category((utf8proc_int32_t) next) != UTF8PROC_CATEGORY_LL) ||
@@ -389,8 +172,9 @@ find_gaps(Chunking *c, const DbertPoll *poll, DbertError *err)
 			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
 		while (i == c->n ? c->at < c->text_end : c->chars < c->tokens[i].start)
 			DBERT_TRY(step(c, poll, err));
-		c->gaps[i].border = border_before(c, i);
-		c->gaps[i].end = c->end;
+		while (dbert_char_is_space(dbert_char_at(c->at, c->text_end)))
+			DBERT_TRY(step(c, poll, err));
+		c->gaps[i] = (Gap) {border_before(c, i), c->end, c->chars};
 	}
 	return DBERT_OK;
 }
@@ -455,29 +239,94 @@ choose_start(const Chunking *c, int32_t from, int32_t end, int32_t room, int32_t
 	return start;
 }
 
+/* Is token i white space alone? */
+static bool
+is_blank(const Chunking *c, int32_t i)
+{
+	return i < c->n && c->gaps[i].start >= c->tokens[i].end;
+}
+
+static int32_t
+skip_blanks(const Chunking *c, int32_t i)
+{
+	while (is_blank(c, i))
+		i++;
+	return i;
+}
+
+/*
+ * *excess = how many tokens more than room the chunk from .. end has by itself.
+ * Its first word may have other tokens there than behind a space.
+ */
 static DbertStatus
-choose_chunks(const Chunking *c, int32_t room, int32_t overlap,
+measure(DbertTextPlace *place, const Chunking *c, int32_t from, int32_t end, int32_t room,
+		const DbertAllocator *alloc, const DbertPoll *poll, int32_t *excess, DbertError *err)
+{
+	DbertTextPlace behind;
+	int64_t		tokens;
+
+	*excess = 0;
+	if (dbert_tokenizer_has_pieces(c->tokenizer) || c->gaps[from].start >= c->gaps[end].end)
+		return DBERT_OK;
+	dbert_text_go(place, c->gaps[from].start);
+	behind = *place;
+	dbert_text_go(&behind, c->gaps[end].end);
+	DBERT_TRY(dbert_count_tokens(c->tokenizer, (const char *) place->at, behind.at - place->at,
+								 alloc, poll, &tokens, err));
+	*excess = (int32_t) (tokens - dbert_template_size(c->tokenizer->single)) - room;
+	return DBERT_OK;
+}
+
+/*
+ * The next chunk that fits, from *from or, without overlap, from last_end on,
+ * to *end, behind last_end.  A word fits by itself: see chunkwords.h.
+ */
+static DbertStatus
+choose_chunk(DbertTextPlace *place, const Chunking *c, int32_t room, int32_t last_end,
+			 const DbertAllocator *alloc, const DbertPoll *poll,
+			 int32_t *from, int32_t *end, DbertError *err)
+{
+	int32_t		left = room,
+				excess;
+
+	for (;;)
+	{
+		*end = left > 0 ? choose_end(c, *from, left, last_end) : -1;
+		if (*end <= last_end && *from < last_end)
+		{
+			*from = skip_blanks(c, last_end);
+			left = room;
+			continue;
+		}
+		if (*end <= last_end)
+			*end = first_border(c, BORDER_WORD, last_end + 1, c->n);
+		*end = skip_blanks(c, *end);
+		DBERT_TRY(measure(place, c, *from, *end, room, alloc, poll, &excess, err));
+		if (excess <= 0 || left <= 0)
+			return DBERT_OK;
+		left -= excess;
+	}
+}
+
+static DbertStatus
+choose_chunks(const Chunking *c, const char *text, size_t len, int32_t room, int32_t overlap,
 			  const DbertAllocator *alloc, const DbertPoll *poll,
 			  DbertChunk **chunks, int *count, DbertError *err)
 {
+	DbertTextPlace place = dbert_text_begin(text, len);
 	size_t		capacity = 0;
-	int32_t		from = 0,
-				end = 0,
-				last_end;
+	int32_t		from = skip_blanks(c, 0),
+				end = from;
 
 	while (end < c->n)
 	{
 		if (dbert_stopped(poll))
 			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
-		last_end = end;
-		end = choose_end(c, from, room, end);
-		if (end <= last_end)
-			return dbert_fail(err, DBERT_E_INTERNAL, "no border in %d tokens of a text",
-							  (int) room);
+		DBERT_TRY(choose_chunk(&place, c, room, end, alloc, poll, &from, &end, err));
 		if (!dbert_grow(alloc, chunks, &capacity, *count, (size_t) *count + 1, sizeof(**chunks)))
 			return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
-		(*chunks)[(*count)++] = (DbertChunk) {c->tokens[from].start, c->gaps[end].end};
-		from = choose_start(c, from, end, room, overlap);
+		(*chunks)[(*count)++] = (DbertChunk) {c->gaps[from].start, c->gaps[end].end};
+		from = skip_blanks(c, choose_start(c, from, end, room, overlap));
 	}
 	return DBERT_OK;
 }
@@ -489,8 +338,9 @@ chunk_tokens(const DbertTokenizer *t, const DbertTokenList *list, const char *te
 			 int32_t room, int32_t overlap, const DbertAllocator *alloc, const DbertPoll *poll,
 			 DbertChunk **chunks, int *count, DbertError *err)
 {
-	Chunking	c = {.at = (const uint8_t *) text,.text_end = (const uint8_t *) text + len,
-	.tokens = list->items + t->single->head,.n = own_tokens(t, list)};
+	Chunking	c = {.tokenizer = t,
+	.at = (const uint8_t *) text,.text_end = (const uint8_t *) text + len,
+	.tokens = list->items + t->single->head,.n = dbert_own_tokens(t, list)};
 	DbertStatus status;
 
 	c.gaps = dbert_alloc_zero(alloc, (size_t) c.n + 1, sizeof(*c.gaps));
@@ -498,7 +348,7 @@ chunk_tokens(const DbertTokenizer *t, const DbertTokenList *list, const char *te
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	status = find_gaps(&c, poll, err);
 	if (status == DBERT_OK)
-		status = choose_chunks(&c, room, overlap, alloc, poll, chunks, count, err);
+		status = choose_chunks(&c, text, len, room, overlap, alloc, poll, chunks, count, err);
 	dbert_free(alloc, c.gaps);
 	return status;
 }
@@ -524,7 +374,7 @@ dbert_chunk(const DbertTokenizer *t, const char *text, size_t len, int32_t max_t
 		status =
 			dbert_fail(err, DBERT_E_LIMIT, "text has more than %d tokens", DBERT_CHUNK_TEXT_TOKENS);
 	if (status == DBERT_OK)
-		status = split_long_words(t, text, len, room, alloc, poll, &list, err);
+		status = dbert_chunk_words(t, text, len, room, alloc, poll, &list, err);
 	if (status == DBERT_OK)
 		status = chunk_tokens(t, &list, text, len, room, overlap, alloc, poll, chunks, count,
 							  err);

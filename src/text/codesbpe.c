@@ -62,13 +62,6 @@ compile(DbertTokCompiler *c)
 }
 
 static bool
-inside(const DbertTokImage *h, uint64_t at, uint64_t count, uint64_t size)
-{
-	return at % 8 == 0 && at >= sizeof(CodesBlock) && at <= h->model_size &&
-		count <= (h->model_size - at) / size;
-}
-
-static bool
 valid(const DbertTokImage *h)
 {
 	const CodesBlock *b = dbert_image_model(h);
@@ -77,8 +70,9 @@ valid(const DbertTokImage *h)
 
 	if (h->model_size < sizeof(*b) || b->n_chars < 0 || b->n_symbols < 0 ||
 		b->n_symbols == INT32_MAX ||
-		!inside(h, b->chars_at, (uint64_t) b->n_chars, sizeof(DbertCodesChar)) ||
-		!inside(h, b->ids_at, (uint64_t) b->n_symbols + 1, sizeof(int32_t)) ||
+		!dbert_block_has(h, sizeof(*b), b->chars_at, (uint64_t) b->n_chars,
+						 sizeof(DbertCodesChar)) ||
+		!dbert_block_has(h, sizeof(*b), b->ids_at, (uint64_t) b->n_symbols + 1, sizeof(int32_t)) ||
 		!dbert_bpe_valid(&b->table, b, h->model_size, b->n_symbols + 1))
 		return false;
 	chars = in_block(b, b->chars_at);
@@ -123,11 +117,9 @@ cut(DbertTokenizing *t)
 {
 	const CodesBlock *b = dbert_image_model(t->image);
 	const int32_t *ids = in_block(b, b->ids_at);
-	DbertBpeWork *w = t->state;
+	DbertBpeWork *w = dbert_bpe_open(t);
 	size_t		at = 0;
 
-	if (w == NULL)
-		t->state = w = dbert_alloc_zero(t->alloc, 1, sizeof(*w));
 	if (w == NULL)
 		return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
 	w->n = 0;
@@ -140,13 +132,6 @@ cut(DbertTokenizing *t)
 		DBERT_TRY(dbert_emit(t, ids[w->symbols[i].id], t->word[at].start,
 							 t->word[at + w->symbols[i].len - 1].end));
 	return DBERT_OK;
-}
-
-static void
-close_state(DbertTokenizing *t)
-{
-	dbert_bpe_free(t->state, t->alloc);
-	dbert_free(t->alloc, t->state);
 }
 
 /* ---- decoding ---- */
@@ -168,6 +153,6 @@ const DbertTokenKind dbert_kind_codesbpe = {
 	.compile = compile,
 	.valid = valid,
 	.cut = cut,
-	.close = close_state,
+	.close = dbert_bpe_close,
 	.put = put
 };

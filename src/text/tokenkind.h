@@ -56,6 +56,18 @@ typedef struct DbertTokenKind
 
 extern const DbertTokenKind *dbert_token_kind(int32_t kind);
 
+/*
+ * Are count things of size bytes inside the kind's block, behind its first head
+ * bytes?
+ */
+static inline bool
+dbert_block_has(const DbertTokImage *image, size_t head, uint64_t at, uint64_t count,
+				uint64_t size)
+{
+	return at % 8 == 0 && at >= head && at <= image->model_size &&
+		count <= (image->model_size - at) / size;
+}
+
 /* wordpiece.c */
 extern const DbertTokenKind dbert_kind_wordpiece;
 
