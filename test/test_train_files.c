@@ -4,6 +4,7 @@
  */
 #include "test/support/trainfixture.h"
 
+#include "model/family.h"
 #include "nn/encoder.h"
 #include "nn/logits.h"
 #include "test/support/packhelp.h"
@@ -131,7 +132,7 @@ check_same_answers(const Written *w, int labels)
 	for (int b = 0; b < TINY_TEXTS; b++)
 	{
 		int			first = tiny_cu[b],
-					t = dbert_head_reads_mean(model) ? tiny_cu[b + 1] - first : 1;
+					t = dbert_head_reads_mean(&model->config) ? tiny_cu[b + 1] - first : 1;
 
 		CHECK(dbert_head_run(model, tiny_ids + first, t, hidden + first * MEM_C, workspace, logits,
 							 NULL, &err) == DBERT_OK);
