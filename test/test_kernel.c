@@ -130,7 +130,8 @@ test_scalar_attention(void)
 	double		p = 1 / (1 + exp(-1));	/* row 0: scores 1 and 0; row 1: both 0 */
 	float		out[8] = {GUARD, GUARD, GUARD, GUARD, GUARD, GUARD, GUARD, GUARD};	/* ldo 4 */
 
-	dbert_kernels_scalar.attention(out, 4, q, k, v, 3, 2, 2, 2, 0.5f, a_buf);
+	dbert_kernels_scalar.attention(out, 4, q, k, v, 3, 2, 2, 2, &(DbertScoring) {.scale = 0.5f},
+								   a_buf);
 	CHECK_NEAR(out[0], 8 * p + 4 * (1 - p), 16 * EPS);
 	CHECK_NEAR(out[1], 16 * p + 32 * (1 - p), 64 * EPS);
 	CHECK(out[4] == 6 && out[5] == 24);

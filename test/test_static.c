@@ -281,6 +281,39 @@ check_memory(const DbertModel *model, const char *text, int n)
 	dbert_batch_free(batch);
 }
 
+static bool
+count_down(void *ctx)
+{
+	int		   *left = ctx;
+
+	return (*left)-- == 0;
+}
+
+/* Texts of n tokens ask the poll every 4096 tokens, whoever has them. */
+static void
+check_polls(const DbertModel *model, const char *text, int n)
+{
+	enum {TEXTS = 20};
+	int			most = 0;
+	DbertBatch *batch;
+	DbertError	err = {0};
+	DbertStatus status = DBERT_E_CANCELLED;
+
+	CHECK(dbert_batch_create(model, DBERT_WANT_EMBEDDING, &dbert_malloc_allocator, &batch,
+							 &err) == DBERT_OK);
+	for (int i = 0; i < TEXTS; i++)
+		CHECK(dbert_batch_add(batch, text, strlen(text), NULL, 0, DBERT_LONG_ERROR, NULL, &err) ==
+			  DBERT_OK);
+	for (; status == DBERT_E_CANCELLED; most++)
+	{
+		int			left = most;
+
+		status = dbert_batch_run(batch, &(DbertPoll) {count_down, &left}, &err);
+	}
+	CHECK_MSG(status == DBERT_OK && most > TEXTS * n / 4096, "%d polls", most - 1);
+	dbert_batch_free(batch);
+}
+
 /* A text longer than model2vec reads: cut, refused, or read as a whole. */
 static void
 test_long_text(void)
@@ -321,6 +354,7 @@ test_long_text(void)
 	{
 		CHECK(b.model->config.max_tokens == 1 << 20);
 		check_memory(b.model, text, N + 2);
+		check_polls(b.model, text, N + 2);
 		release(&b);
 	}
 	mem_edit(&m, "config.json", "null", "7");

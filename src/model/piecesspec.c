@@ -15,6 +15,9 @@
 
 #define COMMA_PENALTY 100
 
+/* Of "<unk>NOTUSED", behind the four that XLM-R has, too. */
+#define UNUSED_SCORE (-100)
+
 /* What a class makes of the vocabulary. */
 typedef struct Layout
 {
@@ -166,7 +169,7 @@ put_all(const DbertPieces *pieces, const Layout *layout, DbertTokenSpec *t, Dber
 	int64_t		id = 0;
 
 	for (; id < layout->n_front; id++)
-		DBERT_TRY(put(t, id, layout->front[id], id == 4 ? -COMMA_PENALTY : 0, err));
+		DBERT_TRY(put(t, id, layout->front[id], id == 4 ? UNUSED_SCORE : 0, err));
 	for (int32_t i = layout->first; i < pieces->n; i++, id++)
 	{
 		const DbertPiece *p = &pieces->pieces[i];

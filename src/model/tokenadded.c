@@ -118,11 +118,13 @@ add_map(const DbertVocabSource *f, DbertTokenSpec *t, DbertError *err)
 		if (!json_is_integer(id) || json_integer_value(id) < 0 ||
 			json_integer_value(id) > INT32_MAX)
 			return dbert_fail(err, DBERT_E_FORMAT, "%s: a value is no token id", map->where);
-		tokens[n++] = (DbertAddedToken)
+		tokens[n] = (DbertAddedToken)
 		{
 			.text = text,.len = strlen(text),.id = (int32_t) json_integer_value(id),
-				.special = has_role(f, text),.normalized = !has_role(f, text)
+				.special = has_role(f, text)
 		};
+		tokens[n].normalized = !tokens[n].special;
+		n++;
 	}
 	return add_sorted(tokens, n, t, err);
 }

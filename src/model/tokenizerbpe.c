@@ -38,9 +38,10 @@ dbert_token_spec_merges(DbertTokenSpec *t, const char *where, size_t n, DbertErr
 	return t->merges != NULL ? DBERT_OK : dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 }
 
-DbertStatus
-dbert_token_spec_merge(DbertTokenSpec *t, const char *where, const char *left, const char *right,
-					   DbertError *err)
+/* The next merge, by rank. */
+static DbertStatus
+add_merge(DbertTokenSpec *t, const char *where, const char *left, const char *right,
+		  DbertError *err)
 {
 	DbertMerge	merge;
 	char		merged[MERGED_MAX];
@@ -66,7 +67,7 @@ add_line(DbertTokenSpec *t, const char *where, char *line, DbertError *err)
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: \"%s\" is no merge of two tokens", where,
 						  dbert_clip(line, clip));
 	*space = '\0';
-	return dbert_token_spec_merge(t, where, line, space + 1, err);
+	return add_merge(t, where, line, space + 1, err);
 }
 
 /* ---- tokenizer.json ---- */
@@ -88,7 +89,7 @@ read_merge(const DbertJson *list, const json_t *item, DbertTokenSpec *t, DbertEr
 	if (left == NULL || right == NULL || json_array_size(item) != 2)
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: merge %d is no pair of tokens", list->where,
 						  (int) t->spec.n_merges);
-	return dbert_token_spec_merge(t, list->where, left, right, err);
+	return add_merge(t, list->where, left, right, err);
 }
 
 static DbertStatus

@@ -119,10 +119,6 @@ extern DbertStatus dbert_vocab_codes_read(char *vocab, size_t len, char *codes, 
 extern DbertStatus dbert_token_spec_merges(DbertTokenSpec *t, const char *where, size_t n,
 										   DbertError *err);
 
-/* The next merge, by rank; E_FORMAT where one of its texts is no token. */
-extern DbertStatus dbert_token_spec_merge(DbertTokenSpec *t, const char *where, const char *left,
-										  const char *right, DbertError *err);
-
 /* The value of "type"; "" when there is none. */
 extern DbertStatus dbert_tokenizer_json_type(const DbertJson *object, const char **type,
 											 DbertError *err);

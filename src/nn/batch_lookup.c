@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-/* The poll is asked before each so many tokens. */
+/* Tokens between two polls, of one text or of several. */
 #define SOME_TOKENS 4096
 
 /* Add a token's row. */
@@ -55,8 +55,10 @@ add_rows(const DbertModel *model, const DbertToken *tokens, int n, double *sum)
 	return count;
 }
 
+/* *since: what was looked up since the last poll. */
 static DbertStatus
-look_up_text(DbertBatch *batch, int b, double *sum, const DbertPoll *poll, DbertError *err)
+look_up_text(DbertBatch *batch, int b, double *sum, int *since, const DbertPoll *poll,
+			 DbertError *err)
 {
 	const DbertModel *model = batch->model;
 	size_t		c = model->config.hidden;
@@ -67,9 +69,16 @@ look_up_text(DbertBatch *batch, int b, double *sum, const DbertPoll *poll, Dbert
 	memset(sum, 0, c * sizeof(*sum));
 	for (int i = 0; i < n; i += SOME_TOKENS)
 	{
-		if ((i > 0 || b % 256 == 0) && dbert_stopped(poll))
-			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
-		count += add_rows(model, tokens + i, n - i < SOME_TOKENS ? n - i : SOME_TOKENS, sum);
+		int			some = n - i < SOME_TOKENS ? n - i : SOME_TOKENS;
+
+		if (*since + some >= SOME_TOKENS)
+		{
+			if (dbert_stopped(poll))
+				return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
+			*since = 0;
+		}
+		*since += some;
+		count += add_rows(model, tokens + i, some, sum);
 	}
 	for (size_t j = 0; j < c; j++)
 		batch->pooled[j] = count > 0 ? (float) (sum[j] / count) : 0;
@@ -94,6 +103,7 @@ dbert_batch_look_up(DbertBatch *batch, const DbertPoll *poll, DbertError *err)
 {
 	DbertLayout l = {0};
 	double	   *sum;
+	int			since = SOME_TOKENS;
 
 	if (!(batch->want & DBERT_WANT_EMBEDDING))
 		return DBERT_OK;
@@ -103,6 +113,6 @@ dbert_batch_look_up(DbertBatch *batch, const DbertPoll *poll, DbertError *err)
 						  batch->n_texts);
 	sum = place(batch, &l);
 	for (size_t b = 0; b < batch->n_texts; b++)
-		DBERT_TRY(look_up_text(batch, (int) b, sum, poll, err));
+		DBERT_TRY(look_up_text(batch, (int) b, sum, &since, poll, err));
 	return DBERT_OK;
 }

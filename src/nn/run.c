@@ -184,8 +184,13 @@ dbert_count_below(const int32_t *rising, int n, int32_t end)
 
 /* ---- linear layers ---- */
 
-const float *
-dbert_block_input(const DbertRun *run, const float *x, int m)
+/*
+ * A block's rows x[m, C] as a product may read them.  Rows of the batch may
+ * start anywhere (C is not always a multiple of 16): kernels whose rows matter
+ * promise nothing about alignment and bits, for them the rows are copied.
+ */
+static const float *
+block_input(const DbertRun *run, const float *x, int m)
 {
 	if (!run->model->kernels->rows_matter)
 		return x;
@@ -209,7 +214,7 @@ const float *
 dbert_half_input(const DbertRun *run, const DbertNorm *norm, const float *x, int m)
 {
 	if (!dbert_family_of(&run->model->config)->norms_first || norm->gamma == NULL)
-		return dbert_block_input(run, x, m);
+		return block_input(run, x, m);
 	dbert_norm_rows(run, norm, run->scratch.x, x, m);
 	return run->scratch.x;
 }

@@ -98,16 +98,9 @@ extern int	dbert_blocks(int rows, int block);
 extern int	dbert_count_below(const int32_t *rising, int n, int32_t end);
 
 /*
- * A block's rows x[m, C] as a product may read them.  Rows of the batch may
- * start anywhere (C is not always a multiple of 16): kernels whose rows matter
- * promise nothing about alignment and bits, for them the rows are copied.
- */
-extern const float *dbert_block_input(const DbertRun *run, const float *x, int m);
-
-/*
  * What a half of a layer, attention or feed-forward, reads of a block's rows
  * x[m, C]: their norm where norms come first (in scratch.x, if the half has
- * one), or the rows themselves, as dbert_block_input.
+ * one), or the rows themselves, as a product may read them.
  */
 extern const float *dbert_half_input(const DbertRun *run, const DbertNorm *norm, const float *x,
 									 int m);

@@ -436,5 +436,6 @@ const DbertTokenKind dbert_kind_bytebpe = {
 	.cut = cut,
 	.cut_some = cut_some,
 	.close = dbert_bpe_close,
+	.beginning = "\xc4\xa0",	/* a space's byte */
 	.put = put
 };

@@ -407,6 +407,7 @@ const DbertTokenKind dbert_kind_charbpe = {
 	.cut = cut,
 	.cut_some = cut_some,
 	.close = dbert_bpe_close,
+	.beginning = "\xe2\x96\x81",
 	.put = put,
 	.end = end
 };

@@ -270,6 +270,12 @@ extern int32_t dbert_token_id(const DbertTokenizer *t, const char *text, size_t 
 extern bool dbert_tokenizer_has_pieces(const DbertTokenizer *t);
 
 /*
+ * Does a token go on with the word of the token before it?  By its text:
+ * "##ing" does; of kinds that write the space before a word, what has none.
+ */
+extern bool dbert_token_continues(const DbertTokenizer *t, int32_t id);
+
+/*
  * The text of n tokens, as Hugging Face's decode gives it (decode.c); without
  * special tokens if skip_special.  *text is allocated from alloc, not
  * terminated.

@@ -43,6 +43,10 @@ typedef struct DbertTokenKind
 	/* Release t->state; NULL: there is none. */
 	void		(*close) (DbertTokenizing *t);
 
+	/* What a token has first that goes on with a word, or begins one; NULL. */
+	const char *continuing,
+			   *beginning;
+
 	/* Append a token's text; added tells that it is an added token. */
 	void		(*put) (DbertDecoding *d, const char *token, size_t len, bool added);
 

@@ -161,6 +161,28 @@ dbert_tokenizer_has_pieces(const DbertTokenizer *t)
 	return h->kind == DBERT_KIND_WORDPIECE && h->pieces != h->words;
 }
 
+static bool
+begins_with(const char *text, size_t len, const char *with)
+{
+	size_t		n = strlen(with);
+
+	return len >= n && memcmp(text, with, n) == 0;
+}
+
+bool
+dbert_token_continues(const DbertTokenizer *t, int32_t id)
+{
+	const DbertTokenKind *kind = dbert_token_kind(((const DbertTokImage *) t->image)->kind);
+	size_t		len;
+	const char *text = dbert_token_text(t, id, &len);
+
+	if (text == NULL)
+		return false;
+	if (kind->continuing != NULL)
+		return len > strlen(kind->continuing) && begins_with(text, len, kind->continuing);
+	return kind->beginning != NULL && !begins_with(text, len, kind->beginning);
+}
+
 bool
 dbert_tokenizer_same(const DbertTokenizer *a, const DbertTokenizer *b)
 {

@@ -415,5 +415,6 @@ const DbertTokenKind dbert_kind_unigram = {
 	.cut = cut,
 	.cut_some = cut_some,
 	.close = close_state,
+	.beginning = "\xe2\x96\x81",
 	.put = put
 };

@@ -146,5 +146,6 @@ const DbertTokenKind dbert_kind_wordpiece = {
 	.compile = compile,
 	.valid = valid,
 	.cut = cut,
+	.continuing = "##",
 	.put = put
 };

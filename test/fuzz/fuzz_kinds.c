@@ -134,6 +134,7 @@ check_text(const DbertTokenizer *t, const char *text, size_t len, int32_t room)
 					   &truncated, &err) != DBERT_OK)
 	{
 		REQUIRE(err.code == DBERT_E_ENCODING);
+		dbert_token_list_free(&all, &dbert_malloc_allocator);
 		return;
 	}
 	check_tokens(t, &all, text, len);

@@ -219,7 +219,7 @@ for my $folder (@folders)
 		my $ids = join(' ', map { encode('UTF-8', $tokens->[$_]) } @{ $case->{input_ids} });
 		my $got = $node->safe_psql('postgres', 'SELECT array_to_string(distil_tokenize(' . quote($prompt . $case->{text}) . ", '$name'), ' ')");
 		# distil_tokenize does not truncate: compare as far as the golden goes
-		my ($wanted_start) = $ids =~ m{^(.*?)(?: (?:\[SEP\]|</s>))$};
+		my ($wanted_start) = $ids =~ m{^(.*?)(?: (?:\[SEP\]|</s>|<eos>|<\|end_of_text\|>))$};
 		$wrong_ids .= "$case->{text}\n" if $got ne $ids && index($got, "$wanted_start ") != 0;
 		$worst = max($worst, $check{$task}->($name, $case, $config, $tokens)) if $check{$task};
 	}

@@ -17,15 +17,6 @@
 #define NUMBERS			3
 #define NUMBER_OF_ONE	UINT64CONST(0xffffffff)
 
-static bool
-continues_word(const DbertTokenizer *t, int32 id)
-{
-	size_t		len;
-	const char *text = dbert_token_text(t, id, &len);
-
-	return text != NULL && len > 2 && text[0] == '#' && text[1] == '#';
-}
-
 DistilMasker *
 distil_masker_create(const DbertTokenizer *tokenizer, float share, bool whole_word, uint64 seed)
 {
@@ -40,7 +31,7 @@ distil_masker_create(const DbertTokenizer *tokenizer, float share, bool whole_wo
 	m->continues = palloc(sizeof(bool) * tokenizer->n_tokens);
 	for (int32 id = 0; id < tokenizer->n_tokens; id++)
 	{
-		m->continues[id] = continues_word(tokenizer, id);
+		m->continues[id] = dbert_token_continues(tokenizer, id);
 		if (distil_maskable(tokenizer, id) && dbert_token_text(tokenizer, id, &len) != NULL)
 			m->ordinary[m->n_ordinary++] = id;
 	}
