@@ -1,7 +1,7 @@
 -- distil_chunk: long texts in pieces that a model can take
 \getenv abs_srcdir PG_ABS_SRCDIR
 \set setup :abs_srcdir '/test/setup.sql'
-\set models 'bert-sentence bert-base-cased'
+\set models 'bert-sentence bert-base-cased roberta-base xlm-roberta-ner'
 \set ECHO none
 \i :setup
 \set ECHO all
@@ -29,6 +29,9 @@ WHERE start_pos > before + 1 AND substr(body, before + 1, start_pos - before - 1
 -- nothing, and little
 SELECT * FROM distil_chunk('', 10);
 SELECT * FROM distil_chunk(E' \t\n', 10);
+-- nor where tokens hold white space, which ends sentences all the same
+SELECT * FROM distil_chunk(E' \t\n', 'roberta-base', 10);
+SELECT seq, start_pos, chunk FROM distil_chunk(' This was long. No.', 'xlm-roberta-ner', 20);
 SELECT * FROM distil_chunk(NULL, 10);
 SELECT * FROM distil_chunk('word', 3);
 SELECT seq, chunk FROM distil_chunk('café 👩‍👩‍👧 שלום 北京。東京', 5);

@@ -24,7 +24,8 @@ check_sizes(int max_tokens, int overlap)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_tokens must be at least 3, not %d", max_tokens),
-				 errdetail("Two tokens of each chunk are [CLS] and [SEP].")));
+				 errdetail("Two tokens of each chunk stand around its text, as "
+						   "[CLS] and [SEP] do.")));
 	if (overlap < 0 || overlap > (max_tokens - 2) / 2)
 		ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
