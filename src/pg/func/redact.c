@@ -93,7 +93,8 @@ append_masked(StringInfo out, const DbertBatch *batch, int number, const DistilT
 	{
 		text	   *label = distil_text_from_utf8(entities[i].label, entities[i].label_len);
 
-		if (is_wanted(r, label))
+		/* an entity may be a token of white space alone, without a character */
+		if (entities[i].start < entities[i].end && is_wanted(r, label))
 		{
 			const char *from = distil_cursor_move(&cursor, entities[i].start);
 			const char *to = end_of_entity(&cursor, entities[i].end);
