@@ -57,7 +57,7 @@ SELECT count(*) > 5 AS entities_before_marks
 FROM accented, distil_entities(body, 'distilbert-ner-io') AS e WHERE substr(body, end_pos + 1, 1) = U&'\0301';
 SELECT count(*) AS marks_on_masks FROM accented WHERE position('#' || U&'\0301' IN distil_mask(body, 'distilbert-ner-io', mask => '#')) > 0;
 SELECT distil_drop_model('distilbert-ner-io');
-\set models 'bert-ner distilbert-sentiment'
+\set models 'bert-ner distilbert-sentiment roberta-ner'
 
 -- what is asked for must make sense
 SELECT distil_mask('x', labels => '{PER,NOBODY}');

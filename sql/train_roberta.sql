@@ -53,4 +53,4 @@ SELECT distil_train('x', 'SELECT body, team FROM tickets', 'albert-base');
 SELECT distil_pretrain('x', 'SELECT body FROM tickets', 'electra-mlm');
 SELECT count(*) FROM distil_models WHERE name = 'x';
 
-SELECT count(*) FILTER (WHERE distil_drop_model(name)) FROM distil_models WHERE NOT builtin;
+SELECT bool_and(distil_drop_model(name)) AS dropped FROM distil_models WHERE NOT builtin;

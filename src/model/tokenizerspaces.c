@@ -50,8 +50,8 @@ dbert_read_precompiled(const DbertJson *object, DbertTokenSpec *t, DbertError *e
 {
 	char		what[sizeof(object->where) + 32];
 	const char *text = NULL;
-	uint8_t    *bytes;
-	size_t		size;
+	uint8_t    *bytes = NULL;
+	size_t		size = 0;
 	DbertStepSpec step;
 
 	DBERT_TRY(dbert_json_string(object, "precompiled_charsmap", &text, err));

@@ -359,7 +359,8 @@ dbert_chunk(const DbertTokenizer *t, const char *text, size_t len, int32_t max_t
 			DbertChunk **chunks, int *count, DbertError *err)
 {
 	DbertTokenList list = {NULL, 0, 0};
-	int32_t		room = max_tokens - dbert_template_size(t->single);
+	int32_t		added = dbert_template_size(t->single),
+				room = max_tokens > added ? max_tokens - added : 0;
 	bool		truncated;
 	DbertStatus status;
 
