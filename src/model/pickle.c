@@ -236,7 +236,7 @@ run_tuple(DbertPickle *p, size_t n)
 static DbertStatus
 run_marked_tuple(DbertPickle *p)
 {
-	size_t		first;
+	size_t		first = 0;
 	DbertPickleValue *tuple;
 
 	DBERT_TRY(find_mark(p, &first));
@@ -281,7 +281,7 @@ run_set_item(DbertPickle *p)
 static DbertStatus
 run_set_items(DbertPickle *p)
 {
-	size_t		first;
+	size_t		first = 0;
 
 	DBERT_TRY(find_mark(p, &first));
 	return set_items(p, first, first - 1);
@@ -300,7 +300,7 @@ run_append(DbertPickle *p)
 static DbertStatus
 run_appends(DbertPickle *p)
 {
-	size_t		first;
+	size_t		first = 0;
 	DbertPickleValue *list;
 
 	DBERT_TRY(find_mark(p, &first));
