@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define WORD 24					/* room for the longest word that is known */
+#define WORD DBERT_CLIP			/* room for a word, of a longer one for its beginning */
 
 /* The next of the words that bars separate, without spaces; NULL: no more. */
 static const char *
