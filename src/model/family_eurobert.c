@@ -8,9 +8,9 @@
  * Source: Boizard et al. 2025 (arXiv:2503.05500); transformers'
  * modeling_eurobert.py, EuroBertConfig.
  */
+#include "model/bertlayers.h"
 #include "model/configrotary.h"
 #include "model/configswitch.h"
-#include "model/family.h"
 
 static const DbertSwitch switches[] = {
 	{"attention_bias", false, false},
@@ -75,13 +75,7 @@ const DbertFamily dbert_family_eurobert = {
 		[DBERT_HEAD_MASK] = {.out = "lm_head"},
 	},
 	.sizes = {
-		{"vocab_size", NULL, 128256, 1, DBERT_MAX_VOCAB, DBERT_SIZE_OF(vocab)},
-		{"max_position_embeddings", NULL, 8192, DBERT_MIN_TOKENS, DBERT_MAX_POSITIONS,
-			DBERT_SIZE_OF(positions)},
-		{"num_hidden_layers", NULL, 12, 1, DBERT_MAX_LAYERS, DBERT_SIZE_OF(layers)},
-		{"num_attention_heads", NULL, 12, 1, DBERT_MAX_HEADS, DBERT_SIZE_OF(heads)},
-		{"hidden_size", NULL, 768, 1, DBERT_MAX_HIDDEN, DBERT_SIZE_OF(hidden)},
-		{"intermediate_size", NULL, 3072, 1, DBERT_MAX_FFN, DBERT_SIZE_OF(ffn)},
+		DBERT_PLAIN_SIZES(128256, 8192, 12, 12, 768, 3072),
 	},
 	.act_key = "hidden_act",
 	.act_preset = "silu",

@@ -9,9 +9,9 @@
  * Source: Zhang et al. 2024 (arXiv:2407.19669); transformers' modeling_gte.py,
  * GteConfig.
  */
+#include "model/bertlayers.h"
 #include "model/configrotary.h"
 #include "model/configswitch.h"
-#include "model/family.h"
 
 #include <string.h>
 
@@ -112,13 +112,7 @@ read_config(const DbertJson *root, DbertConfig *config, DbertError *err)
 		}, \
 	}, \
 	.sizes = { \
-		{"vocab_size", NULL, 250048, 1, DBERT_MAX_VOCAB, DBERT_SIZE_OF(vocab)}, \
-		{"max_position_embeddings", NULL, 8192, DBERT_MIN_TOKENS, DBERT_MAX_POSITIONS, \
-			DBERT_SIZE_OF(positions)}, \
-		{"num_hidden_layers", NULL, 12, 1, DBERT_MAX_LAYERS, DBERT_SIZE_OF(layers)}, \
-		{"num_attention_heads", NULL, 12, 1, DBERT_MAX_HEADS, DBERT_SIZE_OF(heads)}, \
-		{"hidden_size", NULL, 768, 1, DBERT_MAX_HIDDEN, DBERT_SIZE_OF(hidden)}, \
-		{"intermediate_size", NULL, 3072, 1, DBERT_MAX_FFN, DBERT_SIZE_OF(ffn)}, \
+		DBERT_PLAIN_SIZES(250048, 8192, 12, 12, 768, 3072), \
 		{"type_vocab_size", NULL, 1, 0, DBERT_MAX_TYPES, DBERT_SIZE_OF(types)}, \
 	}, \
 	.act_key = "hidden_act", \

@@ -10,8 +10,8 @@
  * Source: Warner et al. 2024 (arXiv:2412.13663); transformers'
  * modeling_modernbert.py, ModernBertConfig.
  */
+#include "model/bertlayers.h"
 #include "model/configrotary.h"
-#include "model/family.h"
 
 #include <string.h>
 
@@ -155,13 +155,7 @@ const DbertFamily dbert_family_modernbert = {
 		[DBERT_HEAD_MASK] = {HEAD, .out = "decoder"},
 	},
 	.sizes = {
-		{"vocab_size", NULL, 50368, 1, DBERT_MAX_VOCAB, DBERT_SIZE_OF(vocab)},
-		{"max_position_embeddings", NULL, 8192, DBERT_MIN_TOKENS, DBERT_MAX_POSITIONS,
-			DBERT_SIZE_OF(positions)},
-		{"num_hidden_layers", NULL, 22, 1, DBERT_MAX_LAYERS, DBERT_SIZE_OF(layers)},
-		{"num_attention_heads", NULL, 12, 1, DBERT_MAX_HEADS, DBERT_SIZE_OF(heads)},
-		{"hidden_size", NULL, 768, 1, DBERT_MAX_HIDDEN, DBERT_SIZE_OF(hidden)},
-		{"intermediate_size", NULL, 1152, 1, DBERT_MAX_FFN, DBERT_SIZE_OF(ffn)},
+		DBERT_PLAIN_SIZES(50368, 8192, 22, 12, 768, 1152),
 	},
 	.act_key = "hidden_activation",
 	.norms_first = true,

@@ -28,23 +28,7 @@ const DbertFamily dbert_family_mpnet = {
 		[DBERT_MODULE_FFN_OUT] = {"output.dense"},
 		[DBERT_MODULE_FFN_NORM] = {"output.LayerNorm"},
 	},
-	.heads = {
-		[DBERT_HEAD_SEQUENCE] = {
-			.dense = "classifier.dense",
-			.drops_input = true,
-			.act = DBERT_ACT_TANH,
-			.out = "classifier.out_proj"
-		},
-		[DBERT_HEAD_TOKEN] = {.out = "classifier"},
-		[DBERT_HEAD_SPAN] = {.out = "qa_outputs"},
-		[DBERT_HEAD_MASK] = {
-			.dense = "lm_head.dense",
-			.act = DBERT_ACT_GELU,
-			.norm = "lm_head.layer_norm",
-			.out = "lm_head.decoder",
-			.bias = "lm_head"
-		},
-	},
+	.heads = {DBERT_ROBERTA_HEADS},
 	.sizes = {
 		DBERT_BERT_SIZES(30527, 12, 12, 768, 3072),
 		{"relative_attention_num_buckets", NULL, DBERT_BIAS_ROWS, DBERT_BIAS_ROWS, 4096,

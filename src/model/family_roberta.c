@@ -20,23 +20,7 @@
 	.prefix = prefix_, \
 	.layers = "encoder.layer.", \
 	.modules = {DBERT_BERT_MODULES}, \
-	.heads = { \
-		[DBERT_HEAD_SEQUENCE] = { \
-			.dense = "classifier.dense", \
-			.drops_input = true, \
-			.act = DBERT_ACT_TANH, \
-			.out = "classifier.out_proj" \
-		}, \
-		[DBERT_HEAD_TOKEN] = {.out = "classifier"}, \
-		[DBERT_HEAD_SPAN] = {.out = "qa_outputs"}, \
-		[DBERT_HEAD_MASK] = { \
-			.dense = "lm_head.dense", \
-			.act = DBERT_ACT_GELU, \
-			.norm = "lm_head.layer_norm", \
-			.out = "lm_head.decoder", \
-			.bias = "lm_head" \
-		}, \
-	}, \
+	.heads = {DBERT_ROBERTA_HEADS}, \
 	.sizes = { \
 		DBERT_BERT_SIZES(vocab_, 12, 12, 768, 3072), \
 		{"type_vocab_size", NULL, 2, 1, DBERT_MAX_TYPES, DBERT_SIZE_OF(types)}, \
