@@ -3,9 +3,9 @@
  *
  * A program may not ask the processor itself: the registers that tell are the
  * kernel's, which reports what it supports.  NEON with fused multiply-add needs
- * no question.  Sources: Linux, Documentation/arch/arm64/elf_hwcaps.rst; FreeBSD,
- * elf_aux_info(3); Apple, "Determining instruction set characteristics".  A
- * system that none of these fits gets what every processor has.
+ * no question.  Sources: Linux, Documentation/arch/arm64/elf_hwcaps.rst;
+ * FreeBSD, elf_aux_info(3); Apple, "Determining instruction set
+ * characteristics".  Other systems get what every processor has.
  */
 #include "kernel/arm/cpu_arm.h"
 

@@ -4,9 +4,10 @@
  *
  * The instruction multiplies 2 rows of 8 bytes without a sign by 2 columns of 8
  * with one and adds the 2 x 2 sums to a vector: the numbers of x are counted
- * from the row's lowest, rows are quantised in pairs, and the tile's vectors are
- * put together from two rows and taken apart at its end.  A last row that has
- * no partner has what lies in the scratch beside it, and nobody sees that sum.
+ * from the row's lowest, rows are quantised in pairs, and the tile's vectors
+ * are put together from two rows and taken apart at its end.  A last row
+ * without a partner is multiplied with what lies beside it in the scratch, and
+ * that sum is left.
  */
 #include "kernel/arm/ivec_neon.h"
 
