@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "dbert.h"
 #include "model/packimage.h"
+#include "model/safetensors.h"
 #include "test/support/dirsource.h"
 #include "test/support/goldens.h"
 #include "test/support/kerneltables.h"
@@ -281,9 +282,28 @@ test_fixtures(void)
 	goldens_of_fixtures(check_folder);
 }
 
+/* Larger models, once: with the best table. */
+static void
+check_large_folder(const Golden *g)
+{
+	const DbertKernels *kernels;
+	DbertError	err = {0};
+
+	CHECK_MSG(dbert_kernels_choose(NULL, &kernels, &err) == DBERT_OK, "%s", err.msg);
+	for (int saving = 0; golden_has_file(g, FILE_NAME) && saving < SAVINGS; saving++)
+		check_saving(g, (Saving) saving, kernels);
+}
+
+static void
+test_shared_goldens(void)
+{
+	goldens_of_shared_data(check_large_folder);
+}
+
 int
 main(void)
 {
 	RUN(test_fixtures);
+	RUN(test_shared_goldens);
 	return tests_end();
 }

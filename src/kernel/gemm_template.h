@@ -345,7 +345,9 @@ block_run(float *y, size_t ldy, const float *x, size_t ldx, Weights w,
 	}
 }
 
-/* Blocks of MC rows, and of KC lines where they are many or a panel is widened. */
+/*
+ * Blocks of MC rows, and of KC lines where rows are many or a panel is widened.
+ */
 static void
 product(float *y, size_t ldy, const float *x, size_t ldx, Weights w, const float *b,
 		int m, int n, int k, int act)

@@ -39,7 +39,10 @@ some_rows(const DbertSlot *slot)
 	return rows < 1 ? 1 : rows < slot->rows ? rows : slot->rows;
 }
 
-/* Floats, or pairs of 16 bits, of a slot that must stand in scratch.rows together. */
+/*
+ * Floats, or pairs of 16 bits, of a slot that must stand in scratch.rows
+ * together.
+ */
 static size_t
 scratch_floats(const DbertPack *pack, const DbertSlot *slot)
 {
@@ -83,8 +86,8 @@ begin_scratch(const DbertPack *pack, const char *base, Scratch *scratch, DbertEr
 }
 
 /*
- * The parts one below the other to dst, as floats or in the slot's 16 bits; only
- * checked when dst is NULL.
+ * The parts one below the other to dst, as floats or in the slot's 16 bits;
+ * only checked when dst is NULL.
  */
 static DbertStatus
 read_parts(const DbertPack *pack, const DbertSlot *slot, void *dst, void *block,

@@ -54,7 +54,9 @@ word_row(const DbertModel *model, int32_t id, const float *type, float *row)
 	return row;
 }
 
-/* A position's row, in the table or computed into row[W]; NULL: there are none. */
+/*
+ * A position's row, in the table or computed into row[W]; NULL: there are none.
+ */
 static const float *
 position_row(const DbertModel *model, size_t position, float *row)
 {
