@@ -63,8 +63,8 @@ typedef struct Tile
 } Tile;
 
 /* Bytes of a line of a panel. */
-static inline size_t
-line_bytes(DbertWeightType type)
+static inline __attribute__((always_inline)) size_t
+line_bytes(const DbertWeightType type)
 {
 	return NR * (type == DBERT_WEIGHT_F32 ? sizeof(float) : sizeof(uint16_t));
 }
@@ -180,6 +180,47 @@ load_weights(const char *line, int j, const DbertWeightType type)
 	return v_load((const float *) line + j * VL);
 }
 
+/* Vector j of a line, while the cache lines of the same place are fetched. */
+static inline __attribute__((always_inline)) Vec
+next_weights(const char *line, int j, const DbertWeightType type, const char *fetch, bool near)
+{
+	int			at = j * (int) (line_bytes(type) / NV);
+
+	if (at % 64 == 0 && near)
+		v_prefetch_near(fetch + at);
+	else if (at % 64 == 0)
+		v_prefetch_far(fetch + at);
+	return load_weights(line, j, type);
+}
+
+#ifdef v_fma_lane
+/*
+ * VL of the panel's lines: a vector of each row's numbers, of which a
+ * multiply-add takes one.
+ */
+static inline __attribute__((always_inline)) void
+tile_lanes(Vec acc[MR][NV], const float *x, size_t ldx, const char *w, const DbertWeightType type,
+		   const char *fetch, int fetch_step, const int rows)
+{
+	Vec			a[MR];
+
+	UNROLL
+	for (int i = 0; i < rows; i++)
+		a[i] = v_load(x + i * ldx);
+	UNROLL
+	for (int lane = 0; lane < VL; lane++, w += line_bytes(type), fetch += fetch_step)
+		UNROLL
+		for (int j = 0; j < NV; j++)
+		{
+			Vec			column = next_weights(w, j, type, fetch, FETCH_NEAR(rows));
+
+			UNROLL
+			for (int i = 0; i < rows; i++)
+				acc[i][j] = v_fma_lane(a[i], lane, column, acc[i][j]);
+		}
+}
+#endif
+
 /*
  * A tile of rows x NR.  Rows and type are constants wherever this is inlined,
  * so that the loops over the tile unroll and acc lives in registers.
@@ -189,7 +230,6 @@ tile_of_type(const Tile *t, const int rows, const DbertWeightType type)
 {
 	Vec			acc[MR][NV];
 	const char *w = t->w;
-	const int	line = NR * (type == DBERT_WEIGHT_F32 ? sizeof(float) : sizeof(uint16_t));
 	const size_t ldx = t->ldx;
 
 	/* two pointers and five distances reach twelve rows without spilling */
@@ -197,6 +237,7 @@ tile_of_type(const Tile *t, const int rows, const DbertWeightType type)
 			   *high = rows > 6 ? low + 6 * ldx : low;
 	const char *fetch = t->fetch;
 	const int	fetch_step = t->fetch_step;
+	int			p = 0;
 
 	UNROLL
 	for (int i = 0; i < rows; i++)
@@ -204,22 +245,20 @@ tile_of_type(const Tile *t, const int rows, const DbertWeightType type)
 		for (int j = 0; j < NV; j++)
 			acc[i][j] = tile_start(t, i, j);
 
+#ifdef v_fma_lane
+	for (; p + VL <= t->k; p += VL, w += VL * line_bytes(type), fetch += VL * fetch_step, low += VL)
+		tile_lanes(acc, low, ldx, w, type, fetch, fetch_step, rows);
+	high = low;
+#endif
+
 	UNROLL_BY_4
-	for (int p = 0; p < t->k; p++, w += line, fetch += fetch_step, low++, high++)
+	for (; p < t->k; p++, w += line_bytes(type), fetch += fetch_step, low++, high++)
 	{
 		Vec			column[NV];
 
 		UNROLL
 		for (int j = 0; j < NV; j++)
-		{
-			int			at = j * line / NV;
-
-			column[j] = load_weights(w, j, type);
-			if (at % 64 == 0 && FETCH_NEAR(rows))
-				v_prefetch_near(fetch + at);
-			else if (at % 64 == 0)
-				v_prefetch_far(fetch + at);
-		}
+			column[j] = next_weights(w, j, type, fetch, FETCH_NEAR(rows));
 		UNROLL
 		for (int i = 0; i < rows; i++)
 		{
