@@ -2,8 +2,8 @@
  * pipeerror.h -- what failed: keys, and whole pipelines.
  *
  * A key that failed is tried again, later each time, and given up after some
- * attempts; a write of its row queues it anew.  A fault of a pipeline (its model
- * is gone, the disk is full) is no key's: it stands under the empty key.
+ * attempts; a write of its row queues it anew.  A fault of a pipeline (its
+ * model is gone, the disk is full) is no key's: it stands under the empty key.
  */
 #ifndef DISTILBERT_PG_PIPEERROR_H
 #define DISTILBERT_PG_PIPEERROR_H

@@ -69,7 +69,7 @@ signature_of(const DistilPipeline *p)
 	return s.data;
 }
 
-/* " WHERE a.key = $1 AND ...", of the source's columns, or of a target's first */
+/* " WHERE a.key = $1 ...", of the source's columns, or of a target's first */
 static void
 append_where_key(StringInfo sql, const DistilPipeline *p, const char *alias, Oid target)
 {
@@ -95,7 +95,7 @@ free_plan(SPIPlanPtr plan)
 		SPI_freeplan(plan);
 }
 
-/* A plan that lasts as long as the visit; parameters: the key, then more [n]. */
+/* A plan for the whole visit; its parameters are the key, then more [n]. */
 static SPIPlanPtr
 prepare(const DistilJob *job, const char *sql, const Oid *more, int n)
 {
@@ -246,7 +246,7 @@ key_list(const DistilPipeline *p, bool parameters)
 	return s.data;
 }
 
-/* As a comparison of rows, which an index can follow, where that can be said. */
+/* As a comparison of rows, which an index can follow, where it can be said. */
 static char *
 behind(const DistilPipeline *p)
 {

@@ -2,9 +2,9 @@
  * pipeshared.c -- see pipeshared.h.
  *
  * A small table of the processes that work, by which a writer finds the latch
- * to set, and a list of databases for which no process could be started, or whose
- * worker made room for others.  A list that is full says "all": the launcher
- * then looks into every database, as it does when the server starts.
+ * to set, and a list of databases for which no process could be started, or
+ * whose worker made room for others.  A list that is full says "all": the
+ * launcher then looks into every database, as when the server starts.
  */
 #include "postgres.h"
 
