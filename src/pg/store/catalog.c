@@ -82,8 +82,8 @@ try_open_table(const char *relname, LOCKMODE lockmode)
 	return OidIsValid(relid) ? try_relation_open(relid, lockmode) : NULL;
 }
 
-static Relation
-open_table(const char *relname, LOCKMODE lockmode)
+Relation
+distil_open_table(const char *relname, LOCKMODE lockmode)
 {
 	Relation	rel = try_open_table(relname, lockmode);
 
@@ -98,12 +98,11 @@ open_table(const char *relname, LOCKMODE lockmode)
 void
 distil_catalog_lock(void)
 {
-	table_close(open_table("model", ShareRowExclusiveLock), NoLock);
+	table_close(distil_open_table("model", ShareRowExclusiveLock), NoLock);
 }
 
-/* A scan by the first nkeys columns of the primary key, in its order. */
-static SysScanDesc
-begin_scan(Relation rel, Snapshot snapshot, int nkeys, ScanKey keys)
+SysScanDesc
+distil_scan_table(Relation rel, Snapshot snapshot, int nkeys, ScanKey keys)
 {
 	char		index[NAMEDATALEN];
 
@@ -111,8 +110,8 @@ begin_scan(Relation rel, Snapshot snapshot, int nkeys, ScanKey keys)
 	return systable_beginscan(rel, find_table(index), true, snapshot, nkeys, keys);
 }
 
-static void
-key_text(ScanKey key, AttrNumber column, const char *value)
+void
+distil_key_text(ScanKey key, AttrNumber column, const char *value)
 {
 	ScanKeyInit(key, column, BTEqualStrategyNumber, F_TEXTEQ,
 				CStringGetTextDatum(value));
@@ -191,8 +190,8 @@ distil_catalog_find(const char *name, Snapshot snapshot, DistilInfo *info)
 
 	if (rel == NULL)
 		return false;
-	key_text(&key, MODEL_NAME, name);
-	scan = begin_scan(rel, snapshot, 1, &key);
+	distil_key_text(&key, MODEL_NAME, name);
+	scan = distil_scan_table(rel, snapshot, 1, &key);
 	tuple = systable_getnext(scan);
 	found = HeapTupleIsValid(tuple);
 	if (found)
@@ -213,7 +212,7 @@ visit_rows(Snapshot snapshot, void (*visit) (void *ctx, const DistilInfo *info),
 
 	if (rel == NULL)
 		return;
-	scan = begin_scan(rel, snapshot, 0, NULL);
+	scan = distil_scan_table(rel, snapshot, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		read_row(tuple, rel, &info);
@@ -289,7 +288,7 @@ sha256_datum(const DistilInfo *info)
 void
 distil_catalog_insert(DistilInfo *info)
 {
-	Relation	rel = open_table("model", RowExclusiveLock);
+	Relation	rel = distil_open_table("model", RowExclusiveLock);
 	Datum	   *values = palloc0(sizeof(Datum) * RelationGetDescr(rel)->natts);
 	bool	   *nulls = palloc(sizeof(bool) * RelationGetDescr(rel)->natts);
 	NameData	user;
@@ -323,13 +322,13 @@ distil_catalog_insert(DistilInfo *info)
 static void
 delete_by_name(const char *relname, const char *name, Snapshot snapshot)
 {
-	Relation	rel = open_table(relname, RowExclusiveLock);
+	Relation	rel = distil_open_table(relname, RowExclusiveLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	key_text(&key, 1, name);	/* both tables begin with the name */
-	scan = begin_scan(rel, snapshot, 1, &key);
+	distil_key_text(&key, 1, name);	/* both tables begin with the name */
+	scan = distil_scan_table(rel, snapshot, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -387,7 +386,7 @@ distil_chunks_begin(const char *name)
 {
 	DistilChunkWriter *writer = palloc(sizeof(DistilChunkWriter));
 
-	writer->rel = open_table("model_chunk", RowExclusiveLock);
+	writer->rel = distil_open_table("model_chunk", RowExclusiveLock);
 	writer->indexes = CatalogOpenIndexes(writer->rel);
 	writer->name = name;
 	writer->buffer = palloc(VARHDRSZ + DISTIL_CHUNK_BYTES);
@@ -437,13 +436,13 @@ void
 distil_chunks_visit(const char *name, Snapshot snapshot,
 					DistilChunkVisitor visitor, void *ctx)
 {
-	Relation	rel = open_table("model_chunk", AccessShareLock);
+	Relation	rel = distil_open_table("model_chunk", AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	key_text(&key, CHUNK_NAME, name);
-	scan = begin_scan(rel, snapshot, 1, &key);
+	distil_key_text(&key, CHUNK_NAME, name);
+	scan = distil_scan_table(rel, snapshot, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		char	   *file = TextDatumGetCString(column(tuple, CHUNK_FILE, rel));
@@ -476,16 +475,16 @@ bool
 distil_chunks_get(const char *name, const char *file, int32 seq,
 				  Snapshot snapshot, void *buf, size_t len)
 {
-	Relation	rel = open_table("model_chunk", AccessShareLock);
+	Relation	rel = distil_open_table("model_chunk", AccessShareLock);
 	ScanKeyData keys[3];
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	bool		found;
 
-	key_text(&keys[0], CHUNK_NAME, name);
-	key_text(&keys[1], CHUNK_FILE, file);
+	distil_key_text(&keys[0], CHUNK_NAME, name);
+	distil_key_text(&keys[1], CHUNK_FILE, file);
 	ScanKeyInit(&keys[2], CHUNK_SEQ, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(seq));
-	scan = begin_scan(rel, snapshot, 3, keys);
+	scan = distil_scan_table(rel, snapshot, 3, keys);
 	tuple = systable_getnext(scan);
 	found = HeapTupleIsValid(tuple) &&
 		copy_chunk(column(tuple, CHUNK_DATA, rel), buf, len);

@@ -10,6 +10,7 @@
 #ifndef DISTILBERT_PG_CATALOG_H
 #define DISTILBERT_PG_CATALOG_H
 
+#include "access/genam.h"
 #include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
 #include "utils/relcache.h"
@@ -49,6 +50,15 @@ typedef struct DistilInfo
 
 /* The table's OID, or InvalidOid where the extension is not installed. */
 extern Oid	distil_model_table(void);
+
+/*
+ * What all of the extension's tables are read by: one of them, which raises
+ * where the extension is not installed; a scan by the first nkeys columns of
+ * its primary key, in their order; a key that is a text.
+ */
+extern Relation distil_open_table(const char *relname, LOCKMODE lockmode);
+extern SysScanDesc distil_scan_table(Relation rel, Snapshot snapshot, int nkeys, ScanKey keys);
+extern void distil_key_text(ScanKey key, AttrNumber column, const char *value);
 
 /*
  * Lock the models against other loads and drops until the end of the
