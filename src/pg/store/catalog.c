@@ -59,8 +59,8 @@ enum
 	CHUNK_COLUMNS = CHUNK_DATA
 };
 
-static Oid
-find_table(const char *relname)
+Oid
+distil_find_table(const char *relname)
 {
 	Oid			schema = get_namespace_oid("distilbert", true);
 
@@ -70,14 +70,13 @@ find_table(const char *relname)
 Oid
 distil_model_table(void)
 {
-	return find_table("model");
+	return distil_find_table("model");
 }
 
-/* NULL where the extension is not installed (or is just being dropped). */
-static Relation
-try_open_table(const char *relname, LOCKMODE lockmode)
+Relation
+distil_try_open_table(const char *relname, LOCKMODE lockmode)
 {
-	Oid			relid = find_table(relname);
+	Oid			relid = distil_find_table(relname);
 
 	return OidIsValid(relid) ? try_relation_open(relid, lockmode) : NULL;
 }
@@ -85,7 +84,7 @@ try_open_table(const char *relname, LOCKMODE lockmode)
 Relation
 distil_open_table(const char *relname, LOCKMODE lockmode)
 {
-	Relation	rel = try_open_table(relname, lockmode);
+	Relation	rel = distil_try_open_table(relname, lockmode);
 
 	if (rel == NULL)
 		ereport(ERROR,
@@ -102,12 +101,12 @@ distil_catalog_lock(void)
 }
 
 SysScanDesc
-distil_scan_table(Relation rel, Snapshot snapshot, int nkeys, ScanKey keys)
+distil_begin_scan(Relation rel, Snapshot snapshot, int nkeys, ScanKey keys)
 {
 	char		index[NAMEDATALEN];
 
 	snprintf(index, sizeof(index), "%s_pkey", RelationGetRelationName(rel));
-	return systable_beginscan(rel, find_table(index), true, snapshot, nkeys, keys);
+	return systable_beginscan(rel, distil_find_table(index), true, snapshot, nkeys, keys);
 }
 
 void
@@ -120,8 +119,8 @@ distil_key_text(ScanKey key, AttrNumber column, const char *value)
 
 /* ---- model ---- */
 
-static Datum
-column(HeapTuple tuple, AttrNumber attnum, Relation rel)
+Datum
+distil_column(HeapTuple tuple, AttrNumber attnum, Relation rel)
 {
 	bool		isnull;
 	Datum		value = heap_getattr(tuple, attnum, RelationGetDescr(rel), &isnull);
@@ -157,32 +156,32 @@ read_labels(HeapTuple tuple, Relation rel, DistilInfo *info)
 static void
 read_row(HeapTuple tuple, Relation rel, DistilInfo *info)
 {
-	bytea	   *sha256 = DatumGetByteaPP(column(tuple, MODEL_SHA256, rel));
+	bytea	   *sha256 = DatumGetByteaPP(distil_column(tuple, MODEL_SHA256, rel));
 
 	if (VARSIZE_ANY_EXHDR(sha256) != DISTIL_SHA256_BYTES)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("table \"distilbert.model\" holds a hash of wrong length")));
 	memcpy(info->sha256, VARDATA_ANY(sha256), DISTIL_SHA256_BYTES);
-	info->name = TextDatumGetCString(column(tuple, MODEL_NAME, rel));
-	info->task = TextDatumGetCString(column(tuple, MODEL_TASK, rel));
-	info->architecture = TextDatumGetCString(column(tuple, MODEL_ARCHITECTURE, rel));
+	info->name = TextDatumGetCString(distil_column(tuple, MODEL_NAME, rel));
+	info->task = TextDatumGetCString(distil_column(tuple, MODEL_TASK, rel));
+	info->architecture = TextDatumGetCString(distil_column(tuple, MODEL_ARCHITECTURE, rel));
 	read_labels(tuple, rel, info);
-	info->layers = DatumGetInt32(column(tuple, MODEL_LAYERS, rel));
-	info->hidden_size = DatumGetInt32(column(tuple, MODEL_HIDDEN_SIZE, rel));
-	info->dimensions = DatumGetInt32(column(tuple, MODEL_DIMENSIONS, rel));
-	info->parameters = DatumGetInt64(column(tuple, MODEL_PARAMETERS, rel));
-	info->max_tokens = DatumGetInt32(column(tuple, MODEL_MAX_TOKENS, rel));
-	info->precision = TextDatumGetCString(column(tuple, MODEL_PRECISION, rel));
-	info->bytes = DatumGetInt64(column(tuple, MODEL_BYTES, rel));
+	info->layers = DatumGetInt32(distil_column(tuple, MODEL_LAYERS, rel));
+	info->hidden_size = DatumGetInt32(distil_column(tuple, MODEL_HIDDEN_SIZE, rel));
+	info->dimensions = DatumGetInt32(distil_column(tuple, MODEL_DIMENSIONS, rel));
+	info->parameters = DatumGetInt64(distil_column(tuple, MODEL_PARAMETERS, rel));
+	info->max_tokens = DatumGetInt32(distil_column(tuple, MODEL_MAX_TOKENS, rel));
+	info->precision = TextDatumGetCString(distil_column(tuple, MODEL_PRECISION, rel));
+	info->bytes = DatumGetInt64(distil_column(tuple, MODEL_BYTES, rel));
 	info->builtin = false;
-	info->loaded_at = DatumGetTimestampTz(column(tuple, MODEL_LOADED_AT, rel));
+	info->loaded_at = DatumGetTimestampTz(distil_column(tuple, MODEL_LOADED_AT, rel));
 }
 
 bool
 distil_catalog_find(const char *name, Snapshot snapshot, DistilInfo *info)
 {
-	Relation	rel = try_open_table("model", AccessShareLock);
+	Relation	rel = distil_try_open_table("model", AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
@@ -191,7 +190,7 @@ distil_catalog_find(const char *name, Snapshot snapshot, DistilInfo *info)
 	if (rel == NULL)
 		return false;
 	distil_key_text(&key, MODEL_NAME, name);
-	scan = distil_scan_table(rel, snapshot, 1, &key);
+	scan = distil_begin_scan(rel, snapshot, 1, &key);
 	tuple = systable_getnext(scan);
 	found = HeapTupleIsValid(tuple);
 	if (found)
@@ -205,14 +204,14 @@ distil_catalog_find(const char *name, Snapshot snapshot, DistilInfo *info)
 static void
 visit_rows(Snapshot snapshot, void (*visit) (void *ctx, const DistilInfo *info), void *ctx)
 {
-	Relation	rel = try_open_table("model", AccessShareLock);
+	Relation	rel = distil_try_open_table("model", AccessShareLock);
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	DistilInfo	info;
 
 	if (rel == NULL)
 		return;
-	scan = distil_scan_table(rel, snapshot, 0, NULL);
+	scan = distil_begin_scan(rel, snapshot, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		read_row(tuple, rel, &info);
@@ -328,7 +327,7 @@ delete_by_name(const char *relname, const char *name, Snapshot snapshot)
 	HeapTuple	tuple;
 
 	distil_key_text(&key, 1, name);	/* both tables begin with the name */
-	scan = distil_scan_table(rel, snapshot, 1, &key);
+	scan = distil_begin_scan(rel, snapshot, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -442,14 +441,14 @@ distil_chunks_visit(const char *name, Snapshot snapshot,
 	HeapTuple	tuple;
 
 	distil_key_text(&key, CHUNK_NAME, name);
-	scan = distil_scan_table(rel, snapshot, 1, &key);
+	scan = distil_begin_scan(rel, snapshot, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		char	   *file = TextDatumGetCString(column(tuple, CHUNK_FILE, rel));
+		char	   *file = TextDatumGetCString(distil_column(tuple, CHUNK_FILE, rel));
 
 		CHECK_FOR_INTERRUPTS();
-		visitor(ctx, file, DatumGetInt32(column(tuple, CHUNK_SEQ, rel)),
-				toast_raw_datum_size(column(tuple, CHUNK_DATA, rel)) - VARHDRSZ);
+		visitor(ctx, file, DatumGetInt32(distil_column(tuple, CHUNK_SEQ, rel)),
+				toast_raw_datum_size(distil_column(tuple, CHUNK_DATA, rel)) - VARHDRSZ);
 		pfree(file);
 	}
 	systable_endscan(scan);
@@ -484,10 +483,10 @@ distil_chunks_get(const char *name, const char *file, int32 seq,
 	distil_key_text(&keys[0], CHUNK_NAME, name);
 	distil_key_text(&keys[1], CHUNK_FILE, file);
 	ScanKeyInit(&keys[2], CHUNK_SEQ, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(seq));
-	scan = distil_scan_table(rel, snapshot, 3, keys);
+	scan = distil_begin_scan(rel, snapshot, 3, keys);
 	tuple = systable_getnext(scan);
 	found = HeapTupleIsValid(tuple) &&
-		copy_chunk(column(tuple, CHUNK_DATA, rel), buf, len);
+		copy_chunk(distil_column(tuple, CHUNK_DATA, rel), buf, len);
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return found;

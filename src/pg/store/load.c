@@ -22,6 +22,7 @@
 #include "utils/snapmgr.h"
 
 #include "pg/bridge/alloc.h"
+#include "pg/bridge/arguments.h"
 #include "pg/bridge/errors.h"
 #include "pg/store/builtin.h"
 #include "pg/store/catalog.h"
@@ -231,31 +232,14 @@ may_come_from_files(int sqlstate)
 		   sqlstate == ERRCODE_FEATURE_NOT_SUPPORTED || sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 }
 
-const char *
-distil_text_argument(FunctionCallInfo fcinfo, int i, const char *what)
-{
-	if (PG_ARGISNULL(i))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", what)));
-	return text_to_cstring(PG_GETARG_TEXT_PP(i));
-}
-
-/* NULL is false. */
-static bool
-bool_argument(FunctionCallInfo fcinfo, int i)
-{
-	return !PG_ARGISNULL(i) && PG_GETARG_BOOL(i);
-}
-
 static DistilLoadArgs
 read_arguments(FunctionCallInfo fcinfo, int options)
 {
 	DistilLoadArgs args = {.name = distil_text_argument(fcinfo, 0, "name of the model")};
 
 	args.task = PG_ARGISNULL(options) ? NULL : distil_text_argument(fcinfo, options, "task");
-	args.replace =
-		distil_replace(bool_argument(fcinfo, options + 1), bool_argument(fcinfo, options + 3));
+	args.replace = distil_replace(distil_bool_argument(fcinfo, options + 1),
+								  distil_bool_argument(fcinfo, options + 3));
 	args.precision = PG_ARGISNULL(options + 2)
 						 ? DISTIL_DEFAULT_PRECISION
 						 : distil_text_argument(fcinfo, options + 2, "precision");
@@ -363,7 +347,7 @@ Datum
 distil_drop_model(PG_FUNCTION_ARGS)
 {
 	const char *name = distil_text_argument(fcinfo, 0, "name of the model");
-	bool		if_exists = bool_argument(fcinfo, 1);
+	bool		if_exists = distil_bool_argument(fcinfo, 1);
 	DistilInfo	row;
 
 	distil_prevent_read_only("distil_drop_model()");
@@ -374,7 +358,7 @@ distil_drop_model(PG_FUNCTION_ARGS)
 		ereport(NOTICE, (errmsg("model \"%s\" does not exist, skipping", name)));
 		PG_RETURN_BOOL(false);
 	}
-	if (!bool_argument(fcinfo, 2))
+	if (!distil_bool_argument(fcinfo, 2))
 		distil_prevent_use(
 			name, "drop",
 			psprintf("Drop or change these objects first, or drop the model all the same by "

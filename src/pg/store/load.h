@@ -72,7 +72,4 @@ extern Datum distil_load(FunctionCallInfo fcinfo, int options,
 extern void distil_load_source(const DistilLoadArgs *args, const DbertSource *source,
 							   DistilInfo *info);
 
-/* Raises where the argument, which is called so in messages, is NULL. */
-extern const char *distil_text_argument(FunctionCallInfo fcinfo, int i, const char *what);
-
 #endif

@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "pg/bridge/arguments.h"
 #include "pg/store/load.h"
 #include "pg/store/names.h"
 #include "pg/store/upload.h"

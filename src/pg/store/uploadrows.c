@@ -70,25 +70,17 @@ distil_uploads_lock(bool wait)
 
 /* ---- reading rows ---- */
 
-static Datum
-column(HeapTuple tuple, AttrNumber attnum, Relation rel)
-{
-	bool		isnull;
-
-	return heap_getattr(tuple, attnum, RelationGetDescr(rel), &isnull);
-}
-
 /* The data is not fetched: its size stands in the pointer to it. */
 static Part
 read_part(HeapTuple tuple, Relation rel)
 {
 	return (Part) {
-		.uploader = DatumGetObjectId(column(tuple, PART_UPLOADER, rel)),
-		.name = TextDatumGetCString(column(tuple, PART_NAME, rel)),
-		.file = TextDatumGetCString(column(tuple, PART_FILE, rel)),
-		.number = DatumGetInt32(column(tuple, PART_NUMBER, rel)),
-		.size = toast_raw_datum_size(column(tuple, PART_DATA, rel)) - VARHDRSZ,
-		.sent_at = DatumGetTimestampTz(column(tuple, PART_SENT_AT, rel))
+		.uploader = DatumGetObjectId(distil_column(tuple, PART_UPLOADER, rel)),
+		.name = TextDatumGetCString(distil_column(tuple, PART_NAME, rel)),
+		.file = TextDatumGetCString(distil_column(tuple, PART_FILE, rel)),
+		.number = DatumGetInt32(distil_column(tuple, PART_NUMBER, rel)),
+		.size = toast_raw_datum_size(distil_column(tuple, PART_DATA, rel)) - VARHDRSZ,
+		.sent_at = DatumGetTimestampTz(distil_column(tuple, PART_SENT_AT, rel))
 	};
 }
 
@@ -104,7 +96,7 @@ scan_parts(Relation rel, Snapshot snapshot, int nkeys, const char *name, const c
 	distil_key_text(&keys[1], PART_NAME, name);
 	distil_key_text(&keys[2], PART_FILE, file);
 	ScanKeyInit(&keys[3], PART_NUMBER, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(part));
-	return distil_scan_table(rel, snapshot, nkeys, keys);
+	return distil_begin_scan(rel, snapshot, nkeys, keys);
 }
 
 typedef void (*PartVisitor) (void *ctx, const Part *part, HeapTuple tuple);
@@ -166,7 +158,7 @@ distil_upload_bytes(const char *name)
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	Sum			sum = {.name = name,.before = abandoned_before()};
 
-	visit_parts(rel, distil_scan_table(rel, snapshot, 0, NULL), sum_part, &sum);
+	visit_parts(rel, distil_begin_scan(rel, snapshot, 0, NULL), sum_part, &sum);
 	UnregisterSnapshot(snapshot);
 	table_close(rel, AccessShareLock);
 	return sum.bytes;
@@ -192,7 +184,7 @@ is_there(Relation rel, const char *name, const char *file, int32 part, struct va
 	HeapTuple	tuple = systable_getnext(scan);
 	bool		found = HeapTupleIsValid(tuple);
 
-	if (found && !same_bytes(column(tuple, PART_DATA, rel), data))
+	if (found && !same_bytes(distil_column(tuple, PART_DATA, rel), data))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("part %d of file \"%s\" was uploaded before with other content", part,
@@ -297,7 +289,7 @@ distil_uploads_drop_abandoned(void)
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	Abandoned	a = {.before = abandoned_before()};
 
-	visit_parts(rel, distil_scan_table(rel, snapshot, 0, NULL), look_at_age, &a);
+	visit_parts(rel, distil_begin_scan(rel, snapshot, 0, NULL), look_at_age, &a);
 	end_upload(&a);
 	for (int i = 0; i < a.n; i++)
 		CatalogTupleDelete(rel, &a.parts[i]);
@@ -374,7 +366,7 @@ copy_slice(const UploadSource *us, Relation rel, const Part *part, int64 offset,
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "part %d of file \"%s\" has disappeared", part->number, part->file);
-	slice = (struct varlena *) PG_DETOAST_DATUM_SLICE(column(tuple, PART_DATA, rel),
+	slice = (struct varlena *) PG_DETOAST_DATUM_SLICE(distil_column(tuple, PART_DATA, rel),
 													  offset - part->size, len);
 	n = VARSIZE_ANY_EXHDR(slice);
 	memcpy(buf, VARDATA_ANY(slice), n);
