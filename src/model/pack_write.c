@@ -212,7 +212,7 @@ pack_matrix(const DbertKernels *kernels, const DbertSlot *slot, void *at, const 
 	if (slot->kind == DBERT_SLOT_LINEAR8)
 		kernels->int8->pack(at, rows, slot->rows, slot->cols);
 	else if (dbert_slot_is_half(slot))
-		kernels->half->pack(at, (const uint16_t *) rows, slot->rows, slot->cols);
+		kernels->half->pack(at, (const uint16_t *) rows, slot->rows, slot->cols, slot->type);
 	else
 		kernels->pack_linear(at, rows, slot->rows, slot->cols);
 }
