@@ -12,6 +12,7 @@
 #include "text/tokenizer.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #define REQUIRE(cond) do { if (!(cond)) abort(); } while (0)
