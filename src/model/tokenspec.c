@@ -69,8 +69,8 @@ dbert_token_spec_index(DbertTokenSpec *t, DbertError *err)
 	for (int32_t id = 0; id < t->spec.n_tokens; id++)
 		if (t->tokens[id] != NULL)
 			t->sorted[n++] = (DbertVocabEntry) {t->tokens[id], id};
-	DBERT_TRY(dbert_sort(t->sorted, n, sizeof(*t->sorted), compare_entries, t->arena->alloc, t->poll,
-						 err));
+	DBERT_TRY(dbert_sort(t->sorted, n, sizeof(*t->sorted), compare_entries, t->arena->alloc,
+						 t->poll, err));
 	for (size_t i = 0; i < n; i++)
 	{
 		/* equal texts lie in a row, the last id last */
