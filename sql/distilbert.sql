@@ -870,14 +870,14 @@ CREATE FUNCTION @extschema@.distil_train(
 	head_only boolean DEFAULT false, freeze_embeddings boolean DEFAULT false,
 	validation real DEFAULT 0.1, validation_query text DEFAULT NULL, early_stopping integer DEFAULT 0,
 	seed bigint DEFAULT 42, replace boolean DEFAULT false, resume boolean DEFAULT false,
-	force boolean DEFAULT false)
+	force boolean DEFAULT false, calibrate boolean DEFAULT NULL)
 	RETURNS TABLE (
 		epoch integer, step bigint, train_loss real, eval_loss real, metric text, value real, seconds real)
 	AS 'MODULE_PATHNAME', 'distil_train'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
 COMMENT ON FUNCTION @extschema@.distil_train(
 	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, text, boolean, boolean,
-	real, text, integer, bigint, boolean, boolean, boolean) IS
+	real, text, integer, bigint, boolean, boolean, boolean, boolean) IS
 	'train a model on the texts and labels of a query, beginning with a base model; a row for each evaluation';
 
 -- As pg_stat_progress_*: of other roles' trainings process and database alone,
@@ -971,6 +971,18 @@ REVOKE ALL ON FUNCTION @extschema@.distil_distill(
 	text, text, text, integer, integer, text, real, real, real, real, real, real, integer, real, integer, integer, integer,
 	real, real, real, real, text, integer, real, bigint, boolean, boolean, boolean, boolean, integer) FROM PUBLIC;
 
+-- A query reads the texts with the rights of the caller.
+CREATE FUNCTION @extschema@.distil_trim_vocabulary(
+	name text, model text, query text, vocabulary integer DEFAULT NULL,
+	replace boolean DEFAULT false, force boolean DEFAULT false)
+	RETURNS TABLE (
+		tokens integer, tokens_before integer, coverage real, parameters bigint, parameters_before bigint)
+	AS 'MODULE_PATHNAME', 'distil_trim_vocabulary'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1;
+COMMENT ON FUNCTION @extschema@.distil_trim_vocabulary(text, text, text, integer, boolean, boolean) IS
+	'copy a model, keeping only the tokens that the texts of a query use most; coverage: the share of the texts'' tokens that stay';
+REVOKE ALL ON FUNCTION @extschema@.distil_trim_vocabulary(text, text, text, integer, boolean, boolean) FROM PUBLIC;
+
 CREATE FUNCTION @extschema@.distil_export_model(name text)
 	RETURNS TABLE (file text, data bytea)
 	AS 'MODULE_PATHNAME', 'distil_export_model'
@@ -980,7 +992,7 @@ COMMENT ON FUNCTION @extschema@.distil_export_model(text) IS
 
 REVOKE ALL ON FUNCTION @extschema@.distil_train(
 	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, text, boolean, boolean,
-	real, text, integer, bigint, boolean, boolean, boolean) FROM PUBLIC;
+	real, text, integer, bigint, boolean, boolean, boolean, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.distil_export_model(text) FROM PUBLIC;
 
 
@@ -1229,7 +1241,7 @@ COMMENT ON FUNCTION @extschema@.distil_embed_passage("any", integer) IS
 GRANT EXECUTE ON FUNCTION
 	@extschema@.distil_load_model, @extschema@.distil_drop_model, @extschema@.distil_stats_reset,
 	@extschema@.distil_train, @extschema@.distil_pretrain, @extschema@.distil_distill,
-	@extschema@.distil_export_model,
+	@extschema@.distil_trim_vocabulary, @extschema@.distil_export_model,
 	@extschema@.distil_upload_part, @extschema@.distil_upload_finish, @extschema@.distil_upload_cancel
 	TO @extowner@ WITH GRANT OPTION;
 GRANT USAGE ON SCHEMA distilbert TO @extowner@;
