@@ -760,28 +760,29 @@ CREATE FUNCTION @extschema@.distil_answer_text(
 COMMENT ON FUNCTION @extschema@.distil_answer_text(text[], text[], text, text, text) IS
 	'best answer to each question out of the context at the same place, by the named model';
 
--- labels that the query names
+-- labels that the query names; not STRICT, as the template may be NULL, a NULL
+-- elsewhere gives no rows
 
 CREATE FUNCTION @extschema@.distil_zero_shot(
 	text text, labels text[],
-	multi_label boolean DEFAULT false, template text DEFAULT 'This example is {}.')
+	multi_label boolean DEFAULT false, template text DEFAULT NULL)
 	RETURNS TABLE (label text, score real)
 	AS 'MODULE_PATHNAME', 'distil_zero_shot'
-	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000 ROWS 5
+	LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 5
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_zero_shot(text, text[], boolean, text) IS
-	'the given labels with their scores, best first, by the model of natural language inference that distilbert.zero_shot_model names';
+	'the given labels with their scores, best first, by the model of natural language inference or of embeddings that distilbert.zero_shot_model names';
 
 CREATE FUNCTION @extschema@.distil_zero_shot(
 	text text, labels text[], model text,
-	multi_label boolean DEFAULT false, template text DEFAULT 'This example is {}.',
+	multi_label boolean DEFAULT false, template text DEFAULT NULL,
 	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS TABLE (label text, score real)
 	AS 'MODULE_PATHNAME', 'distil_zero_shot'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 5
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000 ROWS 5
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_zero_shot(text, text[], text, boolean, text, text, text) IS
-	'the given labels with their scores, best first; multi_label: each label is true or false by itself; template: the sentence about the text, with {} for the label';
+	'the given labels with their scores, best first; multi_label: each label is true or false by itself; template: what is said about the text, with {} for the label';
 
 CREATE FUNCTION @extschema@.distil_pair_scores(
 	a text, b text, model text,
@@ -801,7 +802,7 @@ CREATE FUNCTION @extschema@.distil_rerank(query text, docs text[])
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_rerank(text, text[]) IS
-	'how well each document fits the query, by the cross-encoder that distilbert.rerank_model names';
+	'how well each document fits the query, by the cross-encoder or the model of embeddings that distilbert.rerank_model names';
 
 CREATE FUNCTION @extschema@.distil_rerank(
 	query text, docs text[], model text,
@@ -811,7 +812,7 @@ CREATE FUNCTION @extschema@.distil_rerank(
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_rerank(text, text[], text, text, text) IS
-	'how well each document fits the query, by the named cross-encoder';
+	'how well each document fits the query, by the named cross-encoder or model of embeddings';
 
 CREATE FUNCTION @extschema@.distil_rerank_distance(query text, doc text)
 	RETURNS real
@@ -819,7 +820,7 @@ CREATE FUNCTION @extschema@.distil_rerank_distance(query text, doc text)
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_rerank_distance(text, text) IS
-	'1 - score of distil_rerank, for ORDER BY: the best document is the nearest; by the cross-encoder that distilbert.rerank_model names';
+	'1 - score of distil_rerank, for ORDER BY: the best document is the nearest; by the model that distilbert.rerank_model names';
 
 CREATE FUNCTION @extschema@.distil_rerank_distance(
 	query text, doc text, model text,
@@ -829,7 +830,7 @@ CREATE FUNCTION @extschema@.distil_rerank_distance(
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_rerank_distance(text, text, text, text, text) IS
-	'1 - score of distil_rerank, for ORDER BY: the best document is the nearest; by the named cross-encoder';
+	'1 - score of distil_rerank, for ORDER BY: the best document is the nearest; by the named model';
 
 
 -- ---------------------------------------------------------------- masked words
