@@ -1137,6 +1137,43 @@ CREATE FUNCTION distilbert.pipeline_hash(text) RETURNS bytea
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION distilbert.pipeline_hash(text) IS 'SHA-256 of a text as it is stored';
 
+CREATE FUNCTION distilbert.pipelines(
+	OUT name text, OUT source regclass, OUT target text, OUT task text, OUT model text, OUT sha256 text,
+	OUT mode text, OUT state text, OUT pending bigint, OUT oldest_pending timestamptz, OUT rows_done bigint,
+	OUT rows_failed bigint, OUT rows_per_s real, OUT last_error text)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'distil_pipeline_status'
+	LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION distilbert.pipelines() IS 'where pipelines are; see the view distil_pipelines';
+
+-- rows_total is the planner's estimate; NULL: the table was not analysed yet.
+CREATE VIEW @extschema@.distil_pipelines AS
+	SELECT p.name, p.source, p.target, p.task, p.model, p.sha256, p.mode, p.state, p.pending, p.oldest_pending,
+		p.rows_done,
+		(SELECT CASE WHEN pg_catalog.bool_and(c.reltuples OPERATOR(pg_catalog.>=) 0)
+				THEN pg_catalog.sum(c.reltuples)::bigint END
+		 FROM pg_catalog.pg_class c
+		 WHERE c.oid OPERATOR(pg_catalog.=) p.source AND c.relkind OPERATOR(pg_catalog.<>) 'p'
+		 OR c.oid IN (SELECT t.relid FROM pg_catalog.pg_partition_tree(p.source) t WHERE t.isleaf)) AS rows_total,
+		p.rows_failed, p.rows_per_s, p.last_error,
+		(SELECT pg_catalog.min(a.pid) FROM pg_catalog.pg_stat_activity a
+		 WHERE a.backend_type OPERATOR(pg_catalog.=) 'distilbert pipelines'
+		 AND a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()) AS worker_pid
+	FROM distilbert.pipelines() p;
+COMMENT ON VIEW @extschema@.distil_pipelines IS
+	'pipelines of this database: where they are, what waits, what failed';
+GRANT SELECT ON @extschema@.distil_pipelines TO PUBLIC;
+
+CREATE VIEW @extschema@.distil_pipeline_errors AS
+	SELECT e.pipeline AS name, e.key, e.attempts, e.next_try, e.sqlstate, e.message, e.failed_at
+	FROM distilbert.pipeline_error e
+	JOIN distilbert.pipeline p ON p.name OPERATOR(pg_catalog.=) e.pipeline
+	JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.source
+	WHERE pg_catalog.pg_has_role(c.relowner, 'USAGE');
+COMMENT ON VIEW @extschema@.distil_pipeline_errors IS
+	'rows that one''s own pipelines could not do, and, with an empty key, what keeps a whole pipeline from working';
+GRANT SELECT ON @extschema@.distil_pipeline_errors TO PUBLIC;
+
 CREATE PROCEDURE @extschema@.distil_run_pipeline(name text DEFAULT NULL, max_rows bigint DEFAULT NULL)
 	AS 'MODULE_PATHNAME', 'distil_run_pipeline'
 	LANGUAGE C;
