@@ -945,7 +945,8 @@ COMMENT ON FUNCTION @extschema@.distil_compare(text, text, text, bigint) IS
 -- of a source table.  Its columns are found by the trigger pipeline_insert, whose
 -- condition names them: so they follow renames, dumps and restores.
 
--- One row for each pipeline.  The owner is the source's.
+-- One row for each pipeline.  The owner is the source's.  parts: partitions whose
+-- rows are seen to; others were attached since.
 CREATE TABLE distilbert.pipeline (
 	name			text COLLATE "C" PRIMARY KEY,
 	source			regclass NOT NULL,
@@ -953,7 +954,8 @@ CREATE TABLE distilbert.pipeline (
 	mode			text NOT NULL CHECK (mode OPERATOR(pg_catalog.=) 'async' OR mode OPERATOR(pg_catalog.=) 'sync'),
 	stale			text NOT NULL CHECK (stale OPERATOR(pg_catalog.=) 'remove' OR stale OPERATOR(pg_catalog.=) 'keep'),
 	paused			boolean NOT NULL,
-	created_at		timestamptz NOT NULL
+	created_at		timestamptz NOT NULL,
+	parts			regclass[] NOT NULL
 );
 COMMENT ON TABLE distilbert.pipeline IS 'pipelines; see the view distil_pipelines';
 

@@ -60,6 +60,7 @@ typedef struct DistilPipeline
 	bool		remove_stale;
 	bool		paused;
 	TimestampTz created_at;
+	List	   *parts;			/* OIDs of the partitions that are seen to (pipepartitions.h) */
 
 	/*
 	 * Is it whole: does the source exist, with the trigger, and every target
@@ -91,6 +92,13 @@ extern List *distil_pipeline_names(void);
 
 /* Those whose source is this table. */
 extern List *distil_pipelines_of(Oid source);
+
+/*
+ * A generation's model, open as long as flinfo's context lives.  Raises where it
+ * is gone, or another one has its name.
+ */
+extern DistilModel *distil_generation_model(FmgrInfo *flinfo, const DistilPipeline *pipeline,
+											const DistilGeneration *g);
 
 /*
  * Where rel, the source or a partition of it, has the pipeline's columns; false

@@ -53,6 +53,7 @@
 #include "pg/bridge/compat.h"
 #include "pg/bridge/growing.h"
 #include "pg/store/catalog.h"
+#include "pg/store/modelpipelines.h"
 #include "pg/store/modelusers.h"
 
 /* A message names so many objects; the server's log has them all. */
@@ -511,27 +512,38 @@ keep_users(Search *s)
 	MemoryContextDelete(scratch);
 }
 
+/* A line of the message, and of the log, which has them all. */
 static void
-raise_used(const Search *s, const char *action, const char *hint)
+append_user(StringInfo detail, StringInfo log, int n, const char *user, const char *model)
+{
+	const char *line = psprintf("%s%s depends on model \"%s\"", n > 0 ? "\n" : "", user, model);
+
+	if (n < MOST_OBJECTS)
+		appendStringInfoString(detail, line);
+	appendStringInfoString(log, line);
+}
+
+static void
+raise_used(const Search *s, List *pipelines, const char *action, const char *hint)
 {
 	StringInfoData detail,
 				log;
+	int			n = 0;
+	ListCell   *lc;
 
 	initStringInfo(&detail);
 	initStringInfo(&log);
 	for (int i = 0; i < s->n_objects; i++)
 	{
-		char	   *object = getObjectDescription(&s->objects[i], true);
-		char	   *line = psprintf("%s%s depends on model \"%s\"", i > 0 ? "\n" : "",
-									object != NULL ? object : "an object", s->model);
+		const char *object = getObjectDescription(&s->objects[i], true);
 
-		if (i < MOST_OBJECTS)
-			appendStringInfoString(&detail, line);
-		appendStringInfoString(&log, line);
+		append_user(&detail, &log, n++, object != NULL ? object : "an object", s->model);
 	}
-	if (s->n_objects > MOST_OBJECTS)
+	foreach(lc, pipelines)
+		append_user(&detail, &log, n++, psprintf("pipeline \"%s\"", (char *) lfirst(lc)), s->model);
+	if (n > MOST_OBJECTS)
 		appendStringInfo(&detail, "\nand %d other objects (see server log for list)",
-						 s->n_objects - MOST_OBJECTS);
+						 n - MOST_OBJECTS);
 	ereport(ERROR,
 			(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 			 errmsg("cannot %s model \"%s\" because other objects depend on it", action, s->model),
@@ -540,23 +552,30 @@ raise_used(const Search *s, const char *action, const char *hint)
 			 errhint("%s", hint)));
 }
 
+/* Leave those of the database's objects that name the model. */
+static void
+find_objects(Search *s, Oid extension)
+{
+	visit_dependents(ExtensionRelationId, extension, add_function, s);
+	for (int i = 0; i < s->n_functions; i++)
+		visit_dependents(ProcedureRelationId, s->functions[i].oid, add_object, s);
+	if (s->n_objects == 0)
+		return;
+	qsort(s->functions, s->n_functions, sizeof(ModelFunction), compare_functions);
+	keep_users(s);
+}
+
 void
 distil_prevent_use(const char *model, const char *action, const char *hint)
 {
 	Search		s = {.model = model};
+	List	   *pipelines = distil_pipelines_with_model(model);
 	Oid			table = distil_model_table();
 	Oid			extension =
 		OidIsValid(table) ? getExtensionOfObject(RelationRelationId, table) : InvalidOid;
 
-	if (!OidIsValid(extension))
-		return;
-	visit_dependents(ExtensionRelationId, extension, add_function, &s);
-	for (int i = 0; i < s.n_functions; i++)
-		visit_dependents(ProcedureRelationId, s.functions[i].oid, add_object, &s);
-	if (s.n_objects == 0)
-		return;
-	qsort(s.functions, s.n_functions, sizeof(ModelFunction), compare_functions);
-	keep_users(&s);
-	if (s.n_objects > 0)
-		raise_used(&s, action, hint);
+	if (OidIsValid(extension))
+		find_objects(&s, extension);
+	if (s.n_objects > 0 || pipelines != NIL)
+		raise_used(&s, pipelines, action, hint);
 }
