@@ -13,6 +13,11 @@
  *                takes them
  *   dot          acc[j] += sum over a group of row * column[j]
  *
+ * A file whose instructions take more than one row or line at a time defines
+ * OWN_LINES and, behind this file, tile_lines; column and dot are not needed
+ * then.  TOGETHER, 1 or 2, is how many rows have their groups in turn in the
+ * scratch.
+ *
  * Packed layout of W[N,K]: panels of NR = NV * VL columns, padded with zeros; a
  * panel is NR scales, the NR columns' sums, and ceil(K / GROUP) lines of NR
  * groups:
@@ -32,11 +37,22 @@
 #include "kernel/hints.h"
 #include "kernel/int8.h"
 
+#ifndef TOGETHER
+#define TOGETHER 1
+#endif
+
 #define NR (NV * VL)
 #define LINE (NR * GROUP)		/* bytes */
 #define MC (120 / (int) sizeof(Quantum))	/* rows of 3072 elements stay in L2 */
 
 /* ---- quantising rows ---- */
+
+/* Where number p of a row lies, from the row's first on. */
+static inline int
+quantum_at(int p)
+{
+	return TOGETHER == 1 ? p : p / GROUP * GROUP * TOGETHER + p % GROUP;
+}
 
 /* Quanta from a row to the next: whole cache lines, an odd number of them. */
 static size_t
@@ -75,7 +91,7 @@ quantize_row(Quantum *q, int32_t *taken, const float *x, int k)
 	{
 		Vec			v = load_filled(x + p, k - p, v_zero());
 
-		store_quanta(q + p, i_sub(i_round(v_mul(v, v_set(s.inverse))), i_set(*taken)));
+		store_quanta(q + quantum_at(p), i_sub(i_round(v_mul(v, v_set(s.inverse))), i_set(*taken)));
 	}
 	return s.scale;
 }
@@ -156,6 +172,12 @@ tile_store(const Tile *t, int i, int j, IVec sums)
 	store_first(t->y + i * t->ldy + j * VL, columns, v_add(v_mul(i_to_float(sums), scale), b));
 }
 
+#ifdef OWN_LINES
+/* acc += what rows of x, ldx apart, have with the panel's lines from w on. */
+static inline void tile_lines(IVec acc[MR][NV], const Quantum *x, size_t ldx, const int8_t *w,
+							  int lines, const char *fetch, int fetch_step, const int rows);
+#endif
+
 /* Rows is a constant wherever this is inlined: acc lives in registers. */
 static inline __attribute__((always_inline)) void
 tile_compute(const Tile *t, const int rows)
@@ -175,6 +197,10 @@ tile_compute(const Tile *t, const int rows)
 		for (int j = 0; j < NV; j++)
 			acc[i][j] = COUNTED ? i_mul(i_set(t->taken[i]), i_load(sums + j * VL)) : i_set(0);
 
+#ifdef OWN_LINES
+	(void) high;
+	tile_lines(acc, low, ldx, w, t->lines, fetch, fetch_step, rows);
+#else
 	UNROLL_BY_4
 	for (int p = 0; p < t->lines; p++, w += LINE, low += GROUP, high += GROUP, fetch += fetch_step)
 	{
@@ -200,6 +226,7 @@ tile_compute(const Tile *t, const int rows)
 				acc[i][j] = dot(acc[i][j], row, columns[j]);
 		}
 	}
+#endif
 
 	UNROLL
 	for (int i = 0; i < rows; i++)
@@ -225,6 +252,8 @@ panel_run(Tile t, int m, int act)
 	{
 		int			rows = (left + tiles - 1) / tiles;
 
+		if (rows % TOGETHER != 0 && rows < left)
+			rows++;
 		tile_run(&t, rows);
 		t.y += rows * t.ldy;
 		t.x += rows * t.ldx;
@@ -253,7 +282,8 @@ linear(float *y, size_t ldy, const float *x, size_t ldx, const void *wp, const f
 		const char *at = wp;
 
 		for (int i = 0; i < rows; i++)
-			scales[i] = quantize_row(quanta + i * step, &taken[i], x + (m0 + i) * ldx, k);
+			scales[i] = quantize_row(quanta + (i - i % TOGETHER) * step + i % TOGETHER * GROUP,
+									 &taken[i], x + (m0 + i) * ldx, k);
 		for (int n0 = 0; n0 < n; n0 += NR, at += panel)
 		{
 			Tile		t = {

@@ -19,6 +19,7 @@
 #include "pg/pipe/ownersql.h"
 #include "pg/pipe/pipepartitions.h"
 #include "pg/pipe/pipequeue.h"
+#include "pg/pipe/pipetriggers.h"
 
 List *
 distil_partitions_of(Oid source)
@@ -111,9 +112,12 @@ see_to_part(const DistilPipeline *p, Oid part)
 		return false;
 	found = distil_pipeline_columns(rel, p->name, &columns);
 	relation_close(rel, NoLock);
-	if (found)
-		queue_part(p, part, &columns);
-	return found;
+	if (!found)
+		return false;
+	if (p->columns.n_values == 0)
+		distil_triggers_make_truncate(p, part);
+	queue_part(p, part, &columns);
+	return true;
 }
 
 static void

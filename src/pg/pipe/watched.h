@@ -37,6 +37,10 @@ extern const DistilWatched *distil_watched(const TriggerData *trigger);
  */
 extern uint64 distil_watched_changes(void);
 
+/* Do two rows have the same value there, to the byte, wherever it is stored? */
+extern bool distil_same_value(Relation rel, AttrNumber column, TupleTableSlot *a,
+							  TupleTableSlot *b);
+
 /* Called once by _PG_init. */
 extern void distil_watched_init(void);
 
