@@ -1070,6 +1070,28 @@ COMMENT ON FUNCTION @extschema@.distil_drop_pipeline(text, boolean, boolean) IS
 	'end a pipeline; tells whether there was one';
 
 
+CREATE FUNCTION @extschema@.distil_alter_pipeline(
+	name text, model text DEFAULT NULL, options jsonb DEFAULT NULL, mode text DEFAULT NULL, paused boolean DEFAULT NULL)
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_alter_pipeline'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_alter_pipeline(text, text, jsonb, text, boolean) IS
+	'change a pipeline; another model or other options are built beside the live values, until distil_switch_pipeline';
+
+CREATE FUNCTION @extschema@.distil_switch_pipeline(name text, drop_old boolean DEFAULT true)
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_switch_pipeline'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_switch_pipeline(text, boolean) IS
+	'put the values of a pipeline''s next model in the place of the live ones';
+
+CREATE FUNCTION @extschema@.distil_pipeline_embed(name text, text text) RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_pipeline_embed'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION @extschema@.distil_pipeline_embed(text, text) IS
+	'embedding of a question by the model whose embeddings a pipeline keeps';
+
+
 -- ---------------------------------------------------------------- mistakes
 --
 -- Forms that raise an error which says what to write.

@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 
 #include "pg/bridge/compat.h"
+#include "pg/pipe/generation.h"
 #include "pg/pipe/watched.h"
 
 PG_FUNCTION_INFO_V1(distil_pipeline_embed);

@@ -288,22 +288,6 @@ distil_pipelines_of(Oid source)
 	return names_of(source);
 }
 
-DistilModel *
-distil_generation_model(FmgrInfo *flinfo, const DistilPipeline *p, const DistilGeneration *g)
-{
-	uint8		sha256[DISTIL_SHA256_BYTES];
-	DistilModel *model = distil_pipe_model(flinfo, g->model, sha256);
-
-	if (memcmp(sha256, g->sha256, DISTIL_SHA256_BYTES) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("model \"%s\" is not the one that pipeline \"%s\" was made for", g->model,
-						p->name),
-				 errhint("Load the former model again, or give the pipeline this one with "
-						 "distil_alter_pipeline.")));
-	return model;
-}
-
 /* ---- writing ---- */
 
 void

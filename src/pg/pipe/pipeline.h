@@ -94,13 +94,6 @@ extern List *distil_pipeline_names(void);
 extern List *distil_pipelines_of(Oid source);
 
 /*
- * A generation's model, open as long as flinfo's context lives.  Raises where it
- * is gone, or another one has its name.
- */
-extern DistilModel *distil_generation_model(FmgrInfo *flinfo, const DistilPipeline *pipeline,
-											const DistilGeneration *g);
-
-/*
  * Where rel, the source or a partition of it, has the pipeline's columns; false
  * if it has no such trigger.
  */
