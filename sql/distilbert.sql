@@ -1049,6 +1049,25 @@ CREATE FUNCTION distilbert.touched(VARIADIC "any") RETURNS boolean
 COMMENT ON FUNCTION distilbert.touched("any") IS
 	'(old, new, old, new, ...): does a pair differ in its bytes?  Nothing is detoasted';
 
+-- Does a row still have the text that was computed?
+CREATE FUNCTION distilbert.pipeline_hash(text) RETURNS bytea
+	AS 'MODULE_PATHNAME', 'distil_pipeline_hash'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION distilbert.pipeline_hash(text) IS 'SHA-256 of a text as it is stored';
+
+CREATE PROCEDURE @extschema@.distil_run_pipeline(name text DEFAULT NULL, max_rows bigint DEFAULT NULL)
+	AS 'MODULE_PATHNAME', 'distil_run_pipeline'
+	LANGUAGE C;
+COMMENT ON PROCEDURE @extschema@.distil_run_pipeline(text, bigint) IS
+	'do what a pipeline, or all of one''s own, has queued, as the worker does';
+
+CREATE FUNCTION @extschema@.distil_wait_pipeline(name text, timeout interval DEFAULT '1min')
+	RETURNS boolean
+	AS 'MODULE_PATHNAME', 'distil_wait_pipeline'
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_wait_pipeline(text, interval) IS
+	'wait until a pipeline has done all that was committed before; false: not within this time';
+
 
 CREATE FUNCTION @extschema@.distil_create_pipeline(
 	source regclass, text_column name, task text, model text,
