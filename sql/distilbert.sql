@@ -1104,6 +1104,14 @@ CREATE FUNCTION @extschema@.distil_switch_pipeline(name text, drop_old boolean D
 COMMENT ON FUNCTION @extschema@.distil_switch_pipeline(text, boolean) IS
 	'put the values of a pipeline''s next model in the place of the live ones';
 
+CREATE FUNCTION @extschema@.distil_check_pipeline(
+	name text, repair boolean DEFAULT false, OUT kind text, OUT rows bigint)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'distil_check_pipeline'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_check_pipeline(text, boolean) IS
+	'compare a pipeline''s values with what its model says of the texts; repair: queue what differs';
+
 CREATE FUNCTION @extschema@.distil_pipeline_embed(name text, text text) RETURNS real[]
 	AS 'MODULE_PATHNAME', 'distil_pipeline_embed'
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;

@@ -21,11 +21,11 @@
 
 #include "pg/bridge/arguments.h"
 #include "pg/bridge/compat.h"
-#include "pg/pipe/capture.h"
 #include "pg/pipe/generation.h"
 #include "pg/pipe/pipelock.h"
 #include "pg/pipe/pipetarget.h"
 #include "pg/pipe/pipetriggers.h"
+#include "pg/pipe/pipewake.h"
 #include "pg/store/load.h"
 
 PG_FUNCTION_INFO_V1(distil_alter_pipeline);
@@ -128,7 +128,6 @@ add_next(DistilPipeline *p, int width)
 	distil_generation_insert(p, next);
 	if (!OidIsValid(live))
 		distil_triggers_make(p);
-	distil_capture_note_work();
 }
 
 /* Another model or other options. */
@@ -201,6 +200,6 @@ distil_alter_pipeline(PG_FUNCTION_ARGS)
 	}
 	if (generation)
 		change_generation(fcinfo, p);
-	distil_capture_note_work();
+	distil_pipeline_wake();
 	PG_RETURN_VOID();
 }

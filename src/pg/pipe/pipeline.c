@@ -14,13 +14,10 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
-<<<<<<< HEAD
-#include "catalog/pg_type.h"
-=======
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
->>>>>>> next
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
