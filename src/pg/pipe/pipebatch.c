@@ -59,7 +59,7 @@ typedef struct EachCall
 	bool		stopped;		/* each wants no key behind this one */
 } EachCall;
 
-/* No user's trigger fires, and nothing is queued again, where replica is set. */
+/* replica: no user's trigger fires, and nothing is queued again. */
 static DistilOwnerState
 become_owner(const EachCall *call)
 {

@@ -48,8 +48,8 @@ extern ErrorData *distil_keys_write(DistilKeyBatch *batch);
 /*
  * Call each for all keys without an error, as the source's owner, in one
  * subtransaction; if it fails, for one after the other.  What fails then is the
- * key's error.  A fault is what several keys fail for, or a single one for which
- * it may not be blamed.  each returns false to stop behind this key.
+ * key's error.  A fault is what all of several keys fail for, or a single one
+ * for which it may not be blamed.  each returns false to stop behind this key.
  */
 extern ErrorData *distil_keys_each(DistilKeyBatch *batch, bool replica,
 									bool (*each) (DistilKeyBatch *batch, DistilKey *key));

@@ -36,12 +36,12 @@ enum
 };
 #define DISTIL_MOST_COLUMNS DISTIL_ENTITY_COLUMNS
 
-/* The types of the columns, [DISTIL_MOST_COLUMNS]; returns how many there are. */
+/* The types of the columns, [DISTIL_MOST_COLUMNS]; how many there are. */
 extern int	distil_answer_types(const DistilPipeTask *task, Oid *types);
 
 /*
- * What came of one text: n rows of one value each, of chunks, or of entities; or
- * an error.  palloc'd in the context that distil_pipe_compute was called in.
+ * What came of one text: n rows of one value each, of chunks, or of entities;
+ * or an error.  palloc'd in the context that distil_pipe_compute was called in.
  */
 typedef struct DistilAnswer
 {

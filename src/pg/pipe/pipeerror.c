@@ -2,8 +2,8 @@
  * pipeerror.c -- see pipeerror.h.
  *
  * Rows are found by a hash of the key, which may be longer than an index takes.
- * They are read and written as the tables of models are (store/catalog.h), so no
- * privilege is needed.
+ * They are read and written as the tables of models are (store/catalog.h), so
+ * no privilege is needed.
  */
 #include "postgres.h"
 
@@ -123,8 +123,8 @@ form_row(Relation rel, const char *pipeline, ArrayType *key, Datum hash, int att
 }
 
 /*
- * Write a key's row; its attempts are those that there were and added, or, where
- * fixed is not negative, so many.
+ * Write a key's row; its attempts are those that there were and added, or,
+ * where fixed is not negative, so many.
  */
 static void
 write_error(const char *pipeline, ArrayType *key, int added, int fixed, const ErrorData *error)
