@@ -8,15 +8,16 @@
 
 /*
  * A new generation's model, by its name: check that it fits the task and the
- * generation's options, note its hash, and see to it that nobody drops it before
- * the transaction ends.  Returns the width of its embeddings; 0: there are none.
+ * generation's options, note its hash, and see to it that nobody drops it
+ * before the transaction ends.  Returns the width of its embeddings; 0: there
+ * are none.
  */
 extern int	distil_generation_pin(FmgrInfo *flinfo, const DistilPipeline *pipeline,
 								  DistilGeneration *g);
 
 /*
- * A generation's model, open as long as flinfo's context lives.  Raises where it
- * is gone, or another one has its name.
+ * A generation's model, open as long as flinfo's context lives.  Raises where
+ * it is gone, or another one has its name.
  */
 extern DistilModel *distil_generation_model(FmgrInfo *flinfo, const DistilPipeline *pipeline,
 											const DistilGeneration *g);

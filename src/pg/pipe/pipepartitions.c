@@ -1,9 +1,9 @@
 /*
  * pipepartitions.c -- see pipepartitions.h.
  *
- * ATTACH PARTITION locks out writers of the partition and gives it the triggers.
- * So when a partition is seen here for the first time, all rows that are older
- * than its triggers can be seen, too.
+ * ATTACH PARTITION locks out writers of the partition and gives it the
+ * triggers. So when a partition is seen here for the first time, all rows that
+ * are older than its triggers can be seen, too.
  */
 #include "postgres.h"
 

@@ -10,7 +10,9 @@
 
 #include "pg/pipe/pipeline.h"
 
-/* The partitions that hold a source's rows, sorted; NIL: it is a plain table. */
+/*
+ * The partitions that hold a source's rows, sorted; NIL: it is a plain table.
+ */
 extern List *distil_partitions_of(Oid source);
 
 /*

@@ -1,14 +1,14 @@
 /*
  * pipeswitch.c -- distil_switch_pipeline.
  *
- *	   distil_switch_pipeline(name, drop_old)
  *
- * Both generations are kept up while the next one is built, so when its backfill
- * has ended they are of the same texts, and a queue that is never empty does no
- * harm.  One transaction puts the next target in the live one's place: under its
- * name, with its privileges and indexes of its kind.  What would be left behind
- * (an index that the next one lacks, a view that would follow the old one) is
- * told beforehand, and nothing is changed.
+ *
+ * Both generations are kept up while the next one is built, so when its
+ * backfill has ended they are of the same texts, and a queue that is never
+ * empty does no harm.  One transaction puts the next target in the live one's
+ * place: under its name, with its privileges and indexes of its kind.  What
+ * would be left behind (an index that the next one lacks, a view that would
+ * follow the old one) is told beforehand, and nothing is changed.
  */
 #include "postgres.h"
 

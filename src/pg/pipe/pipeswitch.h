@@ -25,7 +25,9 @@ extern List *distil_target_grants(const DistilPipeline *pipeline);
 /* Descriptions of what stands on the live target and would stay with it. */
 extern List *distil_target_dependents(const DistilPipeline *pipeline);
 
-/* Triggers, policies and publications of a live table that the next one lacks. */
+/*
+ * Triggers, policies and publications of a live table that the next one lacks.
+ */
 extern List *distil_target_lacks(const DistilPipeline *pipeline);
 
 #endif

@@ -6,7 +6,9 @@
 
 #include "nodes/pg_list.h"
 
-/* The names of those that name it in any generation: palloc'd strings, sorted. */
+/*
+ * The names of those that name it in any generation: palloc'd strings, sorted.
+ */
 extern List *distil_pipelines_with_model(const char *model);
 
 #endif
