@@ -202,7 +202,8 @@ visit_keys(Check *c, const char *sql, KeysVisitor visit)
 {
 	DistilOwnerState state = distil_become_owner(c->job->pipeline->owner, true);
 	int			nestlevel = distil_key_text_begin();
-	Portal		portal = SPI_cursor_parse_open(NULL, sql, &(SPIParseOpenOptions) {.read_only = true});
+	SPIParseOpenOptions options = {.read_only = true};
+	Portal		portal = SPI_cursor_parse_open(NULL, sql, &options);
 	uint64		n;
 
 	do

@@ -131,8 +131,8 @@ read_args(FunctionCallInfo fcinfo, DistilPipeline *p, CreateArgs *args)
 	p->task = distil_pipe_task(distil_text_argument(fcinfo, ARG_TASK, "task"));
 	p->sync = distil_is_first_word(distil_text_argument(fcinfo, ARG_MODE, "mode"), "mode", "sync",
 								   "async");
-	p->remove_stale = distil_is_first_word(distil_text_argument(fcinfo, ARG_STALE, "stale"), "stale",
-										   "remove", "keep");
+	p->remove_stale = distil_is_first_word(distil_text_argument(fcinfo, ARG_STALE, "stale"),
+										   "stale", "remove", "keep");
 	args->text_column = name_argument(fcinfo, ARG_TEXT_COLUMN);
 	args->name = PG_ARGISNULL(ARG_NAME) ? NULL : distil_text_argument(fcinfo, ARG_NAME, "name");
 	args->backfill = distil_bool_argument(fcinfo, ARG_BACKFILL);

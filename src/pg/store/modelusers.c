@@ -53,7 +53,6 @@
 #include "pg/bridge/compat.h"
 #include "pg/bridge/growing.h"
 #include "pg/store/catalog.h"
-#include "pg/store/modelpipelines.h"
 #include "pg/store/modelusers.h"
 
 /* A message names so many objects; the server's log has them all. */
@@ -79,6 +78,7 @@ typedef struct Search
 	ObjectAddress *objects; /* [n_objects] that depend on them, then those that name the model */
 	int			n_objects;
 	Size		object_capacity;
+	List	   *pipelines;		/* descriptions of those that use the model */
 } Search;
 
 /* ---- the extension's functions ---- */
@@ -512,35 +512,34 @@ keep_users(Search *s)
 	MemoryContextDelete(scratch);
 }
 
-/* A line of the message, and of the log, which has them all. */
-static void
-append_user(StringInfo detail, StringInfo log, int n, const char *user, const char *model)
+/* User i of the model: objects, then pipelines. */
+static const char *
+describe_user(const Search *s, int i)
 {
-	const char *line = psprintf("%s%s depends on model \"%s\"", n > 0 ? "\n" : "", user, model);
+	const char *object = i < s->n_objects ? getObjectDescription(&s->objects[i], true)
+										  : list_nth(s->pipelines, i - s->n_objects);
 
-	if (n < MOST_OBJECTS)
-		appendStringInfoString(detail, line);
-	appendStringInfoString(log, line);
+	return object != NULL ? object : "an object";
 }
 
 static void
-raise_used(const Search *s, List *pipelines, const char *action, const char *hint)
+raise_used(const Search *s, const char *action, const char *hint)
 {
+	int			n = s->n_objects + list_length(s->pipelines);
 	StringInfoData detail,
 				log;
-	int			n = 0;
-	ListCell   *lc;
 
 	initStringInfo(&detail);
 	initStringInfo(&log);
-	for (int i = 0; i < s->n_objects; i++)
+	for (int i = 0; i < n; i++)
 	{
-		const char *object = getObjectDescription(&s->objects[i], true);
+		char	   *line = psprintf("%s%s depends on model \"%s\"", i > 0 ? "\n" : "",
+									describe_user(s, i), s->model);
 
-		append_user(&detail, &log, n++, object != NULL ? object : "an object", s->model);
+		if (i < MOST_OBJECTS)
+			appendStringInfoString(&detail, line);
+		appendStringInfoString(&log, line);
 	}
-	foreach(lc, pipelines)
-		append_user(&detail, &log, n++, psprintf("pipeline \"%s\"", (char *) lfirst(lc)), s->model);
 	if (n > MOST_OBJECTS)
 		appendStringInfo(&detail, "\nand %d other objects (see server log for list)",
 						 n - MOST_OBJECTS);
@@ -552,30 +551,25 @@ raise_used(const Search *s, List *pipelines, const char *action, const char *hin
 			 errhint("%s", hint)));
 }
 
-/* Leave those of the database's objects that name the model. */
-static void
-find_objects(Search *s, Oid extension)
-{
-	visit_dependents(ExtensionRelationId, extension, add_function, s);
-	for (int i = 0; i < s->n_functions; i++)
-		visit_dependents(ProcedureRelationId, s->functions[i].oid, add_object, s);
-	if (s->n_objects == 0)
-		return;
-	qsort(s->functions, s->n_functions, sizeof(ModelFunction), compare_functions);
-	keep_users(s);
-}
-
 void
 distil_prevent_use(const char *model, const char *action, const char *hint)
 {
 	Search		s = {.model = model};
-	List	   *pipelines = distil_pipelines_with_model(model);
 	Oid			table = distil_model_table();
 	Oid			extension =
 		OidIsValid(table) ? getExtensionOfObject(RelationRelationId, table) : InvalidOid;
 
-	if (OidIsValid(extension))
-		find_objects(&s, extension);
-	if (s.n_objects > 0 || pipelines != NIL)
-		raise_used(&s, pipelines, action, hint);
+	if (!OidIsValid(extension))
+		return;
+	visit_dependents(ExtensionRelationId, extension, add_function, &s);
+	for (int i = 0; i < s.n_functions; i++)
+		visit_dependents(ProcedureRelationId, s.functions[i].oid, add_object, &s);
+	if (s.n_objects > 0)
+	{
+		qsort(s.functions, s.n_functions, sizeof(ModelFunction), compare_functions);
+		keep_users(&s);
+	}
+	s.pipelines = distil_pipelines_using(model);
+	if (s.n_objects > 0 || s.pipelines != NIL)
+		raise_used(&s, action, hint);
 }
