@@ -246,8 +246,8 @@ tile_lanes(Vec acc[MR][NV], const float *x, size_t ldx, const char *w, const Dbe
 
 /*
  * A tile of rows x NR.  Rows, type and whether kept is NULL are constants
- * wherever this is inlined, so that the loops over the tile unroll and acc lives
- * in registers.
+ * wherever this is inlined, so that the loops over the tile unroll and acc
+ * lives in registers.
  */
 static inline __attribute__((always_inline)) void
 tile_of_type(const Tile *t, const int rows, const DbertWeightType type, float *kept)
