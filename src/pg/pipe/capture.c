@@ -19,6 +19,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/fmgroids.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -130,6 +131,29 @@ write_row(const KeyBuffer *b, FmgrInfo *outputs, int first, int end)
 													 false, TYPALIGN_INT));
 }
 
+/* Could a setting change the text form of the keys?  Of most it cannot. */
+static bool
+depends_on_settings(const KeyBuffer *b)
+{
+	for (int i = 0; i < b->n_columns; i++)
+	{
+		switch (b->types[i].output)
+		{
+			case F_INT2OUT:
+			case F_INT4OUT:
+			case F_INT8OUT:
+			case F_NUMERIC_OUT:
+			case F_TEXTOUT:
+			case F_VARCHAROUT:
+			case F_UUID_OUT:
+				break;
+			default:
+				return true;
+		}
+	}
+	return false;
+}
+
 /* All keys of a buffer to the queue; the buffer is empty then. */
 static void
 write_buffer(KeyBuffer *b)
@@ -138,7 +162,8 @@ write_buffer(KeyBuffer *b)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	FmgrInfo	outputs[INDEX_MAX_KEYS];
-	int			nestlevel = distil_key_text_begin();
+	bool		settings = depends_on_settings(b);
+	int			nestlevel = settings ? distil_key_text_begin() : 0;
 
 	for (int i = 0; i < b->n_columns; i++)
 		fmgr_info_cxt(b->types[i].output, &outputs[i], old);
@@ -147,7 +172,8 @@ write_buffer(KeyBuffer *b)
 		write_row(b, outputs, first, Min(first + DISTIL_QUEUE_KEYS, b->n));
 		MemoryContextReset(context);
 	}
-	distil_key_text_end(nestlevel);
+	if (settings)
+		distil_key_text_end(nestlevel);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	b->n = 0;
