@@ -251,3 +251,19 @@ distil_source_columns(Relation source, const char *text_column, DistilPipelineCo
 	columns->text = text->attnum;
 	columns->n_values = 0;
 }
+
+void
+distil_source_check_generated(Relation source, const DistilPipeline *p)
+{
+	Form_pg_attribute text = TupleDescAttr(RelationGetDescr(source), p->columns.text - 1);
+
+	if (text->attgenerated == '\0' || (!p->sync && !p->remove_stale))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("%s cannot be had for generated column \"%s\"",
+					p->sync ? "mode => 'sync'" : "stale => 'remove'", NameStr(text->attname)),
+			 errdetail("It is computed after the triggers that would set the value."),
+			 p->sync ? errhint("Use mode => 'async', or into_table.")
+			 : errhint("Use stale => 'keep', or into_table.")));
+}

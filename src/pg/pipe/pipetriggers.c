@@ -8,6 +8,10 @@
  *	   zz_distil_<name>_stale	BEFORE UPDATE of the text, where the target is a
  *								column that becomes NULL then; the last one, for
  *								others before it may change the text
+ *	   zz_distil_<name>_sync	BEFORE INSERT OR UPDATE, in its place where the
+ *								pipeline is synchronous
+ *	   distil_<name>_sync		AFTER a statement, of a synchronous one whose
+ *								target is a table, and whose source no partitions
  *
  * They are for each row, so partitions get them, too; but those for TRUNCATE,
  * which cannot be.
@@ -103,6 +107,17 @@ make_stale(const DistilPipeline *p)
 		 "pipeline_stale");
 }
 
+static void
+make_sync(const DistilPipeline *p)
+{
+	if (!has_tables(p))
+		make(p, p->source, psprintf("zz_distil_%s_sync", p->name), "BEFORE INSERT OR UPDATE", "ROW",
+			 "pipeline_sync");
+	else if (get_rel_relkind(p->source) != RELKIND_PARTITIONED_TABLE)
+		make(p, p->source, psprintf("distil_%s_sync", p->name),
+			 "AFTER INSERT OR UPDATE OR DELETE", "STATEMENT", "pipeline_sync");
+}
+
 void
 distil_triggers_make_truncate(const DistilPipeline *p, Oid relation)
 {
@@ -110,6 +125,21 @@ distil_triggers_make_truncate(const DistilPipeline *p, Oid relation)
 
 	make(p, relation, psprintf("distil_%s_truncate", p->name), "AFTER TRUNCATE",
 		 "STATEMENT", "pipeline_capture");
+	distil_resign_owner(state);
+}
+
+void
+distil_triggers_drop_truncate(const DistilPipeline *p, Oid relation)
+{
+	const char *name = psprintf("distil_%s_truncate", p->name);
+	DistilOwnerState state;
+
+	if (get_rel_relkind(relation) == '\0' || distil_relation_owner(relation) != p->owner ||
+		!OidIsValid(get_trigger_oid(relation, name, true)))
+		return;
+	state = distil_become_owner(p->owner, false);
+	distil_sql_run(psprintf("DROP TRIGGER %s ON %s", quote_identifier(name),
+							distil_sql_table(relation)));
 	distil_resign_owner(state);
 }
 
@@ -130,7 +160,9 @@ distil_triggers_make(const DistilPipeline *p)
 
 	make_insert(p);
 	make_update(p);
-	if (!has_tables(p) && p->remove_stale)
+	if (p->sync)
+		make_sync(p);
+	else if (!has_tables(p) && p->remove_stale)
 		make_stale(p);
 	if (has_tables(p))
 	{
