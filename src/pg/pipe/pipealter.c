@@ -168,6 +168,7 @@ change_mode(DistilPipeline *p, const char *mode)
 	p->sync = distil_is_first_word(mode, "mode", "sync", "async");
 	if (!OidIsValid(p->generations[0].target))
 		distil_source_check_generated(source, p);
+	distil_source_check_sync(p);
 	table_close(source, NoLock);
 	distil_triggers_drop(p);
 	distil_triggers_make(p);

@@ -263,6 +263,7 @@ distil_create_pipeline(PG_FUNCTION_ARGS)
 		check_column(source, &p, &args);
 	if (args.into_column != NULL)
 		distil_source_check_generated(source, &p);
+	distil_source_check_sync(&p);
 	table_close(source, NoLock);
 	if (args.name != NULL)
 		check_name(args.name);

@@ -23,6 +23,7 @@
 #include "pg/bridge/compat.h"
 #include "pg/func/moderation.h"
 #include "pg/pipe/pipelock.h"
+#include "pg/pipe/pipereplica.h"
 #include "pg/pipe/pipesource.h"
 
 /* ---- the table ---- */
@@ -266,4 +267,15 @@ distil_source_check_generated(Relation source, const DistilPipeline *p)
 			 errdetail("It is computed after the triggers that would set the value."),
 			 p->sync ? errhint("Use mode => 'async', or into_table.")
 			 : errhint("Use stale => 'keep', or into_table.")));
+}
+
+void
+distil_source_check_sync(const DistilPipeline *p)
+{
+	if (p->sync && distil_is_subscribed(p->source))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("mode => 'sync' cannot be had for table \"%s\"", get_rel_name(p->source)),
+				 errdetail("A subscription fills it, and would be stopped by a text that fails."),
+				 errhint("Use mode => 'async'.")));
 }

@@ -25,6 +25,9 @@ extern void distil_source_columns(Relation source, const char *text_column,
  */
 extern void distil_source_check_generated(Relation source, const DistilPipeline *p);
 
+/* Raise where a subscription fills the source of a synchronous pipeline. */
+extern void distil_source_check_sync(const DistilPipeline *p);
+
 /* The column of this name; raises where there is none. */
 extern Form_pg_attribute distil_source_column(Relation source, const char *name);
 

@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -30,6 +31,7 @@
 
 #include "pg/bridge/compat.h"
 #include "pg/pipe/ownersql.h"
+#include "pg/pipe/pipereplica.h"
 #include "pg/pipe/pipetriggers.h"
 
 static bool
@@ -152,6 +154,37 @@ source_and_parts(const DistilPipeline *p)
 	return list_make1_oid(p->source);
 }
 
+/* The names of a relation's triggers that call our functions for p. */
+static List *
+names_on(Oid relation, const DistilPipeline *p)
+{
+	Relation	rel = table_open(relation, AccessShareLock);
+	List	   *names = NIL;
+
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *t = &rel->trigdesc->triggers[i];
+
+		if (t->tgnargs >= 1 && strcmp(t->tgargs[0], p->name) == 0 && !t->tgisclone &&
+			get_func_namespace(t->tgfoid) == get_namespace_oid("distilbert", true))
+			names = lappend(names, pstrdup(t->tgname));
+	}
+	table_close(rel, NoLock);
+	return names;
+}
+
+/* A subscription's changes are seen, too; partitions follow. */
+static void
+fire_always(const DistilPipeline *p)
+{
+	ListCell   *name;
+
+	CommandCounterIncrement();
+	foreach(name, names_on(p->source, p))
+		distil_sql_run(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s",
+								distil_sql_table(p->source), quote_identifier(lfirst(name))));
+}
+
 void
 distil_triggers_make(const DistilPipeline *p)
 {
@@ -174,26 +207,9 @@ distil_triggers_make(const DistilPipeline *p)
 				distil_triggers_make_truncate(p, lfirst_oid(lc));
 		}
 	}
+	if (distil_is_subscribed(p->source))
+		fire_always(p);
 	distil_resign_owner(state);
-}
-
-/* The names of a relation's triggers that call our functions for p. */
-static List *
-names_on(Oid relation, const DistilPipeline *p)
-{
-	Relation	rel = table_open(relation, AccessShareLock);
-	List	   *names = NIL;
-
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		const Trigger *t = &rel->trigdesc->triggers[i];
-
-		if (t->tgnargs >= 1 && strcmp(t->tgargs[0], p->name) == 0 && !t->tgisclone &&
-			get_func_namespace(t->tgfoid) == get_namespace_oid("distilbert", true))
-			names = lappend(names, pstrdup(t->tgname));
-	}
-	table_close(rel, NoLock);
-	return names;
 }
 
 void

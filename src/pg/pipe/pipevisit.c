@@ -91,7 +91,7 @@ begin_job(void *arg)
 	DistilVisit *visit = v->visit;
 	DistilPipeline *p = distil_pipeline_find(visit->name);
 
-	if (p == NULL || !p->whole || p->paused)
+	if (p == NULL || !distil_pipeline_works(p))
 		return;
 	(void) distil_partitions_follow(p);
 	v->rows = distil_queue_read(visit->name, visit->seq, (int) Min(visit->most_keys,
