@@ -23,13 +23,16 @@ typedef struct DistilKeyType
 	Oid			output;			/* function */
 } DistilKeyType;
 
-/* Remember the key of a row; hold: however many there are, until they are taken. */
+/*
+ * Remember the key of a row; hold: however many there are, until they are
+ * taken.
+ */
 extern void distil_capture_key(const char *pipeline, const DistilPipelineColumns *columns,
 							   const DistilKeyType *types, TupleTableSlot *row, bool hold);
 
 /*
- * Take the keys of a pipeline that are remembered at this level of transactions,
- * a List of text[columns]: they are the caller's to do.
+ * Take the keys of a pipeline that are remembered at this level of
+ * transactions, a List of text[columns]: they are the caller's to do.
  */
 extern List *distil_capture_take(const char *pipeline);
 

@@ -1,6 +1,6 @@
 /*
- * pipesync.h -- synchronous pipelines: a statement's rows have their values when
- * it ends.
+ * pipesync.h -- synchronous pipelines: a statement's rows have their values
+ * when it ends.
  */
 #ifndef DISTILBERT_PG_PIPESYNC_H
 #define DISTILBERT_PG_PIPESYNC_H

@@ -11,7 +11,7 @@
  *	   zz_distil_<name>_sync	BEFORE INSERT OR UPDATE, in its place where the
  *								pipeline is synchronous
  *	   distil_<name>_sync		AFTER a statement, of a synchronous one whose
- *								target is a table, and whose source no partitions
+ *								target is a table, and the source a plain one
  *
  * They are for each row, so partitions get them, too; but those for TRUNCATE,
  * which cannot be.

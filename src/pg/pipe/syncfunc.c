@@ -179,8 +179,8 @@ check_call(FunctionCallInfo fcinfo)
 		 : !TRIGGER_FIRED_AFTER(t->tg_event)))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("pipeline_sync must be fired BEFORE INSERT OR UPDATE FOR EACH ROW, or AFTER "
-						"a statement")));
+				 errmsg("pipeline_sync must be fired BEFORE INSERT OR UPDATE FOR EACH ROW, "
+						"or AFTER a statement")));
 }
 
 Datum
