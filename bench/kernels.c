@@ -3,7 +3,7 @@
  *
  *     bench/kernels [name ...]		the tables to measure, default: all that run
  *
- * For each table: products on DistilBERT-base's shapes, of 8 bits and of fp32,
+ * For each table: products on DistilBERT-base's shapes, int8, int7 and fp32,
  * in GFLOP/s (an integer multiply-add counts as much) and as a fraction of the
  * fp32 multiply-add peak, which the same program measures; one
  * head's attention; the row operations.  Every product takes the next of many
@@ -12,7 +12,7 @@
  * processes take of the core does not count; pin it all the same: taskset -c 1.
  */
 #include "kernel/peak.h"
-#include "model/config.h"
+#include "model/precision.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +48,7 @@ compare_doubles(const void *a, const void *b)
 typedef struct Work
 {
 	const DbertKernels *table;
+	const DbertInt8Kernels *int8;	/* of the table, or NULL */
 	int			m;
 	int			n;
 	int			k;
@@ -72,9 +73,9 @@ call_linear(const Work *w, int which)
 static void
 call_int8(const Work *w, int which)
 {
-	w->table->int8->linear(w->y, w->n, w->x, w->k,
-						   w->weights + which % w->weight_count * w->weight_floats, w->x, w->m,
-						   w->n, w->k, w->act, w->scratch);
+	w->int8->linear(w->y, w->n, w->x, w->k,
+					w->weights + which % w->weight_count * w->weight_floats, w->x, w->m, w->n, w->k,
+					w->act, w->scratch);
 }
 
 static void
@@ -123,13 +124,13 @@ floats(size_t count)
 
 /* ---- the tables printed ---- */
 
-/* GFLOP/s of a product on weights of fp32 or int8. */
+/* GFLOP/s of a product on weights of int8's kind, or fp32 (NULL). */
 static double
-product_rate(const DbertKernels *table, bool int8, int m, int n, int k)
+product_rate(const DbertKernels *table, const DbertInt8Kernels *int8, int m, int n, int k)
 {
-	Work		w = {.table = table, .m = m, .n = n, .k = k};
-	size_t size =
-		int8 ? table->int8->packed_size(n, k) : table->packed_linear_size(n, k) * sizeof(float);
+	Work		w = {.table = table, .int8 = int8, .m = m, .n = n, .k = k};
+	size_t		size = int8 != NULL ? int8->packed_size(n, k)
+									: table->packed_linear_size(n, k) * sizeof(float);
 	double		seconds;
 
 	w.weight_floats = (size + 63) / 64 * 16;
@@ -138,7 +139,7 @@ product_rate(const DbertKernels *table, bool int8, int m, int n, int k)
 	w.x = floats((size_t) MAX_ROWS * 3072);
 	w.y = floats((size_t) MAX_ROWS * 3072);
 	w.scratch = floats(dbert_int8_scratch(m, k));
-	seconds = median_time(int8 ? call_int8 : call_linear, &w);
+	seconds = median_time(int8 != NULL ? call_int8 : call_linear, &w);
 	free(w.weights);
 	free(w.x);
 	free(w.y);
@@ -147,15 +148,16 @@ product_rate(const DbertKernels *table, bool int8, int m, int n, int k)
 }
 
 static void
-bench_products(const DbertKernels *table, bool int8, double peak)
+bench_products(const DbertKernels *table, const DbertInt8Kernels *int8, double peak)
 {
-	const double int8_peak = int8 ? dbert_machine_int8_peak(table) : 0;
+	const double int8_peak = int8 != NULL ? dbert_machine_int8_peak(int8) : 0;
 	static const int shapes[][2] = {{2304, 768}, {768, 768}, {3072, 768}, {768, 3072}};
 	static const int rows[] = {1, 2, 4, 8, 12, 16, 24, 32, 64, 96, 128, 192, 384, 512};
 
 	printf("%s: %s products [M,K] x [K,N], G%sOP/s (of the fp32 peak of %.0f)\n", table->name,
-		   int8 ? "int8" : "fp32", int8 ? "" : "FL", peak);
-	if (int8 && int8_peak > 0)
+		   int8 == NULL ? "fp32" : int8 == table->int8 ? "int8" : "int7", int8 != NULL ? "" : "FL",
+		   peak);
+	if (int8_peak > 0)
 		printf("multiplied and added in registers, as these do it: %.0f\n", int8_peak);
 	printf("%12s", "M");
 	for (int i = 0; i < 4; i++)
@@ -271,10 +273,12 @@ bench_table(const char *name)
 		printf("%s: %s\n", name, err.msg);
 		return;
 	}
-	bench_products(table, true, dbert_machine_peak(table));
+	bench_products(table, table->int8, dbert_machine_peak(table));
+	if (dbert_best_8_bits(table) == DBERT_PRECISION_INT7)
+		bench_products(table, table->int7, dbert_machine_peak(table));
 	if (shares_fp32(table))
 		return;
-	bench_products(table, false, dbert_machine_peak(table));
+	bench_products(table, NULL, dbert_machine_peak(table));
 	bench_attention(table, dbert_machine_peak(table));
 	bench_rows(table);
 }

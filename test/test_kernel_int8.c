@@ -1,7 +1,7 @@
 /*
- * test_kernel_int8.c -- products of 8-bit integers: the definition against
- * numbers worked out by hand, every table that this machine can run against
- * the definition, bit for bit.
+ * test_kernel_int8.c -- products of 8-bit integers, int8 and int7: the
+ * definition against numbers worked out by hand, every table that this machine
+ * can run against the definition, bit for bit.
  *
  * Outputs lie between guards, rows have gaps, sizes have every tail.  NaN is
  * compared as NaN: which one it is, IEEE 754 leaves open.
@@ -13,6 +13,14 @@
 #include "test/support/kerneltables.h"
 #include "test/support/seen.h"
 #include "test/support/testhelp.h"
+
+static bool seven;				/* is it int7 that is tested? */
+
+static const DbertInt8Kernels *
+products_of(const DbertKernels *by)
+{
+	return seven ? by->int7 : by->int8;
+}
 
 /* ---- one product, by the definition and by the table ---- */
 
@@ -60,7 +68,7 @@ product_end(Product *p)
 static void
 product_run(const Product *p, const DbertKernels *by, float *y, bool with_bias, int act)
 {
-	size_t		pack_floats = (by->int8->packed_size(p->n, p->k) + 3) / 4,
+	size_t		pack_floats = (products_of(by)->packed_size(p->n, p->k) + 3) / 4,
 				scratch_floats = dbert_int8_scratch(p->m, p->k);
 	float	   *pack = guarded(pack_floats),
 			   *scratch = guarded(scratch_floats);
@@ -72,9 +80,9 @@ product_run(const Product *p, const DbertKernels *by, float *y, bool with_bias, 
 		if (i + 1 < p->m)
 			fill(y + i * p->ldy + p->n, p->ldy - p->n, GUARD);
 	}
-	by->int8->pack(pack, p->w, p->n, p->k);
-	by->int8->linear(y, p->ldy, p->x, p->ldx, pack, with_bias ? p->b : NULL, p->m, p->n, p->k, act,
-					 scratch);
+	products_of(by)->pack(pack, p->w, p->n, p->k);
+	products_of(by)->linear(y, p->ldy, p->x, p->ldx, pack, with_bias ? p->b : NULL, p->m, p->n,
+							p->k, act, scratch);
 	guarded_free(pack, pack_floats);
 	guarded_free(scratch, scratch_floats);
 }
@@ -91,8 +99,8 @@ check_same(const Product *p, const float *got, const float *want, const char *wh
 	for (size_t i = 0; i < output_floats(p); i++)
 		if (!same_float(got[i], want[i]))
 		{
-			CHECK_MSG(0, "%s, %s [%d,%d,%d]: at %d,%d got %.9g, want %.9g", table->name, what, p->m,
-					  p->n, p->k, (int) (i / p->ldy), (int) (i % p->ldy), got[i], want[i]);
+			CHECK_MSG(0, "%s, int%d, %s [%d,%d,%d]: at %d,%d got %.9g, want %.9g", table->name,
+					  8 - seven, what, p->m, p->n, p->k, (int) (i / p->ldy), (int) (i % p->ldy), got[i], want[i]);
 			return;
 		}
 }
@@ -146,7 +154,8 @@ test_sizes(void)
 
 /*
  * The largest sums there are, of either sign, x from 0 to 254 steps or both
- * ways: nothing may saturate or overflow.
+ * ways: nothing may saturate or overflow.  In int7 four weights of 31.5 steps
+ * round to 128 together, the most there is.
  */
 static void
 test_extremes(void)
@@ -162,7 +171,8 @@ test_extremes(void)
 			fill(p.w, (size_t) p.n * p.k, signs & 2 ? -1.0f : 1.0f);
 			product_check(&p, "extreme");
 			product_run(&p, table, p.y, false, DBERT_ACT_NONE);
-			CHECK_NEAR(p.y[0], (signs == 0 || signs == 3 ? 1.0 : -1.0) * ks[i], 1e-6 * ks[i]);
+			CHECK_NEAR(p.y[0], (signs == 0 || signs == 3 ? 1.0 : -1.0) * ks[i],
+					   (seven ? 0.017 : 1e-6) * ks[i]);
 			for (size_t j = 0; j < p.m * p.ldx; j += 2)
 				p.x[j] = -p.x[j];
 			for (size_t j = 0; j < (size_t) p.n * p.k; j += 2)
@@ -237,7 +247,9 @@ test_row_alone(void)
 	product_end(&all);
 }
 
-/* By hand: scales of 1, ties to even, 127 times a diagonal of 127. */
+/*
+ * By hand: scales of 1, ties to even, times a diagonal of the largest weight.
+ */
 static void
 test_rounding(void)
 {
@@ -254,29 +266,31 @@ test_rounding(void)
 		{126, -128, 0, 126, -127, 1, 2, 3, 4, 5}
 	};
 	Product		p = product_begin(4, 10, 10);
+	float		most = seven ? 126 : 127;
 
 	for (int i = 0; i < 10; i++)
 		for (int j = 0; j < 10; j++)
-			p.w[i * 10 + j] = i == j ? 127 : 0;
+			p.w[i * 10 + j] = i == j ? most : 0;
 	for (int i = 0; i < 4; i++)
 		memcpy(p.x + i * p.ldx, rows[i], sizeof(rows[i]));
 	product_run(&p, table, p.y, false, DBERT_ACT_NONE);
 	for (int i = 0; i < 4; i++)
 		for (int j = 0; j < 10; j++)
-			CHECK_MSG(p.y[i * p.ldy + j] == rounded[i][j] * 127, "%s: %g became %g", table->name,
-					  rows[i][j], p.y[i * p.ldy + j] / 127);
+			CHECK_MSG(p.y[i * p.ldy + j] == rounded[i][j] * most, "%s: %g became %g", table->name,
+					  rows[i][j], p.y[i * p.ldy + j] / most);
 	product_end(&p);
 }
 
 /*
  * Against the exact product: an element of x is off by half its row's scale,
- * here 2/254 at most, of W likewise 1/127, and each product of two magnitudes
- * below 1 by the sum of both.
+ * here 2/254 at most, of W likewise 1/127, in int7 4/126, and each product of
+ * two magnitudes below 1 by the sum of both.
  */
 static void
 test_error(void)
 {
 	Product		p = product_begin(9, 41, 333);
+	double		off = seven ? 2.0 / 126 : 1.0 / 254;
 
 	product_run(&p, table, p.y, true, DBERT_ACT_NONE);
 	for (int i = 0; i < p.m; i++)
@@ -286,9 +300,47 @@ test_error(void)
 
 			for (int q = 0; q < p.k; q++)
 				sum += (double) p.x[i * p.ldx + q] * p.w[j * p.k + q];
-			CHECK_NEAR(p.y[i * p.ldy + j], sum, p.k * (1.0 / 254 + 1.0 / 254 + 1.0 / 254 / 254));
+			CHECK_NEAR(p.y[i * p.ldy + j], sum, p.k * (1.0 / 254 + off + off / 254));
 		}
 	product_end(&p);
+}
+
+/*
+ * In int7 the numbers of one sign in a four sum to 128 at most, and no scale is
+ * larger than that takes, but for the rounding.
+ */
+static void
+test_fours(void)
+{
+	float	   *x = guarded(1003),
+				w[1003];
+	int8_t		q[1003];
+
+	for (int k = 1; k <= 1003; k++)
+	{
+		int			most = 0;
+
+		for (int p = 0; p < k; p++)
+			w[p] = k % 3 == 0 ? x[p] : k % 3 == 1 ? x[p] * x[p] * x[p] : p % 7 ? 0.5f : -1;
+		dbert_i8_round(q, w, k, dbert_i7_weight_scale(w, k));
+		for (int four = 0; four < (k + 7) / 8 * 2; four++)
+		{
+			int			above = 0,
+						below = 0;
+
+			for (int i = 0; i < 4; i++)
+			{
+				int			p = four / 2 * 8 + four % 2 * 2 + i / 2 * 4 + i % 2;
+
+				above += p < k && q[p] > 0 ? q[p] : 0;
+				below -= p < k && q[p] < 0 ? q[p] : 0;
+			}
+			most = above > most ? above : most;
+			most = below > most ? below : most;
+		}
+		CHECK_MSG(most >= 124 && most <= 128, "of %d weights four sum to %d", k, most);
+	}
+	guarded_free(x, 1003);
 }
 
 int
@@ -296,16 +348,19 @@ main(void)
 {
 	unsigned	control = control_bits();
 
+	RUN(test_fours);
 	for (int at = 0; (table = kernels_next(&at, KERNELS_INT8)) != NULL;)
-	{
-		printf("# %s\n", table->name);
-		RUN(test_rounding);
-		RUN(test_error);
-		RUN(test_sizes);
-		RUN(test_extremes);
-		RUN(test_special_rows);
-		RUN(test_row_alone);
-		CHECK(control_bits() == control);
-	}
+		for (int i = 0; i < 2; i++)
+		{
+			seven = i;
+			printf("# %s, int%d\n", table->name, 8 - seven);
+			RUN(test_rounding);
+			RUN(test_error);
+			RUN(test_sizes);
+			RUN(test_extremes);
+			RUN(test_special_rows);
+			RUN(test_row_alone);
+			CHECK(control_bits() == control);
+		}
 	return tests_end();
 }

@@ -16,6 +16,30 @@ dbert_i8_weight_scale(const float *w, int k)
 	return dbert_i8_scale(max, DBERT_I8_WEIGHT_STEPS);
 }
 
+DbertI8Scale
+dbert_i7_weight_scale(const float *w, int k)
+{
+	float		most = 0;
+
+	for (int p0 = 0; p0 < k; p0 += 8)
+	{
+		float		above[2] = {0, 0},	/* sums of the numbers of one sign, */
+					below[2] = {0, 0};	/* in each of the two fours */
+
+		for (int p = p0; p < k && p < p0 + 8; p++)
+		{
+			above[p / 2 % 2] += w[p] > 0 ? w[p] : 0;
+			below[p / 2 % 2] += w[p] < 0 ? -w[p] : 0;
+		}
+		for (int i = 0; i < 2; i++)
+		{
+			most = above[i] > most ? above[i] : most;
+			most = below[i] > most ? below[i] : most;
+		}
+	}
+	return dbert_i8_scale(most, DBERT_I7_SUM_STEPS);
+}
+
 void
 dbert_i8_round(int8_t *q, const float *w, int k, DbertI8Scale scale)
 {
@@ -51,17 +75,29 @@ rowmajor_size(int n, int k)
 }
 
 static void
-rowmajor_pack(void *dst, const float *w, int n, int k)
+pack_rows(void *dst, const float *w, int n, int k, DbertI8WeightScale weight_scale)
 {
 	char	   *row = dst;
 
 	for (size_t j = 0; j < (size_t) n; j++, row += rowmajor_size(1, k))
 	{
-		DbertI8Scale scale = dbert_i8_weight_scale(w + j * k, k);
+		DbertI8Scale scale = weight_scale(w + j * k, k);
 
 		memcpy(row, &scale.scale, sizeof(float));
 		dbert_i8_round((int8_t *) row + sizeof(float), w + j * k, k, scale);
 	}
+}
+
+static void
+rowmajor_pack(void *dst, const float *w, int n, int k)
+{
+	pack_rows(dst, w, n, k, dbert_i8_weight_scale);
+}
+
+static void
+rowmajor_pack7(void *dst, const float *w, int n, int k)
+{
+	pack_rows(dst, w, n, k, dbert_i7_weight_scale);
 }
 
 static int32_t
@@ -98,11 +134,15 @@ rowmajor_linear(float *y, size_t ldy, const float *x, size_t ldx, const void *wp
 	}
 }
 
-const DbertInt8Kernels dbert_int8_scalar = {
-	.layout = "i8-rowmajor",
-	.block_work = 10000000,
-	.packed_size = rowmajor_size,
-	.panel = 1,
-	.pack = rowmajor_pack,
-	.linear = rowmajor_linear,
-};
+#define TABLE(layout_name, pack_function) \
+{ \
+	.layout = layout_name, \
+	.block_work = 10000000, \
+	.packed_size = rowmajor_size, \
+	.panel = 1, \
+	.pack = pack_function, \
+	.linear = rowmajor_linear, \
+}
+
+const DbertInt8Kernels dbert_int8_scalar = TABLE("i8-rowmajor", rowmajor_pack);
+const DbertInt8Kernels dbert_int7_scalar = TABLE("i7-rowmajor", rowmajor_pack7);

@@ -21,7 +21,10 @@
 
 #include <stdbool.h>
 
-/* Products with weights of 8 bits; the scheme and its rules stand in int8.h. */
+/*
+ * Products with weights of 8 bits, or of sums that fit 16 bits (int7); the
+ * schemes and their rules stand in int8.h.
+ */
 typedef struct DbertInt8Kernels
 {
 	/*
@@ -127,6 +130,7 @@ typedef struct DbertKernels
 							  int m, int n, int act);
 
 	const DbertInt8Kernels *int8;
+	const DbertInt8Kernels *int7;
 	const struct DbertTrainKernels *train;	/* trainkernels.h */
 } DbertKernels;
 

@@ -22,8 +22,10 @@ tile_run(const Tile *t, int rows)
 			TILE_CASE(2);
 			TILE_CASE(3);
 			TILE_CASE(4);
+#if MR > 4
 			TILE_CASE(5);
 			TILE_CASE(6);
+#endif
 #if MR > 6
 			TILE_CASE(7);
 			TILE_CASE(8);

@@ -199,7 +199,8 @@ write_slot(const DbertPack *pack, const DbertSlot *slot, char *base, Scratch *sc
 	{
 		DBERT_TRY(read_parts(pack, slot, scratch->rows, scratch->block, poll, err));
 		if (slot->kind == DBERT_SLOT_LINEAR8)
-			pack->kernels->int8->pack(at, scratch->rows, slot->rows, slot->cols);
+			dbert_int8_of(pack->kernels, pack->precision)
+				->pack(at, scratch->rows, slot->rows, slot->cols);
 		else
 			pack->kernels->pack_linear((float *) at, scratch->rows, slot->rows, slot->cols);
 	}

@@ -81,7 +81,7 @@ block_in(void *ctx, int i, int worker)
 static DbertStatus
 project(Projection p, int first, int n)
 {
-	p.linear = dbert_linear_columns(p.run->model->kernels, &p.layer->qkv, first, n);
+	p.linear = dbert_linear_columns(p.run->model, &p.layer->qkv, first, n);
 	p.first = first;
 	return run_blocks(&p, block_in);
 }
@@ -112,7 +112,7 @@ project_wanted(const DbertRun *run, const DbertLayer *layer, const DbertSpan *sp
 {
 	const DbertConfig *config = &run->model->config;
 	size_t		c = config->hidden;
-	int			panel = dbert_panel(run->model->kernels, &layer->qkv),
+	int			panel = dbert_panel(run->model, &layer->qkv),
 				keys = (int) c / panel * panel;
 	Projection	all = {
 		.run = run, .layer = layer, .span = span, .x = span->x, .rows = dbert_span_rows(span),

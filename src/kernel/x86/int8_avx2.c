@@ -12,6 +12,7 @@
 #define MR 6
 #define NV 2
 #define GROUP 2
+#define STEP 1
 #define COUNTED 0
 #define LEAST 0
 
@@ -30,9 +31,9 @@ column(const int8_t *w)
 }
 
 static inline IVec
-dot(IVec acc, IVec row, IVec column)
+dot(IVec acc, const IVec row[STEP], const IVec column[STEP])
 {
-	return _mm256_add_epi32(acc, _mm256_madd_epi16(row, column));
+	return _mm256_add_epi32(acc, _mm256_madd_epi16(*row, *column));
 }
 
 #include "kernel/int8_template.h"
@@ -43,6 +44,6 @@ const DbertInt8Kernels dbert_int8_avx2 = {
 	.block_work = 400000000,
 	.packed_size = packed_size,
 	.panel = NR,
-	.pack = pack,
+	.pack = pack8,
 	.linear = linear,
 };

@@ -7,6 +7,7 @@
 #define MR 12
 #define NV 2
 #define GROUP 2
+#define STEP 1
 #define COUNTED 0
 #define LEAST 0
 
@@ -25,9 +26,9 @@ column(const int8_t *w)
 }
 
 static inline IVec
-dot(IVec acc, IVec row, IVec column)
+dot(IVec acc, const IVec row[STEP], const IVec column[STEP])
 {
-	return _mm512_add_epi32(acc, _mm512_madd_epi16(row, column));
+	return _mm512_add_epi32(acc, _mm512_madd_epi16(*row, *column));
 }
 
 #include "kernel/int8_template.h"
@@ -38,6 +39,6 @@ const DbertInt8Kernels dbert_int8_avx512 = {
 	.block_work = 800000000,
 	.packed_size = packed_size,
 	.panel = NR,
-	.pack = pack,
+	.pack = pack8,
 	.linear = linear,
 };

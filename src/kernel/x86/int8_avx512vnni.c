@@ -10,6 +10,7 @@
 #define MR 8
 #define NV 2
 #define GROUP 4
+#define STEP 1
 #define COUNTED 1
 #define LEAST 0
 
@@ -28,19 +29,23 @@ column(const int8_t *w)
 }
 
 static inline IVec
-dot(IVec acc, IVec row, IVec column)
+dot(IVec acc, const IVec row[STEP], const IVec column[STEP])
 {
-	return _mm512_dpbusd_epi32(acc, row, column);
+	return _mm512_dpbusd_epi32(acc, *row, *column);
 }
 
 #include "kernel/int8_template.h"
 #include "kernel/x86/tables_x86.h"
 
-const DbertInt8Kernels dbert_int8_avx512_vnni = {
-	.layout = "i8-n32k4-f32-n32",
-	.block_work = 1600000000,
-	.packed_size = packed_size,
-	.panel = NR,
-	.pack = pack,
-	.linear = linear,
-};
+#define TABLE(layout_name, pack_function) \
+{ \
+	.layout = layout_name, \
+	.block_work = 1600000000, \
+	.packed_size = packed_size, \
+	.panel = NR, \
+	.pack = pack_function, \
+	.linear = linear, \
+}
+
+const DbertInt8Kernels dbert_int8_avx512_vnni = TABLE("i8-n32k4-f32-n32", pack8);
+const DbertInt8Kernels dbert_int7_avx512_vnni = TABLE("i7-n32k4-f32-n32", pack7);

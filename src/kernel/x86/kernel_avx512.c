@@ -24,7 +24,7 @@
 #include "kernel/x86/tables_x86.h"
 
 /* The tables differ in their products of 8-bit integers. */
-#define TABLE(table_name, int8_kernels) \
+#define TABLE(table_name, int8_kernels, int7_kernels) \
 { \
 	.name = table_name, \
 	.layout = "f32-n32", \
@@ -41,7 +41,8 @@
 	.gate_rows = gate_rows, \
 	.train = &train_kernels, \
 	.int8 = &int8_kernels, \
+	.int7 = &int7_kernels, \
 }
 
-const DbertKernels dbert_kernels_avx512 = TABLE("avx512", dbert_int8_avx512);
-const DbertKernels dbert_kernels_avx512_vnni = TABLE("avx512-vnni", dbert_int8_avx512_vnni);
+const DbertKernels dbert_kernels_avx512 = TABLE("avx512", dbert_int8_avx512, dbert_int7_avx512);
+const DbertKernels dbert_kernels_avx512_vnni = TABLE("avx512-vnni", dbert_int8_avx512_vnni, dbert_int7_avx512_vnni);
