@@ -939,6 +939,111 @@ COMMENT ON FUNCTION @extschema@.distil_compare(text, text, text, bigint) IS
 	'two models on the same rows of a query: metrics, their difference and whether it may be chance, on how many rows which model is right';
 
 
+-- ---------------------------------------------------------------- pipelines
+--
+-- A pipeline keeps a column or a table equal to what a model says of the texts
+-- of a source table.  Its columns are found by the trigger pipeline_insert, whose
+-- condition names them: so they follow renames, dumps and restores.
+
+-- One row for each pipeline.  The owner is the source's.
+CREATE TABLE distilbert.pipeline (
+	name			text COLLATE "C" PRIMARY KEY,
+	source			regclass NOT NULL,
+	task			text NOT NULL,
+	mode			text NOT NULL CHECK (mode OPERATOR(pg_catalog.=) 'async' OR mode OPERATOR(pg_catalog.=) 'sync'),
+	stale			text NOT NULL CHECK (stale OPERATOR(pg_catalog.=) 'remove' OR stale OPERATOR(pg_catalog.=) 'keep'),
+	paused			boolean NOT NULL,
+	created_at		timestamptz NOT NULL
+);
+COMMENT ON TABLE distilbert.pipeline IS 'pipelines; see the view distil_pipelines';
+
+-- Values of one model with one set of options: the lowest number is live, one
+-- above it is being built.  target: the table; NULL: a column of the source.
+-- position: the last key of the backfill; done_at: when it ended.
+CREATE TABLE distilbert.pipeline_generation (
+	pipeline		text COLLATE "C" NOT NULL,
+	number			integer NOT NULL,
+	model			text COLLATE "C" NOT NULL,
+	sha256			bytea NOT NULL CHECK (pg_catalog.octet_length(sha256) OPERATOR(pg_catalog.=) 32),
+	options			jsonb NOT NULL,
+	target			regclass,
+	position		text[],
+	done_at			timestamptz,
+	rows_done		bigint NOT NULL,
+	seconds			double precision NOT NULL,
+	PRIMARY KEY (pipeline, number)
+);
+COMMENT ON TABLE distilbert.pipeline_generation IS 'models, options and targets of pipelines';
+
+-- Keys whose values must be made equal again to what the model says: [rows, key
+-- columns], at most 1000 rows.  Order and repetition do not matter.
+CREATE TABLE distilbert.pipeline_queue (
+	pipeline		text COLLATE "C" NOT NULL,
+	seq				bigint NOT NULL,
+	keys			text[] NOT NULL,
+	queued_at		timestamptz NOT NULL,
+	PRIMARY KEY (pipeline, seq)
+);
+COMMENT ON TABLE distilbert.pipeline_queue IS 'keys that pipelines have to do';
+CREATE SEQUENCE distilbert.pipeline_queue_seq CACHE 1;
+COMMENT ON SEQUENCE distilbert.pipeline_queue_seq IS 'numbers of distilbert.pipeline_queue';
+
+-- Keys that failed, and, under an empty key, faults of a whole pipeline.
+-- next_try NULL: given up.
+CREATE TABLE distilbert.pipeline_error (
+	pipeline		text COLLATE "C" NOT NULL,
+	key_hash		bytea NOT NULL,
+	key				text[] NOT NULL,
+	attempts		integer NOT NULL,
+	next_try		timestamptz,
+	sqlstate		text NOT NULL,
+	message			text NOT NULL,
+	failed_at		timestamptz NOT NULL,
+	PRIMARY KEY (pipeline, key_hash)
+);
+COMMENT ON TABLE distilbert.pipeline_error IS 'what failed in pipelines; see the view distil_pipeline_errors';
+CREATE INDEX pipeline_error_next_try ON distilbert.pipeline_error (pipeline, next_try);
+
+REVOKE ALL ON distilbert.pipeline, distilbert.pipeline_generation, distilbert.pipeline_queue,
+	distilbert.pipeline_error FROM PUBLIC;
+REVOKE ALL ON SEQUENCE distilbert.pipeline_queue_seq FROM PUBLIC;
+
+-- A regclass of a table that is gone is a number: such rows stay behind.
+SELECT pg_catalog.pg_extension_config_dump('distilbert.pipeline',
+	'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) source)');
+SELECT pg_catalog.pg_extension_config_dump('distilbert.pipeline_generation',
+	'WHERE EXISTS (SELECT FROM distilbert.pipeline p JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.source '
+	'WHERE p.name OPERATOR(pg_catalog.=) pipeline) AND (target IS NULL OR '
+	'EXISTS (SELECT FROM pg_catalog.pg_class t WHERE t.oid OPERATOR(pg_catalog.=) target))');
+SELECT pg_catalog.pg_extension_config_dump('distilbert.pipeline_queue',
+	'WHERE EXISTS (SELECT FROM distilbert.pipeline p JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.source '
+	'WHERE p.name OPERATOR(pg_catalog.=) pipeline)');
+SELECT pg_catalog.pg_extension_config_dump('distilbert.pipeline_queue_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('distilbert.pipeline_error',
+	'WHERE EXISTS (SELECT FROM distilbert.pipeline p JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.source '
+	'WHERE p.name OPERATOR(pg_catalog.=) pipeline)');
+
+-- Whoever restores a dump makes triggers with these; they do nothing on tables
+-- that are not the pipeline's source.
+GRANT USAGE ON SCHEMA distilbert TO PUBLIC;
+
+CREATE FUNCTION distilbert.pipeline_capture() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'distil_pipeline_capture' LANGUAGE C;
+COMMENT ON FUNCTION distilbert.pipeline_capture() IS 'queue the keys of rows that a pipeline has to do';
+
+CREATE FUNCTION distilbert.wanted(n_keys integer, VARIADIC "any") RETURNS boolean
+	AS 'MODULE_PATHNAME', 'distil_pipeline_wanted'
+	LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION distilbert.wanted(integer, "any") IS
+	'(number of key columns, key columns, text, values): is there anything to do for a new row?';
+
+CREATE FUNCTION distilbert.touched(VARIADIC "any") RETURNS boolean
+	AS 'MODULE_PATHNAME', 'distil_pipeline_touched'
+	LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION distilbert.touched("any") IS
+	'(old, new, old, new, ...): does a pair differ in its bytes?  Nothing is detoasted';
+
+
 -- ---------------------------------------------------------------- mistakes
 --
 -- Forms that raise an error which says what to write.
@@ -1013,3 +1118,7 @@ GRANT EXECUTE ON FUNCTION
 	TO @extowner@ WITH GRANT OPTION;
 GRANT USAGE ON SCHEMA distilbert TO @extowner@;
 GRANT SELECT, INSERT ON distilbert.model, distilbert.model_chunk TO @extowner@;
+
+GRANT SELECT, INSERT ON distilbert.pipeline, distilbert.pipeline_generation, distilbert.pipeline_queue,
+	distilbert.pipeline_error TO @extowner@;
+GRANT SELECT, UPDATE ON SEQUENCE distilbert.pipeline_queue_seq TO @extowner@;

@@ -46,6 +46,7 @@ func      bridge stats run
 scan      bridge stats run func
 eval      bridge stats run func
 train     bridge store run eval
+pipe      bridge stats store run func
 '
 
 rooms() { printf '%s' "$1" | sed -n 's/^\([a-z][a-z]*\).*/\1/p'; }

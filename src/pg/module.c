@@ -16,6 +16,8 @@
 #include "pg/bridge/removefile.h"
 #include "pg/bridge/textrules.h"
 #include "pg/bridge/threads.h"
+#include "pg/pipe/capture.h"
+#include "pg/pipe/watched.h"
 #include "pg/run/defaultmodel.h"
 #include "pg/run/modelcache.h"
 #include "pg/run/modelmemory.h"
@@ -51,9 +53,11 @@ _PG_init(void)
 	distil_resultcache_init();
 	distil_sharedcache_init();
 
-	/* scan, train */
+	/* scan, train, pipe */
 	distil_scan_init();
 	distil_trainsettings_init();
+	distil_capture_init();
+	distil_watched_init();
 
 	/* whatever else begins like this is a mistake */
 	MarkGUCPrefixReserved("distilbert");

@@ -13,25 +13,10 @@
 
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/errors.h"
+#include "pg/func/options.h"
 #include "pg/func/textcursor.h"
 
 PG_FUNCTION_INFO_V1(distil_chunk);
-
-static void
-check_sizes(int max_tokens, int overlap)
-{
-	if (max_tokens < 3)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("max_tokens must be at least 3, not %d", max_tokens),
-				 errdetail("Two tokens of each chunk stand around its text, as "
-						   "[CLS] and [SEP] do.")));
-	if (overlap < 0 || overlap > (max_tokens - 2) / 2)
-		ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("overlap must be between 0 and %d, not %d", (max_tokens - 2) / 2, overlap),
-			 errdetail("Chunks of %d tokens may overlap by half of what they hold.", max_tokens)));
-}
 
 static void
 put_chunk(ReturnSetInfo *rsinfo, DistilCursor *cursor, int seq, const DbertChunk *chunk)
@@ -64,7 +49,7 @@ distil_chunk(PG_FUNCTION_ARGS)
 	int			count;
 	DbertError	err;
 
-	check_sizes(max_tokens, overlap);
+	distil_check_chunks(max_tokens, overlap);
 	InitMaterializedSRF(fcinfo, 0);
 	t = distil_text_get(PG_GETARG_DATUM(0), form.rules.on_error);
 	if (dbert_chunk(&model->core->tokenizer, t.data, t.len, max_tokens, overlap, &alloc,

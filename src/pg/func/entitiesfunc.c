@@ -41,27 +41,12 @@ put_entity(ReturnSetInfo *rsinfo, DistilCursor *cursor, const DbertEntity *entit
 	pfree(DatumGetPointer(values[1]));
 }
 
-static DbertAggregation
-get_aggregation(text *arg)
-{
-	char	   *name = text_to_cstring(arg);
-	DbertAggregation aggregation;
-
-	if (!dbert_aggregation_parse(name, &aggregation))
-		ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unrecognized aggregation \"%s\"", name),
-			 errhint("Available are \"none\", \"simple\", \"first\", \"average\" and \"max\".")));
-	pfree(name);
-	return aggregation;
-}
-
 static Datum
 entities(FunctionCallInfo fcinfo, DistilModel *model, DistilTextRules rules, text *aggregation_name,
 		 float min_score)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	DbertAggregation aggregation = get_aggregation(aggregation_name);
+	DbertAggregation aggregation = distil_aggregation_of(aggregation_name);
 	DistilText	t;
 	DbertBatch *batch;
 	DbertEntity *found;

@@ -6,6 +6,8 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
+
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/errors.h"
 #include "pg/func/entitylist.h"
@@ -31,4 +33,19 @@ distil_entity_label(const char *tag)
 	if (strcmp(tag, "O") == 0)
 		return NULL;
 	return dash != NULL ? dash + 1 : tag;
+}
+
+DbertAggregation
+distil_aggregation_of(const text *arg)
+{
+	char	   *name = text_to_cstring(arg);
+	DbertAggregation aggregation;
+
+	if (!dbert_aggregation_parse(name, &aggregation))
+		ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unrecognized aggregation \"%s\"", name),
+			 errhint("Available are \"none\", \"simple\", \"first\", \"average\" and \"max\".")));
+	pfree(name);
+	return aggregation;
 }

@@ -13,4 +13,7 @@ extern DbertEntity *distil_find_entities(const DbertBatch *batch, int i,
 /* The label of a tag's entities, "PER" of "B-PER"; NULL: of none. */
 extern const char *distil_entity_label(const char *tag);
 
+/* The strategy that an argument names; raises where there is no such one. */
+extern DbertAggregation distil_aggregation_of(const text *arg);
+
 #endif

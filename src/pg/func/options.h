@@ -10,4 +10,10 @@ extern void distil_check_score(const char *option, float value);
 /* Raise unless it is 1 or more. */
 extern void distil_check_at_least_one(const char *option, int value);
 
+/*
+ * Raise unless a text can be cut into chunks of so many tokens, which overlap
+ * by so many.
+ */
+extern void distil_check_chunks(int max_tokens, int overlap);
+
 #endif

@@ -59,8 +59,8 @@ enum
 	CHUNK_COLUMNS = CHUNK_DATA
 };
 
-static Oid
-find_table(const char *relname)
+Oid
+distil_find_table(const char *relname)
 {
 	Oid			schema = get_namespace_oid("distilbert", true);
 
@@ -70,22 +70,21 @@ find_table(const char *relname)
 Oid
 distil_model_table(void)
 {
-	return find_table("model");
+	return distil_find_table("model");
 }
 
-/* NULL where the extension is not installed (or is just being dropped). */
-static Relation
-try_open_table(const char *relname, LOCKMODE lockmode)
+Relation
+distil_try_open_table(const char *relname, LOCKMODE lockmode)
 {
-	Oid			relid = find_table(relname);
+	Oid			relid = distil_find_table(relname);
 
 	return OidIsValid(relid) ? try_relation_open(relid, lockmode) : NULL;
 }
 
-static Relation
-open_table(const char *relname, LOCKMODE lockmode)
+Relation
+distil_open_table(const char *relname, LOCKMODE lockmode)
 {
-	Relation	rel = try_open_table(relname, lockmode);
+	Relation	rel = distil_try_open_table(relname, lockmode);
 
 	if (rel == NULL)
 		ereport(ERROR,
@@ -98,21 +97,20 @@ open_table(const char *relname, LOCKMODE lockmode)
 void
 distil_catalog_lock(void)
 {
-	table_close(open_table("model", ShareRowExclusiveLock), NoLock);
+	table_close(distil_open_table("model", ShareRowExclusiveLock), NoLock);
 }
 
-/* A scan by the first nkeys columns of the primary key, in its order. */
-static SysScanDesc
-begin_scan(Relation rel, Snapshot snapshot, int nkeys, ScanKey keys)
+SysScanDesc
+distil_begin_scan(Relation rel, Snapshot snapshot, int nkeys, ScanKey keys)
 {
 	char		index[NAMEDATALEN];
 
 	snprintf(index, sizeof(index), "%s_pkey", RelationGetRelationName(rel));
-	return systable_beginscan(rel, find_table(index), true, snapshot, nkeys, keys);
+	return systable_beginscan(rel, distil_find_table(index), true, snapshot, nkeys, keys);
 }
 
-static void
-key_text(ScanKey key, AttrNumber column, const char *value)
+void
+distil_key_text(ScanKey key, AttrNumber column, const char *value)
 {
 	ScanKeyInit(key, column, BTEqualStrategyNumber, F_TEXTEQ,
 				CStringGetTextDatum(value));
@@ -121,8 +119,8 @@ key_text(ScanKey key, AttrNumber column, const char *value)
 
 /* ---- model ---- */
 
-static Datum
-column(HeapTuple tuple, AttrNumber attnum, Relation rel)
+Datum
+distil_column(HeapTuple tuple, AttrNumber attnum, Relation rel)
 {
 	bool		isnull;
 	Datum		value = heap_getattr(tuple, attnum, RelationGetDescr(rel), &isnull);
@@ -158,32 +156,32 @@ read_labels(HeapTuple tuple, Relation rel, DistilInfo *info)
 static void
 read_row(HeapTuple tuple, Relation rel, DistilInfo *info)
 {
-	bytea	   *sha256 = DatumGetByteaPP(column(tuple, MODEL_SHA256, rel));
+	bytea	   *sha256 = DatumGetByteaPP(distil_column(tuple, MODEL_SHA256, rel));
 
 	if (VARSIZE_ANY_EXHDR(sha256) != DISTIL_SHA256_BYTES)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("table \"distilbert.model\" holds a hash of wrong length")));
 	memcpy(info->sha256, VARDATA_ANY(sha256), DISTIL_SHA256_BYTES);
-	info->name = TextDatumGetCString(column(tuple, MODEL_NAME, rel));
-	info->task = TextDatumGetCString(column(tuple, MODEL_TASK, rel));
-	info->architecture = TextDatumGetCString(column(tuple, MODEL_ARCHITECTURE, rel));
+	info->name = TextDatumGetCString(distil_column(tuple, MODEL_NAME, rel));
+	info->task = TextDatumGetCString(distil_column(tuple, MODEL_TASK, rel));
+	info->architecture = TextDatumGetCString(distil_column(tuple, MODEL_ARCHITECTURE, rel));
 	read_labels(tuple, rel, info);
-	info->layers = DatumGetInt32(column(tuple, MODEL_LAYERS, rel));
-	info->hidden_size = DatumGetInt32(column(tuple, MODEL_HIDDEN_SIZE, rel));
-	info->dimensions = DatumGetInt32(column(tuple, MODEL_DIMENSIONS, rel));
-	info->parameters = DatumGetInt64(column(tuple, MODEL_PARAMETERS, rel));
-	info->max_tokens = DatumGetInt32(column(tuple, MODEL_MAX_TOKENS, rel));
-	info->precision = TextDatumGetCString(column(tuple, MODEL_PRECISION, rel));
-	info->bytes = DatumGetInt64(column(tuple, MODEL_BYTES, rel));
+	info->layers = DatumGetInt32(distil_column(tuple, MODEL_LAYERS, rel));
+	info->hidden_size = DatumGetInt32(distil_column(tuple, MODEL_HIDDEN_SIZE, rel));
+	info->dimensions = DatumGetInt32(distil_column(tuple, MODEL_DIMENSIONS, rel));
+	info->parameters = DatumGetInt64(distil_column(tuple, MODEL_PARAMETERS, rel));
+	info->max_tokens = DatumGetInt32(distil_column(tuple, MODEL_MAX_TOKENS, rel));
+	info->precision = TextDatumGetCString(distil_column(tuple, MODEL_PRECISION, rel));
+	info->bytes = DatumGetInt64(distil_column(tuple, MODEL_BYTES, rel));
 	info->builtin = false;
-	info->loaded_at = DatumGetTimestampTz(column(tuple, MODEL_LOADED_AT, rel));
+	info->loaded_at = DatumGetTimestampTz(distil_column(tuple, MODEL_LOADED_AT, rel));
 }
 
 bool
 distil_catalog_find(const char *name, Snapshot snapshot, DistilInfo *info)
 {
-	Relation	rel = try_open_table("model", AccessShareLock);
+	Relation	rel = distil_try_open_table("model", AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
@@ -191,8 +189,8 @@ distil_catalog_find(const char *name, Snapshot snapshot, DistilInfo *info)
 
 	if (rel == NULL)
 		return false;
-	key_text(&key, MODEL_NAME, name);
-	scan = begin_scan(rel, snapshot, 1, &key);
+	distil_key_text(&key, MODEL_NAME, name);
+	scan = distil_begin_scan(rel, snapshot, 1, &key);
 	tuple = systable_getnext(scan);
 	found = HeapTupleIsValid(tuple);
 	if (found)
@@ -206,14 +204,14 @@ distil_catalog_find(const char *name, Snapshot snapshot, DistilInfo *info)
 static void
 visit_rows(Snapshot snapshot, void (*visit) (void *ctx, const DistilInfo *info), void *ctx)
 {
-	Relation	rel = try_open_table("model", AccessShareLock);
+	Relation	rel = distil_try_open_table("model", AccessShareLock);
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	DistilInfo	info;
 
 	if (rel == NULL)
 		return;
-	scan = begin_scan(rel, snapshot, 0, NULL);
+	scan = distil_begin_scan(rel, snapshot, 0, NULL);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		read_row(tuple, rel, &info);
@@ -289,7 +287,7 @@ sha256_datum(const DistilInfo *info)
 void
 distil_catalog_insert(DistilInfo *info)
 {
-	Relation	rel = open_table("model", RowExclusiveLock);
+	Relation	rel = distil_open_table("model", RowExclusiveLock);
 	Datum	   *values = palloc0(sizeof(Datum) * RelationGetDescr(rel)->natts);
 	bool	   *nulls = palloc(sizeof(bool) * RelationGetDescr(rel)->natts);
 	NameData	user;
@@ -323,13 +321,13 @@ distil_catalog_insert(DistilInfo *info)
 static void
 delete_by_name(const char *relname, const char *name, Snapshot snapshot)
 {
-	Relation	rel = open_table(relname, RowExclusiveLock);
+	Relation	rel = distil_open_table(relname, RowExclusiveLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	key_text(&key, 1, name);	/* both tables begin with the name */
-	scan = begin_scan(rel, snapshot, 1, &key);
+	distil_key_text(&key, 1, name);	/* both tables begin with the name */
+	scan = distil_begin_scan(rel, snapshot, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -387,7 +385,7 @@ distil_chunks_begin(const char *name)
 {
 	DistilChunkWriter *writer = palloc(sizeof(DistilChunkWriter));
 
-	writer->rel = open_table("model_chunk", RowExclusiveLock);
+	writer->rel = distil_open_table("model_chunk", RowExclusiveLock);
 	writer->indexes = CatalogOpenIndexes(writer->rel);
 	writer->name = name;
 	writer->buffer = palloc(VARHDRSZ + DISTIL_CHUNK_BYTES);
@@ -437,20 +435,20 @@ void
 distil_chunks_visit(const char *name, Snapshot snapshot,
 					DistilChunkVisitor visitor, void *ctx)
 {
-	Relation	rel = open_table("model_chunk", AccessShareLock);
+	Relation	rel = distil_open_table("model_chunk", AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	key_text(&key, CHUNK_NAME, name);
-	scan = begin_scan(rel, snapshot, 1, &key);
+	distil_key_text(&key, CHUNK_NAME, name);
+	scan = distil_begin_scan(rel, snapshot, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		char	   *file = TextDatumGetCString(column(tuple, CHUNK_FILE, rel));
+		char	   *file = TextDatumGetCString(distil_column(tuple, CHUNK_FILE, rel));
 
 		CHECK_FOR_INTERRUPTS();
-		visitor(ctx, file, DatumGetInt32(column(tuple, CHUNK_SEQ, rel)),
-				toast_raw_datum_size(column(tuple, CHUNK_DATA, rel)) - VARHDRSZ);
+		visitor(ctx, file, DatumGetInt32(distil_column(tuple, CHUNK_SEQ, rel)),
+				toast_raw_datum_size(distil_column(tuple, CHUNK_DATA, rel)) - VARHDRSZ);
 		pfree(file);
 	}
 	systable_endscan(scan);
@@ -476,19 +474,19 @@ bool
 distil_chunks_get(const char *name, const char *file, int32 seq,
 				  Snapshot snapshot, void *buf, size_t len)
 {
-	Relation	rel = open_table("model_chunk", AccessShareLock);
+	Relation	rel = distil_open_table("model_chunk", AccessShareLock);
 	ScanKeyData keys[3];
 	SysScanDesc scan;
 	HeapTuple	tuple;
 	bool		found;
 
-	key_text(&keys[0], CHUNK_NAME, name);
-	key_text(&keys[1], CHUNK_FILE, file);
+	distil_key_text(&keys[0], CHUNK_NAME, name);
+	distil_key_text(&keys[1], CHUNK_FILE, file);
 	ScanKeyInit(&keys[2], CHUNK_SEQ, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(seq));
-	scan = begin_scan(rel, snapshot, 3, keys);
+	scan = distil_begin_scan(rel, snapshot, 3, keys);
 	tuple = systable_getnext(scan);
 	found = HeapTupleIsValid(tuple) &&
-		copy_chunk(column(tuple, CHUNK_DATA, rel), buf, len);
+		copy_chunk(distil_column(tuple, CHUNK_DATA, rel), buf, len);
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return found;

@@ -10,6 +10,9 @@
 #ifndef DISTILBERT_PG_CATALOG_H
 #define DISTILBERT_PG_CATALOG_H
 
+#include "access/genam.h"
+#include "access/htup.h"
+#include "access/skey.h"
 #include "nodes/pg_list.h"
 #include "storage/lockdefs.h"
 #include "utils/relcache.h"
@@ -79,6 +82,25 @@ extern void distil_catalog_delete(const char *name, Snapshot snapshot);
 
 /* Tell every session, at commit, that names may mean something else now. */
 extern void distil_catalog_changed(void);
+
+/*
+ * For all tables of the schema "distilbert".  A table that is not there raises;
+ * try: gives NULL, as where the extension is not installed or is just being
+ * dropped.
+ */
+extern Oid	distil_find_table(const char *relname);
+extern Relation distil_try_open_table(const char *relname, LOCKMODE lockmode);
+extern Relation distil_open_table(const char *relname, LOCKMODE lockmode);
+
+/*
+ * A scan by the first nkeys columns of the primary key, in its order.  A
+ * snapshot NULL is a fresh one.
+ */
+extern SysScanDesc distil_begin_scan(Relation rel, Snapshot snapshot, int nkeys, ScanKey keys);
+extern void distil_key_text(ScanKey key, AttrNumber column, const char *value);
+
+/* A column's value; raises where it is NULL. */
+extern Datum distil_column(HeapTuple tuple, AttrNumber attnum, Relation rel);
 
 /* Writing chunks: begin, one call for each, end. */
 typedef struct DistilChunkWriter DistilChunkWriter;

@@ -15,6 +15,10 @@
 #include "pg/store/dirsource.h"
 #include "pg/store/identity.h"
 #include "pg/store/models.h"
+#include "pg/store/unknown.h"
+
+/* Installed models whose content a process remembers. */
+#define MOST_REMEMBERED 8
 
 /* The view's columns, in its order. */
 enum
@@ -114,4 +118,54 @@ distil_builtin_models(PG_FUNCTION_ARGS)
 	}
 	MemoryContextDelete(context);
 	return (Datum) 0;
+}
+
+/* The content of the installed model in a folder, whose key remembers it. */
+static void
+installed_content(const char *name, const char *path, uint8 *sha256)
+{
+	static uint8 keys[MOST_REMEMBERED][DISTIL_SHA256_BYTES];
+	static uint8 contents[MOST_REMEMBERED][DISTIL_SHA256_BYTES];
+	static int	next = 0;
+	uint8		key[DISTIL_SHA256_BYTES];
+	MemoryContext context;
+	MemoryContext old;
+	DistilInfo	info;
+
+	distil_builtin_key(path, key);
+	for (int i = 0; i < MOST_REMEMBERED; i++)
+	{
+		if (memcmp(keys[i], key, DISTIL_SHA256_BYTES) == 0)
+		{
+			memcpy(sha256, contents[i], DISTIL_SHA256_BYTES);
+			return;
+		}
+	}
+	context = AllocSetContextCreate(CurrentMemoryContext, "distilbert description",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	describe_builtin(name, &info, context);
+	memcpy(sha256, info.sha256, DISTIL_SHA256_BYTES);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	memcpy(keys[next], key, DISTIL_SHA256_BYTES);
+	memcpy(contents[next], sha256, DISTIL_SHA256_BYTES);
+	next = (next + 1) % MOST_REMEMBERED;
+}
+
+void
+distil_model_content(const char *name, Snapshot snapshot, uint8 *sha256)
+{
+	DistilInfo	info;
+	const char *path;
+
+	if (distil_catalog_find(name, snapshot, &info))
+	{
+		memcpy(sha256, info.sha256, DISTIL_SHA256_BYTES);
+		return;
+	}
+	path = distil_builtin_path(name);
+	if (path == NULL)
+		distil_raise_unknown(name, snapshot);
+	installed_content(name, path, sha256);
 }

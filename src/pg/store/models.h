@@ -14,4 +14,11 @@
  */
 extern HeapTuple distil_info_tuple(const DistilInfo *info, TupleDesc desc);
 
+/*
+ * The hash of the content that a name stands for: the column sha256 of
+ * distil_models, the same on every server.  Files of an installed model are
+ * read for it once in a process.  Raises when there is no such model.
+ */
+extern void distil_model_content(const char *name, Snapshot snapshot, uint8 *sha256);
+
 #endif

@@ -1,0 +1,41 @@
+/*
+ * capture.h -- keys of rows that writers change, on their way to the queue.
+ *
+ * Triggers put keys into the transaction's memory; they go to the queue when it
+ * is about to commit or to be prepared, or sooner when there are many.  What a
+ * savepoint's rollback undoes is forgotten.
+ */
+#ifndef DISTILBERT_PG_CAPTURE_H
+#define DISTILBERT_PG_CAPTURE_H
+
+#include "executor/tuptable.h"
+
+#include "pg/pipe/pipeline.h"
+
+/* Keys of a pipeline in memory, before they are written. */
+#define DISTIL_CAPTURE_KEYS 65536
+
+/* How the columns of a key are copied and written. */
+typedef struct DistilKeyType
+{
+	int16		length;
+	bool		byval;
+	Oid			output;			/* function */
+} DistilKeyType;
+
+/* Remember the key of a row. */
+extern void distil_capture_key(const char *pipeline, const DistilPipelineColumns *columns,
+							   const DistilKeyType *types, TupleTableSlot *row);
+
+/* Forget what this transaction remembers of a pipeline, which is dropped. */
+extern void distil_capture_forget(const char *pipeline);
+
+/*
+ * Has this transaction put keys into the queue?  For whoever wakes the worker.
+ */
+extern bool distil_capture_has_queued(void);
+
+/* Called once by _PG_init. */
+extern void distil_capture_init(void);
+
+#endif

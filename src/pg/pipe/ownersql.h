@@ -1,0 +1,52 @@
+/*
+ * ownersql.h -- SQL that is made here and run as a table's owner.
+ */
+#ifndef DISTILBERT_PG_OWNERSQL_H
+#define DISTILBERT_PG_OWNERSQL_H
+
+#include "executor/spi.h"
+
+#include "pg/pipe/pipeline.h"
+
+typedef struct DistilOwnerState
+{
+	Oid			user;
+	int			context;
+	int			nestlevel;
+} DistilOwnerState;
+
+/*
+ * Become the owner of a table as the checks of foreign keys do: what runs in
+ * between has his rights, even on rows that row level security hides from him,
+ * and search_path is pg_catalog, pg_temp.  restricted: neither SET ROLE nor
+ * anything that outlives it, for a worker that is a superuser.  What raises in
+ * between is set back by the end of the (sub)transaction.
+ */
+extern DistilOwnerState distil_become_owner(Oid owner, bool restricted);
+extern void distil_resign_owner(DistilOwnerState state);
+
+/* InvalidOid: there is no such relation. */
+extern Oid	distil_relation_owner(Oid relation);
+
+/* "schema"."table" and "column", quoted where it is needed; palloc'd. */
+extern char *distil_sql_table(Oid relation);
+extern const char *distil_sql_column(Oid relation, AttrNumber column);
+
+/*
+ * An expression's comparison for equality, as the type's default operator class
+ * does it, with the operator's schema: "a OPERATOR(pg_catalog.=) b"
+ */
+extern void distil_sql_equal(StringInfo sql, const char *a, const char *b, Oid type);
+
+/* "a.key = b.key AND ...": the keys of target table a, and of source b. */
+extern void distil_sql_keys_equal(StringInfo sql, const char *a, Oid target, const char *b,
+								  Oid source, const DistilPipelineColumns *columns);
+
+/* Delete from a target table what it has of keys that are gone. */
+extern void distil_target_remove_orphans(Oid target, Oid source,
+										 const DistilPipelineColumns *columns);
+
+/* Run one statement without a result, through SPI; it is connected here. */
+extern void distil_sql_run(const char *sql);
+
+#endif

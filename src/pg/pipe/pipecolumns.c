@@ -1,0 +1,96 @@
+/*
+ * pipecolumns.c -- the columns of a pipeline, from the trigger that names them
+ * (pipeline.h).
+ *
+ * Anybody may have a trigger with our functions on a table of his own, so
+ * nothing of its condition is taken for granted.
+ */
+#include "postgres.h"
+
+#include "access/tupdesc.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "nodes/primnodes.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "pg/bridge/compat.h"
+#include "pg/pipe/pipeline.h"
+
+bool
+distil_pipe_function(Oid function, const char *name)
+{
+	Oid			schema = get_func_namespace(function);
+	char	   *found = get_func_name(function);
+
+	return found != NULL && strcmp(found, name) == 0 &&
+		schema == get_namespace_oid("distilbert", true);
+}
+
+/* A column of the new row that an argument is; 0: none that there is. */
+static AttrNumber
+column_of(const Node *node, TupleDesc desc)
+{
+	const Var  *var = (const Var *) node;
+
+	if (!IsA(node, Var) || var->varattno <= 0 || var->varattno > desc->natts ||
+		TupleDescAttr(desc, var->varattno - 1)->attisdropped)
+		return 0;
+	return var->varattno;
+}
+
+/* The arguments behind the number of keys: keys, text, values. */
+static bool
+read_columns(List *args, int n_keys, TupleDesc desc, DistilPipelineColumns *c)
+{
+	int			n_values = list_length(args) - 1 - n_keys - 1;
+
+	if (n_keys < 1 || n_keys > INDEX_MAX_KEYS || n_values < 0 || n_values > DISTIL_MAX_GENERATIONS)
+		return false;
+	c->n_keys = n_keys;
+	c->n_values = n_values;
+	for (int i = 1; i < list_length(args); i++)
+	{
+		AttrNumber	column = column_of(list_nth(args, i), desc);
+
+		if (column == 0)
+			return false;
+		if (i <= n_keys)
+			c->keys[i - 1] = column;
+		else if (i == n_keys + 1)
+			c->text = column;
+		else
+			c->values[i - n_keys - 2] = column;
+	}
+	return true;
+}
+
+static bool
+read_condition(const char *qual, TupleDesc desc, DistilPipelineColumns *c)
+{
+	const FuncExpr *call = stringToNode(qual);
+	const Const *n_keys;
+
+	if (!IsA(call, FuncExpr) || !distil_pipe_function(call->funcid, "wanted") || call->args == NIL)
+		return false;
+	n_keys = linitial(call->args);
+	return IsA(n_keys, Const) && n_keys->consttype == INT4OID && !n_keys->constisnull &&
+		read_columns(call->args, DatumGetInt32(n_keys->constvalue), desc, c);
+}
+
+bool
+distil_pipeline_columns(Relation rel, const char *name, DistilPipelineColumns *columns)
+{
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *t = &rel->trigdesc->triggers[i];
+
+		if (t->tgnargs == 1 && strcmp(t->tgargs[0], name) == 0 && t->tgqual != NULL &&
+			TRIGGER_FOR_INSERT(t->tgtype) && distil_pipe_function(t->tgfoid, "pipeline_capture") &&
+			read_condition(t->tgqual, RelationGetDescr(rel), columns))
+			return true;
+	}
+	return false;
+}

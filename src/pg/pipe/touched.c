@@ -1,0 +1,82 @@
+/*
+ * touched.c -- the conditions of a pipeline's triggers.
+ *
+ *	   distilbert.touched(old, new, old, new, ...)
+ *			does a pair differ?
+ *	   distilbert.wanted(number of keys, keys ..., text, values ...)
+ *			is there anything to do for a new row: a text, or a value that
+ *			should not be there?
+ *
+ * Arguments of "any" come as they are stored.  Two are compared by their bytes,
+ * of a value that is stored elsewhere by those of its pointer: a text of any
+ * length costs nothing, and what was not assigned to is found equal.  A text
+ * that is written again as it was may count as touched; whoever computes finds
+ * that out.  A condition that is false keeps the row from the queue of trigger
+ * events at all.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+
+#include "pg/bridge/compat.h"
+
+PG_FUNCTION_INFO_V1(distil_pipeline_touched);
+PG_FUNCTION_INFO_V1(distil_pipeline_wanted);
+
+typedef struct ArgumentType
+{
+	int16		length;
+	bool		byval;
+} ArgumentType;
+
+/* The arguments' types, looked up at the first call. */
+static const ArgumentType *
+argument_types(FunctionCallInfo fcinfo)
+{
+	FmgrInfo   *flinfo = fcinfo->flinfo;
+	ArgumentType *types = flinfo->fn_extra;
+
+	if (types != NULL)
+		return types;
+	types = MemoryContextAlloc(flinfo->fn_mcxt, sizeof(ArgumentType) * Max(PG_NARGS(), 1));
+	for (int i = 0; i < PG_NARGS(); i++)
+		get_typlenbyval(get_fn_expr_argtype(flinfo, i), &types[i].length, &types[i].byval);
+	flinfo->fn_extra = types;
+	return types;
+}
+
+static bool
+differ(const NullableDatum *a, const NullableDatum *b, ArgumentType type)
+{
+	if (a->isnull || b->isnull)
+		return a->isnull != b->isnull;
+	return !datumIsEqual(a->value, b->value, type.byval, type.length);
+}
+
+Datum
+distil_pipeline_touched(PG_FUNCTION_ARGS)
+{
+	const ArgumentType *types = argument_types(fcinfo);
+
+	for (int i = 0; i + 1 < PG_NARGS(); i += 2)
+	{
+		if (differ(&fcinfo->args[i], &fcinfo->args[i + 1], types[i]))
+			PG_RETURN_BOOL(true);
+	}
+	PG_RETURN_BOOL(false);
+}
+
+Datum
+distil_pipeline_wanted(PG_FUNCTION_ARGS)
+{
+	int			n_keys = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0);
+
+	for (int i = Max(n_keys, 0) + 1; i < PG_NARGS(); i++)
+	{
+		if (!PG_ARGISNULL(i))
+			PG_RETURN_BOOL(true);
+	}
+	PG_RETURN_BOOL(false);
+}
