@@ -26,11 +26,11 @@
  * vpmaddubsw, which multiplies bytes and saturates, can add four products of a
  * column before they are widened.  The four are k = 0, 1, 4, 5 or 2, 3, 6, 7
  * of each 8, as they fall into a lane.  A row's numbers are 0 .. 255, counted
- * from its lowest; so a column's scale is chosen such that in every four the
- * numbers of either sign sum to 128 at most: 255 * 128 < 2^15.  Its scale is the
- * largest such sum of its weights over 126, as rounding adds 2 at most.  A
- * weight has up to 127 steps still; against int8's scale, that of the largest
- * weight alone, half a bit is lost where the weights are of normal distribution.
+ * from its lowest; so a column's scale is such that in every four the numbers
+ * of either sign sum to 128 at most: 255 * 128 < 2^15.  It is the largest such
+ * sum of the weights over 126, as rounding adds 2 at most.  Weights still take
+ * up to 253 values; against int8, whose scale follows the largest weight alone,
+ * some half a bit is lost.
  *
  * A row with NaN or infinity anywhere, or a span beyond the largest float,
  * gives NaN everywhere; a span below 2^-100 counts as zeros.
