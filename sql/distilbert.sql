@@ -1031,6 +1031,10 @@ CREATE FUNCTION distilbert.pipeline_capture() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'distil_pipeline_capture' LANGUAGE C;
 COMMENT ON FUNCTION distilbert.pipeline_capture() IS 'queue the keys of rows that a pipeline has to do';
 
+CREATE FUNCTION distilbert.pipeline_stale() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'distil_pipeline_stale' LANGUAGE C;
+COMMENT ON FUNCTION distilbert.pipeline_stale() IS 'set a pipeline''s value to NULL when its text changes';
+
 CREATE FUNCTION distilbert.wanted(n_keys integer, VARIADIC "any") RETURNS boolean
 	AS 'MODULE_PATHNAME', 'distil_pipeline_wanted'
 	LANGUAGE C IMMUTABLE PARALLEL SAFE;
@@ -1042,6 +1046,26 @@ CREATE FUNCTION distilbert.touched(VARIADIC "any") RETURNS boolean
 	LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION distilbert.touched("any") IS
 	'(old, new, old, new, ...): does a pair differ in its bytes?  Nothing is detoasted';
+
+
+CREATE FUNCTION @extschema@.distil_create_pipeline(
+	source regclass, text_column name, task text, model text,
+	into_column name DEFAULT NULL, into_table text DEFAULT NULL, mode text DEFAULT 'async',
+	options jsonb DEFAULT '{}', stale text DEFAULT 'remove', backfill boolean DEFAULT true, name text DEFAULT NULL)
+	RETURNS text
+	AS 'MODULE_PATHNAME', 'distil_create_pipeline'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_create_pipeline(
+	regclass, name, text, text, name, text, text, jsonb, text, boolean, text) IS
+	'keep a column or a table equal to what a model says of a table''s texts; returns the pipeline''s name';
+
+CREATE FUNCTION @extschema@.distil_drop_pipeline(
+	name text, drop_target boolean DEFAULT false, if_exists boolean DEFAULT false)
+	RETURNS boolean
+	AS 'MODULE_PATHNAME', 'distil_drop_pipeline'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_drop_pipeline(text, boolean, boolean) IS
+	'end a pipeline; tells whether there was one';
 
 
 -- ---------------------------------------------------------------- mistakes

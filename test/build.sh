@@ -112,16 +112,42 @@ follows_header()
 	grep -q 'choose\.c' <<<"$would" && ! grep -q 'status\.c\|module\.c' <<<"$would"
 }
 
-# A compiler for a machine without kernels of its own.
+# commands_for target: what a compiler for it would be told.
+commands_for()
+{
+	printf '#!/bin/sh\necho %s\n' "$1" >"$ROOM/othercc"
+	chmod 755 "$ROOM/othercc"
+	make_vpath -n CC="$ROOM/othercc" all
+}
+
+# A machine without kernels of its own.
 other_machine()
 {
 	local would
 
-	printf '#!/bin/sh\necho sparc64-unknown-linux-gnu\n' >"$ROOM/othercc"
-	chmod 755 "$ROOM/othercc"
-	would=$(make_vpath -n CC="$ROOM/othercc" all) || return 1
+	would=$(commands_for sparc64-unknown-linux-gnu) || return 1
 	grep -q 'src/kernel/other/tables_other\.c' <<<"$would" &&
 		! grep -q -E 'kernel/(x86|arm)/|-m(avx|arch)' <<<"$would"
+}
+
+# The compiler's machine counts, not the one that make runs on.
+arm_machine()
+{
+	local would
+
+	would=$(commands_for aarch64-linux-gnu) || return 1
+	grep -q 'src/kernel/arm/tables_arm\.c' <<<"$would" &&
+		grep -q -E -e '-march=armv8.*src/kernel/arm/int8_neondot\.c' <<<"$would" &&
+		! grep -q -E 'kernel/(x86|other)/|-mavx' <<<"$would"
+}
+
+# refused definition...: a machine of this kind cannot compile the core.
+refused()
+{
+	local said
+
+	if said=$(${CC:-cc} -I"$ROOM/source/src" -fsyntax-only "$@" "$ROOM/source/src/base/memory.c" 2>&1); then return 1; fi
+	grep -q 'little-endian machines of 64 bits only' <<<"$said" || { echo "$said"; return 1; }
 }
 
 # hinted make...: fails, and says what to install or to set
@@ -196,6 +222,9 @@ check "without pg_config, or where it does not answer, make fails and says what 
 check "uninstall removes nothing elsewhere when a variable is empty" removes_below
 check "link-time optimization gives no warning" quietly lto lto
 check "another machine gets none of this one's kernels" other_machine
+check "AArch64 gets its own" arm_machine
+check "a big-endian machine is refused" refused -U__BYTE_ORDER__ -D__BYTE_ORDER__=__ORDER_BIG_ENDIAN__
+check "a machine of 32 bits is refused" refused -U__SIZEOF_POINTER__ -D__SIZEOF_POINTER__=4
 check "make uninstall removes what was installed" removes there uninstall DESTDIR="$ROOM/there"
 check "make clean removes what was built" removes elsewhere clean
 [ "$FAILED" = 0 ]

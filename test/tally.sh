@@ -1,4 +1,5 @@
-# tally.sh -- what check.sh and nightly.sh share: parts, and what passed in them.
+# tally.sh -- what check.sh, nightly.sh and arm.sh share: parts, and what passed in
+# them.
 
 PASSED=0
 FAILED=0
@@ -49,3 +50,20 @@ failures()
 }
 
 lines() { grep -c -E "$1" "$2"; }
+
+# check_regress name [options of all sessions]
+check_regress()
+{
+	local log=$ROOM/$1.log out=$ROOM/$1 rc
+
+	mkdir "$out"
+	chmod 777 "$out"
+	PGOPTIONS=${2:-} tree_make installcheck ${REGRESS:+"REGRESS=$REGRESS"} \
+		"EXTRA_REGRESS_OPTS=--inputdir=$ROOM/tree --outputdir=$out --user=$PGUSER" >"$log" 2>&1
+	rc=$?
+	[ $rc = 0 ] || { cat "$log"; cat "$out/regression.diffs" 2>/dev/null | head -n 500; }
+	[ $rc = 0 ] || ! grep -q -E 'terminated by signal|PANIC' "$ROOM/server.log" || tail -n 50 "$ROOM/server.log"
+	# until 15 "test x ... ok", from 16 on TAP
+	count "$(lines '^(test .* \.\.\. ok |ok [0-9])' "$log")" \
+		"$(lines '^(test .* \.\.\. FAILED|not ok [0-9])' "$log")" $rc
+}

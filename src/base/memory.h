@@ -13,6 +13,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/*
+ * Packs and kernels lay numbers out as these machines do, and a model's pack is
+ * one mapping, which may be gigabytes.
+ */
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__ || __SIZEOF_POINTER__ < 8
+#error "distilbert runs on little-endian machines of 64 bits only"
+#endif
+
 typedef struct DbertAllocator
 {
 	void	   *(*alloc) (void *ctx, size_t size);

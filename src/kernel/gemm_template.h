@@ -154,6 +154,38 @@ tile_start(const Tile *t, int i, int j)
 	return v_load_part(from + j * VL, v_first(t->columns - j * VL));
 }
 
+#ifdef v_fma_lane
+/*
+ * VL of the panel's lines: a vector of each row's numbers, of which a
+ * multiply-add takes one.
+ */
+static inline __attribute__((always_inline)) void
+tile_lanes(Vec acc[MR][NV], const float *x, size_t ldx, const float *w, const float *fetch,
+		   int fetch_step, const int rows)
+{
+	Vec			a[MR];
+
+	UNROLL
+	for (int i = 0; i < rows; i++)
+		a[i] = v_load(x + i * ldx);
+	UNROLL
+	for (int lane = 0; lane < VL; lane++, w += NR, fetch += fetch_step)
+		UNROLL
+		for (int j = 0; j < NV; j++)
+		{
+			Vec			column = v_load(w + j * VL);
+
+			if (j * VL % 16 == 0 && FETCH_NEAR(rows))
+				v_prefetch_near(fetch + j * VL);
+			else if (j * VL % 16 == 0)
+				v_prefetch_far(fetch + j * VL);
+			UNROLL
+			for (int i = 0; i < rows; i++)
+				acc[i][j] = v_fma_lane(a[i], lane, column, acc[i][j]);
+		}
+}
+#endif
+
 /*
  * A tile of rows x NR.  Rows is a constant wherever this is inlined, so that
  * the loops over the tile unroll and acc lives in registers.
@@ -170,6 +202,7 @@ tile_compute(const Tile *t, const int rows)
 			   *high = rows > 6 ? low + 6 * ldx : low;
 	const float *fetch = t->fetch;
 	const int	fetch_step = t->fetch_step;
+	int			p = 0;
 
 	UNROLL
 	for (int i = 0; i < rows; i++)
@@ -177,8 +210,14 @@ tile_compute(const Tile *t, const int rows)
 		for (int j = 0; j < NV; j++)
 			acc[i][j] = tile_start(t, i, j);
 
+#ifdef v_fma_lane
+	for (; p + VL <= t->k; p += VL, w += VL * NR, fetch += VL * fetch_step, low += VL)
+		tile_lanes(acc, low, ldx, w, fetch, fetch_step, rows);
+	high = low;
+#endif
+
 	UNROLL_BY_4
-	for (int p = 0; p < t->k; p++, w += NR, fetch += fetch_step, low++, high++)
+	for (; p < t->k; p++, w += NR, fetch += fetch_step, low++, high++)
 	{
 		Vec			column[NV];
 

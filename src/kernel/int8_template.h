@@ -6,13 +6,18 @@
  *
  *   Quantum      what an element of x becomes in the scratch
  *   GROUP        how many of them fill 32 bits
- *   STEP         how many groups one multiply-add takes, 1 or more
+ *   STEP         how many groups one multiply-add takes, if not 1
  *   COUNTED      1: numbers are counted from the row's lowest, which becomes
  *                LEAST (0 where Quanta have no sign); 0: they stay as they are
  *   store_quanta VL whole numbers as Quanta
  *   column       the GROUP weights of each of VL columns, as the multiply-add
  *                takes them
  *   dot          acc[j] += sum over STEP groups of rows * columns[j]
+ *
+ * A file whose instructions take more than one row or line at a time defines
+ * OWN_LINES and, behind this file, tile_lines; column and dot are not needed
+ * then.  TOGETHER, 1 or 2, is how many rows have their groups in turn in the
+ * scratch.
  *
  * Packed layout of W[N,K]: panels of NR = NV * VL columns, padded with zeros; a
  * panel is NR scales, the NR columns' sums, and ceil(K / GROUP) lines of NR
@@ -33,16 +38,27 @@
 #include "kernel/hints.h"
 #include "kernel/int8.h"
 
+#ifndef TOGETHER
+#define TOGETHER 1
+#endif
+#ifndef STEP
+#define STEP 1
+#endif
+
 #define NR (NV * VL)
 #define LINE (NR * GROUP)		/* bytes */
 #define MC (120 / (int) sizeof(Quantum))	/* rows of 3072 elements stay in L2 */
 
 /* ---- quantising rows ---- */
 
-/*
- * Quanta from a row to the next: whole cache lines, an odd number of them; a
- * multiple of VL >= STEP * GROUP is written of each.
- */
+/* Where number p of a row lies, from the row's first on. */
+static inline int
+quantum_at(int p)
+{
+	return TOGETHER == 1 ? p : p / GROUP * GROUP * TOGETHER + p % GROUP;
+}
+
+/* Quanta from a row to the next: whole cache lines, an odd number of them. */
 static size_t
 row_quanta(int k)
 {
@@ -79,7 +95,7 @@ quantize_row(Quantum *q, int32_t *taken, const float *x, int k)
 	{
 		Vec			v = load_filled(x + p, k - p, v_zero());
 
-		store_quanta(q + p, i_sub(i_round(v_mul(v, v_set(s.inverse))), i_set(*taken)));
+		store_quanta(q + quantum_at(p), i_sub(i_round(v_mul(v, v_set(s.inverse))), i_set(*taken)));
 	}
 	return s.scale;
 }
@@ -179,6 +195,11 @@ tile_store(const Tile *t, int i, int j, IVec sums)
 	store_first(t->y + i * t->ldy + j * VL, columns, v_add(v_mul(i_to_float(sums), scale), b));
 }
 
+#ifdef OWN_LINES
+/* acc += what rows of x, ldx apart, have with the panel's lines from w on. */
+static inline void tile_lines(IVec acc[MR][NV], const Quantum *x, size_t ldx, const int8_t *w,
+							  int lines, const char *fetch, int fetch_step, const int rows);
+#else
 static inline int32_t
 load_group(const Quantum *q)
 {
@@ -187,6 +208,7 @@ load_group(const Quantum *q)
 	memcpy(&group, q, sizeof(group));
 	return group;
 }
+#endif
 
 #if STEP == 1
 #define UNROLL_LINES UNROLL_BY_4
@@ -213,6 +235,10 @@ tile_compute(const Tile *t, const int rows)
 		for (int j = 0; j < NV; j++)
 			acc[i][j] = COUNTED ? i_mul(i_set(t->taken[i]), i_load(sums + j * VL)) : i_set(0);
 
+#ifdef OWN_LINES
+	(void) high;
+	tile_lines(acc, low, ldx, w, t->lines, fetch, fetch_step, rows);
+#else
 	UNROLL_LINES
 	for (int p = 0; p < t->lines; p += STEP)
 	{
@@ -243,6 +269,7 @@ tile_compute(const Tile *t, const int rows)
 		high += STEP * GROUP;
 		fetch += STEP * fetch_step;
 	}
+#endif
 
 	UNROLL
 	for (int i = 0; i < rows; i++)
@@ -268,6 +295,8 @@ panel_run(Tile t, int m, int act)
 	{
 		int			rows = (left + tiles - 1) / tiles;
 
+		if (rows % TOGETHER != 0 && rows < left)
+			rows++;
 		tile_run(&t, rows);
 		t.y += rows * t.ldy;
 		t.x += rows * t.ldx;
@@ -296,7 +325,8 @@ linear(float *y, size_t ldy, const float *x, size_t ldx, const void *wp, const f
 		const char *at = wp;
 
 		for (int i = 0; i < rows; i++)
-			scales[i] = quantize_row(quanta + i * step, &taken[i], x + (m0 + i) * ldx, k);
+			scales[i] = quantize_row(quanta + (i - i % TOGETHER) * step + i % TOGETHER * GROUP,
+									 &taken[i], x + (m0 + i) * ldx, k);
 		for (int n0 = 0; n0 < n; n0 += NR, at += panel)
 		{
 			Tile		t = {

@@ -92,6 +92,27 @@ product_store(const ProductTile *t, int i, int j, Vec sum)
 	store_first(to, n, sum);
 }
 
+#ifdef v_fma_lane
+/* A vector holds several rows' numbers; the last may begin among another's. */
+static inline __attribute__((always_inline)) void
+product_lanes(Vec acc[MR][NV], const float *left, const float *right)
+{
+	UNROLL
+	for (int j = 0; j < NV; j++)
+	{
+		Vec			column = v_load(right + j * VL);
+
+		UNROLL
+		for (int i = 0; i < MR; i++)
+		{
+			const int	first = i / VL * VL < MR - VL ? i / VL * VL : MR - VL;
+
+			acc[i][j] = v_fma_lane(v_load(left + first), i - first, column, acc[i][j]);
+		}
+	}
+}
+#endif
+
 /* All MR rows are computed; those that the operand lacks are zeros. */
 static void
 product_tile(const ProductTile *t, const float *left, const float *right, int k)
@@ -107,6 +128,9 @@ product_tile(const ProductTile *t, const float *left, const float *right, int k)
 	UNROLL_BY_4
 	for (int p = 0; p < k; p++, left += MR, right += NR)
 	{
+#ifdef v_fma_lane
+		product_lanes(acc, left, right);
+#else
 		Vec			column[NV];
 
 		UNROLL
@@ -121,6 +145,7 @@ product_tile(const ProductTile *t, const float *left, const float *right, int k)
 			for (int j = 0; j < NV; j++)
 				acc[i][j] = v_fma(a, column[j], acc[i][j]);
 		}
+#endif
 	}
 
 	UNROLL

@@ -30,7 +30,7 @@ column(const int8_t *w)
 }
 
 static inline IVec
-dot(IVec acc, const IVec row[STEP], const IVec column[STEP])
+dot(IVec acc, const IVec *row, const IVec *column)
 {
 	__m256i		sums = _mm256_add_epi16(_mm256_maddubs_epi16(row[0], column[0]),
 										_mm256_maddubs_epi16(row[1], column[1]));

@@ -26,7 +26,7 @@ column(const int8_t *w)
 }
 
 static inline IVec
-dot(IVec acc, const IVec row[STEP], const IVec column[STEP])
+dot(IVec acc, const IVec *row, const IVec *column)
 {
 	__m512i		sums = _mm512_add_epi16(_mm512_maddubs_epi16(row[0], column[0]),
 										_mm512_maddubs_epi16(row[1], column[1]));

@@ -12,7 +12,6 @@
 #define MR 6
 #define NV 2
 #define GROUP 2
-#define STEP 1
 #define COUNTED 0
 #define LEAST 0
 
@@ -31,7 +30,7 @@ column(const int8_t *w)
 }
 
 static inline IVec
-dot(IVec acc, const IVec row[STEP], const IVec column[STEP])
+dot(IVec acc, const IVec *row, const IVec *column)
 {
 	return _mm256_add_epi32(acc, _mm256_madd_epi16(*row, *column));
 }

@@ -7,7 +7,6 @@
 #define MR 12
 #define NV 2
 #define GROUP 2
-#define STEP 1
 #define COUNTED 0
 #define LEAST 0
 
@@ -26,7 +25,7 @@ column(const int8_t *w)
 }
 
 static inline IVec
-dot(IVec acc, const IVec row[STEP], const IVec column[STEP])
+dot(IVec acc, const IVec *row, const IVec *column)
 {
 	return _mm512_add_epi32(acc, _mm512_madd_epi16(*row, *column));
 }

@@ -10,7 +10,6 @@
 #define MR 8
 #define NV 2
 #define GROUP 4
-#define STEP 1
 #define COUNTED 1
 #define LEAST 0
 
@@ -29,7 +28,7 @@ column(const int8_t *w)
 }
 
 static inline IVec
-dot(IVec acc, const IVec row[STEP], const IVec column[STEP])
+dot(IVec acc, const IVec *row, const IVec *column)
 {
 	return _mm512_dpbusd_epi32(acc, *row, *column);
 }

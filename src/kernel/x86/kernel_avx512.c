@@ -24,7 +24,7 @@
 #include "kernel/x86/tables_x86.h"
 
 /* The tables differ in their products of 8-bit integers. */
-#define TABLE(table_name, int8_kernels, int7_kernels) \
+#define TABLE(table_name, which) \
 { \
 	.name = table_name, \
 	.layout = "f32-n32", \
@@ -40,9 +40,9 @@
 	.rms_norm_rows = rms_norm_rows, \
 	.gate_rows = gate_rows, \
 	.train = &train_kernels, \
-	.int8 = &int8_kernels, \
-	.int7 = &int7_kernels, \
+	.int8 = &dbert_int8_##which, \
+	.int7 = &dbert_int7_##which, \
 }
 
-const DbertKernels dbert_kernels_avx512 = TABLE("avx512", dbert_int8_avx512, dbert_int7_avx512);
-const DbertKernels dbert_kernels_avx512_vnni = TABLE("avx512-vnni", dbert_int8_avx512_vnni, dbert_int7_avx512_vnni);
+const DbertKernels dbert_kernels_avx512 = TABLE("avx512", avx512);
+const DbertKernels dbert_kernels_avx512_vnni = TABLE("avx512-vnni", avx512_vnni);

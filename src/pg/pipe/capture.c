@@ -222,6 +222,12 @@ distil_capture_has_queued(void)
 	return queued;
 }
 
+void
+distil_capture_note_work(void)
+{
+	queued = true;
+}
+
 /* ---- ends of transactions ---- */
 
 static void

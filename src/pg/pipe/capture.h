@@ -35,6 +35,9 @@ extern void distil_capture_forget(const char *pipeline);
  */
 extern bool distil_capture_has_queued(void);
 
+/* The same as if it had: there is something else to do. */
+extern void distil_capture_note_work(void);
+
 /* Called once by _PG_init. */
 extern void distil_capture_init(void);
 

@@ -14,6 +14,9 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
+#include "catalog/pg_class.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -209,6 +212,13 @@ distil_pipeline_get(const char *name)
 				 errmsg("pipeline \"%s\" does not exist", name),
 				 errhint("The view distil_pipelines lists all pipelines.")));
 	return p;
+}
+
+void
+distil_pipeline_check_owner(const DistilPipeline *p)
+{
+	if (!object_ownercheck(RelationRelationId, p->source, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(p->source));
 }
 
 /* The names of rows, of this source or, if it is InvalidOid, of any. */

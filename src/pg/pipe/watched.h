@@ -31,6 +31,10 @@ typedef struct DistilWatched
  */
 extern const DistilWatched *distil_watched(const TriggerData *trigger);
 
+/* Do two rows have the same value there, to the byte, wherever it is stored? */
+extern bool distil_same_value(Relation rel, AttrNumber column, TupleTableSlot *a,
+							  TupleTableSlot *b);
+
 /* Called once by _PG_init. */
 extern void distil_watched_init(void);
 

@@ -22,6 +22,7 @@
 #include "utils/snapmgr.h"
 
 #include "pg/bridge/alloc.h"
+#include "pg/bridge/arguments.h"
 #include "pg/bridge/errors.h"
 #include "pg/store/builtin.h"
 #include "pg/store/catalog.h"
@@ -265,23 +266,6 @@ load_model(const LoadArgs *args, DistilInfo *info)
 	distil_dirsource_settle(source);
 }
 
-static const char *
-text_argument(FunctionCallInfo fcinfo, int i, const char *what)
-{
-	if (PG_ARGISNULL(i))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", what)));
-	return text_to_cstring(PG_GETARG_TEXT_PP(i));
-}
-
-/* NULL is false. */
-static bool
-bool_argument(FunctionCallInfo fcinfo, int i)
-{
-	return !PG_ARGISNULL(i) && PG_GETARG_BOOL(i);
-}
-
 static TupleDesc
 result_desc(FunctionCallInfo fcinfo)
 {
@@ -304,12 +288,13 @@ distil_load_model(PG_FUNCTION_ARGS)
 	HeapTuple	volatile tuple = NULL;
 
 	distil_prevent_read_only("distil_load_model()");
-	args.name = text_argument(fcinfo, 0, "name of the model");
-	args.path = text_argument(fcinfo, 1, "path of the model directory");
-	args.task = PG_ARGISNULL(2) ? NULL : text_argument(fcinfo, 2, "task");
-	args.replace = distil_replace(bool_argument(fcinfo, 3), bool_argument(fcinfo, 5));
+	args.name = distil_text_argument(fcinfo, 0, "name of the model");
+	args.path = distil_text_argument(fcinfo, 1, "path of the model directory");
+	args.task = PG_ARGISNULL(2) ? NULL : distil_text_argument(fcinfo, 2, "task");
+	args.replace = distil_replace(distil_bool_argument(fcinfo, 3), distil_bool_argument(fcinfo, 5));
 	args.precision =
-		PG_ARGISNULL(4) ? DISTIL_DEFAULT_PRECISION : text_argument(fcinfo, 4, "precision");
+		PG_ARGISNULL(4) ? DISTIL_DEFAULT_PRECISION
+						: distil_text_argument(fcinfo, 4, "precision");
 	distil_check_name(args.name);
 	if (args.task != NULL)
 		distil_check_task(args.task);
@@ -350,8 +335,8 @@ PG_FUNCTION_INFO_V1(distil_drop_model);
 Datum
 distil_drop_model(PG_FUNCTION_ARGS)
 {
-	const char *name = text_argument(fcinfo, 0, "name of the model");
-	bool		if_exists = bool_argument(fcinfo, 1);
+	const char *name = distil_text_argument(fcinfo, 0, "name of the model");
+	bool		if_exists = distil_bool_argument(fcinfo, 1);
 	DistilInfo	row;
 
 	distil_prevent_read_only("distil_drop_model()");
@@ -362,7 +347,7 @@ distil_drop_model(PG_FUNCTION_ARGS)
 		ereport(NOTICE, (errmsg("model \"%s\" does not exist, skipping", name)));
 		PG_RETURN_BOOL(false);
 	}
-	if (!bool_argument(fcinfo, 2))
+	if (!distil_bool_argument(fcinfo, 2))
 		distil_prevent_use(
 			name, "drop",
 			psprintf("Drop or change these objects first, or drop the model all the same by "

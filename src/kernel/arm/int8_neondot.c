@@ -1,0 +1,95 @@
+/*
+ * int8_neondot.c -- products of 8-bit integers by sdot (Cortex-A76, Neoverse
+ * N1 and later).
+ *
+ * The instruction multiplies four bytes by four, all with a sign: the numbers
+ * of x are counted from the row's lowest, which becomes -128.  A vector of x is
+ * four groups, each of which meets a line.
+ */
+#include "kernel/arm/ivec_neon.h"
+
+#define MR 6
+#define NV 4
+#define GROUP 4
+#define COUNTED 1
+#define LEAST (-128)
+#define OWN_LINES
+
+typedef int8_t Quantum;
+
+static inline void
+store_quanta(Quantum *q, IVec a)
+{
+	i_store8(q, a);
+}
+
+#include "kernel/arm/tables_arm.h"
+#include "kernel/int8_template.h"
+
+/* The lane is a constant once loops are unrolled. */
+static inline __attribute__((always_inline)) IVec
+dot_lane(IVec acc, int8x16_t column, int8x16_t row, int lane)
+{
+	switch (lane)
+	{
+		case 0:
+			return vdotq_laneq_s32(acc, column, row, 0);
+		case 1:
+			return vdotq_laneq_s32(acc, column, row, 1);
+		case 2:
+			return vdotq_laneq_s32(acc, column, row, 2);
+		default:
+			return vdotq_laneq_s32(acc, column, row, 3);
+	}
+}
+
+/* Up to VL lines; a row's vectors are whole. */
+static inline __attribute__((always_inline)) void
+some_lines(IVec acc[MR][NV], const int8_t *x, size_t ldx, const int8_t *w, int lines,
+		   const char *fetch, int fetch_step, const int rows)
+{
+	int8x16_t	row[MR];
+
+	UNROLL
+	for (int i = 0; i < rows; i++)
+		row[i] = vld1q_s8(x + i * ldx);
+	UNROLL
+	for (int lane = 0; lane < VL; lane++, w += LINE, fetch += fetch_step)
+	{
+		if (lane == lines)
+			return;
+		v_prefetch_far(fetch);
+		UNROLL
+		for (int j = 0; j < NV; j++)
+		{
+			int8x16_t	column = vld1q_s8(w + j * VL * GROUP);
+
+			UNROLL
+			for (int i = 0; i < rows; i++)
+				acc[i][j] = dot_lane(acc[i][j], column, row[i], lane);
+		}
+	}
+}
+
+static inline __attribute__((always_inline)) void
+tile_lines(IVec acc[MR][NV], const int8_t *x, size_t ldx, const int8_t *w, int lines,
+		   const char *fetch, int fetch_step, const int rows)
+{
+	for (; lines >= VL; lines -= VL, x += VL * GROUP, w += VL * LINE, fetch += VL * fetch_step)
+		some_lines(acc, x, ldx, w, VL, fetch, fetch_step, rows);
+	if (lines > 0)
+		some_lines(acc, x, ldx, w, lines, fetch, fetch_step, rows);
+}
+
+#define TABLE(layout_name, pack_function) \
+{ \
+	.layout = layout_name, \
+	.block_work = 400000000, \
+	.packed_size = packed_size, \
+	.panel = NR, \
+	.pack = pack_function, \
+	.linear = linear, \
+}
+
+const DbertInt8Kernels dbert_int8_neon_dotprod = TABLE("i8-n16k4-f32-n16", pack8);
+const DbertInt8Kernels dbert_int7_neon_dotprod = TABLE("i7-n16k4-f32-n16", pack7);
