@@ -122,6 +122,63 @@ REVOKE ALL ON FUNCTION @extschema@.distil_load_model(text, text, text, boolean, 
 REVOKE ALL ON FUNCTION @extschema@.distil_drop_model(text, boolean, boolean) FROM PUBLIC;
 
 
+-- ---------------------------------------------------------------- uploads
+
+-- Parts of files that clients send, until their model is stored.  Unlogged: not
+-- dumped, not replicated, empty after a crash.
+CREATE UNLOGGED TABLE distilbert.upload_part (
+	uploader		oid NOT NULL,
+	name			text COLLATE "C" NOT NULL,
+	file			text COLLATE "C" NOT NULL,
+	part			integer NOT NULL,
+	data			bytea NOT NULL,
+	sent_at			timestamptz NOT NULL,
+	PRIMARY KEY (uploader, name, file, part)
+);
+COMMENT ON TABLE distilbert.upload_part IS 'parts of models that are being uploaded; see the view distil_uploads';
+ALTER TABLE distilbert.upload_part ALTER COLUMN data SET STORAGE EXTERNAL;
+REVOKE ALL ON distilbert.upload_part FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.distil_upload_part(name text, file text, part integer, data bytea)
+	RETURNS bigint
+	AS 'MODULE_PATHNAME', 'distil_upload_part'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_upload_part(text, text, integer, bytea) IS
+	'send a part of a file of a model, numbered from 1; tells how many bytes of the model are there';
+
+CREATE FUNCTION @extschema@.distil_upload_finish(
+	name text, task text DEFAULT NULL, replace boolean DEFAULT false,
+	"precision" text DEFAULT 'fp32', force boolean DEFAULT false)
+	RETURNS @extschema@.distil_models
+	AS 'MODULE_PATHNAME', 'distil_upload_finish'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_upload_finish(text, text, boolean, text, boolean) IS
+	'load a model from the files that were uploaded';
+
+CREATE FUNCTION @extschema@.distil_upload_cancel(name text)
+	RETURNS boolean
+	AS 'MODULE_PATHNAME', 'distil_upload_cancel'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_upload_cancel(text) IS
+	'drop what you uploaded of a model; tells whether there was something';
+
+CREATE VIEW @extschema@.distil_uploads AS
+	SELECT p.name, pg_catalog.pg_get_userbyid(p.uploader) AS uploader,
+		pg_catalog.count(DISTINCT p.file) AS files, pg_catalog.count(*) AS parts,
+		pg_catalog.sum(pg_catalog.octet_length(p.data))::bigint AS bytes,
+		pg_catalog.min(p.sent_at) AS first_part_at, pg_catalog.max(p.sent_at) AS last_part_at
+	FROM distilbert.upload_part p
+	WHERE pg_catalog.pg_has_role(p.uploader, 'MEMBER')
+	GROUP BY p.uploader, p.name;
+COMMENT ON VIEW @extschema@.distil_uploads IS
+	'what you, and the roles that you belong to, uploaded of models that are not finished; dropped a day after the last part';
+GRANT SELECT ON @extschema@.distil_uploads TO PUBLIC;
+
+REVOKE ALL ON FUNCTION @extschema@.distil_upload_part(text, text, integer, bytea) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.distil_upload_finish(text, text, boolean, text, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.distil_upload_cancel(text) FROM PUBLIC;
+
+
 -- ---------------------------------------------------------------- statistics
 
 CREATE FUNCTION distilbert.stats(
@@ -402,6 +459,20 @@ CREATE FUNCTION @extschema@.distil_moderate() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'distil_moderate' LANGUAGE C;
 COMMENT ON FUNCTION @extschema@.distil_moderate() IS
 	'trigger that rejects, flags or masks texts: arguments ''column=...'', ''model=...'', ''label=...'', ''threshold=...'', ''action=reject|flag|mask'', ''target=...'', ''mask=...''';
+
+-- The columns that such triggers name: not dropped without them, and new names
+-- are followed.
+CREATE FUNCTION distilbert.moderated_columns() RETURNS event_trigger
+	AS 'MODULE_PATHNAME', 'distil_moderated_columns' LANGUAGE C;
+COMMENT ON FUNCTION distilbert.moderated_columns() IS
+	'let triggers of distil_moderate depend on their columns and follow new names of them';
+
+CREATE EVENT TRIGGER distilbert_moderated_columns ON ddl_command_end
+	WHEN TAG IN ('CREATE TRIGGER', 'ALTER TABLE', 'ALTER FOREIGN TABLE', 'ALTER TYPE')
+	EXECUTE FUNCTION distilbert.moderated_columns();
+ALTER EVENT TRIGGER distilbert_moderated_columns ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER distilbert_moderated_columns IS
+	'triggers of distil_moderate know the columns that they name';
 
 -- embeddings: an array of texts gives the rows of a two-dimensional array, a row
 -- of NULLs for NULL.  Options that are NULL leave it to the model; so these
@@ -1047,6 +1118,25 @@ CREATE FUNCTION distilbert.touched(VARIADIC "any") RETURNS boolean
 COMMENT ON FUNCTION distilbert.touched("any") IS
 	'(old, new, old, new, ...): does a pair differ in its bytes?  Nothing is detoasted';
 
+-- Does a row still have the text that was computed?
+CREATE FUNCTION distilbert.pipeline_hash(text) RETURNS bytea
+	AS 'MODULE_PATHNAME', 'distil_pipeline_hash'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION distilbert.pipeline_hash(text) IS 'SHA-256 of a text as it is stored';
+
+CREATE PROCEDURE @extschema@.distil_run_pipeline(name text DEFAULT NULL, max_rows bigint DEFAULT NULL)
+	AS 'MODULE_PATHNAME', 'distil_run_pipeline'
+	LANGUAGE C;
+COMMENT ON PROCEDURE @extschema@.distil_run_pipeline(text, bigint) IS
+	'do what a pipeline, or all of one''s own, has queued, as the worker does';
+
+CREATE FUNCTION @extschema@.distil_wait_pipeline(name text, timeout interval DEFAULT '1min')
+	RETURNS boolean
+	AS 'MODULE_PATHNAME', 'distil_wait_pipeline'
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_wait_pipeline(text, interval) IS
+	'wait until a pipeline has done all that was committed before; false: not within this time';
+
 
 CREATE FUNCTION @extschema@.distil_create_pipeline(
 	source regclass, text_column name, task text, model text,
@@ -1138,7 +1228,8 @@ COMMENT ON FUNCTION @extschema@.distil_embed_passage("any", integer) IS
 GRANT EXECUTE ON FUNCTION
 	@extschema@.distil_load_model, @extschema@.distil_drop_model, @extschema@.distil_stats_reset,
 	@extschema@.distil_train, @extschema@.distil_pretrain, @extschema@.distil_distill,
-	@extschema@.distil_export_model
+	@extschema@.distil_export_model,
+	@extschema@.distil_upload_part, @extschema@.distil_upload_finish, @extschema@.distil_upload_cancel
 	TO @extowner@ WITH GRANT OPTION;
 GRANT USAGE ON SCHEMA distilbert TO @extowner@;
 GRANT SELECT, INSERT ON distilbert.model, distilbert.model_chunk TO @extowner@;

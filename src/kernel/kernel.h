@@ -21,6 +21,15 @@
 
 #include <stdbool.h>
 
+/* What weights are stored as. */
+typedef enum DbertWeightType
+{
+	DBERT_WEIGHT_F32 = 1,
+	DBERT_WEIGHT_F16,
+	DBERT_WEIGHT_BF16,
+	DBERT_WEIGHT_I8				/* with a float scale for each row */
+} DbertWeightType;
+
 /*
  * Products with weights of 8 bits, or of sums that fit 16 bits (int7); the
  * schemes and their rules stand in int8.h.
@@ -131,6 +140,7 @@ typedef struct DbertKernels
 
 	const DbertInt8Kernels *int8;
 	const DbertInt8Kernels *int7;
+	const struct DbertHalfKernels *half;	/* half.h; NULL: weights are floats */
 	const struct DbertTrainKernels *train;	/* trainkernels.h */
 } DbertKernels;
 

@@ -1,5 +1,5 @@
 /*
- * kernel_avx2.c -- the templates for AVX2 with FMA: tiles of 6 x 16.
+ * kernel_avx2.c -- the templates for AVX2, FMA and F16C: tiles of 6 x 16.
  *
  * Twelve of the sixteen registers hold the tile, two a line of the panel, one
  * the broadcast (the shape of BLIS's haswell kernel).
@@ -10,6 +10,7 @@
 #define NV 2
 #define QUERIES 24
 #define FETCH_NEAR(rows) false
+#define WIDEN_ROWS (2 * MR)
 
 #include "kernel/attention_template.h"
 #include "kernel/gate_template.h"
@@ -22,7 +23,7 @@
 #define TABLE(table_name, which) \
 { \
 	.name = table_name, \
-	.layout = "f32-n16", \
+	.layout = "n16", \
 	.bits = TEMPLATE_BITS, \
 	.rows_matter = false, \
 	.block_work = 200000000, \
@@ -37,6 +38,7 @@
 	.train = &train_kernels, \
 	.int8 = &dbert_int8_##which, \
 	.int7 = &dbert_int7_##which, \
+	.half = &half_kernels, \
 }
 
 const DbertKernels dbert_kernels_avx2 = TABLE("avx2", avx2);

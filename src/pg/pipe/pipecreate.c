@@ -32,6 +32,7 @@
 #include "pg/pipe/pipesource.h"
 #include "pg/pipe/pipetarget.h"
 #include "pg/pipe/pipetriggers.h"
+#include "pg/pipe/pipewake.h"
 #include "pg/store/catalog.h"
 #include "pg/store/load.h"
 
@@ -306,6 +307,6 @@ distil_create_pipeline(PG_FUNCTION_ARGS)
 		check_name(args.name);
 	p.name = pstrdup(args.name != NULL ? args.name : default_name(&p, &args));
 	make_pipeline(&p, &args);
-	distil_capture_note_work();
+	distil_pipeline_wake();
 	PG_RETURN_TEXT_P(cstring_to_text(p.name));
 }

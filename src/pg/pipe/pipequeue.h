@@ -34,8 +34,14 @@ extern void distil_queue_add(const char *pipeline, ArrayType *keys);
  */
 extern List *distil_queue_read(const char *pipeline, int64 seq, int most);
 
+/* The number of the last row that there is; PG_INT64_MIN: there is none. */
+extern int64 distil_queue_last(const char *pipeline);
+
 /* Delete rows that were read. */
 extern void distil_queue_delete(const char *pipeline, List *rows);
+
+/* Of a row that was read, these keys are left. */
+extern void distil_queue_keep(const char *pipeline, const DistilQueued *row, ArrayType *keys);
 
 /* All rows of a pipeline. */
 extern void distil_queue_clear(const char *pipeline);
