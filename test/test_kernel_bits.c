@@ -18,7 +18,7 @@ static const struct
 	const char *bits;
 	uint64_t	digest;
 }			known[] = {
-	{"fma16", UINT64_C(0x066929c6bf8e48c4)},
+	{"fma16", UINT64_C(0x0c30fc4237bc3a60)},
 };
 
 static uint64_t digest;
@@ -95,6 +95,10 @@ attention(int t, int d, float size, bool biased, int window)
 	};
 
 	table->attention(out, d, q, k, v, d, t, t, d, &scoring, scratch);
+	digest_rows(out, d, t, d);
+	table->int8->attention(out, d, q, k, v, d, t, t, d, scoring.scale, scratch);
+	digest_rows(out, d, t, d);
+	table->int7->attention(out, d, q, k, v, d, t, t, d, scoring.scale, scratch);
 	digest_rows(out, d, t, d);
 	guarded_free(q, (size_t) t * d);
 	guarded_free(k, (size_t) t * d);

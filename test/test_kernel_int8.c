@@ -1,7 +1,8 @@
 /*
- * test_kernel_int8.c -- products of 8-bit integers, int8 and int7: the
- * definition against numbers worked out by hand, every table that this machine
- * can run against the definition, bit for bit.
+ * test_kernel_int8.c -- products of 8-bit integers, int8 and int7, and attention
+ * by them: the definition against numbers worked out by hand, every table that
+ * this machine can run against the definition, bit for bit (attention: within
+ * what exponentials differ by).
  *
  * Outputs lie between guards, rows have gaps, sizes have every tail.  NaN is
  * compared as NaN: which one it is, IEEE 754 leaves open.
@@ -305,6 +306,146 @@ test_error(void)
 	product_end(&p);
 }
 
+/* ---- attention ---- */
+
+#define LD 200					/* of queries, keys and values, side by side */
+
+typedef struct Head
+{
+	int			m;
+	int			t;
+	int			d;
+	float		scale;
+	float	   *rows;			/* [T, LD]: q, k and v */
+} Head;
+
+/* out[m, d], rows d + 3 apart, by one table; a gap is GUARD */
+static void
+attend(const Head *h, const DbertKernels *by, int first, int m, float *out)
+{
+	size_t		room = dbert_attention_scratch(h->t, h->d),
+				ldo = h->d + 3;
+	float	   *scratch = guarded(room);
+
+	fill(scratch, room, NAN);
+	fill(out, (m - 1) * ldo + h->d, GUARD);
+	products_of(by)->attention(out, ldo, h->rows + (size_t) first * LD, h->rows + h->d,
+							   h->rows + 2 * h->d, LD, m, h->t, h->d, h->scale, scratch);
+	for (int i = 0; i + 1 < m; i++)
+		for (int j = h->d; j < (int) ldo; j++)
+			CHECK(out[i * ldo + j] == GUARD);
+	guarded_free(scratch, room);
+}
+
+static float *
+outputs(const Head *h)
+{
+	return guarded((h->m - 1) * (size_t) (h->d + 3) + h->d);
+}
+
+static void
+outputs_free(const Head *h, float *out)
+{
+	guarded_free(out, (h->m - 1) * (size_t) (h->d + 3) + h->d);
+}
+
+/*
+ * Exponentials differ by some ulps, so that a weight may round to its neighbour.
+ */
+static void
+attention_check(const Head *h)
+{
+	float	   *got = outputs(h),
+			   *want = outputs(h),
+				alone[LD];
+	size_t		ldo = h->d + 3;
+
+	attend(h, ref, 0, h->m, want);
+	attend(h, table, 0, h->m, got);
+	for (int i = 0; i < h->m; i++)
+	{
+		for (int j = 0; j < h->d; j++)
+			CHECK_NEAR(got[i * ldo + j], want[i * ldo + j], 2e-4);
+		attend(h, table, i, 1, alone);
+		CHECK_MSG(memcmp(alone, got + i * ldo, h->d * sizeof(float)) == 0,
+				  "%s, int%d: query %d of %d has other bits alone", table->name, 8 - seven, i,
+				  h->m);
+	}
+	outputs_free(h, got);
+	outputs_free(h, want);
+}
+
+static void
+test_attention(void)
+{
+	static const int ts[] = {1, 2, 3, 15, 16, 17, 31, 33, 64, 77, 130};
+	static const int ds[] = {1, 4, 8, 12, 20, 32, 33, 64, 65};
+
+	for (int i = 0; i < 11; i++)
+		for (int j = 0; j < 9; j += 1 + i / 6)
+		{
+			Head		h = {
+				.m = ts[i] < 50 ? ts[i] : 50, .t = ts[i], .d = ds[j], .scale = 4 / sqrtf(ds[j])
+			};
+
+			h.rows = guarded((size_t) h.t * LD);
+			attention_check(&h);
+			guarded_free(h.rows, (size_t) h.t * LD);
+		}
+}
+
+/*
+ * One key that all look at gives its value, but for its rounding; equal keys
+ * give the mean, however many there are.
+ */
+static void
+test_attention_weights(void)
+{
+	Head		h = {.m = 3, .t = 700, .d = 16, .scale = 30};
+	float	   *out = outputs(&h);
+
+	h.rows = guarded((size_t) h.t * LD);
+	for (int i = 0; i < h.t; i++)
+		for (int j = 0; j < h.d; j++)
+		{
+			h.rows[i * LD + j] = 1;
+			h.rows[i * LD + h.d + j] = i == 5 ? 1 : -1;
+			h.rows[i * LD + 2 * h.d + j] = i == 5 ? 0.25f : j == 3 && i % 2 ? 1 : -1;
+		}
+	attend(&h, table, 0, h.m, out);
+	CHECK_NEAR(out[2], 0.25, 1.0 / 16383);
+	CHECK_NEAR(out[h.d + 3 + 3], 0.25, 1.0 / 16383);
+	for (int j = 0; j < h.d; j++)
+		h.rows[5 * LD + h.d + j] = -1;
+	attend(&h, table, 0, h.m, out);
+	CHECK_NEAR(out[2], (-699 + 0.25) / 700, 1e-4);
+	CHECK_NEAR(out[3], (-350 + 0.25 + 349) / 700, 1e-4);
+	outputs_free(&h, out);
+	guarded_free(h.rows, (size_t) h.t * LD);
+}
+
+/* What is not finite spoils what it meets: a query, all of them, a column. */
+static void
+test_attention_special(void)
+{
+	Head		h = {.m = 40, .t = 40, .d = 24, .scale = 0.2f};
+	float	   *out = outputs(&h);
+
+	h.rows = guarded((size_t) h.t * LD);
+	h.rows[7 * LD + 3] = NAN;
+	h.rows[9 * LD + 2 * h.d + 5] = -INFINITY;
+	attend(&h, table, 0, h.m, out);
+	for (int i = 0; i < h.m; i++)
+		for (int j = 0; j < h.d; j++)
+			CHECK(!!isnan(out[i * (h.d + 3) + j]) == (i == 7 || j == 5));
+	h.rows[39 * LD + h.d + 23] = INFINITY;
+	attend(&h, table, 0, h.m, out);
+	for (int i = 0; i < h.m; i++)
+		CHECK(isnan(out[i * (h.d + 3)]));
+	outputs_free(&h, out);
+	guarded_free(h.rows, (size_t) h.t * LD);
+}
+
 /*
  * In int7 the numbers of one sign in a four sum to 128 at most, and no scale is
  * larger than that takes, but for the rounding.
@@ -360,6 +501,9 @@ main(void)
 			RUN(test_extremes);
 			RUN(test_special_rows);
 			RUN(test_row_alone);
+			RUN(test_attention);
+			RUN(test_attention_weights);
+			RUN(test_attention_special);
 			CHECK(control_bits() == control);
 		}
 	return tests_end();

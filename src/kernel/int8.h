@@ -32,6 +32,14 @@
  * up to 253 values; against int8, whose scale follows the largest weight alone,
  * some half a bit is lost.
  *
+ * Attention.  A head's scores are such products of queries and keys: queries
+ * are rows, each key has a scale of its own, its largest magnitude.  Softmax is
+ * fp32's.  The weights of a row, which sum to 1, and the values, each column
+ * with a scale of its own, become whole numbers of 16 bits, and their products
+ * are summed exactly, too: with 8 bits the many small weights of a long text
+ * would be lost.  In int7 queries have 126 steps and keys 63.  No text's result
+ * depends on its company, since all scales are the text's own.
+ *
  * A row with NaN or infinity anywhere, or a span beyond the largest float,
  * gives NaN everywhere; a span below 2^-100 counts as zeros.
  */
@@ -49,6 +57,12 @@
 #define DBERT_I8_ROW_STEPS 254	/* of a span: both its ends may round outwards */
 #define DBERT_I8_LEAST 0x1p-100f
 #define DBERT_I7_SUM_STEPS 126	/* of a sum of four */
+
+#define DBERT_I8_KEY_STEPS 127	/* of a magnitude */
+#define DBERT_I7_QUERY_STEPS 126	/* of a span: 4 * 127 * 63 < 2^15 */
+#define DBERT_I7_KEY_STEPS 63
+#define DBERT_I8_WEIGHT16_STEPS 32767	/* of 1 */
+#define DBERT_I8_VALUE_STEPS 16383	/* of a magnitude: sums of 100000 tokens fit 32 bits */
 
 typedef struct DbertI8Scale
 {

@@ -72,7 +72,7 @@ row_quanta(int k)
  * taken from all numbers.
  */
 static float
-quantize_row(Quantum *q, int32_t *taken, const float *x, int k)
+quantize_row(Quantum *q, int32_t *taken, const float *x, int k, int steps)
 {
 	Vec			below = v_zero(),	/* 0, and how far x goes below it */
 				above = v_zero(),
@@ -89,7 +89,7 @@ quantize_row(Quantum *q, int32_t *taken, const float *x, int k)
 		poison = v_add(v_mul(v, v_zero()), poison);
 	}
 	least = -v_greatest(below);
-	s = dbert_i8_scale(v_sum(poison) + v_greatest(above) - least, DBERT_I8_ROW_STEPS);
+	s = dbert_i8_scale(v_sum(poison) + v_greatest(above) - least, steps);
 	*taken = COUNTED && s.inverse != 0 ? (int32_t) lrintf(least * s.inverse) - LEAST : 0;
 	for (int p = 0; p < k; p += VL)
 	{
@@ -98,6 +98,18 @@ quantize_row(Quantum *q, int32_t *taken, const float *x, int k)
 		store_quanta(q + quantum_at(p), i_sub(i_round(v_mul(v, v_set(s.inverse))), i_set(*taken)));
 	}
 	return s.scale;
+}
+
+/* A block's rows, ldx apart: quanta row_quanta(k) apart, the rest one each. */
+static void
+quantize_rows(Quantum *quanta, float *scales, int32_t *taken, const float *x, size_t ldx, int rows,
+			  int k, int steps)
+{
+	const size_t step = row_quanta(k);
+
+	for (int i = 0; i < rows; i++)
+		scales[i] = quantize_row(quanta + (i - i % TOGETHER) * step + i % TOGETHER * GROUP,
+								 &taken[i], x + i * ldx, k, steps);
 }
 
 /* ---- the packed operand ---- */
@@ -324,9 +336,7 @@ linear(float *y, size_t ldy, const float *x, size_t ldx, const void *wp, const f
 		const int	rows = m - m0 < MC ? m - m0 : MC;
 		const char *at = wp;
 
-		for (int i = 0; i < rows; i++)
-			scales[i] = quantize_row(quanta + (i - i % TOGETHER) * step + i % TOGETHER * GROUP,
-									 &taken[i], x + (m0 + i) * ldx, k);
+		quantize_rows(quanta, scales, taken, x + m0 * ldx, ldx, rows, k, DBERT_I8_ROW_STEPS);
 		for (int n0 = 0; n0 < n; n0 += NR, at += panel)
 		{
 			Tile		t = {

@@ -58,6 +58,14 @@ typedef struct DbertInt8Kernels
 	void		(*linear) (float *y, size_t ldy, const float *x, size_t ldx,
 						   const void *wp, const float *b, int m, int n, int k, int act,
 						   void *scratch);
+
+	/*
+	 * DbertKernels.attention in whole numbers, where a score has a scale and no
+	 * more terms; t is at most DBERT_INT8_MAX_KEYS.
+	 */
+	void		(*attention) (float *out, size_t ldo, const float *q, const float *k,
+							  const float *v, size_t ld, int m, int t, int d, float scale,
+							  float *scratch);
 } DbertInt8Kernels;
 
 typedef struct DbertKernels
@@ -163,6 +171,9 @@ dbert_int8_scratch(int m, int k)
 {
 	return 256 + (size_t) m * ((size_t) k / 2 + 48);
 }
+
+/* So that no sum of int8->attention exceeds 32 bits, nor a weight vanishes. */
+#define DBERT_INT8_MAX_KEYS 32768
 
 /* The definition. */
 extern const DbertKernels dbert_kernels_scalar;

@@ -265,6 +265,7 @@ static DbertStatus
 mix_values(const DbertRun *run, const DbertLayer *layer, const TextRows *rows, int h)
 {
 	const DbertConfig *config = &run->model->config;
+	const DbertInt8Kernels *int8 = dbert_int8_of(run->model->kernels, config->precision);
 	const DbertScratch *s = &run->scratch;
 	size_t		c = config->hidden,
 				ld = dbert_qkv_columns(config);
@@ -283,9 +284,13 @@ mix_values(const DbertRun *run, const DbertLayer *layer, const TextRows *rows, i
 		DbertScoring scoring = scoring_of(run, layer, rows, h, i, m, &seen);
 
 		DBERT_TRY(dbert_run_poll(run));
-		run->model->kernels->attention(out + i * c, c, q + i * ld, k + seen.first * ld,
-									   v + seen.first * ld, ld, m, seen.end - seen.first, d,
-									   &scoring, s->attention);
+		if (int8 != NULL && dbert_scoring_is_plain(&scoring) && rows->t <= DBERT_INT8_MAX_KEYS)
+			int8->attention(out + i * c, c, q + i * ld, k, v, ld, m, rows->t, d, scoring.scale,
+							s->attention);
+		else
+			run->model->kernels->attention(out + i * c, c, q + i * ld, k + seen.first * ld,
+										   v + seen.first * ld, ld, m, seen.end - seen.first, d,
+										   &scoring, s->attention);
 	}
 	return DBERT_OK;
 }

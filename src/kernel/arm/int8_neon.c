@@ -14,6 +14,7 @@
 #define GROUP 4
 #define COUNTED 1
 #define LEAST (-128)
+#define dot16 i_dot16
 
 typedef int8_t Quantum;
 
@@ -41,17 +42,18 @@ dot(IVec acc, const IVec *row, const IVec *column)
 }
 
 #include "kernel/arm/tables_arm.h"
-#include "kernel/int8_template.h"
+#include "kernel/int8_attention_template.h"
 
-#define TABLE(layout_name, pack_function) \
+#define TABLE(layout_name, bits) \
 { \
 	.layout = layout_name, \
 	.block_work = 100000000, \
 	.packed_size = packed_size, \
 	.panel = NR, \
-	.pack = pack_function, \
+	.pack = pack##bits, \
 	.linear = linear, \
+	.attention = attention##bits, \
 }
 
-const DbertInt8Kernels dbert_int8_neon = TABLE("i8-n16k4-f32-n16", pack8);
-const DbertInt8Kernels dbert_int7_neon = TABLE("i7-n16k4-f32-n16", pack7);
+const DbertInt8Kernels dbert_int8_neon = TABLE("i8-n16k4-f32-n16", 8);
+const DbertInt8Kernels dbert_int7_neon = TABLE("i7-n16k4-f32-n16", 7);

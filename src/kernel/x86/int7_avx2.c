@@ -14,6 +14,7 @@
 #define STEP 2
 #define COUNTED 1
 #define LEAST 0
+#define dot16 i_dot16
 
 typedef uint8_t Quantum;
 
@@ -38,7 +39,7 @@ dot(IVec acc, const IVec *row, const IVec *column)
 	return _mm256_add_epi32(acc, _mm256_madd_epi16(sums, _mm256_set1_epi16(1)));
 }
 
-#include "kernel/int8_template.h"
+#include "kernel/int8_attention_template.h"
 #include "kernel/x86/tables_x86.h"
 
 const DbertInt8Kernels dbert_int7_avx2 = {
@@ -48,4 +49,5 @@ const DbertInt8Kernels dbert_int7_avx2 = {
 	.panel = NR,
 	.pack = pack7,
 	.linear = linear,
+	.attention = attention7,
 };

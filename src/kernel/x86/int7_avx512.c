@@ -10,6 +10,7 @@
 #define STEP 2
 #define COUNTED 1
 #define LEAST 0
+#define dot16 i_dot16
 
 typedef uint8_t Quantum;
 
@@ -34,7 +35,7 @@ dot(IVec acc, const IVec *row, const IVec *column)
 	return _mm512_add_epi32(acc, _mm512_madd_epi16(sums, _mm512_set1_epi16(1)));
 }
 
-#include "kernel/int8_template.h"
+#include "kernel/int8_attention_template.h"
 #include "kernel/x86/tables_x86.h"
 
 const DbertInt8Kernels dbert_int7_avx512 = {
@@ -44,4 +45,5 @@ const DbertInt8Kernels dbert_int7_avx512 = {
 	.panel = NR,
 	.pack = pack7,
 	.linear = linear,
+	.attention = attention7,
 };

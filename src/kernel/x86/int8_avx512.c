@@ -9,6 +9,7 @@
 #define GROUP 2
 #define COUNTED 0
 #define LEAST 0
+#define dot16 i_dot16
 
 typedef int16_t Quantum;
 
@@ -30,7 +31,7 @@ dot(IVec acc, const IVec *row, const IVec *column)
 	return _mm512_add_epi32(acc, _mm512_madd_epi16(*row, *column));
 }
 
-#include "kernel/int8_template.h"
+#include "kernel/int8_attention_template.h"
 #include "kernel/x86/tables_x86.h"
 
 const DbertInt8Kernels dbert_int8_avx512 = {
@@ -40,4 +41,5 @@ const DbertInt8Kernels dbert_int8_avx512 = {
 	.panel = NR,
 	.pack = pack8,
 	.linear = linear,
+	.attention = attention8,
 };
