@@ -52,10 +52,12 @@ panels_width(int n)
 
 /* ---- keys ---- */
 
+/* A key in whole numbers; returns its scale and their sum, exact in floats. */
 static float
-round_key(int8_t *numbers, const float *k, int d, int steps)
+round_key(int8_t *numbers, int32_t *sum, const float *k, int d, int steps)
 {
 	Vec			most = v_zero(),
+				total = v_zero(),
 				poison = v_zero();	/* NaN as soon as a number is not finite */
 	DbertI8Scale s;
 
@@ -68,8 +70,13 @@ round_key(int8_t *numbers, const float *k, int d, int steps)
 	}
 	s = dbert_i8_scale(v_sum(poison) + v_greatest(most), steps);
 	for (int p = 0; p < whole(d); p += VL)
-		i_store8(numbers + p,
-				 i_round(v_mul(load_filled(k + p, d - p, v_zero()), v_set(s.inverse))));
+	{
+		IVec		w = i_round(v_mul(load_filled(k + p, d - p, v_zero()), v_set(s.inverse)));
+
+		i_store8(numbers + p, w);
+		total = v_add(total, i_to_float(w));
+	}
+	*sum = s.inverse != 0 ? (int32_t) v_sum(total) : 0;
 	return s.scale;
 }
 
@@ -77,6 +84,7 @@ static void
 pack_keys(const Attention *a, const float *k, size_t ld, int steps)
 {
 	const size_t panel = panel_size(a->d);
+	const int	count = panel_lines(a->d);
 
 	memset(a->keys + (size_t) (a->t - 1) / NR * panel, 0, panel);	/* what is missing there */
 	for (int j = 0; j < a->t; j++)
@@ -84,13 +92,9 @@ pack_keys(const Attention *a, const float *k, size_t ld, int steps)
 		float	   *scales = (float *) (a->keys + (size_t) j / NR * panel);
 		int32_t    *sums = (int32_t *) (scales + NR);
 		char	   *lines = (char *) (sums + NR) + j % NR * GROUP;
-		int32_t		sum = 0;
 
-		scales[j % NR] = round_key(a->numbers, k + j * ld, a->d, steps);
-		for (int p = 0; p < a->d; p++)
-			sum += a->numbers[p];
-		sums[j % NR] = sum;
-		for (int p = 0; p < panel_lines(a->d); p++)
+		scales[j % NR] = round_key(a->numbers, &sums[j % NR], k + j * ld, a->d, steps);
+		for (int p = 0; p < count; p++)
 			memcpy(lines + p * LINE, a->numbers + p * GROUP, GROUP);
 	}
 }

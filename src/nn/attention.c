@@ -30,6 +30,12 @@ min_int(int a, int b)
 /* Queries of a local layer that one call takes, in windows. */
 #define LOCAL_QUERIES 4
 
+/*
+ * Texts of models of 8 bits have so many tokens where their heads work in whole
+ * numbers: packing costs more than shorter ones gain.
+ */
+#define INT8_LEAST_KEYS 128
+
 /* ---- rows to queries, keys and values, and back ---- */
 
 typedef struct Projection
@@ -257,6 +263,14 @@ scoring_of(const DbertRun *run, const DbertLayer *layer, const TextRows *rows, i
 	return s;
 }
 
+static bool
+in_whole_numbers(const DbertRun *run, const TextRows *rows, const DbertScoring *scoring)
+{
+	return run->model->config.precision != DBERT_PRECISION_FP32 &&
+		dbert_scoring_is_plain(scoring) && rows->t >= INT8_LEAST_KEYS &&
+		rows->t <= DBERT_INT8_MAX_KEYS;
+}
+
 /*
  * One head of one text: columns h*D .. h*D+D-1 of queries and context, those of
  * its keys and values, which it may share with its neighbours.
@@ -265,7 +279,6 @@ static DbertStatus
 mix_values(const DbertRun *run, const DbertLayer *layer, const TextRows *rows, int h)
 {
 	const DbertConfig *config = &run->model->config;
-	const DbertInt8Kernels *int8 = dbert_int8_of(run->model->kernels, config->precision);
 	const DbertScratch *s = &run->scratch;
 	size_t		c = config->hidden,
 				ld = dbert_qkv_columns(config);
@@ -284,8 +297,9 @@ mix_values(const DbertRun *run, const DbertLayer *layer, const TextRows *rows, i
 		DbertScoring scoring = scoring_of(run, layer, rows, h, i, m, &seen);
 
 		DBERT_TRY(dbert_run_poll(run));
-		if (int8 != NULL && dbert_scoring_is_plain(&scoring) && rows->t <= DBERT_INT8_MAX_KEYS)
-			int8->attention(out + i * c, c, q + i * ld, k, v, ld, m, rows->t, d, scoring.scale,
+		if (in_whole_numbers(run, rows, &scoring))
+			dbert_int8_of(run->model->kernels, config->precision)
+				->attention(out + i * c, c, q + i * ld, k, v, ld, m, rows->t, d, scoring.scale,
 							s->attention);
 		else
 			run->model->kernels->attention(out + i * c, c, q + i * ld, k + seen.first * ld,
