@@ -1,6 +1,6 @@
 /*
- * int8_scalar.c -- the definition of the products of 8-bit integers and of
- * attention by them (int8.h), and the path of every processor without their own.
+ * int8_scalar.c -- the definition of products of 8-bit integers, and of
+ * attention by them (int8.h); the path of processors without their own.
  */
 #include "kernel/int8.h"
 
@@ -136,7 +136,7 @@ rowmajor_linear(float *y, size_t ldy, const float *x, size_t ldx, const void *wp
 
 /* ---- attention ---- */
 
-/* count numbers, step apart, by their largest magnitude; returns their scale. */
+/* Numbers, step apart, by their largest magnitude; returns the scale. */
 static float
 round_magnitudes(int16_t *q, const float *x, size_t step, int count, int steps)
 {

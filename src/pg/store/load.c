@@ -262,7 +262,7 @@ result_desc(FunctionCallInfo fcinfo)
 	return BlessTupleDesc(desc);
 }
 
-/* Says so where the other precision of 8 bits would run better on this machine. */
+/* Says so where the other precision of 8 bits would run better here. */
 static void
 tell_best_precision(const char *precision)
 {
