@@ -206,7 +206,7 @@ write_all(void)
 
 void
 distil_capture_key(const char *pipeline, const DistilPipelineColumns *columns,
-				   const DistilKeyType *types, TupleTableSlot *row)
+				   const DistilKeyType *types, TupleTableSlot *row, bool hold)
 {
 	int			level = GetCurrentTransactionNestLevel();
 	KeyBuffer	   *b = find_buffer(pipeline, level);
@@ -222,7 +222,7 @@ distil_capture_key(const char *pipeline, const DistilPipelineColumns *columns,
 		if (types[i].length == -1)
 			key[i] = PointerGetDatum(PG_DETOAST_DATUM_PACKED(key[i]));
 	}
-	if (b != NULL && (b->n >= DISTIL_CAPTURE_KEYS || b->n_columns != columns->n_keys))
+	if (b != NULL && ((b->n >= DISTIL_CAPTURE_KEYS && !hold) || b->n_columns != columns->n_keys))
 	{
 		write_full(b);
 		b = NULL;
@@ -230,6 +230,34 @@ distil_capture_key(const char *pipeline, const DistilPipelineColumns *columns,
 	if (b == NULL)
 		b = make_buffer(pipeline, level, columns->n_keys, types);
 	copy_key(b, key);
+}
+
+List *
+distil_capture_take(const char *pipeline)
+{
+	KeyBuffer  *b = find_buffer(pipeline, GetCurrentTransactionNestLevel());
+	List	   *keys = NIL;
+	FmgrInfo	outputs[INDEX_MAX_KEYS];
+	Datum		texts[INDEX_MAX_KEYS];
+	int			nestlevel;
+
+	if (b == NULL)
+		return NIL;
+	nestlevel = distil_key_text_begin();
+	for (int i = 0; i < b->n_columns; i++)
+		fmgr_info(b->types[i].output, &outputs[i]);
+	for (int k = 0; k < b->n; k++)
+	{
+		for (int i = 0; i < b->n_columns; i++)
+			texts[i] = CStringGetTextDatum(
+				OutputFunctionCall(&outputs[i], b->keys[(Size) k * b->n_columns + i]));
+		keys = lappend(keys, construct_array(texts, b->n_columns, TEXTOID, -1, false,
+											 TYPALIGN_INT));
+	}
+	distil_key_text_end(nestlevel);
+	unlink_buffer(b);
+	MemoryContextDelete(b->context);
+	return keys;
 }
 
 void

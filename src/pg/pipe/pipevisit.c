@@ -92,7 +92,7 @@ begin_job(void *arg)
 	DistilVisit *visit = v->visit;
 	DistilPipeline *p = distil_pipeline_find(visit->name);
 
-	if (p == NULL || !p->whole || p->paused)
+	if (p == NULL || !distil_pipeline_works(p))
 		return;
 	distil_targets_follow_source(p);
 	(void) distil_partitions_follow(p);
