@@ -25,6 +25,7 @@
 #include "utils/wait_event.h"
 
 #include "pg/bridge/compat.h"
+#include "pg/pipe/pipeerror.h"
 #include "pg/pipe/pipeline.h"
 #include "pg/pipe/pipequeue.h"
 #include "pg/pipe/pipetry.h"
@@ -167,7 +168,7 @@ is_done(const char *name, int64 last)
 		if (p->generations[i].done_at == 0)
 			return false;
 	}
-	return true;
+	return distil_errors_count(name).put_off == 0;
 }
 
 static bool
