@@ -760,28 +760,29 @@ CREATE FUNCTION @extschema@.distil_answer_text(
 COMMENT ON FUNCTION @extschema@.distil_answer_text(text[], text[], text, text, text) IS
 	'best answer to each question out of the context at the same place, by the named model';
 
--- labels that the query names
+-- labels that the query names; not STRICT, as the template may be NULL, a NULL
+-- elsewhere gives no rows
 
 CREATE FUNCTION @extschema@.distil_zero_shot(
 	text text, labels text[],
-	multi_label boolean DEFAULT false, template text DEFAULT 'This example is {}.')
+	multi_label boolean DEFAULT false, template text DEFAULT NULL)
 	RETURNS TABLE (label text, score real)
 	AS 'MODULE_PATHNAME', 'distil_zero_shot'
-	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000 ROWS 5
+	LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 5
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_zero_shot(text, text[], boolean, text) IS
-	'the given labels with their scores, best first, by the model of natural language inference that distilbert.zero_shot_model names';
+	'the given labels with their scores, best first, by the model of natural language inference or of embeddings that distilbert.zero_shot_model names';
 
 CREATE FUNCTION @extschema@.distil_zero_shot(
 	text text, labels text[], model text,
-	multi_label boolean DEFAULT false, template text DEFAULT 'This example is {}.',
+	multi_label boolean DEFAULT false, template text DEFAULT NULL,
 	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS TABLE (label text, score real)
 	AS 'MODULE_PATHNAME', 'distil_zero_shot'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 5
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000 ROWS 5
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_zero_shot(text, text[], text, boolean, text, text, text) IS
-	'the given labels with their scores, best first; multi_label: each label is true or false by itself; template: the sentence about the text, with {} for the label';
+	'the given labels with their scores, best first; multi_label: each label is true or false by itself; template: what is said about the text, with {} for the label';
 
 CREATE FUNCTION @extschema@.distil_pair_scores(
 	a text, b text, model text,
@@ -801,7 +802,7 @@ CREATE FUNCTION @extschema@.distil_rerank(query text, docs text[])
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_rerank(text, text[]) IS
-	'how well each document fits the query, by the cross-encoder that distilbert.rerank_model names';
+	'how well each document fits the query, by the cross-encoder or the model of embeddings that distilbert.rerank_model names';
 
 CREATE FUNCTION @extschema@.distil_rerank(
 	query text, docs text[], model text,
@@ -811,7 +812,7 @@ CREATE FUNCTION @extschema@.distil_rerank(
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_rerank(text, text[], text, text, text) IS
-	'how well each document fits the query, by the named cross-encoder';
+	'how well each document fits the query, by the named cross-encoder or model of embeddings';
 
 CREATE FUNCTION @extschema@.distil_rerank_distance(query text, doc text)
 	RETURNS real
@@ -819,7 +820,7 @@ CREATE FUNCTION @extschema@.distil_rerank_distance(query text, doc text)
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_rerank_distance(text, text) IS
-	'1 - score of distil_rerank, for ORDER BY: the best document is the nearest; by the cross-encoder that distilbert.rerank_model names';
+	'1 - score of distil_rerank, for ORDER BY: the best document is the nearest; by the model that distilbert.rerank_model names';
 
 CREATE FUNCTION @extschema@.distil_rerank_distance(
 	query text, doc text, model text,
@@ -829,7 +830,7 @@ CREATE FUNCTION @extschema@.distil_rerank_distance(
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_rerank_distance(text, text, text, text, text) IS
-	'1 - score of distil_rerank, for ORDER BY: the best document is the nearest; by the named cross-encoder';
+	'1 - score of distil_rerank, for ORDER BY: the best document is the nearest; by the named model';
 
 
 -- ---------------------------------------------------------------- masked words
@@ -869,14 +870,14 @@ CREATE FUNCTION @extschema@.distil_train(
 	head_only boolean DEFAULT false, freeze_embeddings boolean DEFAULT false,
 	validation real DEFAULT 0.1, validation_query text DEFAULT NULL, early_stopping integer DEFAULT 0,
 	seed bigint DEFAULT 42, replace boolean DEFAULT false, resume boolean DEFAULT false,
-	force boolean DEFAULT false)
+	force boolean DEFAULT false, calibrate boolean DEFAULT NULL)
 	RETURNS TABLE (
 		epoch integer, step bigint, train_loss real, eval_loss real, metric text, value real, seconds real)
 	AS 'MODULE_PATHNAME', 'distil_train'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
 COMMENT ON FUNCTION @extschema@.distil_train(
 	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, text, boolean, boolean,
-	real, text, integer, bigint, boolean, boolean, boolean) IS
+	real, text, integer, bigint, boolean, boolean, boolean, boolean) IS
 	'train a model on the texts and labels of a query, beginning with a base model; a row for each evaluation';
 
 -- As pg_stat_progress_*: of other roles' trainings process and database alone,
@@ -970,6 +971,18 @@ REVOKE ALL ON FUNCTION @extschema@.distil_distill(
 	text, text, text, integer, integer, text, real, real, real, real, real, real, integer, real, integer, integer, integer,
 	real, real, real, real, text, integer, real, bigint, boolean, boolean, boolean, boolean, integer) FROM PUBLIC;
 
+-- A query reads the texts with the rights of the caller.
+CREATE FUNCTION @extschema@.distil_trim_vocabulary(
+	name text, model text, query text, vocabulary integer DEFAULT NULL,
+	replace boolean DEFAULT false, force boolean DEFAULT false)
+	RETURNS TABLE (
+		tokens integer, tokens_before integer, coverage real, parameters bigint, parameters_before bigint)
+	AS 'MODULE_PATHNAME', 'distil_trim_vocabulary'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1;
+COMMENT ON FUNCTION @extschema@.distil_trim_vocabulary(text, text, text, integer, boolean, boolean) IS
+	'copy a model, keeping only the tokens that the texts of a query use most; coverage: the share of the texts'' tokens that stay';
+REVOKE ALL ON FUNCTION @extschema@.distil_trim_vocabulary(text, text, text, integer, boolean, boolean) FROM PUBLIC;
+
 CREATE FUNCTION @extschema@.distil_export_model(name text)
 	RETURNS TABLE (file text, data bytea)
 	AS 'MODULE_PATHNAME', 'distil_export_model'
@@ -979,7 +992,7 @@ COMMENT ON FUNCTION @extschema@.distil_export_model(text) IS
 
 REVOKE ALL ON FUNCTION @extschema@.distil_train(
 	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, text, boolean, boolean,
-	real, text, integer, bigint, boolean, boolean, boolean) FROM PUBLIC;
+	real, text, integer, bigint, boolean, boolean, boolean, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.distil_export_model(text) FROM PUBLIC;
 
 
@@ -1265,7 +1278,7 @@ COMMENT ON FUNCTION @extschema@.distil_embed_passage("any", integer) IS
 GRANT EXECUTE ON FUNCTION
 	@extschema@.distil_load_model, @extschema@.distil_drop_model, @extschema@.distil_stats_reset,
 	@extschema@.distil_train, @extschema@.distil_pretrain, @extschema@.distil_distill,
-	@extschema@.distil_export_model,
+	@extschema@.distil_trim_vocabulary, @extschema@.distil_export_model,
 	@extschema@.distil_upload_part, @extschema@.distil_upload_finish, @extschema@.distil_upload_cancel
 	TO @extowner@ WITH GRANT OPTION;
 GRANT USAGE ON SCHEMA distilbert TO @extowner@;

@@ -509,6 +509,12 @@ dbert_slot_is_norm(const DbertSlot *slot)
 	return slot->rule->module == DBERT_MODULE_HEAD_NORM && slot->rule->shape == DBERT_SHAPE_ARRAY;
 }
 
+bool
+dbert_slot_is_words(const DbertSlot *slot)
+{
+	return slot->rule->module == DBERT_MODULE_WORD;
+}
+
 int
 dbert_slot_parts(const DbertSlot *slot, const DbertConfig *config)
 {

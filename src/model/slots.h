@@ -104,6 +104,9 @@ extern DbertSlotRole dbert_slot_role(const DbertSlot *slot);
 extern bool dbert_slot_is_matrix(const DbertSlot *slot);
 extern bool dbert_slot_is_norm(const DbertSlot *slot);
 
+/* The rows of the word embedding. */
+extern bool dbert_slot_is_words(const DbertSlot *slot);
+
 /*
  * Tensors that slot is stacked of, rows of one of them (numbers, of a vector),
  * and the name that transformers gives to it.
