@@ -198,7 +198,6 @@ result_value(Datum *value)
 	return !isnull;
 }
 
-/* SPI leaves its own memory context behind, which ends before the batch. */
 static void
 read_text(const DistilJob *job, DistilKey *key)
 {
@@ -209,11 +208,8 @@ read_text(const DistilJob *job, DistilKey *key)
 	key->has_text = result_value(&value);
 	if (key->has_text)
 	{
-		MemoryContext spi = MemoryContextSwitchTo(job->batch);
-
 		key->text = PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
 		distil_text_hash(DatumGetTextPP(key->text), key->hash);
-		MemoryContextSwitchTo(spi);
 	}
 	SPI_freetuptable(SPI_tuptable);
 }
@@ -257,11 +253,11 @@ read_key(DistilKeyBatch *batch, DistilKey *key)
 	MemoryContext old = MemoryContextSwitchTo(job->batch);
 
 	distil_key_columns(job, key->key, key->columns);
-	MemoryContextSwitchTo(old);
 	read_text(job, key);
 	for (int i = 0; i < job->pipeline->n_generations; i++)
 		key->wanted[i] =
 			(batch->only < 0 || batch->only == i) && !is_known(&job->generations[i], key);
+	MemoryContextSwitchTo(old);
 	return bytes_up_to(batch, key) < distil_job_text_bytes(job);
 }
 
