@@ -15,7 +15,7 @@
 #include "pg/pipe/watched.h"
 
 static HTAB *watched;			/* DistilWatched by trigger */
-static uint64 changes;			/* of anything that entries stand on */
+static uint64 changes = 1;		/* of anything that entries stand on */
 
 static void
 forget(Datum arg, Oid relation)
@@ -129,6 +129,13 @@ distil_watched(const TriggerData *trigger)
 	entry = hash_search(watched, &w.trigger, HASH_ENTER, NULL);
 	*entry = w;
 	return entry;
+}
+
+uint64
+distil_watched_changes(void)
+{
+	AcceptInvalidationMessages();
+	return changes;
 }
 
 bool
