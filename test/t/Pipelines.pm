@@ -43,7 +43,7 @@ sub worker_pid
 }
 
 # SQL for a text that takes the models of the tests some seconds.
-sub long_text { return "repeat('a good film and a bad one, ', 60000)" }
+sub long_text { return "repeat('a good film and a bad one, ', 20000)" }
 
 # Wait until the worker computes: it has read what it does, and has not written it.
 sub slow_worker

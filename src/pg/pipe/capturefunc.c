@@ -39,7 +39,7 @@ row_updated(const TriggerData *t, const DistilWatched *w)
 {
 	bool		moved = !same_key(t->tg_relation, w, t->tg_trigslot, t->tg_newslot);
 
-	if (moved && w->n_targets > 0)
+	if (moved && w->columns.n_values == 0)
 		queue_key(w, t->tg_trigslot);
 	queue_key(w, t->tg_newslot);
 	if (w->remove_stale && w->n_targets > 0 &&

@@ -271,7 +271,7 @@ distil_create_pipeline(PG_FUNCTION_ARGS)
 	source = distil_open_source(p.source, args.add_column);
 	p.owner = source->rd_rel->relowner;
 	distil_pipeline_lock();
-	distil_remove_dead_pipelines();
+	(void) distil_living_pipelines();
 	distil_source_columns(source, args.text_column, &p.columns);
 	args.width = distil_generation_pin(fcinfo->flinfo, &p, &p.generations[0]);
 	if (args.into_column != NULL)

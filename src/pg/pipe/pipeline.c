@@ -242,6 +242,14 @@ distil_pipeline_get(const char *name)
 	return p;
 }
 
+bool
+distil_pipeline_is_dead(const char *name)
+{
+	DistilPipeline p = {0};
+
+	return read_row(name, &p) && get_rel_relkind(p.source) == '\0';
+}
+
 void
 distil_pipeline_check_owner(const DistilPipeline *p)
 {

@@ -84,6 +84,9 @@ extern DistilPipeline *distil_pipeline_find(const char *name);
 /* The same; raises where there is none. */
 extern DistilPipeline *distil_pipeline_get(const char *name);
 
+/* Is its source gone, and it with it? */
+extern bool distil_pipeline_is_dead(const char *name);
+
 /* Raise unless the current user owns the source. */
 extern void distil_pipeline_check_owner(const DistilPipeline *pipeline);
 

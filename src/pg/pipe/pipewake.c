@@ -21,6 +21,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
@@ -41,6 +42,7 @@
 #define FIRST_ENDING 1001
 
 static bool wanted = false;		/* at the end of the transaction */
+static bool logged_in = false;	/* in a session that is to start a worker */
 static Oid	extension = InvalidOid; /* as of the last time something was wanted */
 
 /* The worker that this session started last; in TopMemoryContext, or NULL. */
@@ -252,7 +254,7 @@ start_worker(void)
 static void
 wake_or_start(void)
 {
-	if (!distil_pipelines || IsBinaryUpgrade || !OidIsValid(extension))
+	if (!distil_pipelines || IsBinaryUpgrade || !OidIsValid(extension) || RecoveryInProgress())
 		return;
 	if (distil_pipeshared_wake())
 		return;
@@ -280,22 +282,6 @@ wake_after_commit(void)
 	PG_END_TRY();
 }
 
-/*
- * Keys of a prepared transaction are seen by the worker when it is committed,
- * if there is a worker then: it stays while there are such transactions.
- */
-static void
-at_xact_end(XactEvent event, void *arg)
-{
-	bool		committed = event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE;
-
-	if (!wanted || !(committed || event == XACT_EVENT_ABORT))
-		return;
-	wanted = false;
-	if (committed)
-		wake_after_commit();
-}
-
 void
 distil_pipeline_wake(void)
 {
@@ -305,6 +291,27 @@ distil_pipeline_wake(void)
 	wanted = true;
 }
 
+/*
+ * Keys of a prepared transaction are seen by the worker when it is committed,
+ * if there is a worker then: it stays while there are such transactions.
+ */
+static void
+at_xact_end(XactEvent event, void *arg)
+{
+	bool		committed = event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE;
+
+	if (logged_in && event == XACT_EVENT_PRE_COMMIT)
+	{
+		logged_in = false;
+		distil_pipeline_wake();
+	}
+	if (!wanted || !(committed || event == XACT_EVENT_ABORT))
+		return;
+	wanted = false;
+	if (committed)
+		wake_after_commit();
+}
+
 void
 distil_pipeline_wake_now(void)
 {
@@ -312,8 +319,21 @@ distil_pipeline_wake_now(void)
 	wake_or_start();
 }
 
+/*
+ * session_preload_libraries names the library: whoever logs in starts a worker,
+ * so that what was left before a restart is done.
+ */
+static bool
+loaded_at_login(void)
+{
+	return MyBackendType == B_BACKEND && !process_shared_preload_libraries_in_progress &&
+		IsTransactionState() && session_preload_libraries_string != NULL &&
+		strstr(session_preload_libraries_string, "distilbert") != NULL;
+}
+
 void
 distil_pipewake_init(void)
 {
+	logged_in = loaded_at_login();
 	RegisterXactCallback(at_xact_end, NULL);
 }
