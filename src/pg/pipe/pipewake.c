@@ -28,6 +28,7 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
+#include "storage/ipc.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/memutils.h"
@@ -133,6 +134,23 @@ distil_worker_return_to_place(int place)
 	if (back)
 		LockRelease(&ending, ExclusiveLock, true);
 	return back;
+}
+
+/*
+ * The server itself releases a session's locks when a transaction is rolled
+ * back, but not in a process that ends between transactions.
+ */
+static void
+release_locks(int code, Datum arg)
+{
+	AbortOutOfAnyTransaction();
+	LockReleaseAll(DEFAULT_LOCKMETHOD, true);
+}
+
+void
+distil_worker_release_at_exit(void)
+{
+	before_shmem_exit(release_locks, (Datum) 0);
 }
 
 /* One object for each pipeline's name. */

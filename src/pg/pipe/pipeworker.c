@@ -524,6 +524,7 @@ distil_pipeline_worker(Datum arg)
 	w = MemoryContextAllocZero(TopMemoryContext, sizeof(Worker));
 	memcpy(&w->start, MyBgworkerEntry->bgw_extra, sizeof(w->start));
 	BackgroundWorkerInitializeConnectionByOid(w->start.database, InvalidOid, 0);
+	distil_worker_release_at_exit();
 	set_session();
 	w->round = AllocSetContextCreate(TopMemoryContext, "distilbert visits",
 									 ALLOCSET_DEFAULT_SIZES);
