@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "catalog/partition.h"
+#include "catalog/pg_class.h"
 #include "utils/datum.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -74,6 +75,8 @@ look_up(const TriggerData *trigger, DistilWatched *w)
 		return;
 	w->source = p->source;
 	w->remove_stale = p->remove_stale;
+	w->sync = p->sync;
+	w->each = p->sync && get_rel_relkind(p->source) == RELKIND_PARTITIONED_TABLE;
 	strlcpy(w->pipeline, p->name, sizeof(w->pipeline));
 	for (int i = 0; i < p->n_generations; i++)
 	{
