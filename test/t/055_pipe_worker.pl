@@ -184,7 +184,7 @@ is(sql('SELECT count(*) FROM good_vecs'), '2', 'the right one is there again');
 	$holder->query_safe('BEGIN; SELECT FROM bad WHERE id = 7 FOR UPDATE');
 	sql('TRUNCATE log; UPDATE bad SET body = $$while one is held $$ || id WHERE id BETWEEN 8 AND 20');
 	sql("SELECT distil_wait_pipeline('bad_vecs', '1min')");
-	sql(q{INSERT INTO distilbert.pipeline_queue VALUES ('bad_vecs', nextval('distilbert.pipeline_queue_seq'), '{{6},{7}}', now()); DELETE FROM bad_vecs WHERE id IN (6, 7)});
+	sql(q{DELETE FROM bad_vecs WHERE id IN (6, 7); INSERT INTO distilbert.pipeline_queue VALUES ('bad_vecs', nextval('distilbert.pipeline_queue_seq'), '{{6},{7}}', now())});
 	ok(wait_until($node, 'SELECT count(*) = 1 FROM distil_pipeline_errors'), 'a row that somebody holds');
 	is(sql("SELECT distil_wait_pipeline('bad_vecs', '10ms')"), 'f', 'is not done');
 	is(sql('SELECT key, attempts, sqlstate FROM distil_pipeline_errors'), '{7}|0|55P03', 'it is put off, and not charged');
