@@ -196,12 +196,12 @@ is(sql('SELECT count(*) FROM good_vecs'), '2', 'the right one is there again');
 
 # ---- several workers, and by hand: each key once
 
-sql('TRUNCATE log; UPDATE bad SET body = $$once $$ || id; UPDATE t SET body = $$once $$ || id');
+sql('TRUNCATE log; UPDATE bad SET body = $$once $$ || id; UPDATE t SET body = $$once of the other table $$ || id');
 my @calls = map { IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'CALL distil_run_pipeline()' ], '<', '/dev/null', '>', \my $out, '2>', \my $err) } 1 .. 4;
 $_->finish for @calls;
 settled($node, $_) for @all, 'bad_vecs';
-is(sql("SELECT count(*), count(DISTINCT (id, hash)) FROM log WHERE op = 'INSERT'"), sql('SELECT count(*) * 1 FROM t WHERE body IS NOT NULL') + 1000 . '|' . (sql('SELECT count(*) FROM t WHERE body IS NOT NULL') + 1000),
-	'each key is written once');
+my $keys = sql('SELECT (SELECT count(*) FROM t WHERE body IS NOT NULL) + (SELECT count(*) FROM bad)');
+is(sql("SELECT count(*), count(DISTINCT (id, hash)) FROM log WHERE op = 'INSERT'"), "$keys|$keys", 'each key is written once');
 is(sql($same), 't|t|t|t|t|0|t|0|t|0|t', 'and right');
 
 # ---- settings of roles and databases
