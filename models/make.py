@@ -16,7 +16,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "models/recipe"))
 
-import banking, claim, encoders, entities, opinions, reading, sentiment, similar
+import banking, claim, emotions, encoders, entities, masked, medical, moderation, names, opinions, reading, sentiment
+import similar, vectors
 from export import export
 from server import quote, sql, table
 
@@ -140,7 +141,8 @@ def make_claim(a):
 def main():
     makers = {"entities": make_entities, "embeddings": make_embeddings, "sentiment": make_sentiment,
               "fill-mask": make_fill_mask, "banking": make_banking, "claim": make_claim}
-    second = {"sentiment-v2": opinions.make}
+    second = {"sentiment-v2": opinions.make, "embeddings-v2": vectors.make, "emotions-v1": emotions.make,
+              "moderation-v1": moderation.make, "entities-v2": names.make, "medical-v1": medical.make, "fill-mask-v2": masked.make}
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("what", nargs="*", help=f"of {', '.join(makers | second)}; without: those of version 1")
     ask.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")
