@@ -95,7 +95,18 @@ def write(model):
     to = ROOT / "models" / model
     to.mkdir(exist_ok=True)
     (to / "README.md").write_text("\n".join(lines).rstrip() + "\n")
+    notice()
     print(f"{to}/README.md, {datetime.date.today()}")
+
+
+def notice():
+    """models/NOTICE: what each model that ships comes from."""
+    lines = ["The models in this folder are the project's own but for what is named here.", ""]
+    for name, card in CARDS.items():
+        if (ROOT / "models" / name / "config.json").exists():
+            lines += [f"{name}", f"  made from {MINILM[0]}, {MINILM[1]},", "  copyright its authors; changed: tokens cut from its vocabulary, all weights trained further.",
+                      "  Trained on " + "; ".join(f"{what} ({licence})" for what, licence in card["data"]) + ".", ""]
+    (ROOT / "models/NOTICE").write_text("\n".join(lines).rstrip() + "\n")
 
 
 if __name__ == "__main__":

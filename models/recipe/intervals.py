@@ -54,7 +54,7 @@ def classes(model, query):
 
 def entities(model, query, types):
     """Of a query of texts and spans: F1 of some types together."""
-    rows = sql(f"""SELECT spans, coalesce((SELECT json_agg(json_build_array(e.start_pos, e.end_pos, e.label))
+    rows = sql(f"""SELECT spans, coalesce((SELECT json_agg(json_build_array(e.start_pos - 1, e.end_pos, e.label))
         FROM distil_entities(t.body, {quote(model)}) AS e), '[]') FROM ({query}) AS t (body, spans)""")
     counts = np.zeros((len(rows), 3))
     for i, (spans, found) in enumerate(rows):

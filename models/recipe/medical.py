@@ -46,9 +46,9 @@ def filled(name, types):
     said = " UNION ALL ".join(f"SELECT label, start_pos, end_pos, score FROM distil_entities(t.body, 'medical-{m}')" for m in others)
     table = f"medical_{name}_filled"
     sql(f"""DROP TABLE IF EXISTS {table}; CREATE TABLE {table} AS
-        SELECT t.id, t.body, t.spans || coalesce((SELECT jsonb_agg(jsonb_build_object('start', e.start_pos, 'end', e.end_pos, 'label', e.label))
+        SELECT t.id, t.body, t.spans || coalesce((SELECT jsonb_agg(jsonb_build_object('start', e.start_pos - 1, 'end', e.end_pos, 'label', e.label))
             FROM ({said}) AS e WHERE e.label <> ALL ('{{{",".join(types)}}}') AND e.score > 0.7 AND NOT EXISTS (SELECT FROM jsonb_array_elements(t.spans) AS s
-                WHERE (s ->> 'start')::int < e.end_pos AND e.start_pos < (s ->> 'end')::int)), '[]') AS spans
+                WHERE (s ->> 'start')::int < e.end_pos AND e.start_pos - 1 < (s ->> 'end')::int)), '[]') AS spans
         FROM medical_{name}_train AS t""")
 
 
