@@ -24,6 +24,7 @@
 #include <time.h>
 
 #define MAX_ROWS 512
+#define LONG_TEXT 8192
 #define MAX_SAMPLES 201
 #define SECONDS 0.15			/* of sampling a figure */
 #define WEIGHT_BYTES ((size_t) 160 << 20)	/* far beyond any cache */
@@ -110,11 +111,31 @@ call_int8(const Work *w, int which)
 						   w->n, w->k, w->act, w->scratch);
 }
 
+/* All queries of a text, as many at a time as the encoder takes (nn/attention.c). */
 static void
 call_attention(const Work *w, int which)
 {
-	w->table->attention(w->y, w->k, w->x, w->x + w->k, w->x + 2 * w->k, 36 * (size_t) w->k,
-						w->m, w->m, w->k, &w->scoring, w->scratch);
+	const size_t ld = 36 * (size_t) w->k;
+	const int	window = w->scoring.window;
+	int			keys = window > 0 && 6 * window < w->m ? 6 * window : w->m,
+				rows = (int) (w->table->block_work / (2 * (size_t) keys * (size_t) w->k));
+
+	if (window > 0 && rows > 4 * window)
+		rows = 4 * window;
+	for (int i = 0; i < w->m; i += rows)
+	{
+		DbertScoring s = w->scoring;
+		int			m = w->m - i < rows ? w->m - i : rows;
+		DbertKeys	seen;
+
+		s.query = i;
+		s.same_keys = i > 0 && window == 0;
+		seen = dbert_scoring_keys(&s, 0, m - 1, w->m);
+		s.key = seen.first;
+		w->table->attention(w->y + (size_t) i * w->k, w->k, w->x + i * ld,
+							w->x + w->k + seen.first * ld, w->x + 2 * w->k + seen.first * ld, ld,
+							m, seen.end - seen.first, w->k, &s, w->scratch);
+	}
 }
 
 static void
@@ -273,6 +294,37 @@ add_distances(Work *w, int t)
 	w->scoring.query_rows = w->scoring.key_rows = w->weights;
 }
 
+/* Operands of a head of t tokens. */
+static Work
+attention_work(const DbertKernels *table, int t)
+{
+	return (Work){ .table = table,
+				   .m = t,
+				   .k = 64,
+				   .scoring = { .scale = 0.125f },
+				   .x = floats((size_t) t * 36 * 64),
+				   .y = floats((size_t) t * 64),
+				   .scratch = floats(dbert_attention_scratch(t, 64)) };
+}
+
+static void
+free_work(Work *w)
+{
+	free(w->x);
+	free(w->y);
+	free(w->weights);
+	free(w->scratch);
+}
+
+/* GFLOP/s of the two products with so many keys for each query, and of the peak. */
+static void
+print_attention(const char *name, const Work *w, double keys, double seconds, double peak)
+{
+	double		rate = 4e-9 * w->m * keys * w->k / seconds;
+
+	printf("%12s  %6.1f (%.2f)", name, rate, peak > 0 ? rate / peak : 0);
+}
+
 /* Then with a bias by distance, and with vectors for distances: how much longer. */
 static void
 bench_attention(const DbertKernels *table, double peak)
@@ -285,29 +337,36 @@ bench_attention(const DbertKernels *table, double peak)
 	for (int i = 0; i < (int) (sizeof(lengths) / sizeof(lengths[0])); i++)
 	{
 		int			t = lengths[i];
-		Work		w = {.table = table, .m = t, .k = 64, .scoring = {.scale = 0.125f}};
-		double		plain,
-					bias,
-					distances;
+		Work		w = attention_work(table, t);
+		double		plain = median_time(call_attention, &w),
+					bias;
 		float	   *biases = floats(2 * (size_t) t);
+		char		name[16];
 
-		w.x = floats((size_t) MAX_ROWS * 36 * 64);
-		w.y = floats((size_t) MAX_ROWS * 64);
-		w.scratch = floats(dbert_attention_scratch(t, 64));
-		plain = median_time(call_attention, &w);
 		w.scoring.bias = biases + t;
 		bias = median_time(call_attention, &w);
 		w.scoring.bias = NULL;
 		add_distances(&w, t);
-		distances = median_time(call_attention, &w);
-		printf("%12d  %6.1f (%.2f)  %5.2f  %5.2f\n", t, 4e-9 * t * t * 64 / plain,
-			   peak > 0 ? 4e-9 * t * t * 64 / plain / peak : 0, bias / plain, distances / plain);
+		snprintf(name, sizeof(name), "%d", t);
+		print_attention(name, &w, t, plain, peak);
+		printf("  %5.2f  %5.2f\n", bias / plain, median_time(call_attention, &w) / plain);
 		free(biases);
-		free(w.x);
-		free(w.y);
-		free(w.weights);
-		free(w.scratch);
+		free_work(&w);
 	}
+}
+
+/* A long text, whose tokens see all of it, or 64 to each side, as ModernBERT's do. */
+static void
+bench_long_attention(const DbertKernels *table, double peak)
+{
+	Work		w = attention_work(table, LONG_TEXT);
+
+	print_attention("8192", &w, LONG_TEXT, median_time(call_attention, &w), peak);
+	w.scoring.window = 64;
+	printf("\n");
+	print_attention("window of 64", &w, 129, median_time(call_attention, &w), peak);
+	printf("\n");
+	free_work(&w);
 }
 
 static void
@@ -373,6 +432,7 @@ bench_table(const char *name, bool machine_alone)
 	for (Kind kind = FP32; kind <= (table->half != NULL ? BF16 : FP32); kind++)
 		bench_products(table, kind, peak, memory);
 	bench_attention(table, peak);
+	bench_long_attention(table, peak);
 	bench_rows(table);
 }
 

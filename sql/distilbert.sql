@@ -760,28 +760,29 @@ CREATE FUNCTION @extschema@.distil_answer_text(
 COMMENT ON FUNCTION @extschema@.distil_answer_text(text[], text[], text, text, text) IS
 	'best answer to each question out of the context at the same place, by the named model';
 
--- labels that the query names
+-- labels that the query names; not STRICT, as the template may be NULL, a NULL
+-- elsewhere gives no rows
 
 CREATE FUNCTION @extschema@.distil_zero_shot(
 	text text, labels text[],
-	multi_label boolean DEFAULT false, template text DEFAULT 'This example is {}.')
+	multi_label boolean DEFAULT false, template text DEFAULT NULL)
 	RETURNS TABLE (label text, score real)
 	AS 'MODULE_PATHNAME', 'distil_zero_shot'
-	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000 ROWS 5
+	LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 5
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_zero_shot(text, text[], boolean, text) IS
-	'the given labels with their scores, best first, by the model of natural language inference that distilbert.zero_shot_model names';
+	'the given labels with their scores, best first, by the model of natural language inference or of embeddings that distilbert.zero_shot_model names';
 
 CREATE FUNCTION @extschema@.distil_zero_shot(
 	text text, labels text[], model text,
-	multi_label boolean DEFAULT false, template text DEFAULT 'This example is {}.',
+	multi_label boolean DEFAULT false, template text DEFAULT NULL,
 	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS TABLE (label text, score real)
 	AS 'MODULE_PATHNAME', 'distil_zero_shot'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 5
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000 ROWS 5
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_zero_shot(text, text[], text, boolean, text, text, text) IS
-	'the given labels with their scores, best first; multi_label: each label is true or false by itself; template: the sentence about the text, with {} for the label';
+	'the given labels with their scores, best first; multi_label: each label is true or false by itself; template: what is said about the text, with {} for the label';
 
 CREATE FUNCTION @extschema@.distil_pair_scores(
 	a text, b text, model text,
@@ -801,7 +802,7 @@ CREATE FUNCTION @extschema@.distil_rerank(query text, docs text[])
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_rerank(text, text[]) IS
-	'how well each document fits the query, by the cross-encoder that distilbert.rerank_model names';
+	'how well each document fits the query, by the cross-encoder or the model of embeddings that distilbert.rerank_model names';
 
 CREATE FUNCTION @extschema@.distil_rerank(
 	query text, docs text[], model text,
@@ -811,7 +812,7 @@ CREATE FUNCTION @extschema@.distil_rerank(
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_rerank(text, text[], text, text, text) IS
-	'how well each document fits the query, by the named cross-encoder';
+	'how well each document fits the query, by the named cross-encoder or model of embeddings';
 
 CREATE FUNCTION @extschema@.distil_rerank_distance(query text, doc text)
 	RETURNS real
@@ -819,7 +820,7 @@ CREATE FUNCTION @extschema@.distil_rerank_distance(query text, doc text)
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_rerank_distance(text, text) IS
-	'1 - score of distil_rerank, for ORDER BY: the best document is the nearest; by the cross-encoder that distilbert.rerank_model names';
+	'1 - score of distil_rerank, for ORDER BY: the best document is the nearest; by the model that distilbert.rerank_model names';
 
 CREATE FUNCTION @extschema@.distil_rerank_distance(
 	query text, doc text, model text,
@@ -829,7 +830,7 @@ CREATE FUNCTION @extschema@.distil_rerank_distance(
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_rerank_distance(text, text, text, text, text) IS
-	'1 - score of distil_rerank, for ORDER BY: the best document is the nearest; by the named cross-encoder';
+	'1 - score of distil_rerank, for ORDER BY: the best document is the nearest; by the named model';
 
 
 -- ---------------------------------------------------------------- masked words
@@ -1135,6 +1136,43 @@ CREATE FUNCTION distilbert.pipeline_hash(text) RETURNS bytea
 	AS 'MODULE_PATHNAME', 'distil_pipeline_hash'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION distilbert.pipeline_hash(text) IS 'SHA-256 of a text as it is stored';
+
+CREATE FUNCTION distilbert.pipelines(
+	OUT name text, OUT source regclass, OUT target text, OUT task text, OUT model text, OUT sha256 text,
+	OUT mode text, OUT state text, OUT pending bigint, OUT oldest_pending timestamptz, OUT rows_done bigint,
+	OUT rows_failed bigint, OUT rows_per_s real, OUT last_error text)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'distil_pipeline_status'
+	LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION distilbert.pipelines() IS 'where pipelines are; see the view distil_pipelines';
+
+-- rows_total is the planner's estimate; NULL: the table was not analysed yet.
+CREATE VIEW @extschema@.distil_pipelines AS
+	SELECT p.name, p.source, p.target, p.task, p.model, p.sha256, p.mode, p.state, p.pending, p.oldest_pending,
+		p.rows_done,
+		(SELECT CASE WHEN pg_catalog.bool_and(c.reltuples OPERATOR(pg_catalog.>=) 0)
+				THEN pg_catalog.sum(c.reltuples)::bigint END
+		 FROM pg_catalog.pg_class c
+		 WHERE c.oid OPERATOR(pg_catalog.=) p.source AND c.relkind OPERATOR(pg_catalog.<>) 'p'
+		 OR c.oid IN (SELECT t.relid FROM pg_catalog.pg_partition_tree(p.source) t WHERE t.isleaf)) AS rows_total,
+		p.rows_failed, p.rows_per_s, p.last_error,
+		(SELECT pg_catalog.min(a.pid) FROM pg_catalog.pg_stat_activity a
+		 WHERE a.backend_type OPERATOR(pg_catalog.=) 'distilbert pipelines'
+		 AND a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()) AS worker_pid
+	FROM distilbert.pipelines() p;
+COMMENT ON VIEW @extschema@.distil_pipelines IS
+	'pipelines of this database: where they are, what waits, what failed';
+GRANT SELECT ON @extschema@.distil_pipelines TO PUBLIC;
+
+CREATE VIEW @extschema@.distil_pipeline_errors AS
+	SELECT e.pipeline AS name, e.key, e.attempts, e.next_try, e.sqlstate, e.message, e.failed_at
+	FROM distilbert.pipeline_error e
+	JOIN distilbert.pipeline p ON p.name OPERATOR(pg_catalog.=) e.pipeline
+	JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.source
+	WHERE pg_catalog.pg_has_role(c.relowner, 'USAGE');
+COMMENT ON VIEW @extschema@.distil_pipeline_errors IS
+	'rows that one''s own pipelines could not do, and, with an empty key, what keeps a whole pipeline from working';
+GRANT SELECT ON @extschema@.distil_pipeline_errors TO PUBLIC;
 
 CREATE PROCEDURE @extschema@.distil_run_pipeline(name text DEFAULT NULL, max_rows bigint DEFAULT NULL)
 	AS 'MODULE_PATHNAME', 'distil_run_pipeline'

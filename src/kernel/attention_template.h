@@ -249,8 +249,11 @@ attention(float *out, size_t ldo, const float *q, const float *k, const float *v
 	a.scores = a.values + packed_size(d, t);
 	a.products = a.scores + GROUP * a.lds;
 	a.ldp = row_distance(widest + NR);
-	pack_rows(a.keys, k, ld, t, d);
-	pack_across(a.values, v, ld, d, t, NR);
+	if (!scoring->same_keys)
+	{
+		pack_rows(a.keys, k, ld, t, d);
+		pack_across(a.values, v, ld, d, t, NR);
+	}
 	if (dbert_scoring_is_relative(scoring))
 		attend_groups(&a, out, ldo, q, m);
 	else

@@ -303,7 +303,7 @@ dbert_safetensors_header(const DbertSource *source, const char *file, DbertArena
 	if (status == DBERT_OK && (length == 0 || text[0] != '{'))
 		status = dbert_fail(err, DBERT_E_FORMAT, "%s: the header does not begin with \"{\"", file);
 	if (status == DBERT_OK)
-		status = dbert_json_parse(text, (size_t) length, file, 0, arena->alloc, &tree, err);
+		status = dbert_json_parse(text, (size_t) length, file, 0, arena->alloc, poll, &tree, err);
 	dbert_free(arena->alloc, text);
 	if (status != DBERT_OK)
 		return status;

@@ -174,11 +174,14 @@ distil_key_columns(const DistilJob *job, ArrayType *key, Datum *columns)
 	}
 }
 
+/* SPI leaves its own memory context behind; what is copied from it is ours. */
 static void
 run_plan(SPIPlanPtr plan, Datum *values, bool read_only, int wanted)
 {
+	MemoryContext old = CurrentMemoryContext;
 	int			result = SPI_execute_plan(plan, values, NULL, read_only, 0);
 
+	MemoryContextSwitchTo(old);
 	if (result != wanted)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
 }

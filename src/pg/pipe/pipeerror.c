@@ -216,6 +216,41 @@ is_fault(ArrayType *key)
 	return ARR_NDIM(key) == 0;
 }
 
+/* The row's part of the counts; *latest: the time of the last message. */
+static void
+count_row(HeapTuple row, Relation rel, DistilErrorCounts *counts, TimestampTz *latest)
+{
+	TimestampTz failed_at = DatumGetTimestampTz(distil_column(row, ERROR_FAILED_AT, rel));
+
+	if (is_fault(DatumGetArrayTypeP(distil_column(row, ERROR_KEY, rel))))
+		counts->fault = true;
+	else
+		counts->keys += DatumGetInt32(distil_column(row, ERROR_ATTEMPTS, rel)) > 0;
+	if (counts->last != NULL && failed_at < *latest)
+		return;
+	counts->last = TextDatumGetCString(distil_column(row, ERROR_MESSAGE, rel));
+	*latest = failed_at;
+}
+
+DistilErrorCounts
+distil_errors_count(const char *pipeline)
+{
+	Relation	rel = distil_open_table("pipeline_error", AccessShareLock);
+	DistilErrorCounts counts = {0};
+	TimestampTz latest = 0;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	row;
+
+	distil_key_text(&key, ERROR_PIPELINE, pipeline);
+	scan = distil_begin_scan(rel, NULL, 1, &key);
+	while (HeapTupleIsValid(row = systable_getnext(scan)))
+		count_row(row, rel, &counts, &latest);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return counts;
+}
+
 /* Rows with a time, in the order of their times. */
 static SysScanDesc
 begin_by_time(Relation rel, Relation index, const char *pipeline)

@@ -37,6 +37,16 @@ extern bool distil_errors_exist(const char *pipeline);
 /* Keys whose time has come, at most so many: a List of palloc'd ArrayTypes. */
 extern List *distil_errors_due(const char *pipeline, int most);
 
+/* What there is of a pipeline. */
+typedef struct DistilErrorCounts
+{
+	bool		fault;			/* of the pipeline */
+	int64		keys;			/* that failed */
+	char	   *last;			/* message of the latest; NULL: there is none */
+} DistilErrorCounts;
+
+extern DistilErrorCounts distil_errors_count(const char *pipeline);
+
 /* When the next key's time comes; 0: never. */
 extern TimestampTz distil_errors_next(const char *pipeline);
 

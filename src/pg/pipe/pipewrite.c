@@ -20,8 +20,10 @@
 static void
 run_plan(SPIPlanPtr plan, Datum *values, const char *nulls, int wanted)
 {
+	MemoryContext old = CurrentMemoryContext;
 	int			result = SPI_execute_plan(plan, values, nulls, false, 0);
 
+	MemoryContextSwitchTo(old);
 	if (result != wanted)
 		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
 	SPI_freetuptable(SPI_tuptable);
