@@ -1029,7 +1029,8 @@ COMMENT ON FUNCTION @extschema@.distil_compare(text, text, text, bigint) IS
 -- of a source table.  Its columns are found by the trigger pipeline_insert, whose
 -- condition names them: so they follow renames, dumps and restores.
 
--- One row for each pipeline.  The owner is the source's.
+-- One row for each pipeline.  The owner is the source's.  parts: partitions whose
+-- rows are seen to; others were attached since.
 CREATE TABLE distilbert.pipeline (
 	name			text COLLATE "C" PRIMARY KEY,
 	source			regclass NOT NULL,
@@ -1037,7 +1038,8 @@ CREATE TABLE distilbert.pipeline (
 	mode			text NOT NULL CHECK (mode OPERATOR(pg_catalog.=) 'async' OR mode OPERATOR(pg_catalog.=) 'sync'),
 	stale			text NOT NULL CHECK (stale OPERATOR(pg_catalog.=) 'remove' OR stale OPERATOR(pg_catalog.=) 'keep'),
 	paused			boolean NOT NULL,
-	created_at		timestamptz NOT NULL
+	created_at		timestamptz NOT NULL,
+	parts			regclass[] NOT NULL
 );
 COMMENT ON TABLE distilbert.pipeline IS 'pipelines; see the view distil_pipelines';
 
@@ -1118,6 +1120,10 @@ COMMENT ON FUNCTION distilbert.pipeline_capture() IS 'queue the keys of rows tha
 CREATE FUNCTION distilbert.pipeline_stale() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'distil_pipeline_stale' LANGUAGE C;
 COMMENT ON FUNCTION distilbert.pipeline_stale() IS 'set a pipeline''s value to NULL when its text changes';
+
+CREATE FUNCTION distilbert.pipeline_sync() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'distil_pipeline_sync' LANGUAGE C;
+COMMENT ON FUNCTION distilbert.pipeline_sync() IS 'compute what a synchronous pipeline keeps of the rows of a statement';
 
 CREATE FUNCTION distilbert.wanted(n_keys integer, VARIADIC "any") RETURNS boolean
 	AS 'MODULE_PATHNAME', 'distil_pipeline_wanted'
@@ -1206,6 +1212,36 @@ CREATE FUNCTION @extschema@.distil_drop_pipeline(
 	LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.distil_drop_pipeline(text, boolean, boolean) IS
 	'end a pipeline; tells whether there was one';
+
+
+CREATE FUNCTION @extschema@.distil_alter_pipeline(
+	name text, model text DEFAULT NULL, options jsonb DEFAULT NULL, mode text DEFAULT NULL, paused boolean DEFAULT NULL)
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_alter_pipeline'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_alter_pipeline(text, text, jsonb, text, boolean) IS
+	'change a pipeline; another model or other options are built beside the live values, until distil_switch_pipeline';
+
+CREATE FUNCTION @extschema@.distil_switch_pipeline(name text, drop_old boolean DEFAULT true)
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_switch_pipeline'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_switch_pipeline(text, boolean) IS
+	'put the values of a pipeline''s next model in the place of the live ones';
+
+CREATE FUNCTION @extschema@.distil_check_pipeline(
+	name text, repair boolean DEFAULT false, OUT kind text, OUT rows bigint)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'distil_check_pipeline'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_check_pipeline(text, boolean) IS
+	'compare a pipeline''s values with what its model says of the texts; repair: queue what differs';
+
+CREATE FUNCTION @extschema@.distil_pipeline_embed(name text, text text) RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_pipeline_embed'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION @extschema@.distil_pipeline_embed(text, text) IS
+	'embedding of a question by the model whose embeddings a pipeline keeps';
 
 
 -- ---------------------------------------------------------------- mistakes

@@ -251,6 +251,29 @@ distil_errors_count(const char *pipeline)
 	return counts;
 }
 
+List *
+distil_errors_keys(const char *pipeline)
+{
+	Relation	rel = distil_open_table("pipeline_error", AccessShareLock);
+	List	   *keys = NIL;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	row;
+
+	distil_key_text(&key, ERROR_PIPELINE, pipeline);
+	scan = distil_begin_scan(rel, NULL, 1, &key);
+	while (HeapTupleIsValid(row = systable_getnext(scan)))
+	{
+		ArrayType  *failed = DatumGetArrayTypePCopy(distil_column(row, ERROR_KEY, rel));
+
+		if (!is_fault(failed))
+			keys = lappend(keys, failed);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return keys;
+}
+
 /* Rows with a time, in the order of their times. */
 static SysScanDesc
 begin_by_time(Relation rel, Relation index, const char *pipeline)

@@ -37,6 +37,9 @@ extern bool distil_errors_exist(const char *pipeline);
 /* Keys whose time has come, at most so many: a List of palloc'd ArrayTypes. */
 extern List *distil_errors_due(const char *pipeline, int most);
 
+/* All keys that failed, whether or not they were given up. */
+extern List *distil_errors_keys(const char *pipeline);
+
 /* What there is of a pipeline. */
 typedef struct DistilErrorCounts
 {

@@ -22,6 +22,7 @@
 #include "utils/typcache.h"
 
 #include "pg/bridge/compat.h"
+#include "pg/pipe/generation.h"
 #include "pg/pipe/ownersql.h"
 #include "pg/pipe/pipeerror.h"
 #include "pg/pipe/pipejob.h"
@@ -302,17 +303,9 @@ open_model(DistilJob *job, int i)
 {
 	const DistilGeneration *g = &job->pipeline->generations[i];
 	DistilJobGeneration *plans = &job->generations[i];
-	uint8		sha256[DISTIL_SHA256_BYTES];
 
 	plans->call.fn_mcxt = job->context;
-	plans->model = distil_pipe_model(&plans->call, g->model, sha256);
-	if (memcmp(sha256, g->sha256, DISTIL_SHA256_BYTES) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("model \"%s\" is not the one that pipeline \"%s\" was made for", g->model,
-						job->pipeline->name),
-				 errhint("Load the former model again, or give the pipeline this one with "
-						 "distil_alter_pipeline.")));
+	plans->model = distil_generation_model(&plans->call, job->pipeline, g);
 	distil_pipe_check_model(job->pipeline->task, plans->model, g->options);
 }
 
@@ -422,7 +415,7 @@ distil_job_begin(const char *name, bool in_call)
 	DistilPipeline *p = distil_pipeline_find(name);
 	DistilJob  *job = NULL;
 
-	if (p != NULL && p->whole && !p->paused)
+	if (p != NULL && distil_pipeline_works(p))
 	{
 		job = make_job(context, in_call);
 		job->pipeline = p;
@@ -447,7 +440,7 @@ distil_job_is_current(const DistilJob *job)
 {
 	DistilPipeline *p = distil_pipeline_find(job->pipeline->name);
 
-	if (p == NULL || !p->whole || p->paused)
+	if (p == NULL || !distil_pipeline_works(p))
 		return false;
 	for (int i = 0; i < p->n_generations; i++)
 	{

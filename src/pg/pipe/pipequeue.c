@@ -12,6 +12,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
+#include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -56,6 +57,18 @@ distil_queue_add(const char *pipeline, ArrayType *keys)
 	CatalogTupleInsert(rel, tuple);
 	heap_freetuple(tuple);
 	table_close(rel, NoLock);
+}
+
+void
+distil_queue_add_key(const char *pipeline, ArrayType *key)
+{
+	Datum	   *texts;
+	int			dims[2] = {1, 0};
+	int			lbounds[2] = {1, 1};
+
+	deconstruct_array(key, TEXTOID, -1, false, TYPALIGN_INT, &texts, NULL, &dims[1]);
+	distil_queue_add(pipeline, construct_md_array(texts, NULL, 2, dims, lbounds, TEXTOID, -1,
+												  false, TYPALIGN_INT));
 }
 
 static DistilQueued *

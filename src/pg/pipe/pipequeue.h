@@ -27,6 +27,9 @@ typedef struct DistilQueued
 /* Add a row.  Nobody needs a privilege for it, and no user's code runs. */
 extern void distil_queue_add(const char *pipeline, ArrayType *keys);
 
+/* A row of one key, text[columns]. */
+extern void distil_queue_add_key(const char *pipeline, ArrayType *key);
+
 /*
  * Rows behind seq in its order until they have most keys, a List of palloc'd
  * DistilQueued; begin with PG_INT64_MIN.  As numbers are not given in the order

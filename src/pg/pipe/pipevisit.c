@@ -23,6 +23,8 @@
 #include "pg/pipe/ownersql.h"
 #include "pg/pipe/pipebatch.h"
 #include "pg/pipe/pipeerror.h"
+#include "pg/pipe/pipepartitions.h"
+#include "pg/pipe/pipetarget.h"
 #include "pg/pipe/pipequeue.h"
 #include "pg/pipe/pipetry.h"
 #include "pg/pipe/pipevisit.h"
@@ -72,11 +74,9 @@ time_is_up(const Visitor *v)
 
 /* Is a generation being filled? */
 static bool
-is_filling(const char *name)
+is_filling(const DistilPipeline *p)
 {
-	DistilPipeline *p = distil_pipeline_find(name);
-
-	for (int i = 0; p != NULL && p->whole && i < p->n_generations; i++)
+	for (int i = 0; i < p->n_generations; i++)
 	{
 		if (p->generations[i].done_at == 0)
 			return true;
@@ -90,11 +90,16 @@ begin_job(void *arg)
 {
 	Visitor    *v = arg;
 	DistilVisit *visit = v->visit;
+	DistilPipeline *p = distil_pipeline_find(visit->name);
 
+	if (p == NULL || !distil_pipeline_works(p))
+		return;
+	distil_targets_follow_source(p);
+	(void) distil_partitions_follow(p);
 	v->rows = distil_queue_read(visit->name, visit->seq, (int) Min(visit->most_keys,
 																   DISTIL_QUEUE_KEYS));
 	visit->next = distil_errors_next(visit->name);
-	if (v->rows != NIL || distil_errors_due(visit->name, 1) != NIL || is_filling(visit->name))
+	if (v->rows != NIL || distil_errors_due(visit->name, 1) != NIL || is_filling(p))
 		v->job = distil_job_begin(visit->name, visit->in_call);
 }
 
