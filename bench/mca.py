@@ -1,9 +1,9 @@
 """The inner loops of AArch64 objects by llvm-mca: mca.py OBJECT...  See mca.sh.
 
-A function's inner loop is the innermost one with the most multiply-adds.  Its
-cycles are given for 24 of them, which are one line of a tile of 6 x 16 (in 8
-bits 4 or 8 lines), and beside it the share of what the multiply-adds alone
-would take.
+A function's inner loop is the one without branches that has the most
+multiply-adds.  Its cycles are given for 24 of them, which are one line of a tile
+of 6 x 16, and beside it the share of what the multiply-adds alone would take.  A
+spill is a vector that the loop loads from the stack or stores there.
 """
 import re
 import subprocess
@@ -15,7 +15,8 @@ LEAST = 0.95
 ROUNDS = 200
 MULTIPLY = re.compile(r'(fmla|sdot|usmmla)\b')
 BRANCH = re.compile(r'(b\.?[a-z]*|cbn?z|tbn?z)\s+(?:.*,\s*)?([0-9a-f]+) <')
-ENOUGH = 20                     # multiply-adds of a loop that is looked at
+SPILL = re.compile(r'(ld|st)[pu]?r?\s+[qdsv].*\[(sp|x29)')
+ENOUGH = 24                     # multiply-adds of a loop that is looked at
 
 
 def functions(path):
@@ -35,17 +36,13 @@ def multiplies(loop):
 
 def inner_loop(instructions):
     places = {address: i for i, (address, _) in enumerate(instructions)}
-    spans = []
+    loops = [[]]
     for i, (_, code) in enumerate(instructions):
         branch = BRANCH.match(code)
-        if branch and places.get(int(branch[2], 16), i + 1) <= i:
-            spans.append((places[int(branch[2], 16)], i))
-    inner = [(a, b) for a, b in spans
-             if not any((c, d) != (a, b) and a <= c and d <= b and
-                        any(MULTIPLY.match(code) for _, code in instructions[c:d + 1])
-                        for c, d in spans)]
-    loops = [[code for _, code in instructions[a:b + 1]] for a, b in inner]
-    return max(loops, key=multiplies, default=[])
+        loop = [c for _, c in instructions[places.get(int(branch[2], 16), i + 1):i + 1]] if branch else []
+        if loop and not any(BRANCH.match(c) for c in loop[:-1]):
+            loops.append(loop)
+    return max(loops, key=multiplies)
 
 
 def cycles(loop, processor):
@@ -62,7 +59,7 @@ def main():
     for path in sys.argv[1:]:
         for name, instructions in functions(path):
             loop = inner_loop(instructions)
-            count, spills = multiplies(loop), sum('[sp' in code for code in loop)
+            count, spills = multiplies(loop), sum(bool(SPILL.match(code)) for code in loop)
             if count < ENOUGH:
                 continue
             line = f'{path.split("/")[-1][:-2]} {name.split(".")[0]}'

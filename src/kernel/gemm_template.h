@@ -156,29 +156,29 @@ tile_start(const Tile *t, int i, int j)
 
 #ifdef v_fma_lane
 /*
- * VL of the panel's lines: a vector of each row's numbers, of which a
- * multiply-add takes one.
+ * Some of the panel's lines: a vector of each row's numbers, of which a
+ * multiply-add takes one.  lines is VL, or 1 for those that are left.
  */
 static inline __attribute__((always_inline)) void
 tile_lanes(Vec acc[MR][NV], const float *x, size_t ldx, const float *w, const float *fetch,
-		   int fetch_step, const int rows)
+		   int fetch_step, const int rows, const int lines)
 {
 	Vec			a[MR];
 
 	UNROLL
 	for (int i = 0; i < rows; i++)
-		a[i] = v_load(x + i * ldx);
+		a[i] = lines == VL ? v_load(x + i * ldx) : v_set(x[i * ldx]);
 	UNROLL
-	for (int lane = 0; lane < VL; lane++, w += NR, fetch += fetch_step)
+	for (int lane = 0; lane < lines; lane++)
 		UNROLL
 		for (int j = 0; j < NV; j++)
 		{
-			Vec			column = v_load(w + j * VL);
+			Vec			column = v_load(w + lane * NR + j * VL);
 
 			if (j * VL % 16 == 0 && FETCH_NEAR(rows))
-				v_prefetch_near(fetch + j * VL);
+				v_prefetch_near(fetch + lane * fetch_step + j * VL);
 			else if (j * VL % 16 == 0)
-				v_prefetch_far(fetch + j * VL);
+				v_prefetch_far(fetch + lane * fetch_step + j * VL);
 			UNROLL
 			for (int i = 0; i < rows; i++)
 				acc[i][j] = v_fma_lane(a[i], lane, column, acc[i][j]);
@@ -211,11 +211,12 @@ tile_compute(const Tile *t, const int rows)
 			acc[i][j] = tile_start(t, i, j);
 
 #ifdef v_fma_lane
+	(void) high;
 	for (; p + VL <= t->k; p += VL, w += VL * NR, fetch += VL * fetch_step, low += VL)
-		tile_lanes(acc, low, ldx, w, fetch, fetch_step, rows);
-	high = low;
-#endif
-
+		tile_lanes(acc, low, ldx, w, fetch, fetch_step, rows, VL);
+	for (; p < t->k; p++, w += NR, fetch += fetch_step, low++)
+		tile_lanes(acc, low, ldx, w, fetch, fetch_step, rows, 1);
+#else
 	UNROLL_BY_4
 	for (; p < t->k; p++, w += NR, fetch += fetch_step, low++, high++)
 	{
@@ -240,6 +241,7 @@ tile_compute(const Tile *t, const int rows)
 				acc[i][j] = v_fma(a, column[j], acc[i][j]);
 		}
 	}
+#endif
 
 	UNROLL
 	for (int i = 0; i < rows; i++)
