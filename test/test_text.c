@@ -73,7 +73,8 @@ static DbertStatus
 small_compile(Small *s)
 {
 	DBERT_TRY(
-		dbert_tokenizer_compile(&s->spec, &dbert_malloc_allocator, &s->image, &s->size, &s->err));
+		dbert_tokenizer_compile(&s->spec, &dbert_malloc_allocator, NULL, &s->image, &s->size,
+								&s->err));
 	return dbert_tokenizer_open(s->image, s->size, &s->t, &s->err);
 }
 
@@ -273,7 +274,7 @@ test_image_depends_on_spec_alone(void)
 		int			fill = i ? 0xa5 : 0x5a;
 		DbertAllocator a = {dirty_alloc, plain_free, &fill};
 
-		CHECK(dbert_tokenizer_compile(&s.spec, &a, &images[i], &sizes[i], &s.err) == DBERT_OK);
+		CHECK(dbert_tokenizer_compile(&s.spec, &a, NULL, &images[i], &sizes[i], &s.err) == DBERT_OK);
 	}
 	CHECK(sizes[0] == sizes[1] && memcmp(images[0], images[1], sizes[0]) == 0);
 	free(images[0]);
@@ -398,8 +399,8 @@ test_wrong_specs(void)
 	{                                                                                              \
 		small_spec(&s);                                                                            \
 		change;                                                                                    \
-		CHECK_MSG(dbert_tokenizer_compile(&s.spec, &dbert_malloc_allocator, &s.image, &s.size,     \
-										  &s.err) == (want) &&                                     \
+		CHECK_MSG(dbert_tokenizer_compile(&s.spec, &dbert_malloc_allocator, NULL, &s.image,      \
+										  &s.size, &s.err) == (want) &&                            \
 					  s.image == NULL && s.err.code == (want),                                     \
 				  "%s", #change);                                                                  \
 	} while (0)
@@ -467,7 +468,7 @@ test_out_of_memory(void)
 	for (n = 0; status == DBERT_E_NOMEM; n++)
 	{
 		f = (Failing) {n, 0};
-		status = dbert_tokenizer_compile(&s.spec, &a, &s.image, &s.size, &s.err);
+		status = dbert_tokenizer_compile(&s.spec, &a, NULL, &s.image, &s.size, &s.err);
 		CHECK(status == DBERT_OK ? f.live == 1
 								 : (status == DBERT_E_NOMEM && f.live == 0 && s.image == NULL));
 	}

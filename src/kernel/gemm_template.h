@@ -1,7 +1,8 @@
 /*
  * gemm_template.h -- products with a packed operand, written once over a
- * vec_*.h; the including file sets MR, NV and FETCH_NEAR(rows): whether a tile
- * of so many rows fetches the next panel into L1 rather than L2.
+ * vec_*.h; the including file sets MR, NV, FETCH_NEAR(rows): whether a tile of
+ * so many rows fetches the next panel into L1 rather than L2, and WIDEN_ROWS:
+ * up to so many rows each tile widens weights of 16 bits for itself.
  *
  *   y[M,N] = act(x[M,K] W^T + b)
  *
@@ -21,6 +22,10 @@
  * are theirs.)  x is read in place: it is reused N / NR times from L2, and rows
  * whose distance is a multiple of 4096 bytes cost more, so callers pad them.
  *
+ * Weights of 16 bits (half.h) are packed in the same order.  A tile widens them
+ * as it loads them, which costs an instruction or two a vector; where many rows
+ * meet a panel it is widened once for all of their tiles, KC lines at a time.
+ *
  * Batch invariance: one element of y is b, then one fused multiply-add per k
  * in rising order, whatever the tile's height and wherever KC cuts (a partial
  * sum rests in y as it is).  The blocking decides speed alone.
@@ -28,6 +33,7 @@
 #ifndef DBERT_KERNEL_GEMM_TEMPLATE_H
 #define DBERT_KERNEL_GEMM_TEMPLATE_H
 
+#include "kernel/half.h"
 #include "kernel/hints.h"
 #include "kernel/rowops_template.h"
 
@@ -45,14 +51,23 @@ typedef struct Tile
 	size_t		ldy;
 	const float *x;
 	size_t		ldx;
-	const float *w;				/* the panel at line k0 */
+	const void *w;				/* the panel at line k0, */
+	DbertWeightType type;		/* its numbers' type */
 	const float *b;				/* what y starts from: NULL is 0 */
 	bool		resume;			/* y starts from its own content, not from b */
 	int			columns;		/* 1 .. NR */
 	int			k;
-	const float *fetch;			/* what to bring into the caches meanwhile: */
-	int			fetch_step;		/* NR floats from here, then on by so many per line */
+	const char *fetch;			/* what to bring into the caches meanwhile: */
+	int			fetch_line;		/* so many bytes for each line of all tiles, */
+	int			fetch_step;		/* and of one */
 } Tile;
+
+/* Bytes of a line of a panel. */
+static inline __attribute__((always_inline)) size_t
+line_bytes(const DbertWeightType type)
+{
+	return NR * (type == DBERT_WEIGHT_F32 ? sizeof(float) : sizeof(uint16_t));
+}
 
 static size_t
 packed_size(int n, int k)
@@ -154,14 +169,38 @@ tile_start(const Tile *t, int i, int j)
 	return v_load_part(from + j * VL, v_first(t->columns - j * VL));
 }
 
+/* Vector j of a line. */
+static inline __attribute__((always_inline)) Vec
+load_weights(const char *line, int j, const DbertWeightType type)
+{
+	if (type == DBERT_WEIGHT_F16)
+		return v_load_f16((const uint16_t *) line + j * VL);
+	if (type == DBERT_WEIGHT_BF16)
+		return v_load_bf16((const uint16_t *) line + j * VL);
+	return v_load((const float *) line + j * VL);
+}
+
+/* Vector j of a line, while the cache lines of the same place are fetched. */
+static inline __attribute__((always_inline)) Vec
+next_weights(const char *line, int j, const DbertWeightType type, const char *fetch, bool near)
+{
+	int			at = j * (int) (line_bytes(type) / NV);
+
+	if (at % 64 == 0 && near)
+		v_prefetch_near(fetch + at);
+	else if (at % 64 == 0)
+		v_prefetch_far(fetch + at);
+	return load_weights(line, j, type);
+}
+
 #ifdef v_fma_lane
 /*
  * Some of the panel's lines: a vector of each row's numbers, of which a
  * multiply-add takes one.  lines is VL, or 1 for those that are left.
  */
 static inline __attribute__((always_inline)) void
-tile_lanes(Vec acc[MR][NV], const float *x, size_t ldx, const float *w, const float *fetch,
-		   int fetch_step, const int rows, const int lines)
+tile_lanes(Vec acc[MR][NV], const float *x, size_t ldx, const char *w, const DbertWeightType type,
+		   const char *fetch, int fetch_step, const int rows, const int lines)
 {
 	Vec			a[MR];
 
@@ -173,12 +212,9 @@ tile_lanes(Vec acc[MR][NV], const float *x, size_t ldx, const float *w, const fl
 		UNROLL
 		for (int j = 0; j < NV; j++)
 		{
-			Vec			column = v_load(w + lane * NR + j * VL);
+			Vec			column = next_weights(w + lane * line_bytes(type), j, type,
+											  fetch + lane * fetch_step, FETCH_NEAR(rows));
 
-			if (j * VL % 16 == 0 && FETCH_NEAR(rows))
-				v_prefetch_near(fetch + lane * fetch_step + j * VL);
-			else if (j * VL % 16 == 0)
-				v_prefetch_far(fetch + lane * fetch_step + j * VL);
 			UNROLL
 			for (int i = 0; i < rows; i++)
 				acc[i][j] = v_fma_lane(a[i], lane, column, acc[i][j]);
@@ -187,20 +223,20 @@ tile_lanes(Vec acc[MR][NV], const float *x, size_t ldx, const float *w, const fl
 #endif
 
 /*
- * A tile of rows x NR.  Rows is a constant wherever this is inlined, so that
- * the loops over the tile unroll and acc lives in registers.
+ * A tile of rows x NR.  Rows and type are constants wherever this is inlined,
+ * so that the loops over the tile unroll and acc lives in registers.
  */
 static inline __attribute__((always_inline)) void
-tile_compute(const Tile *t, const int rows)
+tile_of_type(const Tile *t, const int rows, const DbertWeightType type)
 {
 	Vec			acc[MR][NV];
-	const float *w = t->w;
+	const char *w = t->w;
 	const size_t ldx = t->ldx;
 
 	/* two pointers and five distances reach twelve rows without spilling */
 	const float *low = t->x,
 			   *high = rows > 6 ? low + 6 * ldx : low;
-	const float *fetch = t->fetch;
+	const char *fetch = t->fetch;
 	const int	fetch_step = t->fetch_step;
 	int			p = 0;
 
@@ -212,25 +248,19 @@ tile_compute(const Tile *t, const int rows)
 
 #ifdef v_fma_lane
 	(void) high;
-	for (; p + VL <= t->k; p += VL, w += VL * NR, fetch += VL * fetch_step, low += VL)
-		tile_lanes(acc, low, ldx, w, fetch, fetch_step, rows, VL);
-	for (; p < t->k; p++, w += NR, fetch += fetch_step, low++)
-		tile_lanes(acc, low, ldx, w, fetch, fetch_step, rows, 1);
+	for (; p + VL <= t->k; p += VL, w += VL * line_bytes(type), fetch += VL * fetch_step, low += VL)
+		tile_lanes(acc, low, ldx, w, type, fetch, fetch_step, rows, VL);
+	for (; p < t->k; p++, w += line_bytes(type), fetch += fetch_step, low++)
+		tile_lanes(acc, low, ldx, w, type, fetch, fetch_step, rows, 1);
 #else
 	UNROLL_BY_4
-	for (; p < t->k; p++, w += NR, fetch += fetch_step, low++, high++)
+	for (; p < t->k; p++, w += line_bytes(type), fetch += fetch_step, low++, high++)
 	{
 		Vec			column[NV];
 
 		UNROLL
 		for (int j = 0; j < NV; j++)
-		{
-			column[j] = v_load(w + j * VL);
-			if (j * VL % 16 == 0 && FETCH_NEAR(rows))
-				v_prefetch_near(fetch + j * VL);
-			else if (j * VL % 16 == 0)
-				v_prefetch_far(fetch + j * VL);
-		}
+			column[j] = next_weights(w, j, type, fetch, FETCH_NEAR(rows));
 		UNROLL
 		for (int i = 0; i < rows; i++)
 		{
@@ -253,6 +283,17 @@ tile_compute(const Tile *t, const int rows)
 				v_store_part(t->y + i * t->ldy + j * VL, v_first(t->columns - j * VL), acc[i][j]);
 }
 
+static inline __attribute__((always_inline)) void
+tile_compute(const Tile *t, const int rows)
+{
+	if (t->type == DBERT_WEIGHT_F16)
+		tile_of_type(t, rows, DBERT_WEIGHT_F16);
+	else if (t->type == DBERT_WEIGHT_BF16)
+		tile_of_type(t, rows, DBERT_WEIGHT_BF16);
+	else
+		tile_of_type(t, rows, DBERT_WEIGHT_F32);
+}
+
 #include "kernel/tile_rows.h"
 
 /*
@@ -264,7 +305,7 @@ panel_run(Tile t, int m)
 {
 	int			tiles = (m + MR - 1) / MR;
 
-	t.fetch_step = (NR + tiles - 1) / tiles;
+	t.fetch_step = (t.fetch_line + tiles - 1) / tiles;
 	for (; tiles > 0; tiles--)
 	{
 		int			rows = (m + tiles - 1) / tiles;
@@ -277,31 +318,90 @@ panel_run(Tile t, int m)
 	}
 }
 
+/* to[count] = from[count] as floats; count is a multiple of VL. */
+static inline __attribute__((always_inline)) void
+widen_vectors(float *to, const uint16_t *from, size_t count, const DbertWeightType type)
+{
+	for (size_t i = 0; i < count; i += VL)
+		v_store(to + i, load_weights((const char *) (from + i), 0, type));
+}
+
+static void
+widen(float *to, const uint16_t *from, size_t count, DbertWeightType type)
+{
+	const size_t whole = count / VL * VL;
+	uint16_t	rest[VL] = {0};
+	float		last[VL];
+
+	if (type == DBERT_WEIGHT_F16)
+		widen_vectors(to, from, whole, DBERT_WEIGHT_F16);
+	else
+		widen_vectors(to, from, whole, DBERT_WEIGHT_BF16);
+	if (whole == count)
+		return;
+	memcpy(rest, from + whole, (count - whole) * sizeof(*rest));
+	widen(last, rest, VL, type);
+	memcpy(to + whole, last, (count - whole) * sizeof(*last));
+}
+
+/* The packed operand of a product. */
+typedef struct Weights
+{
+	const char *at;
+	DbertWeightType type;
+	float	   *wide;			/* where KC lines of a panel are widened, or NULL */
+} Weights;
+
 /*
  * One block, m <= MC rows of y, at lines k0 .. k0 + depth - 1 of the packed
  * operand.
  */
 static void
-block_run(float *y, size_t ldy, const float *x, size_t ldx, const float *wp,
+block_run(float *y, size_t ldy, const float *x, size_t ldx, Weights w,
 		  const float *b, int m, int n, int k, int k0, int depth, int act)
 {
-	const size_t panel = (size_t) NR * k;
-	const float *next_block = wp + (size_t) (k0 + depth) * NR;
+	const size_t line = line_bytes(w.type),
+				panel = line * k;
+	const char *next_block = w.at + (k0 + depth) * line;
 	const bool	last = k0 + depth == k;
 
-	wp += (size_t) k0 * NR;
-	for (int n0 = 0; n0 < n; n0 += NR, wp += panel)
+	w.at += k0 * line;
+	for (int n0 = 0; n0 < n; n0 += NR, w.at += panel)
 	{
 		Tile		t = {
-			.y = y + n0, .ldy = ldy, .x = x + k0, .ldx = ldx, .w = wp,
+			.y = y + n0, .ldy = ldy, .x = x + k0, .ldx = ldx, .w = w.at, .type = w.type,
 			.b = b != NULL ? b + n0 : NULL, .resume = k0 > 0,
 			.columns = n - n0 < NR ? n - n0 : NR, .k = depth,
-			.fetch = n - n0 <= NR && !last ? next_block : wp + panel,
+			.fetch = n - n0 <= NR && !last ? next_block : w.at + panel, .fetch_line = (int) line
 		};
 
+		if (w.wide != NULL)
+		{
+			widen(w.wide, (const uint16_t *) w.at, (size_t) depth * NR, w.type);
+			t.w = w.wide;
+			t.type = DBERT_WEIGHT_F32;
+		}
 		panel_run(t, m);
 		if (act != DBERT_ACT_NONE && last)
 			activate_rows(t.y, ldy, m, t.columns, act);
+	}
+}
+
+/*
+ * Blocks of MC rows, and of KC lines where rows are many or a panel is widened.
+ */
+static void
+product(float *y, size_t ldy, const float *x, size_t ldx, Weights w, const float *b,
+		int m, int n, int k, int act)
+{
+	for (int m0 = 0; m0 < m; m0 += MC)
+	{
+		const int	rows = m - m0 < MC ? m - m0 : MC;
+		const int deepest = w.wide == NULL && (size_t) rows * k <= MC * KC ? k : KC;
+
+		for (int k0 = 0; k0 < k; k0 += deepest)
+			block_run(y + m0 * ldy, ldy, x + m0 * ldx, ldx, w, b, rows, n, k,
+					  k0, k - k0 < deepest ? k - k0 : deepest, act);
 	}
 }
 
@@ -309,15 +409,21 @@ static void
 linear(float *y, size_t ldy, const float *x, size_t ldx,
 	   const float *wp, const float *b, int m, int n, int k, int act)
 {
-	for (int m0 = 0; m0 < m; m0 += MC)
-	{
-		const int	rows = m - m0 < MC ? m - m0 : MC;
-		const int	deepest = (size_t) rows * k <= MC * KC ? k : KC;
+	Weights		w = {.at = (const char *) wp,.type = DBERT_WEIGHT_F32};
 
-		for (int k0 = 0; k0 < k; k0 += deepest)
-			block_run(y + m0 * ldy, ldy, x + m0 * ldx, ldx, wp, b, rows, n, k,
-					  k0, k - k0 < deepest ? k - k0 : deepest, act);
-	}
+	product(y, ldy, x, ldx, w, b, m, n, k, act);
+}
+
+static void
+half_linear(float *y, size_t ldy, const float *x, size_t ldx, const uint16_t *wp,
+			DbertWeightType type, const float *b, int m, int n, int k, int act)
+{
+	__attribute__((aligned(64))) float wide[KC * NR];	/* 100 KB at most */
+	Weights		w = {
+		.at = (const char *) wp,.type = type,.wide = m > WIDEN_ROWS ? wide : NULL
+	};
+
+	product(y, ldy, x, ldx, w, b, m, n, k, act);
 }
 
 static void
@@ -325,5 +431,21 @@ pack_linear(float *dst, const float *w, int n, int k)
 {
 	pack_rows(dst, w, (size_t) k, n, k);
 }
+
+/* Once for a model: number by number. */
+static void
+half_pack(uint16_t *dst, const uint16_t *w, int n, int k)
+{
+	for (int n0 = 0; n0 < n; n0 += NR)
+		for (int p = 0; p < k; p++)
+			for (int j = n0; j < n0 + NR; j++)
+				*dst++ = j < n ? w[(size_t) j * k + p] : 0;
+}
+
+static const DbertHalfKernels half_kernels = {
+	.pack = half_pack,
+	.linear = half_linear,
+	.widen = widen,
+};
 
 #endif

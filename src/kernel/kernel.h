@@ -21,6 +21,15 @@
 
 #include <stdbool.h>
 
+/* What weights are stored as. */
+typedef enum DbertWeightType
+{
+	DBERT_WEIGHT_F32 = 1,
+	DBERT_WEIGHT_F16,
+	DBERT_WEIGHT_BF16,
+	DBERT_WEIGHT_I8				/* with a float scale for each row */
+} DbertWeightType;
+
 /* Products with weights of 8 bits; the scheme and its rules stand in int8.h. */
 typedef struct DbertInt8Kernels
 {
@@ -127,6 +136,7 @@ typedef struct DbertKernels
 							  int m, int n, int act);
 
 	const DbertInt8Kernels *int8;
+	const struct DbertHalfKernels *half;	/* half.h; NULL: weights are floats */
 	const struct DbertTrainKernels *train;	/* trainkernels.h */
 } DbertKernels;
 

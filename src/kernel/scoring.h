@@ -47,6 +47,12 @@ typedef struct DbertScoring
 	 */
 	int			window;
 
+	/*
+	 * Keys and values are those of the call before, which had this scratch: it
+	 * holds them as the kernel reads them.
+	 */
+	bool		same_keys;
+
 	/* Needed if there is anything but a scale: */
 	int			key;			/* the place of key 0 */
 	int			query;			/* the place of query 0, the others follow */

@@ -225,8 +225,11 @@ plan_weights(DbertPack *pack, DbertError *err)
 
 	pack->header.flags = tied ? DBERT_PACK_TIED : 0;
 	DBERT_TRY(dbert_slots_plan(&pack->config, tied, pack->kernels, pack->alloc, &pack->slots, err));
-	return dbert_slots_match(&pack->slots, &pack->config, &pack->tensors, pack->steps,
-							 &pack->config.parameters, err);
+	DBERT_TRY(dbert_slots_match(&pack->slots, &pack->config, &pack->tensors, pack->steps,
+								&pack->config.parameters, err));
+	dbert_slots_keep_halves(&pack->slots, &pack->config, pack->kernels,
+							pack->token_rows.weight == NULL);
+	return DBERT_OK;
 }
 
 static uint64_t

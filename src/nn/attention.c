@@ -248,6 +248,7 @@ scoring_of(const DbertRun *run, const DbertLayer *layer, const TextRows *rows, i
 		.key_rows = rows_of_head(run, layer->key_rows, h),
 		.zero = dbert_distance_zero(config),
 		.window = window_of(config, layer),
+		.same_keys = i > 0 && !layer->local,
 		.query = rows->picked != NULL ? -rows->token : i,
 		.queries = rows->picked != NULL ? rows->picked + i : NULL
 	};

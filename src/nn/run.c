@@ -8,6 +8,7 @@
 #include "nn/run.h"
 
 #include "base/layout.h"
+#include "kernel/half.h"
 #include "model/angles.h"
 #include "nn/distancebias.h"
 
@@ -84,6 +85,22 @@ dbert_run_scratch(DbertRun *run, size_t n_tokens, size_t max_len, float *workspa
 	/* dbert_encoder_workspace has told whether there is such a size */
 	(void) dbert_scratch_place(&run->model->config, n_tokens, max_len, workspace, &run->scratch,
 							   &floats);
+}
+
+/* ---- embeddings ---- */
+
+void
+dbert_word_row(const DbertModel *model, int32_t id, float *row)
+{
+	const DbertWeights *w = &model->weights;
+	size_t		width = model->config.embed_width,
+				at = (size_t) id * width;
+
+	if (w->word16.at != NULL)
+		model->kernels->half->widen(row, w->word16.at + at, width, w->word16.type);
+	else
+		for (size_t j = 0; j < width; j++)
+			row[j] = w->word8[at + j] * w->word8_scale[id];
 }
 
 /* ---- blocks and loops ---- */
@@ -242,6 +259,9 @@ dbert_linear(const DbertRun *run, const DbertLinear *layer,
 	if (layer->w8 != NULL)
 		kernels->int8->linear(y, ldy, x, ldx, layer->w8, layer->b, m, layer->n, layer->k, act,
 							  run->scratch.int8);
+	else if (layer->w16.at != NULL)
+		kernels->half->linear(y, ldy, x, ldx, layer->w16.at, layer->w16.type, layer->b, m, layer->n,
+							  layer->k, act);
 	else
 		kernels->linear(y, ldy, x, ldx, layer->w, layer->b, m, layer->n, layer->k, act);
 }
@@ -259,6 +279,10 @@ dbert_linear_columns(const DbertKernels *kernels, const DbertLinear *layer, int 
 
 	if (layer->w8 != NULL)
 		part.w8 = (const char *) layer->w8 + kernels->int8->packed_size(first, layer->k);
+	else if (layer->w16.at != NULL)
+		part.w16 = (DbertHalves) {
+			layer->w16.at + kernels->packed_linear_size(first, layer->k), layer->w16.type
+		};
 	else
 		part.w = layer->w + kernels->packed_linear_size(first, layer->k);
 	return part;

@@ -137,6 +137,11 @@ dbert_ffn_stride(const DbertConfig *config)
 	return (size_t) dbert_ffn_rows(config) + 16;
 }
 
+/*
+ * A word's row to row[W], of tables that are not of floats: in 16 or in 8 bits.
+ */
+extern void dbert_word_row(const DbertModel *model, int32_t id, float *row);
+
 /* Columns of queries, keys and values. */
 static inline size_t
 dbert_qkv_columns(const DbertConfig *config)

@@ -17,6 +17,10 @@
 #include "pg/bridge/textrules.h"
 #include "pg/bridge/threads.h"
 #include "pg/pipe/capture.h"
+#include "pg/pipe/pipelauncher.h"
+#include "pg/pipe/pipesettings.h"
+#include "pg/pipe/pipeshared.h"
+#include "pg/pipe/pipewake.h"
 #include "pg/pipe/watched.h"
 #include "pg/run/defaultmodel.h"
 #include "pg/run/modelcache.h"
@@ -27,6 +31,7 @@
 #include "pg/stats/usage.h"
 #include "pg/store/dirsource.h"
 #include "pg/store/packtrust.h"
+#include "pg/store/upload.h"
 #include "pg/train/trainsettings.h"
 
 DISTIL_MODULE_MAGIC;
@@ -47,6 +52,7 @@ _PG_init(void)
 	distil_stats_init();
 	distil_dirsource_init();
 	distil_packtrust_init();
+	distil_upload_init();
 	distil_defaultmodel_init();
 	distil_modelcache_init();
 	distil_modelmemory_init();
@@ -58,6 +64,10 @@ _PG_init(void)
 	distil_trainsettings_init();
 	distil_capture_init();
 	distil_watched_init();
+	distil_pipesettings_init();
+	distil_pipeshared_init();
+	distil_pipelauncher_init();
+	distil_pipewake_init();
 
 	/* whatever else begins like this is a mistake */
 	MarkGUCPrefixReserved("distilbert");

@@ -33,7 +33,7 @@ sub table_row
 my $member = q{d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND
 	d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'distilbert')};
 
-# Functions: users may call all but those of type internal, and the store's trigger.
+# Functions: users may call all but those of type internal, and triggers of the extension's own.
 # Options and columns stand in the row; of a row with "..." on any page in backquotes, of
 # a function behind a view with the view.
 my %known;
@@ -44,7 +44,7 @@ for my $function (rows(qq{
 		(SELECT string_agg(DISTINCT a, ' ') FROM pg_proc AS p, unnest(proargnames) WITH ORDINALITY AS u (a, i)
 		 WHERE p.proname = f.proname AND i > pronargs - pronargdefaults AND i <= pronargs)
 	FROM pg_proc AS f JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = f.oid
-	WHERE $member AND prorettype <> 'internal'::regtype AND proname <> 'model_changed'
+	WHERE $member AND prorettype NOT IN ('internal'::regtype, 'event_trigger'::regtype) AND proname <> 'model_changed'
 	GROUP BY pronamespace, proname ORDER BY proname}))
 {
 	my ($name, $columns, $options) = @$function;
@@ -82,7 +82,8 @@ for my $setting (rows(q{SELECT name, current_setting(name), short_desc FROM pg_s
 	isnt($description, '', "description of $name");
 }
 
-# What the pages name is there.
+# What the pages name is there: scripts, too.
+$known{ basename($_) } = 1 for glob "$doc/../client/*";
 my %named = map { $_ => 1 } $pages =~ /\b(distil_[a-z_]+[a-z]|distilbert\.(?:stats|builtin_models|cosine)|distilbert\.[a-z_]+(?=`))/g;
 is(join(' ', sort grep { !$known{$_} } keys %named), '', 'nothing is named that is gone');
 

@@ -10,6 +10,7 @@
 #define NV 4
 #define QUERIES 24
 #define FETCH_NEAR(rows) false
+#define WIDEN_ROWS (2 * MR)
 
 #include "kernel/arm/tables_arm.h"
 #include "kernel/attention_template.h"
@@ -21,7 +22,7 @@
 #define TABLE(table_name, int8_kernels) \
 { \
 	.name = table_name, \
-	.layout = "f32-n16", \
+	.layout = "n16", \
 	.bits = TEMPLATE_BITS, \
 	.rows_matter = false, \
 	.block_work = 100000000, \
@@ -35,6 +36,7 @@
 	.gate_rows = gate_rows, \
 	.train = &train_kernels, \
 	.int8 = &int8_kernels, \
+	.half = &half_kernels, \
 }
 
 const DbertKernels dbert_kernels_neon = TABLE("neon", dbert_int8_neon);

@@ -1,5 +1,5 @@
 /*
- * kernel_avx2.c -- the templates for AVX2 with FMA: tiles of 6 x 16.
+ * kernel_avx2.c -- the templates for AVX2, FMA and F16C: tiles of 6 x 16.
  *
  * Twelve of the sixteen registers hold the tile, two a line of the panel, one
  * the broadcast (the shape of BLIS's haswell kernel).
@@ -10,6 +10,7 @@
 #define NV 2
 #define QUERIES 24
 #define FETCH_NEAR(rows) false
+#define WIDEN_ROWS (2 * MR)
 
 #include "kernel/attention_template.h"
 #include "kernel/gate_template.h"
@@ -22,7 +23,7 @@
 #define TABLE(table_name, int8_kernels) \
 { \
 	.name = table_name, \
-	.layout = "f32-n16", \
+	.layout = "n16", \
 	.bits = TEMPLATE_BITS, \
 	.rows_matter = false, \
 	.block_work = 200000000, \
@@ -36,6 +37,7 @@
 	.gate_rows = gate_rows, \
 	.train = &train_kernels, \
 	.int8 = &int8_kernels, \
+	.half = &half_kernels, \
 }
 
 const DbertKernels dbert_kernels_avx2 = TABLE("avx2", dbert_int8_avx2);

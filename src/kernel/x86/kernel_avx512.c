@@ -15,6 +15,7 @@
 #define NV 2
 #define QUERIES 12
 #define FETCH_NEAR(rows) ((rows) > 8)
+#define WIDEN_ROWS (2 * MR)
 
 #include "kernel/attention_template.h"
 #include "kernel/gate_template.h"
@@ -27,7 +28,7 @@
 #define TABLE(table_name, int8_kernels) \
 { \
 	.name = table_name, \
-	.layout = "f32-n32", \
+	.layout = "n32", \
 	.bits = TEMPLATE_BITS, \
 	.rows_matter = false, \
 	.block_work = 400000000, \
@@ -41,6 +42,7 @@
 	.gate_rows = gate_rows, \
 	.train = &train_kernels, \
 	.int8 = &int8_kernels, \
+	.half = &half_kernels, \
 }
 
 const DbertKernels dbert_kernels_avx512 = TABLE("avx512", dbert_int8_avx512);

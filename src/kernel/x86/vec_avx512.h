@@ -15,6 +15,8 @@
 
 #include "kernel/x86/vec_sse.h"
 
+#include <stdint.h>
+
 #define VL 16					/* floats of a vector */
 
 typedef __m512 Vec;
@@ -38,6 +40,22 @@ static inline Vec
 v_load_part(const float *p, VecMask mask)
 {
 	return _mm512_maskz_loadu_ps(mask, p);
+}
+
+/* VL numbers of 16 bits as floats: of IEEE 754, */
+static inline Vec
+v_load_f16(const uint16_t *p)
+{
+	return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *) p));
+}
+
+/* or the upper halves of floats. */
+static inline Vec
+v_load_bf16(const uint16_t *p)
+{
+	__m512i		wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *) p));
+
+	return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
 }
 
 static inline void

@@ -13,10 +13,15 @@
 #include "varatt.h"
 #endif
 
-/* one function for all kinds of objects came in 16; ours are functions */
+/*
+ * one function for all kinds of objects came in 16; we ask for privileges on
+ * functions and for owners of relations
+ */
 #if PG_VERSION_NUM < 160000
 #define object_aclcheck(class_id, object_id, role_id, mode) \
 	pg_proc_aclcheck(object_id, role_id, mode)
+#define object_ownercheck(class_id, object_id, role_id) \
+	pg_class_ownercheck(object_id, role_id)
 #endif
 
 /* 18 records the module's name and version */

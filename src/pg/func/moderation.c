@@ -28,14 +28,14 @@
 
 #include "pg/bridge/compat.h"
 #include "pg/func/labels.h"
+#include "pg/func/moderatecolumns.h"
 #include "pg/func/moderation.h"
 #include "pg/func/options.h"
 
 /* ---- names and values ---- */
 
-/* The value of an argument; NULL if it was not given. */
-static const char *
-argument(const Trigger *trigger, const char *name)
+const char *
+distil_moderation_argument(const Trigger *trigger, const char *name)
 {
 	size_t		len = strlen(name);
 
@@ -93,7 +93,7 @@ check_names(const Trigger *trigger)
 static const char *
 required(const Trigger *trigger, const char *name)
 {
-	const char *value = argument(trigger, name);
+	const char *value = distil_moderation_argument(trigger, name);
 
 	if (value == NULL || *value == '\0')
 		ereport(ERROR,
@@ -102,16 +102,16 @@ required(const Trigger *trigger, const char *name)
 	return value;
 }
 
-static AttrNumber
-column_number(const DistilModeration *m, const char *name)
+AttrNumber
+distil_moderated_column(Relation rel, const char *name)
 {
-	AttrNumber	number = (AttrNumber) SPI_fnumber(RelationGetDescr(m->trigger->tg_relation), name);
+	AttrNumber	number = (AttrNumber) SPI_fnumber(RelationGetDescr(rel), name);
 
 	if (number <= 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("column \"%s\" of relation \"%s\" does not exist", name,
-						RelationGetRelationName(m->trigger->tg_relation))));
+						RelationGetRelationName(rel))));
 	return number;
 }
 
@@ -212,8 +212,9 @@ take_target(DistilModeration *m, const char *name)
 	Oid			type;
 
 	if (m->action == DISTIL_ACTION_FLAG || name != NULL)
-		m->target =
-			column_number(m, name != NULL ? name : required(m->trigger->tg_trigger, "target"));
+		m->target = distil_moderated_column(
+			m->trigger->tg_relation,
+			name != NULL ? name : required(m->trigger->tg_trigger, "target"));
 	if (name != NULL && m->action == DISTIL_ACTION_REJECT)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -263,14 +264,14 @@ read_arguments(FunctionCallInfo fcinfo)
 	const Trigger *trigger = m.trigger->tg_trigger;
 
 	check_names(trigger);
-	m.column = column_number(&m, required(trigger, "column"));
+	m.column = distil_moderated_column(m.trigger->tg_relation, required(trigger, "column"));
 	check_type(&m, m.column, distil_holds_text(distil_column_type(&m, m.column), &m.cast),
 			   "text");
-	m.action = parse_action(argument(trigger, "action"));
-	m.threshold = parse_threshold(argument(trigger, "threshold"));
-	m.label = argument(trigger, "label");
-	m.mask = argument(trigger, "mask");
-	take_target(&m, argument(trigger, "target"));
+	m.action = parse_action(distil_moderation_argument(trigger, "action"));
+	m.threshold = parse_threshold(distil_moderation_argument(trigger, "threshold"));
+	m.label = distil_moderation_argument(trigger, "label");
+	m.mask = distil_moderation_argument(trigger, "mask");
+	take_target(&m, distil_moderation_argument(trigger, "target"));
 	check_not_generated(&m, m.column);
 	if (m.target != 0)
 		check_not_generated(&m, m.target);
@@ -307,11 +308,24 @@ check_event(const DistilModeration *m)
 						"UPDATE with REFERENCING NEW TABLE")));
 }
 
+/* Once for each trigger: what is recorded stays. */
+static void
+know_columns(const TriggerData *trigger)
+{
+	static Oid	known = InvalidOid;
+
+	if (trigger->tg_trigger->tgoid == known)
+		return;
+	distil_depend_on_columns(trigger->tg_trigger, trigger->tg_relation);
+	known = trigger->tg_trigger->tgoid;
+}
+
 DistilModeration
 distil_read_moderation(FunctionCallInfo fcinfo)
 {
 	DistilModeration m = read_arguments(fcinfo);
 
 	check_event(&m);
+	know_columns(m.trigger);
 	return m;
 }

@@ -36,6 +36,12 @@ typedef struct DistilModeration
  */
 extern DistilModeration distil_read_moderation(FunctionCallInfo fcinfo);
 
+/* The value of an argument; NULL if it was not given. */
+extern const char *distil_moderation_argument(const Trigger *trigger, const char *name);
+
+/* The number of the column of this name; raises if there is none. */
+extern AttrNumber distil_moderated_column(Relation rel, const char *name);
+
 /* The type of a column of the trigger's table, below domains. */
 extern Oid	distil_column_type(const DistilModeration *m, AttrNumber number);
 

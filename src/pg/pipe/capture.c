@@ -25,6 +25,7 @@
 #include "pg/bridge/compat.h"
 #include "pg/pipe/capture.h"
 #include "pg/pipe/pipequeue.h"
+#include "pg/pipe/pipewake.h"
 
 typedef struct KeyBuffer
 {
@@ -40,7 +41,6 @@ typedef struct KeyBuffer
 } KeyBuffer;
 
 static KeyBuffer *buffers;		/* of this transaction, of deeper levels first */
-static bool queued;				/* in this transaction */
 
 /* ---- buffers ---- */
 
@@ -151,7 +151,7 @@ write_buffer(KeyBuffer *b)
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	b->n = 0;
-	queued = true;
+	distil_pipeline_wake();
 }
 
 /* The keys of a buffer that is full, at its own level; a new one begins. */
@@ -216,12 +216,6 @@ distil_capture_forget(const char *pipeline)
 	}
 }
 
-bool
-distil_capture_has_queued(void)
-{
-	return queued;
-}
-
 /* ---- ends of transactions ---- */
 
 static void
@@ -237,7 +231,6 @@ at_xact_end(XactEvent event, void *arg)
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
 			buffers = NULL;		/* their memory is the transaction's */
-			queued = false;
 			break;
 		default:
 			break;

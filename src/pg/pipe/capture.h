@@ -30,11 +30,6 @@ extern void distil_capture_key(const char *pipeline, const DistilPipelineColumns
 /* Forget what this transaction remembers of a pipeline, which is dropped. */
 extern void distil_capture_forget(const char *pipeline);
 
-/*
- * Has this transaction put keys into the queue?  For whoever wakes the worker.
- */
-extern bool distil_capture_has_queued(void);
-
 /* Called once by _PG_init. */
 extern void distil_capture_init(void);
 

@@ -9,7 +9,6 @@
  */
 #include "postgres.h"
 
-#include "utils/datum.h"
 #include "utils/rel.h"
 
 #include "pg/bridge/compat.h"
@@ -18,28 +17,12 @@
 
 PG_FUNCTION_INFO_V1(distil_pipeline_capture);
 
-/* Do two rows have the same value there, to the byte, wherever it is stored? */
-static bool
-same_value(Relation rel, AttrNumber column, TupleTableSlot *a, TupleTableSlot *b)
-{
-	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), column - 1);
-	bool		null_a,
-				null_b;
-	Datum		x = slot_getattr(a, column, &null_a);
-	Datum		y = slot_getattr(b, column, &null_b);
-
-	if (null_a || null_b)
-		return null_a && null_b;
-	return datumIsEqual(x, y, att->attbyval, att->attlen) ||
-		datum_image_eq(x, y, att->attbyval, att->attlen);
-}
-
 static bool
 same_key(Relation rel, const DistilWatched *w, TupleTableSlot *a, TupleTableSlot *b)
 {
 	for (int i = 0; i < w->columns.n_keys; i++)
 	{
-		if (!same_value(rel, w->columns.keys[i], a, b))
+		if (!distil_same_value(rel, w->columns.keys[i], a, b))
 			return false;
 	}
 	return true;
@@ -60,7 +43,8 @@ row_updated(const TriggerData *t, const DistilWatched *w)
 		queue_key(w, t->tg_trigslot);
 	queue_key(w, t->tg_newslot);
 	if (w->remove_stale && w->n_targets > 0 &&
-		(moved || !same_value(t->tg_relation, w->columns.text, t->tg_trigslot, t->tg_newslot)))
+		(moved || !distil_same_value(t->tg_relation, w->columns.text, t->tg_trigslot,
+									 t->tg_newslot)))
 		distil_stale_remove(t->tg_relation, w, t->tg_trigslot);
 }
 

@@ -14,6 +14,10 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -38,7 +42,8 @@ enum
 	PIPELINE_STALE,
 	PIPELINE_PAUSED,
 	PIPELINE_CREATED_AT,
-	PIPELINE_COLUMNS = PIPELINE_CREATED_AT
+	PIPELINE_PARTS,
+	PIPELINE_COLUMNS = PIPELINE_PARTS
 };
 
 enum
@@ -108,6 +113,31 @@ read_generations(DistilPipeline *p)
 	table_close(rel, AccessShareLock);
 }
 
+static List *
+oids_of(ArrayType *array)
+{
+	List	   *oids = NIL;
+	Datum	   *elements;
+	int			n;
+
+	deconstruct_array(array, REGCLASSOID, sizeof(Oid), true, TYPALIGN_INT, &elements, NULL, &n);
+	for (int i = 0; i < n; i++)
+		oids = lappend_oid(oids, DatumGetObjectId(elements[i]));
+	return oids;
+}
+
+static ArrayType *
+array_of(const List *oids)
+{
+	Datum	   *elements = palloc_array(Datum, list_length(oids) + 1);
+	ListCell   *lc;
+
+	foreach(lc, oids)
+		elements[foreach_current_index(lc)] = ObjectIdGetDatum(lfirst_oid(lc));
+	return construct_array(elements, list_length(oids), REGCLASSOID, sizeof(Oid), true,
+						   TYPALIGN_INT);
+}
+
 static void
 read_pipeline(HeapTuple tuple, Relation rel, DistilPipeline *p)
 {
@@ -119,6 +149,7 @@ read_pipeline(HeapTuple tuple, Relation rel, DistilPipeline *p)
 		strcmp(TextDatumGetCString(distil_column(tuple, PIPELINE_STALE, rel)), "remove") == 0;
 	p->paused = DatumGetBool(distil_column(tuple, PIPELINE_PAUSED, rel));
 	p->created_at = DatumGetTimestampTz(distil_column(tuple, PIPELINE_CREATED_AT, rel));
+	p->parts = oids_of(DatumGetArrayTypeP(distil_column(tuple, PIPELINE_PARTS, rel)));
 }
 
 static bool
@@ -211,6 +242,13 @@ distil_pipeline_get(const char *name)
 	return p;
 }
 
+void
+distil_pipeline_check_owner(const DistilPipeline *p)
+{
+	if (!object_ownercheck(RelationRelationId, p->source, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(p->source));
+}
+
 /* The names of rows, of this source or, if it is InvalidOid, of any. */
 static List *
 names_of(Oid source)
@@ -268,6 +306,7 @@ form_pipeline(Relation rel, const DistilPipeline *p)
 	values[PIPELINE_STALE - 1] = CStringGetTextDatum(p->remove_stale ? "remove" : "keep");
 	values[PIPELINE_PAUSED - 1] = BoolGetDatum(p->paused);
 	values[PIPELINE_CREATED_AT - 1] = TimestampTzGetDatum(p->created_at);
+	values[PIPELINE_PARTS - 1] = PointerGetDatum(array_of(p->parts));
 	return heap_form_tuple(RelationGetDescr(rel), values, nulls);
 }
 

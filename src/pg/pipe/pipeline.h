@@ -60,6 +60,7 @@ typedef struct DistilPipeline
 	bool		remove_stale;
 	bool		paused;
 	TimestampTz created_at;
+	List	   *parts;			/* OIDs of the partitions that are seen to (pipepartitions.h) */
 
 	/*
 	 * Is it whole: does the source exist, with the trigger, and every target

@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "catalog/partition.h"
+#include "utils/datum.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -14,7 +15,7 @@
 #include "pg/pipe/watched.h"
 
 static HTAB *watched;			/* DistilWatched by trigger */
-static uint64 changes;			/* of anything that entries stand on */
+static uint64 changes = 1;		/* of anything that entries stand on */
 
 static void
 forget(Datum arg, Oid relation)
@@ -128,6 +129,28 @@ distil_watched(const TriggerData *trigger)
 	entry = hash_search(watched, &w.trigger, HASH_ENTER, NULL);
 	*entry = w;
 	return entry;
+}
+
+uint64
+distil_watched_changes(void)
+{
+	AcceptInvalidationMessages();
+	return changes;
+}
+
+bool
+distil_same_value(Relation rel, AttrNumber column, TupleTableSlot *a, TupleTableSlot *b)
+{
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(rel), column - 1);
+	bool		null_a,
+				null_b;
+	Datum		x = slot_getattr(a, column, &null_a);
+	Datum		y = slot_getattr(b, column, &null_b);
+
+	if (null_a || null_b)
+		return null_a && null_b;
+	return datumIsEqual(x, y, att->attbyval, att->attlen) ||
+		datum_image_eq(x, y, att->attbyval, att->attlen);
 }
 
 void

@@ -31,6 +31,16 @@ typedef struct DistilWatched
  */
 extern const DistilWatched *distil_watched(const TriggerData *trigger);
 
+/*
+ * A number that grows when something may have changed on which an answer from
+ * the catalogue stands: whoever remembers one looks again then.  At least 1.
+ */
+extern uint64 distil_watched_changes(void);
+
+/* Do two rows have the same value there, to the byte, wherever it is stored? */
+extern bool distil_same_value(Relation rel, AttrNumber column, TupleTableSlot *a,
+							  TupleTableSlot *b);
+
 /* Called once by _PG_init. */
 extern void distil_watched_init(void);
 

@@ -22,6 +22,7 @@
 #include "utils/snapmgr.h"
 
 #include "pg/bridge/alloc.h"
+#include "pg/bridge/arguments.h"
 #include "pg/bridge/errors.h"
 #include "pg/store/builtin.h"
 #include "pg/store/catalog.h"
@@ -35,15 +36,6 @@
 #include "pg/store/names.h"
 #include "pg/store/packfile.h"
 #include "pg/store/unknown.h"
-
-typedef struct LoadArgs
-{
-	const char *name;
-	const char *path;
-	const char *task;			/* or NULL */
-	DistilReplace replace;
-	const char *precision;
-} LoadArgs;
 
 void
 distil_prevent_read_only(const char *function)
@@ -240,46 +232,23 @@ may_come_from_files(int sqlstate)
 		   sqlstate == ERRCODE_FEATURE_NOT_SUPPORTED || sqlstate == ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 }
 
-/*
- * Everything but arguments and result; memory is of the current context.
- * Whatever is wrong with files that have changed meanwhile, that they did is
- * what the user must know.
- */
-static void
-load_model(const LoadArgs *args, DistilInfo *info)
+static DistilLoadArgs
+read_arguments(FunctionCallInfo fcinfo, int options)
 {
-	const DbertSource *source = distil_dirsource_open(args->path, CurrentMemoryContext);
+	DistilLoadArgs args = {.name = distil_text_argument(fcinfo, 0, "name of the model")};
 
-	PG_TRY();
-	{
-		distil_store_model(args->name, source, args->task, args->precision, args->replace,
-						   psprintf("could not load model \"%s\"", args->name), info);
-	}
-	PG_CATCH();
-	{
-		if (may_come_from_files(geterrcode()))
-			distil_dirsource_settle(source);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	distil_dirsource_settle(source);
-}
-
-static const char *
-text_argument(FunctionCallInfo fcinfo, int i, const char *what)
-{
-	if (PG_ARGISNULL(i))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", what)));
-	return text_to_cstring(PG_GETARG_TEXT_PP(i));
-}
-
-/* NULL is false. */
-static bool
-bool_argument(FunctionCallInfo fcinfo, int i)
-{
-	return !PG_ARGISNULL(i) && PG_GETARG_BOOL(i);
+	args.task = PG_ARGISNULL(options) ? NULL : distil_text_argument(fcinfo, options, "task");
+	args.replace = distil_replace(distil_bool_argument(fcinfo, options + 1),
+								  distil_bool_argument(fcinfo, options + 3));
+	args.precision = PG_ARGISNULL(options + 2)
+						 ? DISTIL_DEFAULT_PRECISION
+						 : distil_text_argument(fcinfo, options + 2, "precision");
+	distil_check_name(args.name);
+	if (args.task != NULL)
+		distil_check_task(args.task);
+	(void) distil_precision(args.precision);
+	check_builtin(args.name, args.replace);
+	return args;
 }
 
 static TupleDesc
@@ -292,36 +261,24 @@ result_desc(FunctionCallInfo fcinfo)
 	return BlessTupleDesc(desc);
 }
 
-PG_FUNCTION_INFO_V1(distil_load_model);
 Datum
-distil_load_model(PG_FUNCTION_ARGS)
+distil_load(FunctionCallInfo fcinfo, int options,
+			void (*load) (const DistilLoadArgs *args, DistilInfo *info))
 {
 	TupleDesc	desc = result_desc(fcinfo);
+	DistilLoadArgs args = read_arguments(fcinfo, options);
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
-	LoadArgs	args;
 	DistilInfo	info;
 	HeapTuple	volatile tuple = NULL;
 
-	distil_prevent_read_only("distil_load_model()");
-	args.name = text_argument(fcinfo, 0, "name of the model");
-	args.path = text_argument(fcinfo, 1, "path of the model directory");
-	args.task = PG_ARGISNULL(2) ? NULL : text_argument(fcinfo, 2, "task");
-	args.replace = distil_replace(bool_argument(fcinfo, 3), bool_argument(fcinfo, 5));
-	args.precision =
-		PG_ARGISNULL(4) ? DISTIL_DEFAULT_PRECISION : text_argument(fcinfo, 4, "precision");
-	distil_check_name(args.name);
-	if (args.task != NULL)
-		distil_check_task(args.task);
-	(void) distil_precision(args.precision);
-	check_builtin(args.name, args.replace);
-
+	args.fcinfo = fcinfo;
 	/* deleted on error, too: it holds open files */
 	context = AllocSetContextCreate(caller, "distilbert load", ALLOCSET_DEFAULT_SIZES);
 	PG_TRY();
 	{
 		MemoryContextSwitchTo(context);
-		load_model(&args, &info);
+		load(&args, &info);
 		MemoryContextSwitchTo(caller);
 		tuple = distil_info_tuple(&info, desc);
 	}
@@ -331,7 +288,46 @@ distil_load_model(PG_FUNCTION_ARGS)
 		MemoryContextDelete(context);
 	}
 	PG_END_TRY();
-	PG_RETURN_DATUM(HeapTupleGetDatum(tuple));
+	return HeapTupleGetDatum(tuple);
+}
+
+void
+distil_load_source(const DistilLoadArgs *args, const DbertSource *source, DistilInfo *info)
+{
+	distil_store_model(args->name, source, args->task, args->precision, args->replace,
+					   psprintf("could not load model \"%s\"", args->name), info);
+}
+
+/*
+ * Whatever is wrong with files that have changed meanwhile, that they did is
+ * what the user must know.
+ */
+static void
+load_directory(const DistilLoadArgs *args, DistilInfo *info)
+{
+	const char *path = distil_text_argument(args->fcinfo, 1, "path of the model directory");
+	const DbertSource *source = distil_dirsource_open(path, CurrentMemoryContext);
+
+	PG_TRY();
+	{
+		distil_load_source(args, source, info);
+	}
+	PG_CATCH();
+	{
+		if (may_come_from_files(geterrcode()))
+			distil_dirsource_settle(source);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	distil_dirsource_settle(source);
+}
+
+PG_FUNCTION_INFO_V1(distil_load_model);
+Datum
+distil_load_model(PG_FUNCTION_ARGS)
+{
+	distil_prevent_read_only("distil_load_model()");
+	return distil_load(fcinfo, 2, load_directory);
 }
 
 /* There is no row of this name.  Raises unless that is allowed. */
@@ -350,8 +346,8 @@ PG_FUNCTION_INFO_V1(distil_drop_model);
 Datum
 distil_drop_model(PG_FUNCTION_ARGS)
 {
-	const char *name = text_argument(fcinfo, 0, "name of the model");
-	bool		if_exists = bool_argument(fcinfo, 1);
+	const char *name = distil_text_argument(fcinfo, 0, "name of the model");
+	bool		if_exists = distil_bool_argument(fcinfo, 1);
 	DistilInfo	row;
 
 	distil_prevent_read_only("distil_drop_model()");
@@ -362,7 +358,7 @@ distil_drop_model(PG_FUNCTION_ARGS)
 		ereport(NOTICE, (errmsg("model \"%s\" does not exist, skipping", name)));
 		PG_RETURN_BOOL(false);
 	}
-	if (!bool_argument(fcinfo, 2))
+	if (!distil_bool_argument(fcinfo, 2))
 		distil_prevent_use(
 			name, "drop",
 			psprintf("Drop or change these objects first, or drop the model all the same by "

@@ -4,6 +4,8 @@
 #ifndef DISTILBERT_PG_LOAD_H
 #define DISTILBERT_PG_LOAD_H
 
+#include "fmgr.h"
+
 #include "dbert.h"
 #include "pg/store/catalog.h"
 
@@ -47,5 +49,27 @@ extern void distil_check_model(const char *name, const DbertSource *source, cons
 extern void distil_store_model(const char *name, const DbertSource *source, const char *task,
 							   const char *precision, DistilReplace replace,
 							   const char *subject, DistilInfo *info);
+
+/* Arguments that all functions have which load a model. */
+typedef struct DistilLoadArgs
+{
+	FunctionCallInfo fcinfo;
+	const char *name;
+	const char *task;			/* or NULL */
+	DistilReplace replace;
+	const char *precision;
+} DistilLoadArgs;
+
+/*
+ * The result of an SQL function whose first argument is a name, and whose
+ * arguments from options on are task, replace, precision and force: load, which
+ * runs in a context of its own, makes a row of distil_models.
+ */
+extern Datum distil_load(FunctionCallInfo fcinfo, int options,
+						 void (*load) (const DistilLoadArgs *args, DistilInfo *info));
+
+/* distil_store_model with these arguments */
+extern void distil_load_source(const DistilLoadArgs *args, const DbertSource *source,
+							   DistilInfo *info);
 
 #endif
