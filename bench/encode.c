@@ -96,6 +96,7 @@ random_linear(const DbertKernels *kernels, int n, int k, int precision)
 	DbertLinear layer = {.b = random_floats(n, 0.02f, 0), .n = n, .k = k};
 	float	   *w = random_floats((size_t) n * k, 0.035f, 0);
 	float	   *packed;
+	const DbertInt8Kernels *int8 = dbert_int8_of(kernels, precision);
 
 	if (precision == DBERT_PRECISION_FP32 && stored != DBERT_WEIGHT_F32)
 	{
@@ -106,10 +107,10 @@ random_linear(const DbertKernels *kernels, int n, int k, int precision)
 		layer.w16 = (DbertHalves) {(const uint16_t *) packed, stored};
 		free((void *) halves.at);
 	}
-	else if (precision == DBERT_PRECISION_INT8)
+	else if (int8 != NULL)
 	{
-		layer.w8 = packed = floats(kernels->int8->packed_size(n, k) / sizeof(float));
-		kernels->int8->pack(packed, w, n, k);
+		layer.w8 = packed = floats(int8->packed_size(n, k) / sizeof(float));
+		int8->pack(packed, w, n, k);
 	}
 	else
 	{

@@ -4,11 +4,11 @@
  *     bench/kernels [name ...]		the tables to measure, default: all that run
  *     bench/kernels --machine name	the peak and the memory's speed alone
  *
- * For each table: products on DistilBERT-base's shapes, of 8 bits, of fp32 and
- * of weights of 16 bits, in GFLOP/s (an integer multiply-add counts as much) and
- * as a fraction of the fp32 multiply-add peak, which the same program measures,
- * and up to which bytes and operations would let the products go (memory: a
- * plain loop over as many weights); one
+ * For each table: products on DistilBERT-base's shapes, of 8 bits (int8, and
+ * int7 where it is faster), of fp32 and of weights of 16 bits, in GFLOP/s (an
+ * integer multiply-add counts as much) and as a fraction of the fp32 multiply-add
+ * peak, which the same program measures, and up to which bytes and operations
+ * would let the products go (memory: a plain loop over as many weights); one
  * head's attention; the row operations.  Every product takes the next of many
  * weights, as the layers of a model do, so that none is found in a cache.
  * Figures are medians of the thread's processor time, so that what other
@@ -16,7 +16,7 @@
  */
 #include "kernel/half.h"
 #include "kernel/peak.h"
-#include "model/config.h"
+#include "model/precision.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,10 +53,11 @@ typedef enum Kind
 	FP32,
 	F16,
 	BF16,
-	INT8
+	INT8,
+	INT7
 } Kind;
 
-static const char *const kind_names[] = {"fp32", "F16", "BF16", "int8"};
+static const char *const kind_names[] = {"fp32", "F16", "BF16", "int8", "int7"};
 
 /* ---- what is timed ---- */
 
@@ -64,6 +65,7 @@ static const char *const kind_names[] = {"fp32", "F16", "BF16", "int8"};
 typedef struct Work
 {
 	const DbertKernels *table;
+	const DbertInt8Kernels *int8;	/* of the table, or NULL */
 	int			m;
 	int			n;
 	int			k;
@@ -106,9 +108,9 @@ call_bf16(const Work *w, int which)
 static void
 call_int8(const Work *w, int which)
 {
-	w->table->int8->linear(w->y, w->n, w->x, w->k,
-						   w->weights + which % w->weight_count * w->weight_floats, w->x, w->m,
-						   w->n, w->k, w->act, w->scratch);
+	w->int8->linear(w->y, w->n, w->x, w->k,
+					w->weights + which % w->weight_count * w->weight_floats, w->x, w->m, w->n, w->k,
+					w->act, w->scratch);
 }
 
 /* All queries of a text, as many at a time as the encoder takes (nn/attention.c). */
@@ -206,12 +208,18 @@ memory_speed(void)
 
 /* ---- the tables printed ---- */
 
+static const DbertInt8Kernels *
+int8_of(const DbertKernels *table, Kind kind)
+{
+	return kind == INT7 ? table->int7 : kind == INT8 ? table->int8 : NULL;
+}
+
 /* Bytes of a packed weight. */
 static size_t
 weight_bytes(const DbertKernels *table, Kind kind, int n, int k)
 {
-	if (kind == INT8)
-		return table->int8->packed_size(n, k);
+	if (kind >= INT8)
+		return int8_of(table, kind)->packed_size(n, k);
 	return table->packed_linear_size(n, k) * (kind == FP32 ? sizeof(float) : sizeof(uint16_t));
 }
 
@@ -220,9 +228,9 @@ static double
 product_rate(const DbertKernels *table, Kind kind, int m, int n, int k)
 {
 	static void (*const calls[]) (const Work *w, int which) = {
-		call_linear, call_f16, call_bf16, call_int8
+		call_linear, call_f16, call_bf16, call_int8, call_int8
 	};
-	Work		w = {.table = table, .m = m, .n = n, .k = k};
+	Work		w = {.table = table, .int8 = int8_of(table, kind), .m = m, .n = n, .k = k};
 	size_t		size = weight_bytes(table, kind, n, k);
 	double		seconds;
 
@@ -252,18 +260,18 @@ ceiling(const DbertKernels *table, Kind kind, double peak, double memory, int m,
 static void
 bench_products(const DbertKernels *table, Kind kind, double peak, double memory)
 {
-	const double int8_peak = kind == INT8 ? dbert_machine_int8_peak(table) : 0;
+	const double int8_peak = kind >= INT8 ? dbert_machine_int8_peak(int8_of(table, kind)) : 0;
 	static const int shapes[][2] = {{2304, 768}, {768, 768}, {3072, 768}, {768, 3072}};
 	static const int rows[] = {1, 2, 4, 8, 12, 16, 24, 32, 64, 96, 128, 192, 384, 512};
 
 	printf("%s: %s products [M,K] x [K,N], G%sOP/s (of the fp32 peak of %.0f)\n", table->name,
-		   kind_names[kind], kind == INT8 ? "" : "FL", peak);
+		   kind_names[kind], kind >= INT8 ? "" : "FL", peak);
 	if (int8_peak > 0)
 		printf("multiplied and added in registers, as these do it: %.0f\n", int8_peak);
 	printf("%12s", "M");
 	for (int i = 0; i < 4; i++)
 		printf("  %6dx%-6d ", shapes[i][0], shapes[i][1]);
-	printf(kind == INT8 ? "\n" : "  of the first shape's ceiling\n");
+	printf(kind >= INT8 ? "\n" : "  of the first shape's ceiling\n");
 	for (int r = 0; r < (int) (sizeof(rows) / sizeof(rows[0])); r++)
 	{
 		double		first = 0;
@@ -277,7 +285,7 @@ bench_products(const DbertKernels *table, Kind kind, double peak, double memory)
 			first = i == 0 ? rate : first;
 			fflush(stdout);
 		}
-		if (kind != INT8 && peak > 0)
+		if (kind < INT8 && peak > 0)
 			printf("  %.2f of %.0f", first / ceiling(table, kind, peak, memory, rows[r],
 													 shapes[0][0], shapes[0][1]),
 				   ceiling(table, kind, peak, memory, rows[r], shapes[0][0], shapes[0][1]));
@@ -427,6 +435,8 @@ bench_table(const char *name, bool machine_alone)
 	if (machine_alone)
 		return;
 	bench_products(table, INT8, peak, memory);
+	if (dbert_best_8_bits(table) == DBERT_PRECISION_INT7)
+		bench_products(table, INT7, peak, memory);
 	if (shares_fp32(table))
 		return;
 	for (Kind kind = FP32; kind <= (table->half != NULL ? BF16 : FP32); kind++)

@@ -1121,6 +1121,10 @@ CREATE FUNCTION distilbert.pipeline_stale() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'distil_pipeline_stale' LANGUAGE C;
 COMMENT ON FUNCTION distilbert.pipeline_stale() IS 'set a pipeline''s value to NULL when its text changes';
 
+CREATE FUNCTION distilbert.pipeline_sync() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'distil_pipeline_sync' LANGUAGE C;
+COMMENT ON FUNCTION distilbert.pipeline_sync() IS 'compute what a synchronous pipeline keeps of the rows of a statement';
+
 CREATE FUNCTION distilbert.wanted(n_keys integer, VARIADIC "any") RETURNS boolean
 	AS 'MODULE_PATHNAME', 'distil_pipeline_wanted'
 	LANGUAGE C IMMUTABLE PARALLEL SAFE;

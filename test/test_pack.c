@@ -171,7 +171,7 @@ test_weights_checksum(void)
 	MemModel	m;
 
 	mem_model_distilbert(&m, "ForSequenceClassification", 3);
-	for (int precision = 0; precision <= DBERT_PRECISION_INT8; precision++)
+	for (int precision = 0; precision < DBERT_PRECISIONS; precision++)
 	{
 		DbertSource source = mem_source(&m);
 		DbertPackWeights w;
@@ -437,7 +437,8 @@ test_int8(void)
 		CHECK(int8.size < fp32.size);
 		check_wrong_precision(&fp32, DBERT_PRECISION_INT8);
 		check_wrong_precision(&int8, DBERT_PRECISION_FP32);
-		check_wrong_precision(&int8, 2);
+		check_wrong_precision(&int8, DBERT_PRECISION_INT7);
+		check_wrong_precision(&int8, DBERT_PRECISIONS);
 	}
 	release(&fp32);
 	release(&int8);

@@ -234,6 +234,7 @@ const DbertKernels dbert_kernels_scalar = {
 	.rms_norm_rows = dbert_f32_rms_norm_rows__scalar,
 	.gate_rows = dbert_f32_gate_rows__scalar,
 	.int8 = &dbert_int8_scalar,
+	.int7 = &dbert_int7_scalar,
 	.half = &dbert_half_scalar,
 	.train = &dbert_train_scalar,
 };

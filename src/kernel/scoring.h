@@ -97,6 +97,13 @@ dbert_scoring_is_relative(const DbertScoring *s)
 	return s->query_rows != NULL || s->key_rows != NULL;
 }
 
+/* Has a score its scale and no further terms, and does a query see all keys? */
+static inline bool
+dbert_scoring_is_plain(const DbertScoring *s)
+{
+	return s->bias == NULL && s->window == 0 && !dbert_scoring_is_relative(s);
+}
+
 /* How many of m queries from i on follow one another? */
 static inline int
 dbert_scoring_run(const DbertScoring *s, int i, int m)

@@ -18,7 +18,7 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "kernel/kernel.h"
-#include "model/config.h"
+#include "model/precision.h"
 #include "model/source.h"
 #include "model/weights.h"
 #include "text/tokenizer.h"
@@ -30,9 +30,6 @@
 #define DBERT_CONTENT_BYTES 32
 
 typedef struct DbertPack DbertPack;
-
-/* "fp32" or "int8"; false: no such name */
-extern bool dbert_precision_parse(const char *name, DbertPrecision *out);
 
 /*
  * The layout of an image of this precision: the other part of a pack file's

@@ -19,10 +19,16 @@
 bool
 dbert_precision_parse(const char *name, DbertPrecision *out)
 {
-	bool		int8 = strcmp(name, "int8") == 0;
+	static const char *const names[DBERT_PRECISIONS] = {"fp32", "int8", "int7"};
 
-	*out = int8 ? DBERT_PRECISION_INT8 : DBERT_PRECISION_FP32;
-	return int8 || strcmp(name, "fp32") == 0;
+	*out = DBERT_PRECISION_FP32;
+	for (int i = 0; i < DBERT_PRECISIONS; i++)
+		if (strcmp(name, names[i]) == 0)
+		{
+			*out = (DbertPrecision) i;
+			return true;
+		}
+	return false;
 }
 
 /*

@@ -37,7 +37,9 @@ dbert_pack_checksum(const void *image, size_t size)
 const char *
 dbert_pack_layout(const DbertKernels *kernels, DbertPrecision precision)
 {
-	return precision == DBERT_PRECISION_INT8 ? kernels->int8->layout : kernels->layout;
+	const DbertInt8Kernels *int8 = dbert_int8_of(kernels, precision);
+
+	return int8 != NULL ? int8->layout : kernels->layout;
 }
 
 static DbertStatus

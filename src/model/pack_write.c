@@ -207,14 +207,14 @@ is_for_distances(const DbertSlot *slot)
 
 /* What was read, laid out by the kernels. */
 static void
-pack_matrix(const DbertKernels *kernels, const DbertSlot *slot, void *at, const float *rows)
+pack_matrix(const DbertPack *pack, const DbertSlot *slot, void *at, const float *rows)
 {
 	if (slot->kind == DBERT_SLOT_LINEAR8)
-		kernels->int8->pack(at, rows, slot->rows, slot->cols);
+		dbert_int8_of(pack->kernels, pack->precision)->pack(at, rows, slot->rows, slot->cols);
 	else if (dbert_slot_is_half(slot))
-		kernels->half->pack(at, (const uint16_t *) rows, slot->rows, slot->cols);
+		pack->kernels->half->pack(at, (const uint16_t *) rows, slot->rows, slot->cols);
 	else
-		kernels->pack_linear(at, rows, slot->rows, slot->cols);
+		pack->kernels->pack_linear(at, rows, slot->rows, slot->cols);
 }
 
 /* base: the weights section, or NULL */
@@ -239,7 +239,7 @@ write_slot(const DbertPack *pack, const DbertSlot *slot, char *base, Scratch *sc
 	else
 	{
 		DBERT_TRY(read_parts(pack, slot, scratch->rows, scratch->block, poll, err));
-		pack_matrix(pack->kernels, slot, at, scratch->rows);
+		pack_matrix(pack, slot, at, scratch->rows);
 	}
 	if (at != NULL && end % DBERT_PACK_ALIGN != 0)
 		memset(at + end, 0, DBERT_PACK_ALIGN - end % DBERT_PACK_ALIGN);

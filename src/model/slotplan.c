@@ -7,6 +7,7 @@
 #include "model/slotrule.h"
 
 #include "model/distances.h"
+#include "model/precision.h"
 
 #include <string.h>
 
@@ -297,7 +298,7 @@ applies(const DbertSlotRule *rule, const DbertConfig *config, int number)
 static bool
 has_8_bits(const DbertSlotRule *rule, const DbertConfig *config)
 {
-	if (config->precision != DBERT_PRECISION_INT8)
+	if (config->precision == DBERT_PRECISION_FP32)
 		return false;
 	return rule->module == DBERT_MODULE_WORD || dbert_slot_is_decoder(rule, config) ||
 		   (rule->place == DBERT_PLACE_LAYER && rule->shape == DBERT_SHAPE_WEIGHT);
@@ -333,7 +334,7 @@ slot_bytes(const DbertSlot *slot, const DbertConfig *config, const DbertKernels 
 		case DBERT_SLOT_ROWS8:
 			return dbert_rows8_scales(slot) + slot->rows * sizeof(float);
 		case DBERT_SLOT_LINEAR8:
-			return kernels->int8->packed_size(slot->rows, slot->cols);
+			return dbert_int8_of(kernels, config->precision)->packed_size(slot->rows, slot->cols);
 		case DBERT_SLOT_QUERY_ROWS:
 		case DBERT_SLOT_KEY_ROWS:
 			return config->heads * dbert_distance_floats(config, kernels) * sizeof(float);

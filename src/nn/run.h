@@ -123,9 +123,9 @@ extern void dbert_linear(const DbertRun *run, const DbertLinear *layer,
  * The layer that gives columns first .. first+n-1 alone; first is a multiple of
  * dbert_panel of that layer.
  */
-extern DbertLinear dbert_linear_columns(const DbertKernels *kernels, const DbertLinear *layer,
+extern DbertLinear dbert_linear_columns(const DbertModel *model, const DbertLinear *layer,
 										int first, int n);
-extern int	dbert_panel(const DbertKernels *kernels, const DbertLinear *layer);
+extern int	dbert_panel(const DbertModel *model, const DbertLinear *layer);
 
 /*
  * Rows whose distance is a multiple of 4096 bytes, as 3072 floats make it, fall

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "catalog/pg_class.h"
 #include "commands/defrem.h"
 #include "utils/builtins.h"
@@ -23,6 +24,7 @@
 #include "pg/bridge/compat.h"
 #include "pg/pipe/generation.h"
 #include "pg/pipe/pipelock.h"
+#include "pg/pipe/pipesource.h"
 #include "pg/pipe/pipetarget.h"
 #include "pg/pipe/pipetriggers.h"
 #include "pg/pipe/pipewake.h"
@@ -156,6 +158,22 @@ change_generation(FunctionCallInfo fcinfo, DistilPipeline *p)
 	add_next(p, width);
 }
 
+/* ---- the mode ---- */
+
+static void
+change_mode(DistilPipeline *p, const char *mode)
+{
+	Relation	source = table_open(p->source, NoLock);
+
+	p->sync = distil_is_first_word(mode, "mode", "sync", "async");
+	if (!OidIsValid(p->generations[0].target))
+		distil_source_check_generated(source, p);
+	distil_source_check_sync(p);
+	table_close(source, NoLock);
+	distil_triggers_drop(p);
+	distil_triggers_make(p);
+}
+
 /* ---- the function ---- */
 
 /* With the lock that the change needs, and then as it is now. */
@@ -187,17 +205,11 @@ distil_alter_pipeline(PG_FUNCTION_ARGS)
 
 	distil_prevent_read_only("distil_alter_pipeline()");
 	p = open_pipeline(name, generation, mode);
-	if (mode)
-		p->sync = distil_is_first_word(distil_text_argument(fcinfo, ARG_MODE, "mode"), "mode",
-									   "sync", "async");
 	if (!PG_ARGISNULL(ARG_PAUSED))
 		p->paused = PG_GETARG_BOOL(ARG_PAUSED);
-	distil_pipeline_update(p);
 	if (mode)
-	{
-		distil_triggers_drop(p);
-		distil_triggers_make(p);
-	}
+		change_mode(p, distil_text_argument(fcinfo, ARG_MODE, "mode"));
+	distil_pipeline_update(p);
 	if (generation)
 		change_generation(fcinfo, p);
 	distil_pipeline_wake();

@@ -327,6 +327,12 @@ begin(const char *name)
 	DistilJob  *job;
 
 	distil_pipeline_check_usable(p);
+	if (p->elsewhere)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("pipeline \"%s\" is kept up elsewhere", name),
+				 errdetail("A subscription brings its values."),
+				 errhint("Check it on the publisher.")));
 	job = distil_job_begin(name, false);
 	if (job == NULL)
 		ereport(ERROR,

@@ -215,21 +215,6 @@ check_column(Relation source, const DistilPipeline *p, const CreateArgs *args)
 	distil_target_check_column(source, p->task, args->width, column);
 }
 
-/* Nothing of ours could see a generated text before it is stored. */
-static void
-check_stale(Relation source, const DistilPipeline *p, const CreateArgs *args)
-{
-	Form_pg_attribute text = TupleDescAttr(RelationGetDescr(source), p->columns.text - 1);
-
-	if (p->remove_stale && args->into_column != NULL && text->attgenerated != '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("stale => 'remove' cannot be had for generated column \"%s\"",
-						NameStr(text->attname)),
-				 errdetail("It is computed after the triggers that would set the value to NULL."),
-				 errhint("Use stale => 'keep', or into_table.")));
-}
-
 static void
 make_target(DistilPipeline *p, const CreateArgs *args)
 {
@@ -271,12 +256,14 @@ distil_create_pipeline(PG_FUNCTION_ARGS)
 	source = distil_open_source(p.source, args.add_column);
 	p.owner = source->rd_rel->relowner;
 	distil_pipeline_lock();
-	distil_remove_dead_pipelines();
+	(void) distil_living_pipelines();
 	distil_source_columns(source, args.text_column, &p.columns);
 	args.width = distil_generation_pin(fcinfo->flinfo, &p, &p.generations[0]);
 	if (args.into_column != NULL)
 		check_column(source, &p, &args);
-	check_stale(source, &p, &args);
+	if (args.into_column != NULL)
+		distil_source_check_generated(source, &p);
+	distil_source_check_sync(&p);
 	table_close(source, NoLock);
 	if (args.name != NULL)
 		check_name(args.name);

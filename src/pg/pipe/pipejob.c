@@ -415,7 +415,7 @@ distil_job_begin(const char *name, bool in_call)
 	DistilPipeline *p = distil_pipeline_find(name);
 	DistilJob  *job = NULL;
 
-	if (p != NULL && p->whole && !p->paused)
+	if (p != NULL && distil_pipeline_works(p))
 	{
 		job = make_job(context, in_call);
 		job->pipeline = p;
@@ -440,7 +440,7 @@ distil_job_is_current(const DistilJob *job)
 {
 	DistilPipeline *p = distil_pipeline_find(job->pipeline->name);
 
-	if (p == NULL || !p->whole || p->paused)
+	if (p == NULL || !distil_pipeline_works(p))
 		return false;
 	for (int i = 0; i < p->n_generations; i++)
 	{

@@ -30,6 +30,7 @@
 #include "pg/bridge/compat.h"
 #include "pg/pipe/ownersql.h"
 #include "pg/pipe/pipeline.h"
+#include "pg/pipe/pipereplica.h"
 #include "pg/store/catalog.h"
 #include "pg/store/names.h"
 
@@ -216,6 +217,21 @@ fault(DistilPipeline *p)
 	return fault;
 }
 
+/* Of a column: is it the table's, whose triggers do not see the changes? */
+static bool
+is_elsewhere(const DistilPipeline *p)
+{
+	for (int i = 0; i < p->n_generations; i++)
+	{
+		Oid			target = p->generations[i].target;
+
+		if (OidIsValid(target) ? distil_is_subscribed(target)
+			: !p->columns.always && distil_is_subscribed(p->source))
+			return true;
+	}
+	return false;
+}
+
 DistilPipeline *
 distil_pipeline_find(const char *name)
 {
@@ -226,6 +242,7 @@ distil_pipeline_find(const char *name)
 	read_generations(p);
 	p->broken = fault(p);
 	p->whole = p->broken == NULL;
+	p->elsewhere = p->whole && is_elsewhere(p);
 	return p;
 }
 
@@ -240,6 +257,14 @@ distil_pipeline_get(const char *name)
 				 errmsg("pipeline \"%s\" does not exist", name),
 				 errhint("The view distil_pipelines lists all pipelines.")));
 	return p;
+}
+
+bool
+distil_pipeline_is_dead(const char *name)
+{
+	DistilPipeline p = {0};
+
+	return read_row(name, &p) && get_rel_relkind(p.source) == '\0';
 }
 
 void

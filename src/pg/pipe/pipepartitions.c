@@ -145,6 +145,8 @@ distil_partitions_follow(DistilPipeline *p)
 		if (!see_to_part(p, lfirst_oid(lc)))
 			parts = list_delete_oid(parts, lfirst_oid(lc));
 	}
+	foreach(lc, gone)
+		distil_triggers_drop_truncate(p, lfirst_oid(lc));
 	if (gone != NIL)
 		remove_what_is_left(p);
 	p->parts = parts;

@@ -25,6 +25,7 @@
 #include "utils/wait_event.h"
 
 #include "pg/bridge/compat.h"
+#include "pg/pipe/pipedead.h"
 #include "pg/pipe/pipeline.h"
 #include "pg/pipe/pipequeue.h"
 #include "pg/pipe/pipetry.h"
@@ -86,7 +87,7 @@ names_to_run(const char *name)
 		check_pipeline(name);
 		return list_make1(unconstify(char *, name));
 	}
-	foreach(lc, distil_pipeline_names())
+	foreach(lc, distil_living_pipelines())
 	{
 		DistilPipeline *p = distil_pipeline_find(lfirst(lc));
 

@@ -55,6 +55,8 @@ state_of(const DistilPipeline *p, const DistilErrorCounts *errors, int64 pending
 {
 	if (!p->whole)
 		return "broken";
+	if (p->elsewhere)
+		return "elsewhere";
 	if (p->paused)
 		return "paused";
 	if (errors->fault)

@@ -24,6 +24,7 @@
 #include "pg/pipe/pipebatch.h"
 #include "pg/pipe/pipeerror.h"
 #include "pg/pipe/pipepartitions.h"
+#include "pg/pipe/pipetarget.h"
 #include "pg/pipe/pipequeue.h"
 #include "pg/pipe/pipetry.h"
 #include "pg/pipe/pipevisit.h"
@@ -91,8 +92,9 @@ begin_job(void *arg)
 	DistilVisit *visit = v->visit;
 	DistilPipeline *p = distil_pipeline_find(visit->name);
 
-	if (p == NULL || !p->whole || p->paused)
+	if (p == NULL || !distil_pipeline_works(p))
 		return;
+	distil_targets_follow_source(p);
 	(void) distil_partitions_follow(p);
 	v->rows = distil_queue_read(visit->name, visit->seq, (int) Min(visit->most_keys,
 																   DISTIL_QUEUE_KEYS));

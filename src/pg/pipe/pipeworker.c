@@ -32,6 +32,7 @@
 #include "utils/wait_event.h"
 
 #include "pg/bridge/compat.h"
+#include "pg/pipe/pipedead.h"
 #include "pg/pipe/pipeerror.h"
 #include "pg/pipe/pipeline.h"
 #include "pg/pipe/pipesettings.h"
@@ -255,7 +256,7 @@ visit_all(Worker *w, bool all)
 
 	begin();
 	MemoryContextSwitchTo(w->round);
-	names = distil_pipeline_names();
+	names = distil_living_pipelines();
 	foreach(lc, names)
 	{
 		Known	   *k = known_pipeline(w, lfirst(lc));

@@ -18,6 +18,8 @@ typedef struct DistilWatched
 	Oid			source;
 	bool		acts;			/* false: the trigger has nothing to do here */
 	bool		remove_stale;
+	bool		sync;
+	bool		each;			/* sync: each row at once, not at the statement's end */
 	char		pipeline[DISTIL_MAX_PIPELINE + 1];
 	DistilPipelineColumns columns;	/* of relation */
 	DistilKeyType types[INDEX_MAX_KEYS];
