@@ -27,7 +27,7 @@ store_quanta(Quantum *q, IVec a)
 #include "kernel/arm/tables_arm.h"
 #include "kernel/int8_attention_template.h"
 
-/* A line, and what it has with one lane of the rows, which must be a literal. */
+/* A line, and what it has with one lane of the rows: a literal. */
 #define ADD_LINE(lane) \
 	do { \
 		v_prefetch_far(fetch + lane * fetch_step); \
