@@ -60,10 +60,17 @@ v_load_f16(const uint16_t *p)
 	return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
 }
 
-static inline Vec
-v_load_bf16(const uint16_t *p)
+static inline void
+v_load_bf16(const uint16_t *p, Vec *first, Vec *second)
 {
-	return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
+	*first = vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
+	*second = vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p + VL), 16));
+}
+
+static inline int
+v_place_bf16(int i)
+{
+	return i;
 }
 
 static inline void
