@@ -6,7 +6,8 @@
  *
  * A DistilBERT-base with random weights, or the model of a directory, laid out
  * for the best kernels or those named ("best" for them, too), in fp32 or int8,
- * answers lines of the input:
+ * answers lines of the input.  f16 and bf16 are fp32 with random weights that a
+ * checkpoint has in 16 bits.  The lines:
  * the token counts of the texts of one batch.  Each answer is a line with the
  * seconds that the encoder and the classification head took, by the thread's
  * processor time: what other processes take of the core is left out.  After a
@@ -15,6 +16,8 @@
  * the clock on the wall is read.
  */
 #include "nn/encoder.h"
+#include "base/bytes.h"
+#include "kernel/half.h"
 #include "model/family.h"
 #include "nn/logits.h"
 #include "test/support/dirsource.h"
@@ -67,17 +70,47 @@ random_floats(size_t count, float scale, float offset)
 	return x;
 }
 
+/* What fp32's weights are stored as. */
+static DbertWeightType stored = DBERT_WEIGHT_F32;
+
+/* The same numbers in 16 bits. */
+static DbertHalves
+halves_of(const float *x, size_t count)
+{
+	uint16_t   *halves = (uint16_t *) floats(count / 2 + 1);
+
+	for (size_t i = 0; i < count; i++)
+	{
+		uint32_t	bits;
+
+		memcpy(&bits, &x[i], sizeof(bits));
+		halves[i] =
+			stored == DBERT_WEIGHT_F16 ? dbert_f16_of_float(x[i]) : (uint16_t) (bits >> 16);
+	}
+	return (DbertHalves) {halves, stored};
+}
+
 static DbertLinear
 random_linear(const DbertKernels *kernels, int n, int k, int precision)
 {
 	DbertLinear layer = {.b = random_floats(n, 0.02f, 0), .n = n, .k = k};
 	float	   *w = random_floats((size_t) n * k, 0.035f, 0);
 	float	   *packed;
+	const DbertInt8Kernels *int8 = dbert_int8_of(kernels, precision);
 
-	if (precision == DBERT_PRECISION_INT8)
+	if (precision == DBERT_PRECISION_FP32 && stored != DBERT_WEIGHT_F32)
 	{
-		layer.w8 = packed = floats(kernels->int8->packed_size(n, k) / sizeof(float));
-		kernels->int8->pack(packed, w, n, k);
+		DbertHalves halves = halves_of(w, (size_t) n * k);
+
+		packed = floats(kernels->packed_linear_size(n, k) / 2);
+		kernels->half->pack((uint16_t *) packed, halves.at, n, k, stored);
+		layer.w16 = (DbertHalves) {(const uint16_t *) packed, stored};
+		free((void *) halves.at);
+	}
+	else if (int8 != NULL)
+	{
+		layer.w8 = packed = floats(int8->packed_size(n, k) / sizeof(float));
+		int8->pack(packed, w, n, k);
 	}
 	else
 	{
@@ -108,6 +141,12 @@ make_model(DbertModel *model, DbertLayer *layers, const DbertKernels *kernels)
 	model->kernels = kernels;
 	w->word = random_floats((size_t) config.vocab * c, 0.035f, 0);
 	w->position = random_floats((size_t) config.positions * c, 0.035f, 0);
+	if (stored != DBERT_WEIGHT_F32)
+	{
+		w->word16 = halves_of(w->word, (size_t) config.vocab * c);
+		w->position16 = halves_of(w->position, (size_t) config.positions * c);
+		w->word = w->position = NULL;
+	}
 	w->embed_norm = random_norm();
 	w->layers = layers;
 	for (int l = 0; l < config.layers; l++)
@@ -142,6 +181,20 @@ open_model(const char *dir, const DbertKernels *kernels, DbertPrecision precisio
 		return NULL;
 	dbert_pack_end(pack);
 	return model;
+}
+
+/* Sets stored, too; false: no such precision. */
+static bool
+parse_precision(const char *name, DbertPrecision *precision)
+{
+	*precision = DBERT_PRECISION_FP32;
+	if (strcmp(name, "f16") == 0)
+		stored = DBERT_WEIGHT_F16;
+	else if (strcmp(name, "bf16") == 0)
+		stored = DBERT_WEIGHT_BF16;
+	else
+		return dbert_precision_parse(name, precision);
+	return true;
 }
 
 /* ---- a batch ---- */
@@ -246,7 +299,7 @@ main(int argc, char **argv)
 	DbertPrecision precision;
 	DbertError	err = {0};
 
-	if (!dbert_precision_parse(argc > 2 ? argv[2] : "fp32", &precision) ||
+	if (!parse_precision(argc > 2 ? argv[2] : "fp32", &precision) ||
 		dbert_kernels_choose(argc > 1 && strcmp(argv[1], "best") != 0 ? argv[1] : NULL, &kernels,
 							 &err) != DBERT_OK)
 	{

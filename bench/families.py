@@ -30,6 +30,7 @@ SIZES = dict(vocab_size=30522, hidden_size=768, num_hidden_layers=12, num_attent
 
 # model: (transformers' class, sizes beside the common ones)
 FAMILIES = {
+    "roberta": ("Roberta", dict(max_position_embeddings=514, type_vocab_size=1, pad_token_id=1)),
     "mpnet": ("MPNet", dict(max_position_embeddings=514)),
     "deberta": ("DebertaV2", dict(
         max_position_embeddings=512, relative_attention=True, position_buckets=256, norm_rel_ebd="layer_norm",

@@ -26,8 +26,8 @@ class Encoder:
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.name = self.process.stdout.readline().strip()
 
-    def seconds(self, lengths):
-        self.process.stdin.write(" ".join(map(str, lengths)) + "\n")
+    def seconds(self, lengths, whole=False):
+        self.process.stdin.write("*" * whole + " ".join(map(str, lengths)) + "\n")
         self.process.stdin.flush()
         return float(self.process.stdout.readline())
 

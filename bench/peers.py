@@ -12,6 +12,12 @@ head, exported by transformers.  The rivals are
   ONNX Runtime int8   that graph after its own quantize_dynamic
   OpenVINO fp32       the exported graph, which it fuses itself; f32 said
                       explicitly, for it would choose bf16 where that exists
+  OpenVINO int8       that graph after NNCF's quantize for transformers
+                      (activations, too, from 100 texts)
+  CTranslate2 int8    its own converter; whole layers, and no head
+
+In 8 bits ours is int8, or int7 where that is faster.  bench/accuracy8.py has what
+accuracy each keeps.
 
 lengths.json holds the token counts of real texts in arrival order: SST-2
 sentences, tweets, IMDb reviews (cut at 512).  Rivals take them one by one, in
@@ -46,8 +52,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 HOME = ROOT / "build" / "peers"
 VENV = HOME / "venv"
 RAW, FUSED, FUSED8 = HOME / "raw.onnx", HOME / "fused.onnx", HOME / "fused-int8.onnx"
+NNCF8, CT8 = HOME / "openvino-int8.xml", HOME / "ctranslate2-int8"
 TOKENIZER = ROOT / "models" / "sentiment-en-v1"
-PACKAGES = ["onnx", "onnxruntime", "openvino", "sympy", "torch==2.13.0", "transformers", "tokenizers", "matplotlib"]
+PACKAGES = ["onnx", "onnxruntime", "openvino", "nncf", "ctranslate2", "sympy", "torch==2.13.0", "transformers", "tokenizers", "matplotlib"]
 
 SINGLE = [8, 16, 32, 64, 128, 256, 512]
 QUICK = {"sst": 128, "tweets": 128, "imdb": 32}
@@ -60,11 +67,12 @@ def enter_venv():
     if pathlib.Path(sys.prefix).resolve() == VENV.resolve():
         return
     python = VENV / "bin" / "python"
-    if not (VENV / "complete").exists():
+    complete = VENV / "complete"
+    if not complete.exists() or complete.read_text() != " ".join(PACKAGES):
         print("making", VENV.relative_to(ROOT), flush=True)
         subprocess.check_call([sys.executable, "-m", "venv", VENV])
         subprocess.check_call([python, "-m", "pip", "install", "-q", *PACKAGES])
-        (VENV / "complete").touch()
+        complete.write_text(" ".join(PACKAGES))
     os.execv(python, [str(python), *sys.argv])
 
 
@@ -109,6 +117,40 @@ def make_graphs():
     unfinished.rename(FUSED8)
 
 
+def quantize_openvino(graph, batches, target):
+    """By NNCF, whose ranges of activations come from these batches."""
+    import nncf
+    import openvino
+    quantized = nncf.quantize(openvino.Core().read_model(str(graph)), nncf.Dataset(batches),
+                              model_type=nncf.ModelType.TRANSFORMER, subset_size=len(batches))
+    openvino.save_model(quantized, str(target), compress_to_fp16=False)
+
+
+def make_ctranslate2(model, target, tokenizer=TOKENIZER):
+    """A Hugging Face model without its head; the converter wants a tokenizer beside it."""
+    import ctranslate2
+    import shutil
+    import tempfile
+    from transformers import AutoTokenizer
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_pretrained(folder)
+        AutoTokenizer.from_pretrained(tokenizer).save_pretrained(folder)
+        unfinished = target.with_suffix(".part")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        ctranslate2.converters.TransformersConverter(folder).convert(str(unfinished), quantization="int8")
+        unfinished.rename(target)
+
+
+def make_graphs8():
+    if not NNCF8.exists():
+        quantize_openvino(RAW, [padded([16 + 4 * i]) for i in range(100)], NNCF8)
+    if not CT8.exists():
+        import torch
+        from transformers import DistilBertConfig, DistilBertModel
+        torch.manual_seed(1)
+        make_ctranslate2(DistilBertModel(DistilBertConfig()), CT8)
+
+
 # ---- the sides ----
 
 def padded(lengths):
@@ -150,6 +192,24 @@ class OpenVino:
     def seconds(self, lengths):
         batch = padded(lengths)
         return process_seconds(lambda: self.request.infer(batch))
+
+
+class CTranslate2:
+    def __init__(self, folder):
+        import ctranslate2
+        self.encoder = ctranslate2.Encoder(str(folder), device="cpu", compute_type="int8", intra_threads=1)
+        self.version = ctranslate2.__version__
+
+    def seconds(self, lengths):
+        batch = padded(lengths)["input_ids"]
+        texts = [row[:length].tolist() for row, length in zip(batch, lengths)]
+        return process_seconds(lambda: self.encoder.forward_batch(texts))
+
+
+def best_8_bits(kernels):
+    """int7 where int8 lacks its instruction."""
+    name = Ours(kernels, "fp32").version.split()[0]
+    return "int7" if name.startswith("avx") and "vnni" not in name else "int8"
 
 
 class Ours:
@@ -197,9 +257,10 @@ def runs_of(parts, ways, sides):
         runs[precision, "ours", "embed"] = each(ours, parts, whole=True)
         for way, theirs in ways.items():
             runs[precision, "onnx", way] = each(onnx, theirs)
-    for way, theirs in ways.items():
-        if way != "arrival":
-            runs["fp32", "openvino", way] = each(sides["openvino"], theirs)
+    for who, precision in (("openvino", "fp32"), ("openvino", "int8"), ("ctranslate2", "int8")):
+        for way, theirs in ways.items():
+            if way != "arrival":
+                runs[precision, who, way] = each(sides[who, precision], theirs)
     return runs
 
 
@@ -217,7 +278,9 @@ def summary(samples, precision):
     median = {key: statistics.median(s) for key, s in times.items()}
     onnx = {key: s for key, s in median.items() if key[0] == "onnx"}
     best = min(onnx, key=onnx.get)
-    rivals = {"best": best, "openvino": min((k for k in median if k[0] == "openvino"), key=median.get, default=None),
+    fastest = {who: min((k for k in median if k[0] == who), key=median.get, default=None)
+               for who in ("openvino", "ctranslate2")}
+    rivals = {"best": best, **fastest,
               "arrival": ("onnx", "arrival") if ("onnx", "arrival") in median else None}
     ratios = {(name, our): statistics.median(b / a for a, b in zip(times["ours", our], times[rival]))
               for name, rival in rivals.items() if rival for our in ("classify", "embed")}
@@ -336,9 +399,10 @@ def print_case(label, precision, result):
     line += f"  x best {ratios['best classify']:.2f} {ratios['best embed']:.2f}"
     if "arrival classify" in ratios:
         line += f"  x arrival {ratios['arrival classify']:.2f} {ratios['arrival embed']:.2f}"
-    if "openvino classify" in ratios:
-        fastest = min(t for k, t in ms.items() if k.startswith("openvino"))
-        line += f"  openvino {fastest:8.1f} x {ratios['openvino classify']:.2f} {ratios['openvino embed']:.2f}"
+    for who in ("openvino", "ctranslate2"):
+        if f"{who} classify" in ratios:
+            fastest = min(t for k, t in ms.items() if k.startswith(who))
+            line += f"  {who} {fastest:8.1f} x {ratios[f'{who} classify']:.2f} {ratios[f'{who} embed']:.2f}"
     if "int8/fp32" in result:
         line += f"  x our fp32 {result['int8/fp32']:.2f}"
     print(line, flush=True)
@@ -382,15 +446,20 @@ def main():
     enter_venv()
     if not FUSED8.exists():
         make_graphs()
+    make_graphs8()
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {args.core})
-    sides = {("ours", p): Ours(args.kernels, p) for p in ("fp32", "int8")}
-    sides |= {("onnx", "fp32"): OnnxRuntime(FUSED), ("onnx", "int8"): OnnxRuntime(FUSED8), "openvino": OpenVino(RAW)}
+    sides = {("ours", "fp32"): Ours(args.kernels, "fp32"),
+             ("ours", "int8"): Ours(args.kernels, best_8_bits(args.kernels)),
+             ("onnx", "fp32"): OnnxRuntime(FUSED), ("onnx", "int8"): OnnxRuntime(FUSED8),
+             ("openvino", "fp32"): OpenVino(RAW), ("openvino", "int8"): OpenVino(NNCF8),
+             ("ctranslate2", "int8"): CTranslate2(CT8)}
     texts = json.loads((ROOT / "bench" / "lengths.json").read_text())
     if args.quick:
         texts = {name: lengths[:QUICK[name]] for name, lengths in texts.items()}
 
-    rivals = f"ONNX Runtime {sides['onnx', 'fp32'].version}, OpenVINO {sides['openvino'].version}"
+    rivals = (f"ONNX Runtime {sides['onnx', 'fp32'].version}, OpenVINO {sides['openvino', 'fp32'].version}, "
+              f"CTranslate2 {sides['ctranslate2', 'int8'].version}")
     report = {"versions": {p: f"{sides['ours', p].version} against {rivals}" for p in ("fp32", "int8")}, "cases": {}}
     print(f"{rivals}; milliseconds: ours for classification, for embeddings; then the rival's."
           "\nx: how many times as fast we are, classification and embeddings", flush=True)
@@ -410,7 +479,8 @@ def main():
     print("tokenizers: " + "   ".join(f"{name} {t['MB/s']:.1f} MB/s (x {t['ratio']:.2f})"
                                       for name, t in report["tokenizer"].items()))
     report["peak fractions"] = peak_fractions(sides["ours", "fp32"].version.split()[0].removesuffix("-vnni"))
-    report["threads"] = {p: thread_gain(args.kernels, p, cores, rounds) for p in ("fp32", "int8")}
+    report["threads"] = {p: thread_gain(args.kernels, sides["ours", p].version.split()[1], cores, rounds)
+                         for p in ("fp32", "int8")}
     report["targets"] = check_targets(report)
     print_targets(report["targets"])
     (HOME / "results.json").write_text(json.dumps(report, indent=1))

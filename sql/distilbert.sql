@@ -775,28 +775,29 @@ CREATE FUNCTION @extschema@.distil_answer_text(
 COMMENT ON FUNCTION @extschema@.distil_answer_text(text[], text[], text, text, text) IS
 	'best answer to each question out of the context at the same place, by the named model';
 
--- labels that the query names
+-- labels that the query names; not STRICT, as the template may be NULL, a NULL
+-- elsewhere gives no rows
 
 CREATE FUNCTION @extschema@.distil_zero_shot(
 	text text, labels text[],
-	multi_label boolean DEFAULT false, template text DEFAULT 'This example is {}.')
+	multi_label boolean DEFAULT false, template text DEFAULT NULL)
 	RETURNS TABLE (label text, score real)
 	AS 'MODULE_PATHNAME', 'distil_zero_shot'
-	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000 ROWS 5
+	LANGUAGE C STABLE PARALLEL SAFE COST 1000 ROWS 5
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_zero_shot(text, text[], boolean, text) IS
-	'the given labels with their scores, best first, by the model of natural language inference that distilbert.zero_shot_model names';
+	'the given labels with their scores, best first, by the model of natural language inference or of embeddings that distilbert.zero_shot_model names';
 
 CREATE FUNCTION @extschema@.distil_zero_shot(
 	text text, labels text[], model text,
-	multi_label boolean DEFAULT false, template text DEFAULT 'This example is {}.',
+	multi_label boolean DEFAULT false, template text DEFAULT NULL,
 	long_text text DEFAULT 'window', on_error text DEFAULT 'error')
 	RETURNS TABLE (label text, score real)
 	AS 'MODULE_PATHNAME', 'distil_zero_shot'
-	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000 ROWS 5
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000 ROWS 5
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_zero_shot(text, text[], text, boolean, text, text, text) IS
-	'the given labels with their scores, best first; multi_label: each label is true or false by itself; template: the sentence about the text, with {} for the label';
+	'the given labels with their scores, best first; multi_label: each label is true or false by itself; template: what is said about the text, with {} for the label';
 
 CREATE FUNCTION @extschema@.distil_pair_scores(
 	a text, b text, model text,
@@ -816,7 +817,7 @@ CREATE FUNCTION @extschema@.distil_rerank(query text, docs text[])
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_rerank(text, text[]) IS
-	'how well each document fits the query, by the cross-encoder that distilbert.rerank_model names';
+	'how well each document fits the query, by the cross-encoder or the model of embeddings that distilbert.rerank_model names';
 
 CREATE FUNCTION @extschema@.distil_rerank(
 	query text, docs text[], model text,
@@ -826,7 +827,7 @@ CREATE FUNCTION @extschema@.distil_rerank(
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_rerank(text, text[], text, text, text) IS
-	'how well each document fits the query, by the named cross-encoder';
+	'how well each document fits the query, by the named cross-encoder or model of embeddings';
 
 CREATE FUNCTION @extschema@.distil_rerank_distance(query text, doc text)
 	RETURNS real
@@ -834,7 +835,7 @@ CREATE FUNCTION @extschema@.distil_rerank_distance(query text, doc text)
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_rerank_distance(text, text) IS
-	'1 - score of distil_rerank, for ORDER BY: the best document is the nearest; by the cross-encoder that distilbert.rerank_model names';
+	'1 - score of distil_rerank, for ORDER BY: the best document is the nearest; by the model that distilbert.rerank_model names';
 
 CREATE FUNCTION @extschema@.distil_rerank_distance(
 	query text, doc text, model text,
@@ -844,7 +845,7 @@ CREATE FUNCTION @extschema@.distil_rerank_distance(
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000
 	SUPPORT distilbert.support;
 COMMENT ON FUNCTION @extschema@.distil_rerank_distance(text, text, text, text, text) IS
-	'1 - score of distil_rerank, for ORDER BY: the best document is the nearest; by the named cross-encoder';
+	'1 - score of distil_rerank, for ORDER BY: the best document is the nearest; by the named model';
 
 
 -- ---------------------------------------------------------------- masked words
@@ -884,14 +885,14 @@ CREATE FUNCTION @extschema@.distil_train(
 	head_only boolean DEFAULT false, freeze_embeddings boolean DEFAULT false,
 	validation real DEFAULT 0.1, validation_query text DEFAULT NULL, early_stopping integer DEFAULT 0,
 	seed bigint DEFAULT 42, replace boolean DEFAULT false, resume boolean DEFAULT false,
-	force boolean DEFAULT false)
+	force boolean DEFAULT false, calibrate boolean DEFAULT NULL)
 	RETURNS TABLE (
 		epoch integer, step bigint, train_loss real, eval_loss real, metric text, value real, seconds real)
 	AS 'MODULE_PATHNAME', 'distil_train'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
 COMMENT ON FUNCTION @extschema@.distil_train(
 	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, text, boolean, boolean,
-	real, text, integer, bigint, boolean, boolean, boolean) IS
+	real, text, integer, bigint, boolean, boolean, boolean, boolean) IS
 	'train a model on the texts and labels of a query, beginning with a base model; a row for each evaluation';
 
 -- As pg_stat_progress_*: of other roles' trainings process and database alone,
@@ -985,6 +986,18 @@ REVOKE ALL ON FUNCTION @extschema@.distil_distill(
 	text, text, text, integer, integer, text, real, real, real, real, real, real, integer, real, integer, integer, integer,
 	real, real, real, real, text, integer, real, bigint, boolean, boolean, boolean, boolean, integer) FROM PUBLIC;
 
+-- A query reads the texts with the rights of the caller.
+CREATE FUNCTION @extschema@.distil_trim_vocabulary(
+	name text, model text, query text, vocabulary integer DEFAULT NULL,
+	replace boolean DEFAULT false, force boolean DEFAULT false)
+	RETURNS TABLE (
+		tokens integer, tokens_before integer, coverage real, parameters bigint, parameters_before bigint)
+	AS 'MODULE_PATHNAME', 'distil_trim_vocabulary'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1;
+COMMENT ON FUNCTION @extschema@.distil_trim_vocabulary(text, text, text, integer, boolean, boolean) IS
+	'copy a model, keeping only the tokens that the texts of a query use most; coverage: the share of the texts'' tokens that stay';
+REVOKE ALL ON FUNCTION @extschema@.distil_trim_vocabulary(text, text, text, integer, boolean, boolean) FROM PUBLIC;
+
 CREATE FUNCTION @extschema@.distil_export_model(name text)
 	RETURNS TABLE (file text, data bytea)
 	AS 'MODULE_PATHNAME', 'distil_export_model'
@@ -994,7 +1007,7 @@ COMMENT ON FUNCTION @extschema@.distil_export_model(text) IS
 
 REVOKE ALL ON FUNCTION @extschema@.distil_train(
 	text, text, text, text, integer, real, integer, integer, integer, real, real, real, text, text, boolean, boolean,
-	real, text, integer, bigint, boolean, boolean, boolean) FROM PUBLIC;
+	real, text, integer, bigint, boolean, boolean, boolean, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.distil_export_model(text) FROM PUBLIC;
 
 
@@ -1031,7 +1044,8 @@ COMMENT ON FUNCTION @extschema@.distil_compare(text, text, text, bigint) IS
 -- of a source table.  Its columns are found by the trigger pipeline_insert, whose
 -- condition names them: so they follow renames, dumps and restores.
 
--- One row for each pipeline.  The owner is the source's.
+-- One row for each pipeline.  The owner is the source's.  parts: partitions whose
+-- rows are seen to; others were attached since.
 CREATE TABLE distilbert.pipeline (
 	name			text COLLATE "C" PRIMARY KEY,
 	source			regclass NOT NULL,
@@ -1039,7 +1053,8 @@ CREATE TABLE distilbert.pipeline (
 	mode			text NOT NULL CHECK (mode OPERATOR(pg_catalog.=) 'async' OR mode OPERATOR(pg_catalog.=) 'sync'),
 	stale			text NOT NULL CHECK (stale OPERATOR(pg_catalog.=) 'remove' OR stale OPERATOR(pg_catalog.=) 'keep'),
 	paused			boolean NOT NULL,
-	created_at		timestamptz NOT NULL
+	created_at		timestamptz NOT NULL,
+	parts			regclass[] NOT NULL
 );
 COMMENT ON TABLE distilbert.pipeline IS 'pipelines; see the view distil_pipelines';
 
@@ -1121,6 +1136,10 @@ CREATE FUNCTION distilbert.pipeline_stale() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'distil_pipeline_stale' LANGUAGE C;
 COMMENT ON FUNCTION distilbert.pipeline_stale() IS 'set a pipeline''s value to NULL when its text changes';
 
+CREATE FUNCTION distilbert.pipeline_sync() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'distil_pipeline_sync' LANGUAGE C;
+COMMENT ON FUNCTION distilbert.pipeline_sync() IS 'compute what a synchronous pipeline keeps of the rows of a statement';
+
 CREATE FUNCTION distilbert.wanted(n_keys integer, VARIADIC "any") RETURNS boolean
 	AS 'MODULE_PATHNAME', 'distil_pipeline_wanted'
 	LANGUAGE C IMMUTABLE PARALLEL SAFE;
@@ -1132,6 +1151,62 @@ CREATE FUNCTION distilbert.touched(VARIADIC "any") RETURNS boolean
 	LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION distilbert.touched("any") IS
 	'(old, new, old, new, ...): does a pair differ in its bytes?  Nothing is detoasted';
+
+-- Does a row still have the text that was computed?
+CREATE FUNCTION distilbert.pipeline_hash(text) RETURNS bytea
+	AS 'MODULE_PATHNAME', 'distil_pipeline_hash'
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION distilbert.pipeline_hash(text) IS 'SHA-256 of a text as it is stored';
+
+CREATE FUNCTION distilbert.pipelines(
+	OUT name text, OUT source regclass, OUT target text, OUT task text, OUT model text, OUT sha256 text,
+	OUT mode text, OUT state text, OUT pending bigint, OUT oldest_pending timestamptz, OUT rows_done bigint,
+	OUT rows_failed bigint, OUT rows_per_s real, OUT last_error text)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'distil_pipeline_status'
+	LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 10;
+COMMENT ON FUNCTION distilbert.pipelines() IS 'where pipelines are; see the view distil_pipelines';
+
+-- rows_total is the planner's estimate; NULL: the table was not analysed yet.
+CREATE VIEW @extschema@.distil_pipelines AS
+	SELECT p.name, p.source, p.target, p.task, p.model, p.sha256, p.mode, p.state, p.pending, p.oldest_pending,
+		p.rows_done,
+		(SELECT CASE WHEN pg_catalog.bool_and(c.reltuples OPERATOR(pg_catalog.>=) 0)
+				THEN pg_catalog.sum(c.reltuples)::bigint END
+		 FROM pg_catalog.pg_class c
+		 WHERE c.oid OPERATOR(pg_catalog.=) p.source AND c.relkind OPERATOR(pg_catalog.<>) 'p'
+		 OR c.oid IN (SELECT t.relid FROM pg_catalog.pg_partition_tree(p.source) t WHERE t.isleaf)) AS rows_total,
+		p.rows_failed, p.rows_per_s, p.last_error,
+		(SELECT pg_catalog.min(a.pid) FROM pg_catalog.pg_stat_activity a
+		 WHERE a.backend_type OPERATOR(pg_catalog.=) 'distilbert pipelines'
+		 AND a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()) AS worker_pid
+	FROM distilbert.pipelines() p;
+COMMENT ON VIEW @extschema@.distil_pipelines IS
+	'pipelines of this database: where they are, what waits, what failed';
+GRANT SELECT ON @extschema@.distil_pipelines TO PUBLIC;
+
+CREATE VIEW @extschema@.distil_pipeline_errors AS
+	SELECT e.pipeline AS name, e.key, e.attempts, e.next_try, e.sqlstate, e.message, e.failed_at
+	FROM distilbert.pipeline_error e
+	JOIN distilbert.pipeline p ON p.name OPERATOR(pg_catalog.=) e.pipeline
+	JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.source
+	WHERE pg_catalog.pg_has_role(c.relowner, 'USAGE');
+COMMENT ON VIEW @extschema@.distil_pipeline_errors IS
+	'rows that one''s own pipelines could not do, and, with an empty key, what keeps a whole pipeline from working';
+GRANT SELECT ON @extschema@.distil_pipeline_errors TO PUBLIC;
+
+CREATE PROCEDURE @extschema@.distil_run_pipeline(name text DEFAULT NULL, max_rows bigint DEFAULT NULL)
+	AS 'MODULE_PATHNAME', 'distil_run_pipeline'
+	LANGUAGE C;
+COMMENT ON PROCEDURE @extschema@.distil_run_pipeline(text, bigint) IS
+	'do what a pipeline, or all of one''s own, has queued, as the worker does';
+
+CREATE FUNCTION @extschema@.distil_wait_pipeline(name text, timeout interval DEFAULT '1min')
+	RETURNS boolean
+	AS 'MODULE_PATHNAME', 'distil_wait_pipeline'
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_wait_pipeline(text, interval) IS
+	'wait until a pipeline has done all that was committed before; false: not within this time';
 
 
 CREATE FUNCTION @extschema@.distil_create_pipeline(
@@ -1152,6 +1227,36 @@ CREATE FUNCTION @extschema@.distil_drop_pipeline(
 	LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION @extschema@.distil_drop_pipeline(text, boolean, boolean) IS
 	'end a pipeline; tells whether there was one';
+
+
+CREATE FUNCTION @extschema@.distil_alter_pipeline(
+	name text, model text DEFAULT NULL, options jsonb DEFAULT NULL, mode text DEFAULT NULL, paused boolean DEFAULT NULL)
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_alter_pipeline'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_alter_pipeline(text, text, jsonb, text, boolean) IS
+	'change a pipeline; another model or other options are built beside the live values, until distil_switch_pipeline';
+
+CREATE FUNCTION @extschema@.distil_switch_pipeline(name text, drop_old boolean DEFAULT true)
+	RETURNS void
+	AS 'MODULE_PATHNAME', 'distil_switch_pipeline'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_switch_pipeline(text, boolean) IS
+	'put the values of a pipeline''s next model in the place of the live ones';
+
+CREATE FUNCTION @extschema@.distil_check_pipeline(
+	name text, repair boolean DEFAULT false, OUT kind text, OUT rows bigint)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'distil_check_pipeline'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_check_pipeline(text, boolean) IS
+	'compare a pipeline''s values with what its model says of the texts; repair: queue what differs';
+
+CREATE FUNCTION @extschema@.distil_pipeline_embed(name text, text text) RETURNS real[]
+	AS 'MODULE_PATHNAME', 'distil_pipeline_embed'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+COMMENT ON FUNCTION @extschema@.distil_pipeline_embed(text, text) IS
+	'embedding of a question by the model whose embeddings a pipeline keeps';
 
 
 -- ---------------------------------------------------------------- mistakes
@@ -1224,7 +1329,7 @@ COMMENT ON FUNCTION @extschema@.distil_embed_passage("any", integer) IS
 GRANT EXECUTE ON FUNCTION
 	@extschema@.distil_load_model, @extschema@.distil_drop_model, @extschema@.distil_stats_reset,
 	@extschema@.distil_train, @extschema@.distil_pretrain, @extschema@.distil_distill,
-	@extschema@.distil_export_model,
+	@extschema@.distil_trim_vocabulary, @extschema@.distil_export_model,
 	@extschema@.distil_upload_part, @extschema@.distil_upload_finish, @extschema@.distil_upload_cancel
 	TO @extowner@ WITH GRANT OPTION;
 GRANT USAGE ON SCHEMA distilbert TO @extowner@;

@@ -60,7 +60,9 @@ SET distilbert.long_text = truncate;
 
 -- a name that gets another content is counted anew
 SELECT distil_stats_reset();
+SET client_min_messages = warning;
 SELECT count(*) FROM distil_load_model('stat', :'fixtures' || 'distilbert-sentiment', "precision" => 'int8'), distil_sentiment('good', 'distilbert-sentiment', long_text => 'truncate');
+RESET client_min_messages;
 SELECT distil_sentiment('good', 'stat', long_text => 'truncate') IS NOT NULL AS answered;
 SELECT count(*) FROM distil_load_model('stat', :'fixtures' || 'bert-sentiment3', replace => true);
 SELECT distil_sentiment('good', 'stat', long_text => 'truncate') IS NOT NULL AS answered;

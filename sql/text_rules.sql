@@ -20,6 +20,8 @@ CREATE FUNCTION pg_temp.answers() RETURNS text LANGUAGE sql VOLATILE AS $$
 		distil_similarity(body, 'a film', 'bert-sentence'), (SELECT count(*) FROM distil_token_embeddings(body, 'bert-sentence')),
 		(SELECT array_agg(a) FROM distil_answer('What?', body, 'distilbert-qa') AS a), distil_answer_text('What?', body, 'distilbert-qa'),
 		(SELECT array_agg(z) FROM distil_zero_shot(body, '{film,food}', 'distilbert-nli') AS z),
+		(SELECT array_agg(z) FROM distil_zero_shot(body, '{film,food}', 'bert-sentence') AS z),
+		distil_rerank('a film', ARRAY[body], 'bert-sentence'), distil_rerank_distance('a film', body, 'bert-sentence'),
 		(SELECT array_agg(p) FROM distil_pair_scores(body, 'a film', 'distilbert-nli') AS p),
 		distil_rerank('a film', ARRAY[body], 'bert-rerank'), distil_rerank_distance('a film', body, 'bert-rerank'),
 		(SELECT array_agg(f) FROM distil_fill_mask(body || ' [MASK]', 'bert-mlm') AS f),

@@ -29,7 +29,7 @@ SELECT count(*), min(epoch), max(epoch), max(step), bool_and(eval_loss IS NULL A
 FROM log;
 SELECT name, task, architecture, labels, layers, "precision", builtin FROM distil_models WHERE name = 'team';
 SELECT id, distil_classify(body, 'team') FROM tickets ORDER BY id;
-SELECT * FROM distil_evaluate('team', 'SELECT body, team FROM tickets');
+SELECT * FROM distil_evaluate('team', 'SELECT body, team FROM tickets') WHERE label <> '(calibration error)';
 SELECT file, length(data) > 100 FROM distil_export_model('team');
 SELECT key, value FROM distil_export_model('team'), jsonb_each(convert_from(data, 'UTF8')::jsonb)
 WHERE file = 'config.json' AND key IN ('architectures', 'id2label', 'label2id', 'problem_type', 'dtype', 'n_layers', 'dropout') ORDER BY key;
@@ -52,7 +52,7 @@ SELECT metric, count(*) FROM distil_train('tags', 'SELECT body, tags FROM ticket
 SELECT labels FROM distil_models WHERE name = 'tags';
 SELECT t.id, array_agg(s.label ORDER BY s.label) FILTER (WHERE s.score > 0.5) AS tags
 FROM tickets t, distil_scores(t.body, 'tags') s GROUP BY t.id ORDER BY t.id;
-SELECT * FROM distil_evaluate('tags', 'SELECT body, tags FROM tickets');
+SELECT * FROM distil_evaluate('tags', 'SELECT body, tags FROM tickets') WHERE label <> '(calibration error)';
 
 -- numbers
 SELECT metric, min(value) < max(value) / 2 AS better FROM distil_train('rating', 'SELECT body, stars FROM tickets', 'distilbert-base',
@@ -66,7 +66,7 @@ SELECT metric, (array_agg(value ORDER BY epoch DESC))[1] AS accuracy FROM distil
 	$$SELECT a, b, CASE WHEN a = 'warm soup' THEN 'soup first' ELSE 'film first' END FROM (VALUES ('warm soup', 'a film'), ('a film', 'warm soup')) AS v (a, b)$$,
 	'bert-base-cased', epochs => 40, learning_rate => 0.01, dropout => 0, validation_query =>
 	$$SELECT a::varchar, b::name, CASE WHEN a = 'warm soup' THEN 'soup first' ELSE 'film first' END FROM (VALUES ('warm soup', 'a film'), ('a film', 'warm soup'), (NULL, 'x'), ('x', NULL)) AS v (a, b)$$) GROUP BY 1;
-SELECT * FROM distil_evaluate('pairs', $$VALUES ('warm soup', 'a film', 'soup first'), ('a film', 'warm soup', 'film first')$$);
+SELECT * FROM distil_evaluate('pairs', $$VALUES ('warm soup', 'a film', 'soup first'), ('a film', 'warm soup', 'film first')$$) WHERE label <> '(calibration error)';
 SELECT distil_train('x', 'SELECT body, body, team FROM tickets', 'distilbert-base', validation_query => 'SELECT body, team FROM tickets');
 SELECT distil_train('x', 'SELECT body, id, team FROM tickets', 'distilbert-base');
 SELECT distil_train('x', $$SELECT body, body, '[]'::jsonb FROM tickets$$, 'distilbert-base', task => 'entities');
@@ -175,7 +175,7 @@ CREATE ROLE regress_distil_trainer;
 SET ROLE regress_distil_trainer;
 SELECT distil_train('x', 'SELECT body, team FROM tickets', 'distilbert-base');
 SELECT distil_export_model('team');
-SELECT * FROM distil_evaluate('team', 'SELECT body, team FROM tickets');
+SELECT * FROM distil_evaluate('team', 'SELECT body, team FROM tickets') WHERE label <> '(calibration error)';
 RESET ROLE;
 DROP ROLE regress_distil_trainer;
 SELECT distil_drop_model(name) FROM distil_models WHERE name IN ('team', 'team2', 'stars', 'urgent', 'urgent2', 'urgent3', 'tags', 'rating',

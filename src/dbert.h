@@ -42,5 +42,6 @@
 #include "train/random.h"
 #include "train/statictrain.h"
 #include "train/train.h"
+#include "train/trim.h"
 
 #endif

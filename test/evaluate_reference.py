@@ -14,6 +14,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 warnings.filterwarnings("ignore")
 
 import numpy as np
+import scipy.special
 import scipy.stats
 import seqeval.metrics
 import torch
@@ -90,19 +91,29 @@ def bootstrap(n, seed, difference):
 
 # ---- what is printed ----
 
+def calibration_error(scores, right, bins=15):
+    """Guo et al. 2017: mean score and share of right ones, compared in bins of equal width."""
+    place = np.minimum((scores * bins).astype(int), bins - 1)
+    return sum(abs(scores[place == b].sum() - right[place == b].sum()) for b in range(bins)) / len(scores)
+
+
 def one_label():
     labels = ["negative", "neutral", "positive"]
     truth = [labels[n * 7 % 5 % 3] for n in rows]
-    said = [labels[i] for i in logits("bert-sentiment3", LINES).argmax(1)]
+    scores = scipy.special.softmax(logits("bert-sentiment3", LINES), 1)
+    said = [labels[i] for i in scores.argmax(1)]
     print(metrics.classification_report(truth, said, digits=7))
+    print("calibration error %.7f" % calibration_error(scores.max(1), np.array(truth) == np.array(said)))
     print(metrics.confusion_matrix(truth, said))
 
 
 def several_labels():
     labels = ["joy", "anger"]
     truth = np.array([[n % 2, n % 3 == 0] for n in rows])
-    said = logits("distilbert-multilabel", LINES) > 0
+    scores = scipy.special.expit(logits("distilbert-multilabel", LINES))
+    said = scores > 0.5
     none = np.zeros((len(LINES), 2), int)
+    print("calibration error %.7f" % calibration_error(scores.ravel(), np.hstack([truth, none]).ravel()))
     print(metrics.classification_report(np.hstack([truth, none]), said.astype(int), digits=7,
                                         target_names=labels + ["surprise", "naive"]))
 

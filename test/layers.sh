@@ -125,7 +125,7 @@ one_meaning()
 {
 	rule "$1: $3" "$(files src | { [ "$2" = - ] && cat || grep -v -E "$2"; } | xargs grep -n -w -E "$1")"
 }
-one_meaning 'distil_batch_[a-z_]+' '^src/pg/(run|func|eval|train|scan/batchscan_window)' \
+one_meaning 'distil_batch_[a-z_]+' '^src/pg/(run|func|eval|train|scan/batchscan_window|pipe/pipejob)' \
 	"texts on their way through a model"
 one_meaning 'dbert_pool_[a-z_]+' '^src/(nn|task|train)/|^src/pg/' "pooling of token vectors"
 one_meaning 'DbertPool[A-Za-z]*' '^src/(nn|model|task|train)/|^src/pg/' "pooling of token vectors"

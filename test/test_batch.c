@@ -50,7 +50,7 @@ tiny_open(Tiny *t, DbertHead head)
 		lens[i] = strlen(vocab[i]);
 	spec.n_added = 1;
 	spec.added = &mask;
-	CHECK(dbert_tokenizer_compile(&spec, &dbert_malloc_allocator, &t->tokenizer, &size, NULL) ==
+	CHECK(dbert_tokenizer_compile(&spec, &dbert_malloc_allocator, NULL, &t->tokenizer, &size, NULL) ==
 		  DBERT_OK);
 	CHECK(dbert_tokenizer_open(t->tokenizer, size, &t->model.tokenizer, NULL) == DBERT_OK);
 	for (int i = 0; i < VOCAB * HIDDEN; i++)

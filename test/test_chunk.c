@@ -45,7 +45,8 @@ open_tokenizer(void **image)
 	for (int i = 0; i < n; i++)
 		lens[i] = strlen(tokens[i]);
 	spec.n_tokens = n;
-	CHECK(dbert_tokenizer_compile(&spec, &dbert_malloc_allocator, image, &size, NULL) == DBERT_OK);
+	CHECK(dbert_tokenizer_compile(&spec, &dbert_malloc_allocator, NULL, image, &size, NULL) ==
+		  DBERT_OK);
 	CHECK(dbert_tokenizer_open(*image, size, &tokenizer, NULL) == DBERT_OK);
 }
 

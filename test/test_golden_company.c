@@ -41,12 +41,12 @@ static struct
 	const char *bits;			/* NULL: no table yet */
 	Loaded		loaded;
 	DbertBatch *all;
-}			before[DBERT_PRECISION_INT8 + 1];
+}			before[DBERT_PRECISIONS];
 
 static void
 forget_before(void)
 {
-	for (int i = 0; i <= DBERT_PRECISION_INT8; i++)
+	for (int i = 0; i < DBERT_PRECISIONS; i++)
 		if (before[i].bits != NULL)
 		{
 			dbert_batch_free(before[i].all);

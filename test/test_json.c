@@ -58,7 +58,7 @@ check_bound(const char *what, const char *text, size_t len, DbertStatus want)
 		DbertAllocator alloc = counting(&c);
 		DbertJsonTree tree;
 		DbertError	err = {0};
-		DbertStatus status = dbert_json_parse(text, len, "x.json", flags, &alloc, &tree, &err);
+		DbertStatus status = dbert_json_parse(text, len, "x.json", flags, &alloc, NULL, &tree, &err);
 
 		CHECK_MSG(status == want, "%s: %d \"%s\"", what, status, err.msg);
 		CHECK_MSG(c.calls == 1, "%s: memory of %zu bytes was taken %ld times for %zu", what,
@@ -186,7 +186,7 @@ test_bound_of_noise(void)
 		for (size_t j = 0; j < len; j++)
 			text[j] = letters[next_random(&state) % (sizeof(letters) - 1)];
 		text[0] = next_random(&state) % 2 ? '[' : '{';
-		(void) dbert_json_parse(text, len, "x", 0, &alloc, &tree, NULL);
+		(void) dbert_json_parse(text, len, "x", 0, &alloc, NULL, &tree, NULL);
 		CHECK(c.calls <= 1);
 		dbert_json_free(&tree);
 		CHECK(c.live == 0);
@@ -207,9 +207,47 @@ test_limit(void)
 	for (size_t i = 0; i < len; i++)
 		text[i] = "{},"[i % 3];
 	text[0] = '[';
-	CHECK(dbert_json_parse(text, len, "big.json", 0, &alloc, &tree, &err) == DBERT_E_LIMIT);
+	CHECK(dbert_json_parse(text, len, "big.json", 0, &alloc, NULL, &tree, &err) == DBERT_E_LIMIT);
 	CHECK_MSG(strstr(err.msg, "big.json: reading it may take") != NULL, "%s", err.msg);
 	CHECK(c.calls == 0);
+	free(text);
+}
+
+static bool
+stop_at(void *ctx)
+{
+	return --*(int *) ctx == 0;
+}
+
+/* A long text can be stopped, and then is no error of the text's. */
+static void
+test_stopping(void)
+{
+	size_t		len = 1 << 20;
+	char	   *text = malloc(len);
+	Counter		c = {0};
+	DbertAllocator alloc = counting(&c);
+	DbertJsonTree tree;
+	DbertError	err = {0};
+	DbertStatus status = DBERT_E_CANCELLED;
+	int			n;
+
+	for (size_t i = 0; i < len; i++)
+		text[i] = i % 2 ? '1' : ',';
+	text[0] = '[';
+	text[len - 1] = ']';
+	text[len - 2] = '1';
+	for (n = 0; status == DBERT_E_CANCELLED && n < 1000; n++)
+	{
+		int			left = n + 1;
+		DbertPoll	poll = {stop_at, &left};
+
+		status = dbert_json_parse(text, len, "long.json", 0, &alloc, &poll, &tree, &err);
+		CHECK(status == DBERT_OK ? json_array_size(tree.root) == len / 2 - 1 : tree.root == NULL);
+		dbert_json_free(&tree);
+		CHECK(c.live == 0);
+	}
+	CHECK_MSG(status == DBERT_OK && n > 10, "%d polls: %s", n, err.msg);
 	free(text);
 }
 
@@ -373,6 +411,7 @@ main(void)
 	RUN(test_bound_of_tokens);
 	RUN(test_bound_of_noise);
 	RUN(test_limit);
+	RUN(test_stopping);
 	RUN(test_loads);
 	RUN(test_writing);
 	return tests_end();

@@ -18,7 +18,7 @@ static const struct
 	const char *bits;
 	uint64_t	digest;
 }			known[] = {
-	{"fma16", UINT64_C(0x16ff08ce773fc78f)},
+	{"fma16", UINT64_C(0x0c30fc4237bc3a60)},
 };
 
 static uint64_t digest;
@@ -56,6 +56,7 @@ products(int m, int n, int k, int act, float size)
 			   *y = guarded((size_t) m * n),
 			   *pack = guarded(table->packed_linear_size(n, k)),
 			   *pack8 = guarded(table->int8->packed_size(n, k) / sizeof(float) + 1),
+			   *pack7 = guarded(table->int7->packed_size(n, k) / sizeof(float) + 1),
 			   *scratch = guarded(dbert_int8_scratch(m, k));
 
 	for (int i = 0; i < n; i++)
@@ -66,12 +67,16 @@ products(int m, int n, int k, int act, float size)
 	table->int8->pack(pack8, w, n, k);
 	table->int8->linear(y, n, x, k, pack8, b, m, n, k, act, scratch);
 	digest_rows(y, n, m, n);
+	table->int7->pack(pack7, w, n, k);
+	table->int7->linear(y, n, x, k, pack7, b, m, n, k, act, scratch);
+	digest_rows(y, n, m, n);
 	guarded_free(x, (size_t) m * k);
 	guarded_free(w, (size_t) n * k);
 	guarded_free(b, n);
 	guarded_free(y, (size_t) m * n);
 	guarded_free(pack, table->packed_linear_size(n, k));
 	guarded_free(pack8, table->int8->packed_size(n, k) / sizeof(float) + 1);
+	guarded_free(pack7, table->int7->packed_size(n, k) / sizeof(float) + 1);
 	guarded_free(scratch, dbert_int8_scratch(m, k));
 }
 
@@ -90,6 +95,10 @@ attention(int t, int d, float size, bool biased, int window)
 	};
 
 	table->attention(out, d, q, k, v, d, t, t, d, &scoring, scratch);
+	digest_rows(out, d, t, d);
+	table->int8->attention(out, d, q, k, v, d, t, t, d, scoring.scale, scratch);
+	digest_rows(out, d, t, d);
+	table->int7->attention(out, d, q, k, v, d, t, t, d, scoring.scale, scratch);
 	digest_rows(out, d, t, d);
 	guarded_free(q, (size_t) t * d);
 	guarded_free(k, (size_t) t * d);

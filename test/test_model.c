@@ -285,6 +285,18 @@ test_packed_layout(void)
 	mem_free(&m);
 }
 
+/* For kernels that have no products of 16 bits, and rows as the checkpoint's. */
+static bool
+built_as_floats(MemModel *m, Built *b)
+{
+	DbertSource source = mem_source(m);
+	DbertError	err = {0};
+	bool		good = build(&source, NULL, &dbert_kernels_openblas, b, &err) == DBERT_OK;
+
+	CHECK_MSG(good, "%s", err.msg);
+	return good;
+}
+
 static void
 test_other_precisions(void)
 {
@@ -299,11 +311,9 @@ test_other_precisions(void)
 		for (int i = 0; i < m.n_tensors; i++)
 			m.tensors[i].dtype = dtypes[d];
 		mem_model_save(&m);
-		if (built(&m, NULL, &b))
-		{
+		if (built_as_floats(&m, &b))
 			check_distilbert_encoder(b.model, "distilbert.");
-			release(&b);
-		}
+		release(&b);
 		m.tensors[3].bad = NAN;
 		mem_model_save(&m);
 		check_refused(&m, NULL, DBERT_E_FORMAT, m.tensors[3].name);

@@ -25,8 +25,8 @@ read_text(const char *form, const char *more, DbertConfig *config, DbertError *e
 	DbertStatus status;
 
 	snprintf(text, sizeof(text), form, more);
-	status = dbert_json_parse(text, strlen(text), "config.json", 0, &dbert_malloc_allocator, &tree,
-							  err);
+	status = dbert_json_parse(text, strlen(text), "config.json", 0, &dbert_malloc_allocator, NULL,
+							  &tree, err);
 	at.value = tree.root;
 	if (status == DBERT_OK)
 		status = dbert_config_read(&at, config, err);

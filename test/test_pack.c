@@ -2,6 +2,7 @@
  * test_pack.c -- images that are damaged, models whose reading fails half-way,
  * whole directories.
  */
+#include "base/bytes.h"
 #include "base/checksum.h"
 #include "model/packimage.h"
 #include "model/slots.h"
@@ -170,7 +171,7 @@ test_weights_checksum(void)
 	MemModel	m;
 
 	mem_model_distilbert(&m, "ForSequenceClassification", 3);
-	for (int precision = 0; precision <= DBERT_PRECISION_INT8; precision++)
+	for (int precision = 0; precision < DBERT_PRECISIONS; precision++)
 	{
 		DbertSource source = mem_source(&m);
 		DbertPackWeights w;
@@ -235,6 +236,12 @@ last_of(const float *values, size_t rows, size_t cols)
 	return values != NULL ? values[rows * cols - 1] : 0;
 }
 
+static float
+last_half(DbertHalves halves, size_t rows, size_t cols)
+{
+	return halves.at != NULL ? halves.at[rows * cols - 1] : 0;
+}
+
 /* Read everything a model points to. */
 static float
 touch(const DbertModel *model)
@@ -243,18 +250,32 @@ touch(const DbertModel *model)
 	const DbertWeights *w = &model->weights;
 	float		sum = last_of(w->word, c->vocab, c->embed_width) +
 		last_of(w->position, c->positions, c->embed_width) +
-		last_of(w->head_out.w, w->head_out.n, w->head_out.k);
+		last_half(w->word16, c->vocab, c->embed_width) +
+		last_half(w->position16, c->positions, c->embed_width) +
+		last_of(w->head_out.w, w->head_out.n, w->head_out.k) +
+		last_half(w->head_out.w16, w->head_out.n, w->head_out.k);
 
 	if (c->layers > 0)
 	{
 		const DbertLayer *last = &w->layers[c->layers - 1];
 
 		sum += last_of(last->qkv.w, last->qkv.n, last->qkv.k) +
-			last_of(last->ffn_out.w, last->ffn_out.n, last->ffn_out.k);
+			last_half(last->qkv.w16, last->qkv.n, last->qkv.k) +
+			last_of(last->ffn_out.w, last->ffn_out.n, last->ffn_out.k) +
+			last_half(last->ffn_out.w16, last->ffn_out.n, last->ffn_out.k);
 	}
 	for (int i = 0; i < c->n_labels; i++)
 		sum += (float) strlen(model->labels[i]);
 	return sum;
+}
+
+/* All tensors in this dtype: their numbers are exact in each. */
+static void
+save_as(MemModel *m, const char *dtype)
+{
+	for (int i = 0; i < m->n_tensors; i++)
+		m->tensors[i].dtype = dtype;
+	mem_model_save(m);
 }
 
 static void
@@ -310,6 +331,9 @@ test_forged_image(void)
 	mem_model_roberta(&m, "ForSequenceClassification", 3);
 	forge_images(&m, 10000);
 	mem_model_albert(&m, "ForMaskedLM", 4, 2, 2);
+	forge_images(&m, 10000);
+	mem_model_distilbert(&m, "ForMaskedLM", 0);
+	save_as(&m, "F16");
 	forge_images(&m, 10000);
 }
 
@@ -413,10 +437,210 @@ test_int8(void)
 		CHECK(int8.size < fp32.size);
 		check_wrong_precision(&fp32, DBERT_PRECISION_INT8);
 		check_wrong_precision(&int8, DBERT_PRECISION_FP32);
-		check_wrong_precision(&int8, 2);
+		check_wrong_precision(&int8, DBERT_PRECISION_INT7);
+		check_wrong_precision(&int8, DBERT_PRECISIONS);
 	}
 	release(&fp32);
 	release(&int8);
+	mem_free(&m);
+}
+
+/* ---- 16 bits ---- */
+
+static void
+check_same_numbers(DbertHalves halves, const float *want, size_t count, const char *what)
+{
+	int			wrong = 0;
+
+	CHECK_MSG(halves.at != NULL, "%s are not in 16 bits", what);
+	for (size_t i = 0; halves.at != NULL && i < count; i++)
+		wrong += want[i] != (halves.type == DBERT_WEIGHT_F16 ? dbert_float_of_f16(halves.at[i])
+														   : dbert_float_of_bf16(halves.at[i]));
+	CHECK_MSG(wrong == 0, "%d numbers of %s are others in 16 bits", wrong, what);
+}
+
+/* What an array of so many numbers takes less than as floats. */
+static size_t
+saved(size_t count)
+{
+	return dbert_pack_aligned(4 * count) - dbert_pack_aligned(2 * count);
+}
+
+/* Matrices and rows in 16 bits, vectors as floats; the tied decoder is the words. */
+static void
+check_halves(const Built *halves, const Built *floats, DbertWeightType type)
+{
+	const DbertWeights *a = &floats->model->weights,
+			   *b = &halves->model->weights;
+	const DbertLinear *in = &b->layers[1].ffn_in;
+
+	CHECK(b->word == NULL && b->position == NULL && b->word16.type == type);
+	CHECK(in->w == NULL && in->w8 == NULL && in->w16.type == type && in->n == MEM_F);
+	CHECK(b->head_out.w == NULL && b->head_out.w16.at == b->word16.at);
+	CHECK(a->word16.at == NULL && a->position16.at == NULL && a->layers[0].qkv.w16.at == NULL);
+	check_same_numbers(b->word16, a->word, MEM_V * MEM_C, "words");
+	check_same_numbers(b->position16, a->position, MEM_P * MEM_C, "positions");
+	check_same_numbers(in->w16, a->layers[1].ffn_in.w, MEM_F * MEM_C, "a layer");
+	check_same_numbers(b->layers[0].qkv.w16, a->layers[0].qkv.w, 3 * MEM_C * MEM_C, "queries");
+	CHECK(memcmp(in->b, a->layers[1].ffn_in.b, MEM_F * sizeof(float)) == 0);
+	CHECK(memcmp(b->embed_norm.gamma, a->embed_norm.gamma, MEM_C * sizeof(float)) == 0);
+	CHECK(floats->size - halves->size ==
+		  saved(MEM_V * MEM_C) + saved(MEM_P * MEM_C) + saved(MEM_C * MEM_C) +
+		  MEM_L * (saved(3 * MEM_C * MEM_C) + saved(MEM_C * MEM_C) + 2 * saved(MEM_F * MEM_C)));
+}
+
+static bool
+is_half_type(unsigned char type)
+{
+	return type == DBERT_WEIGHT_F16 || type == DBERT_WEIGHT_BF16;
+}
+
+/*
+ * Any other type in the place of one is noticed, unless it takes as many bytes;
+ * that words and decoder are of one type, too.
+ */
+static void
+check_types(const Built *b)
+{
+	for (uint32_t i = 0; i < ((DbertPackHeader *) b->image)->n_slots; i++)
+		for (int type = 0; type <= 255; type++)
+		{
+			unsigned char *copy = exact_copy(b->image, b->size);
+			DbertPackHeader *h = (DbertPackHeader *) copy;
+			unsigned char *at = copy + h->sections[DBERT_SECTION_TYPES].offset + i;
+			bool		alone = i > 0 && i + 2 != h->n_slots,	/* of words and decoder */
+						may_be = type == *at ||
+				(alone && is_half_type(*at) && is_half_type((unsigned char) type));
+
+			*at = (unsigned char) type;
+			h->checksum = dbert_pack_checksum(copy, h->sections[DBERT_SECTION_WEIGHTS].offset);
+			CHECK_MSG(open_copy(copy, b->size) == (may_be ? DBERT_OK : DBERT_E_CORRUPT),
+					  "type %d of slot %u", type, i);
+			free(copy);
+		}
+}
+
+static void
+test_halves(void)
+{
+	static const struct
+	{
+		const char *dtype;
+		DbertWeightType type;
+	} kinds[] = { { "F16", DBERT_WEIGHT_F16 }, { "BF16", DBERT_WEIGHT_BF16 } };
+	MemModel	m;
+	Built		floats,
+				halves;
+
+	mem_model_distilbert(&m, "ForMaskedLM", 0);
+	if (built(&m, NULL, &floats))
+	{
+		for (int i = 0; i < 2; i++)
+		{
+			save_as(&m, kinds[i].dtype);
+			if (built(&m, NULL, &halves))
+			{
+				check_halves(&halves, &floats, kinds[i].type);
+				check_types(&halves);
+				release(&halves);
+			}
+		}
+		release(&floats);
+	}
+	mem_free(&m);
+}
+
+/* Parts of two types become floats, whatever stands beside them. */
+static void
+test_mixed_types(void)
+{
+	MemModel	m;
+	Built		floats,
+				mixed;
+
+	mem_model_distilbert(&m, "ForMaskedLM", 0);
+	if (built(&m, NULL, &floats))
+	{
+		save_as(&m, "F16");
+		mem_tensor(&m, "distilbert.transformer.layer.0.attention.k_lin.weight")->dtype = "BF16";
+		mem_tensor(&m, "distilbert.transformer.layer.1.attention.v_lin.weight")->dtype = "F32";
+		mem_tensor(&m, "distilbert.embeddings.word_embeddings.weight")->dtype = "F32";
+		mem_tensor(&m, "distilbert.transformer.layer.1.ffn.lin1.weight")->dtype = "BF16";
+		mem_model_save(&m);
+		if (built(&m, NULL, &mixed))
+		{
+			const DbertWeights *a = &floats.model->weights,
+					   *b = &mixed.model->weights;
+
+			for (int l = 0; l < MEM_L; l++)
+				CHECK(b->layers[l].qkv.w != NULL && b->layers[l].qkv.w16.at == NULL &&
+					  memcmp(a->layers[l].qkv.w, b->layers[l].qkv.w,
+							 3 * MEM_C * MEM_C * sizeof(float)) == 0);
+			CHECK(memcmp(a->word, b->word, MEM_V * MEM_C * sizeof(float)) == 0);
+			CHECK(b->head_out.w == b->word);
+			CHECK(b->layers[0].ffn_in.w16.type == DBERT_WEIGHT_F16);
+			check_same_numbers(b->layers[1].ffn_in.w16, a->layers[1].ffn_in.w, MEM_F * MEM_C,
+							   "a layer in BF16");
+			check_same_numbers(b->position16, a->position, MEM_P * MEM_C, "positions");
+			check_types(&mixed);
+			release(&mixed);
+		}
+		release(&floats);
+	}
+	mem_free(&m);
+}
+
+/*
+ * In 8 bits, and for kernels that have no products of 16, it does not matter
+ * what the tensors were saved as.
+ */
+static void
+test_no_halves(void)
+{
+	MemModel	m;
+	DbertSource source = mem_source(&m);
+	DbertError	err = {0};
+
+	mem_model_distilbert(&m, "ForMaskedLM", 0);
+	for (int precision = 0; precision <= DBERT_PRECISION_INT8; precision++)
+	{
+		const DbertKernels *kernels =
+			precision == DBERT_PRECISION_INT8 ? &dbert_kernels_scalar : &column_kernels;
+		Built		floats,
+					halves;
+
+		save_as(&m, "F32");
+		CHECK(build_precision(&source, NULL, (DbertPrecision) precision, kernels, &floats, &err) ==
+			  DBERT_OK);
+		save_as(&m, "BF16");
+		CHECK(build_precision(&source, NULL, (DbertPrecision) precision, kernels, &halves, &err) ==
+			  DBERT_OK);
+		CHECK(floats.size == halves.size && memcmp(floats.image, halves.image, floats.size) == 0);
+		release(&floats);
+		release(&halves);
+	}
+	mem_free(&m);
+}
+
+/* An image of another version is built again, whatever else it says. */
+static void
+test_other_versions(void)
+{
+	MemModel	m;
+	Built		b;
+
+	mem_model_distilbert(&m, "ForMaskedLM", 0);
+	for (uint32_t version = 0; version < 12 && built(&m, NULL, &b); version++)
+	{
+		DbertPackHeader *h = b.image;
+
+		h->version = version;
+		h->checksum = dbert_pack_checksum(h, h->sections[DBERT_SECTION_WEIGHTS].offset);
+		CHECK((open_copy(b.image, b.size) == DBERT_OK) == (version == DBERT_PACK_VERSION));
+		CHECK(dbert_pack_may_be(b.image, DBERT_PACK_FRONT, b.size) ==
+			  (version == DBERT_PACK_VERSION));
+		release(&b);
+	}
 	mem_free(&m);
 }
 
@@ -625,6 +849,10 @@ main(void)
 	RUN(test_forged_image);
 	RUN(test_head_of_others);
 	RUN(test_int8);
+	RUN(test_halves);
+	RUN(test_mixed_types);
+	RUN(test_no_halves);
+	RUN(test_other_versions);
 	RUN(test_failing_allocator);
 	RUN(test_failing_reads);
 	RUN(test_cancel);

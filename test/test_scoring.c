@@ -134,7 +134,7 @@ case_end(Case *c)
 static void
 ask(const Case *c, float *got, int query, const int32_t *list, int m, int first, int end)
 {
-	const DbertScoring scoring = {
+	DbertScoring scoring = {
 		.scale = 1 / sqrtf((float) c->d),
 		.bias = c->has & BIAS ? c->bias + c->t - 1 : NULL,
 		.query_rows = c->has & QUERY_ROWS ? c->packed_query_rows : NULL,
@@ -148,7 +148,8 @@ ask(const Case *c, float *got, int query, const int32_t *list, int m, int first,
 	const float *keys = c->qkv + first * c->ld + c->d;
 	float	   *queries = guarded(m * c->ld);
 	size_t		room = dbert_attention_scratch(end - first, c->d);
-	float	   *scratch = guarded(room);
+	float	   *scratch = guarded(room),
+			   *again = guarded((size_t) m * c->d);
 
 	for (int i = 0; i < m; i++)
 		memcpy(queries + i * c->ld, c->qkv + (list != NULL ? list[i] : query + i) * c->ld,
@@ -156,6 +157,13 @@ ask(const Case *c, float *got, int query, const int32_t *list, int m, int first,
 	fill(scratch, room, NAN);
 	table->attention(got, c->d, queries, keys, keys + c->d, c->ld, m, end - first, c->d, &scoring,
 					 scratch);
+	scoring.same_keys = true;
+	table->attention(again, c->d, queries, keys, keys + c->d, c->ld, m, end - first, c->d,
+					 &scoring, scratch);
+	CHECK_MSG(memcmp(again, got, (size_t) m * c->d * sizeof(float)) == 0,
+			  "%s: T %d, window %d, has %d: other bits with the same keys", table->name, c->t,
+			  c->window, c->has);
+	guarded_free(again, (size_t) m * c->d);
 	guarded_free(queries, m * c->ld);
 	guarded_free(scratch, room);
 }

@@ -220,8 +220,9 @@ read_table(const DbertStaticTable *table, MemModel *teacher, double *squares)
 
 	CHECK_MSG(dbert_static_files(table, &source, &dbert_malloc_allocator, NULL, &files, &err) ==
 			  DBERT_OK, "%s", err.msg);
-	CHECK_MSG(build(dbert_trained_source(files), NULL, &dbert_kernels_scalar, &b, &err) == DBERT_OK,
-			  "%s", err.msg);
+	/* kernels that have the rows as floats */
+	CHECK_MSG(build(dbert_trained_source(files), NULL, &dbert_kernels_openblas, &b, &err) ==
+			  DBERT_OK, "%s", err.msg);
 	CHECK(b.model->config.layers == 0 && b.model->config.normalize == 1 &&
 		  b.model->config.dimensions == DIMENSIONS && b.model->config.skip_unknown == 1);
 	CHECK(dbert_token_id(&b.model->tokenizer, "hello", 5) == 5);

@@ -178,8 +178,8 @@ fake_tokenizer(Fake *f, const char *const *tokens, int n)
 
 	for (int i = 0; i < n; i++)
 		lens[i] = strlen(tokens[i]);
-	CHECK_MSG(dbert_tokenizer_compile(&spec, heap, &f->tokenizer, &size, &err) == DBERT_OK, "%s",
-			  err.msg);
+	CHECK_MSG(dbert_tokenizer_compile(&spec, heap, NULL, &f->tokenizer, &size, &err) == DBERT_OK,
+			  "%s", err.msg);
 	CHECK_MSG(dbert_tokenizer_open(f->tokenizer, size, &f->model.tokenizer, &err) == DBERT_OK, "%s",
 			  err.msg);
 }

@@ -34,7 +34,7 @@ tok_open(Tok *tok, const DbertTokenizerSpec *spec)
 {
 	DbertError	err;
 
-	if (dbert_tokenizer_compile(spec, &dbert_malloc_allocator, &tok->image, &tok->size, &err) !=
+	if (dbert_tokenizer_compile(spec, &dbert_malloc_allocator, NULL, &tok->image, &tok->size, &err) !=
 			DBERT_OK ||
 		dbert_tokenizer_open(tok->image, tok->size, &tok->t, &err) != DBERT_OK)
 	{

@@ -316,30 +316,36 @@ test_work(void)
 	CHECK(check_folders("test/fixtures", check_work) > 5);
 }
 
-/* Which tokens of a fixture go on with a word. */
+static int32_t
+id_of(const Kind *kind, const char *text)
+{
+	int32_t		id = dbert_token_id(&kind->tokenizer, text, strlen(text));
+
+	CHECK_MSG(id >= 0, "%s", text);
+	return id;
+}
+
+/* Tokens of a fixture: the third goes on with the word of the second. */
 static void
-check_continuing(const char *dir, const char *begins, const char *continues)
+check_continuing(const char *dir, const char *first, const char *begins, const char *continues)
 {
 	DbertError	err;
 	Kind		kind;
 
 	CHECK(kind_open(&kind, dir, false, &err) == DBERT_OK);
-	CHECK_MSG(dbert_token_id(&kind.tokenizer, begins, strlen(begins)) >= 0, "%s", begins);
-	CHECK_MSG(dbert_token_id(&kind.tokenizer, continues, strlen(continues)) >= 0, "%s", continues);
-	CHECK(!dbert_token_continues(&kind.tokenizer,
-								 dbert_token_id(&kind.tokenizer, begins, strlen(begins))));
-	CHECK(dbert_token_continues(&kind.tokenizer,
-								dbert_token_id(&kind.tokenizer, continues, strlen(continues))));
-	CHECK(!dbert_token_continues(&kind.tokenizer, -1));
+	CHECK(!dbert_token_continues(&kind.tokenizer, id_of(&kind, first), id_of(&kind, begins)));
+	CHECK(dbert_token_continues(&kind.tokenizer, id_of(&kind, begins), id_of(&kind, continues)));
+	CHECK(!dbert_token_continues(&kind.tokenizer, id_of(&kind, begins), -1));
 	kind_close(&kind);
 }
 
 static void
 test_continuing(void)
 {
-	check_continuing("test/fixtures/tokenizer-roberta", "\xc4\xa0", "a");
-	check_continuing("test/fixtures/tokenizer-mpnet", "a", "##a");
-	check_continuing("test/fixtures/tokenizer-xlm-roberta", "\xe2\x96\x81", "a");
+	check_continuing("test/fixtures/tokenizer-roberta", "a", "\xc4\xa0", "a");
+	check_continuing("test/fixtures/tokenizer-mpnet", "b", "a", "##a");
+	check_continuing("test/fixtures/tokenizer-xlm-roberta", "a", "\xe2\x96\x81", "a");
+	check_continuing("test/fixtures/tokenizer-bertweet", "a", "a@@", "a");
 }
 
 static void

@@ -94,7 +94,8 @@ check_word(const DbertTokenizerSpec *spec, const char *word, size_t len, const i
 				same = 0;
 	bool		truncated;
 
-	CHECK(dbert_tokenizer_compile(spec, &dbert_malloc_allocator, &image, &size, &err) == DBERT_OK);
+	CHECK(dbert_tokenizer_compile(spec, &dbert_malloc_allocator, NULL, &image, &size, &err) ==
+		  DBERT_OK);
 	CHECK(dbert_tokenizer_open(image, size, &t, &err) == DBERT_OK);
 	CHECK(dbert_tokenize(&t, word, len, NULL, 0, DBERT_NO_LIMIT, &dbert_malloc_allocator, NULL,
 						 &list, &truncated, &err) == DBERT_OK);

@@ -33,6 +33,11 @@ def plain(text):
     return " ".join(re.findall(r"[a-z0-9']+", text.lower()))
 
 
+def letters(text):
+    """Letters and digits alone: texts that are spelled or cut into words in another way are the same."""
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
 def runs(text, sizes):
     """All runs of so many consecutive words of a text."""
     words = plain(text).split()
@@ -48,6 +53,7 @@ class Guard:
 
     def __init__(self, sentences, reviews, train_sentences):
         self.sentences = {plain(s) for s in sentences}
+        self.letters = {letters(s) for s in sentences}
         self.long_runs = set().union(*(runs(s, [8]) for s in sentences))
         self.phrases = set().union(*(runs(s, range(1, 60)) for s in sentences))
         self.allowed = set().union(*(runs(s, range(1, 60)) & self.phrases for s in train_sentences))
@@ -56,7 +62,7 @@ class Guard:
 
     def sentence_ok(self, text):
         """Not a held-out sentence, and shares no eight words in a row with one."""
-        return plain(text) not in self.sentences and not (runs(text, [8]) & self.long_runs)
+        return plain(text) not in self.sentences and letters(text) not in self.letters and not (runs(text, [8]) & self.long_runs)
 
     def phrase_ok(self, text):
         """For SST phrases: nothing, however short, that comes from held-out sentences alone."""

@@ -151,8 +151,9 @@ meet_keys(const Attention *a, float *scores, const float *q, const float *keys, 
 	{
 		Tile		t = {
 			.y = scores + n0, .ldy = a->lds, .x = q, .ldx = a->ld, .w = keys,
-			.resume = dbert_scoring_is_relative(a->scoring),
-			.columns = n - n0 < NR ? n - n0 : NR, .k = a->d, .fetch = keys + panel
+			.type = DBERT_WEIGHT_F32, .resume = dbert_scoring_is_relative(a->scoring),
+			.columns = n - n0 < NR ? n - n0 : NR, .k = a->d,
+			.fetch = (const char *) (keys + panel), .fetch_line = NR * sizeof(float)
 		};
 
 		panel_run(t, rows);
@@ -171,8 +172,9 @@ sum_values(const Attention *a, float *out, size_t ldo, const float *scores, Dber
 	{
 		Tile		t = {
 			.y = out + n0, .ldy = ldo, .x = scores, .ldx = a->lds, .w = values,
-			.columns = a->d - n0 < NR ? a->d - n0 : NR, .k = block.end - block.first,
-			.fetch = values + panel
+			.type = DBERT_WEIGHT_F32, .columns = a->d - n0 < NR ? a->d - n0 : NR,
+			.k = block.end - block.first, .fetch = (const char *) (values + panel),
+			.fetch_line = NR * sizeof(float)
 		};
 
 		panel_run(t, rows);
@@ -247,8 +249,11 @@ attention(float *out, size_t ldo, const float *q, const float *k, const float *v
 	a.scores = a.values + packed_size(d, t);
 	a.products = a.scores + GROUP * a.lds;
 	a.ldp = row_distance(widest + NR);
-	pack_rows(a.keys, k, ld, t, d);
-	pack_across(a.values, v, ld, d, t, NR);
+	if (!scoring->same_keys)
+	{
+		pack_rows(a.keys, k, ld, t, d);
+		pack_across(a.values, v, ld, d, t, NR);
+	}
 	if (dbert_scoring_is_relative(scoring))
 		attend_groups(&a, out, ldo, q, m);
 	else

@@ -1,7 +1,7 @@
 /*
  * gemm_template.h -- products with a packed operand, written once over a
- * vec_*.h; the including file sets MR, NV and FETCH_NEAR(rows): whether a tile
- * of so many rows fetches the next panel into L1 rather than L2.
+ * vec_*.h; the including file sets MR, NV (even) and FETCH_NEAR(rows): whether
+ * a tile of so many rows fetches the next panel into L1 rather than L2.
  *
  *   y[M,N] = act(x[M,K] W^T + b)
  *
@@ -21,6 +21,11 @@
  * are theirs.)  x is read in place: it is reused N / NR times from L2, and rows
  * whose distance is a multiple of 4096 bytes cost more, so callers pad them.
  *
+ * Weights of 16 bits (half.h) lie in lines of the same columns, those of BF16
+ * in the order in which two vectors are loaded at once.  A tile widens them as
+ * it loads them; where several tiles share a panel, the first keeps the floats
+ * for the others, KC lines of them.
+ *
  * Batch invariance: one element of y is b, then one fused multiply-add per k
  * in rising order, whatever the tile's height and wherever KC cuts (a partial
  * sum rests in y as it is).  The blocking decides speed alone.
@@ -28,6 +33,8 @@
 #ifndef DBERT_KERNEL_GEMM_TEMPLATE_H
 #define DBERT_KERNEL_GEMM_TEMPLATE_H
 
+#include "base/bytes.h"
+#include "kernel/half.h"
 #include "kernel/hints.h"
 #include "kernel/rowops_template.h"
 
@@ -45,14 +52,24 @@ typedef struct Tile
 	size_t		ldy;
 	const float *x;
 	size_t		ldx;
-	const float *w;				/* the panel at line k0 */
+	const void *w;				/* the panel at line k0, */
+	DbertWeightType type;		/* its numbers' type, */
+	float	   *kept;			/* and where they are to be kept as floats, or NULL */
 	const float *b;				/* what y starts from: NULL is 0 */
 	bool		resume;			/* y starts from its own content, not from b */
 	int			columns;		/* 1 .. NR */
 	int			k;
-	const float *fetch;			/* what to bring into the caches meanwhile: */
-	int			fetch_step;		/* NR floats from here, then on by so many per line */
+	const char *fetch;			/* what to bring into the caches meanwhile: */
+	int			fetch_line;		/* so many bytes for each line of all tiles, */
+	int			fetch_step;		/* and of one */
 } Tile;
+
+/* Bytes of a line of a panel. */
+static inline __attribute__((always_inline)) size_t
+line_bytes(const DbertWeightType type)
+{
+	return NR * (type == DBERT_WEIGHT_F32 ? sizeof(float) : sizeof(uint16_t));
+}
 
 static size_t
 packed_size(int n, int k)
@@ -154,14 +171,53 @@ tile_start(const Tile *t, int i, int j)
 	return v_load_part(from + j * VL, v_first(t->columns - j * VL));
 }
 
+/* Vectors j and j + 1 of a line; j is even. */
+static inline __attribute__((always_inline)) void
+load_pair(const char *line, int j, const DbertWeightType type, Vec pair[2])
+{
+	const float *floats = (const float *) line + j * VL;
+	const uint16_t *halves = (const uint16_t *) line + j * VL;
+
+	if (type == DBERT_WEIGHT_BF16)
+	{
+		v_load_bf16(halves, &pair[0], &pair[1]);
+		return;
+	}
+	pair[0] = type == DBERT_WEIGHT_F16 ? v_load_f16(halves) : v_load(floats);
+	pair[1] = type == DBERT_WEIGHT_F16 ? v_load_f16(halves + VL) : v_load(floats + VL);
+}
+
+/* To line p of what is kept. */
+static inline __attribute__((always_inline)) void
+keep_pair(float *kept, int p, int j, const Vec pair[2])
+{
+	if (kept == NULL)
+		return;
+	v_store(kept + (size_t) p * NR + j * VL, pair[0]);
+	v_store(kept + (size_t) p * NR + (j + 1) * VL, pair[1]);
+}
+
+/* The cache lines of two vectors' places. */
+static inline __attribute__((always_inline)) void
+fetch_pair(const char *line, int j, const DbertWeightType type, bool near)
+{
+	const int	vector = (int) line_bytes(type) / NV;
+
+	for (int at = j * vector; at < (j + 2) * vector; at += vector)
+		if (at % 64 == 0 && near)
+			v_prefetch_near(line + at);
+		else if (at % 64 == 0)
+			v_prefetch_far(line + at);
+}
+
 #ifdef v_fma_lane
 /*
  * VL of the panel's lines: a vector of each row's numbers, of which a
  * multiply-add takes one.
  */
 static inline __attribute__((always_inline)) void
-tile_lanes(Vec acc[MR][NV], const float *x, size_t ldx, const float *w, const float *fetch,
-		   int fetch_step, const int rows)
+tile_lanes(Vec acc[MR][NV], const float *x, size_t ldx, const char *w, const DbertWeightType type,
+		   float *kept, const char *fetch, int fetch_step, const int rows)
 {
 	Vec			a[MR];
 
@@ -169,38 +225,41 @@ tile_lanes(Vec acc[MR][NV], const float *x, size_t ldx, const float *w, const fl
 	for (int i = 0; i < rows; i++)
 		a[i] = v_load(x + i * ldx);
 	UNROLL
-	for (int lane = 0; lane < VL; lane++, w += NR, fetch += fetch_step)
+	for (int lane = 0; lane < VL; lane++, w += line_bytes(type), fetch += fetch_step)
 		UNROLL
-		for (int j = 0; j < NV; j++)
+		for (int j = 0; j < NV; j += 2)
 		{
-			Vec			column = v_load(w + j * VL);
+			Vec			column[2];
 
-			if (j * VL % 16 == 0 && FETCH_NEAR(rows))
-				v_prefetch_near(fetch + j * VL);
-			else if (j * VL % 16 == 0)
-				v_prefetch_far(fetch + j * VL);
+			load_pair(w, j, type, column);
+			keep_pair(kept, lane, j, column);
+			fetch_pair(fetch, j, type, FETCH_NEAR(rows));
 			UNROLL
 			for (int i = 0; i < rows; i++)
-				acc[i][j] = v_fma_lane(a[i], lane, column, acc[i][j]);
+				acc[i][j] = v_fma_lane(a[i], lane, column[0], acc[i][j]);
+			UNROLL
+			for (int i = 0; i < rows; i++)
+				acc[i][j + 1] = v_fma_lane(a[i], lane, column[1], acc[i][j + 1]);
 		}
 }
 #endif
 
 /*
- * A tile of rows x NR.  Rows is a constant wherever this is inlined, so that
- * the loops over the tile unroll and acc lives in registers.
+ * A tile of rows x NR.  Rows, type and whether kept is NULL are constants
+ * wherever this is inlined, so that the loops over the tile unroll and acc
+ * lives in registers.
  */
 static inline __attribute__((always_inline)) void
-tile_compute(const Tile *t, const int rows)
+tile_of_type(const Tile *t, const int rows, const DbertWeightType type, float *kept)
 {
 	Vec			acc[MR][NV];
-	const float *w = t->w;
+	const char *w = t->w;
 	const size_t ldx = t->ldx;
 
 	/* two pointers and five distances reach twelve rows without spilling */
 	const float *low = t->x,
 			   *high = rows > 6 ? low + 6 * ldx : low;
-	const float *fetch = t->fetch;
+	const char *fetch = t->fetch;
 	const int	fetch_step = t->fetch_step;
 	int			p = 0;
 
@@ -211,24 +270,23 @@ tile_compute(const Tile *t, const int rows)
 			acc[i][j] = tile_start(t, i, j);
 
 #ifdef v_fma_lane
-	for (; p + VL <= t->k; p += VL, w += VL * NR, fetch += VL * fetch_step, low += VL)
-		tile_lanes(acc, low, ldx, w, fetch, fetch_step, rows);
+	for (; p + VL <= t->k; p += VL, w += VL * line_bytes(type), fetch += VL * fetch_step, low += VL)
+		tile_lanes(acc, low, ldx, w, type, kept != NULL ? kept + (size_t) p * NR : NULL, fetch,
+				   fetch_step, rows);
 	high = low;
 #endif
 
 	UNROLL_BY_4
-	for (; p < t->k; p++, w += NR, fetch += fetch_step, low++, high++)
+	for (; p < t->k; p++, w += line_bytes(type), fetch += fetch_step, low++, high++)
 	{
 		Vec			column[NV];
 
 		UNROLL
-		for (int j = 0; j < NV; j++)
+		for (int j = 0; j < NV; j += 2)
 		{
-			column[j] = v_load(w + j * VL);
-			if (j * VL % 16 == 0 && FETCH_NEAR(rows))
-				v_prefetch_near(fetch + j * VL);
-			else if (j * VL % 16 == 0)
-				v_prefetch_far(fetch + j * VL);
+			load_pair(w, j, type, column + j);
+			keep_pair(kept, p, j, column + j);
+			fetch_pair(fetch, j, type, FETCH_NEAR(rows));
 		}
 		UNROLL
 		for (int i = 0; i < rows; i++)
@@ -251,6 +309,21 @@ tile_compute(const Tile *t, const int rows)
 				v_store_part(t->y + i * t->ldy + j * VL, v_first(t->columns - j * VL), acc[i][j]);
 }
 
+static inline __attribute__((always_inline)) void
+tile_compute(const Tile *t, const int rows)
+{
+	if (t->type == DBERT_WEIGHT_F32)
+		tile_of_type(t, rows, DBERT_WEIGHT_F32, NULL);
+	else if (t->type == DBERT_WEIGHT_F16 && t->kept != NULL)
+		tile_of_type(t, rows, DBERT_WEIGHT_F16, t->kept);
+	else if (t->type == DBERT_WEIGHT_F16)
+		tile_of_type(t, rows, DBERT_WEIGHT_F16, NULL);
+	else if (t->kept != NULL)
+		tile_of_type(t, rows, DBERT_WEIGHT_BF16, t->kept);
+	else
+		tile_of_type(t, rows, DBERT_WEIGHT_BF16, NULL);
+}
+
 #include "kernel/tile_rows.h"
 
 /*
@@ -262,12 +335,20 @@ panel_run(Tile t, int m)
 {
 	int			tiles = (m + MR - 1) / MR;
 
-	t.fetch_step = (NR + tiles - 1) / tiles;
+	t.fetch_step = (t.fetch_line + tiles - 1) / tiles;
+	if (tiles == 1)
+		t.kept = NULL;
 	for (; tiles > 0; tiles--)
 	{
 		int			rows = (m + tiles - 1) / tiles;
 
 		tile_run(&t, rows);
+		if (t.kept != NULL)
+		{
+			t.w = t.kept;
+			t.type = DBERT_WEIGHT_F32;
+			t.kept = NULL;
+		}
 		t.y += rows * t.ldy;
 		t.x += rows * t.ldx;
 		t.fetch += (size_t) t.k * t.fetch_step;
@@ -280,21 +361,22 @@ panel_run(Tile t, int m)
  * operand.
  */
 static void
-block_run(float *y, size_t ldy, const float *x, size_t ldx, const float *wp,
-		  const float *b, int m, int n, int k, int k0, int depth, int act)
+block_run(float *y, size_t ldy, const float *x, size_t ldx, const char *wp, DbertWeightType type,
+		  float *kept, const float *b, int m, int n, int k, int k0, int depth, int act)
 {
-	const size_t panel = (size_t) NR * k;
-	const float *next_block = wp + (size_t) (k0 + depth) * NR;
+	const size_t line = line_bytes(type),
+				panel = line * k;
+	const char *next_block = wp + (k0 + depth) * line;
 	const bool	last = k0 + depth == k;
 
-	wp += (size_t) k0 * NR;
+	wp += k0 * line;
 	for (int n0 = 0; n0 < n; n0 += NR, wp += panel)
 	{
 		Tile		t = {
-			.y = y + n0, .ldy = ldy, .x = x + k0, .ldx = ldx, .w = wp,
-			.b = b != NULL ? b + n0 : NULL, .resume = k0 > 0,
+			.y = y + n0, .ldy = ldy, .x = x + k0, .ldx = ldx, .w = wp, .type = type,
+			.kept = kept, .b = b != NULL ? b + n0 : NULL, .resume = k0 > 0,
 			.columns = n - n0 < NR ? n - n0 : NR, .k = depth,
-			.fetch = n - n0 <= NR && !last ? next_block : wp + panel,
+			.fetch = n - n0 <= NR && !last ? next_block : wp + panel, .fetch_line = (int) line
 		};
 
 		panel_run(t, m);
@@ -303,19 +385,36 @@ block_run(float *y, size_t ldy, const float *x, size_t ldx, const float *wp,
 	}
 }
 
+/* kept: room for KC lines as floats, where several tiles share a panel */
 static void
-linear(float *y, size_t ldy, const float *x, size_t ldx,
-	   const float *wp, const float *b, int m, int n, int k, int act)
+product(float *y, size_t ldy, const float *x, size_t ldx, const void *wp, DbertWeightType type,
+		float *kept, const float *b, int m, int n, int k, int act)
 {
 	for (int m0 = 0; m0 < m; m0 += MC)
 	{
 		const int	rows = m - m0 < MC ? m - m0 : MC;
-		const int	deepest = (size_t) rows * k <= MC * KC ? k : KC;
+		const int	deepest = kept == NULL && (size_t) rows * k <= MC * KC ? k : KC;
 
 		for (int k0 = 0; k0 < k; k0 += deepest)
-			block_run(y + m0 * ldy, ldy, x + m0 * ldx, ldx, wp, b, rows, n, k,
+			block_run(y + m0 * ldy, ldy, x + m0 * ldx, ldx, wp, type, kept, b, rows, n, k,
 					  k0, k - k0 < deepest ? k - k0 : deepest, act);
 	}
+}
+
+static void
+linear(float *y, size_t ldy, const float *x, size_t ldx,
+	   const float *wp, const float *b, int m, int n, int k, int act)
+{
+	product(y, ldy, x, ldx, wp, DBERT_WEIGHT_F32, NULL, b, m, n, k, act);
+}
+
+static void
+half_linear(float *y, size_t ldy, const float *x, size_t ldx, const uint16_t *wp,
+			DbertWeightType type, const float *b, int m, int n, int k, int act)
+{
+	__attribute__((aligned(64))) float kept[KC * NR];	/* 100 KB at most */
+
+	product(y, ldy, x, ldx, wp, type, m > MR ? kept : NULL, b, m, n, k, act);
 }
 
 static void
@@ -323,5 +422,39 @@ pack_linear(float *dst, const float *w, int n, int k)
 {
 	pack_rows(dst, w, (size_t) k, n, k);
 }
+
+/* Once for a model: number by number. */
+static void
+half_pack(uint16_t *dst, const uint16_t *w, int n, int k, DbertWeightType type)
+{
+	for (int n0 = 0; n0 < n; n0 += NR)
+		for (int p = 0; p < k; p++, dst += NR)
+			for (int j = 0; j < NR; j++)
+			{
+				int			at = j % (2 * VL);
+
+				if (type == DBERT_WEIGHT_BF16)
+					at = v_place_bf16(at);
+				dst[j / (2 * VL) * (2 * VL) + at] = n0 + j < n ? w[(size_t) (n0 + j) * k + p] : 0;
+			}
+}
+
+static void
+half_widen(float *to, const uint16_t *from, size_t count, DbertWeightType type)
+{
+	size_t		i = 0;
+
+	for (; type == DBERT_WEIGHT_F16 && i + VL <= count; i += VL)
+		v_store(to + i, v_load_f16(from + i));
+	for (; i < count; i++)
+		to[i] = type == DBERT_WEIGHT_F16 ? dbert_float_of_f16(from[i])
+										 : dbert_float_of_bf16(from[i]);
+}
+
+static const DbertHalfKernels half_kernels = {
+	.pack = half_pack,
+	.linear = half_linear,
+	.widen = half_widen,
+};
 
 #endif

@@ -22,6 +22,24 @@
  * the sum with b (or 0), each rounded once, no fused multiply-add.  The
  * activation is that of the table of the same instructions.
  *
+ * int7.  The same, with weights whose sums of products fit 16 bits, so that
+ * vpmaddubsw, which multiplies bytes and saturates, can add four products of a
+ * column before they are widened.  The four are k = 0, 1, 4, 5 or 2, 3, 6, 7
+ * of each 8, as they fall into a lane.  A row's numbers are 0 .. 255, counted
+ * from its lowest; so a column's scale is such that in every four the numbers
+ * of either sign sum to 128 at most: 255 * 128 < 2^15.  It is the largest such
+ * sum of the weights over 126, as rounding adds 2 at most.  Weights still take
+ * up to 253 values; against int8, whose scale follows the largest weight alone,
+ * some half a bit is lost.
+ *
+ * Attention.  A head's scores are such products of queries and keys: queries
+ * are rows, each key has a scale of its own, its largest magnitude.  Softmax is
+ * fp32's.  The weights of a row, which sum to 1, and the values, each column
+ * with a scale of its own, become whole numbers of 16 bits, and their products
+ * are summed exactly, too: with 8 bits the many small weights of a long text
+ * would be lost.  In int7 queries have 126 steps and keys 63.  No text's result
+ * depends on its company, since all scales are the text's own.
+ *
  * A row with NaN or infinity anywhere, or a span beyond the largest float,
  * gives NaN everywhere; a span below 2^-100 counts as zeros.
  */
@@ -38,6 +56,13 @@
 #define DBERT_I8_WEIGHT_STEPS 127	/* of a magnitude */
 #define DBERT_I8_ROW_STEPS 254	/* of a span: both its ends may round outwards */
 #define DBERT_I8_LEAST 0x1p-100f
+#define DBERT_I7_SUM_STEPS 126	/* of a sum of four */
+
+#define DBERT_I8_KEY_STEPS 127	/* of a magnitude */
+#define DBERT_I7_QUERY_STEPS 126	/* of a span: 4 * 127 * 63 < 2^15 */
+#define DBERT_I7_KEY_STEPS 63
+#define DBERT_I8_WEIGHT16_STEPS 32767	/* of 1 */
+#define DBERT_I8_VALUE_STEPS 16383	/* of a magnitude: sums of 100000 tokens fit 32 bits */
 
 typedef struct DbertI8Scale
 {
@@ -55,13 +80,17 @@ dbert_i8_scale(float span, int steps)
 	return (DbertI8Scale) {span / (float) steps, (float) steps / span};
 }
 
-/* The scale of a row of weights, which are finite. */
+/* The scale of a row of weights, which are finite: int8's and int7's. */
 extern DbertI8Scale dbert_i8_weight_scale(const float *w, int k);
+extern DbertI8Scale dbert_i7_weight_scale(const float *w, int k);
+
+typedef DbertI8Scale (*DbertI8WeightScale) (const float *w, int k);
 
 /* q[k] = w[k] in whole numbers of this scale */
 extern void dbert_i8_round(int8_t *q, const float *w, int k, DbertI8Scale scale);
 
-/* The definition; its layout: rows, each a scale and its K numbers. */
+/* The definitions; their layout: rows, each a scale and its K numbers. */
 extern const DbertInt8Kernels dbert_int8_scalar;
+extern const DbertInt8Kernels dbert_int7_scalar;
 
 #endif

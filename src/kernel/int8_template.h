@@ -5,13 +5,14 @@
  * The including file sets MR and NV, and says how its instructions multiply:
  *
  *   Quantum      what an element of x becomes in the scratch
- *   GROUP        how many of them fill 32 bits, and one multiply-add takes
+ *   GROUP        how many of them fill 32 bits
+ *   STEP         how many groups one multiply-add takes, if not 1
  *   COUNTED      1: numbers are counted from the row's lowest, which becomes
  *                LEAST (0 where Quanta have no sign); 0: they stay as they are
  *   store_quanta VL whole numbers as Quanta
  *   column       the GROUP weights of each of VL columns, as the multiply-add
  *                takes them
- *   dot          acc[j] += sum over a group of row * column[j]
+ *   dot          acc[j] += sum over STEP groups of rows * columns[j]
  *
  * A file whose instructions take more than one row or line at a time defines
  * OWN_LINES and, behind this file, tile_lines; column and dot are not needed
@@ -20,7 +21,7 @@
  *
  * Packed layout of W[N,K]: panels of NR = NV * VL columns, padded with zeros; a
  * panel is NR scales, the NR columns' sums, and ceil(K / GROUP) lines of NR
- * groups:
+ * groups, or up to the next multiple of STEP:
  *
  *   line 0   w[0][0..GROUP-1] w[1][0..GROUP-1] .. w[NR-1][0..GROUP-1]
  *   line 1   w[0][GROUP..2*GROUP-1] ..
@@ -39,6 +40,9 @@
 
 #ifndef TOGETHER
 #define TOGETHER 1
+#endif
+#ifndef STEP
+#define STEP 1
 #endif
 
 #define NR (NV * VL)
@@ -68,7 +72,7 @@ row_quanta(int k)
  * taken from all numbers.
  */
 static float
-quantize_row(Quantum *q, int32_t *taken, const float *x, int k)
+quantize_row(Quantum *q, int32_t *taken, const float *x, int k, int steps)
 {
 	Vec			below = v_zero(),	/* 0, and how far x goes below it */
 				above = v_zero(),
@@ -85,7 +89,7 @@ quantize_row(Quantum *q, int32_t *taken, const float *x, int k)
 		poison = v_add(v_mul(v, v_zero()), poison);
 	}
 	least = -v_greatest(below);
-	s = dbert_i8_scale(v_sum(poison) + v_greatest(above) - least, DBERT_I8_ROW_STEPS);
+	s = dbert_i8_scale(v_sum(poison) + v_greatest(above) - least, steps);
 	*taken = COUNTED && s.inverse != 0 ? (int32_t) lrintf(least * s.inverse) - LEAST : 0;
 	for (int p = 0; p < k; p += VL)
 	{
@@ -96,12 +100,30 @@ quantize_row(Quantum *q, int32_t *taken, const float *x, int k)
 	return s.scale;
 }
 
+/* A block's rows, ldx apart: quanta row_quanta(k) apart, the rest one each. */
+static void
+quantize_rows(Quantum *quanta, float *scales, int32_t *taken, const float *x, size_t ldx, int rows,
+			  int k, int steps)
+{
+	const size_t step = row_quanta(k);
+
+	for (int i = 0; i < rows; i++)
+		scales[i] = quantize_row(quanta + (i - i % TOGETHER) * step + i % TOGETHER * GROUP,
+								 &taken[i], x + i * ldx, k, steps);
+}
+
 /* ---- the packed operand ---- */
+
+static int
+panel_lines(int k)
+{
+	return (k + STEP * GROUP - 1) / (STEP * GROUP) * STEP;
+}
 
 static size_t
 panel_size(int k)
 {
-	return NR * (sizeof(float) + sizeof(int32_t)) + ((size_t) k + GROUP - 1) / GROUP * LINE;
+	return NR * (sizeof(float) + sizeof(int32_t)) + (size_t) panel_lines(k) * LINE;
 }
 
 static size_t
@@ -112,13 +134,13 @@ packed_size(int n, int k)
 
 /* One column of a panel from a row of W. */
 static void
-pack_column(char *panel, int column, const float *w, int k)
+pack_column(char *panel, int column, const float *w, int k, DbertI8WeightScale weight_scale)
 {
 	float	   *scales = (float *) panel;
 	int32_t    *sums = (int32_t *) (scales + NR);
 	int8_t	   *lines = (int8_t *) (sums + NR) + column * GROUP;
 	int8_t		part[64];		/* quantised as a whole, laid out by parts */
-	DbertI8Scale s = dbert_i8_weight_scale(w, k);
+	DbertI8Scale s = weight_scale(w, k);
 
 	for (int p0 = 0; p0 < k; p0 += 64)
 	{
@@ -134,12 +156,25 @@ pack_column(char *panel, int column, const float *w, int k)
 	scales[column] = s.scale;
 }
 
-static void
-pack(void *dst, const float *w, int n, int k)
+static inline void
+pack_columns(void *dst, const float *w, int n, int k, DbertI8WeightScale weight_scale)
 {
 	memset(dst, 0, packed_size(n, k));
 	for (size_t j = 0; j < (size_t) n; j++)
-		pack_column((char *) dst + j / NR * panel_size(k), (int) (j % NR), w + j * k, k);
+		pack_column((char *) dst + j / NR * panel_size(k), (int) (j % NR), w + j * k, k,
+					weight_scale);
+}
+
+static inline void
+pack8(void *dst, const float *w, int n, int k)
+{
+	pack_columns(dst, w, n, k, dbert_i8_weight_scale);
+}
+
+static inline void
+pack7(void *dst, const float *w, int n, int k)
+{
+	pack_columns(dst, w, n, k, dbert_i7_weight_scale);
 }
 
 /* ---- the product ---- */
@@ -176,6 +211,21 @@ tile_store(const Tile *t, int i, int j, IVec sums)
 /* acc += what rows of x, ldx apart, have with the panel's lines from w on. */
 static inline void tile_lines(IVec acc[MR][NV], const Quantum *x, size_t ldx, const int8_t *w,
 							  int lines, const char *fetch, int fetch_step, const int rows);
+#else
+static inline int32_t
+load_group(const Quantum *q)
+{
+	int32_t		group;
+
+	memcpy(&group, q, sizeof(group));
+	return group;
+}
+#endif
+
+#if STEP == 1
+#define UNROLL_LINES UNROLL_BY_4
+#else
+#define UNROLL_LINES			/* as many instructions as they are */
 #endif
 
 /* Rows is a constant wherever this is inlined: acc lives in registers. */
@@ -201,30 +251,35 @@ tile_compute(const Tile *t, const int rows)
 	(void) high;
 	tile_lines(acc, low, ldx, w, t->lines, fetch, fetch_step, rows);
 #else
-	UNROLL_BY_4
-	for (int p = 0; p < t->lines; p++, w += LINE, low += GROUP, high += GROUP, fetch += fetch_step)
+	UNROLL_LINES
+	for (int p = 0; p < t->lines; p += STEP)
 	{
-		IVec		columns[NV];
+		IVec		columns[NV][STEP],
+					row[STEP];
 
 		UNROLL
-		for (int j = 0; j < NV; j++)
+		for (int at = 0; at < STEP * NV; at++)
 		{
-			columns[j] = column(w + j * VL * GROUP);
-			if (j * VL * GROUP % 64 == 0)
-				v_prefetch_far(fetch + j * VL * GROUP);
+			columns[at % NV][at / NV] = column(w + at * VL * GROUP);
+			if (at * VL * GROUP % 64 == 0)
+				v_prefetch_far(fetch + at * VL * GROUP);
 		}
 		UNROLL
 		for (int i = 0; i < rows; i++)
 		{
-			int32_t		group;
-			IVec		row;
+			const Quantum *groups = i < 6 ? low + i * ldx : high + (i - 6) * ldx;
 
-			memcpy(&group, i < 6 ? low + i * ldx : high + (i - 6) * ldx, sizeof(group));
-			row = i_set(group);
+			UNROLL
+			for (int s = 0; s < STEP; s++)
+				row[s] = i_set(load_group(groups + s * GROUP));
 			UNROLL
 			for (int j = 0; j < NV; j++)
 				acc[i][j] = dot(acc[i][j], row, columns[j]);
 		}
+		w += STEP * LINE;
+		low += STEP * GROUP;
+		high += STEP * GROUP;
+		fetch += STEP * fetch_step;
 	}
 #endif
 
@@ -281,15 +336,13 @@ linear(float *y, size_t ldy, const float *x, size_t ldx, const void *wp, const f
 		const int	rows = m - m0 < MC ? m - m0 : MC;
 		const char *at = wp;
 
-		for (int i = 0; i < rows; i++)
-			scales[i] = quantize_row(quanta + (i - i % TOGETHER) * step + i % TOGETHER * GROUP,
-									 &taken[i], x + (m0 + i) * ldx, k);
+		quantize_rows(quanta, scales, taken, x + m0 * ldx, ldx, rows, k, DBERT_I8_ROW_STEPS);
 		for (int n0 = 0; n0 < n; n0 += NR, at += panel)
 		{
 			Tile		t = {
 				.y = y + m0 * ldy + n0, .ldy = ldy, .x = quanta, .ldx = step, .row_scales = scales,
 				.taken = taken, .panel = at, .b = b != NULL ? b + n0 : NULL,
-				.columns = n - n0 < NR ? n - n0 : NR, .lines = (k + GROUP - 1) / GROUP,
+				.columns = n - n0 < NR ? n - n0 : NR, .lines = panel_lines(k),
 				.fetch = at + panel,
 			};
 

@@ -21,7 +21,19 @@
 
 #include <stdbool.h>
 
-/* Products with weights of 8 bits; the scheme and its rules stand in int8.h. */
+/* What weights are stored as. */
+typedef enum DbertWeightType
+{
+	DBERT_WEIGHT_F32 = 1,
+	DBERT_WEIGHT_F16,
+	DBERT_WEIGHT_BF16,
+	DBERT_WEIGHT_I8				/* with a float scale for each row */
+} DbertWeightType;
+
+/*
+ * Products with weights of 8 bits, or of sums that fit 16 bits (int7); the
+ * schemes and their rules stand in int8.h.
+ */
 typedef struct DbertInt8Kernels
 {
 	/*
@@ -46,6 +58,14 @@ typedef struct DbertInt8Kernels
 	void		(*linear) (float *y, size_t ldy, const float *x, size_t ldx,
 						   const void *wp, const float *b, int m, int n, int k, int act,
 						   void *scratch);
+
+	/*
+	 * DbertKernels.attention in whole numbers, where a score has a scale and no
+	 * more terms; t is at most DBERT_INT8_MAX_KEYS.
+	 */
+	void		(*attention) (float *out, size_t ldo, const float *q, const float *k,
+							  const float *v, size_t ld, int m, int t, int d, float scale,
+							  float *scratch);
 } DbertInt8Kernels;
 
 typedef struct DbertKernels
@@ -127,6 +147,8 @@ typedef struct DbertKernels
 							  int m, int n, int act);
 
 	const DbertInt8Kernels *int8;
+	const DbertInt8Kernels *int7;
+	const struct DbertHalfKernels *half;	/* half.h; NULL: weights are floats */
 	const struct DbertTrainKernels *train;	/* trainkernels.h */
 } DbertKernels;
 
@@ -149,6 +171,9 @@ dbert_int8_scratch(int m, int k)
 {
 	return 256 + (size_t) m * ((size_t) k / 2 + 48);
 }
+
+/* So that no sum of int8->attention exceeds 32 bits, nor a weight vanishes. */
+#define DBERT_INT8_MAX_KEYS 32768
 
 /* The definition. */
 extern const DbertKernels dbert_kernels_scalar;

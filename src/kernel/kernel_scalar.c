@@ -12,6 +12,7 @@
  */
 #include "kernel/kernel_scalar.h"
 
+#include "kernel/half.h"
 #include "kernel/int8.h"
 #include "kernel/trainkernels.h"
 #include "kernel/act.h"
@@ -220,7 +221,7 @@ attention(float *out, size_t ldo, const float *q, const float *k, const float *v
 
 const DbertKernels dbert_kernels_scalar = {
 	.name = "scalar",
-	.layout = "f32-rowmajor",
+	.layout = "rowmajor",
 	.bits = "scalar",
 	.rows_matter = false,
 	.block_work = 4000000,
@@ -233,5 +234,7 @@ const DbertKernels dbert_kernels_scalar = {
 	.rms_norm_rows = dbert_f32_rms_norm_rows__scalar,
 	.gate_rows = dbert_f32_gate_rows__scalar,
 	.int8 = &dbert_int8_scalar,
+	.int7 = &dbert_int7_scalar,
+	.half = &dbert_half_scalar,
 	.train = &dbert_train_scalar,
 };

@@ -277,5 +277,6 @@ const DbertKernels dbert_kernels_openblas = {
 	.rms_norm_rows = dbert_f32_rms_norm_rows__scalar,
 	.gate_rows = dbert_f32_gate_rows__scalar,
 	.int8 = &dbert_int8_scalar,
+	.int7 = &dbert_int7_scalar,
 	.train = &dbert_train_openblas,
 };

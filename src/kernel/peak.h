@@ -16,10 +16,10 @@
 extern double dbert_machine_peak(const DbertKernels *table);
 
 /*
- * GOP/s of the multiply-adds of 8 bits as the table's products do them, where
+ * GOP/s of the multiply-adds of 8 bits as these products do them, where
  * the instructions set a limit that is not a multiple of the peak above; else
  * 0.
  */
-extern double dbert_machine_int8_peak(const DbertKernels *table);
+extern double dbert_machine_int8_peak(const DbertInt8Kernels *table);
 
 #endif

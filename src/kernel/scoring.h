@@ -47,6 +47,12 @@ typedef struct DbertScoring
 	 */
 	int			window;
 
+	/*
+	 * Keys and values are those of the call before, which had this scratch: it
+	 * holds them as the kernel reads them.
+	 */
+	bool		same_keys;
+
 	/* Needed if there is anything but a scale: */
 	int			key;			/* the place of key 0 */
 	int			query;			/* the place of query 0, the others follow */
@@ -89,6 +95,13 @@ static inline bool
 dbert_scoring_is_relative(const DbertScoring *s)
 {
 	return s->query_rows != NULL || s->key_rows != NULL;
+}
+
+/* Has a score its scale and no further terms, and does a query see all keys? */
+static inline bool
+dbert_scoring_is_plain(const DbertScoring *s)
+{
+	return s->bias == NULL && s->window == 0 && !dbert_scoring_is_relative(s);
 }
 
 /* How many of m queries from i on follow one another? */

@@ -48,7 +48,9 @@ typedef enum DbertPrompt
 typedef enum DbertPrecision
 {
 	DBERT_PRECISION_FP32,
-	DBERT_PRECISION_INT8		/* kernel/int8.h; norms, attention and heads stay fp32 */
+	DBERT_PRECISION_INT8,		/* kernel/int8.h; norms and heads stay fp32 */
+	DBERT_PRECISION_INT7,
+	DBERT_PRECISIONS
 } DbertPrecision;
 
 /*

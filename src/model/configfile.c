@@ -392,7 +392,7 @@ dbert_config_valid(const DbertConfig *c)
 		within(c->dimensions, 1, c->embedding) &&
 		within(c->skip_prompt, 0, 1) &&
 		within(c->normalize, 0, 1) &&
-		within(c->precision, DBERT_PRECISION_FP32, DBERT_PRECISION_INT8) &&
+		within(c->precision, DBERT_PRECISION_FP32, DBERT_PRECISIONS - 1) &&
 		within(c->raw_scores, 0, 1) &&
 		within(c->skip_unknown, 0, 1) && c->max_chars >= 0 &&
 		c->norm_eps > 0 && c->norm_eps <= 1 &&

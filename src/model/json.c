@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define BYTES_PER_POLL 65536
+
 const char *
 dbert_clip(const char *s, char out[DBERT_CLIP])
 {
@@ -67,11 +69,47 @@ reserve(const char *text, size_t len, const char *name, DbertJsonPool *pool, Dbe
 	return DBERT_OK;
 }
 
+/* A text on its way to jansson, which asks for it piece by piece. */
+typedef struct Feed
+{
+	const char *text;
+	size_t		len,
+				at,
+				asked;			/* where the poll was asked last */
+	const DbertPoll *poll;
+	DbertJsonPool *pool;
+	bool		stopped;
+} Feed;
+
+/* json_load_callback_t; the poll may end the process, so the pool is left. */
+static size_t
+feed(void *buffer, size_t room, void *ctx)
+{
+	Feed	   *f = ctx;
+	size_t		n = f->len - f->at < room ? f->len - f->at : room;
+
+	if (f->at - f->asked >= BYTES_PER_POLL)
+	{
+		f->asked = f->at;
+		dbert_json_pool_leave(f->pool);
+		f->stopped = dbert_stopped(f->poll);
+		dbert_json_pool_enter(f->pool);
+		if (f->stopped)
+			return (size_t) -1;
+	}
+	if (n > 0)
+		memcpy(buffer, f->text + f->at, n);
+	f->at += n;
+	return n;
+}
+
 DbertStatus
 dbert_json_parse(const char *text, size_t len, const char *name, int flags,
-				 const DbertAllocator *alloc, DbertJsonTree *tree, DbertError *err)
+				 const DbertAllocator *alloc, const DbertPoll *poll, DbertJsonTree *tree,
+				 DbertError *err)
 {
 	json_error_t e;
+	Feed		f = {.text = text,.len = len,.poll = poll,.pool = &tree->pool};
 	size_t		options = JSON_REJECT_DUPLICATES;
 	DbertStatus status = DBERT_OK;
 
@@ -80,14 +118,18 @@ dbert_json_parse(const char *text, size_t len, const char *name, int flags,
 	if (too_deep(text, len))
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: nested deeper than %d levels",
 						  name, DBERT_JSON_DEPTH);
+	if (dbert_stopped(poll))
+		return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
 	DBERT_TRY(reserve(text, len, name, &tree->pool, err));
 	if (flags & DBERT_JSON_REALS)
 		options |= JSON_DECODE_INT_AS_REAL;
 	dbert_json_pool_enter(&tree->pool);
-	tree->root = json_loadb(text, len, options, &e);
+	tree->root = json_load_callback(feed, &f, options, &e);
 	dbert_json_pool_leave(&tree->pool);
 	/* what jansson says of a failed allocation may be anything */
-	if (tree->pool.failed)
+	if (f.stopped)
+		status = dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
+	else if (tree->pool.failed)
 		status = dbert_fail(err, DBERT_E_NOMEM, "out of memory while reading \"%s\"", name);
 	else if (tree->root == NULL)
 		status = dbert_fail(err, DBERT_E_FORMAT, "%s: line %d, column %d: %s", name, e.line,
@@ -124,7 +166,7 @@ dbert_json_load(const DbertSource *source, const char *dir, const char *name,
 	if (optional && !exists)
 		return DBERT_OK;
 	DBERT_TRY(dbert_file_load(source, path, max, alloc, poll, &text, &len, err));
-	status = dbert_json_parse(text, len, path, flags, alloc, tree, err);
+	status = dbert_json_parse(text, len, path, flags, alloc, poll, tree, err);
 	dbert_free(alloc, text);
 	at->value = tree->root;
 	snprintf(at->where, sizeof(at->where), "%s", path);

@@ -40,8 +40,8 @@ typedef struct DbertJsonTree
  * tree would take more than DBERT_JSON_MEMORY_MAX.
  */
 extern DbertStatus dbert_json_parse(const char *text, size_t len, const char *name, int flags,
-									const DbertAllocator *alloc, DbertJsonTree *tree,
-									DbertError *err);
+									const DbertAllocator *alloc, const DbertPoll *poll,
+									DbertJsonTree *tree, DbertError *err);
 
 extern void dbert_json_free(DbertJsonTree *tree);
 

@@ -4,7 +4,8 @@
  * Building: dbert_pack_begin reads and checks everything but the weights'
  * values (configuration, tokenizer, the tensors' names, shapes, types and
  * places); dbert_pack_write then streams the weights into the image, checking
- * that every value is finite, and rounding those that are to have 8 bits.  The
+ * that every value is finite, and rounding those that are to have 8 bits.
+ * Weights of 16 bits stay as they are where the kernels can read them.  The
  * image is the same bytes for the same files, precision, format version and
  * kernel layout.
  *
@@ -17,21 +18,18 @@
 #include "base/memory.h"
 #include "base/status.h"
 #include "kernel/kernel.h"
-#include "model/config.h"
+#include "model/precision.h"
 #include "model/source.h"
 #include "model/weights.h"
 #include "text/tokenizer.h"
 
 /* Part of a pack file's name; raise it with every change of the image. */
-#define DBERT_PACK_VERSION 6
+#define DBERT_PACK_VERSION 7
 
 /* Bytes of what names a model's content: a SHA-256. */
 #define DBERT_CONTENT_BYTES 32
 
 typedef struct DbertPack DbertPack;
-
-/* "fp32" or "int8"; false: no such name */
-extern bool dbert_precision_parse(const char *name, DbertPrecision *out);
 
 /*
  * The layout of an image of this precision: the other part of a pack file's

@@ -19,10 +19,16 @@
 bool
 dbert_precision_parse(const char *name, DbertPrecision *out)
 {
-	bool		int8 = strcmp(name, "int8") == 0;
+	static const char *const names[DBERT_PRECISIONS] = {"fp32", "int8", "int7"};
 
-	*out = int8 ? DBERT_PRECISION_INT8 : DBERT_PRECISION_FP32;
-	return int8 || strcmp(name, "fp32") == 0;
+	*out = DBERT_PRECISION_FP32;
+	for (int i = 0; i < DBERT_PRECISIONS; i++)
+		if (strcmp(name, names[i]) == 0)
+		{
+			*out = (DbertPrecision) i;
+			return true;
+		}
+	return false;
 }
 
 /*
@@ -225,8 +231,11 @@ plan_weights(DbertPack *pack, DbertError *err)
 
 	pack->header.flags = tied ? DBERT_PACK_TIED : 0;
 	DBERT_TRY(dbert_slots_plan(&pack->config, tied, pack->kernels, pack->alloc, &pack->slots, err));
-	return dbert_slots_match(&pack->slots, &pack->config, &pack->tensors, pack->steps,
-							 &pack->config.parameters, err);
+	DBERT_TRY(dbert_slots_match(&pack->slots, &pack->config, &pack->tensors, pack->steps,
+								&pack->config.parameters, err));
+	dbert_slots_keep_halves(&pack->slots, &pack->config, pack->kernels,
+							pack->token_rows.weight == NULL);
+	return DBERT_OK;
 }
 
 static uint64_t

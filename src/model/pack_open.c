@@ -37,7 +37,9 @@ dbert_pack_checksum(const void *image, size_t size)
 const char *
 dbert_pack_layout(const DbertKernels *kernels, DbertPrecision precision)
 {
-	return precision == DBERT_PRECISION_INT8 ? kernels->int8->layout : kernels->layout;
+	const DbertInt8Kernels *int8 = dbert_int8_of(kernels, precision);
+
+	return int8 != NULL ? int8->layout : kernels->layout;
 }
 
 static DbertStatus
@@ -163,20 +165,22 @@ open_tokenizer(const void *image, const DbertPackHeader *h, DbertModel *model, D
 	return DBERT_OK;
 }
 
-/* The types that the image names are those of the plan. */
+/* The types that the image names are possible ones. */
 static DbertStatus
-check_types(const void *image, const DbertPackHeader *h, const DbertSlots *slots, DbertError *err)
+read_types(const void *image, const DbertPackHeader *h, const DbertModel *model, DbertSlots *slots,
+		   DbertError *err)
 {
 	size_t		size;
 	const char *types = section(image, h, DBERT_SECTION_TYPES, &size);
+	int			wrong;
 
 	if (size != (size_t) slots->count || h->n_slots != size)
 		return dbert_fail(err, DBERT_E_CORRUPT, "model pack has %zu weights, expected %d", size,
 						  slots->count);
-	for (int i = 0; i < slots->count; i++)
-		if (types[i] != (char) dbert_slot_type(&slots->items[i]))
-			return dbert_fail(err, DBERT_E_CORRUPT, "weight %d of the model pack is of type %d", i,
-							  types[i]);
+	wrong = dbert_slots_take_types(slots, &model->config, model->kernels, types);
+	if (wrong >= 0)
+		return dbert_fail(err, DBERT_E_CORRUPT, "weight %d of the model pack is of type %d", wrong,
+						  types[wrong]);
 	return DBERT_OK;
 }
 
@@ -194,8 +198,9 @@ open_weights(const void *image, const DbertPackHeader *h, DbertModel *model, Dbe
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	DBERT_TRY(dbert_slots_plan(&model->config, h->flags & DBERT_PACK_TIED, model->kernels,
 							   model->alloc, &slots, err));
-	dbert_slots_place(&slots, &model->config, at, &model->weights);
-	status = check_types(image, h, &slots, err);
+	status = read_types(image, h, model, &slots, err);
+	if (status == DBERT_OK)
+		dbert_slots_place(&slots, &model->config, at, &model->weights);
 	dbert_free(model->alloc, slots.items);
 	if (status == DBERT_OK && slots.bytes != size)
 		return dbert_fail(err, DBERT_E_CORRUPT,

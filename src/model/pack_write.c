@@ -9,6 +9,7 @@
 
 #include "base/checksum.h"
 #include "base/numbers.h"
+#include "kernel/half.h"
 #include "kernel/int8.h"
 
 #include <string.h>
@@ -38,18 +39,23 @@ some_rows(const DbertSlot *slot)
 	return rows < 1 ? 1 : rows < slot->rows ? rows : slot->rows;
 }
 
-/* Floats of a slot that must stand in scratch.rows together. */
+/*
+ * Floats, or pairs of 16 bits, of a slot that must stand in scratch.rows
+ * together.
+ */
 static size_t
 scratch_floats(const DbertPack *pack, const DbertSlot *slot)
 {
+	size_t		rows = 0;
+
 	if (is_gathered(pack, slot))
-		return ((size_t) pack->token_rows.n_rows + 1) * slot->cols;
-	if (slot->kind == DBERT_SLOT_ROWS8)
-		return (size_t) some_rows(slot) * slot->cols;
-	if (slot->kind == DBERT_SLOT_LINEAR8 ||
-		(slot->kind == DBERT_SLOT_LINEAR && !dbert_layout_is_rows(pack->kernels)))
-		return (size_t) slot->rows * slot->cols;
-	return 0;
+		rows = (size_t) pack->token_rows.n_rows + 1;
+	else if (slot->kind == DBERT_SLOT_ROWS8)
+		rows = some_rows(slot);
+	else if (slot->kind == DBERT_SLOT_LINEAR8 ||
+			 (slot->kind == DBERT_SLOT_LINEAR && !dbert_layout_is_rows(pack->kernels)))
+		rows = slot->rows;
+	return dbert_slot_is_half(slot) ? (rows * slot->cols + 1) / 2 : rows * slot->cols;
 }
 
 static DbertStatus
@@ -79,16 +85,25 @@ begin_scratch(const DbertPack *pack, const char *base, Scratch *scratch, DbertEr
 	return DBERT_OK;
 }
 
-/* The parts one below the other to dst, or only checked when dst is NULL. */
+/*
+ * The parts one below the other to dst, as floats or in the slot's 16 bits;
+ * only checked when dst is NULL.
+ */
 static DbertStatus
-read_parts(const DbertPack *pack, const DbertSlot *slot, float *dst, void *block,
+read_parts(const DbertPack *pack, const DbertSlot *slot, void *dst, void *block,
 		   const DbertPoll *poll, DbertError *err)
 {
 	for (int i = 0; i < slot->n_parts; i++)
 	{
-		DBERT_TRY(dbert_tensor_read(&pack->source, slot->parts[i], dst, block, poll, err));
+		const DbertTensor *part = slot->parts[i];
+		bool		half = dbert_slot_is_half(slot);
+
+		if (half)
+			DBERT_TRY(dbert_tensor_read_halves(&pack->source, part, dst, block, poll, err));
+		else
+			DBERT_TRY(dbert_tensor_read(&pack->source, part, dst, block, poll, err));
 		if (dst != NULL)
-			dst += slot->parts[i]->count;
+			dst = (char *) dst + part->count * (half ? sizeof(uint16_t) : sizeof(float));
 	}
 	return DBERT_OK;
 }
@@ -130,11 +145,18 @@ write_rows8(const DbertPack *pack, const DbertSlot *slot, char *at, Scratch *scr
 	return DBERT_OK;
 }
 
+/* The row of the table that is a token's. */
+static size_t
+row_of_token(const DbertTokenRows *rows, int token)
+{
+	return (size_t) (rows->row != NULL ? rows->row[token] : token);
+}
+
 /* A token's row: that of the table, times its weight. */
 static void
 token_row(const DbertTokenRows *rows, const float *table, int token, int cols, float *out)
 {
-	const float *row = table + (size_t) (rows->row != NULL ? rows->row[token] : token) * cols;
+	const float *row = table + row_of_token(rows, token) * cols;
 	float		weight = rows->weight != NULL ? rows->weight[token] : 1;
 
 	for (int j = 0; j < cols; j++)
@@ -157,6 +179,13 @@ write_gathered(const DbertPack *pack, const DbertSlot *slot, char *at, Scratch *
 	{
 		if (i % 4096 == 0 && dbert_stopped(poll))
 			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled while the model was packed");
+		if (dbert_slot_is_half(slot))
+		{
+			memcpy((uint16_t *) at + i * cols,
+				   (uint16_t *) scratch->rows + row_of_token(&pack->token_rows, i) * cols,
+				   cols * sizeof(uint16_t));
+			continue;
+		}
 		token_row(&pack->token_rows, scratch->rows, i, slot->cols, row);
 		if (!dbert_all_finite(row, cols))
 			return dbert_fail(err, DBERT_E_FORMAT, "%s: the row of token %d is not finite",
@@ -174,6 +203,18 @@ static bool
 is_for_distances(const DbertSlot *slot)
 {
 	return slot->kind == DBERT_SLOT_QUERY_ROWS || slot->kind == DBERT_SLOT_KEY_ROWS;
+}
+
+/* What was read, laid out by the kernels. */
+static void
+pack_matrix(const DbertPack *pack, const DbertSlot *slot, void *at, const float *rows)
+{
+	if (slot->kind == DBERT_SLOT_LINEAR8)
+		dbert_int8_of(pack->kernels, pack->precision)->pack(at, rows, slot->rows, slot->cols);
+	else if (dbert_slot_is_half(slot))
+		pack->kernels->half->pack(at, (const uint16_t *) rows, slot->rows, slot->cols, slot->type);
+	else
+		pack->kernels->pack_linear(at, rows, slot->rows, slot->cols);
 }
 
 /* base: the weights section, or NULL */
@@ -194,14 +235,11 @@ write_slot(const DbertPack *pack, const DbertSlot *slot, char *base, Scratch *sc
 		DBERT_TRY(dbert_write_distances(pack, slot, &scratch->weights, (float *) at,
 										scratch->block, poll, err));
 	else if (at == NULL || scratch_floats(pack, slot) == 0)
-		DBERT_TRY(read_parts(pack, slot, (float *) at, scratch->block, poll, err));
+		DBERT_TRY(read_parts(pack, slot, at, scratch->block, poll, err));
 	else
 	{
 		DBERT_TRY(read_parts(pack, slot, scratch->rows, scratch->block, poll, err));
-		if (slot->kind == DBERT_SLOT_LINEAR8)
-			pack->kernels->int8->pack(at, scratch->rows, slot->rows, slot->cols);
-		else
-			pack->kernels->pack_linear((float *) at, scratch->rows, slot->rows, slot->cols);
+		pack_matrix(pack, slot, at, scratch->rows);
 	}
 	if (at != NULL && end % DBERT_PACK_ALIGN != 0)
 		memset(at + end, 0, DBERT_PACK_ALIGN - end % DBERT_PACK_ALIGN);
@@ -268,7 +306,7 @@ write_front(const DbertPack *pack, uint64_t weights_checksum, char *image)
 	memcpy(image + h.sections[DBERT_SECTION_TOKENIZER].offset, pack->tokenizer.image,
 		   pack->tokenizer.image_size);
 	for (int i = 0; i < pack->slots.count; i++)
-		types[i] = (char) dbert_slot_type(&pack->slots.items[i]);
+		types[i] = (char) pack->slots.items[i].type;
 	h.weights_checksum = weights_checksum;
 	memcpy(image, &h, sizeof(h));
 	h.checksum = dbert_pack_checksum(image, front);

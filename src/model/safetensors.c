@@ -303,7 +303,7 @@ dbert_safetensors_header(const DbertSource *source, const char *file, DbertArena
 	if (status == DBERT_OK && (length == 0 || text[0] != '{'))
 		status = dbert_fail(err, DBERT_E_FORMAT, "%s: the header does not begin with \"{\"", file);
 	if (status == DBERT_OK)
-		status = dbert_json_parse(text, (size_t) length, file, 0, arena->alloc, &tree, err);
+		status = dbert_json_parse(text, (size_t) length, file, 0, arena->alloc, poll, &tree, err);
 	dbert_free(arena->alloc, text);
 	if (status != DBERT_OK)
 		return status;
@@ -395,9 +395,18 @@ all_finite(const unsigned char *src, size_t n, DbertDtype dtype)
 	return !bad;
 }
 
-DbertStatus
-dbert_tensor_read(const DbertSource *source, const DbertTensor *tensor, float *dst,
-				  void *block, const DbertPoll *poll, DbertError *err)
+/* A block as it is. */
+static void
+copy_halves(uint16_t *dst, const unsigned char *src, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		dst[i] = dbert_load_u16(src + 2 * i);
+}
+
+/* To one of the two, or, where both are NULL, to neither. */
+static DbertStatus
+read_values(const DbertSource *source, const DbertTensor *tensor, float *floats, uint16_t *halves,
+			void *block, const DbertPoll *poll, DbertError *err)
 {
 	size_t		width = dbert_dtype_size(tensor->dtype);
 	uint64_t	block_count = DBERT_READ_BLOCK / width;
@@ -416,9 +425,25 @@ dbert_tensor_read(const DbertSource *source, const DbertTensor *tensor, float *d
 			return dbert_fail(err, DBERT_E_FORMAT,
 							  "%s: tensor \"%s\" holds a number beyond the range of F32",
 							  tensor->file, tensor->name);
-		if (dst != NULL)
-			convert(dst + done, block, n, tensor->dtype);
+		if (floats != NULL)
+			convert(floats + done, block, n, tensor->dtype);
+		if (halves != NULL)
+			copy_halves(halves + done, block, n);
 		done += n;
 	}
 	return DBERT_OK;
+}
+
+DbertStatus
+dbert_tensor_read(const DbertSource *source, const DbertTensor *tensor, float *dst,
+				  void *block, const DbertPoll *poll, DbertError *err)
+{
+	return read_values(source, tensor, dst, NULL, block, poll, err);
+}
+
+DbertStatus
+dbert_tensor_read_halves(const DbertSource *source, const DbertTensor *tensor, uint16_t *dst,
+						 void *block, const DbertPoll *poll, DbertError *err)
+{
+	return read_values(source, tensor, NULL, dst, block, poll, err);
 }

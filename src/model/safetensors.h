@@ -70,6 +70,13 @@ extern DbertStatus dbert_tensor_read(const DbertSource *source, const DbertTenso
 									 float *dst, void *block,
 									 const DbertPoll *poll, DbertError *err);
 
+/*
+ * The same of a tensor of F16 or BF16, its numbers as they are.
+ */
+extern DbertStatus dbert_tensor_read_halves(const DbertSource *source, const DbertTensor *tensor,
+											uint16_t *dst, void *block,
+											const DbertPoll *poll, DbertError *err);
+
 /* Bytes of an element; not of OTHER. */
 extern size_t dbert_dtype_size(DbertDtype dtype);
 

@@ -13,13 +13,16 @@ head_activation(const DbertConfig *config)
 	return act == DBERT_ACT_OF_MODEL ? config->act : act;
 }
 
+/* at: of a TIED slot, the word embedding */
 static void
-place_linear(const DbertSlot *slot, const void *at, const float *word, DbertLinear *linear)
+place_linear(const DbertSlot *slot, const void *at, DbertLinear *linear)
 {
 	if (slot->kind == DBERT_SLOT_LINEAR8)
 		linear->w8 = at;
+	else if (dbert_slot_is_half(slot))
+		linear->w16 = (DbertHalves) {at, slot->type};
 	else
-		linear->w = slot->kind == DBERT_SLOT_TIED ? word : at;
+		linear->w = at;
 	linear->n = slot->rows;
 	linear->k = slot->cols;
 }
@@ -35,6 +38,9 @@ place_slot(const DbertSlot *slot, const char *at, void *owner, DbertWeights *wei
 		weights->word8 = (const int8_t *) at;
 		weights->word8_scale = (const float *) (at + dbert_rows8_scales(slot));
 	}
+	else if (slot->kind == DBERT_SLOT_ROWS && dbert_slot_is_half(slot))
+		*(slot->rule->module == DBERT_MODULE_WORD ? &weights->word16 : &weights->position16) =
+			(DbertHalves) {(const uint16_t *) at, slot->type};
 	else if (slot->rule->shape == DBERT_SHAPE_ARRAY ||
 			 slot->rule->shape == DBERT_SHAPE_ARRAY_BIAS ||
 			 slot->rule->shape == DBERT_SHAPE_DISTANCES)
@@ -42,7 +48,7 @@ place_slot(const DbertSlot *slot, const char *at, void *owner, DbertWeights *wei
 	else if (slot->rule->shape == DBERT_SHAPE_BIAS)
 		((DbertLinear *) field)->b = (const float *) at;
 	else
-		place_linear(slot, at, weights->word, (DbertLinear *) field);
+		place_linear(slot, at, (DbertLinear *) field);
 }
 
 /* Several layers may run with the same weights. */
@@ -65,7 +71,8 @@ dbert_slots_place(const DbertSlots *slots, const DbertConfig *config, const void
 	for (int i = 0; i < slots->count; i++)
 	{
 		const DbertSlot *slot = &slots->items[i];
-		const char *at = (const char *) base + slot->offset;
+		const DbertSlot *stored = slot->kind == DBERT_SLOT_TIED ? slots->items : slot;
+		const char *at = (const char *) base + stored->offset;
 
 		if (slot->rule->place == DBERT_PLACE_STEP)
 			place_slot(slot, at, &weights->steps[slot->layer], weights);

@@ -7,6 +7,7 @@
 #include "model/slotrule.h"
 
 #include "model/distances.h"
+#include "model/precision.h"
 
 #include <string.h>
 
@@ -194,20 +195,13 @@ dimension(char letter, const DbertConfig *c, int step)
 bool
 dbert_layout_is_rows(const DbertKernels *kernels)
 {
-	return strcmp(kernels->layout, "f32-rowmajor") == 0;
+	return strcmp(kernels->layout, "rowmajor") == 0 || strcmp(kernels->layout, "f32-rowmajor") == 0;
 }
 
 uint64_t
 dbert_rows8_scales(const DbertSlot *slot)
 {
 	return dbert_pack_aligned((uint64_t) slot->rows * slot->cols);
-}
-
-DbertWeightType
-dbert_slot_type(const DbertSlot *slot)
-{
-	return slot->kind == DBERT_SLOT_ROWS8 || slot->kind == DBERT_SLOT_LINEAR8 ? DBERT_WEIGHT_I8
-																			   : DBERT_WEIGHT_F32;
 }
 
 bool
@@ -304,7 +298,7 @@ applies(const DbertSlotRule *rule, const DbertConfig *config, int number)
 static bool
 has_8_bits(const DbertSlotRule *rule, const DbertConfig *config)
 {
-	if (config->precision != DBERT_PRECISION_INT8)
+	if (config->precision == DBERT_PRECISION_FP32)
 		return false;
 	return rule->module == DBERT_MODULE_WORD || dbert_slot_is_decoder(rule, config) ||
 		   (rule->place == DBERT_PLACE_LAYER && rule->shape == DBERT_SHAPE_WEIGHT);
@@ -329,16 +323,18 @@ slot_kind(const DbertSlotRule *rule, const DbertConfig *config, bool tied,
 static uint64_t
 slot_bytes(const DbertSlot *slot, const DbertConfig *config, const DbertKernels *kernels)
 {
+	const size_t number = dbert_slot_is_half(slot) ? sizeof(uint16_t) : sizeof(float);
+
 	switch (slot->kind)
 	{
 		case DBERT_SLOT_ROWS:
-			return (uint64_t) slot->rows * slot->cols * sizeof(float);
+			return (uint64_t) slot->rows * slot->cols * number;
 		case DBERT_SLOT_LINEAR:
-			return kernels->packed_linear_size(slot->rows, slot->cols) * sizeof(float);
+			return kernels->packed_linear_size(slot->rows, slot->cols) * number;
 		case DBERT_SLOT_ROWS8:
 			return dbert_rows8_scales(slot) + slot->rows * sizeof(float);
 		case DBERT_SLOT_LINEAR8:
-			return kernels->int8->packed_size(slot->rows, slot->cols);
+			return dbert_int8_of(kernels, config->precision)->packed_size(slot->rows, slot->cols);
 		case DBERT_SLOT_QUERY_ROWS:
 		case DBERT_SLOT_KEY_ROWS:
 			return config->heads * dbert_distance_floats(config, kernels) * sizeof(float);
@@ -360,9 +356,24 @@ plan_slot(DbertSlots *slots, const DbertSlotRule *rule, int layer, const DbertCo
 	slot->rows = dimension(rule->rows, config, layer);
 	slot->cols = dimension(rule->cols, config, layer);
 	slot->kind = slot_kind(rule, config, tied, kernels);
-	slot->offset = slots->bytes;
-	slot->bytes = slot_bytes(slot, config, kernels);
-	slots->bytes += dbert_pack_aligned(slot->bytes);
+	slot->type = slot->kind == DBERT_SLOT_ROWS8 || slot->kind == DBERT_SLOT_LINEAR8
+					 ? DBERT_WEIGHT_I8
+					 : DBERT_WEIGHT_F32;
+}
+
+/* Where the slots stand, one behind the other. */
+static void
+lay_out(DbertSlots *slots, const DbertConfig *config, const DbertKernels *kernels)
+{
+	slots->bytes = 0;
+	for (int i = 0; i < slots->count; i++)
+	{
+		DbertSlot  *slot = &slots->items[i];
+
+		slot->offset = slots->bytes;
+		slot->bytes = slot_bytes(slot, config, kernels);
+		slots->bytes += dbert_pack_aligned(slot->bytes);
+	}
 }
 
 /* Slots of all rules for what stands there; layer -1: it has no number. */
@@ -384,7 +395,6 @@ dbert_slots_plan(const DbertConfig *config, bool tied, const DbertKernels *kerne
 				 const DbertAllocator *alloc, DbertSlots *slots, DbertError *err)
 {
 	slots->count = 0;
-	slots->bytes = 0;
 	slots->items = dbert_alloc_array(
 		alloc,
 		(size_t) dbert_slot_rules_count *
@@ -398,7 +408,72 @@ dbert_slots_plan(const DbertConfig *config, bool tied, const DbertKernels *kerne
 	plan_place(slots, DBERT_PLACE_HEAD, -1, config, tied, kernels);
 	for (int step = 0; step < config->n_steps; step++)
 		plan_place(slots, DBERT_PLACE_STEP, step, config, tied, kernels);
+	lay_out(slots, config, kernels);
 	return DBERT_OK;
+}
+
+/* ---- weights of 16 bits ---- */
+
+static bool
+may_be_half(const DbertSlot *slot, const DbertConfig *config, const DbertKernels *kernels)
+{
+	int			module = slot->rule->module;
+
+	if (kernels->half == NULL || config->precision != DBERT_PRECISION_FP32)
+		return false;
+	return slot->kind == DBERT_SLOT_LINEAR ||
+		   (slot->kind == DBERT_SLOT_ROWS &&
+			(module == DBERT_MODULE_WORD || module == DBERT_MODULE_POSITION));
+}
+
+/* The 16-bit type of all its tensors, or F32. */
+static DbertWeightType
+type_of_parts(const DbertSlot *slot)
+{
+	DbertDtype	dtype = slot->parts[0]->dtype;
+
+	for (int i = 1; i < slot->n_parts; i++)
+		if (slot->parts[i]->dtype != dtype)
+			return DBERT_WEIGHT_F32;
+	return dtype == DBERT_DTYPE_F16	   ? DBERT_WEIGHT_F16
+		   : dtype == DBERT_DTYPE_BF16 ? DBERT_WEIGHT_BF16
+									   : DBERT_WEIGHT_F32;
+}
+
+/* The first slot is the word embedding. */
+static void
+share_type(DbertSlots *slots)
+{
+	for (int i = 0; i < slots->count; i++)
+		if (slots->items[i].kind == DBERT_SLOT_TIED)
+			slots->items[i].type = slots->items[0].type;
+}
+
+void
+dbert_slots_keep_halves(DbertSlots *slots, const DbertConfig *config, const DbertKernels *kernels,
+						bool words_are_copied)
+{
+	for (int i = words_are_copied ? 0 : 1; i < slots->count; i++)
+		if (may_be_half(&slots->items[i], config, kernels))
+			slots->items[i].type = type_of_parts(&slots->items[i]);
+	share_type(slots);
+	lay_out(slots, config, kernels);
+}
+
+int
+dbert_slots_take_types(DbertSlots *slots, const DbertConfig *config, const DbertKernels *kernels,
+					   const char *types)
+{
+	for (int i = 0; i < slots->count; i++)
+		if (may_be_half(&slots->items[i], config, kernels) &&
+			(types[i] == DBERT_WEIGHT_F16 || types[i] == DBERT_WEIGHT_BF16))
+			slots->items[i].type = types[i];
+	share_type(slots);
+	for (int i = 0; i < slots->count; i++)
+		if (types[i] != (char) slots->items[i].type)
+			return i;
+	lay_out(slots, config, kernels);
+	return -1;
 }
 
 /* ---- training's questions ---- */
@@ -433,6 +508,12 @@ bool
 dbert_slot_is_norm(const DbertSlot *slot)
 {
 	return slot->rule->module == DBERT_MODULE_HEAD_NORM && slot->rule->shape == DBERT_SHAPE_ARRAY;
+}
+
+bool
+dbert_slot_is_words(const DbertSlot *slot)
+{
+	return slot->rule->module == DBERT_MODULE_WORD;
 }
 
 int

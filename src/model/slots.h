@@ -4,7 +4,7 @@
  * it.
  *
  * Writing and opening an image walk the same plan, which follows from the
- * config alone, so the image stores no names and no table of arrays.
+ * config and the arrays' types, so the image stores no names and no places.
  */
 #ifndef DBERT_MODEL_SLOTS_H
 #define DBERT_MODEL_SLOTS_H
@@ -34,19 +34,11 @@ typedef enum DbertSlotKind
 	DBERT_SLOT_TIED				/* the word embedding's rows serve as a linear layer */
 } DbertSlotKind;
 
-/* What a slot's numbers are stored as; the pack names it for each slot. */
-typedef enum DbertWeightType
-{
-	DBERT_WEIGHT_F32 = 1,
-	DBERT_WEIGHT_F16,
-	DBERT_WEIGHT_BF16,
-	DBERT_WEIGHT_I8				/* with a float scale for each row */
-} DbertWeightType;
-
 typedef struct DbertSlot
 {
 	const struct DbertSlotRule *rule;
 	DbertSlotKind kind;
+	DbertWeightType type;		/* of its numbers; the pack names it for each slot */
 	int			layer;			/* or step behind the pooling; -1: of neither */
 	int			rows;			/* N, of all parts together; 1 for a vector */
 	int			cols;			/* K */
@@ -64,9 +56,9 @@ typedef struct DbertSlots
 } DbertSlots;
 
 /*
- * Lay out the weights of config.  tied: the decoder of a MASK head is the word
- * embedding.  items is allocated from alloc (dbert_free).  parts are left
- * empty.
+ * Lay out the weights of config, none in 16 bits.  tied: the decoder of a MASK
+ * head is the word embedding.  items is allocated from alloc (dbert_free).
+ * parts are left empty.
  */
 extern DbertStatus dbert_slots_plan(const DbertConfig *config, bool tied,
 									const DbertKernels *kernels,
@@ -112,6 +104,9 @@ extern DbertSlotRole dbert_slot_role(const DbertSlot *slot);
 extern bool dbert_slot_is_matrix(const DbertSlot *slot);
 extern bool dbert_slot_is_norm(const DbertSlot *slot);
 
+/* The rows of the word embedding. */
+extern bool dbert_slot_is_words(const DbertSlot *slot);
+
 /*
  * Tensors that slot is stacked of, rows of one of them (numbers, of a vector),
  * and the name that transformers gives to it.
@@ -132,8 +127,27 @@ extern bool dbert_slot_other_name(const DbertSlot *slot, const DbertConfig *conf
 extern void dbert_slots_place(const DbertSlots *slots, const DbertConfig *config,
 							  const void *base, DbertWeights *weights);
 
-/* A TIED slot has the type of the rows it shares. */
-extern DbertWeightType dbert_slot_type(const DbertSlot *slot);
+/*
+ * Weights of 16 bits.  Matrices and the rows of words and positions may be
+ * stored in them, if the kernels multiply with such weights; never in a model
+ * of 8 bits.  A TIED slot has the type of the rows it shares.
+ *
+ * The first gives matched slots whose tensors are all of one such type that
+ * type, but for the words unless they are copied as they are; the second gives
+ * the slots of an image the types that it names, a byte for each slot, and
+ * returns the first slot that cannot be of its type, or -1.  Both lay the
+ * weights out again.
+ */
+extern void dbert_slots_keep_halves(DbertSlots *slots, const DbertConfig *config,
+									const DbertKernels *kernels, bool words_are_copied);
+extern int	dbert_slots_take_types(DbertSlots *slots, const DbertConfig *config,
+								   const DbertKernels *kernels, const char *types);
+
+static inline bool
+dbert_slot_is_half(const DbertSlot *slot)
+{
+	return slot->type == DBERT_WEIGHT_F16 || slot->type == DBERT_WEIGHT_BF16;
+}
 
 /* Where in a slot of ROWS8 the scales begin. */
 extern uint64_t dbert_rows8_scales(const DbertSlot *slot);

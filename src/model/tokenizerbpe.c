@@ -46,6 +46,7 @@ add_merge(DbertTokenSpec *t, const char *where, const char *left, const char *ri
 	DbertMerge	merge;
 	char		merged[MERGED_MAX];
 
+	DBERT_TRY(dbert_token_spec_poll(t, t->spec.n_merges, err));
 	DBERT_TRY(find_token(t, where, left, &merge.left, err));
 	DBERT_TRY(find_token(t, where, right, &merge.right, err));
 	snprintf(merged, sizeof(merged), "%s%s", left, right);

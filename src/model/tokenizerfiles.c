@@ -370,6 +370,7 @@ dbert_tokenizer_files_read(const DbertSource *source, const char *dir,
 	if (status == DBERT_OK)
 		status = begin_spec(&t, &scratch, vocab, err);
 	t.file = out->file;
+	t.poll = poll;
 	t.bare = !pools_template(model_type);
 	if (status == DBERT_OK)
 		status = read_inputs(&f.config, &out->omits_types, err);
@@ -379,7 +380,8 @@ dbert_tokenizer_files_read(const DbertSource *source, const char *dir,
 	{
 		out->lowercases = lowercases(&t.spec);
 		out->has_mask = t.spec.mask_id >= 0;
-		status = dbert_tokenizer_compile(&t.spec, alloc, &out->image, &out->image_size, &inner);
+		status = dbert_tokenizer_compile(&t.spec, alloc, poll, &out->image, &out->image_size,
+										 &inner);
 		if (status != DBERT_OK)
 			dbert_fail(err, status, "%s: %s", t.file, inner.msg);
 	}

@@ -1,8 +1,17 @@
 /* tokenspec.c -- see tokenspec.h. */
 #include "model/tokenspec.h"
 
-#include <stdlib.h>
+#include "base/sort.h"
+
 #include <string.h>
+
+DbertStatus
+dbert_token_spec_poll(const DbertTokenSpec *t, int64_t i, DbertError *err)
+{
+	if (i % 1024 == 1023 && dbert_stopped(t->poll))
+		return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
+	return DBERT_OK;
+}
 
 typedef struct DbertVocabEntry
 {
@@ -15,6 +24,7 @@ dbert_token_spec_put(DbertTokenSpec *t, int64_t id, const char *text, size_t len
 {
 	char		clip[DBERT_CLIP];
 
+	DBERT_TRY(dbert_token_spec_poll(t, id, err));
 	if (id < 0)
 		return dbert_fail(err, DBERT_E_FORMAT, "%s: token \"%s\" has the negative id %lld",
 						  t->file, dbert_clip(text, clip), (long long) id);
@@ -59,8 +69,8 @@ dbert_token_spec_index(DbertTokenSpec *t, DbertError *err)
 	for (int32_t id = 0; id < t->spec.n_tokens; id++)
 		if (t->tokens[id] != NULL)
 			t->sorted[n++] = (DbertVocabEntry) {t->tokens[id], id};
-	if (n > 0)
-		qsort(t->sorted, n, sizeof(*t->sorted), compare_entries);
+	DBERT_TRY(dbert_sort(t->sorted, n, sizeof(*t->sorted), compare_entries, t->arena->alloc,
+						 t->poll, err));
 	for (size_t i = 0; i < n; i++)
 	{
 		/* equal texts lie in a row, the last id last */

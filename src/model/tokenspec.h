@@ -31,6 +31,7 @@ typedef enum DbertSpecialToken
 typedef struct DbertTokenSpec
 {
 	DbertArena  *arena;
+	const DbertPoll *poll;
 	DbertTokenizerSpec spec;
 	const char **tokens;		/* [limit], spec.tokens */
 	size_t	   *lens;
@@ -53,6 +54,9 @@ typedef struct DbertTokenSpec
 	bool		bare;			/* the template's tokens do not count: it may be missing */
 	const char *file;			/* that the vocabulary came from, for messages */
 } DbertTokenSpec;
+
+/* E_CANCELLED when the poll says so, asked at some of many tokens or merges. */
+extern DbertStatus dbert_token_spec_poll(const DbertTokenSpec *t, int64_t i, DbertError *err);
 
 /* tokens[id] = text; E_SHAPE beyond the embedding, E_FORMAT for a used id. */
 extern DbertStatus dbert_token_spec_put(DbertTokenSpec *t, int64_t id, const char *text,

@@ -12,14 +12,23 @@
 #ifndef DBERT_MODEL_WEIGHTS_H
 #define DBERT_MODEL_WEIGHTS_H
 
+#include "kernel/kernel.h"
 #include "model/config.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Numbers of 16 bits as the checkpoint has them (kernel/half.h). */
+typedef struct DbertHalves
+{
+	const uint16_t *at;			/* NULL: there are none */
+	DbertWeightType type;
+} DbertHalves;
+
 /*
- * y[M,N] = x[M,K] W^T + b, PyTorch's nn.Linear.  Either w or w8 is there, for
- * DbertKernels.linear or .int8->linear; neither: the model has no such layer.
+ * y[M,N] = x[M,K] W^T + b, PyTorch's nn.Linear.  One of w, w16 and w8 is there,
+ * for DbertKernels.linear, .half->linear or .int8->linear; n is 0 where the
+ * model has no such layer.
  */
 typedef struct DbertLinear
 {
@@ -28,6 +37,7 @@ typedef struct DbertLinear
 	int			n;
 	int			k;
 	const void *w8;				/* [N, K] packed in 8 bits */
+	DbertHalves w16;			/* [N, K] packed in 16 bits */
 } DbertLinear;
 
 typedef struct DbertNorm
@@ -60,9 +70,11 @@ typedef struct DbertStepWeights
 typedef struct DbertWeights
 {
 	const float *word;			/* [V, W] rows, or NULL: */
-	const int8_t *word8;		/* [V, W] rows in 8 bits, to be multiplied by */
+	DbertHalves word16;			/* the same in 16 bits, */
+	const int8_t *word8;		/* or in 8 bits, to be multiplied by */
 	const float *word8_scale;	/* [V] */
-	const float *position;		/* [P, W] rows, NULL: positions are rotary */
+	const float *position;		/* [P, W] rows, or NULL: */
+	DbertHalves position16;		/* the same in 16 bits, or none: positions are rotary */
 	const float *type;			/* [S, W] rows, NULL: the family has none */
 	DbertNorm	embed_norm;		/* [W], or none */
 	DbertLinear embed_project;	/* [C, W], behind the norm; none where W is C */

@@ -30,6 +30,12 @@ min_int(int a, int b)
 /* Queries of a local layer that one call takes, in windows. */
 #define LOCAL_QUERIES 4
 
+/*
+ * Texts of models of 8 bits have so many tokens where their heads work in whole
+ * numbers: packing costs more than shorter ones gain.
+ */
+#define INT8_LEAST_KEYS 128
+
 /* ---- rows to queries, keys and values, and back ---- */
 
 typedef struct Projection
@@ -81,7 +87,7 @@ block_in(void *ctx, int i, int worker)
 static DbertStatus
 project(Projection p, int first, int n)
 {
-	p.linear = dbert_linear_columns(p.run->model->kernels, &p.layer->qkv, first, n);
+	p.linear = dbert_linear_columns(p.run->model, &p.layer->qkv, first, n);
 	p.first = first;
 	return run_blocks(&p, block_in);
 }
@@ -112,7 +118,7 @@ project_wanted(const DbertRun *run, const DbertLayer *layer, const DbertSpan *sp
 {
 	const DbertConfig *config = &run->model->config;
 	size_t		c = config->hidden;
-	int			panel = dbert_panel(run->model->kernels, &layer->qkv),
+	int			panel = dbert_panel(run->model, &layer->qkv),
 				keys = (int) c / panel * panel;
 	Projection	all = {
 		.run = run, .layer = layer, .span = span, .x = span->x, .rows = dbert_span_rows(span),
@@ -248,6 +254,7 @@ scoring_of(const DbertRun *run, const DbertLayer *layer, const TextRows *rows, i
 		.key_rows = rows_of_head(run, layer->key_rows, h),
 		.zero = dbert_distance_zero(config),
 		.window = window_of(config, layer),
+		.same_keys = i > 0 && !layer->local,
 		.query = rows->picked != NULL ? -rows->token : i,
 		.queries = rows->picked != NULL ? rows->picked + i : NULL
 	};
@@ -255,6 +262,14 @@ scoring_of(const DbertRun *run, const DbertLayer *layer, const TextRows *rows, i
 	*seen = dbert_scoring_keys(&s, 0, m - 1, rows->t);
 	s.key = seen->first;
 	return s;
+}
+
+static bool
+in_whole_numbers(const DbertRun *run, const TextRows *rows, const DbertScoring *scoring)
+{
+	return run->model->config.precision != DBERT_PRECISION_FP32 &&
+		dbert_scoring_is_plain(scoring) && rows->t >= INT8_LEAST_KEYS &&
+		rows->t <= DBERT_INT8_MAX_KEYS;
 }
 
 /*
@@ -283,9 +298,14 @@ mix_values(const DbertRun *run, const DbertLayer *layer, const TextRows *rows, i
 		DbertScoring scoring = scoring_of(run, layer, rows, h, i, m, &seen);
 
 		DBERT_TRY(dbert_run_poll(run));
-		run->model->kernels->attention(out + i * c, c, q + i * ld, k + seen.first * ld,
-									   v + seen.first * ld, ld, m, seen.end - seen.first, d,
-									   &scoring, s->attention);
+		if (in_whole_numbers(run, rows, &scoring))
+			dbert_int8_of(run->model->kernels, config->precision)
+				->attention(out + i * c, c, q + i * ld, k, v, ld, m, rows->t, d, scoring.scale,
+							s->attention);
+		else
+			run->model->kernels->attention(out + i * c, c, q + i * ld, k + seen.first * ld,
+										   v + seen.first * ld, ld, m, seen.end - seen.first, d,
+										   &scoring, s->attention);
 	}
 	return DBERT_OK;
 }

@@ -9,38 +9,31 @@
 #include "nn/batch_inside.h"
 
 #include "nn/pool.h"
+#include "nn/run.h"
 
 #include <string.h>
 
 /* Tokens between two polls, of one text or of several. */
 #define SOME_TOKENS 4096
 
-/* Add a token's row. */
+/* Add a token's row, which is computed into computed[C] unless it is there. */
 static void
-add_row(const DbertWeights *w, int32_t id, size_t c, double *restrict sum)
+add_row(const DbertModel *model, int32_t id, double *restrict sum, float *computed)
 {
-	const size_t at = (size_t) id * c;
+	size_t		c = model->config.hidden;
+	const float *restrict row = computed;
 
-	if (w->word8 != NULL)
-	{
-		const int8_t *restrict row = w->word8 + at;
-		const float scale = w->word8_scale[id];
-
-		for (size_t j = 0; j < c; j++)
-			sum[j] += row[j] * scale;
-	}
+	if (model->weights.word != NULL)
+		row = model->weights.word + (size_t) id * c;
 	else
-	{
-		const float *restrict row = w->word + at;
-
-		for (size_t j = 0; j < c; j++)
-			sum[j] += row[j];
-	}
+		dbert_word_row(model, id, computed);
+	for (size_t j = 0; j < c; j++)
+		sum[j] += row[j];
 }
 
 /* Add the rows of the tokens that count; their number. */
 static int
-add_rows(const DbertModel *model, const DbertToken *tokens, int n, double *sum)
+add_rows(const DbertModel *model, const DbertToken *tokens, int n, double *sum, float *computed)
 {
 	int			count = 0;
 
@@ -49,7 +42,7 @@ add_rows(const DbertModel *model, const DbertToken *tokens, int n, double *sum)
 		if (tokens[i].special ||
 			(model->config.skip_unknown && tokens[i].id == model->tokenizer.unk_id))
 			continue;
-		add_row(&model->weights, tokens[i].id, model->config.hidden, sum);
+		add_row(model, tokens[i].id, sum, computed);
 		count++;
 	}
 	return count;
@@ -78,7 +71,7 @@ look_up_text(DbertBatch *batch, int b, double *sum, int *since, const DbertPoll 
 			*since = 0;
 		}
 		*since += some;
-		count += add_rows(model, tokens + i, some, sum);
+		count += add_rows(model, tokens + i, some, sum, batch->pooled);
 	}
 	for (size_t j = 0; j < c; j++)
 		batch->pooled[j] = count > 0 ? (float) (sum[j] / count) : 0;

@@ -11,7 +11,7 @@
 static inline bool
 dbert_has_conv(const DbertModel *model, const DbertLayer *layer)
 {
-	return model->weights.conv.w != NULL && layer == model->weights.layers;
+	return model->weights.conv.n > 0 && layer == model->weights.layers;
 }
 
 /*

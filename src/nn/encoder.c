@@ -7,6 +7,7 @@
  */
 #include "nn/encoder.h"
 
+#include "kernel/half.h"
 #include "model/family.h"
 #include "nn/conv.h"
 #include "nn/distancebias.h"
@@ -36,18 +37,36 @@ dbert_encoder_workspace(const DbertConfig *config, size_t n_tokens, size_t max_l
  * into row[W].
  */
 static const float *
-word_row(const DbertWeights *w, int32_t id, const float *type, float *row, size_t width)
+word_row(const DbertModel *model, int32_t id, const float *type, float *row)
 {
-	const size_t at = (size_t) id * width;
+	const DbertWeights *w = &model->weights;
+	size_t		width = model->config.embed_width,
+				at = (size_t) id * width;
 
-	if (w->word8 == NULL && type == NULL)
+	if (w->word == NULL)
+		dbert_word_row(model, id, row);
+	else if (type == NULL)
 		return w->word + at;
-	for (size_t j = 0; j < width; j++)
-	{
-		float word = w->word8 != NULL ? w->word8[at + j] * w->word8_scale[id] : w->word[at + j];
+	else
+		memcpy(row, w->word + at, width * sizeof(float));
+	for (size_t j = 0; type != NULL && j < width; j++)
+		row[j] += type[j];
+	return row;
+}
 
-		row[j] = type != NULL ? word + type[j] : word;
-	}
+/*
+ * A position's row, in the table or computed into row[W]; NULL: there are none.
+ */
+static const float *
+position_row(const DbertModel *model, size_t position, float *row)
+{
+	const DbertWeights *w = &model->weights;
+	size_t		width = model->config.embed_width;
+
+	if (w->position16.at == NULL)
+		return w->position != NULL ? w->position + position * width : NULL;
+	model->kernels->half->widen(row, w->position16.at + position * width, width,
+								w->position16.type);
 	return row;
 }
 
@@ -61,12 +80,13 @@ typedef struct Text
 } Text;
 
 /*
- * word + type of the text's next token, as word_row; *place = the row of its
- * position, NULL: there are none.
+ * word + type of the text's next token, as word_row; *place = position_row of
+ * its position, which may stand in scratch.y.
  */
 static const float *
-next_word(const DbertModel *model, Text *text, float *row, const float **place)
+next_word(const DbertRun *run, Text *text, float *row, const float **place)
 {
+	const DbertModel *model = run->model;
 	const DbertWeights *w = &model->weights;
 	size_t		width = model->config.embed_width;
 	int			i = text->at++;
@@ -74,8 +94,8 @@ next_word(const DbertModel *model, Text *text, float *row, const float **place)
 	size_t		position = dbert_next_position(&model->config, id, &text->position),
 				type = text->types != NULL ? text->types[i] : 0;
 
-	*place = w->position ? w->position + position * width : NULL;
-	return word_row(w, id, w->type ? w->type + type * width : NULL, row, width);
+	*place = position_row(model, position, run->scratch.y);
+	return word_row(model, id, w->type ? w->type + type * width : NULL, row);
 }
 
 /*
@@ -83,15 +103,16 @@ next_word(const DbertModel *model, Text *text, float *row, const float **place)
  * reads the tables' rows itself, the position as its residual.
  */
 static void
-embed_rows(const DbertModel *model, Text *text, int m, float *x)
+embed_rows(const DbertRun *run, Text *text, int m, float *x)
 {
+	const DbertModel *model = run->model;
 	const DbertNorm *norm = &model->weights.embed_norm;
 	size_t		width = model->config.embed_width;
 
 	for (float *row = x; row < x + m * width; row += width)
 	{
 		const float *place,
-				   *word = next_word(model, text, row, &place);
+				   *word = next_word(run, text, row, &place);
 
 		if (norm->gamma != NULL)
 			model->kernels->layer_norm_rows(row, word, place, norm->gamma, norm->beta, 1,
@@ -103,14 +124,14 @@ embed_rows(const DbertModel *model, Text *text, int m, float *x)
 
 /* x[m, W] = word + type + position of a text's next m tokens. */
 static void
-sum_rows(const DbertModel *model, Text *text, int m, float *x)
+sum_rows(const DbertRun *run, Text *text, int m, float *x)
 {
-	size_t		width = model->config.embed_width;
+	size_t		width = run->model->config.embed_width;
 
 	for (float *row = x; row < x + m * width; row += width)
 	{
 		const float *place,
-				   *word = next_word(model, text, row, &place);
+				   *word = next_word(run, text, row, &place);
 
 		for (size_t j = 0; j < width; j++)
 			row[j] = word[j] + (place != NULL ? place[j] : 0);
@@ -129,9 +150,9 @@ embed(const DbertRun *run, Text *text, int t, float *x)
 	int			block;
 
 	DBERT_TRY(dbert_run_poll(run));
-	if (project->w == NULL)
+	if (project->n == 0)
 	{
-		embed_rows(run->model, text, t, x);
+		embed_rows(run, text, t, x);
 		return DBERT_OK;
 	}
 	block = dbert_block_rows(run->model, 1, t, project->n, project->k);
@@ -140,7 +161,7 @@ embed(const DbertRun *run, Text *text, int t, float *x)
 		int			m = t - first < block ? t - first : block;
 
 		DBERT_TRY(dbert_run_poll(run));
-		(projects_first ? sum_rows : embed_rows) (model, text, m, run->scratch.x);
+		(projects_first ? sum_rows : embed_rows) (run, text, m, run->scratch.x);
 		dbert_linear(run, project, run->scratch.y, c, run->scratch.x, project->k, m,
 					 DBERT_ACT_NONE);
 		if (projects_first)

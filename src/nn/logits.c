@@ -56,7 +56,7 @@ run_block(const DbertRun *run, float *logits, int m)
 	int			c = model->config.hidden,
 				width = w->head_out.k;
 
-	if (w->head_dense.w != NULL)
+	if (w->head_dense.n > 0)
 	{
 		DBERT_TRY(dbert_run_poll(run));
 		x = run->scratch.y;
@@ -85,7 +85,7 @@ dbert_head_run(const DbertModel *model, const int32_t *ids, int t,
 
 	if (dbert_head_columns(model) == 0)
 		return DBERT_OK;
-	if (dense->w != NULL ? dense->n != out->k || dense->k != (int) c : out->k != (int) c)
+	if (dense->n > 0 ? dense->n != out->k || dense->k != (int) c : out->k != (int) c)
 		return dbert_fail(err, DBERT_E_INTERNAL, "the head's sizes do not fit the encoder's");
 	widest = out->k > (int) c ? out->k : (int) c;
 	block = dbert_block_rows(model, 1, t, out->n > widest ? out->n : widest, widest);

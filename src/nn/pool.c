@@ -12,17 +12,28 @@
 #include <math.h>
 #include <string.h>
 
+/* Columns that are summed up at a time: two lines of the cache. */
+#define COLUMNS 32
+
 /* The sum of the rows from skip on, each times its weight, by divisor. */
 static void
 sum_rows(float *out, const float *hidden, int t, int c, int skip, bool by_position, double divisor)
 {
-	for (int j = 0; j < c; j++)
+	for (int first = 0; first < c; first += COLUMNS)
 	{
-		double		sum = 0;
+		double		sums[COLUMNS] = {0};
+		int			n = c - first < COLUMNS ? c - first : COLUMNS;
 
 		for (int i = skip; i < t; i++)
-			sum += (by_position ? i + 1 : 1) * (double) hidden[(size_t) i * c + j];
-		out[j] = (float) (sum / divisor);
+		{
+			const float *row = hidden + (size_t) i * c + first;
+			double		weight = by_position ? i + 1 : 1;
+
+			for (int j = 0; j < n; j++)
+				sums[j] += weight * row[j];
+		}
+		for (int j = 0; j < n; j++)
+			out[first + j] = (float) (sums[j] / divisor);
 	}
 }
 

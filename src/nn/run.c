@@ -8,6 +8,7 @@
 #include "nn/run.h"
 
 #include "base/layout.h"
+#include "kernel/half.h"
 #include "model/angles.h"
 #include "nn/distancebias.h"
 
@@ -69,7 +70,7 @@ dbert_scratch_place(const DbertConfig *config, size_t n_tokens, size_t max_len, 
 	s->attention = dbert_layout_floats(
 		&l, 1, dbert_attention_scratch((int) max_len, config->hidden / config->heads));
 	s->conv_in = dbert_layout_floats(&l, block, config->conv * c);
-	s->int8 = dbert_layout_floats(&l, config->precision == DBERT_PRECISION_INT8,
+	s->int8 = dbert_layout_floats(&l, config->precision != DBERT_PRECISION_FP32,
 								  dbert_int8_scratch((int) block, (int) widest));
 	s->own_floats = (l.total - shared) / sizeof(float);
 	*floats = l.total / sizeof(float);
@@ -86,15 +87,30 @@ dbert_run_scratch(DbertRun *run, size_t n_tokens, size_t max_len, float *workspa
 							   &floats);
 }
 
+/* ---- embeddings ---- */
+
+void
+dbert_word_row(const DbertModel *model, int32_t id, float *row)
+{
+	const DbertWeights *w = &model->weights;
+	size_t		width = model->config.embed_width,
+				at = (size_t) id * width;
+
+	if (w->word16.at != NULL)
+		model->kernels->half->widen(row, w->word16.at + at, width, w->word16.type);
+	else
+		for (size_t j = 0; j < width; j++)
+			row[j] = w->word8[at + j] * w->word8_scale[id];
+}
+
 /* ---- blocks and loops ---- */
 
 static size_t
 block_work(const DbertModel *model)
 {
-	const DbertKernels *kernels = model->kernels;
+	const DbertInt8Kernels *int8 = dbert_int8_of(model->kernels, model->config.precision);
 
-	return model->config.precision == DBERT_PRECISION_INT8 ? kernels->int8->block_work
-														   : kernels->block_work;
+	return int8 != NULL ? int8->block_work : model->kernels->block_work;
 }
 
 DbertRun
@@ -240,26 +256,36 @@ dbert_linear(const DbertRun *run, const DbertLinear *layer,
 	const DbertKernels *kernels = run->model->kernels;
 
 	if (layer->w8 != NULL)
-		kernels->int8->linear(y, ldy, x, ldx, layer->w8, layer->b, m, layer->n, layer->k, act,
-							  run->scratch.int8);
+		dbert_int8_of(kernels, run->model->config.precision)
+			->linear(y, ldy, x, ldx, layer->w8, layer->b, m, layer->n, layer->k, act,
+					 run->scratch.int8);
+	else if (layer->w16.at != NULL)
+		kernels->half->linear(y, ldy, x, ldx, layer->w16.at, layer->w16.type, layer->b, m, layer->n,
+							  layer->k, act);
 	else
 		kernels->linear(y, ldy, x, ldx, layer->w, layer->b, m, layer->n, layer->k, act);
 }
 
 int
-dbert_panel(const DbertKernels *kernels, const DbertLinear *layer)
+dbert_panel(const DbertModel *model, const DbertLinear *layer)
 {
-	return layer->w8 != NULL ? kernels->int8->panel : kernels->panel;
+	return layer->w8 != NULL ? dbert_int8_of(model->kernels, model->config.precision)->panel
+							 : model->kernels->panel;
 }
 
 DbertLinear
-dbert_linear_columns(const DbertKernels *kernels, const DbertLinear *layer, int first, int n)
+dbert_linear_columns(const DbertModel *model, const DbertLinear *layer, int first, int n)
 {
 	DbertLinear part = {.b = layer->b ? layer->b + first : NULL, .n = n, .k = layer->k};
 
 	if (layer->w8 != NULL)
-		part.w8 = (const char *) layer->w8 + kernels->int8->packed_size(first, layer->k);
+		part.w8 = (const char *) layer->w8 +
+			dbert_int8_of(model->kernels, model->config.precision)->packed_size(first, layer->k);
+	else if (layer->w16.at != NULL)
+		part.w16 = (DbertHalves) {
+			layer->w16.at + model->kernels->packed_linear_size(first, layer->k), layer->w16.type
+		};
 	else
-		part.w = layer->w + kernels->packed_linear_size(first, layer->k);
+		part.w = layer->w + model->kernels->packed_linear_size(first, layer->k);
 	return part;
 }

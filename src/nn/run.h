@@ -123,9 +123,9 @@ extern void dbert_linear(const DbertRun *run, const DbertLinear *layer,
  * The layer that gives columns first .. first+n-1 alone; first is a multiple of
  * dbert_panel of that layer.
  */
-extern DbertLinear dbert_linear_columns(const DbertKernels *kernels, const DbertLinear *layer,
+extern DbertLinear dbert_linear_columns(const DbertModel *model, const DbertLinear *layer,
 										int first, int n);
-extern int	dbert_panel(const DbertKernels *kernels, const DbertLinear *layer);
+extern int	dbert_panel(const DbertModel *model, const DbertLinear *layer);
 
 /*
  * Rows whose distance is a multiple of 4096 bytes, as 3072 floats make it, fall
@@ -136,6 +136,11 @@ dbert_ffn_stride(const DbertConfig *config)
 {
 	return (size_t) dbert_ffn_rows(config) + 16;
 }
+
+/*
+ * A word's row to row[W], of tables that are not of floats: in 16 or in 8 bits.
+ */
+extern void dbert_word_row(const DbertModel *model, int32_t id, float *row);
 
 /* Columns of queries, keys and values. */
 static inline size_t

@@ -253,7 +253,7 @@ compute_queries_keys(DbertTeacher *t, int i, const DbertPoll *poll, DbertError *
 				block = dbert_block_rows(model, 1, n, 2 * c, c);
 	size_t		first = (size_t) i * t->options.max_tokens;
 	const DbertLayer *layer = &model->weights.layers[layer_of_state(t, i) - 1];
-	DbertLinear qk = dbert_linear_columns(model->kernels, &layer->qkv, 0, 2 * c);
+	DbertLinear qk = dbert_linear_columns(model, &layer->qkv, 0, 2 * c);
 	DbertRun	run = {.model = model,.poll = poll,.err = err};
 
 	dbert_run_scratch(&run, t->options.max_tokens, t->options.max_text_tokens, t->workspace);

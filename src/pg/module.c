@@ -17,6 +17,10 @@
 #include "pg/bridge/textrules.h"
 #include "pg/bridge/threads.h"
 #include "pg/pipe/capture.h"
+#include "pg/pipe/pipelauncher.h"
+#include "pg/pipe/pipesettings.h"
+#include "pg/pipe/pipeshared.h"
+#include "pg/pipe/pipewake.h"
 #include "pg/pipe/watched.h"
 #include "pg/run/defaultmodel.h"
 #include "pg/run/modelcache.h"
@@ -62,6 +66,10 @@ _PG_init(void)
 	distil_trainsettings_init();
 	distil_capture_init();
 	distil_watched_init();
+	distil_pipesettings_init();
+	distil_pipeshared_init();
+	distil_pipelauncher_init();
+	distil_pipewake_init();
 
 	/* whatever else begins like this is a mistake */
 	MarkGUCPrefixReserved("distilbert");

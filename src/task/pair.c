@@ -6,6 +6,10 @@
  * each label is a hypothesis about the text, its score the model's belief that
  * the text entails it.
  *
+ * The same by a model of embeddings: the softmax of the cosines, as in the loss
+ * that such models are trained by (Radford et al. 2021, arXiv:2103.00020, do so
+ * with pictures).
+ *
  * Reranking by a cross-encoder, as sentence-transformers' CrossEncoder: the one
  * logit through the activation that the model's configuration names, the
  * logistic function where it names none.
@@ -65,6 +69,20 @@ dbert_zero_shot_scores(const DbertModel *model, const float *logits, int n, bool
 	}
 	for (int i = 0; i < n; i++)
 		scores[i] = entails[i * columns];
+	dbert_softmax(scores, n, scores);
+}
+
+/*
+ * What cosines are multiplied by before the softmax: the scale that
+ * sentence-transformers trains with.
+ */
+#define COSINE_SCALE 20
+
+void
+dbert_zero_shot_by_cosines(const float *cosines, int n, float *scores)
+{
+	for (int i = 0; i < n; i++)
+		scores[i] = COSINE_SCALE * cosines[i];
 	dbert_softmax(scores, n, scores);
 }
 

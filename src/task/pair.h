@@ -21,6 +21,12 @@ extern void dbert_zero_shot_scores(const DbertModel *model, const float *logits,
 								   bool multi_label, float *scores);
 
 /*
+ * scores[n] of n labels, from the cosines of their vectors with a text's; they
+ * sum up to 1.
+ */
+extern void dbert_zero_shot_by_cosines(const float *cosines, int n, float *scores);
+
+/*
  * How well a document fits a query, by a model with one label; and 1 - score.
  */
 extern float dbert_rerank_score(const DbertModel *model, const float *logits);

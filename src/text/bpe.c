@@ -56,6 +56,20 @@ typedef struct BpeNode
 
 /* ---- the table ---- */
 
+/* The kind's block begins with the table. */
+static inline const DbertBpeSlot *
+slots_of(const DbertBpeTable *table)
+{
+	return (const DbertBpeSlot *) ((const char *) table + table->slots_at);
+}
+
+/* How many slots' room these take, with their filter. */
+static inline uint64_t
+room_of(uint64_t n_slots)
+{
+	return n_slots + n_slots / 32;
+}
+
 static inline uint64_t
 hash_pair(int32_t left, int32_t right)
 {
@@ -96,19 +110,22 @@ rank_of(const Merging *g, int32_t left, int32_t right, int32_t *merged)
 	return slot->rank;
 }
 
-size_t
-dbert_bpe_slots(const DbertTokenizerSpec *spec)
+bool
+dbert_bpe_reserve(DbertBpeTable *table, size_t *total, const DbertTokenizerSpec *spec)
 {
 	size_t		n = 64;
 
 	while (n < 2 * (size_t) spec->n_merges)
 		n *= 2;
-	return n;
+	table->n_slots = n;
+	return dbert_tok_reserve(&table->slots_at, total, room_of(n), sizeof(DbertBpeSlot));
 }
 
 void
-dbert_bpe_fill(const DbertTokenizerSpec *spec, DbertBpeSlot *slots, size_t n)
+dbert_bpe_fill(DbertBpeTable *table, const DbertTokenizerSpec *spec)
 {
+	size_t		n = table->n_slots;
+	DbertBpeSlot *slots = (DbertBpeSlot *) slots_of(table);
 	uint8_t    *filter = (uint8_t *) (slots + n);
 
 	for (size_t i = 0; i < n; i++)
@@ -127,16 +144,16 @@ dbert_bpe_fill(const DbertTokenizerSpec *spec, DbertBpeSlot *slots, size_t n)
 }
 
 bool
-dbert_bpe_valid(const DbertBpeTable *table, const void *block, uint64_t size, int32_t n_tokens)
+dbert_bpe_valid(const DbertBpeTable *table, uint64_t size, int32_t n_tokens)
 {
 	const DbertBpeSlot *slots;
 	bool		any_free = false;
 
 	if (table->slots_at % 8 != 0 || table->slots_at > size || table->n_slots < 64 ||
 		table->n_slots > size || (table->n_slots & (table->n_slots - 1)) != 0 ||
-		dbert_bpe_room(table->n_slots) > (size - table->slots_at) / sizeof(DbertBpeSlot))
+		room_of(table->n_slots) > (size - table->slots_at) / sizeof(DbertBpeSlot))
 		return false;
-	slots = (const DbertBpeSlot *) ((const char *) block + table->slots_at);
+	slots = slots_of(table);
 	for (uint64_t i = 0; i < table->n_slots; i++)
 	{
 		any_free |= slots[i].rank == DBERT_BPE_NO_RANK;
@@ -473,10 +490,12 @@ merge_windows(const Merging *g)
 }
 
 DbertStatus
-dbert_bpe_merge(const DbertBpeSlot *slots, size_t n_slots, DbertBpeWork *w,
-				const DbertAllocator *alloc, const DbertPoll *poll, DbertError *err)
+dbert_bpe_merge(const DbertBpeTable *table, DbertBpeWork *w, const DbertAllocator *alloc,
+				const DbertPoll *poll, DbertError *err)
 {
-	Merging		g = {slots, n_slots, (const uint8_t *) (slots + n_slots), w, alloc, poll, err};
+	const DbertBpeSlot *slots = slots_of(table);
+	Merging		g = {slots, table->n_slots, (const uint8_t *) (slots + table->n_slots), w, alloc,
+	poll, err};
 
 	if (w->n > INT32_MAX)
 		return dbert_fail(err, DBERT_E_LIMIT, "word has more than %d characters", INT32_MAX);

@@ -6,8 +6,8 @@
  * word takes time linear in its length, but for words that are made to prevent
  * it: these take n log n.
  *
- * The ranks are a hash table in the block of the kind that merges: it has a
- * DbertBpeTable, whose slots it places.
+ * The ranks are a hash table in the block of the kind that merges, which begins
+ * with a DbertBpeTable.
  *
  * Source: Sennrich et al. 2016 (arXiv:1508.07909).
  */
@@ -39,13 +39,6 @@ typedef struct DbertBpeTable
 	uint64_t	n_slots;		/* a power of two, 64 at least; a slot is free */
 } DbertBpeTable;
 
-/* How many slots' room the filter takes, too. */
-static inline uint64_t
-dbert_bpe_room(uint64_t n_slots)
-{
-	return n_slots + n_slots / 32;
-}
-
 /* A part of a word. */
 typedef struct DbertSymbol
 {
@@ -74,15 +67,14 @@ typedef struct DbertBpeWork
 
 /* ---- compiling ---- */
 
-/* How many slots the spec's merges take: a power of two. */
-extern size_t dbert_bpe_slots(const DbertTokenizerSpec *spec);
+/* Place the slots for the spec's merges; false: more than a size_t. */
+extern bool dbert_bpe_reserve(DbertBpeTable *table, size_t *total, const DbertTokenizerSpec *spec);
 
-/* Fill slots[n] and the filter; of equal pairs the last one's rank counts. */
-extern void dbert_bpe_fill(const DbertTokenizerSpec *spec, DbertBpeSlot *slots, size_t n);
+/* Fill the slots and the filter; of equal pairs the last one's rank counts. */
+extern void dbert_bpe_fill(DbertBpeTable *table, const DbertTokenizerSpec *spec);
 
 /* Is the table inside a block of so many bytes, and are its ids tokens? */
-extern bool dbert_bpe_valid(const DbertBpeTable *table, const void *block, uint64_t size,
-							int32_t n_tokens);
+extern bool dbert_bpe_valid(const DbertBpeTable *table, uint64_t size, int32_t n_tokens);
 
 /* ---- merging ---- */
 
@@ -101,7 +93,7 @@ dbert_bpe_add(DbertBpeWork *w, const DbertAllocator *alloc, int32_t id, uint32_t
  * Merge the word's symbols: afterwards symbols[0 .. n) are its tokens, with the
  * lengths of what they were merged from.
  */
-extern DbertStatus dbert_bpe_merge(const DbertBpeSlot *slots, size_t n_slots, DbertBpeWork *w,
+extern DbertStatus dbert_bpe_merge(const DbertBpeTable *table, DbertBpeWork *w,
 								   const DbertAllocator *alloc, const DbertPoll *poll,
 								   DbertError *err);
 

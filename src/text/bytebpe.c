@@ -142,7 +142,7 @@ load_symbols(const ByteBpeBlock *b, DbertBpeWork *w, const DbertAllocator *alloc
 /* ---- compiling ---- */
 
 static DbertStatus
-make_block(DbertTokCompiler *c, ByteBpeBlock **out)
+make_block(DbertTokCompiler *c)
 {
 	const DbertTokenizerSpec *s = c->spec;
 	ByteBpeBlock b;
@@ -155,22 +155,14 @@ make_block(DbertTokCompiler *c, ByteBpeBlock **out)
 		texts += s->tokens[i] != NULL ? s->token_lens[i] : 0;
 	while (n_words < 2 * (size_t) s->n_tokens)
 		n_words *= 2;
-	b.table.n_slots = dbert_bpe_slots(s);
 	b.n_words = n_words;
 	b.bytes_size = texts;
-	if (texts > UINT32_MAX ||
-		!dbert_tok_reserve(&b.table.slots_at, &total, dbert_bpe_room(b.table.n_slots),
-						   sizeof(DbertBpeSlot)) ||
+	if (texts > UINT32_MAX || !dbert_bpe_reserve(&b.table, &total, s) ||
 		!dbert_tok_reserve(&b.words_at, &total, n_words, sizeof(WholeWord)) ||
 		!dbert_tok_reserve(&b.ends_at, &total, (size_t) s->n_tokens, sizeof(uint32_t)) ||
 		!dbert_tok_reserve(&b.bytes_at, &total, texts, 1))
 		return dbert_fail(c->err, DBERT_E_LIMIT, "vocabulary is too large");
-	c->model = *out = dbert_alloc_zero(c->alloc, total, 1);
-	c->head.model_size = total;
-	if (*out == NULL)
-		return dbert_fail(c->err, DBERT_E_NOMEM, "out of memory");
-	**out = b;
-	return DBERT_OK;
+	return dbert_tok_make_block(c, &b, sizeof(b), total);
 }
 
 /* The tokens' bytes, none of those that are written in other characters. */
@@ -225,8 +217,7 @@ is_whole(DbertTokCompiler *c, const ByteBpeBlock *b, DbertBpeWork *w, int32_t id
 		return DBERT_OK;
 	if (!load_symbols(b, w, c->alloc, bytes, len))
 		return dbert_fail(c->err, DBERT_E_NOMEM, "out of memory");
-	DBERT_TRY(dbert_bpe_merge(in_block(b, b->table.slots_at), b->table.n_slots, w, c->alloc, NULL,
-							  c->err));
+	DBERT_TRY(dbert_bpe_merge(&b->table, w, c->alloc, NULL, c->err));
 	*whole = w->n == 1 && w->symbols[0].id == id;
 	return DBERT_OK;
 }
@@ -245,6 +236,7 @@ fill_words(DbertTokCompiler *c, ByteBpeBlock *b, DbertBpeWork *w)
 		const uint8_t *bytes = bytes_of(b, id, &len);
 		uint32_t	hash = hash_bytes(bytes, len);
 
+		DBERT_TRY(dbert_tok_poll(c, id));
 		DBERT_TRY(is_whole(c, b, w, id, &whole));
 		if (!whole)
 			continue;
@@ -262,13 +254,14 @@ compile(DbertTokCompiler *c)
 	DbertStatus status;
 
 	DBERT_TRY(dbert_tok_check_id(c->spec, "unknown", c->spec->unknown_id, false, c->err));
-	DBERT_TRY(make_block(c, &b));
+	DBERT_TRY(make_block(c));
+	b = c->model;
 	b->fuse_unk = c->spec->fuse_unk;
 	b->unknown = c->spec->unknown_id;
 	fill_bytes(c->spec, b);
 	c->head.may_vanish = !b->complete && b->unknown < 0;
 	fill_meetings(c->spec, b);
-	dbert_bpe_fill(c->spec, (DbertBpeSlot *) ((char *) b + b->table.slots_at), b->table.n_slots);
+	dbert_bpe_fill(&b->table, c->spec);
 	status = fill_words(c, b, &work);
 	dbert_bpe_free(&work, c->alloc);
 	return status;
@@ -306,7 +299,7 @@ valid(const DbertTokImage *h)
 		!dbert_block_has(h, sizeof(*b), b->words_at, b->n_words, sizeof(WholeWord)) ||
 		!dbert_block_has(h, sizeof(*b), b->ends_at, (uint64_t) h->n_tokens, sizeof(uint32_t)) ||
 		!dbert_block_has(h, sizeof(*b), b->bytes_at, b->bytes_size, 1) ||
-		!dbert_bpe_valid(&b->table, b, h->model_size, h->n_tokens))
+		!dbert_bpe_valid(&b->table, h->model_size, h->n_tokens))
 		return false;
 	for (int i = 0; i < 256; i++)
 		if (b->ids[i] >= h->n_tokens)
@@ -365,8 +358,7 @@ emit_merged(DbertTokenizing *t, const ByteBpeBlock *b, DbertBpeWork *w, size_t l
 {
 	if (!load_symbols(b, w, t->alloc, w->bytes, len))
 		return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
-	DBERT_TRY(dbert_bpe_merge(in_block(b, b->table.slots_at), b->table.n_slots, w, t->alloc,
-							  t->poll, t->err));
+	DBERT_TRY(dbert_bpe_merge(&b->table, w, t->alloc, t->poll, t->err));
 	return emit_symbols(t, b, w);
 }
 

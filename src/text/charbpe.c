@@ -138,7 +138,7 @@ meets_of(const DbertTokenizerSpec *s)
 
 /* *all = every byte has a token. */
 static DbertStatus
-make_block(DbertTokCompiler *c, CharBpeBlock **out, bool *all)
+make_block(DbertTokCompiler *c, bool *all)
 {
 	const DbertTokenizerSpec *s = c->spec;
 	CharBpeBlock b;
@@ -146,19 +146,12 @@ make_block(DbertTokCompiler *c, CharBpeBlock **out, bool *all)
 
 	memset(&b, 0, sizeof(b));
 	*all = dbert_tok_find_bytes(c, b.bytes);
-	b.table.n_slots = dbert_bpe_slots(s);
 	b.n_meets = meets_of(s);
-	if (!dbert_tok_reserve(&b.table.slots_at, &total, dbert_bpe_room(b.table.n_slots),
-						   sizeof(DbertBpeSlot)) ||
+	if (!dbert_bpe_reserve(&b.table, &total, s) ||
 		!dbert_tok_reserve(&b.meets_at, &total, b.n_meets / 8, 1) ||
 		!dbert_tok_reserve(&b.wholes_at, &total, (size_t) s->n_tokens / 8 + 1, 1))
 		return dbert_fail(c->err, DBERT_E_LIMIT, "vocabulary is too large");
-	c->model = *out = dbert_alloc_zero(c->alloc, total, 1);
-	c->head.model_size = total;
-	if (*out == NULL)
-		return dbert_fail(c->err, DBERT_E_NOMEM, "out of memory");
-	**out = b;
-	return DBERT_OK;
+	return dbert_tok_make_block(c, &b, sizeof(b), total);
 }
 
 /* Which characters stand side by side in merged tokens. */
@@ -204,16 +197,16 @@ static DbertStatus
 fill_wholes(DbertTokCompiler *c, CharBpeBlock *b, DbertBpeWork *w)
 {
 	const DbertTokenizerSpec *s = c->spec;
-	const DbertBpeSlot *slots = (const DbertBpeSlot *) ((char *) b + b->table.slots_at);
 
 	for (int32_t id = 0; id < s->n_tokens; id++)
 	{
+		DBERT_TRY(dbert_tok_poll(c, id));
 		if (s->tokens[id] == NULL || s->token_lens[id] == 0)
 			continue;
 		if (!load_symbols(b, c->trie.units, c->head.words, w, c->alloc,
 						  (const uint8_t *) s->tokens[id], s->token_lens[id]))
 			return dbert_fail(c->err, DBERT_E_NOMEM, "out of memory");
-		DBERT_TRY(dbert_bpe_merge(slots, b->table.n_slots, w, c->alloc, NULL, c->err));
+		DBERT_TRY(dbert_bpe_merge(&b->table, w, c->alloc, NULL, c->err));
 		if (w->n == 1 && w->symbols[0].id == id)
 			set_bit(b, b->wholes_at, (uint64_t) id);
 	}
@@ -230,7 +223,8 @@ compile(DbertTokCompiler *c)
 	bool		all;
 
 	DBERT_TRY(dbert_tok_check_id(s, "unknown", s->unknown_id, false, c->err));
-	DBERT_TRY(make_block(c, &b, &all));
+	DBERT_TRY(make_block(c, &all));
+	b = c->model;
 	b->byte_fallback = s->byte_fallback;
 	b->unknown = s->unknown_id;
 	b->fuse_unk = s->fuse_unk;
@@ -241,7 +235,7 @@ compile(DbertTokCompiler *c)
 	c->head.may_vanish = b->unknown < 0 && !(all && b->byte_fallback);
 	b->cuts = !c->head.may_vanish && may_cut(s);
 	fill_meetings(s, b);
-	dbert_bpe_fill(s, (DbertBpeSlot *) ((char *) b + b->table.slots_at), b->table.n_slots);
+	dbert_bpe_fill(&b->table, s);
 	status = fill_wholes(c, b, &work);
 	dbert_bpe_free(&work, c->alloc);
 	return status;
@@ -258,7 +252,7 @@ valid(const DbertTokImage *h)
 		b->unknown >= h->n_tokens || b->n_meets < 8 || (b->n_meets & (b->n_meets - 1)) != 0 ||
 		!dbert_block_has(h, sizeof(*b), b->meets_at, b->n_meets / 8, 1) ||
 		!dbert_block_has(h, sizeof(*b), b->wholes_at, (uint64_t) h->n_tokens / 8 + 1, 1) ||
-		!dbert_bpe_valid(&b->table, b, h->model_size, h->n_tokens))
+		!dbert_bpe_valid(&b->table, h->model_size, h->n_tokens))
 		return false;
 	for (int i = 0; i < 256; i++)
 		if (b->bytes[i] < -1 || b->bytes[i] >= h->n_tokens)
@@ -297,8 +291,7 @@ emit_stretch(DbertTokenizing *t, const CharBpeBlock *b, size_t from, size_t to)
 		return dbert_emit(t, id, t->word[from].start, t->word[to - 1].end);
 	if (!load_symbols(b, units, t->image->words, w, t->alloc, w->bytes, len))
 		return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
-	DBERT_TRY(dbert_bpe_merge((const DbertBpeSlot *) ((const char *) b + b->table.slots_at),
-							  b->table.n_slots, w, t->alloc, t->poll, t->err));
+	DBERT_TRY(dbert_bpe_merge(&b->table, w, t->alloc, t->poll, t->err));
 	for (size_t i = 0; i < w->n; i++)
 	{
 		dbert_bpe_next_span(&span, w->symbols[i].len);

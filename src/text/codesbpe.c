@@ -14,6 +14,9 @@
 
 #include <string.h>
 
+/* What a token has behind it whose word goes on. */
+#define UNFINISHED "@@"
+
 /* The kind's block; places count from its beginning, are multiples of 8. */
 typedef struct CodesBlock
 {
@@ -41,18 +44,13 @@ compile(DbertTokCompiler *c)
 	char	   *at;
 
 	DBERT_TRY(dbert_tok_check_id(s, "unknown", s->unk_id, true, c->err));
-	b.table.n_slots = dbert_bpe_slots(s);
-	if (!dbert_tok_reserve(&b.table.slots_at, &total, dbert_bpe_room(b.table.n_slots),
-						   sizeof(DbertBpeSlot)) ||
+	if (!dbert_bpe_reserve(&b.table, &total, s) ||
 		!dbert_tok_reserve(&b.chars_at, &total, (size_t) s->n_chars, sizeof(DbertCodesChar)) ||
 		!dbert_tok_reserve(&b.ids_at, &total, (size_t) s->n_symbols + 1, sizeof(int32_t)))
 		return dbert_fail(c->err, DBERT_E_LIMIT, "vocabulary is too large");
-	c->model = at = dbert_alloc_zero(c->alloc, total, 1);
-	c->head.model_size = total;
-	if (at == NULL)
-		return dbert_fail(c->err, DBERT_E_NOMEM, "out of memory");
-	memcpy(at, &b, sizeof(b));
-	dbert_bpe_fill(s, (DbertBpeSlot *) (at + b.table.slots_at), b.table.n_slots);
+	DBERT_TRY(dbert_tok_make_block(c, &b, sizeof(b), total));
+	at = c->model;
+	dbert_bpe_fill(&((CodesBlock *) c->model)->table, s);
 	if (s->n_chars > 0)
 		memcpy(at + b.chars_at, s->chars, (size_t) s->n_chars * sizeof(DbertCodesChar));
 	for (int32_t i = 0; i <= s->n_symbols; i++)
@@ -73,7 +71,7 @@ valid(const DbertTokImage *h)
 		!dbert_block_has(h, sizeof(*b), b->chars_at, (uint64_t) b->n_chars,
 						 sizeof(DbertCodesChar)) ||
 		!dbert_block_has(h, sizeof(*b), b->ids_at, (uint64_t) b->n_symbols + 1, sizeof(int32_t)) ||
-		!dbert_bpe_valid(&b->table, b, h->model_size, b->n_symbols + 1))
+		!dbert_bpe_valid(&b->table, h->model_size, b->n_symbols + 1))
 		return false;
 	chars = in_block(b, b->chars_at);
 	ids = in_block(b, b->ids_at);
@@ -126,8 +124,7 @@ cut(DbertTokenizing *t)
 	for (size_t i = 0; i < t->word_kept; i++)
 		if (!dbert_bpe_add(w, t->alloc, symbol_of(b, t->word[i].cp, i + 1 == t->word_kept), 1))
 			return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
-	DBERT_TRY(dbert_bpe_merge(in_block(b, b->table.slots_at), b->table.n_slots, w, t->alloc,
-							  t->poll, t->err));
+	DBERT_TRY(dbert_bpe_merge(&b->table, w, t->alloc, t->poll, t->err));
 	for (size_t i = 0; i < w->n; at += w->symbols[i++].len)
 		DBERT_TRY(dbert_emit(t, ids[w->symbols[i].id], t->word[at].start,
 							 t->word[at + w->symbols[i].len - 1].end));
@@ -143,7 +140,7 @@ put(DbertDecoding *d, const char *token, size_t len, bool added)
 	(void) added;
 	if (!d->first && !d->joins)
 		d->text[d->len++] = ' ';
-	d->joins = len > 2 && memcmp(token + len - 2, "@@", 2) == 0;
+	d->joins = len > 2 && memcmp(token + len - 2, UNFINISHED, 2) == 0;
 	len -= d->joins ? 2 : 0;
 	memcpy(d->text + d->len, token, len);
 	d->len += len;
@@ -154,5 +151,6 @@ const DbertTokenKind dbert_kind_codesbpe = {
 	.valid = valid,
 	.cut = cut,
 	.close = dbert_bpe_close,
+	.unfinished = UNFINISHED,
 	.put = put
 };

@@ -7,21 +7,31 @@
 
 #include "text/utf8.h"
 
+/*
+ * The next character is taken; false: there is none, or it is white space,
+ * which is dropped.
+ */
+static inline bool
+take_no_space(DbertLink *l, DbertChar *ch, DbertNext *next)
+{
+	*next = dbert_step_peek(l, 0, ch);
+	if (*next != DBERT_NEXT_CHAR)
+		return false;
+	dbert_step_take(l, 1);
+	if (dbert_char_is_space(ch->cp))
+		l->mark = true;
+	return !dbert_char_is_space(ch->cp);
+}
+
 /* BertPreTokenizer: white space is dropped, punctuation stands by itself. */
 static inline DbertNext
 bert_words_one(DbertLink *l)
 {
 	DbertChar	ch;
-	DbertNext	next = dbert_step_peek(l, 0, &ch);
+	DbertNext	next;
 
-	if (next != DBERT_NEXT_CHAR)
+	if (!take_no_space(l, &ch, &next))
 		return next;
-	dbert_step_take(l, 1);
-	if (dbert_char_is_space(ch.cp))
-	{
-		l->mark = true;
-		return DBERT_NEXT_CHAR;
-	}
 	ch.begins |= dbert_char_is_punct(ch.cp);
 	next = dbert_step_put(l, ch);
 	l->mark = dbert_char_is_punct(ch.cp);
@@ -35,15 +45,9 @@ static inline DbertNext
 whitespace_one(DbertLink *l)
 {
 	DbertChar	ch;
-	DbertNext	next = dbert_step_peek(l, 0, &ch);
+	DbertNext	next;
 
-	if (next != DBERT_NEXT_CHAR)
-		return next;
-	dbert_step_take(l, 1);
-	if (!dbert_char_is_space(ch.cp))
-		return dbert_step_put(l, ch);
-	l->mark = true;
-	return DBERT_NEXT_CHAR;
+	return take_no_space(l, &ch, &next) ? dbert_step_put(l, ch) : next;
 }
 
 DBERT_STEP(dbert_step_whitespace, whitespace_one)
@@ -125,17 +129,11 @@ words_one(DbertLink *l)
 {
 	enum { OF_WORD };			/* 0: none, 1: other characters, 2: a word */
 	DbertChar	ch;
-	DbertNext	next = dbert_step_peek(l, 0, &ch);
+	DbertNext	next;
 	int64_t		is;
 
-	if (next != DBERT_NEXT_CHAR)
+	if (!take_no_space(l, &ch, &next))
 		return next;
-	dbert_step_take(l, 1);
-	if (dbert_char_is_space(ch.cp))
-	{
-		l->mark = true;
-		return DBERT_NEXT_CHAR;
-	}
 	is = 1 + is_of_word(ch.cp, l->step->mode != 0);
 	ch.begins |= is != l->state[OF_WORD];
 	l->state[OF_WORD] = is;

@@ -30,6 +30,14 @@ is_utf8(const char *text, size_t len)
 }
 
 DbertStatus
+dbert_tok_poll(const DbertTokCompiler *c, int32_t i)
+{
+	if (i % 1024 == 1023 && dbert_stopped(c->poll))
+		return dbert_fail(c->err, DBERT_E_CANCELLED, "cancelled");
+	return DBERT_OK;
+}
+
+DbertStatus
 dbert_tok_check_id(const DbertTokenizerSpec *s, const char *what, int32_t id, bool needed,
 				   DbertError *err)
 {
@@ -317,7 +325,7 @@ begin(DbertTokCompiler *c, const DbertTokenizerSpec *spec)
 
 DbertStatus
 dbert_tokenizer_compile(const DbertTokenizerSpec *spec, const DbertAllocator *alloc,
-						void **image, size_t *image_size, DbertError *err)
+						const DbertPoll *poll, void **image, size_t *image_size, DbertError *err)
 {
 	DbertTokCompiler c;
 	int32_t    *added_of = NULL;
@@ -329,6 +337,7 @@ dbert_tokenizer_compile(const DbertTokenizerSpec *spec, const DbertAllocator *al
 	memset(&c, 0, sizeof(c));
 	c.spec = spec;
 	c.alloc = c.trie.alloc = alloc;
+	c.poll = c.trie.poll = poll;
 	c.err = err;
 	begin(&c, spec);
 

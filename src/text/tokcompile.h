@@ -11,6 +11,7 @@ typedef struct DbertTokCompiler
 {
 	const DbertTokenizerSpec *spec;
 	const DbertAllocator *alloc;
+	const DbertPoll *poll;
 	DbertError *err;
 	DbertTrieBuilder trie;
 	DbertTrieKey *keys;			/* room for all tokens and all added tokens */
@@ -25,6 +26,16 @@ typedef struct DbertTokCompiler
 
 /* Where the next count * size bytes stand in a block: *total grows. */
 extern bool dbert_tok_reserve(uint64_t *at, size_t *total, size_t count, size_t size);
+
+/*
+ * The kind's block, c->model: total bytes that begin with head[head_size], the
+ * others are 0.
+ */
+extern DbertStatus dbert_tok_make_block(DbertTokCompiler *c, const void *head, size_t head_size,
+										size_t total);
+
+/* E_CANCELLED when the poll says so, asked at every 1024th of many things. */
+extern DbertStatus dbert_tok_poll(const DbertTokCompiler *c, int32_t i);
 
 /* E_FORMAT unless id is a token's, or -1 where none is needed. */
 extern DbertStatus dbert_tok_check_id(const DbertTokenizerSpec *s, const char *what, int32_t id,

@@ -229,9 +229,8 @@ typedef struct DbertTokenizerSpec
  * for a token of more than 1024 bytes or a max_word_chars above 16384.
  */
 extern DbertStatus dbert_tokenizer_compile(const DbertTokenizerSpec *spec,
-										   const DbertAllocator *alloc,
-										   void **image, size_t *image_size,
-										   DbertError *err);
+										   const DbertAllocator *alloc, const DbertPoll *poll,
+										   void **image, size_t *image_size, DbertError *err);
 
 /* ---- using ---- */
 
@@ -271,9 +270,10 @@ extern bool dbert_tokenizer_has_pieces(const DbertTokenizer *t);
 
 /*
  * Does a token go on with the word of the token before it?  By its text:
- * "##ing" does; of kinds that write the space before a word, what has none.
+ * "##ing" does; of kinds that write the space before a word, what has none; and
+ * what follows "work@@".
  */
-extern bool dbert_token_continues(const DbertTokenizer *t, int32_t id);
+extern bool dbert_token_continues(const DbertTokenizer *t, int32_t before, int32_t id);
 
 /*
  * The text of n tokens, as Hugging Face's decode gives it (decode.c); without

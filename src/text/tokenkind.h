@@ -47,6 +47,9 @@ typedef struct DbertTokenKind
 	const char *continuing,
 			   *beginning;
 
+	/* What a token has last whose word goes on; NULL. */
+	const char *unfinished;
+
 	/* Append a token's text; added tells that it is an added token. */
 	void		(*put) (DbertDecoding *d, const char *token, size_t len, bool added);
 

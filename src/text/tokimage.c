@@ -169,15 +169,27 @@ begins_with(const char *text, size_t len, const char *with)
 	return len >= n && memcmp(text, with, n) == 0;
 }
 
+static bool
+ends_with(const char *text, size_t len, const char *with)
+{
+	size_t		n = strlen(with);
+
+	return len > n && memcmp(text + len - n, with, n) == 0;
+}
+
 bool
-dbert_token_continues(const DbertTokenizer *t, int32_t id)
+dbert_token_continues(const DbertTokenizer *t, int32_t before, int32_t id)
 {
 	const DbertTokenKind *kind = dbert_token_kind(((const DbertTokImage *) t->image)->kind);
-	size_t		len;
-	const char *text = dbert_token_text(t, id, &len);
+	size_t		len,
+				len_before;
+	const char *text = dbert_token_text(t, id, &len),
+			   *text_before = dbert_token_text(t, before, &len_before);
 
 	if (text == NULL)
 		return false;
+	if (kind->unfinished != NULL)
+		return text_before != NULL && ends_with(text_before, len_before, kind->unfinished);
 	if (kind->continuing != NULL)
 		return len > strlen(kind->continuing) && begins_with(text, len, kind->continuing);
 	return kind->beginning != NULL && !begins_with(text, len, kind->beginning);

@@ -19,6 +19,18 @@ dbert_tok_reserve(uint64_t *at, size_t *total, size_t count, size_t size)
 	return true;
 }
 
+DbertStatus
+dbert_tok_make_block(DbertTokCompiler *c, const void *head, size_t head_size, size_t total)
+{
+	c->model = dbert_alloc_zero(c->alloc, total, 1);
+	c->head.model_size = total;
+	if (c->model == NULL)
+		return dbert_fail(c->err, DBERT_E_NOMEM, "out of memory");
+	if (head_size > 0)
+		memcpy(c->model, head, head_size);
+	return DBERT_OK;
+}
+
 /* The text of an id: from the vocabulary, or else from the added tokens. */
 static const char *
 text_of_id(const DbertTokCompiler *c, const int32_t *added_of, int32_t id, size_t *len)

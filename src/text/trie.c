@@ -10,10 +10,15 @@
  */
 #include "text/trie.h"
 
+#include "base/sort.h"
+
 #include <string.h>
 
 /* Places tried for a node before its children go to the end of the array. */
 #define MAX_TRIES 64
+
+/* Nodes that are placed between two polls. */
+#define NODES_PER_POLL 8192
 
 /*
  * Units to have beyond a base: 256 for its children and 256 for the children of
@@ -65,46 +70,14 @@ dbert_trie_free(DbertTrieBuilder *b)
 /* ---- sorting ---- */
 
 static int
-compare_keys(const DbertTrieKey *a, const DbertTrieKey *b)
+compare_keys(const void *left, const void *right)
 {
+	const DbertTrieKey *a = left,
+			   *b = right;
 	size_t		n = a->len < b->len ? a->len : b->len;
 	int			c = n > 0 ? memcmp(a->text, b->text, n) : 0;
 
 	return c != 0 ? c : (a->len > b->len) - (a->len < b->len);
-}
-
-/* Merge sort, stable; the C library's qsort may call malloc. */
-static bool
-sort_keys(const DbertAllocator *alloc, DbertTrieKey *keys, size_t n)
-{
-	DbertTrieKey *spare = dbert_alloc_array(alloc, n, sizeof(*keys));
-	DbertTrieKey *from = keys,
-			   *to = spare;
-
-	if (spare == NULL)
-		return false;
-	for (size_t width = 1; width < n; width *= 2)
-	{
-		DbertTrieKey *swap = from;
-
-		for (size_t lo = 0; lo < n; lo += 2 * width)
-		{
-			size_t		mid = n - lo < width ? n : lo + width;
-			size_t		hi = n - lo < 2 * width ? n : lo + 2 * width;
-			size_t		i = lo,
-						j = mid;
-
-			for (size_t k = lo; k < hi; k++)
-				to[k] = j >= hi || (i < mid && compare_keys(&from[i], &from[j]) <= 0) ? from[i++]
-																					  : from[j++];
-		}
-		from = to;
-		to = swap;
-	}
-	if (from != keys)
-		memcpy(keys, from, n * sizeof(*keys));
-	dbert_free(alloc, spare);
-	return true;
 }
 
 /* Drops later ones of equal keys; the number left. */
@@ -259,8 +232,7 @@ dbert_trie_add(DbertTrieBuilder *b, DbertTrieKey *keys, size_t n,
 	*root = -1;
 	if (n == 0)
 		return DBERT_OK;
-	if (!sort_keys(b->alloc, keys, n))
-		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	DBERT_TRY(dbert_sort(keys, n, sizeof(*keys), compare_keys, b->alloc, b->poll, err));
 	n = drop_duplicates(keys, n, duplicate);
 
 	DBERT_TRY(grow_units(b, b->used + MARGIN, err));
@@ -268,8 +240,12 @@ dbert_trie_add(DbertTrieBuilder *b, DbertTrieKey *keys, size_t n,
 	take_unit(b, *root, -1);
 
 	status = expand(b, keys, (Range) {0, n, 0, *root}, &stack, err);
-	while (status == DBERT_OK && stack.count > 0)
+	for (size_t i = 1; status == DBERT_OK && stack.count > 0; i++)
+	{
 		status = expand(b, keys, stack.items[--stack.count], &stack, err);
+		if (i % NODES_PER_POLL == 0 && dbert_stopped(b->poll))
+			status = dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
+	}
 	dbert_free(b->alloc, stack.items);
 	return status;
 }

@@ -47,6 +47,7 @@ typedef struct DbertTrieKey
 typedef struct DbertTrieBuilder
 {
 	const DbertAllocator *alloc;
+	const DbertPoll *poll;
 	DbertTrieUnit *units;
 	struct TrieLink *links;		/* list of the free units */
 	size_t		capacity;		/* of units and of links */

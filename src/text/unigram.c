@@ -365,10 +365,8 @@ compile(DbertTokCompiler *c)
 	if (!dbert_mul_size((size_t) s->n_tokens, sizeof(double), &size) ||
 		!dbert_add_size(size, sizeof(UnigramBlock), &size))
 		return dbert_fail(c->err, DBERT_E_LIMIT, "vocabulary is too large");
-	c->model = block = dbert_alloc_zero(c->alloc, size, 1);
-	if (block == NULL)
-		return dbert_fail(c->err, DBERT_E_NOMEM, "out of memory");
-	c->head.model_size = size;
+	DBERT_TRY(dbert_tok_make_block(c, NULL, 0, size));
+	block = c->model;
 	(void) dbert_tok_find_bytes(c, block->bytes);
 	block->byte_fallback = s->byte_fallback;
 	return fill_scores(s, block, c->err);

@@ -21,7 +21,7 @@ dbert_madefiles_add(DbertTrainedFiles *f, const char *name, DbertJsonTree *tree,
 	DbertMadeFile *made = &f->made[f->n_made++];
 
 	made->name = name;
-	return dbert_json_dump(tree, JSON_INDENT(2) | JSON_REAL_PRECISION(15), f->alloc, &made->data,
+	return dbert_json_dump(tree, DBERT_CONFIG_FORMAT, f->alloc, &made->data,
 						   &made->size, err);
 }
 

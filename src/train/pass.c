@@ -250,11 +250,12 @@ attention_backward(const DbertPass *pass, int layer, float *dx)
 	return dbert_project_backward(pass, layer, &s, dqkv, a->x, t->acts.t2, dx, 1);
 }
 
-/* Where the next layer, or the head, reads. */
-static float *
-layer_output(const DbertTrainer *t, int layer)
+float *
+dbert_pass_layer_output(const DbertTrainer *t, int layer)
 {
-	return layer + 1 < t->config.layers ? t->acts.layers[layer + 1].x : t->acts.hidden;
+	if (layer + 1 < t->config.layers)
+		return t->acts.layers[layer + 1].x;
+	return dbert_family_of(&t->config)->norms_first ? t->acts.xhat_last : t->acts.hidden;
 }
 
 /* next x = norm(y1 + drop(out(act(in(y1))))) */
@@ -275,7 +276,7 @@ feed_forward_forward(const DbertPass *pass, int layer)
 	DBERT_TRY(dbert_linear_forward(run, &w->ffn_out, t->acts.wide, m, sum));
 	return dbert_residual_norm_forward(run, &w->ffn_norm, &drop, sum, a->y1, m, c,
 									   t->config.norm_eps, a->xhat2, a->rstd2,
-									   layer_output(t, layer));
+									   dbert_pass_layer_output(t, layer));
 }
 
 /*

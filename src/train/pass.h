@@ -22,6 +22,9 @@ extern DbertStatus dbert_pass_backward(const DbertPass *pass);
  */
 extern DbertSelfAttention dbert_pass_attention(const DbertPass *pass, int layer);
 
+/* Where the next layer, or what is behind the last, reads. */
+extern float *dbert_pass_layer_output(const DbertTrainer *t, int layer);
+
 /* Columns of the widest heads that are looked at. */
 extern size_t dbert_attention_columns_most(const DbertTrainer *t);
 

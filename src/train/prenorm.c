@@ -193,13 +193,6 @@ gated_rows(const DbertPass *pass, int layer, int m)
 	return dbert_dropout_apply(&pass->run, &drop, t->acts.wide, m, t->config.ffn, t->acts.wide);
 }
 
-/* Where the next layer, or the norm behind the last, reads. */
-static float *
-layer_output(const DbertTrainer *t, int layer)
-{
-	return layer + 1 < t->config.layers ? t->acts.layers[layer + 1].x : t->acts.xhat_last;
-}
-
 /* next x = y1 + out(drop(gate(in(norm(y1))))) */
 static DbertStatus
 feed_forward_forward(const DbertPass *pass, int layer)
@@ -216,7 +209,7 @@ feed_forward_forward(const DbertPass *pass, int layer)
 	DBERT_TRY(dbert_linear_forward(run, &w->ffn_in, t->acts.t, m, a->u));
 	DBERT_TRY(gated_rows(pass, layer, m));
 	DBERT_TRY(dbert_linear_forward(run, &w->ffn_out, t->acts.wide, m, t->acts.t));
-	return dbert_sum_rows(run, t->acts.t, a->y1, m, c, layer_output(t, layer));
+	return dbert_sum_rows(run, t->acts.t, a->y1, m, c, dbert_pass_layer_output(t, layer));
 }
 
 /* dx, by the next x and so by y1; acts.u is lost */

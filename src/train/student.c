@@ -11,15 +11,13 @@
  * initialization".
  */
 #include "model/family.h"
+#include "train/overlay.h"
 #include "train/random.h"
-#include "train/tensorfile.h"
 #include "train/trainbase.h"
 
 #include <string.h>
 
 #define CONFIG_FILE "config.json"
-#define WEIGHTS_FILE "model.safetensors"
-#define INDEX_FILE "model.safetensors.index.json"
 
 /* Where the values of a piece come from. */
 typedef struct Origin
@@ -33,16 +31,10 @@ struct DbertStudent
 {
 	const DbertAllocator *alloc;
 	const DbertTrainBase *model;
-	DbertSource source;
 	DbertConfig config;
 	uint64_t	seed;
-	char	   *text;			/* of config.json */
-	size_t		text_size;
-	DbertTensorFile weights;
-	Origin	   *origins;		/* [weights.n_pieces] */
-	char		config_name[DBERT_FILE_NAME_MAX];
-	char		weights_name[DBERT_FILE_NAME_MAX];
-	char		index_name[DBERT_FILE_NAME_MAX];
+	DbertOverlay files;			/* over the model's */
+	Origin	   *origins;		/* [files.weights.n_pieces] */
 };
 
 /* ---- sizes ---- */
@@ -65,16 +57,6 @@ set_width(DbertConfig *c, int hidden, DbertError *err)
 	return DBERT_OK;
 }
 
-static void
-set_size(json_t *root, const DbertSizeKey *size, int value)
-{
-	if (size->key == NULL)
-		return;
-	if (size->alias != NULL)
-		json_object_del(root, size->alias);
-	json_object_set_new(root, size->key, json_integer(value));
-}
-
 static DbertStatus
 make_config(DbertStudent *s, const DbertPoll *poll, DbertError *err)
 {
@@ -91,11 +73,11 @@ make_config(DbertStudent *s, const DbertPoll *poll, DbertError *err)
 							  0, false, s->alloc, poll, &tree, &at, err));
 	dbert_json_pool_enter(&tree.pool);
 	for (size_t i = 0; i < sizeof(changed) / sizeof(changed[0]); i++)
-		set_size(tree.root, dbert_family_size(dbert_family_of(c), changed[i]),
-				 *(const int32_t *) ((const char *) c + changed[i]));
+		dbert_json_set_size(tree.root, dbert_family_size(dbert_family_of(c), changed[i]),
+							*(const int32_t *) ((const char *) c + changed[i]));
 	dbert_json_pool_leave(&tree.pool);
-	return dbert_json_dump(&tree, JSON_INDENT(2) | JSON_REAL_PRECISION(15), s->alloc, &s->text,
-						   &s->text_size, err);
+	return dbert_overlay_put_json(&s->files, s->model->dir, CONFIG_FILE, &tree, DBERT_CONFIG_FORMAT,
+								  err);
 }
 
 /* ---- weights ---- */
@@ -121,12 +103,12 @@ add_slot(DbertStudent *s, const DbertSlot *slot, bool fresh)
 	{
 		const DbertTensor *t = fresh ? NULL : slot->parts[part];
 
-		s->origins[s->weights.n_pieces] = (Origin)
+		s->origins[s->files.weights.n_pieces] = (Origin)
 		{
 			.tensor = t,.random = dbert_slot_is_matrix(slot),.constant = is_gain(slot, &s->config)
 		};
 		dbert_slot_tensor_name(slot, part, &s->config, name);
-		dbert_tensorfile_add(&s->weights, name, slot, parts, t ? t->dtype_name : "F32",
+		dbert_tensorfile_add(&s->files.weights, name, slot, parts, t ? t->dtype_name : "F32",
 							 t ? (int) dbert_dtype_size(t->dtype) : 4, NULL);
 	}
 }
@@ -150,7 +132,7 @@ add_slots(DbertStudent *s, DbertSlots *plan, DbertSlots *found, DbertError *err)
 {
 	bool		fresh = s->config.hidden != s->model->pack->config.hidden;
 
-	DBERT_TRY(dbert_tensorfile_begin(&s->weights, plan->count * 3, s->alloc, err));
+	DBERT_TRY(dbert_tensorfile_begin(&s->files.weights, plan->count * 3, s->alloc, err));
 	s->origins = dbert_alloc_array(s->alloc, (size_t) plan->count * 3, sizeof(Origin));
 	if (s->origins == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
@@ -162,7 +144,7 @@ add_slots(DbertStudent *s, DbertSlots *plan, DbertSlots *found, DbertError *err)
 		if (plan->items[i].kind != DBERT_SLOT_TIED && (fresh || found->items[i].n_parts > 0))
 			add_slot(s, &plan->items[i], fresh);
 	}
-	return dbert_tensorfile_end(&s->weights, err);
+	return dbert_tensorfile_end(&s->files.weights, err);
 }
 
 static DbertStatus
@@ -222,37 +204,6 @@ fetch(void *ctx, int piece, uint64_t from, void *buf, size_t len, DbertError *er
 	return DBERT_OK;
 }
 
-static DbertStatus
-student_size(void *ctx, const char *name, int64_t *size, DbertError *err)
-{
-	const DbertStudent *s = ctx;
-	const DbertSource *source = &s->model->pack->source;
-
-	if (strcmp(name, s->config_name) == 0)
-		*size = (int64_t) s->text_size;
-	else if (strcmp(name, s->weights_name) == 0)
-		*size = (int64_t) s->weights.size;
-	else if (strcmp(name, s->index_name) == 0)
-		*size = -1;
-	else
-		return source->size(source->ctx, name, size, err);
-	return DBERT_OK;
-}
-
-static DbertStatus
-student_read(void *ctx, const char *name, uint64_t offset, void *buf, size_t len, DbertError *err)
-{
-	const DbertStudent *s = ctx;
-	const DbertSource *source = &s->model->pack->source;
-
-	if (strcmp(name, s->weights_name) == 0)
-		return dbert_tensorfile_read(&s->weights, offset, buf, len, fetch, ctx, err);
-	if (strcmp(name, s->config_name) != 0)
-		return source->read(source->ctx, name, offset, buf, len, err);
-	dbert_copy_overlap(offset, buf, len, 0, s->text, s->text_size);
-	return DBERT_OK;
-}
-
 /* ---- life ---- */
 
 static DbertStatus
@@ -273,9 +224,8 @@ make_student(DbertStudent *s, int layers, int hidden, const DbertPoll *poll, Dbe
 	s->config.n_steps = 0;		/* have files of their own */
 	if (hidden != 0 && hidden != s->config.hidden)
 		DBERT_TRY(set_width(&s->config, hidden, err));
-	DBERT_TRY(dbert_file_join(s->config_name, model->dir, CONFIG_FILE, err));
-	DBERT_TRY(dbert_file_join(s->weights_name, model->dir, WEIGHTS_FILE, err));
-	DBERT_TRY(dbert_file_join(s->index_name, model->dir, INDEX_FILE, err));
+	DBERT_TRY(dbert_overlay_begin(&s->files, &model->pack->source, model->dir, s->alloc, fetch, s,
+								  err));
 	DBERT_TRY(make_config(s, poll, err));
 	return make_weights(s, err);
 }
@@ -291,10 +241,9 @@ dbert_student_open(const DbertTrainBase *model, int layers, int hidden, uint64_t
 	*student = NULL;
 	if (s == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
-	s->alloc = s->weights.alloc = alloc;
+	s->alloc = s->files.alloc = s->files.weights.alloc = alloc;
 	s->model = model;
 	s->seed = seed;
-	s->source = (DbertSource) {student_size, student_read, s};
 	status = make_student(s, layers, hidden, poll, err);
 	if (status != DBERT_OK)
 	{
@@ -308,7 +257,7 @@ dbert_student_open(const DbertTrainBase *model, int layers, int hidden, uint64_t
 const DbertSource *
 dbert_student_source(const DbertStudent *student)
 {
-	return &student->source;
+	return &student->files.source;
 }
 
 void
@@ -316,8 +265,7 @@ dbert_student_free(DbertStudent *student)
 {
 	if (student == NULL)
 		return;
-	dbert_free(student->alloc, student->text);
 	dbert_free(student->alloc, student->origins);
-	dbert_tensorfile_free(&student->weights);
+	dbert_overlay_free(&student->files);
 	dbert_free(student->alloc, student);
 }

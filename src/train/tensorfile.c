@@ -25,6 +25,16 @@ dbert_json_dump(DbertJsonTree *tree, size_t flags, const DbertAllocator *alloc, 
 	return DBERT_OK;
 }
 
+void
+dbert_json_set_size(json_t *root, const DbertSizeKey *size, int value)
+{
+	if (size->key == NULL)
+		return;
+	if (size->alias != NULL)
+		json_object_del(root, size->alias);
+	json_object_set_new(root, size->key, json_integer(value));
+}
+
 DbertStatus
 dbert_tensorfile_begin(DbertTensorFile *f, int pieces, const DbertAllocator *alloc, DbertError *err)
 {
@@ -43,15 +53,27 @@ dbert_tensorfile_begin(DbertTensorFile *f, int pieces, const DbertAllocator *all
 }
 
 /*
- * A tensor of rows, or of cols numbers where rows is 0.  Offsets count from the
- * end of the header until it is there.
+ * Offsets count from the end of the header until it is there.  The shape
+ * becomes the entry's.
  */
 static void
-add_piece(DbertTensorFile *f, const char *name, int rows, int cols, const char *dtype, int element,
+add_piece(DbertTensorFile *f, const char *name, json_t *shape, const char *dtype, uint64_t bytes,
 		  const void *data)
 {
-	uint64_t	bytes = (uint64_t) (rows > 0 ? rows : 1) * cols * element,
-				end = f->size + bytes;
+	uint64_t	end = f->size + bytes;
+
+	json_object_set_new(f->entries.root, name,
+						json_pack("{s:s,s:o,s:[I,I]}", "dtype", dtype, "shape", shape,
+								  "data_offsets", (json_int_t) f->size, (json_int_t) end));
+	f->pieces[f->n_pieces++] = (DbertTensorPiece) {f->size, bytes, data};
+	f->size = end;
+}
+
+/* rows 0: a vector of cols */
+void
+dbert_tensorfile_add_matrix(DbertTensorFile *f, const char *name, int rows, int cols,
+							const char *dtype, int element, const void *data)
+{
 	json_t	   *shape;
 
 	dbert_json_pool_enter(&f->entries.pool);
@@ -59,12 +81,8 @@ add_piece(DbertTensorFile *f, const char *name, int rows, int cols, const char *
 	if (rows > 0)
 		json_array_append_new(shape, json_integer(rows));
 	json_array_append_new(shape, json_integer(cols));
-	json_object_set_new(f->entries.root, name,
-						json_pack("{s:s,s:o,s:[I,I]}", "dtype", dtype, "shape", shape,
-								  "data_offsets", (json_int_t) f->size, (json_int_t) end));
+	add_piece(f, name, shape, dtype, (uint64_t) (rows > 0 ? rows : 1) * cols * element, data);
 	dbert_json_pool_leave(&f->entries.pool);
-	f->pieces[f->n_pieces++] = (DbertTensorPiece) {f->size, bytes, data};
-	f->size = end;
 }
 
 void
@@ -73,15 +91,24 @@ dbert_tensorfile_add(DbertTensorFile *f, const char *name, const DbertSlot *slot
 {
 	bool		matrix = dbert_slot_is_matrix(slot);
 
-	add_piece(f, name, matrix ? slot->rows / parts : 0, matrix ? slot->cols : slot->cols / parts,
-			  dtype, element, data);
+	dbert_tensorfile_add_matrix(f, name, matrix ? slot->rows / parts : 0,
+								matrix ? slot->cols : slot->cols / parts, dtype, element, data);
 }
 
 void
-dbert_tensorfile_add_matrix(DbertTensorFile *f, const char *name, int rows, int cols,
-							const char *dtype, int element, const void *data)
+dbert_tensorfile_add_copy(DbertTensorFile *f, const DbertTensor *tensor, int64_t rows)
 {
-	add_piece(f, name, rows, cols, dtype, element, data);
+	uint64_t	bytes = tensor->bytes;
+	json_t	   *shape;
+
+	dbert_json_pool_enter(&f->entries.pool);
+	shape = json_array();
+	for (int i = 0; i < tensor->rank; i++)
+		json_array_append_new(shape, json_integer(i == 0 ? rows : tensor->shape[i]));
+	if (tensor->rank > 0 && tensor->shape[0] > 0)
+		bytes = tensor->bytes / (uint64_t) tensor->shape[0] * (uint64_t) rows;
+	add_piece(f, tensor->name, shape, tensor->dtype_name, bytes, NULL);
+	dbert_json_pool_leave(&f->entries.pool);
 }
 
 DbertStatus

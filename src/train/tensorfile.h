@@ -8,6 +8,7 @@
 #define DBERT_TRAIN_TENSORFILE_H
 
 #include "base/memory.h"
+#include "model/family.h"
 #include "model/json.h"
 #include "model/slots.h"
 
@@ -43,6 +44,13 @@ extern void dbert_tensorfile_add(DbertTensorFile *f, const char *name, const Dbe
 								 int parts, const char *dtype, int element, const void *data);
 extern void dbert_tensorfile_add_matrix(DbertTensorFile *f, const char *name, int rows, int cols,
 										const char *dtype, int element, const void *data);
+
+/*
+ * A tensor of a checkpoint, of any shape, with so many rows (its first
+ * dimension); its bytes are fetched.
+ */
+extern void dbert_tensorfile_add_copy(DbertTensorFile *f, const DbertTensor *tensor,
+									  int64_t rows);
 extern DbertStatus dbert_tensorfile_end(DbertTensorFile *f, DbertError *err);
 extern void dbert_tensorfile_free(DbertTensorFile *f);
 
@@ -60,6 +68,12 @@ extern DbertStatus dbert_tensorfile_read(const DbertTensorFile *f, uint64_t from
  */
 extern DbertStatus dbert_json_dump(DbertJsonTree *tree, size_t flags, const DbertAllocator *alloc,
 								   char **out, size_t *len, DbertError *err);
+
+/* How config.json and the like are written. */
+#define DBERT_CONFIG_FORMAT (JSON_INDENT(2) | JSON_REAL_PRECISION(15))
+
+/* Set a size in config.json; one without a key has none there. */
+extern void dbert_json_set_size(json_t *root, const DbertSizeKey *size, int value);
 
 /*
  * json_object() by another name: in the server, that one is a function of the

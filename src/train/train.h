@@ -241,6 +241,12 @@ extern void dbert_trainer_free(DbertTrainer *trainer);
  */
 extern void dbert_trainer_set_pool(DbertTrainer *trainer, DbertThreads *pool);
 
+/*
+ * Multiply weights and bias of the layer that gives the logits, and so the
+ * logits.  Before dbert_trainer_files, and no step after it.
+ */
+extern void dbert_trainer_scale_output(DbertTrainer *trainer, float factor);
+
 /* Whether the output layer is the base's. */
 extern bool dbert_trainer_kept_head(const DbertTrainer *trainer);
 

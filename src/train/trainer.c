@@ -324,6 +324,22 @@ dbert_trainer_set_pool(DbertTrainer *trainer, DbertThreads *pool)
 	trainer->pool = pool;
 }
 
+void
+dbert_trainer_scale_output(DbertTrainer *trainer, float factor)
+{
+	const DbertSlots *slots = &trainer->params.slots;
+
+	for (int i = 0; i < slots->count; i++)
+	{
+		const DbertSlot *slot = &slots->items[i];
+		float	   *values = (float *) ((char *) trainer->params.values + slot->offset);
+
+		for (uint64_t j = 0; dbert_slot_role(slot) == DBERT_ROLE_OUTPUT &&
+			 j < slot->bytes / sizeof(float); j++)
+			values[j] *= factor;
+	}
+}
+
 bool
 dbert_trainer_kept_head(const DbertTrainer *trainer)
 {

@@ -12,6 +12,7 @@
 #include "text/tokenizer.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #define REQUIRE(cond) do { if (!(cond)) abort(); } while (0)
@@ -117,7 +118,8 @@ try_map(const uint8_t *bytes, size_t size)
 	size_t		image_size;
 	bool		good = dbert_charsmap_open(bytes, size, &map, &err) == DBERT_OK;
 
-	REQUIRE((dbert_tokenizer_compile(&spec, &dbert_malloc_allocator, &image, &image_size, &err) ==
+	REQUIRE((dbert_tokenizer_compile(&spec, &dbert_malloc_allocator, NULL, &image, &image_size,
+									&err) ==
 			 DBERT_OK) == good);
 	if (!good)
 		return;

@@ -55,7 +55,7 @@ compile(uint8_t settings, size_t *size)
 		tokens[i] = vocab[i];
 		lens[i] = strlen(vocab[i]);
 	}
-	REQUIRE(dbert_tokenizer_compile(&spec, &dbert_malloc_allocator, &image, size, &err) ==
+	REQUIRE(dbert_tokenizer_compile(&spec, &dbert_malloc_allocator, NULL, &image, size, &err) ==
 			DBERT_OK);
 	return image;
 }

@@ -69,6 +69,7 @@ my @expressions = (
 	q{(distil_sentiment(T.body || ' ' || T.id, 's') + abs(distil_sentiment(T.body, 'm3')))},
 	q{((distil_embed(left(T.body, 30), 'e', normalized => true, dimensions => 5) || distil_embed(left(T.body, 30), 'e', normalized => NULL))[3])},
 	q{distil_rerank_distance('which film?', T.body, 'r')},
+	q{(distil_rerank_distance('which film?', T.body, 'e') + distil_rerank_distance(left(T.body, 12), T.body, 'e'))},
 	q{coalesce(length(distil_answer_text(left(T.body, 12), T.body, 'q')), 0)},
 	q{(CASE WHEN distil_sentiment(T.body, 's') > 0 AND T.cat <> 5 THEN distil_sentiment(T.body, 'm3') WHEN T.id % 3 = 0 THEN distil_sentiment(left(T.body, 30)) ELSE 0.5 END)},
 	q{(CASE T.cat WHEN 1 THEN distil_sentiment(T.body, 's') WHEN length(T.body) % 5 THEN distil_sentiment(left(T.body, 30)) ELSE CASE distil_sentiment_label(T.body, 'm3') WHEN 'positive' THEN distil_sentiment(T.body, 'm3') END END)},

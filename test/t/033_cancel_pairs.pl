@@ -10,6 +10,7 @@ use Test::More;
 my $node = new_node('main');
 load_model($node, "distilbert-$_", $_) for qw(qa nli mlm);
 load_model($node, 'bert-rerank', 'rerank');
+load_model($node, 'bert-sentence', 'vectors');
 my $ask = q{SELECT distil_answer_text('Where is Anna?', 'Anna is in Berlin', 'qa'), (SELECT sum(score) FROM distil_zero_shot('x', '{y,z}', 'nli'))};
 my $said = $node->safe_psql('postgres', $ask);
 my $many = q{(SELECT array_agg('label ' || i) FROM generate_series(1, 300000) i)};
@@ -22,6 +23,9 @@ my %statement = (
 	'many labels' => qq{SELECT count(*) FROM distil_zero_shot('warm', $many, 'nli')},
 	'many documents' => qq{SELECT distil_rerank('warm', $many, 'rerank')},
 	'many distances' => q{SELECT sum(distil_rerank_distance('warm', 'number ' || i, 'rerank')) FROM generate_series(1, 10000000) i},
+	'many labels by vectors' => qq{SELECT count(*) FROM distil_zero_shot('warm', $many, 'vectors')},
+	'many documents by vectors' => qq{SELECT distil_rerank('warm', $many, 'vectors')},
+	'many distances of vectors' => q{SELECT sum(distil_rerank_distance('warm', 'number ' || i, 'vectors')) FROM generate_series(1, 10000000) i},
 	'many masks' => q{SELECT count(*) FROM distil_fill_mask(repeat('[MASK] ', 60000), 'mlm', 1000000)},
 	'many targets' => qq{SELECT count(*) FROM distil_fill_mask('[MASK]', 'mlm', 5, $many)});
 

@@ -54,6 +54,8 @@ my @works = (
 	[ 'entities', q{SELECT distil_entities('Anna met Bob in Rome', 'ner')} ],
 	[ 'an answer', q{SELECT distil_answer('Who met Bob?', 'Anna met Bob in Rome', 'electra-qa')} ],
 	[ 'zero shot', q{SELECT distil_zero_shot('warm soup', ARRAY['food', 'film'], 'distilbert-nli')} ],
+	[ 'zero shot by vectors', q{SELECT distil_zero_shot('warm soup', ARRAY['food', 'film'], 'bert-sentence')} ],
+	[ 'rerank by vectors', q{SELECT distil_rerank('soup', ARRAY['warm soup', 'a film'], 'bert-sentence')} ],
 	[ 'rerank', q{SELECT distil_rerank('soup', ARRAY['warm soup', 'a film'], 'bert-rerank')} ],
 	[ 'fill mask', q{SELECT distil_fill_mask('warm [MASK]', 'distilbert-mlm')} ],
 	[ 'tokens and chunks', q{SELECT distil_tokenize('warm soup', 'ner'), distil_chunk(repeat('warm soup ', 50), 'ner', 9, 2)} ],

@@ -14,6 +14,7 @@
 #define GROUP 4
 #define COUNTED 1
 #define LEAST (-128)
+#define dot16 i_dot16
 
 typedef int8_t Quantum;
 
@@ -30,10 +31,10 @@ column(const int8_t *w)
 }
 
 static inline IVec
-dot(IVec acc, IVec row, IVec column)
+dot(IVec acc, const IVec *row, const IVec *column)
 {
-	const int8x16_t a = vreinterpretq_s8_s32(row),
-				b = vreinterpretq_s8_s32(column);
+	const int8x16_t a = vreinterpretq_s8_s32(*row),
+				b = vreinterpretq_s8_s32(*column);
 	const int16x8_t first = vmull_s8(vget_low_s8(a), vget_low_s8(b)),
 				second = vmull_high_s8(a, b);
 
@@ -41,13 +42,18 @@ dot(IVec acc, IVec row, IVec column)
 }
 
 #include "kernel/arm/tables_arm.h"
-#include "kernel/int8_template.h"
+#include "kernel/int8_attention_template.h"
 
-const DbertInt8Kernels dbert_int8_neon = {
-	.layout = "i8-n16k4-f32-n16",
-	.block_work = 100000000,
-	.packed_size = packed_size,
-	.panel = NR,
-	.pack = pack,
-	.linear = linear,
-};
+#define TABLE(layout_name, bits) \
+{ \
+	.layout = layout_name, \
+	.block_work = 100000000, \
+	.packed_size = packed_size, \
+	.panel = NR, \
+	.pack = pack##bits, \
+	.linear = linear, \
+	.attention = attention##bits, \
+}
+
+const DbertInt8Kernels dbert_int8_neon = TABLE("i8-n16k4-f32-n16", 8);
+const DbertInt8Kernels dbert_int7_neon = TABLE("i7-n16k4-f32-n16", 7);

@@ -14,6 +14,7 @@
 #define COUNTED 1
 #define LEAST (-128)
 #define OWN_LINES
+#define dot16 i_dot16
 
 typedef int8_t Quantum;
 
@@ -24,7 +25,7 @@ store_quanta(Quantum *q, IVec a)
 }
 
 #include "kernel/arm/tables_arm.h"
-#include "kernel/int8_template.h"
+#include "kernel/int8_attention_template.h"
 
 /* The lane is a constant once loops are unrolled. */
 static inline __attribute__((always_inline)) IVec
@@ -81,11 +82,16 @@ tile_lines(IVec acc[MR][NV], const int8_t *x, size_t ldx, const int8_t *w, int l
 		some_lines(acc, x, ldx, w, lines, fetch, fetch_step, rows);
 }
 
-const DbertInt8Kernels dbert_int8_neon_dotprod = {
-	.layout = "i8-n16k4-f32-n16",
-	.block_work = 400000000,
-	.packed_size = packed_size,
-	.panel = NR,
-	.pack = pack,
-	.linear = linear,
-};
+#define TABLE(layout_name, bits) \
+{ \
+	.layout = layout_name, \
+	.block_work = 400000000, \
+	.packed_size = packed_size, \
+	.panel = NR, \
+	.pack = pack##bits, \
+	.linear = linear, \
+	.attention = attention##bits, \
+}
+
+const DbertInt8Kernels dbert_int8_neon_dotprod = TABLE("i8-n16k4-f32-n16", 8);
+const DbertInt8Kernels dbert_int7_neon_dotprod = TABLE("i7-n16k4-f32-n16", 7);

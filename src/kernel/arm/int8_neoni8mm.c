@@ -18,6 +18,7 @@
 #define LEAST 0
 #define OWN_LINES
 #define TOGETHER 2
+#define dot16 i_dot16
 
 typedef uint8_t Quantum;
 
@@ -28,7 +29,7 @@ store_quanta(Quantum *q, IVec a)
 }
 
 #include "kernel/arm/tables_arm.h"
-#include "kernel/int8_template.h"
+#include "kernel/int8_attention_template.h"
 
 /* Lanes 0 and 1 of both, or lanes 2 and 3: makes pairs, and undoes it. */
 static inline IVec
@@ -94,11 +95,16 @@ tile_lines(IVec acc[MR][NV], const uint8_t *x, size_t ldx, const int8_t *w, int 
 				upper_halves(sums[i / 2][2 * j], sums[i / 2][2 * j + 1]);
 }
 
-const DbertInt8Kernels dbert_int8_neon_i8mm = {
-	.layout = "i8-n16k8-f32-n16",
-	.block_work = 800000000,
-	.packed_size = packed_size,
-	.panel = NR,
-	.pack = pack,
-	.linear = linear,
-};
+#define TABLE(layout_name, bits) \
+{ \
+	.layout = layout_name, \
+	.block_work = 800000000, \
+	.packed_size = packed_size, \
+	.panel = NR, \
+	.pack = pack##bits, \
+	.linear = linear, \
+	.attention = attention##bits, \
+}
+
+const DbertInt8Kernels dbert_int8_neon_i8mm = TABLE("i8-n16k8-f32-n16", 8);
+const DbertInt8Kernels dbert_int7_neon_i8mm = TABLE("i7-n16k8-f32-n16", 7);

@@ -71,6 +71,34 @@ i_xor(IVec a, IVec b)
 	return veorq_s32(a, b);
 }
 
+static inline void
+i_store(void *p, IVec a)
+{
+	vst1q_s32(p, a);
+}
+
+static inline void
+i_store16(void *p, IVec a)
+{
+	vst1_s16(p, vqmovn_s32(a));
+}
+
+static inline IVec
+i_pair(IVec a, IVec b)
+{
+	return vsliq_n_s32(a, b, 16);
+}
+
+/* b's halves are taken apart once for all rows of a tile. */
+static inline IVec
+i_dot16(IVec acc, IVec a, IVec b)
+{
+	const int16x4_t two = vget_low_s16(vreinterpretq_s16_s32(a));
+
+	acc = vmlal_lane_s16(acc, vmovn_s32(b), two, 0);
+	return vmlal_lane_s16(acc, vshrn_n_s32(b, 16), two, 1);
+}
+
 #define i_shift_right(a, n) \
 	vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(a), (n)))
 

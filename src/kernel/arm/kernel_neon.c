@@ -18,10 +18,10 @@
 #include "kernel/rowops_template.h"
 #include "kernel/train_template.h"
 
-#define TABLE(table_name, int8_kernels) \
+#define TABLE(table_name, which) \
 { \
 	.name = table_name, \
-	.layout = "f32-n16", \
+	.layout = "n16", \
 	.bits = TEMPLATE_BITS, \
 	.rows_matter = false, \
 	.block_work = 100000000, \
@@ -34,9 +34,11 @@
 	.rms_norm_rows = rms_norm_rows, \
 	.gate_rows = gate_rows, \
 	.train = &train_kernels, \
-	.int8 = &int8_kernels, \
+	.int8 = &dbert_int8_##which, \
+	.int7 = &dbert_int7_##which, \
+	.half = &half_kernels, \
 }
 
-const DbertKernels dbert_kernels_neon = TABLE("neon", dbert_int8_neon);
-const DbertKernels dbert_kernels_neon_dotprod = TABLE("neon-dotprod", dbert_int8_neon_dotprod);
-const DbertKernels dbert_kernels_neon_i8mm = TABLE("neon-i8mm", dbert_int8_neon_i8mm);
+const DbertKernels dbert_kernels_neon = TABLE("neon", neon);
+const DbertKernels dbert_kernels_neon_dotprod = TABLE("neon-dotprod", neon_dotprod);
+const DbertKernels dbert_kernels_neon_i8mm = TABLE("neon-i8mm", neon_i8mm);

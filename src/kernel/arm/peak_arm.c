@@ -95,9 +95,9 @@ dbert_machine_peak(const DbertKernels *table)
 }
 
 double
-dbert_machine_int8_peak(const DbertKernels *table)
+dbert_machine_int8_peak(const DbertInt8Kernels *table)
 {
-	if (table == &dbert_kernels_neon_i8mm)
+	if (table == &dbert_int8_neon_i8mm)
 		return measure(multiply_add_usmmla, 32);
-	return table == &dbert_kernels_neon_dotprod ? measure(multiply_add_sdot, 16) : 0;
+	return table == &dbert_int8_neon_dotprod ? measure(multiply_add_sdot, 16) : 0;
 }

@@ -12,7 +12,10 @@ extern const DbertKernels dbert_kernels_neon_dotprod;
 extern const DbertKernels dbert_kernels_neon_i8mm;
 
 extern const DbertInt8Kernels dbert_int8_neon;
+extern const DbertInt8Kernels dbert_int7_neon;
 extern const DbertInt8Kernels dbert_int8_neon_dotprod;
+extern const DbertInt8Kernels dbert_int7_neon_dotprod;
 extern const DbertInt8Kernels dbert_int8_neon_i8mm;
+extern const DbertInt8Kernels dbert_int7_neon_i8mm;
 
 #endif

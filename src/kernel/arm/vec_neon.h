@@ -54,6 +54,25 @@ v_load_part(const float *p, VecMask mask)
 	return mask.first == 1 ? vld1q_lane_f32(p, v_zero(), 0) : v_zero();
 }
 
+static inline Vec
+v_load_f16(const uint16_t *p)
+{
+	return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
+}
+
+static inline void
+v_load_bf16(const uint16_t *p, Vec *first, Vec *second)
+{
+	*first = vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
+	*second = vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p + VL), 16));
+}
+
+static inline int
+v_place_bf16(int i)
+{
+	return i;
+}
+
 static inline void
 v_store(float *p, Vec a)
 {

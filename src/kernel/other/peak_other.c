@@ -10,7 +10,7 @@ dbert_machine_peak(const DbertKernels *table)
 }
 
 double
-dbert_machine_int8_peak(const DbertKernels *table)
+dbert_machine_int8_peak(const DbertInt8Kernels *table)
 {
 	return 0;
 }

@@ -16,8 +16,8 @@
 #include <cpuid.h>
 #include <stdbool.h>
 
-#define LEAF1_ECX_FMA		(1u << 12)
 #define LEAF1_ECX_OSXSAVE	(1u << 27)
+#define LEAF1_ECX_AVX2		(1u << 12 | 1u << 29)	/* FMA, F16C */
 #define LEAF7_EBX_AVX2		(1u << 5)
 #define LEAF7_EBX_AVX512	(1u << 16 | 1u << 17 | 1u << 30 | 1u << 31)	/* F, DQ, BW, VL */
 #define LEAF7_ECX_AVX512_VNNI	(1u << 11)
@@ -52,7 +52,7 @@ dbert_machine_features(void)
 				state,
 				features = 0;
 
-	if (!__get_cpuid(1, &a, &b, &c, &d) || !all_set(c, LEAF1_ECX_OSXSAVE | LEAF1_ECX_FMA))
+	if (!__get_cpuid(1, &a, &b, &c, &d) || !all_set(c, LEAF1_ECX_OSXSAVE | LEAF1_ECX_AVX2))
 		return 0;
 	if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
 		return 0;

@@ -14,6 +14,7 @@
 #define GROUP 2
 #define COUNTED 0
 #define LEAST 0
+#define dot16 i_dot16
 
 typedef int16_t Quantum;
 
@@ -30,12 +31,12 @@ column(const int8_t *w)
 }
 
 static inline IVec
-dot(IVec acc, IVec row, IVec column)
+dot(IVec acc, const IVec *row, const IVec *column)
 {
-	return _mm256_add_epi32(acc, _mm256_madd_epi16(row, column));
+	return _mm256_add_epi32(acc, _mm256_madd_epi16(*row, *column));
 }
 
-#include "kernel/int8_template.h"
+#include "kernel/int8_attention_template.h"
 #include "kernel/x86/tables_x86.h"
 
 const DbertInt8Kernels dbert_int8_avx2 = {
@@ -43,6 +44,7 @@ const DbertInt8Kernels dbert_int8_avx2 = {
 	.block_work = 400000000,
 	.packed_size = packed_size,
 	.panel = NR,
-	.pack = pack,
+	.pack = pack8,
 	.linear = linear,
+	.attention = attention8,
 };

@@ -28,19 +28,30 @@ column(const int8_t *w)
 }
 
 static inline IVec
-dot(IVec acc, IVec row, IVec column)
+dot(IVec acc, const IVec *row, const IVec *column)
 {
-	return _mm256_dpbusd_avx_epi32(acc, row, column);
+	return _mm256_dpbusd_avx_epi32(acc, *row, *column);
 }
 
-#include "kernel/int8_template.h"
+static inline IVec
+dot16(IVec acc, IVec row, IVec column)
+{
+	return _mm256_dpwssd_avx_epi32(acc, row, column);
+}
+
+#include "kernel/int8_attention_template.h"
 #include "kernel/x86/tables_x86.h"
 
-const DbertInt8Kernels dbert_int8_avx2_vnni = {
-	.layout = "i8-n16k4-f32-n16",
-	.block_work = 800000000,
-	.packed_size = packed_size,
-	.panel = NR,
-	.pack = pack,
-	.linear = linear,
-};
+#define TABLE(layout_name, bits) \
+{ \
+	.layout = layout_name, \
+	.block_work = 800000000, \
+	.packed_size = packed_size, \
+	.panel = NR, \
+	.pack = pack##bits, \
+	.linear = linear, \
+	.attention = attention##bits, \
+}
+
+const DbertInt8Kernels dbert_int8_avx2_vnni = TABLE("i8-n16k4-f32-n16", 8);
+const DbertInt8Kernels dbert_int7_avx2_vnni = TABLE("i7-n16k4-f32-n16", 7);

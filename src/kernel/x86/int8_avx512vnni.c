@@ -28,19 +28,30 @@ column(const int8_t *w)
 }
 
 static inline IVec
-dot(IVec acc, IVec row, IVec column)
+dot(IVec acc, const IVec *row, const IVec *column)
 {
-	return _mm512_dpbusd_epi32(acc, row, column);
+	return _mm512_dpbusd_epi32(acc, *row, *column);
 }
 
-#include "kernel/int8_template.h"
+static inline IVec
+dot16(IVec acc, IVec row, IVec column)
+{
+	return _mm512_dpwssd_epi32(acc, row, column);
+}
+
+#include "kernel/int8_attention_template.h"
 #include "kernel/x86/tables_x86.h"
 
-const DbertInt8Kernels dbert_int8_avx512_vnni = {
-	.layout = "i8-n32k4-f32-n32",
-	.block_work = 1600000000,
-	.packed_size = packed_size,
-	.panel = NR,
-	.pack = pack,
-	.linear = linear,
-};
+#define TABLE(layout_name, bits) \
+{ \
+	.layout = layout_name, \
+	.block_work = 1600000000, \
+	.packed_size = packed_size, \
+	.panel = NR, \
+	.pack = pack##bits, \
+	.linear = linear, \
+	.attention = attention##bits, \
+}
+
+const DbertInt8Kernels dbert_int8_avx512_vnni = TABLE("i8-n32k4-f32-n32", 8);
+const DbertInt8Kernels dbert_int7_avx512_vnni = TABLE("i7-n32k4-f32-n32", 7);

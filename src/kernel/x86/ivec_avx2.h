@@ -74,6 +74,36 @@ i_xor(IVec a, IVec b)
 	return _mm256_xor_si256(a, b);
 }
 
+static inline void
+i_store(void *p, IVec a)
+{
+	_mm256_storeu_si256(p, a);
+}
+
+static inline void
+i_store8(void *p, IVec a)
+{
+	_mm_storel_epi64(p, _mm_packs_epi16(i_narrow16(a), _mm_setzero_si128()));
+}
+
+static inline void
+i_store16(void *p, IVec a)
+{
+	_mm_storeu_si128(p, i_narrow16(a));
+}
+
+static inline IVec
+i_pair(IVec a, IVec b)
+{
+	return _mm256_blend_epi16(a, _mm256_slli_epi32(b, 16), 0xaa);
+}
+
+static inline IVec
+i_dot16(IVec acc, IVec a, IVec b)
+{
+	return _mm256_add_epi32(acc, _mm256_madd_epi16(a, b));
+}
+
 #define i_shift_right(a, n) _mm256_srli_epi32((a), (n))
 
 static inline VecMask

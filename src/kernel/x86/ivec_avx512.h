@@ -72,6 +72,42 @@ i_xor(IVec a, IVec b)
 	return _mm512_xor_si512(a, b);
 }
 
+static inline void
+i_store(void *p, IVec a)
+{
+	_mm512_storeu_si512(p, a);
+}
+
+/* To 8 or 16 bits with a sign, in order; what does not fit saturates. */
+static inline void
+i_store8(void *p, IVec a)
+{
+	_mm_storeu_si128(p, _mm512_cvtsepi32_epi8(a));
+}
+
+static inline void
+i_store16(void *p, IVec a)
+{
+	_mm256_storeu_si256(p, _mm512_cvtsepi32_epi16(a));
+}
+
+/* 16 bits of a and 16 of b in each lane, those of a below */
+static inline IVec
+i_pair(IVec a, IVec b)
+{
+	return _mm512_mask_blend_epi16(0xaaaaaaaa, a, _mm512_slli_epi32(b, 16));
+}
+
+/*
+ * acc plus the products of two numbers of 16 bits in each lane; all lanes of a
+ * are alike.
+ */
+static inline IVec
+i_dot16(IVec acc, IVec a, IVec b)
+{
+	return _mm512_add_epi32(acc, _mm512_madd_epi16(a, b));
+}
+
 /* n is a constant: without optimisation a function's argument is none */
 #define i_shift_right(a, n) _mm512_srli_epi32((a), (n))
 

@@ -1,5 +1,5 @@
 /*
- * kernel_avx2.c -- the templates for AVX2 with FMA: tiles of 6 x 16.
+ * kernel_avx2.c -- the templates for AVX2, FMA and F16C: tiles of 6 x 16.
  *
  * Twelve of the sixteen registers hold the tile, two a line of the panel, one
  * the broadcast (the shape of BLIS's haswell kernel).
@@ -19,10 +19,10 @@
 #include "kernel/x86/tables_x86.h"
 
 /* The tables differ in their products of 8-bit integers. */
-#define TABLE(table_name, int8_kernels) \
+#define TABLE(table_name, which) \
 { \
 	.name = table_name, \
-	.layout = "f32-n16", \
+	.layout = "n16", \
 	.bits = TEMPLATE_BITS, \
 	.rows_matter = false, \
 	.block_work = 200000000, \
@@ -35,8 +35,10 @@
 	.rms_norm_rows = rms_norm_rows, \
 	.gate_rows = gate_rows, \
 	.train = &train_kernels, \
-	.int8 = &int8_kernels, \
+	.int8 = &dbert_int8_##which, \
+	.int7 = &dbert_int7_##which, \
+	.half = &half_kernels, \
 }
 
-const DbertKernels dbert_kernels_avx2 = TABLE("avx2", dbert_int8_avx2);
-const DbertKernels dbert_kernels_avx2_vnni = TABLE("avx2-vnni", dbert_int8_avx2_vnni);
+const DbertKernels dbert_kernels_avx2 = TABLE("avx2", avx2);
+const DbertKernels dbert_kernels_avx2_vnni = TABLE("avx2-vnni", avx2_vnni);

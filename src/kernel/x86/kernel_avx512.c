@@ -24,10 +24,10 @@
 #include "kernel/x86/tables_x86.h"
 
 /* The tables differ in their products of 8-bit integers. */
-#define TABLE(table_name, int8_kernels) \
+#define TABLE(table_name, which) \
 { \
 	.name = table_name, \
-	.layout = "f32-n32", \
+	.layout = "n32", \
 	.bits = TEMPLATE_BITS, \
 	.rows_matter = false, \
 	.block_work = 400000000, \
@@ -40,8 +40,10 @@
 	.rms_norm_rows = rms_norm_rows, \
 	.gate_rows = gate_rows, \
 	.train = &train_kernels, \
-	.int8 = &int8_kernels, \
+	.int8 = &dbert_int8_##which, \
+	.int7 = &dbert_int7_##which, \
+	.half = &half_kernels, \
 }
 
-const DbertKernels dbert_kernels_avx512 = TABLE("avx512", dbert_int8_avx512);
-const DbertKernels dbert_kernels_avx512_vnni = TABLE("avx512-vnni", dbert_int8_avx512_vnni);
+const DbertKernels dbert_kernels_avx512 = TABLE("avx512", avx512);
+const DbertKernels dbert_kernels_avx512_vnni = TABLE("avx512-vnni", avx512_vnni);

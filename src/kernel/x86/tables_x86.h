@@ -13,8 +13,12 @@ extern const DbertKernels dbert_kernels_avx512;
 extern const DbertKernels dbert_kernels_avx512_vnni;
 
 extern const DbertInt8Kernels dbert_int8_avx2;
+extern const DbertInt8Kernels dbert_int7_avx2;
 extern const DbertInt8Kernels dbert_int8_avx2_vnni;
+extern const DbertInt8Kernels dbert_int7_avx2_vnni;
 extern const DbertInt8Kernels dbert_int8_avx512;
+extern const DbertInt8Kernels dbert_int7_avx512;
 extern const DbertInt8Kernels dbert_int8_avx512_vnni;
+extern const DbertInt8Kernels dbert_int7_avx512_vnni;
 
 #endif

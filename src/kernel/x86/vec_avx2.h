@@ -1,5 +1,5 @@
 /*
- * vec_avx2.h -- the vector of the templates for AVX2 with FMA: 8 floats.
+ * vec_avx2.h -- the vector of the templates for AVX2, FMA and F16C: 8 floats.
  *
  * The contract of each function stands in vec_avx512.h, which gives the same
  * names for 16.
@@ -8,6 +8,8 @@
 #define DBERT_KERNEL_VEC_AVX2_H
 
 #include "kernel/x86/vec_sse.h"
+
+#include <stdint.h>
 
 #define VL 8
 
@@ -30,6 +32,28 @@ static inline Vec
 v_load_part(const float *p, VecMask mask)
 {
 	return _mm256_maskload_ps(p, mask);
+}
+
+static inline Vec
+v_load_f16(const uint16_t *p)
+{
+	return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *) p));
+}
+
+static inline void
+v_load_bf16(const uint16_t *p, Vec *first, Vec *second)
+{
+	__m256i		both = _mm256_loadu_si256((const __m256i *) p);
+
+	*first = _mm256_castsi256_ps(_mm256_slli_epi32(both, 16));
+	*second =
+		_mm256_castsi256_ps(_mm256_and_si256(both, _mm256_set1_epi32((int) 0xffff0000)));
+}
+
+static inline int
+v_place_bf16(int i)
+{
+	return i < VL ? 2 * i : 2 * (i - VL) + 1;
 }
 
 static inline void

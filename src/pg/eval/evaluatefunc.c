@@ -22,6 +22,7 @@ typedef struct EvaluateJob
 	DistilPredictor predictor;
 	DistilLabels labels;
 	DistilClassCount *counts;	/* [labels.n] */
+	DistilCalibration calibration;
 	DistilNumbers truth;
 	DistilNumbers said;
 	int64		rows;
@@ -43,6 +44,7 @@ visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows,
 		}
 		job->rows++;
 		distil_count_prediction(&job->predictor, &rows[i], &said[i], job->counts);
+		distil_count_scores(&job->predictor, &rows[i], &said[i], &job->calibration);
 		if (kind == DISTIL_LABEL_NUMBER)
 		{
 			distil_numbers_add(&job->truth, rows[i].number);
@@ -101,6 +103,9 @@ put_labels(ReturnSetInfo *rsinfo, const EvaluateJob *job)
 		put_counts(rsinfo, "(micro average)", &all);
 	put_row(rsinfo, "(macro average)", distil_means(job->counts, n, false), all.support, NAN);
 	put_row(rsinfo, "(weighted average)", distil_means(job->counts, n, true), all.support, NAN);
+	if (job->predictor.kind != DISTIL_ANSWER_ENTITIES)
+		put_value(rsinfo, "(calibration error)", distil_calibration_error(&job->calibration),
+				  job->rows);
 }
 
 static void

@@ -157,11 +157,21 @@ fit(DistilPredictor *p, DistilLabelKind kind, bool pair)
 
 /* ---- texts through the model ---- */
 
+static float *
+scores_of(const DistilPredictor *p, const float *logits)
+{
+	float	   *scores = palloc_array(float, p->model->core->config.n_labels);
+
+	dbert_classify_scores(p->model->core, logits, scores);
+	return scores;
+}
+
 static DistilPrediction
 one_label(const DistilPredictor *p, const float *logits)
 {
 	DistilPrediction said = {.there = true,.n_labels = 1,.labels = palloc(sizeof(int))};
 
+	said.scores = scores_of(p, logits);
 	said.labels[0] = p->of_head[dbert_classify_best(p->model->core, logits)];
 	return said;
 }
@@ -178,6 +188,7 @@ many_labels(const DistilPredictor *p, const float *logits)
 	int			n = p->model->core->config.n_labels;
 	DistilPrediction said = {.there = true,.labels = palloc_array(int, n)};
 
+	said.scores = scores_of(p, logits);
 	for (int i = 0; i < n; i++)
 	{
 		if (logits[i] > 0)
@@ -424,6 +435,36 @@ distil_count_prediction(const DistilPredictor *p, const DistilExample *row,
 		counts[label].support++;
 		counts[label].hits += holds(said->labels, said->n_labels, label);
 	}
+}
+
+/* Of several labels: the numbers of those that are true. */
+static int *
+true_labels(const DistilPredictor *p, const DistilExample *row)
+{
+	int		   *labels = palloc_array(int, Max(row->n_labels, 1));
+
+	for (int i = 0; i < row->n_labels; i++)
+		labels[i] = distil_true_label(p, row->labels[i]);
+	return labels;
+}
+
+void
+distil_count_scores(const DistilPredictor *p, const DistilExample *row,
+					const DistilPrediction *said, DistilCalibration *c)
+{
+	int			n = p->model->core->config.n_labels;
+	int		   *labels;
+
+	if (said->scores == NULL)
+		return;
+	labels = true_labels(p, row);
+	for (int i = 0; i < n; i++)
+	{
+		if (p->kind == DISTIL_ANSWER_LABELS || p->of_head[i] == said->labels[0])
+			distil_calibration_add(c, said->scores[i],
+								   holds(labels, row->n_labels, p->of_head[i]));
+	}
+	pfree(labels);
 }
 
 bool

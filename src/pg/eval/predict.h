@@ -6,6 +6,7 @@
 #ifndef DISTILBERT_PG_PREDICT_H
 #define DISTILBERT_PG_PREDICT_H
 
+#include "pg/eval/calibration.h"
 #include "pg/eval/examples.h"
 #include "pg/eval/metric.h"
 #include "pg/eval/spanplace.h"
@@ -55,6 +56,7 @@ typedef struct DistilPrediction
 	bool		there;			/* not if the model failed, and distilbert.on_error is "null" */
 	int			n_labels;
 	int		   *labels;			/* [n_labels]: 1 of LABEL, rising of LABELS */
+	float	   *scores;			/* of both: of all labels of the model's head */
 	double		number;			/* of NUMBER and SIMILARITY */
 	int			n_entities;
 	DistilTyped *entities;		/* [n_entities] */
@@ -93,6 +95,13 @@ extern int	distil_true_label(const DistilPredictor *p, const char *label);
  */
 extern void distil_count_prediction(const DistilPredictor *p, const DistilExample *row,
 									const DistilPrediction *said, DistilClassCount *counts);
+
+/*
+ * Add the scores of LABEL, the best one's, or of LABELS, each one's, and
+ * whether they are right.
+ */
+extern void distil_count_scores(const DistilPredictor *p, const DistilExample *row,
+								const DistilPrediction *said, DistilCalibration *c);
 
 /* The same labels, or entities. */
 extern bool distil_same_prediction(const DistilPrediction *a, const DistilPrediction *b);

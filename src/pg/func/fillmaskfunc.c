@@ -216,20 +216,6 @@ put_fills(ReturnSetInfo *rsinfo, DistilModel *model, const DistilText *t, Distil
 	}
 }
 
-/* NULL anywhere but in targets? */
-static bool
-asks_nothing(FunctionCallInfo fcinfo)
-{
-	int			targets = PG_NARGS() > 3 ? 3 : 2;
-
-	for (int i = 0; i < PG_NARGS(); i++)
-	{
-		if (PG_ARGISNULL(i) && i != targets)
-			return true;
-	}
-	return false;
-}
-
 /*
  * (text [, model], top_k, targets [, long_text, on_error]); not strict, as
  * targets may be NULL
@@ -245,7 +231,7 @@ distil_fill_mask(PG_FUNCTION_ARGS)
 	int			n_targets = 0;
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (asks_nothing(fcinfo))
+	if (distil_asks_nothing(fcinfo, 1, 2))
 		return (Datum) 0;
 	form = distil_call_form(fcinfo, 1, 2);
 	distil_check_at_least_one("top_k", PG_GETARG_INT32(form.option));

@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 
 #include "pg/bridge/compat.h"
+#include "pg/func/compare.h"
 #include "pg/func/task.h"
 
 /* ---- the last answer ---- */
@@ -107,6 +108,8 @@ run_call(DistilModel *model, const DistilTask *task, const DistilText *texts,
 {
 	DistilRun	run = {.model = model,.options = options};
 
+	if (distil_compares(task, model))
+		return distil_compare_pair(task, model, texts, rules, answer);
 	run.batch = distil_run_text(model, task->want, texts, task->pair, rules);
 	return run.batch != NULL && task->answer(&run, 0, texts, answer);
 }

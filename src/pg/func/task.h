@@ -46,6 +46,13 @@ typedef struct DistilTask
 	bool		(*answer) (const DistilRun *run, int i, const DistilText *texts, Datum *answer);
 
 	/*
+	 * Of pairs whose model may be one of embeddings, too: the answer then, of
+	 * the vectors [width] of both texts, the first read as a query and the
+	 * second as a passage (compare.h).  NULL: it may not be.
+	 */
+	Datum		(*compare) (const float *query, const float *passage, int width);
+
+	/*
 	 * Of answers that are vectors, real[]: how many floats they all have, and
 	 * the same answer put at *out.  An array of texts gets a matrix of them.
 	 */

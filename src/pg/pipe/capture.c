@@ -19,12 +19,14 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/fmgroids.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "pg/bridge/compat.h"
 #include "pg/pipe/capture.h"
 #include "pg/pipe/pipequeue.h"
+#include "pg/pipe/pipewake.h"
 
 typedef struct KeyBuffer
 {
@@ -40,7 +42,6 @@ typedef struct KeyBuffer
 } KeyBuffer;
 
 static KeyBuffer *buffers;		/* of this transaction, of deeper levels first */
-static bool queued;				/* in this transaction */
 
 /* ---- buffers ---- */
 
@@ -130,6 +131,29 @@ write_row(const KeyBuffer *b, FmgrInfo *outputs, int first, int end)
 													 false, TYPALIGN_INT));
 }
 
+/* Could a setting change the text form of the keys?  Of most it cannot. */
+static bool
+depends_on_settings(const KeyBuffer *b)
+{
+	for (int i = 0; i < b->n_columns; i++)
+	{
+		switch (b->types[i].output)
+		{
+			case F_INT2OUT:
+			case F_INT4OUT:
+			case F_INT8OUT:
+			case F_NUMERIC_OUT:
+			case F_TEXTOUT:
+			case F_VARCHAROUT:
+			case F_UUID_OUT:
+				break;
+			default:
+				return true;
+		}
+	}
+	return false;
+}
+
 /* All keys of a buffer to the queue; the buffer is empty then. */
 static void
 write_buffer(KeyBuffer *b)
@@ -138,7 +162,8 @@ write_buffer(KeyBuffer *b)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	FmgrInfo	outputs[INDEX_MAX_KEYS];
-	int			nestlevel = distil_key_text_begin();
+	bool		settings = depends_on_settings(b);
+	int			nestlevel = settings ? distil_key_text_begin() : 0;
 
 	for (int i = 0; i < b->n_columns; i++)
 		fmgr_info_cxt(b->types[i].output, &outputs[i], old);
@@ -147,11 +172,12 @@ write_buffer(KeyBuffer *b)
 		write_row(b, outputs, first, Min(first + DISTIL_QUEUE_KEYS, b->n));
 		MemoryContextReset(context);
 	}
-	distil_key_text_end(nestlevel);
+	if (settings)
+		distil_key_text_end(nestlevel);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	b->n = 0;
-	queued = true;
+	distil_pipeline_wake();
 }
 
 /* The keys of a buffer that is full, at its own level; a new one begins. */
@@ -180,7 +206,7 @@ write_all(void)
 
 void
 distil_capture_key(const char *pipeline, const DistilPipelineColumns *columns,
-				   const DistilKeyType *types, TupleTableSlot *row)
+				   const DistilKeyType *types, TupleTableSlot *row, bool hold)
 {
 	int			level = GetCurrentTransactionNestLevel();
 	KeyBuffer	   *b = find_buffer(pipeline, level);
@@ -196,7 +222,7 @@ distil_capture_key(const char *pipeline, const DistilPipelineColumns *columns,
 		if (types[i].length == -1)
 			key[i] = PointerGetDatum(PG_DETOAST_DATUM_PACKED(key[i]));
 	}
-	if (b != NULL && (b->n >= DISTIL_CAPTURE_KEYS || b->n_columns != columns->n_keys))
+	if (b != NULL && ((b->n >= DISTIL_CAPTURE_KEYS && !hold) || b->n_columns != columns->n_keys))
 	{
 		write_full(b);
 		b = NULL;
@@ -204,6 +230,34 @@ distil_capture_key(const char *pipeline, const DistilPipelineColumns *columns,
 	if (b == NULL)
 		b = make_buffer(pipeline, level, columns->n_keys, types);
 	copy_key(b, key);
+}
+
+List *
+distil_capture_take(const char *pipeline)
+{
+	KeyBuffer  *b = find_buffer(pipeline, GetCurrentTransactionNestLevel());
+	List	   *keys = NIL;
+	FmgrInfo	outputs[INDEX_MAX_KEYS];
+	Datum		texts[INDEX_MAX_KEYS];
+	int			nestlevel;
+
+	if (b == NULL)
+		return NIL;
+	nestlevel = distil_key_text_begin();
+	for (int i = 0; i < b->n_columns; i++)
+		fmgr_info(b->types[i].output, &outputs[i]);
+	for (int k = 0; k < b->n; k++)
+	{
+		for (int i = 0; i < b->n_columns; i++)
+			texts[i] = CStringGetTextDatum(
+				OutputFunctionCall(&outputs[i], b->keys[(Size) k * b->n_columns + i]));
+		keys = lappend(keys, construct_array(texts, b->n_columns, TEXTOID, -1, false,
+											 TYPALIGN_INT));
+	}
+	distil_key_text_end(nestlevel);
+	unlink_buffer(b);
+	MemoryContextDelete(b->context);
+	return keys;
 }
 
 void
@@ -214,18 +268,6 @@ distil_capture_forget(const char *pipeline)
 		if (strcmp(b->pipeline, pipeline) == 0)
 			b->n = 0;
 	}
-}
-
-bool
-distil_capture_has_queued(void)
-{
-	return queued;
-}
-
-void
-distil_capture_note_work(void)
-{
-	queued = true;
 }
 
 /* ---- ends of transactions ---- */
@@ -243,7 +285,6 @@ at_xact_end(XactEvent event, void *arg)
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
 			buffers = NULL;		/* their memory is the transaction's */
-			queued = false;
 			break;
 		default:
 			break;

@@ -23,20 +23,21 @@ typedef struct DistilKeyType
 	Oid			output;			/* function */
 } DistilKeyType;
 
-/* Remember the key of a row. */
+/*
+ * Remember the key of a row; hold: however many there are, until they are
+ * taken.
+ */
 extern void distil_capture_key(const char *pipeline, const DistilPipelineColumns *columns,
-							   const DistilKeyType *types, TupleTableSlot *row);
+							   const DistilKeyType *types, TupleTableSlot *row, bool hold);
+
+/*
+ * Take the keys of a pipeline that are remembered at this level of
+ * transactions, a List of text[columns]: they are the caller's to do.
+ */
+extern List *distil_capture_take(const char *pipeline);
 
 /* Forget what this transaction remembers of a pipeline, which is dropped. */
 extern void distil_capture_forget(const char *pipeline);
-
-/*
- * Has this transaction put keys into the queue?  For whoever wakes the worker.
- */
-extern bool distil_capture_has_queued(void);
-
-/* The same as if it had: there is something else to do. */
-extern void distil_capture_note_work(void);
 
 /* Called once by _PG_init. */
 extern void distil_capture_init(void);

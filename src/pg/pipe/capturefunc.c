@@ -4,6 +4,10 @@
  *	   AFTER INSERT, UPDATE or DELETE FOR EACH ROW; AFTER TRUNCATE
  *
  * It queues the key of the row, and, where an UPDATE changes it, the old one.
+ * Of a synchronous pipeline the keys are taken by pipeline_sync (syncfunc.c) at
+ * the statement's end; on a partitioned source, whose partitions may be written
+ * by their own names, each is done at once.
+ *
  * It does nothing where the relation is not the pipeline's source, or a
  * partition of it: then the trigger is not the pipeline's.
  */
@@ -12,6 +16,7 @@
 #include "utils/rel.h"
 
 #include "pg/bridge/compat.h"
+#include "pg/pipe/pipesync.h"
 #include "pg/pipe/stale.h"
 #include "pg/pipe/watched.h"
 
@@ -31,7 +36,7 @@ same_key(Relation rel, const DistilWatched *w, TupleTableSlot *a, TupleTableSlot
 static void
 queue_key(const DistilWatched *w, TupleTableSlot *row)
 {
-	distil_capture_key(w->pipeline, &w->columns, w->types, row);
+	distil_capture_key(w->pipeline, &w->columns, w->types, row, w->sync);
 }
 
 static void
@@ -39,7 +44,7 @@ row_updated(const TriggerData *t, const DistilWatched *w)
 {
 	bool		moved = !same_key(t->tg_relation, w, t->tg_trigslot, t->tg_newslot);
 
-	if (moved && w->n_targets > 0)
+	if (moved && w->columns.n_values == 0)
 		queue_key(w, t->tg_trigslot);
 	queue_key(w, t->tg_newslot);
 	if (w->remove_stale && w->n_targets > 0 &&
@@ -81,7 +86,7 @@ distil_pipeline_capture(PG_FUNCTION_ARGS)
 				 errmsg("function \"%s\" was not called by trigger manager", "pipeline_capture")));
 	check_event(t);
 	w = *distil_watched(t);
-	if (!w.acts)
+	if (!w.acts || (w.sync && w.n_targets == 0))
 		return PointerGetDatum(NULL);
 	if (TRIGGER_FIRED_BY_TRUNCATE(t->tg_event))
 		distil_stale_remove_orphans(&w);
@@ -91,5 +96,7 @@ distil_pipeline_capture(PG_FUNCTION_ARGS)
 		row_deleted(t, &w);
 	else
 		queue_key(&w, t->tg_trigslot);
+	if (w.each)
+		distil_sync_keys(w.pipeline, distil_capture_take(w.pipeline));
 	return PointerGetDatum(NULL);
 }

@@ -49,4 +49,7 @@ extern void distil_target_remove_orphans(Oid target, Oid source,
 /* Run one statement without a result, through SPI; it is connected here. */
 extern void distil_sql_run(const char *sql);
 
+/* The first column of a query's rows: a List of palloc'd strings. */
+extern List *distil_sql_strings(const char *sql);
+
 #endif

@@ -90,7 +90,10 @@ distil_pipeline_columns(Relation rel, const char *name, DistilPipelineColumns *c
 		if (t->tgnargs == 1 && strcmp(t->tgargs[0], name) == 0 && t->tgqual != NULL &&
 			TRIGGER_FOR_INSERT(t->tgtype) && distil_pipe_function(t->tgfoid, "pipeline_capture") &&
 			read_condition(t->tgqual, RelationGetDescr(rel), columns))
+		{
+			columns->always = t->tgenabled == TRIGGER_FIRES_ALWAYS;
 			return true;
+		}
 	}
 	return false;
 }

@@ -28,10 +28,13 @@
 #include "pg/bridge/arguments.h"
 #include "pg/bridge/compat.h"
 #include "pg/pipe/capture.h"
+#include "pg/pipe/generation.h"
 #include "pg/pipe/pipedead.h"
+#include "pg/pipe/pipepartitions.h"
 #include "pg/pipe/pipesource.h"
 #include "pg/pipe/pipetarget.h"
 #include "pg/pipe/pipetriggers.h"
+#include "pg/pipe/pipewake.h"
 #include "pg/store/catalog.h"
 #include "pg/store/load.h"
 
@@ -66,22 +69,6 @@ typedef struct CreateArgs
 } CreateArgs;
 
 /* ---- arguments ---- */
-
-/* One of two words. */
-static bool
-is_first(FunctionCallInfo fcinfo, int arg, const char *what, const char *first, const char *second)
-{
-	const char *word = distil_text_argument(fcinfo, arg, what);
-
-	if (strcmp(word, first) == 0)
-		return true;
-	if (strcmp(word, second) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unrecognized %s of a pipeline: \"%s\"", what, word),
-				 errhint("Available are \"%s\" and \"%s\".", first, second)));
-	return false;
-}
 
 static const char *
 name_argument(FunctionCallInfo fcinfo, int arg)
@@ -142,8 +129,10 @@ read_args(FunctionCallInfo fcinfo, DistilPipeline *p, CreateArgs *args)
 	require(fcinfo, ARG_TEXT_COLUMN, "text_column");
 	p->source = PG_GETARG_OID(ARG_SOURCE);
 	p->task = distil_pipe_task(distil_text_argument(fcinfo, ARG_TASK, "task"));
-	p->sync = is_first(fcinfo, ARG_MODE, "mode", "sync", "async");
-	p->remove_stale = is_first(fcinfo, ARG_STALE, "stale", "remove", "keep");
+	p->sync = distil_is_first_word(distil_text_argument(fcinfo, ARG_MODE, "mode"), "mode", "sync",
+								   "async");
+	p->remove_stale = distil_is_first_word(distil_text_argument(fcinfo, ARG_STALE, "stale"),
+										   "stale", "remove", "keep");
 	args->text_column = name_argument(fcinfo, ARG_TEXT_COLUMN);
 	args->name = PG_ARGISNULL(ARG_NAME) ? NULL : distil_text_argument(fcinfo, ARG_NAME, "name");
 	args->backfill = distil_bool_argument(fcinfo, ARG_BACKFILL);
@@ -153,20 +142,6 @@ read_args(FunctionCallInfo fcinfo, DistilPipeline *p, CreateArgs *args)
 	p->generations[0].number = 1;
 	p->generations[0].options = distil_pipe_options(p->task, PG_GETARG_JSONB_P(ARG_OPTIONS));
 	p->generations[0].model = distil_text_argument(fcinfo, ARG_MODEL, "model");
-}
-
-/* The model, which cannot be dropped before the transaction ends. */
-static void
-pin_model(FunctionCallInfo fcinfo, const DistilPipeline *p, DistilGeneration *g, int *width)
-{
-	DistilModel *model;
-
-	LockRelationOid(distil_model_table(), RowExclusiveLock);
-	PushActiveSnapshot(GetLatestSnapshot());
-	model = distil_pipe_model(fcinfo->flinfo, g->model, g->sha256);
-	PopActiveSnapshot();
-	distil_pipe_check_model(p->task, model, g->options);
-	*width = distil_pipe_width(p->task, model, g->options);
 }
 
 /* ---- the name ---- */
@@ -240,21 +215,6 @@ check_column(Relation source, const DistilPipeline *p, const CreateArgs *args)
 	distil_target_check_column(source, p->task, args->width, column);
 }
 
-/* Nothing of ours could see a generated text before it is stored. */
-static void
-check_stale(Relation source, const DistilPipeline *p, const CreateArgs *args)
-{
-	Form_pg_attribute text = TupleDescAttr(RelationGetDescr(source), p->columns.text - 1);
-
-	if (p->remove_stale && args->into_column != NULL && text->attgenerated != '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("stale => 'remove' cannot be had for generated column \"%s\"",
-						NameStr(text->attname)),
-				 errdetail("It is computed after the triggers that would set the value to NULL."),
-				 errhint("Use stale => 'keep', or into_table.")));
-}
-
 static void
 make_target(DistilPipeline *p, const CreateArgs *args)
 {
@@ -276,6 +236,7 @@ make_pipeline(DistilPipeline *p, const CreateArgs *args)
 	DistilGeneration *g = &p->generations[0];
 
 	p->created_at = GetCurrentTimestamp();
+	p->parts = distil_partitions_of(p->source);
 	g->done_at = args->backfill ? 0 : p->created_at;
 	make_target(p, args);
 	distil_pipeline_insert(p);
@@ -295,17 +256,19 @@ distil_create_pipeline(PG_FUNCTION_ARGS)
 	source = distil_open_source(p.source, args.add_column);
 	p.owner = source->rd_rel->relowner;
 	distil_pipeline_lock();
-	distil_remove_dead_pipelines();
+	(void) distil_living_pipelines();
 	distil_source_columns(source, args.text_column, &p.columns);
-	pin_model(fcinfo, &p, &p.generations[0], &args.width);
+	args.width = distil_generation_pin(fcinfo->flinfo, &p, &p.generations[0]);
 	if (args.into_column != NULL)
 		check_column(source, &p, &args);
-	check_stale(source, &p, &args);
+	if (args.into_column != NULL)
+		distil_source_check_generated(source, &p);
+	distil_source_check_sync(&p);
 	table_close(source, NoLock);
 	if (args.name != NULL)
 		check_name(args.name);
 	p.name = pstrdup(args.name != NULL ? args.name : default_name(&p, &args));
 	make_pipeline(&p, &args);
-	distil_capture_note_work();
+	distil_pipeline_wake();
 	PG_RETURN_TEXT_P(cstring_to_text(p.name));
 }

@@ -4,10 +4,13 @@
 #ifndef DISTILBERT_PG_PIPEDEAD_H
 #define DISTILBERT_PG_PIPEDEAD_H
 
+#include "nodes/pg_list.h"
+
 /*
- * Remove the rows of pipelines whose source is gone; tells whether there were
- * any.  The caller holds distil_pipeline_lock.
+ * Remove the rows of pipelines whose source is gone, and return the names of
+ * the others.  Where somebody else is changing the catalogue, the dead ones are
+ * left to the next who comes.
  */
-extern bool distil_remove_dead_pipelines(void);
+extern List *distil_living_pipelines(void);
 
 #endif

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 
 #include "pg/bridge/arguments.h"
@@ -19,27 +20,32 @@
 #include "pg/pipe/pipelock.h"
 #include "pg/pipe/pipetarget.h"
 #include "pg/pipe/pipetriggers.h"
+#include "pg/store/catalog.h"
 #include "pg/store/load.h"
 
 PG_FUNCTION_INFO_V1(distil_drop_pipeline);
 
-bool
-distil_remove_dead_pipelines(void)
+/* Without waiting: others may hold it as long as their transactions take. */
+static bool
+try_lock(void)
 {
-	bool		removed = false;
+	return ConditionalLockRelationOid(distil_find_table("pipeline"), ShareRowExclusiveLock);
+}
+
+List *
+distil_living_pipelines(void)
+{
+	List	   *living = NIL;
 	ListCell   *lc;
 
 	foreach(lc, distil_pipeline_names())
 	{
-		const DistilPipeline *p = distil_pipeline_find(lfirst(lc));
-
-		if (p != NULL && get_rel_relkind(p->source) == '\0')
-		{
-			distil_pipeline_delete(p);
-			removed = true;
-		}
+		if (!distil_pipeline_is_dead(lfirst(lc)))
+			living = lappend(living, lfirst(lc));
+		else if (try_lock() && distil_pipeline_is_dead(lfirst(lc)))
+			distil_pipeline_delete(distil_pipeline_find(lfirst(lc)));
 	}
-	return removed;
+	return living;
 }
 
 /* The targets go, too; a column asks for the strongest lock from the start. */

@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -29,6 +30,7 @@
 #include "pg/bridge/compat.h"
 #include "pg/pipe/ownersql.h"
 #include "pg/pipe/pipeline.h"
+#include "pg/pipe/pipereplica.h"
 #include "pg/store/catalog.h"
 #include "pg/store/names.h"
 
@@ -41,7 +43,8 @@ enum
 	PIPELINE_STALE,
 	PIPELINE_PAUSED,
 	PIPELINE_CREATED_AT,
-	PIPELINE_COLUMNS = PIPELINE_CREATED_AT
+	PIPELINE_PARTS,
+	PIPELINE_COLUMNS = PIPELINE_PARTS
 };
 
 enum
@@ -111,6 +114,31 @@ read_generations(DistilPipeline *p)
 	table_close(rel, AccessShareLock);
 }
 
+static List *
+oids_of(ArrayType *array)
+{
+	List	   *oids = NIL;
+	Datum	   *elements;
+	int			n;
+
+	deconstruct_array(array, REGCLASSOID, sizeof(Oid), true, TYPALIGN_INT, &elements, NULL, &n);
+	for (int i = 0; i < n; i++)
+		oids = lappend_oid(oids, DatumGetObjectId(elements[i]));
+	return oids;
+}
+
+static ArrayType *
+array_of(const List *oids)
+{
+	Datum	   *elements = palloc_array(Datum, list_length(oids) + 1);
+	ListCell   *lc;
+
+	foreach(lc, oids)
+		elements[foreach_current_index(lc)] = ObjectIdGetDatum(lfirst_oid(lc));
+	return construct_array(elements, list_length(oids), REGCLASSOID, sizeof(Oid), true,
+						   TYPALIGN_INT);
+}
+
 static void
 read_pipeline(HeapTuple tuple, Relation rel, DistilPipeline *p)
 {
@@ -122,6 +150,7 @@ read_pipeline(HeapTuple tuple, Relation rel, DistilPipeline *p)
 		strcmp(TextDatumGetCString(distil_column(tuple, PIPELINE_STALE, rel)), "remove") == 0;
 	p->paused = DatumGetBool(distil_column(tuple, PIPELINE_PAUSED, rel));
 	p->created_at = DatumGetTimestampTz(distil_column(tuple, PIPELINE_CREATED_AT, rel));
+	p->parts = oids_of(DatumGetArrayTypeP(distil_column(tuple, PIPELINE_PARTS, rel)));
 }
 
 static bool
@@ -188,6 +217,21 @@ fault(DistilPipeline *p)
 	return fault;
 }
 
+/* Of a column: is it the table's, whose triggers do not see the changes? */
+static bool
+is_elsewhere(const DistilPipeline *p)
+{
+	for (int i = 0; i < p->n_generations; i++)
+	{
+		Oid			target = p->generations[i].target;
+
+		if (OidIsValid(target) ? distil_is_subscribed(target)
+			: !p->columns.always && distil_is_subscribed(p->source))
+			return true;
+	}
+	return false;
+}
+
 DistilPipeline *
 distil_pipeline_find(const char *name)
 {
@@ -198,6 +242,7 @@ distil_pipeline_find(const char *name)
 	read_generations(p);
 	p->broken = fault(p);
 	p->whole = p->broken == NULL;
+	p->elsewhere = p->whole && is_elsewhere(p);
 	return p;
 }
 
@@ -212,6 +257,14 @@ distil_pipeline_get(const char *name)
 				 errmsg("pipeline \"%s\" does not exist", name),
 				 errhint("The view distil_pipelines lists all pipelines.")));
 	return p;
+}
+
+bool
+distil_pipeline_is_dead(const char *name)
+{
+	DistilPipeline p = {0};
+
+	return read_row(name, &p) && get_rel_relkind(p.source) == '\0';
 }
 
 void
@@ -278,6 +331,7 @@ form_pipeline(Relation rel, const DistilPipeline *p)
 	values[PIPELINE_STALE - 1] = CStringGetTextDatum(p->remove_stale ? "remove" : "keep");
 	values[PIPELINE_PAUSED - 1] = BoolGetDatum(p->paused);
 	values[PIPELINE_CREATED_AT - 1] = TimestampTzGetDatum(p->created_at);
+	values[PIPELINE_PARTS - 1] = PointerGetDatum(array_of(p->parts));
 	return heap_form_tuple(RelationGetDescr(rel), values, nulls);
 }
 

@@ -34,6 +34,7 @@ typedef struct DistilPipelineColumns
 	AttrNumber	text;
 	int			n_values;		/* 0 where the target is a table */
 	AttrNumber	values[DISTIL_MAX_GENERATIONS]; /* in the generations' order */
+	bool		always;			/* the trigger fires for a subscription's changes, too */
 } DistilPipelineColumns;
 
 typedef struct DistilGeneration
@@ -60,6 +61,7 @@ typedef struct DistilPipeline
 	bool		remove_stale;
 	bool		paused;
 	TimestampTz created_at;
+	List	   *parts;			/* OIDs of the partitions that are seen to (pipepartitions.h) */
 
 	/*
 	 * Is it whole: does the source exist, with the trigger, and every target
@@ -69,10 +71,23 @@ typedef struct DistilPipeline
 	bool		whole;
 	const char *broken;
 
+	/*
+	 * Whole, but a subscription brings the values: they are another server's to
+	 * compute.
+	 */
+	bool		elsewhere;
+
 	DistilPipelineColumns columns;	/* of the source */
 	int			n_generations;
 	DistilGeneration generations[DISTIL_MAX_GENERATIONS];	/* the first is live */
 } DistilPipeline;
+
+/* May anything be done for it? */
+static inline bool
+distil_pipeline_works(const DistilPipeline *p)
+{
+	return p->whole && !p->elsewhere && !p->paused;
+}
 
 /*
  * The pipeline of this name as it is now, with the source locked (AccessShare)
@@ -82,6 +97,9 @@ extern DistilPipeline *distil_pipeline_find(const char *name);
 
 /* The same; raises where there is none. */
 extern DistilPipeline *distil_pipeline_get(const char *name);
+
+/* Is its source gone, and it with it? */
+extern bool distil_pipeline_is_dead(const char *name);
 
 /* Raise unless the current user owns the source. */
 extern void distil_pipeline_check_owner(const DistilPipeline *pipeline);

@@ -12,6 +12,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "catalog/indexing.h"
+#include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -32,23 +33,42 @@ enum
 	QUEUE_COLUMNS = QUEUE_QUEUED_AT
 };
 
+static HeapTuple
+form_row(Relation rel, const char *pipeline, int64 seq, ArrayType *keys, TimestampTz queued_at)
+{
+	Datum		values[QUEUE_COLUMNS];
+	bool		nulls[QUEUE_COLUMNS] = {false};
+
+	values[QUEUE_PIPELINE - 1] = CStringGetTextDatum(pipeline);
+	values[QUEUE_SEQ - 1] = Int64GetDatum(seq);
+	values[QUEUE_KEYS - 1] = PointerGetDatum(keys);
+	values[QUEUE_QUEUED_AT - 1] = TimestampTzGetDatum(queued_at);
+	return heap_form_tuple(RelationGetDescr(rel), values, nulls);
+}
+
 void
 distil_queue_add(const char *pipeline, ArrayType *keys)
 {
 	Relation	rel = distil_open_table("pipeline_queue", RowExclusiveLock);
 	Oid			sequence = distil_find_table("pipeline_queue_seq");
-	Datum		values[QUEUE_COLUMNS];
-	bool		nulls[QUEUE_COLUMNS] = {false};
-	HeapTuple	tuple;
+	HeapTuple	tuple = form_row(rel, pipeline, nextval_internal(sequence, false), keys,
+								 GetCurrentTransactionStartTimestamp());
 
-	values[QUEUE_PIPELINE - 1] = CStringGetTextDatum(pipeline);
-	values[QUEUE_SEQ - 1] = Int64GetDatum(nextval_internal(sequence, false));
-	values[QUEUE_KEYS - 1] = PointerGetDatum(keys);
-	values[QUEUE_QUEUED_AT - 1] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
-	tuple = heap_form_tuple(RelationGetDescr(rel), values, nulls);
 	CatalogTupleInsert(rel, tuple);
 	heap_freetuple(tuple);
 	table_close(rel, NoLock);
+}
+
+void
+distil_queue_add_key(const char *pipeline, ArrayType *key)
+{
+	Datum	   *texts;
+	int			dims[2] = {1, 0};
+	int			lbounds[2] = {1, 1};
+
+	deconstruct_array(key, TEXTOID, -1, false, TYPALIGN_INT, &texts, NULL, &dims[1]);
+	distil_queue_add(pipeline, construct_md_array(texts, NULL, 2, dims, lbounds, TEXTOID, -1,
+												  false, TYPALIGN_INT));
 }
 
 static DistilQueued *
@@ -86,19 +106,46 @@ distil_queue_read(const char *pipeline, int64 seq, int most)
 	return rows;
 }
 
-/* Delete one row, or all of them if seq is NULL. */
-static void
-delete_rows(const char *pipeline, const int64 *seq)
+int64
+distil_queue_last(const char *pipeline)
 {
-	Relation	rel = distil_open_table("pipeline_queue", RowExclusiveLock);
-	ScanKeyData keys[2];
+	Relation	rel = distil_open_table("pipeline_queue", AccessShareLock);
+	Relation	index = index_open(distil_find_table("pipeline_queue_pkey"), AccessShareLock);
+	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
+	int64		last = PG_INT64_MIN;
+
+	distil_key_text(&key, QUEUE_PIPELINE, pipeline);
+	scan = systable_beginscan_ordered(rel, index, NULL, 1, &key);
+	tuple = systable_getnext_ordered(scan, BackwardScanDirection);
+	if (HeapTupleIsValid(tuple))
+		last = DatumGetInt64(distil_column(tuple, QUEUE_SEQ, rel));
+	systable_endscan_ordered(scan);
+	index_close(index, AccessShareLock);
+	table_close(rel, AccessShareLock);
+	return last;
+}
+
+/* One row, or all of them if seq is NULL. */
+static SysScanDesc
+scan_rows(Relation rel, const char *pipeline, const int64 *seq)
+{
+	ScanKeyData keys[2];
 
 	distil_key_text(&keys[0], QUEUE_PIPELINE, pipeline);
 	if (seq != NULL)
 		ScanKeyInit(&keys[1], QUEUE_SEQ, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(*seq));
-	scan = distil_begin_scan(rel, NULL, seq != NULL ? 2 : 1, keys);
+	return distil_begin_scan(rel, NULL, seq != NULL ? 2 : 1, keys);
+}
+
+static void
+delete_rows(const char *pipeline, const int64 *seq)
+{
+	Relation	rel = distil_open_table("pipeline_queue", RowExclusiveLock);
+	SysScanDesc scan = scan_rows(rel, pipeline, seq);
+	HeapTuple	tuple;
+
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -115,6 +162,25 @@ distil_queue_delete(const char *pipeline, List *rows)
 
 	foreach(lc, rows)
 		delete_rows(pipeline, &((DistilQueued *) lfirst(lc))->seq);
+	CommandCounterIncrement();
+}
+
+void
+distil_queue_keep(const char *pipeline, const DistilQueued *row, ArrayType *keys)
+{
+	Relation	rel = distil_open_table("pipeline_queue", RowExclusiveLock);
+	SysScanDesc scan = scan_rows(rel, pipeline, &row->seq);
+	HeapTuple	old = systable_getnext(scan);
+
+	if (HeapTupleIsValid(old))
+	{
+		HeapTuple	tuple = form_row(rel, pipeline, row->seq, keys, row->queued_at);
+
+		CatalogTupleUpdate(rel, &old->t_self, tuple);
+		heap_freetuple(tuple);
+	}
+	systable_endscan(scan);
+	table_close(rel, NoLock);
 	CommandCounterIncrement();
 }
 

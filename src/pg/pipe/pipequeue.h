@@ -27,6 +27,9 @@ typedef struct DistilQueued
 /* Add a row.  Nobody needs a privilege for it, and no user's code runs. */
 extern void distil_queue_add(const char *pipeline, ArrayType *keys);
 
+/* A row of one key, text[columns]. */
+extern void distil_queue_add_key(const char *pipeline, ArrayType *key);
+
 /*
  * Rows behind seq in its order until they have most keys, a List of palloc'd
  * DistilQueued; begin with PG_INT64_MIN.  As numbers are not given in the order
@@ -34,8 +37,14 @@ extern void distil_queue_add(const char *pipeline, ArrayType *keys);
  */
 extern List *distil_queue_read(const char *pipeline, int64 seq, int most);
 
+/* The number of the last row that there is; PG_INT64_MIN: there is none. */
+extern int64 distil_queue_last(const char *pipeline);
+
 /* Delete rows that were read. */
 extern void distil_queue_delete(const char *pipeline, List *rows);
+
+/* Of a row that was read, these keys are left. */
+extern void distil_queue_keep(const char *pipeline, const DistilQueued *row, ArrayType *keys);
 
 /* All rows of a pipeline. */
 extern void distil_queue_clear(const char *pipeline);

@@ -23,6 +23,7 @@
 #include "pg/bridge/compat.h"
 #include "pg/func/moderation.h"
 #include "pg/pipe/pipelock.h"
+#include "pg/pipe/pipereplica.h"
 #include "pg/pipe/pipesource.h"
 
 /* ---- the table ---- */
@@ -250,4 +251,31 @@ distil_source_columns(Relation source, const char *text_column, DistilPipelineCo
 	distil_check_column_free(source, text->attnum, true);
 	columns->text = text->attnum;
 	columns->n_values = 0;
+}
+
+void
+distil_source_check_generated(Relation source, const DistilPipeline *p)
+{
+	Form_pg_attribute text = TupleDescAttr(RelationGetDescr(source), p->columns.text - 1);
+
+	if (text->attgenerated == '\0' || (!p->sync && !p->remove_stale))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("%s cannot be had for generated column \"%s\"",
+					p->sync ? "mode => 'sync'" : "stale => 'remove'", NameStr(text->attname)),
+			 errdetail("It is computed after the triggers that would set the value."),
+			 p->sync ? errhint("Use mode => 'async', or into_table.")
+			 : errhint("Use stale => 'keep', or into_table.")));
+}
+
+void
+distil_source_check_sync(const DistilPipeline *p)
+{
+	if (p->sync && distil_is_subscribed(p->source))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("mode => 'sync' cannot be had for table \"%s\"", get_rel_name(p->source)),
+				 errdetail("A subscription fills it, and would be stopped by a text that fails."),
+				 errhint("Use mode => 'async'.")));
 }

@@ -18,6 +18,16 @@ extern Relation distil_open_source(Oid relation, bool exclusive);
 extern void distil_source_columns(Relation source, const char *text_column,
 								  DistilPipelineColumns *columns);
 
+/*
+ * Of a pipeline whose target is a column: raise where the text is a generated
+ * column, and its mode or stale asks for a trigger that would have to see it
+ * before it is stored.
+ */
+extern void distil_source_check_generated(Relation source, const DistilPipeline *p);
+
+/* Raise where a subscription fills the source of a synchronous pipeline. */
+extern void distil_source_check_sync(const DistilPipeline *p);
+
 /* The column of this name; raises where there is none. */
 extern Form_pg_attribute distil_source_column(Relation source, const char *name);
 

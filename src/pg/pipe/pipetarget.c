@@ -279,8 +279,9 @@ distil_target_drop(const DistilPipeline *p, const DistilGeneration *g)
 }
 
 static bool
-follows(Relation depend, Oid target, Oid source)
+follows(Oid target, Oid source)
 {
+	Relation	depend = table_open(DependRelationId, AccessShareLock);
 	ScanKeyData keys[2];
 	SysScanDesc scan;
 	HeapTuple	tuple;
@@ -299,18 +300,28 @@ follows(Relation depend, Oid target, Oid source)
 			d->deptype == DEPENDENCY_AUTO;
 	}
 	systable_endscan(scan);
+	table_close(depend, AccessShareLock);
 	return found;
 }
 
 void
 distil_target_follow_source(Oid target, Oid source)
 {
-	Relation	depend = table_open(DependRelationId, RowExclusiveLock);
 	ObjectAddress depender = {RelationRelationId, target, 0};
 	ObjectAddress referenced = {RelationRelationId, source, 0};
 
-	if (!follows(depend, target, source))
-		recordDependencyOn(&depender, &referenced, DEPENDENCY_AUTO);
-	table_close(depend, RowExclusiveLock);
+	if (follows(target, source))
+		return;
+	recordDependencyOn(&depender, &referenced, DEPENDENCY_AUTO);
 	CommandCounterIncrement();
+}
+
+void
+distil_targets_follow_source(const DistilPipeline *p)
+{
+	for (int i = 0; i < p->n_generations; i++)
+	{
+		if (OidIsValid(p->generations[i].target))
+			distil_target_follow_source(p->generations[i].target, p->source);
+	}
 }

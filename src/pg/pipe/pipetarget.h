@@ -38,8 +38,10 @@ extern void distil_target_check_column(Relation source, const DistilPipeTask *ta
 extern void distil_target_drop(const DistilPipeline *p, const DistilGeneration *g);
 
 /*
- * See to it that a target table goes with the source: dumps do not hold this.
+ * See to it that a target table, or all of a pipeline's, goes with the source:
+ * dumps do not hold this.
  */
 extern void distil_target_follow_source(Oid target, Oid source);
+extern void distil_targets_follow_source(const DistilPipeline *p);
 
 #endif

@@ -8,6 +8,10 @@
  *	   zz_distil_<name>_stale	BEFORE UPDATE of the text, where the target is a
  *								column that becomes NULL then; the last one, for
  *								others before it may change the text
+ *	   zz_distil_<name>_sync	BEFORE INSERT OR UPDATE, in its place where the
+ *								pipeline is synchronous
+ *	   distil_<name>_sync		AFTER a statement, of a synchronous one whose
+ *								target is a table, and the source a plain one
  *
  * They are for each row, so partitions get them, too; but those for TRUNCATE,
  * which cannot be.
@@ -15,6 +19,7 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -26,6 +31,7 @@
 
 #include "pg/bridge/compat.h"
 #include "pg/pipe/ownersql.h"
+#include "pg/pipe/pipereplica.h"
 #include "pg/pipe/pipetriggers.h"
 
 static bool
@@ -103,6 +109,17 @@ make_stale(const DistilPipeline *p)
 		 "pipeline_stale");
 }
 
+static void
+make_sync(const DistilPipeline *p)
+{
+	if (!has_tables(p))
+		make(p, p->source, psprintf("zz_distil_%s_sync", p->name), "BEFORE INSERT OR UPDATE", "ROW",
+			 "pipeline_sync");
+	else if (get_rel_relkind(p->source) != RELKIND_PARTITIONED_TABLE)
+		make(p, p->source, psprintf("distil_%s_sync", p->name),
+			 "AFTER INSERT OR UPDATE OR DELETE", "STATEMENT", "pipeline_sync");
+}
+
 void
 distil_triggers_make_truncate(const DistilPipeline *p, Oid relation)
 {
@@ -113,6 +130,21 @@ distil_triggers_make_truncate(const DistilPipeline *p, Oid relation)
 	distil_resign_owner(state);
 }
 
+void
+distil_triggers_drop_truncate(const DistilPipeline *p, Oid relation)
+{
+	const char *name = psprintf("distil_%s_truncate", p->name);
+	DistilOwnerState state;
+
+	if (get_rel_relkind(relation) == '\0' || distil_relation_owner(relation) != p->owner ||
+		!OidIsValid(get_trigger_oid(relation, name, true)))
+		return;
+	state = distil_become_owner(p->owner, false);
+	distil_sql_run(psprintf("DROP TRIGGER %s ON %s", quote_identifier(name),
+							distil_sql_table(relation)));
+	distil_resign_owner(state);
+}
+
 /* The source and its partitions. */
 static List *
 source_and_parts(const DistilPipeline *p)
@@ -120,29 +152,6 @@ source_and_parts(const DistilPipeline *p)
 	if (get_rel_relkind(p->source) == RELKIND_PARTITIONED_TABLE)
 		return find_all_inheritors(p->source, ShareRowExclusiveLock, NULL);
 	return list_make1_oid(p->source);
-}
-
-void
-distil_triggers_make(const DistilPipeline *p)
-{
-	DistilOwnerState state = distil_become_owner(p->owner, false);
-	ListCell   *lc;
-
-	make_insert(p);
-	make_update(p);
-	if (!has_tables(p) && p->remove_stale)
-		make_stale(p);
-	if (has_tables(p))
-	{
-		make(p, p->source, psprintf("distil_%s_delete", p->name), "AFTER DELETE", "ROW",
-			 "pipeline_capture");
-		foreach(lc, source_and_parts(p))
-		{
-			if (get_rel_relkind(lfirst_oid(lc)) != RELKIND_FOREIGN_TABLE)
-				distil_triggers_make_truncate(p, lfirst_oid(lc));
-		}
-	}
-	distil_resign_owner(state);
 }
 
 /* The names of a relation's triggers that call our functions for p. */
@@ -162,6 +171,45 @@ names_on(Oid relation, const DistilPipeline *p)
 	}
 	table_close(rel, NoLock);
 	return names;
+}
+
+/* A subscription's changes are seen, too; partitions follow. */
+static void
+fire_always(const DistilPipeline *p)
+{
+	ListCell   *name;
+
+	CommandCounterIncrement();
+	foreach(name, names_on(p->source, p))
+		distil_sql_run(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s",
+								distil_sql_table(p->source), quote_identifier(lfirst(name))));
+}
+
+void
+distil_triggers_make(const DistilPipeline *p)
+{
+	DistilOwnerState state = distil_become_owner(p->owner, false);
+	ListCell   *lc;
+
+	make_insert(p);
+	make_update(p);
+	if (p->sync)
+		make_sync(p);
+	else if (!has_tables(p) && p->remove_stale)
+		make_stale(p);
+	if (has_tables(p))
+	{
+		make(p, p->source, psprintf("distil_%s_delete", p->name), "AFTER DELETE", "ROW",
+			 "pipeline_capture");
+		foreach(lc, source_and_parts(p))
+		{
+			if (get_rel_relkind(lfirst_oid(lc)) != RELKIND_FOREIGN_TABLE)
+				distil_triggers_make_truncate(p, lfirst_oid(lc));
+		}
+	}
+	if (distil_is_subscribed(p->source))
+		fire_always(p);
+	distil_resign_owner(state);
 }
 
 void

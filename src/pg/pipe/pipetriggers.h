@@ -15,6 +15,9 @@ extern void distil_triggers_make(const DistilPipeline *p);
 /* The trigger for TRUNCATE, which partitions do not get from their parent. */
 extern void distil_triggers_make_truncate(const DistilPipeline *p, Oid relation);
 
+/* Drop it from a table that is no partition any more, if it is there. */
+extern void distil_triggers_drop_truncate(const DistilPipeline *p, Oid relation);
+
 /* Drop all there are. */
 extern void distil_triggers_drop(const DistilPipeline *p);
 

@@ -27,6 +27,7 @@ PG_FUNCTION_INFO_V1(distil_pipeline_wanted);
 
 typedef struct ArgumentType
 {
+	Oid			type;
 	int16		length;
 	bool		byval;
 } ArgumentType;
@@ -42,7 +43,10 @@ argument_types(FunctionCallInfo fcinfo)
 		return types;
 	types = MemoryContextAlloc(flinfo->fn_mcxt, sizeof(ArgumentType) * Max(PG_NARGS(), 1));
 	for (int i = 0; i < PG_NARGS(); i++)
-		get_typlenbyval(get_fn_expr_argtype(flinfo, i), &types[i].length, &types[i].byval);
+	{
+		types[i].type = get_fn_expr_argtype(flinfo, i);
+		get_typlenbyval(types[i].type, &types[i].length, &types[i].byval);
+	}
 	flinfo->fn_extra = types;
 	return types;
 }
@@ -62,7 +66,8 @@ distil_pipeline_touched(PG_FUNCTION_ARGS)
 
 	for (int i = 0; i + 1 < PG_NARGS(); i += 2)
 	{
-		if (differ(&fcinfo->args[i], &fcinfo->args[i + 1], types[i]))
+		if (types[i].type != types[i + 1].type ||
+			differ(&fcinfo->args[i], &fcinfo->args[i + 1], types[i]))
 			PG_RETURN_BOOL(true);
 	}
 	PG_RETURN_BOOL(false);
@@ -73,7 +78,7 @@ distil_pipeline_wanted(PG_FUNCTION_ARGS)
 {
 	int			n_keys = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0);
 
-	for (int i = Max(n_keys, 0) + 1; i < PG_NARGS(); i++)
+	for (int i = Min(Max(n_keys, 0), PG_NARGS()) + 1; i < PG_NARGS(); i++)
 	{
 		if (!PG_ARGISNULL(i))
 			PG_RETURN_BOOL(true);

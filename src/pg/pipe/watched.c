@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "catalog/partition.h"
+#include "catalog/pg_class.h"
 #include "utils/datum.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -12,10 +13,11 @@
 #include "utils/rel.h"
 
 #include "pg/bridge/compat.h"
+#include "pg/pipe/ownersql.h"
 #include "pg/pipe/watched.h"
 
 static HTAB *watched;			/* DistilWatched by trigger */
-static uint64 changes;			/* of anything that entries stand on */
+static uint64 changes = 1;		/* of anything that entries stand on */
 
 static void
 forget(Datum arg, Oid relation)
@@ -58,7 +60,10 @@ find_types(Relation rel, const DistilPipelineColumns *columns, DistilKeyType *ty
 	}
 }
 
-/* Look at the pipeline that the trigger names; it may be anybody's. */
+/*
+ * Look at the pipeline that the trigger names; it may be anybody's.  Keys are
+ * captured also for one that is not whole, for it may be so again.
+ */
 static void
 look_up(const TriggerData *trigger, DistilWatched *w)
 {
@@ -66,15 +71,19 @@ look_up(const TriggerData *trigger, DistilWatched *w)
 	const char *name = trigger->tg_trigger->tgnargs == 1 ? trigger->tg_trigger->tgargs[0] : "";
 	DistilPipeline *p = distil_pipeline_find(name);
 
-	if (p == NULL || !p->whole || !is_source_or_part(rel, p->source))
+	if (p == NULL || !is_source_or_part(rel, p->source))
 		return;
 	w->source = p->source;
 	w->remove_stale = p->remove_stale;
+	w->sync = p->sync;
+	w->each = p->sync && get_rel_relkind(p->source) == RELKIND_PARTITIONED_TABLE;
 	strlcpy(w->pipeline, p->name, sizeof(w->pipeline));
 	for (int i = 0; i < p->n_generations; i++)
 	{
-		if (OidIsValid(p->generations[i].target))
-			w->targets[w->n_targets++] = p->generations[i].target;
+		Oid			target = p->generations[i].target;
+
+		if (OidIsValid(target) && distil_relation_owner(target) == p->owner)
+			w->targets[w->n_targets++] = target;
 	}
 	w->acts = distil_pipeline_columns(rel, name, &w->columns);
 	if (w->acts)
@@ -129,6 +138,13 @@ distil_watched(const TriggerData *trigger)
 	entry = hash_search(watched, &w.trigger, HASH_ENTER, NULL);
 	*entry = w;
 	return entry;
+}
+
+uint64
+distil_watched_changes(void)
+{
+	AcceptInvalidationMessages();
+	return changes;
 }
 
 bool

@@ -18,6 +18,8 @@ typedef struct DistilWatched
 	Oid			source;
 	bool		acts;			/* false: the trigger has nothing to do here */
 	bool		remove_stale;
+	bool		sync;
+	bool		each;			/* sync: each row at once, not at the statement's end */
 	char		pipeline[DISTIL_MAX_PIPELINE + 1];
 	DistilPipelineColumns columns;	/* of relation */
 	DistilKeyType types[INDEX_MAX_KEYS];
@@ -30,6 +32,12 @@ typedef struct DistilWatched
  * something may make caches invalid.
  */
 extern const DistilWatched *distil_watched(const TriggerData *trigger);
+
+/*
+ * A number that grows when something may have changed on which an answer from
+ * the catalogue stands: whoever remembers one looks again then.  At least 1.
+ */
+extern uint64 distil_watched_changes(void);
 
 /* Do two rows have the same value there, to the byte, wherever it is stored? */
 extern bool distil_same_value(Relation rel, AttrNumber column, TupleTableSlot *a,

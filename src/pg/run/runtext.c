@@ -42,10 +42,16 @@ distil_call_is_early(FunctionCallInfo fcinfo, int argno)
 		distil_model_is_awaited(text_to_cstring(PG_GETARG_TEXT_PP(argno)));
 }
 
+static bool
+names_model(int n_args, int n_texts, int n_options)
+{
+	return n_args > n_texts + n_options;
+}
+
 DistilCallForm
 distil_form_of(const NullableDatum *args, int n_args, int n_texts, int n_options)
 {
-	bool		named = n_args > n_texts + n_options;
+	bool		named = names_model(n_args, n_texts, n_options);
 	int			at = n_texts + named + n_options;
 	DistilCallForm form = {.model = named ? n_texts : -1,.option = n_texts + named};
 
@@ -63,22 +69,46 @@ distil_call_form(FunctionCallInfo fcinfo, int n_texts, int n_options)
 	return distil_form_of(fcinfo->args, PG_NARGS(), n_texts, n_options);
 }
 
-void
-distil_require_head(const DistilModel *model, DbertHead head, const char *function)
+bool
+distil_asks_nothing(FunctionCallInfo fcinfo, int n_texts, int n_options)
 {
-	const DistilModelTask *has,
-			   *wanted;
+	int			may_be = n_texts + names_model(PG_NARGS(), n_texts, n_options) + n_options - 1;
 
-	if (model->core->config.head == head)
-		return;
-	has = distil_task_of_head(model->core->config.head);
-	wanted = distil_task_of_head(head);
+	for (int i = 0; i < PG_NARGS(); i++)
+	{
+		if (PG_ARGISNULL(i) && i != may_be)
+			return true;
+	}
+	return false;
+}
+
+/* Raise: the function needs a model of another task. */
+pg_noreturn static void
+refuse_head(const DistilModel *model, const char *wanted, const char *function)
+{
+	const DistilModelTask *has = distil_task_of_head(model->core->config.head);
+
 	ereport(ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 			 errmsg("model \"%s\" cannot be used with %s", model->name, function),
-			 errdetail("The model's task is \"%s\"; %s needs one whose task is \"%s\".",
-					   has->name, function, wanted->name),
+			 errdetail("The model's task is \"%s\"; %s needs one whose task is %s.",
+					   has->name, function, wanted),
 			 errhint("This model can be used with %s.", has->functions)));
+}
+
+void
+distil_require_head(const DistilModel *model, DbertHead head, const char *function)
+{
+	if (model->core->config.head != head)
+		refuse_head(model, psprintf("\"%s\"", distil_task_of_head(head)->name), function);
+}
+
+void
+distil_require_head_or_none(const DistilModel *model, DbertHead head, const char *function)
+{
+	if (model->core->config.head != head && model->core->config.head != DBERT_HEAD_NONE)
+		refuse_head(model, psprintf("\"%s\" or \"%s\"", distil_task_of_head(head)->name,
+									distil_task_of_head(DBERT_HEAD_NONE)->name), function);
 }
 
 static DbertStatus

@@ -26,6 +26,10 @@ extern bool distil_call_is_early(FunctionCallInfo fcinfo, int argno);
 /* Raise unless the model has this head; function is the caller's SQL name. */
 extern void distil_require_head(const DistilModel *model, DbertHead head, const char *function);
 
+/* The same of functions that take a model of embeddings (no head), too. */
+extern void distil_require_head_or_none(const DistilModel *model, DbertHead head,
+										const char *function);
+
 /*
  * How a function with so many texts and options was called.  Its arguments are
  * the texts, the model's name unless a setting says it, the options, and, where
@@ -44,6 +48,9 @@ extern DistilCallForm distil_call_form(FunctionCallInfo fcinfo, int n_texts, int
 /* The same of arguments [n_args]; no texts are looked at. */
 extern DistilCallForm distil_form_of(const NullableDatum *args, int n_args, int n_texts,
 									 int n_options);
+
+/* Is an argument of such a function NULL?  Its last option may be. */
+extern bool distil_asks_nothing(FunctionCallInfo fcinfo, int n_texts, int n_options);
 
 /*
  * dbert_batch_add as the rules say, of one text or of a pair (pair: texts[0]

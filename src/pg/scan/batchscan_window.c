@@ -22,6 +22,7 @@
 #include "utils/builtins.h"
 
 #include "pg/bridge/compat.h"
+#include "pg/func/compare.h"
 #include "pg/run/defaultmodel.h"
 #include "pg/run/many.h"
 #include "pg/scan/batchscan_window.h"
@@ -83,7 +84,6 @@ typedef struct Pass
 	int			n_calls;
 	DistilCall **calls;
 	int			first;			/* rows from this one on */
-	DistilMany	many;			/* the distinct texts on their way through the model */
 	texts_hash *seen;
 	int			n_distinct;
 	int		   *number;			/* [rows] of its distinct text; -1: none */
@@ -167,7 +167,6 @@ number_of(Pass *p, const DistilCell *cell)
 	number = p->n_distinct++;
 	entry->number = number;
 	p->distinct[number] = (Distinct) {.texts = t};
-	distil_many_add(&p->many, number, t);
 	return number;
 }
 
@@ -222,6 +221,41 @@ many_of(Pass *p)
 	return many;
 }
 
+/* The texts through the model as the calls' tasks want them. */
+static void
+run_texts(Pass *p)
+{
+	DistilMany	many = many_of(p);
+
+	distil_many_begin(&many);
+	for (int number = 0; number < p->n_distinct; number++)
+		distil_many_add(&many, number, p->distinct[number].texts);
+	distil_many_end(&many);
+	p->state->window_tokens += many.tokens;
+}
+
+/* The same of pairs whose model compares the vectors of both texts. */
+static void
+compare_pairs(Pass *p)
+{
+	const DistilText **pairs = palloc_array(const DistilText *, Max(p->n_distinct, 1));
+	NullableDatum *answers = palloc_array(NullableDatum, Max(p->n_distinct, 1));
+
+	for (int i = 0; i < p->n_distinct; i++)
+		pairs[i] = p->distinct[i].texts;
+	for (int c = 0; c < p->n_calls; c++)
+	{
+		p->state->window_tokens += distil_compare_pairs(p->calls[c]->task, p->model, pairs,
+														p->n_distinct, p->calls[0]->rules,
+														answers);
+		for (int i = 0; i < p->n_distinct; i++)
+		{
+			p->answers[i * p->n_calls + c] = answers[i];
+			p->distinct[i].refused = answers[i].isnull;
+		}
+	}
+}
+
 static void
 run_pass(Pass *p)
 {
@@ -232,16 +266,15 @@ run_pass(Pass *p)
 	p->number = palloc_array(int, state->count);
 	p->distinct = palloc_array(Distinct, state->count);
 	p->answers = palloc_array(NullableDatum, (Size) state->count * p->n_calls);
-	p->many = many_of(p);
-
-	distil_many_begin(&p->many);
 	for (int row = 0; row < state->count; row++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		p->number[row] = row < p->first ? -1 : number_of(p, &cells[row]);
 	}
-	distil_many_end(&p->many);
-	state->window_tokens += p->many.tokens;
+	if (distil_compares(task_of(p), p->model))
+		compare_pairs(p);
+	else
+		run_texts(p);
 	for (int row = 0; row < state->count; row++)
 		give_answers(p, row);
 	count_pass(p);

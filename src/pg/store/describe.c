@@ -22,7 +22,7 @@ distil_precision(const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown precision \"%s\"", name),
-				 errhint("Precisions are fp32 and int8.")));
+				 errhint("Precisions are fp32, int8 and int7.")));
 	return precision;
 }
 

@@ -22,7 +22,7 @@
 DistilModelSource
 distil_model_source(const char *name, MemoryContext context)
 {
-	DistilModelSource s = {.files = NULL};
+	DistilModelSource s = {.files = NULL,.precision = DISTIL_DEFAULT_PRECISION};
 	const char *path;
 	DistilInfo	row;
 
@@ -32,6 +32,8 @@ distil_model_source(const char *name, MemoryContext context)
 	{
 		s.source = distil_tablesource_open(name, s.snapshot, &s.files);
 		s.task = distil_core_task(row.task);
+		s.loaded_for = row.task;
+		s.precision = row.precision;
 		memcpy(s.sha256, row.sha256, sizeof(s.sha256));
 		return s;
 	}

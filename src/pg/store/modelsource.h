@@ -15,6 +15,8 @@ typedef struct DistilModelSource
 	const DbertSource *source;
 	const char *const *files;	/* NULL-terminated, sorted */
 	const char *task;			/* of the core, that it was loaded for; NULL: its files say it */
+	const char *loaded_for;		/* the same as distil_load_model takes it */
+	const char *precision;
 	uint8		sha256[DISTIL_SHA256_BYTES];	/* of an installed model: builtin.h's key */
 	Snapshot	snapshot;		/* registered, or NULL */
 } DistilModelSource;

@@ -3,13 +3,15 @@
  *
  * There are more tasks than heads.  Sentiment is classification whose labels
  * can be put on a scale from negative to positive.  Zero-shot classification
- * and reranking use classifiers of pairs: each has a default model, but models
- * are loaded as classifiers.
+ * and reranking use classifiers of pairs, or a model of embeddings: each has a
+ * default model, but models are loaded as classifiers or for embeddings.
  */
 #include "postgres.h"
 
 #include "pg/bridge/quoted.h"
 #include "pg/store/modeltask.h"
+
+#define INSTALLED_EMBEDDINGS "embeddings-en-v1"
 
 const DistilModelTask distil_model_tasks[DISTIL_MODEL_TASKS] =
 {
@@ -56,19 +58,19 @@ const DistilModelTask distil_model_tasks[DISTIL_MODEL_TASKS] =
 		.functions = "distil_embed",
 		.loadable = true,
 		.setting = "Model of distil_embed when none is named.",
-		.preset = "embeddings-en-v1"
+		.preset = INSTALLED_EMBEDDINGS
 	},
 	{
 		.name = "zero_shot",
 		.head = DBERT_HEAD_SEQUENCE,
 		.setting = "Model of distil_zero_shot when none is named.",
-		.preset = ""
+		.preset = INSTALLED_EMBEDDINGS
 	},
 	{
 		.name = "rerank",
 		.head = DBERT_HEAD_SEQUENCE,
 		.setting = "Model of distil_rerank and distil_rerank_distance when none is named.",
-		.preset = ""
+		.preset = INSTALLED_EMBEDDINGS
 	},
 };
 

@@ -78,6 +78,7 @@ typedef struct Search
 	ObjectAddress *objects; /* [n_objects] that depend on them, then those that name the model */
 	int			n_objects;
 	Size		object_capacity;
+	List	   *pipelines;		/* descriptions of those that use the model */
 } Search;
 
 /* ---- the extension's functions ---- */
@@ -511,27 +512,37 @@ keep_users(Search *s)
 	MemoryContextDelete(scratch);
 }
 
+/* User i of the model: objects, then pipelines. */
+static const char *
+describe_user(const Search *s, int i)
+{
+	const char *object = i < s->n_objects ? getObjectDescription(&s->objects[i], true)
+										  : list_nth(s->pipelines, i - s->n_objects);
+
+	return object != NULL ? object : "an object";
+}
+
 static void
 raise_used(const Search *s, const char *action, const char *hint)
 {
+	int			n = s->n_objects + list_length(s->pipelines);
 	StringInfoData detail,
 				log;
 
 	initStringInfo(&detail);
 	initStringInfo(&log);
-	for (int i = 0; i < s->n_objects; i++)
+	for (int i = 0; i < n; i++)
 	{
-		char	   *object = getObjectDescription(&s->objects[i], true);
 		char	   *line = psprintf("%s%s depends on model \"%s\"", i > 0 ? "\n" : "",
-									object != NULL ? object : "an object", s->model);
+									describe_user(s, i), s->model);
 
 		if (i < MOST_OBJECTS)
 			appendStringInfoString(&detail, line);
 		appendStringInfoString(&log, line);
 	}
-	if (s->n_objects > MOST_OBJECTS)
+	if (n > MOST_OBJECTS)
 		appendStringInfo(&detail, "\nand %d other objects (see server log for list)",
-						 s->n_objects - MOST_OBJECTS);
+						 n - MOST_OBJECTS);
 	ereport(ERROR,
 			(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 			 errmsg("cannot %s model \"%s\" because other objects depend on it", action, s->model),
@@ -575,6 +586,7 @@ distil_prevent_use(const char *model, const char *action, const char *hint)
 	Search		s = {.model = model};
 
 	search(&s);
-	if (s.n_objects > 0)
+	s.pipelines = distil_pipelines_using(model);
+	if (s.n_objects > 0 || s.pipelines != NIL)
 		raise_used(&s, action, hint);
 }

@@ -5,6 +5,7 @@
 #define DISTILBERT_PG_MODELUSERS_H
 
 #include "catalog/objectaddress.h"
+#include "nodes/pg_list.h"
 
 /*
  * The objects that name the model, the oldest first; tells how many.  A
@@ -17,5 +18,8 @@ extern int	distil_model_users(const char *model, ObjectAddress **objects);
  * what cannot be done, and hint how to do it all the same.
  */
 extern void distil_prevent_use(const char *model, const char *action, const char *hint);
+
+/* Pipelines that use it, described: a List of palloc'd strings. */
+extern List *distil_pipelines_using(const char *model);
 
 #endif

@@ -20,13 +20,12 @@
 #include "pg/bridge/alloc.h"
 #include "pg/bridge/errors.h"
 #include "pg/bridge/threads.h"
-#include "pg/eval/examples.h"
 #include "pg/run/modelcache.h"
 #include "pg/store/identity.h"
 #include "pg/store/load.h"
 #include "pg/store/modelsource.h"
 #include "pg/train/staticjob.h"
-#include "pg/train/trainprogress.h"
+#include "pg/train/tokencounts.h"
 #include "pg/train/trainsettings.h"
 
 /* Unless the call says otherwise, or the teacher's vectors are shorter. */
@@ -122,47 +121,17 @@ begin_table(StaticJob *job)
 
 /* ---- the user's texts ---- */
 
-static void
-count_text(StaticJob *job, const DistilText *text)
-{
-	const DbertTokenizer *tokenizer = &job->teacher->core->tokenizer;
-	DbertAllocator alloc = distil_allocator(CurrentMemoryContext);
-	DbertTokenList list = {0};
-	DbertError	err = {0};
-	bool		truncated;
-
-	if (dbert_tokenize(tokenizer, text->data, text->len, NULL, 0, DBERT_NO_LIMIT, &alloc,
-					   distil_poll(), &list, &truncated, &err) != DBERT_OK)
-		distil_raise(&err, NULL);
-	for (size_t i = 0; i < list.count; i++)
-		if (!list.items[i].special)
-			job->counts[list.items[i].id]++;
-	dbert_token_list_free(&list, &alloc);
-}
-
-static void
-visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows, int n)
-{
-	StaticJob  *job = ctx;
-
-	for (int i = 0; i < n; i++)
-		count_text(job, &rows[i].texts[0]);
-	job->progress->fields.rows += n;
-	distil_progress_tell(job->progress);
-}
-
 /* Without a query nothing is counted. */
 static void
 count_tokens(StaticJob *job)
 {
-	DistilExampleCounts counts;
+	const DbertModel *core = job->teacher->core;
 
-	job->counts = palloc0(sizeof(int64) * job->teacher->core->config.vocab);
 	if (job->args->query == NULL)
-		return;
-	distil_progress_phase(job->progress, DISTIL_PHASE_READING_ROWS);
-	counts = distil_examples_visit(job->args->query, "query", DISTIL_LEARN_TEXTS, visit, job);
-	distil_examples_report(&counts);
+		job->counts = palloc0(sizeof(int64) * core->config.vocab);
+	else
+		job->counts = distil_count_tokens(job->args->query, &core->tokenizer, core->config.vocab,
+										  job->progress);
 }
 
 /* ---- the table ---- */

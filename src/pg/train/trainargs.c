@@ -12,7 +12,7 @@ static const char *const train_names[] = {
 	"name", "query", "base", "task", "epochs", "learning_rate", "batch_size", "batch_tokens",
 	"max_tokens", "weight_decay", "warmup", "dropout", "class_weights", "loss", "head_only",
 	"freeze_embeddings", "validation", "validation_query", "early_stopping", "seed", "replace",
-	"resume", "force"
+	"resume", "force", "calibrate"
 };
 
 static const char *const pretrain_names[] = {
@@ -27,6 +27,10 @@ static const char *const distill_names[] = {
 	"batch_size", "batch_tokens", "max_tokens", "weight_decay", "warmup", "dropout", "validation",
 	"validation_query", "early_stopping", "min_quality", "seed", "replace", "resume", "force",
 	"static", "dimensions"
+};
+
+static const char *const trim_names[] = {
+	"name", "model", "query", "vocabulary", "replace", "force"
 };
 
 /* ---- one argument ---- */
@@ -178,6 +182,9 @@ distil_train_args(FunctionCallInfo fcinfo)
 	a.freeze_embeddings = next_bool(&r);
 	read_validation(&r, &a);
 	read_result(&r, &a);
+	a.calibrate = DISTIL_CALIBRATE_IF_POSSIBLE;
+	if (!next_is_null(&r))
+		a.calibrate = next_bool(&r) ? DISTIL_CALIBRATE_ALWAYS : DISTIL_CALIBRATE_NEVER;
 	a.task = distil_chosen_task(task);
 	if (a.loss != NULL)
 		distil_check_loss(a.task, a.loss);
@@ -283,5 +290,21 @@ distil_distill_args(FunctionCallInfo fcinfo)
 		check_static(&a);
 	else
 		check_distill(&a);
+	return a;
+}
+
+DistilTrimArgs
+distil_trim_args(FunctionCallInfo fcinfo)
+{
+	ArgReader	r = {fcinfo, trim_names, lengthof(trim_names), 0};
+	DistilTrimArgs a = {0};
+	bool		replace;
+
+	a.name = next_text(&r);
+	a.model = next_text(&r);
+	a.query = next_text(&r);
+	a.vocabulary = next_is_null(&r) ? 0 : next_int(&r, 1, PG_INT32_MAX);
+	replace = next_bool(&r);
+	a.replace = distil_replace(replace, next_bool(&r));
 	return a;
 }

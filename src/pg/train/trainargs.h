@@ -1,6 +1,6 @@
 /*
  * trainargs.h -- the arguments of distil_train, distil_pretrain and
- * distil_distill.
+ * distil_distill, and those of distil_trim_vocabulary.
  */
 #ifndef DISTILBERT_PG_TRAINARGS_H
 #define DISTILBERT_PG_TRAINARGS_H
@@ -10,6 +10,14 @@
 #include "dbert.h"
 #include "pg/store/load.h"
 #include "pg/train/traintask.h"
+
+/* Whether scores of classes are calibrated at the end. */
+typedef enum DistilCalibrate
+{
+	DISTIL_CALIBRATE_NEVER,
+	DISTIL_CALIBRATE_IF_POSSIBLE,
+	DISTIL_CALIBRATE_ALWAYS
+} DistilCalibrate;
 
 typedef struct DistilTrainArgs
 {
@@ -44,11 +52,23 @@ typedef struct DistilTrainArgs
 	int64		seed;
 	DistilReplace replace;
 	bool		resume;
+	DistilCalibrate calibrate;
 } DistilTrainArgs;
+
+/* Of distil_trim_vocabulary. */
+typedef struct DistilTrimArgs
+{
+	const char *name;
+	const char *model;
+	const char *query;
+	int			vocabulary;		/* 0: all tokens that occur */
+	DistilReplace replace;
+} DistilTrimArgs;
 
 /* Read and check them all; raise naming the argument. */
 extern DistilTrainArgs distil_train_args(FunctionCallInfo fcinfo);
 extern DistilTrainArgs distil_pretrain_args(FunctionCallInfo fcinfo);
 extern DistilTrainArgs distil_distill_args(FunctionCallInfo fcinfo);
+extern DistilTrimArgs distil_trim_args(FunctionCallInfo fcinfo);
 
 #endif

@@ -27,6 +27,7 @@
 #include "pg/store/load.h"
 #include "pg/train/staticjob.h"
 #include "pg/train/teacheranswers.h"
+#include "pg/train/traincalibrate.h"
 #include "pg/train/traincheckpoint.h"
 #include "pg/train/traindigest.h"
 #include "pg/train/trainevaluate.h"
@@ -299,6 +300,7 @@ prepare(DistilTrainJob *job, MemoryContext context)
 		distil_train_begin_pairs(job);
 	distil_train_plan(job);
 	distil_train_check_memory(job);
+	job->calibrates = distil_train_may_calibrate(job);
 	if (job->teacher != NULL)
 		ask_teacher(job);
 	distil_train_must(job, dbert_trainer_create(job->base, &job->options, &job->allocator,
@@ -317,6 +319,8 @@ train(DistilTrainJob *job, MemoryContext context)
 	prepare(job, context);
 	dbert_trainer_set_pool(job->trainer, distil_threads());
 	run_loop(job);
+	if (job->calibrates)
+		distil_train_calibrate(job);
 	if (job->teacher != NULL)
 	{
 		judge_student(job);

@@ -46,6 +46,8 @@ typedef struct DistilTrainJob
 	int32	   *validation;		/* [n_validation] */
 	int			n_validation;
 
+	bool		calibrates;		/* at the end: traincalibrate.c */
+
 	/* how: trainplan.c */
 	DbertTrainOptions options;
 	DistilTrainBatch *batch;

@@ -28,10 +28,8 @@ distil_masker_create(const DbertTokenizer *tokenizer, float share, bool whole_wo
 	m->whole_word = whole_word;
 	m->seed = seed;
 	m->ordinary = palloc(sizeof(int32) * tokenizer->n_tokens);
-	m->continues = palloc(sizeof(bool) * tokenizer->n_tokens);
 	for (int32 id = 0; id < tokenizer->n_tokens; id++)
 	{
-		m->continues[id] = dbert_token_continues(tokenizer, id);
 		if (distil_maskable(tokenizer, id) && dbert_token_text(tokenizer, id, &len) != NULL)
 			m->ordinary[m->n_ordinary++] = id;
 	}
@@ -49,15 +47,6 @@ typedef struct MaskedText
 	int			n;
 } MaskedText;
 
-static bool
-begins_unit(const MaskedText *t, int i)
-{
-	const DistilMasker *m = t->masker;
-
-	return distil_maskable(m->tokenizer, t->ids[i]) &&
-		!(m->whole_word && m->continues[t->ids[i]] && distil_maskable(m->tokenizer, t->ids[i - 1]));
-}
-
 static void
 mask_token(const MaskedText *t, int i)
 {
@@ -73,17 +62,46 @@ mask_token(const MaskedText *t, int i)
 		t->ids[i] = m->ordinary[dbert_random_at(t->key, NUMBERS * i + 2) % m->n_ordinary];
 }
 
-/* The unit, a token or a word, that begins at i; the token behind it. */
-static int
-mask_unit(const MaskedText *t, int i)
+static bool
+is_maskable(const MaskedText *t, int i)
 {
-	int			end = i + 1;
+	return distil_maskable(t->masker->tokenizer, t->ids[i]);
+}
 
-	while (end < t->n && distil_maskable(t->masker->tokenizer, t->ids[end]) && !begins_unit(t, end))
-		end++;
+/* The token behind the unit, a token or a word, that begins at i. */
+static int
+unit_end(const MaskedText *t, int i)
+{
+	const DistilMasker *m = t->masker;
+
+	for (i++; m->whole_word && i < t->n && is_maskable(t, i); i++)
+	{
+		if (!dbert_token_continues(m->tokenizer, t->ids[i - 1], t->ids[i]))
+			break;
+	}
+	return i;
+}
+
+static void
+mask_unit(const MaskedText *t, int i, int end)
+{
 	for (; i < end; i++)
 		mask_token(t, i);
-	return end;
+}
+
+/* Mask the unit of this number. */
+static void
+mask_one(const MaskedText *t, int number)
+{
+	for (int i = 1, end; i < t->n - 1; i = end)
+	{
+		end = is_maskable(t, i) ? unit_end(t, i) : i + 1;
+		if (is_maskable(t, i) && number-- == 0)
+		{
+			mask_unit(t, i, end);
+			return;
+		}
+	}
 }
 
 /* Each unit with the same chance; one in any case. */
@@ -91,28 +109,20 @@ static void
 mask_text(const MaskedText *t)
 {
 	int			before = t->batch->core.n_masked,
-				units = 0,
-				one;
+				units = 0;
 
-	for (int i = 1; i < t->n - 1;)
+	for (int i = 1, end; i < t->n - 1; i = end)
 	{
-		bool		begins = begins_unit(t, i);
-
-		units += begins;
-		i = begins && dbert_random_uniform(t->key, NUMBERS * i) < t->masker->share ? mask_unit(t, i)
-																				   : i + 1;
+		end = i + 1;
+		if (!is_maskable(t, i))
+			continue;
+		end = unit_end(t, i);
+		units++;
+		if (dbert_random_uniform(t->key, NUMBERS * i) < t->masker->share)
+			mask_unit(t, i, end);
 	}
-	if (t->batch->core.n_masked > before)
-		return;
-	one = (int) (dbert_random_uniform(t->key, NUMBER_OF_ONE) * units);
-	for (int i = 1; i < t->n - 1; i++)
-	{
-		if (begins_unit(t, i) && one-- == 0)
-		{
-			mask_unit(t, i);
-			return;
-		}
-	}
+	if (t->batch->core.n_masked == before)
+		mask_one(t, (int) (dbert_random_uniform(t->key, NUMBER_OF_ONE) * units));
 }
 
 void

@@ -15,7 +15,6 @@ typedef struct DistilMasker
 	uint64		seed;
 	int32	   *ordinary;		/* [n_ordinary] ids that can take a token's place */
 	int			n_ordinary;
-	bool	   *continues;		/* [n_tokens] of the tokenizer: not a word's first piece */
 } DistilMasker;
 
 /* Memory of the current context. */
