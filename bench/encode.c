@@ -103,7 +103,7 @@ random_linear(const DbertKernels *kernels, int n, int k, int precision)
 		DbertHalves halves = halves_of(w, (size_t) n * k);
 
 		packed = floats(kernels->packed_linear_size(n, k) / 2);
-		kernels->half->pack((uint16_t *) packed, halves.at, n, k);
+		kernels->half->pack((uint16_t *) packed, halves.at, n, k, stored);
 		layer.w16 = (DbertHalves) {(const uint16_t *) packed, stored};
 		free((void *) halves.at);
 	}

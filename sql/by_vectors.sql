@@ -33,7 +33,7 @@ CREATE FUNCTION pg_temp.alone(body text, labels text[], model text, template tex
 SELECT count(*), bool_and(z = pg_temp.alone(body, labels, model, template)) AS same FROM together JOIN asked USING (id);
 SELECT count(*), bool_and(z = (SELECT array_agg(s) FROM (SELECT distil_zero_shot(body, labels, model, template => template) AS s) AS s)::text) AS same FROM together JOIN asked USING (id);
 SELECT texts AS before FROM distil_stats WHERE model = 'bert-sentence' \gset
-SELECT count(*) FROM notes, LATERAL (SELECT * FROM distil_zero_shot(body, '{film,food,music}', 'bert-sentence') LIMIT 1) AS z;
+SELECT count(*) FROM notes, LATERAL (SELECT * FROM distil_zero_shot(body, '{film,food,music}', 'bert-sentence', template => 'On {}') LIMIT 1) AS z;
 SELECT texts - :before AS texts FROM distil_stats WHERE model = 'bert-sentence';
 RESET distilbert.cache_size;
 RESET enable_memoize;
@@ -54,8 +54,13 @@ SELECT * FROM distil_zero_shot('x', '{film,food}', 'bert-sentence', template => 
 SELECT * FROM distil_zero_shot('x', '{film,food}', 'distilbert-qa');
 SELECT * FROM distil_zero_shot(NULL, '{film,food}', 'bert-sentence');
 SELECT * FROM distil_zero_shot('x', '{film,food}', 'bert-sentence', on_error => NULL);
-SELECT bool_and(a = b) AS same FROM (SELECT array_agg(f) AS a FROM distil_zero_shot('x', '{film,food}', 'bert-sentence') AS f) AS a,
-	(SELECT array_agg(f) AS b FROM distil_zero_shot('x', '{film,food}', 'bert-sentence', template => 'about {}') AS f) AS b;
+-- without a template the labels' vectors are the sums of those in two
+SELECT m, max(abs(score - exp(20 * cosine) / sum)) < 1e-5 AS agree
+FROM (SELECT m, score, cosine, sum(exp(20 * cosine)) OVER (PARTITION BY m) AS sum
+	FROM unnest('{bert-sentence,distilbert-dense,static-st}'::text[]) AS m, distil_zero_shot('the film', '{film,food,music}', m),
+		LATERAL (SELECT distilbert.cosine(distil_embed('the film', m), array_agg(a + b ORDER BY i)) AS cosine
+			FROM unnest(distil_embed('about ' || label, m, normalized => true), distil_embed('Topic: ' || label, m, normalized => true)) WITH ORDINALITY AS v (a, b, i)) AS c) AS f
+GROUP BY m ORDER BY m;
 
 -- texts and labels that are too long
 SELECT count(*) FROM distil_zero_shot(repeat('film ', 100), '{film,food}', 'bert-sentence');

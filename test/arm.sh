@@ -22,7 +22,7 @@ REGRESS=${REGRESS:-arrays attributes batch embed entities force_isa int8 sentime
 # What qemu knows that has no sdot; has it; has usmmla, too.
 PROCESSORS="cortex-a72 neoverse-n1 max"
 BEST=max
-KERNEL_TESTS="test_kernel test_kernel_isa test_kernel_bits test_kernel_int8 test_train_ops test_scoring"
+KERNEL_TESTS="test_kernel test_kernel_isa test_kernel_bits test_kernel_int8 test_kernel_half test_train_ops test_scoring"
 
 GCC=aarch64-linux-gnu-gcc
 CLANG="clang --target=aarch64-linux-gnu"

@@ -5,6 +5,8 @@
 #include "base/layout.h"
 #include "base/memory.h"
 #include "base/numbers.h"
+#include "base/sort.h"
+#include "test/support/counting.h"
 #include "test/support/testhelp.h"
 
 #include <stdint.h>
@@ -157,6 +159,70 @@ test_checksum(void)
 	CHECK(dbert_checksum_end(&sum) != whole);
 }
 
+/* ---- sorting ---- */
+
+typedef struct Item
+{
+	int			key;
+	int			number;			/* where it stood at first */
+} Item;
+
+static int
+compare_items(const void *a, const void *b)
+{
+	return ((const Item *) a)->key - ((const Item *) b)->key;
+}
+
+static void
+fill_items(Item *items, int n)
+{
+	for (int i = 0; i < n; i++)
+		items[i] = (Item) {(int) ((unsigned) i * 2654435761u >> 8) % (n / 3 + 1), i};
+}
+
+static bool
+stop_at(void *ctx)
+{
+	return --*(int *) ctx == 0;
+}
+
+/* In order, equal ones as they stood; stopped at any poll nothing is left. */
+static void
+test_sort(void)
+{
+	static const int counts[] = {0, 1, 2, 3, 17, 1000, 30000};
+	static Item items[30000];
+	Counter		counter = {0};
+	const DbertAllocator alloc = counting(&counter);
+	DbertStatus status = DBERT_E_CANCELLED;
+	DbertError	err;
+	int			polls;
+
+	for (int c = 0; c < (int) (sizeof(counts) / sizeof(counts[0])); c++)
+	{
+		int			n = counts[c];
+
+		fill_items(items, n);
+		CHECK(dbert_sort(items, n, sizeof(Item), compare_items, &alloc, NULL, &err) == DBERT_OK);
+		for (int i = 1; i < n; i++)
+			CHECK(items[i - 1].key < items[i].key ||
+				  (items[i - 1].key == items[i].key && items[i - 1].number < items[i].number));
+	}
+	for (polls = 0; status == DBERT_E_CANCELLED && polls < 1000; polls++)
+	{
+		int			left = polls + 1;
+		DbertPoll	poll = {stop_at, &left};
+
+		fill_items(items, 30000);
+		status = dbert_sort(items, 30000, sizeof(Item), compare_items, &alloc, &poll, &err);
+		CHECK(status == DBERT_OK || status == DBERT_E_CANCELLED);
+	}
+	CHECK(status == DBERT_OK && polls > 20);
+	counter.fail_at = counter.calls + 1;
+	CHECK(dbert_sort(items, 9, sizeof(Item), compare_items, &alloc, NULL, &err) == DBERT_E_NOMEM);
+	CHECK(counter.live == 0);
+}
+
 int
 main(void)
 {
@@ -166,5 +232,6 @@ main(void)
 	RUN(test_softmax);
 	RUN(test_best);
 	RUN(test_normalize);
+	RUN(test_sort);
 	return tests_end();
 }

@@ -137,8 +137,13 @@ test_electra_sizes(void)
 	}
 }
 
+/*
+ * The heads that a family has, each by its class and, where config.json names
+ * none, by its tensors; more looks at what else the config says.
+ */
 static void
-test_electra_heads(void)
+check_heads(const char *family, void (*make) (MemModel *m, const char *suffix, int labels),
+			void (*more) (const DbertConfig *c))
 {
 	static const struct
 	{
@@ -160,17 +165,31 @@ test_electra_heads(void)
 		DbertError	err = {0};
 		char		named[128];
 
-		mem_model_electra(&m, heads[i].suffix, 6, heads[i].labels);
+		make(&m, heads[i].suffix, heads[i].labels);
 		CHECK_MSG(read_config(&m, NULL, &c, &err) == DBERT_OK, "%s", err.msg);
 		CHECK(c.head == heads[i].head);
-		/* the tensors tell as much */
-		snprintf(named, sizeof(named), "\"architectures\":[\"Electra%s\"],", heads[i].suffix);
+		if (more != NULL)
+			more(&c);
+		snprintf(named, sizeof(named), "\"architectures\":[\"%s%s\"],", family,
+				 heads[i].suffix);
 		mem_edit(&m, "config.json", named, "");
 		memset(&c, 0, sizeof(c));
 		CHECK_MSG(read_config(&m, NULL, &c, &err) == DBERT_OK, "%s", err.msg);
 		CHECK(c.head == heads[i].head && strstr(c.architecture, heads[i].suffix) != NULL);
 		mem_free(&m);
 	}
+}
+
+static void
+make_electra(MemModel *m, const char *suffix, int labels)
+{
+	mem_model_electra(m, suffix, 6, labels);
+}
+
+static void
+test_electra_heads(void)
+{
+	check_heads("Electra", make_electra, NULL);
 }
 
 static void
@@ -230,39 +249,16 @@ test_electra_generator(void)
 /* ---- RoBERTa and its namesakes ---- */
 
 static void
+check_roberta_config(const DbertConfig *c)
+{
+	CHECK(c->first_position == 2 && c->max_tokens == MEM_P - 2);
+	CHECK(!c->pair_types && dbert_config_takes_pairs(c));
+}
+
+static void
 test_roberta_heads(void)
 {
-	static const struct
-	{
-		const char *suffix;
-		int			labels;
-		int			head;
-	}			heads[] = {
-		{"Model", 0, DBERT_HEAD_NONE},
-		{"ForSequenceClassification", 3, DBERT_HEAD_SEQUENCE},
-		{"ForTokenClassification", 3, DBERT_HEAD_TOKEN},
-		{"ForQuestionAnswering", 0, DBERT_HEAD_SPAN},
-		{"ForMaskedLM", 0, DBERT_HEAD_MASK}
-	};
-
-	for (int i = 0; i < 5; i++)
-	{
-		MemModel	m;
-		DbertConfig c = {0};
-		DbertError	err = {0};
-		char		named[128];
-
-		mem_model_roberta(&m, heads[i].suffix, heads[i].labels);
-		CHECK_MSG(read_config(&m, NULL, &c, &err) == DBERT_OK, "%s", err.msg);
-		CHECK(c.head == heads[i].head && c.first_position == 2 && c.max_tokens == MEM_P - 2);
-		CHECK(!c.pair_types && dbert_config_takes_pairs(&c));
-		snprintf(named, sizeof(named), "\"architectures\":[\"Roberta%s\"],", heads[i].suffix);
-		mem_edit(&m, "config.json", named, "");
-		memset(&c, 0, sizeof(c));
-		CHECK_MSG(read_config(&m, NULL, &c, &err) == DBERT_OK, "%s", err.msg);
-		CHECK(c.head == heads[i].head && strstr(c.architecture, heads[i].suffix) != NULL);
-		mem_free(&m);
-	}
+	check_heads("Roberta", mem_model_roberta, check_roberta_config);
 }
 
 /* The same model by another name. */

@@ -213,6 +213,44 @@ test_limit(void)
 	free(text);
 }
 
+static bool
+stop_at(void *ctx)
+{
+	return --*(int *) ctx == 0;
+}
+
+/* A long text can be stopped, and then is no error of the text's. */
+static void
+test_stopping(void)
+{
+	size_t		len = 1 << 20;
+	char	   *text = malloc(len);
+	Counter		c = {0};
+	DbertAllocator alloc = counting(&c);
+	DbertJsonTree tree;
+	DbertError	err = {0};
+	DbertStatus status = DBERT_E_CANCELLED;
+	int			n;
+
+	for (size_t i = 0; i < len; i++)
+		text[i] = i % 2 ? '1' : ',';
+	text[0] = '[';
+	text[len - 1] = ']';
+	text[len - 2] = '1';
+	for (n = 0; status == DBERT_E_CANCELLED && n < 1000; n++)
+	{
+		int			left = n + 1;
+		DbertPoll	poll = {stop_at, &left};
+
+		status = dbert_json_parse(text, len, "long.json", 0, &alloc, &poll, &tree, &err);
+		CHECK(status == DBERT_OK ? json_array_size(tree.root) == len / 2 - 1 : tree.root == NULL);
+		dbert_json_free(&tree);
+		CHECK(c.live == 0);
+	}
+	CHECK_MSG(status == DBERT_OK && n > 10, "%d polls: %s", n, err.msg);
+	free(text);
+}
+
 /* ---- memory that ends ---- */
 
 /* Reading a model's files and writing its image. */
@@ -373,6 +411,7 @@ main(void)
 	RUN(test_bound_of_tokens);
 	RUN(test_bound_of_noise);
 	RUN(test_limit);
+	RUN(test_stopping);
 	RUN(test_loads);
 	RUN(test_writing);
 	return tests_end();

@@ -153,7 +153,7 @@ run_halves(const Product *p, const DbertKernels *by, bool with_bias)
 	size_t		floats = (by->packed_linear_size(p->n, p->k) + 1) / 2;
 	float	   *pack = guarded(floats);
 
-	by->half->pack((uint16_t *) pack, p->halves, p->n, p->k);
+	by->half->pack((uint16_t *) pack, p->halves, p->n, p->k, p->type);
 	by->half->linear(y, p->ldy, p->x, p->ldx, (const uint16_t *) pack, p->type,
 					 with_bias ? p->b : NULL, p->m, p->n, p->k, p->act);
 	guarded_free(pack, floats);

@@ -9,6 +9,7 @@
 #include "text/tokimage.h"
 #include "text/utf8.h"
 
+#include <limits.h>
 #include <utf8proc.h>
 
 /* ---- a small tokenizer ---- */
@@ -492,6 +493,54 @@ test_out_of_memory(void)
 	free(s.image);
 }
 
+static bool
+stop_at(void *ctx)
+{
+	return --*(int *) ctx == 0;
+}
+
+/* A large vocabulary is compiled with polls, and nothing is left of a stop. */
+static void
+test_compiling_can_be_stopped(void)
+{
+	enum { MORE = 20000 };
+	const char **tokens = calloc(N_SMALL + 3 + MORE, sizeof(*tokens));
+	size_t	   *lens = calloc(N_SMALL + 3 + MORE, sizeof(*lens));
+	char	   *texts = malloc(8 * MORE);
+	Small		s;
+	Failing		f = {INT_MAX, 0};
+	DbertAllocator a = {failing_alloc, failing_free, &f};
+	DbertStatus status = DBERT_E_CANCELLED;
+	int			n;
+
+	small_spec(&s);
+	memcpy(tokens, s.tokens, sizeof(s.tokens));
+	memcpy(lens, s.lens, sizeof(s.lens));
+	for (int i = 0; i < MORE; i++)
+	{
+		snprintf(texts + 8 * i, 8, "%c%05d", 'a' + i * 7 % 26, i);
+		tokens[N_SMALL + 3 + i] = texts + 8 * i;
+		lens[N_SMALL + 3 + i] = 6;
+	}
+	s.spec.tokens = tokens;
+	s.spec.token_lens = lens;
+	s.spec.n_tokens = N_SMALL + 3 + MORE;
+	for (n = 0; status == DBERT_E_CANCELLED && n < 1000; n++)
+	{
+		int			left = n + 1;
+		DbertPoll	poll = {stop_at, &left};
+
+		f.left = INT_MAX;
+		status = dbert_tokenizer_compile(&s.spec, &a, &poll, &s.image, &s.size, &s.err);
+		CHECK(status == DBERT_OK ? f.live == 1 : f.live == 0 && s.image == NULL);
+	}
+	CHECK_MSG(status == DBERT_OK && n > 20, "%d polls, %s", n, s.err.msg);
+	free(s.image);
+	free(texts);
+	free(lens);
+	free(tokens);
+}
+
 /* ---- lists, limits, words ---- */
 
 static void
@@ -782,6 +831,7 @@ main(void)
 	RUN(test_damaged_images);
 	RUN(test_wrong_specs);
 	RUN(test_out_of_memory);
+	RUN(test_compiling_can_be_stopped);
 	RUN(test_list_is_appended_to);
 	RUN(test_added_tokens_are_no_pieces);
 	RUN(test_truncation_is_a_prefix);

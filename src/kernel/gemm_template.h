@@ -1,8 +1,7 @@
 /*
  * gemm_template.h -- products with a packed operand, written once over a
- * vec_*.h; the including file sets MR, NV, FETCH_NEAR(rows): whether a tile of
- * so many rows fetches the next panel into L1 rather than L2, and WIDEN_ROWS:
- * up to so many rows each tile widens weights of 16 bits for itself.
+ * vec_*.h; the including file sets MR, NV (even) and FETCH_NEAR(rows): whether
+ * a tile of so many rows fetches the next panel into L1 rather than L2.
  *
  *   y[M,N] = act(x[M,K] W^T + b)
  *
@@ -22,9 +21,10 @@
  * are theirs.)  x is read in place: it is reused N / NR times from L2, and rows
  * whose distance is a multiple of 4096 bytes cost more, so callers pad them.
  *
- * Weights of 16 bits (half.h) are packed in the same order.  A tile widens them
- * as it loads them, which costs an instruction or two a vector; where many rows
- * meet a panel it is widened once for all of their tiles, KC lines at a time.
+ * Weights of 16 bits (half.h) lie in lines of the same columns, those of BF16
+ * in the order in which two vectors are loaded at once.  A tile widens them as
+ * it loads them; where several tiles share a panel, the first keeps the floats
+ * for the others, KC lines of them.
  *
  * Batch invariance: one element of y is b, then one fused multiply-add per k
  * in rising order, whatever the tile's height and wherever KC cuts (a partial
@@ -33,6 +33,7 @@
 #ifndef DBERT_KERNEL_GEMM_TEMPLATE_H
 #define DBERT_KERNEL_GEMM_TEMPLATE_H
 
+#include "base/bytes.h"
 #include "kernel/half.h"
 #include "kernel/hints.h"
 #include "kernel/rowops_template.h"
@@ -52,7 +53,8 @@ typedef struct Tile
 	const float *x;
 	size_t		ldx;
 	const void *w;				/* the panel at line k0, */
-	DbertWeightType type;		/* its numbers' type */
+	DbertWeightType type;		/* its numbers' type, */
+	float	   *kept;			/* and where they are to be kept as floats, or NULL */
 	const float *b;				/* what y starts from: NULL is 0 */
 	bool		resume;			/* y starts from its own content, not from b */
 	int			columns;		/* 1 .. NR */
@@ -169,64 +171,98 @@ tile_start(const Tile *t, int i, int j)
 	return v_load_part(from + j * VL, v_first(t->columns - j * VL));
 }
 
-/* Vector j of a line. */
-static inline __attribute__((always_inline)) Vec
-load_weights(const char *line, int j, const DbertWeightType type)
+static inline void
+tile_store(const Tile *t, int i, int j, Vec sum)
 {
-	if (type == DBERT_WEIGHT_F16)
-		return v_load_f16((const uint16_t *) line + j * VL);
-	if (type == DBERT_WEIGHT_BF16)
-		return v_load_bf16((const uint16_t *) line + j * VL);
-	return v_load((const float *) line + j * VL);
+	float	   *to = t->y + i * t->ldy + j * VL;
+
+	if (t->columns == NR)
+		v_store(to, sum);
+	else
+		v_store_part(to, v_first(t->columns - j * VL), sum);
 }
 
-/* Vector j of a line, while the cache lines of the same place are fetched. */
-static inline __attribute__((always_inline)) Vec
-next_weights(const char *line, int j, const DbertWeightType type, const char *fetch, bool near)
+/* Vectors j and j + 1 of a line; j is even. */
+static inline __attribute__((always_inline)) void
+load_pair(const char *line, int j, const DbertWeightType type, Vec pair[2])
 {
-	int			at = j * (int) (line_bytes(type) / NV);
+	const float *floats = (const float *) line + j * VL;
+	const uint16_t *halves = (const uint16_t *) line + j * VL;
 
-	if (at % 64 == 0 && near)
-		v_prefetch_near(fetch + at);
-	else if (at % 64 == 0)
-		v_prefetch_far(fetch + at);
-	return load_weights(line, j, type);
+	if (type == DBERT_WEIGHT_BF16)
+	{
+		v_load_bf16(halves, &pair[0], &pair[1]);
+		return;
+	}
+	pair[0] = type == DBERT_WEIGHT_F16 ? v_load_f16(halves) : v_load(floats);
+	pair[1] = type == DBERT_WEIGHT_F16 ? v_load_f16(halves + VL) : v_load(floats + VL);
+}
+
+/* To line p of what is kept. */
+static inline __attribute__((always_inline)) void
+keep_pair(float *kept, int p, int j, const Vec pair[2])
+{
+	if (kept == NULL)
+		return;
+	v_store(kept + (size_t) p * NR + j * VL, pair[0]);
+	v_store(kept + (size_t) p * NR + (j + 1) * VL, pair[1]);
+}
+
+/* The cache lines of two vectors' places. */
+static inline __attribute__((always_inline)) void
+fetch_pair(const char *line, int j, const DbertWeightType type, bool near)
+{
+	const int	vector = (int) line_bytes(type) / NV;
+
+	for (int at = j * vector; at < (j + 2) * vector; at += vector)
+		if (at % 64 == 0 && near)
+			v_prefetch_near(line + at);
+		else if (at % 64 == 0)
+			v_prefetch_far(line + at);
 }
 
 #ifdef v_fma_lane
 /*
- * VL of the panel's lines: a vector of each row's numbers, of which a
- * multiply-add takes one.
+ * Some of the panel's lines: a vector of each row's numbers, of which a
+ * multiply-add takes one.  lines is VL, or 1 for those that are left.  One
+ * column at a time (what is not used of a pair is not loaded): two would leave
+ * no register for a sum.
  */
 static inline __attribute__((always_inline)) void
 tile_lanes(Vec acc[MR][NV], const float *x, size_t ldx, const char *w, const DbertWeightType type,
-		   const char *fetch, int fetch_step, const int rows)
+		   float *kept, const char *fetch, int fetch_step, const int rows, const int lines)
 {
 	Vec			a[MR];
 
 	UNROLL
 	for (int i = 0; i < rows; i++)
-		a[i] = v_load(x + i * ldx);
+		a[i] = lines == VL ? v_load(x + i * ldx) : v_set(x[i * ldx]);
 	UNROLL
-	for (int lane = 0; lane < VL; lane++, w += line_bytes(type), fetch += fetch_step)
+	for (int lane = 0; lane < lines; lane++)
 		UNROLL
 		for (int j = 0; j < NV; j++)
 		{
-			Vec			column = next_weights(w, j, type, fetch, FETCH_NEAR(rows));
+			Vec			pair[2];
 
+			load_pair(w + lane * line_bytes(type), j / 2 * 2, type, pair);
+			if (kept != NULL)
+				v_store(kept + lane * NR + j * VL, pair[j % 2]);
+			if (j % 2 == 0)
+				fetch_pair(fetch + lane * fetch_step, j, type, FETCH_NEAR(rows));
 			UNROLL
 			for (int i = 0; i < rows; i++)
-				acc[i][j] = v_fma_lane(a[i], lane, column, acc[i][j]);
+				acc[i][j] = v_fma_lane(a[i], lane, pair[j % 2], acc[i][j]);
 		}
 }
 #endif
 
 /*
- * A tile of rows x NR.  Rows and type are constants wherever this is inlined,
- * so that the loops over the tile unroll and acc lives in registers.
+ * A tile of rows x NR.  Rows, type and whether kept is NULL are constants
+ * wherever this is inlined, so that the loops over the tile unroll and acc
+ * lives in registers.
  */
 static inline __attribute__((always_inline)) void
-tile_of_type(const Tile *t, const int rows, const DbertWeightType type)
+tile_of_type(const Tile *t, const int rows, const DbertWeightType type, float *kept)
 {
 	Vec			acc[MR][NV];
 	const char *w = t->w;
@@ -246,19 +282,26 @@ tile_of_type(const Tile *t, const int rows, const DbertWeightType type)
 			acc[i][j] = tile_start(t, i, j);
 
 #ifdef v_fma_lane
+	(void) high;
 	for (; p + VL <= t->k; p += VL, w += VL * line_bytes(type), fetch += VL * fetch_step, low += VL)
-		tile_lanes(acc, low, ldx, w, type, fetch, fetch_step, rows);
-	high = low;
-#endif
-
+		tile_lanes(acc, low, ldx, w, type, kept != NULL ? kept + (size_t) p * NR : NULL, fetch,
+				   fetch_step, rows, VL);
+	for (; p < t->k; p++, w += line_bytes(type), fetch += fetch_step, low++)
+		tile_lanes(acc, low, ldx, w, type, kept != NULL ? kept + (size_t) p * NR : NULL, fetch,
+				   fetch_step, rows, 1);
+#else
 	UNROLL_BY_4
 	for (; p < t->k; p++, w += line_bytes(type), fetch += fetch_step, low++, high++)
 	{
 		Vec			column[NV];
 
 		UNROLL
-		for (int j = 0; j < NV; j++)
-			column[j] = next_weights(w, j, type, fetch, FETCH_NEAR(rows));
+		for (int j = 0; j < NV; j += 2)
+		{
+			load_pair(w, j, type, column + j);
+			keep_pair(kept, p, j, column + j);
+			fetch_pair(fetch, j, type, FETCH_NEAR(rows));
+		}
 		UNROLL
 		for (int i = 0; i < rows; i++)
 		{
@@ -269,26 +312,28 @@ tile_of_type(const Tile *t, const int rows, const DbertWeightType type)
 				acc[i][j] = v_fma(a, column[j], acc[i][j]);
 		}
 	}
+#endif
 
 	UNROLL
 	for (int i = 0; i < rows; i++)
 		UNROLL
 		for (int j = 0; j < NV; j++)
-			if (t->columns == NR)
-				v_store(t->y + i * t->ldy + j * VL, acc[i][j]);
-			else
-				v_store_part(t->y + i * t->ldy + j * VL, v_first(t->columns - j * VL), acc[i][j]);
+			tile_store(t, i, j, acc[i][j]);
 }
 
 static inline __attribute__((always_inline)) void
 tile_compute(const Tile *t, const int rows)
 {
-	if (t->type == DBERT_WEIGHT_F16)
-		tile_of_type(t, rows, DBERT_WEIGHT_F16);
-	else if (t->type == DBERT_WEIGHT_BF16)
-		tile_of_type(t, rows, DBERT_WEIGHT_BF16);
+	if (t->type == DBERT_WEIGHT_F32)
+		tile_of_type(t, rows, DBERT_WEIGHT_F32, NULL);
+	else if (t->type == DBERT_WEIGHT_F16 && t->kept != NULL)
+		tile_of_type(t, rows, DBERT_WEIGHT_F16, t->kept);
+	else if (t->type == DBERT_WEIGHT_F16)
+		tile_of_type(t, rows, DBERT_WEIGHT_F16, NULL);
+	else if (t->kept != NULL)
+		tile_of_type(t, rows, DBERT_WEIGHT_BF16, t->kept);
 	else
-		tile_of_type(t, rows, DBERT_WEIGHT_F32);
+		tile_of_type(t, rows, DBERT_WEIGHT_BF16, NULL);
 }
 
 #include "kernel/tile_rows.h"
@@ -303,11 +348,19 @@ panel_run(Tile t, int m)
 	int			tiles = (m + MR - 1) / MR;
 
 	t.fetch_step = (t.fetch_line + tiles - 1) / tiles;
+	if (tiles == 1)
+		t.kept = NULL;
 	for (; tiles > 0; tiles--)
 	{
 		int			rows = (m + tiles - 1) / tiles;
 
 		tile_run(&t, rows);
+		if (t.kept != NULL)
+		{
+			t.w = t.kept;
+			t.type = DBERT_WEIGHT_F32;
+			t.kept = NULL;
+		}
 		t.y += rows * t.ldy;
 		t.x += rows * t.ldx;
 		t.fetch += (size_t) t.k * t.fetch_step;
@@ -315,89 +368,47 @@ panel_run(Tile t, int m)
 	}
 }
 
-/* to[count] = from[count] as floats; count is a multiple of VL. */
-static inline __attribute__((always_inline)) void
-widen_vectors(float *to, const uint16_t *from, size_t count, const DbertWeightType type)
-{
-	for (size_t i = 0; i < count; i += VL)
-		v_store(to + i, load_weights((const char *) (from + i), 0, type));
-}
-
-static void
-widen(float *to, const uint16_t *from, size_t count, DbertWeightType type)
-{
-	const size_t whole = count / VL * VL;
-	uint16_t	rest[VL] = {0};
-	float		last[VL];
-
-	if (type == DBERT_WEIGHT_F16)
-		widen_vectors(to, from, whole, DBERT_WEIGHT_F16);
-	else
-		widen_vectors(to, from, whole, DBERT_WEIGHT_BF16);
-	if (whole == count)
-		return;
-	memcpy(rest, from + whole, (count - whole) * sizeof(*rest));
-	widen(last, rest, VL, type);
-	memcpy(to + whole, last, (count - whole) * sizeof(*last));
-}
-
-/* The packed operand of a product. */
-typedef struct Weights
-{
-	const char *at;
-	DbertWeightType type;
-	float	   *wide;			/* where KC lines of a panel are widened, or NULL */
-} Weights;
-
 /*
  * One block, m <= MC rows of y, at lines k0 .. k0 + depth - 1 of the packed
  * operand.
  */
 static void
-block_run(float *y, size_t ldy, const float *x, size_t ldx, Weights w,
-		  const float *b, int m, int n, int k, int k0, int depth, int act)
+block_run(float *y, size_t ldy, const float *x, size_t ldx, const char *wp, DbertWeightType type,
+		  float *kept, const float *b, int m, int n, int k, int k0, int depth, int act)
 {
-	const size_t line = line_bytes(w.type),
+	const size_t line = line_bytes(type),
 				panel = line * k;
-	const char *next_block = w.at + (k0 + depth) * line;
+	const char *next_block = wp + (k0 + depth) * line;
 	const bool	last = k0 + depth == k;
 
-	w.at += k0 * line;
-	for (int n0 = 0; n0 < n; n0 += NR, w.at += panel)
+	wp += k0 * line;
+	for (int n0 = 0; n0 < n; n0 += NR, wp += panel)
 	{
 		Tile		t = {
-			.y = y + n0, .ldy = ldy, .x = x + k0, .ldx = ldx, .w = w.at, .type = w.type,
-			.b = b != NULL ? b + n0 : NULL, .resume = k0 > 0,
+			.y = y + n0, .ldy = ldy, .x = x + k0, .ldx = ldx, .w = wp, .type = type,
+			.kept = kept, .b = b != NULL ? b + n0 : NULL, .resume = k0 > 0,
 			.columns = n - n0 < NR ? n - n0 : NR, .k = depth,
-			.fetch = n - n0 <= NR && !last ? next_block : w.at + panel, .fetch_line = (int) line
+			.fetch = n - n0 <= NR && !last ? next_block : wp + panel, .fetch_line = (int) line
 		};
 
-		if (w.wide != NULL)
-		{
-			widen(w.wide, (const uint16_t *) w.at, (size_t) depth * NR, w.type);
-			t.w = w.wide;
-			t.type = DBERT_WEIGHT_F32;
-		}
 		panel_run(t, m);
 		if (act != DBERT_ACT_NONE && last)
 			activate_rows(t.y, ldy, m, t.columns, act);
 	}
 }
 
-/*
- * Blocks of MC rows, and of KC lines where rows are many or a panel is widened.
- */
+/* kept: room for KC lines as floats, where several tiles share a panel */
 static void
-product(float *y, size_t ldy, const float *x, size_t ldx, Weights w, const float *b,
-		int m, int n, int k, int act)
+product(float *y, size_t ldy, const float *x, size_t ldx, const void *wp, DbertWeightType type,
+		float *kept, const float *b, int m, int n, int k, int act)
 {
 	for (int m0 = 0; m0 < m; m0 += MC)
 	{
 		const int	rows = m - m0 < MC ? m - m0 : MC;
-		const int deepest = w.wide == NULL && (size_t) rows * k <= MC * KC ? k : KC;
+		const int	deepest = kept == NULL && (size_t) rows * k <= MC * KC ? k : KC;
 
 		for (int k0 = 0; k0 < k; k0 += deepest)
-			block_run(y + m0 * ldy, ldy, x + m0 * ldx, ldx, w, b, rows, n, k,
+			block_run(y + m0 * ldy, ldy, x + m0 * ldx, ldx, wp, type, kept, b, rows, n, k,
 					  k0, k - k0 < deepest ? k - k0 : deepest, act);
 	}
 }
@@ -406,21 +417,16 @@ static void
 linear(float *y, size_t ldy, const float *x, size_t ldx,
 	   const float *wp, const float *b, int m, int n, int k, int act)
 {
-	Weights		w = {.at = (const char *) wp,.type = DBERT_WEIGHT_F32};
-
-	product(y, ldy, x, ldx, w, b, m, n, k, act);
+	product(y, ldy, x, ldx, wp, DBERT_WEIGHT_F32, NULL, b, m, n, k, act);
 }
 
 static void
 half_linear(float *y, size_t ldy, const float *x, size_t ldx, const uint16_t *wp,
 			DbertWeightType type, const float *b, int m, int n, int k, int act)
 {
-	__attribute__((aligned(64))) float wide[KC * NR];	/* 100 KB at most */
-	Weights		w = {
-		.at = (const char *) wp,.type = type,.wide = m > WIDEN_ROWS ? wide : NULL
-	};
+	__attribute__((aligned(64))) float kept[KC * NR];	/* 100 KB at most */
 
-	product(y, ldy, x, ldx, w, b, m, n, k, act);
+	product(y, ldy, x, ldx, wp, type, m > MR ? kept : NULL, b, m, n, k, act);
 }
 
 static void
@@ -431,18 +437,36 @@ pack_linear(float *dst, const float *w, int n, int k)
 
 /* Once for a model: number by number. */
 static void
-half_pack(uint16_t *dst, const uint16_t *w, int n, int k)
+half_pack(uint16_t *dst, const uint16_t *w, int n, int k, DbertWeightType type)
 {
 	for (int n0 = 0; n0 < n; n0 += NR)
-		for (int p = 0; p < k; p++)
-			for (int j = n0; j < n0 + NR; j++)
-				*dst++ = j < n ? w[(size_t) j * k + p] : 0;
+		for (int p = 0; p < k; p++, dst += NR)
+			for (int j = 0; j < NR; j++)
+			{
+				int			at = j % (2 * VL);
+
+				if (type == DBERT_WEIGHT_BF16)
+					at = v_place_bf16(at);
+				dst[j / (2 * VL) * (2 * VL) + at] = n0 + j < n ? w[(size_t) (n0 + j) * k + p] : 0;
+			}
+}
+
+static void
+half_widen(float *to, const uint16_t *from, size_t count, DbertWeightType type)
+{
+	size_t		i = 0;
+
+	for (; type == DBERT_WEIGHT_F16 && i + VL <= count; i += VL)
+		v_store(to + i, v_load_f16(from + i));
+	for (; i < count; i++)
+		to[i] = type == DBERT_WEIGHT_F16 ? dbert_float_of_f16(from[i])
+										 : dbert_float_of_bf16(from[i]);
 }
 
 static const DbertHalfKernels half_kernels = {
 	.pack = half_pack,
 	.linear = half_linear,
-	.widen = widen,
+	.widen = half_widen,
 };
 
 #endif

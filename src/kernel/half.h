@@ -22,10 +22,10 @@
 typedef struct DbertHalfKernels
 {
 	/*
-	 * w [N, K] row-major to dst, packed_linear_size(n, k) numbers, in the order
-	 * of pack_linear; no aliasing
+	 * w [N, K] row-major to dst, packed_linear_size(n, k) numbers, in panels as
+	 * pack_linear's; no aliasing
 	 */
-	void		(*pack) (uint16_t *dst, const uint16_t *w, int n, int k);
+	void		(*pack) (uint16_t *dst, const uint16_t *w, int n, int k, DbertWeightType type);
 
 	/* DbertKernels.linear with such weights */
 	void		(*linear) (float *y, size_t ldy, const float *x, size_t ldx,

@@ -14,7 +14,7 @@ widened(uint16_t h, DbertWeightType type)
 }
 
 static void
-pack(uint16_t *dst, const uint16_t *w, int n, int k)
+pack(uint16_t *dst, const uint16_t *w, int n, int k, DbertWeightType type)
 {
 	memcpy(dst, w, (size_t) n * (size_t) k * sizeof(*dst));
 }

@@ -1,6 +1,6 @@
 /*
  * bertlayers.h -- what several families have in common, to be put into their
- * tables: the names of BERT's modules, RoBERTa's heads, the keys of sizes.
+ * tables: the names of BERT's modules, heads, the keys of sizes.
  */
 #ifndef DBERT_MODEL_BERTLAYERS_H
 #define DBERT_MODEL_BERTLAYERS_H
@@ -19,6 +19,19 @@
 	[DBERT_MODULE_FFN_IN] = {"intermediate.dense"}, \
 	[DBERT_MODULE_FFN_OUT] = {"output.dense"}, \
 	[DBERT_MODULE_FFN_NORM] = {"output.LayerNorm"}
+
+/*
+ * Heads of BERT's kind on single vectors: the classifier's dense layer is the
+ * encoder's pooler.
+ */
+#define DBERT_POOLER_HEADS(pooler) \
+	[DBERT_HEAD_SEQUENCE] = { \
+		.dense = pooler, \
+		.dense_in_encoder = true, \
+		.act = DBERT_ACT_TANH, \
+		.out = "classifier" \
+	}, \
+	[DBERT_HEAD_TOKEN] = {.out = "classifier"}
 
 /* Heads of RoBERTa's kind: the classifier has a dense layer of its own. */
 #define DBERT_ROBERTA_HEADS \

@@ -34,13 +34,7 @@ const DbertFamily dbert_family_albert = {
 		[DBERT_MODULE_FFN_NORM] = {"full_layer_layer_norm"},
 	},
 	.heads = {
-		[DBERT_HEAD_SEQUENCE] = {
-			.dense = "pooler",
-			.dense_in_encoder = true,
-			.act = DBERT_ACT_TANH,
-			.out = "classifier"
-		},
-		[DBERT_HEAD_TOKEN] = {.out = "classifier"},
+		DBERT_POOLER_HEADS("pooler"),
 		[DBERT_HEAD_SPAN] = {.out = "qa_outputs"},
 		[DBERT_HEAD_MASK] = {
 			.dense = "predictions.dense",

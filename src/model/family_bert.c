@@ -14,13 +14,7 @@ const DbertFamily dbert_family_bert = {
 	.layers = "encoder.layer.",
 	.modules = {DBERT_BERT_MODULES},
 	.heads = {
-		[DBERT_HEAD_SEQUENCE] = {
-			.dense = "pooler.dense",
-			.dense_in_encoder = true,
-			.act = DBERT_ACT_TANH,
-			.out = "classifier"
-		},
-		[DBERT_HEAD_TOKEN] = {.out = "classifier"},
+		DBERT_POOLER_HEADS("pooler.dense"),
 		[DBERT_HEAD_SPAN] = {.out = "qa_outputs"},
 		[DBERT_HEAD_MASK] = {
 			.dense = "cls.predictions.transform.dense",

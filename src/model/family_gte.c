@@ -97,13 +97,7 @@ read_config(const DbertJson *root, DbertConfig *config, DbertError *err)
 		[DBERT_MODULE_FFN_NORM] = {"mlp_ln"}, \
 	}, \
 	.heads = { \
-		[DBERT_HEAD_SEQUENCE] = { \
-			.dense = "pooler.dense", \
-			.dense_in_encoder = true, \
-			.act = DBERT_ACT_TANH, \
-			.out = "classifier" \
-		}, \
-		[DBERT_HEAD_TOKEN] = {.out = "classifier"}, \
+		DBERT_POOLER_HEADS("pooler.dense"), \
 		[DBERT_HEAD_MASK] = { \
 			.dense = "lm_head.dense", \
 			.act = DBERT_ACT_GELU, \

@@ -147,13 +147,7 @@ const DbertFamily dbert_family_nomic = {
 		[DBERT_MODULE_FFN_NORM] = {"norm2"},
 	},
 	.heads = {
-		[DBERT_HEAD_SEQUENCE] = {
-			.dense = "pooler.dense",
-			.dense_in_encoder = true,
-			.act = DBERT_ACT_TANH,
-			.out = "classifier"
-		},
-		[DBERT_HEAD_TOKEN] = {.out = "classifier"},
+		DBERT_POOLER_HEADS("pooler.dense"),
 		[DBERT_HEAD_MASK] = {
 			.dense = "cls.predictions.transform.dense",
 			.act = DBERT_ACT_OF_MODEL,

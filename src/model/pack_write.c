@@ -212,7 +212,7 @@ pack_matrix(const DbertPack *pack, const DbertSlot *slot, void *at, const float 
 	if (slot->kind == DBERT_SLOT_LINEAR8)
 		dbert_int8_of(pack->kernels, pack->precision)->pack(at, rows, slot->rows, slot->cols);
 	else if (dbert_slot_is_half(slot))
-		pack->kernels->half->pack(at, (const uint16_t *) rows, slot->rows, slot->cols);
+		pack->kernels->half->pack(at, (const uint16_t *) rows, slot->rows, slot->cols, slot->type);
 	else
 		pack->kernels->pack_linear(at, rows, slot->rows, slot->cols);
 }

@@ -81,6 +81,45 @@ add_distilbert_layer(MemModel *m, const char *p, int l)
 	mem_add_tensor(m, 0, MEM_C, "%stransformer.layer.%d.ffn.lin2.bias", p, l);
 }
 
+/* What config.json says of so many labels. */
+static const char *
+labels_of(int n)
+{
+	return n == 3 ? ",\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}" : "";
+}
+
+/* Embeddings below the prefix, their rows of width numbers. */
+static void
+add_embeddings(MemModel *m, const char *p, int types, int width)
+{
+	mem_add_tensor(m, MEM_V, width, "%sembeddings.word_embeddings.weight", p);
+	mem_add_tensor(m, MEM_P, width, "%sembeddings.position_embeddings.weight", p);
+	if (types > 0)
+		mem_add_tensor(m, types, width, "%sembeddings.token_type_embeddings.weight", p);
+	mem_add_tensor(m, 0, width, "%sembeddings.LayerNorm.weight", p);
+	mem_add_tensor(m, 0, width, "%sembeddings.LayerNorm.bias", p);
+}
+
+static void
+add_classifier(MemModel *m, const char *name, int n_labels)
+{
+	if (n_labels == 0)
+		return;
+	mem_add_tensor(m, n_labels, MEM_C, "%s.weight", name);
+	mem_add_tensor(m, 0, n_labels, "%s.bias", name);
+}
+
+/* A masked-LM head whose decoder is the word embedding. */
+static void
+add_mask_head(MemModel *m, int width, const char *dense, const char *norm, const char *bias)
+{
+	mem_add_tensor(m, width, MEM_C, "%s.weight", dense);
+	mem_add_tensor(m, 0, width, "%s.bias", dense);
+	mem_add_tensor(m, 0, width, "%s.weight", norm);
+	mem_add_tensor(m, 0, width, "%s.bias", norm);
+	mem_add_tensor(m, 0, MEM_V, "%s.bias", bias);
+}
+
 void
 mem_model_distilbert(MemModel *m, const char *suffix, int n_labels)
 {
@@ -93,14 +132,11 @@ mem_model_distilbert(MemModel *m, const char *suffix, int n_labels)
 			 "\"n_layers\":%d,\"n_heads\":2,\"hidden_dim\":%d,\"vocab_size\":%d,"
 			 "\"max_position_embeddings\":%d,\"activation\":\"gelu\"%s}",
 			 suffix, MEM_C, MEM_L, MEM_F, MEM_V, MEM_P,
-			 n_labels == 3 ? ",\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}" : "");
+			 labels_of(n_labels));
 	mem_put(m, "config.json", config);
 	mem_put(m, "vocab.txt", mem_vocab);
 	mem_put(m, "tokenizer_config.json", "{\"do_lower_case\":true,\"model_max_length\":12}");
-	mem_add_tensor(m, MEM_V, MEM_C, "%sembeddings.word_embeddings.weight", p);
-	mem_add_tensor(m, MEM_P, MEM_C, "%sembeddings.position_embeddings.weight", p);
-	mem_add_tensor(m, 0, MEM_C, "%sembeddings.LayerNorm.weight", p);
-	mem_add_tensor(m, 0, MEM_C, "%sembeddings.LayerNorm.bias", p);
+	add_embeddings(m, p, 0, MEM_C);
 	for (int l = 0; l < MEM_L; l++)
 		add_distilbert_layer(m, p, l);
 	if (strcmp(suffix, "ForSequenceClassification") == 0)
@@ -108,20 +144,10 @@ mem_model_distilbert(MemModel *m, const char *suffix, int n_labels)
 		mem_add_tensor(m, MEM_C, MEM_C, "pre_classifier.weight");
 		mem_add_tensor(m, 0, MEM_C, "pre_classifier.bias");
 	}
-	if (n_labels > 0)
-	{
-		mem_add_tensor(m, n_labels, MEM_C, "classifier.weight");
-		mem_add_tensor(m, 0, n_labels, "classifier.bias");
-	}
+	add_classifier(m, "classifier", n_labels);
 	add_span_head(m, suffix);
 	if (strcmp(suffix, "ForMaskedLM") == 0)
-	{
-		mem_add_tensor(m, MEM_C, MEM_C, "vocab_transform.weight");
-		mem_add_tensor(m, 0, MEM_C, "vocab_transform.bias");
-		mem_add_tensor(m, 0, MEM_C, "vocab_layer_norm.weight");
-		mem_add_tensor(m, 0, MEM_C, "vocab_layer_norm.bias");
-		mem_add_tensor(m, 0, MEM_V, "vocab_projector.bias");
-	}
+		add_mask_head(m, MEM_C, "vocab_transform", "vocab_layer_norm", "vocab_projector");
 	mem_model_save(m);
 }
 
@@ -166,14 +192,10 @@ mem_model_bert(MemModel *m, const char *suffix, const char *prefix, int n_labels
 			 "\"vocab_size\":%d,\"max_position_embeddings\":%d,\"type_vocab_size\":2,"
 			 "\"layer_norm_eps\":1e-7,\"hidden_act\":\"gelu\"%s}",
 			 suffix, MEM_C, MEM_L, MEM_F, MEM_V, MEM_P,
-			 n_labels == 3 ? ",\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}" : "");
+			 labels_of(n_labels));
 	mem_put(m, "config.json", config);
 	mem_put(m, "tokenizer.json", mem_tokenizer_json);
-	mem_add_tensor(m, MEM_V, MEM_C, "%sembeddings.word_embeddings.weight", prefix);
-	mem_add_tensor(m, MEM_P, MEM_C, "%sembeddings.position_embeddings.weight", prefix);
-	mem_add_tensor(m, 2, MEM_C, "%sembeddings.token_type_embeddings.weight", prefix);
-	mem_add_tensor(m, 0, MEM_C, "%sembeddings.LayerNorm.weight", prefix);
-	mem_add_tensor(m, 0, MEM_C, "%sembeddings.LayerNorm.bias", prefix);
+	add_embeddings(m, prefix, 2, MEM_C);
 	for (int l = 0; l < MEM_L; l++)
 		add_bert_layer(m, prefix, l);
 	if (strcmp(suffix, "ForSequenceClassification") == 0)
@@ -181,32 +203,12 @@ mem_model_bert(MemModel *m, const char *suffix, const char *prefix, int n_labels
 		mem_add_tensor(m, MEM_C, MEM_C, "%spooler.dense.weight", prefix);
 		mem_add_tensor(m, 0, MEM_C, "%spooler.dense.bias", prefix);
 	}
-	if (n_labels > 0)
-	{
-		mem_add_tensor(m, n_labels, MEM_C, "classifier.weight");
-		mem_add_tensor(m, 0, n_labels, "classifier.bias");
-	}
+	add_classifier(m, "classifier", n_labels);
 	add_span_head(m, suffix);
 	if (strcmp(suffix, "ForMaskedLM") == 0)
-	{
-		mem_add_tensor(m, MEM_C, MEM_C, "cls.predictions.transform.dense.weight");
-		mem_add_tensor(m, 0, MEM_C, "cls.predictions.transform.dense.bias");
-		mem_add_tensor(m, 0, MEM_C, "cls.predictions.transform.LayerNorm.weight");
-		mem_add_tensor(m, 0, MEM_C, "cls.predictions.transform.LayerNorm.bias");
-		mem_add_tensor(m, 0, MEM_V, "cls.predictions.bias");
-	}
+		add_mask_head(m, MEM_C, "cls.predictions.transform.dense",
+					  "cls.predictions.transform.LayerNorm", "cls.predictions");
 	mem_model_save(m);
-}
-
-/* A masked-LM head whose decoder is the word embedding. */
-static void
-add_mask_head(MemModel *m, int width, const char *dense, const char *norm, const char *bias)
-{
-	mem_add_tensor(m, width, MEM_C, "%s.weight", dense);
-	mem_add_tensor(m, 0, width, "%s.bias", dense);
-	mem_add_tensor(m, 0, width, "%s.weight", norm);
-	mem_add_tensor(m, 0, width, "%s.bias", norm);
-	mem_add_tensor(m, 0, MEM_V, "%s.bias", bias);
 }
 
 /* What stands above ELECTRA's layers. */
@@ -221,27 +223,11 @@ add_electra_head(MemModel *m, const char *suffix, int width, int n_labels)
 		mem_add_tensor(m, MEM_C, MEM_C, "classifier.dense.weight");
 		mem_add_tensor(m, 0, MEM_C, "classifier.dense.bias");
 	}
-	if (n_labels > 0)
-	{
-		mem_add_tensor(m, n_labels, MEM_C, "%s.weight", out);
-		mem_add_tensor(m, 0, n_labels, "%s.bias", out);
-	}
+	add_classifier(m, out, n_labels);
 	add_span_head(m, suffix);
 	if (strcmp(suffix, "ForMaskedLM") == 0)
 		add_mask_head(m, width, "generator_predictions.dense", "generator_predictions.LayerNorm",
 					  "generator_lm_head");
-}
-
-/* Embeddings below the prefix, their rows of width numbers. */
-static void
-add_embeddings(MemModel *m, const char *p, int types, int width)
-{
-	mem_add_tensor(m, MEM_V, width, "%sembeddings.word_embeddings.weight", p);
-	mem_add_tensor(m, MEM_P, width, "%sembeddings.position_embeddings.weight", p);
-	if (types > 0)
-		mem_add_tensor(m, types, width, "%sembeddings.token_type_embeddings.weight", p);
-	mem_add_tensor(m, 0, width, "%sembeddings.LayerNorm.weight", p);
-	mem_add_tensor(m, 0, width, "%sembeddings.LayerNorm.bias", p);
 }
 
 void
@@ -256,7 +242,7 @@ mem_model_electra(MemModel *m, const char *suffix, int width, int n_labels)
 			 "\"embedding_size\":%d,\"num_hidden_layers\":%d,\"num_attention_heads\":2,"
 			 "\"intermediate_size\":%d,\"vocab_size\":%d,\"max_position_embeddings\":%d%s}",
 			 suffix, MEM_C, width, MEM_L, MEM_F, MEM_V, MEM_P,
-			 n_labels == 3 ? ",\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}" : "");
+			 labels_of(n_labels));
 	mem_put(m, "config.json", config);
 	mem_put(m, "tokenizer.json", mem_tokenizer_json);
 	add_embeddings(m, p, 2, width);
@@ -284,7 +270,7 @@ mem_model_roberta(MemModel *m, const char *suffix, int n_labels)
 			 "\"vocab_size\":%d,\"max_position_embeddings\":%d,\"type_vocab_size\":1,"
 			 "\"layer_norm_eps\":1e-5,\"hidden_act\":\"gelu\",\"pad_token_id\":1%s}",
 			 suffix, MEM_C, MEM_L, MEM_F, MEM_V, MEM_P,
-			 n_labels == 3 ? ",\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}" : "");
+			 labels_of(n_labels));
 	mem_put(m, "config.json", config);
 	put_tokenizer(m);
 	add_embeddings(m, p, 1, MEM_C);
@@ -311,7 +297,7 @@ mem_model_mpnet(MemModel *m, const char *suffix, int n_labels)
 			 "\"vocab_size\":%d,\"max_position_embeddings\":%d,"
 			 "\"layer_norm_eps\":1e-5,\"hidden_act\":\"gelu\",\"pad_token_id\":5%s}",
 			 suffix, MEM_C, MEM_L, MEM_F, MEM_V, MEM_P,
-			 n_labels == 3 ? ",\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}" : "");
+			 labels_of(n_labels));
 	mem_put(m, "config.json", config);
 	put_tokenizer(m);
 	add_embeddings(m, p, 0, MEM_C);
@@ -351,7 +337,7 @@ mem_model_deberta(MemModel *m, const char *suffix, const char *more, int n_label
 			 "\"norm_rel_ebd\":\"layer_norm\",\"position_buckets\":4,"
 			 "\"position_biased_input\":false%s%s}",
 			 suffix, MEM_C, MEM_L, MEM_F, MEM_V, MEM_P, more,
-			 n_labels == 3 ? ",\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}" : "");
+			 labels_of(n_labels));
 	mem_put(m, "config.json", config);
 	put_tokenizer(m);
 	mem_add_tensor(m, MEM_V, MEM_C, "%sembeddings.word_embeddings.weight", p);
@@ -380,11 +366,7 @@ mem_model_deberta(MemModel *m, const char *suffix, const char *more, int n_label
 		mem_add_tensor(m, MEM_C, MEM_C, "pooler.dense.weight");
 		mem_add_tensor(m, 0, MEM_C, "pooler.dense.bias");
 	}
-	if (n_labels > 0)
-	{
-		mem_add_tensor(m, n_labels, MEM_C, "classifier.weight");
-		mem_add_tensor(m, 0, n_labels, "classifier.bias");
-	}
+	add_classifier(m, "classifier", n_labels);
 	if (strcmp(suffix, "ForMaskedLM") == 0)
 		add_mask_head(m, MEM_C, "lm_predictions.lm_head.dense", "lm_predictions.lm_head.LayerNorm",
 					  "lm_predictions.lm_head");
@@ -462,7 +444,7 @@ mem_model_modernbert(MemModel *m, const char *suffix, int hidden, int layers, in
 			 "\"intermediate_size\":%d,\"vocab_size\":%d,\"max_position_embeddings\":%d,"
 			 "\"local_attention\":4,\"classifier_pooling\":\"mean\"%s}",
 			 suffix, hidden, layers, hidden < 128 ? 2 : hidden / 64, ffn, MEM_V, positions,
-			 n_labels == 3 ? ",\"id2label\":{\"0\":\"O\",\"1\":\"B-X\",\"2\":\"I-X\"}" : "");
+			 labels_of(n_labels));
 	mem_put(m, "config.json", config);
 	mem_put(m, "vocab.txt", mem_vocab);
 	mem_put(m, "tokenizer_config.json", "{\"do_lower_case\":true}");

@@ -10,7 +10,6 @@
 #define NV 4
 #define QUERIES 24
 #define FETCH_NEAR(rows) false
-#define WIDEN_ROWS (2 * MR)
 
 #include "kernel/arm/tables_arm.h"
 #include "kernel/attention_template.h"

@@ -10,7 +10,6 @@
 #define NV 2
 #define QUERIES 24
 #define FETCH_NEAR(rows) false
-#define WIDEN_ROWS (2 * MR)
 
 #include "kernel/attention_template.h"
 #include "kernel/gate_template.h"

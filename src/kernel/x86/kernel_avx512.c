@@ -15,7 +15,6 @@
 #define NV 2
 #define QUERIES 12
 #define FETCH_NEAR(rows) ((rows) > 8)
-#define WIDEN_ROWS (2 * MR)
 
 #include "kernel/attention_template.h"
 #include "kernel/gate_template.h"

@@ -40,12 +40,20 @@ v_load_f16(const uint16_t *p)
 	return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *) p));
 }
 
-static inline Vec
-v_load_bf16(const uint16_t *p)
+static inline void
+v_load_bf16(const uint16_t *p, Vec *first, Vec *second)
 {
-	__m256i		wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *) p));
+	__m256i		both = _mm256_loadu_si256((const __m256i *) p);
 
-	return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+	*first = _mm256_castsi256_ps(_mm256_slli_epi32(both, 16));
+	*second =
+		_mm256_castsi256_ps(_mm256_and_si256(both, _mm256_set1_epi32((int) 0xffff0000)));
+}
+
+static inline int
+v_place_bf16(int i)
+{
+	return i < VL ? 2 * i : 2 * (i - VL) + 1;
 }
 
 static inline void

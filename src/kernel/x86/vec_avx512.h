@@ -42,20 +42,32 @@ v_load_part(const float *p, VecMask mask)
 	return _mm512_maskz_loadu_ps(mask, p);
 }
 
-/* VL numbers of 16 bits as floats: of IEEE 754, */
+/* VL numbers of IEEE 754's 16 bits as floats. */
 static inline Vec
 v_load_f16(const uint16_t *p)
 {
 	return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *) p));
 }
 
-/* or the upper halves of floats. */
-static inline Vec
-v_load_bf16(const uint16_t *p)
+/*
+ * 2 VL upper halves of floats: of numbers 0 .. VL-1 the first vector, of the
+ * others the second.  Number i stands at v_place_bf16(i): two in each 32 bits,
+ * so that one instruction widens a vector.
+ */
+static inline void
+v_load_bf16(const uint16_t *p, Vec *first, Vec *second)
 {
-	__m512i		wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *) p));
+	__m512i		both = _mm512_loadu_si512(p);
 
-	return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+	*first = _mm512_castsi512_ps(_mm512_slli_epi32(both, 16));
+	*second =
+		_mm512_castsi512_ps(_mm512_and_si512(both, _mm512_set1_epi32((int) 0xffff0000)));
+}
+
+static inline int
+v_place_bf16(int i)
+{
+	return i < VL ? 2 * i : 2 * (i - VL) + 1;
 }
 
 static inline void

@@ -12,12 +12,14 @@ typedef struct DistilQuestion
 	Datum		array;			/* the labels as they were given, */
 	const Datum *labels;		/* [n] and its elements */
 	int			n;
-	const char *template;		/* what is said of the text, with a place for the label */
+	/* what is said of the text, with a place for the label; by inference one */
+	const char *const *templates;
+	int			n_templates;
 	DistilTextRules rules;
 } DistilQuestion;
 
-/* The template filled with label i, a text, palloc'd. */
-extern Datum distil_hypothesis(const DistilQuestion *q, int i);
+/* Template t filled with label i, a text, palloc'd. */
+extern Datum distil_hypothesis(const DistilQuestion *q, int i, int t);
 
 /*
  * The scores [n] of the labels by a model of embeddings; false: there are none,

@@ -3,8 +3,10 @@
  * to.
  *
  * Each label, put into the template, is a text of its own, whose vector is
- * compared with that of the text.  Labels hardly ever change from row to row,
- * so the call site keeps their vectors, and each further row costs one text.
+ * compared with that of the text.  Of several templates the vectors, scaled to
+ * length 1, are added up (Radford et al. 2021, arXiv:2103.00020, section
+ * 3.1.4).  Labels hardly ever change from row to row, so the call site keeps
+ * their vectors, and each further row costs one text.
  */
 #include "postgres.h"
 
@@ -56,19 +58,35 @@ typedef struct KeptLabels
 	uint64		model;			/* number of the model that gave them */
 	DistilTextRules rules;		/* they were computed under */
 	Datum		array;
-	const char *template;
+	const char **templates;		/* [n_templates] */
+	int			n_templates;
 	float	   *vectors;		/* [n, width] */
 	int			width;
-	bool		failed;			/* while they are computed: one has none */
+
+	/* while they are computed */
+	float	   *spare;			/* [width] */
+	bool		failed;			/* one has none */
 } KeptLabels;
+
+static bool
+same_templates(const KeptLabels *kept, const DistilQuestion *q)
+{
+	if (kept->n_templates != q->n_templates)
+		return false;
+	for (int t = 0; t < q->n_templates; t++)
+	{
+		if (strcmp(kept->templates[t], q->templates[t]) != 0)
+			return false;
+	}
+	return true;
+}
 
 static bool
 are_kept(const KeptLabels *kept, const DistilModel *model, const DistilQuestion *q)
 {
 	return kept->context != NULL && kept->model == model->number &&
 		kept->rules.long_text == q->rules.long_text && kept->rules.on_error == q->rules.on_error &&
-		strcmp(kept->template, q->template) == 0 &&
-		datum_image_eq(kept->array, q->array, false, -1);
+		same_templates(kept, q) && datum_image_eq(kept->array, q->array, false, -1);
 }
 
 static void
@@ -79,17 +97,21 @@ forget(KeptLabels *kept)
 	kept->context = NULL;
 }
 
+/* Of a label in a template, by the number label * n_templates + template. */
 static void
-take_vector(void *ctx, int e, DbertBatch *batch, int i, const DistilText *texts)
+take_vector(void *ctx, int number, DbertBatch *batch, int i, const DistilText *texts)
 {
 	KeptLabels *kept = ctx;
+	float	   *sum = kept->vectors + (Size) (number / kept->n_templates) * kept->width;
 
-	memcpy(kept->vectors + (Size) e * kept->width, dbert_batch_embedding(batch, i),
-		   kept->width * sizeof(float));
+	memcpy(kept->spare, dbert_batch_embedding(batch, i), kept->width * sizeof(float));
+	dbert_normalize(kept->spare, kept->width);
+	for (int j = 0; j < kept->width; j++)
+		sum[j] += kept->spare[j];
 }
 
 static void
-no_vector(void *ctx, int e)
+no_vector(void *ctx, int number)
 {
 	((KeptLabels *) ctx)->failed = true;
 }
@@ -110,9 +132,10 @@ run_labels(KeptLabels *kept, DistilModel *model, const DistilQuestion *q)
 	};
 
 	distil_many_begin(&many);
-	for (int e = 0; e < q->n && !kept->failed; e++)
+	for (int e = 0; e < q->n * q->n_templates && !kept->failed; e++)
 	{
-		DistilText	label = distil_text_get(distil_hypothesis(q, e), q->rules.on_error);
+		Datum		filled = distil_hypothesis(q, e / q->n_templates, e % q->n_templates);
+		DistilText	label = distil_text_get(filled, q->rules.on_error);
 
 		distil_usage_count(model->usage, &(DistilUsage) {.rows = 1});
 		distil_many_add(&many, e, &label);
@@ -124,8 +147,9 @@ run_labels(KeptLabels *kept, DistilModel *model, const DistilQuestion *q)
 static bool
 keep_labels(KeptLabels *kept, MemoryContext parent, DistilModel *model, const DistilQuestion *q)
 {
-	KeptLabels	new = {.model = model->number,.rules = q->rules,
+	KeptLabels	new = {.model = model->number,.rules = q->rules,.n_templates = q->n_templates,
 					   .width = model->core->config.dimensions};
+	Size		floats = (q->n + 1) * (Size) new.width;
 	MemoryContext old;
 
 	forget(kept);
@@ -133,8 +157,11 @@ keep_labels(KeptLabels *kept, MemoryContext parent, DistilModel *model, const Di
 										ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(new.context);
 	new.array = datumCopy(q->array, false, -1);
-	new.template = pstrdup(q->template);
-	new.vectors = palloc_extended(q->n * (Size) new.width * sizeof(float), MCXT_ALLOC_HUGE);
+	new.templates = palloc_array(const char *, q->n_templates);
+	for (int t = 0; t < q->n_templates; t++)
+		new.templates[t] = pstrdup(q->templates[t]);
+	new.vectors = palloc_extended(floats * sizeof(float), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	new.spare = new.vectors + q->n * (Size) new.width;
 	MemoryContextSwitchTo(old);
 
 	run_labels(&new, model, q);

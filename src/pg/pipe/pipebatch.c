@@ -65,8 +65,8 @@ become_owner(const EachCall *call)
 {
 	DistilOwnerState state = distil_become_owner(call->batch->job->pipeline->owner, true);
 
-	(void) set_config_option("lock_timeout", "1s", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
-							 true, 0, false);
+	(void) set_config_option("lock_timeout", call->batch->waits ? "200ms" : "1s", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	if (call->replica)
 		(void) set_config_option("session_replication_role", "replica", PGC_SUSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);

@@ -34,6 +34,7 @@ typedef struct DistilKeyBatch
 	int			only;			/* this generation alone; -1: all */
 	DistilKey  *keys;			/* [n], in the job's batch context */
 	int			n;
+	bool		waits;			/* write waits for rows that others hold */
 	bool		outdated;		/* the job is not current any more: nothing was done */
 } DistilKeyBatch;
 
@@ -44,6 +45,13 @@ typedef struct DistilKeyBatch
 extern ErrorData *distil_keys_read(DistilKeyBatch *batch);
 extern ErrorData *distil_keys_compute(DistilKeyBatch *batch);
 extern ErrorData *distil_keys_write(DistilKeyBatch *batch);
+
+/*
+ * Keys whose rows were locked, written one by one, each in a transaction that
+ * waits for its row and holds no other.  Those behind the first one that does
+ * not become free are not waited for.  Ends the transaction.
+ */
+extern ErrorData *distil_keys_write_locked(DistilKeyBatch *batch);
 
 /*
  * Call each for all keys without an error, as the source's owner, in one

@@ -222,10 +222,12 @@ count_row(HeapTuple row, Relation rel, DistilErrorCounts *counts, TimestampTz *l
 {
 	TimestampTz failed_at = DatumGetTimestampTz(distil_column(row, ERROR_FAILED_AT, rel));
 
-	if (is_fault(DatumGetArrayTypeP(distil_column(row, ERROR_KEY, rel))))
-		counts->fault = true;
-	else
-		counts->keys += DatumGetInt32(distil_column(row, ERROR_ATTEMPTS, rel)) > 0;
+	bool		failed = DatumGetInt32(distil_column(row, ERROR_ATTEMPTS, rel)) > 0;
+	bool		fault = is_fault(DatumGetArrayTypeP(distil_column(row, ERROR_KEY, rel)));
+
+	counts->fault |= fault;
+	counts->keys += !fault && failed;
+	counts->put_off += !fault && !failed;
 	if (counts->last != NULL && failed_at < *latest)
 		return;
 	counts->last = TextDatumGetCString(distil_column(row, ERROR_MESSAGE, rel));

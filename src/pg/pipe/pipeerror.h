@@ -45,6 +45,7 @@ typedef struct DistilErrorCounts
 {
 	bool		fault;			/* of the pipeline */
 	int64		keys;			/* that failed */
+	int64		put_off;		/* keys */
 	char	   *last;			/* message of the latest; NULL: there is none */
 } DistilErrorCounts;
 

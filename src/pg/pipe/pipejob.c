@@ -130,7 +130,9 @@ prepare_source(DistilJob *job)
 	appendStringInfo(&sql, "SELECT distilbert.pipeline_hash(%s) FROM %s", text_expression(p),
 					 source_name(p));
 	append_where_key(&sql, p, "s", InvalidOid);
-	appendStringInfoString(&sql, " FOR NO KEY UPDATE SKIP LOCKED");
+	appendStringInfoString(&sql, " FOR NO KEY UPDATE");
+	job->wait = prepare(job, sql.data, NULL, 0);
+	appendStringInfoString(&sql, " SKIP LOCKED");
 	job->lock = prepare(job, sql.data, NULL, 0);
 }
 
@@ -362,6 +364,7 @@ free_plans(void *arg)
 
 	free_plan(job->read);
 	free_plan(job->lock);
+	free_plan(job->wait);
 	for (int i = 0; i < DISTIL_MAX_GENERATIONS; i++)
 	{
 		DistilJobGeneration *plans = &job->generations[i];

@@ -46,7 +46,8 @@ typedef struct DistilJob
 	char	   *signature;		/* of all that the statements name */
 	DistilJobKey keys[INDEX_MAX_KEYS];
 	SPIPlanPtr	read;			/* a key's text */
-	SPIPlanPtr	lock;			/* the hash of a key's text, and its row */
+	SPIPlanPtr	lock;			/* the hash of a key's text, its row locked if it is free */
+	SPIPlanPtr	wait;			/* the same, waiting for the row */
 	DistilJobGeneration generations[DISTIL_MAX_GENERATIONS];
 	bool		errors;			/* something of the pipeline has failed */
 } DistilJob;

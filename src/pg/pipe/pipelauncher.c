@@ -33,6 +33,7 @@
 #include "pg/pipe/pipewake.h"
 
 #define RESTART_SECONDS 5
+#define LONGEST_NAP 1000		/* ms until it tries again to find a slot */
 
 extern PGDLLEXPORT void distil_pipeline_launcher(Datum arg);
 
@@ -94,7 +95,7 @@ wait_for_wishes(void)
 	bool		waiting = distil_pipeshared_waiting();
 
 	(void) WaitLatch(MyLatch, waiting ? events : events & ~WL_TIMEOUT,
-					 waiting ? distil_pipeline_naptime : -1L, PG_WAIT_EXTENSION);
+					 waiting ? Min(distil_pipeline_naptime, LONGEST_NAP) : -1L, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)

@@ -26,6 +26,7 @@
 
 #include "pg/bridge/compat.h"
 #include "pg/pipe/pipedead.h"
+#include "pg/pipe/pipeerror.h"
 #include "pg/pipe/pipeline.h"
 #include "pg/pipe/pipequeue.h"
 #include "pg/pipe/pipetry.h"
@@ -168,7 +169,7 @@ is_done(const char *name, int64 last)
 		if (p->generations[i].done_at == 0)
 			return false;
 	}
-	return true;
+	return distil_errors_count(name).put_off == 0;
 }
 
 static bool

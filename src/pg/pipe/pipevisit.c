@@ -305,11 +305,24 @@ compute_batch(Visitor *v)
 }
 
 static bool
+has_locked(const DistilKeyBatch *batch)
+{
+	for (int i = 0; i < batch->n; i++)
+	{
+		if (batch->keys[i].locked)
+			return true;
+	}
+	return false;
+}
+
+static bool
 write_batch(Visitor *v)
 {
 	DistilKeyBatch *batch = &v->batch;
 
 	if (is_fault(v, distil_keys_write(batch)) || batch->outdated)
+		return false;
+	if (has_locked(batch) && is_fault(v, distil_keys_write_locked(batch)))
 		return false;
 	v->visit->keys += batch->n;
 	v->last = time_is_up(v);

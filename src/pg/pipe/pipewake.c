@@ -21,12 +21,14 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
+#include "storage/ipc.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/memutils.h"
@@ -41,6 +43,7 @@
 #define FIRST_ENDING 1001
 
 static bool wanted = false;		/* at the end of the transaction */
+static bool logged_in = false;	/* in a session that is to start a worker */
 static Oid	extension = InvalidOid; /* as of the last time something was wanted */
 
 /* The worker that this session started last; in TopMemoryContext, or NULL. */
@@ -131,6 +134,23 @@ distil_worker_return_to_place(int place)
 	if (back)
 		LockRelease(&ending, ExclusiveLock, true);
 	return back;
+}
+
+/*
+ * The server itself releases a session's locks when a transaction is rolled
+ * back, but not in a process that ends between transactions.
+ */
+static void
+release_locks(int code, Datum arg)
+{
+	AbortOutOfAnyTransaction();
+	LockReleaseAll(DEFAULT_LOCKMETHOD, true);
+}
+
+void
+distil_worker_release_at_exit(void)
+{
+	before_shmem_exit(release_locks, (Datum) 0);
 }
 
 /* One object for each pipeline's name. */
@@ -252,7 +272,7 @@ start_worker(void)
 static void
 wake_or_start(void)
 {
-	if (!distil_pipelines || IsBinaryUpgrade || !OidIsValid(extension))
+	if (!distil_pipelines || IsBinaryUpgrade || !OidIsValid(extension) || RecoveryInProgress())
 		return;
 	if (distil_pipeshared_wake())
 		return;
@@ -280,22 +300,6 @@ wake_after_commit(void)
 	PG_END_TRY();
 }
 
-/*
- * Keys of a prepared transaction are seen by the worker when it is committed,
- * if there is a worker then: it stays while there are such transactions.
- */
-static void
-at_xact_end(XactEvent event, void *arg)
-{
-	bool		committed = event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE;
-
-	if (!wanted || !(committed || event == XACT_EVENT_ABORT))
-		return;
-	wanted = false;
-	if (committed)
-		wake_after_commit();
-}
-
 void
 distil_pipeline_wake(void)
 {
@@ -305,6 +309,27 @@ distil_pipeline_wake(void)
 	wanted = true;
 }
 
+/*
+ * Keys of a prepared transaction are seen by the worker when it is committed,
+ * if there is a worker then: it stays while there are such transactions.
+ */
+static void
+at_xact_end(XactEvent event, void *arg)
+{
+	bool		committed = event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE;
+
+	if (logged_in && event == XACT_EVENT_PRE_COMMIT)
+	{
+		logged_in = false;
+		distil_pipeline_wake();
+	}
+	if (!wanted || !(committed || event == XACT_EVENT_ABORT))
+		return;
+	wanted = false;
+	if (committed)
+		wake_after_commit();
+}
+
 void
 distil_pipeline_wake_now(void)
 {
@@ -312,8 +337,21 @@ distil_pipeline_wake_now(void)
 	wake_or_start();
 }
 
+/*
+ * session_preload_libraries names the library: whoever logs in starts a worker,
+ * so that what was left before a restart is done.
+ */
+static bool
+loaded_at_login(void)
+{
+	return MyBackendType == B_BACKEND && !process_shared_preload_libraries_in_progress &&
+		IsTransactionState() && session_preload_libraries_string != NULL &&
+		strstr(session_preload_libraries_string, "distilbert") != NULL;
+}
+
 void
 distil_pipewake_init(void)
 {
+	logged_in = loaded_at_login();
 	RegisterXactCallback(at_xact_end, NULL);
 }

@@ -40,6 +40,9 @@ extern void distil_worker_leave_place(int place);
 extern bool distil_worker_return_to_place(int place);
 extern bool distil_worker_place_is_free(int place);
 
+/* All locks of this session end with the process, however it ends. */
+extern void distil_worker_release_at_exit(void);
+
 /*
  * The lock of whoever works at a pipeline, until he ends it or his transaction
  * is rolled back.  try: false where somebody else has it.

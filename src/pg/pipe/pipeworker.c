@@ -456,19 +456,34 @@ rest(const Worker *w)
 	}
 }
 
+/* ms until the queue is to be looked at, or something is to be tried again. */
+static int64
+until_next_look(const Worker *w)
+{
+	int64		left = distil_pipeline_naptime - ms_since(w->looked);
+
+	return w->next == 0 ? left : Min(left, -ms_since(w->next));
+}
+
 /*
- * Until somebody wakes it, or it is time for another look; true: that look is
- * at the whole queue.
+ * Until somebody wakes it, or it is time for another look, or to end; true: the
+ * look is at the whole queue.
  */
 static bool
 sleep_until_needed(const Worker *w)
 {
-	int64		left = distil_pipeline_naptime - ms_since(w->looked);
+	for (;;)
+	{
+		int64		left = until_next_look(w);
 
-	if (w->next != 0)
-		left = Min(left, Max(-ms_since(w->next), 0));
-	(void) nap(left);
-	return ms_since(w->looked) >= distil_pipeline_naptime;
+		if (left <= 0)
+			return true;
+		if (nap(left))
+			return false;
+		reload();
+		if (!distil_pipelines || distil_database_is_wanted() || makes_room(w) || is_idle(w))
+			return true;
+	}
 }
 
 /* ---- the process ---- */
@@ -524,6 +539,7 @@ distil_pipeline_worker(Datum arg)
 	w = MemoryContextAllocZero(TopMemoryContext, sizeof(Worker));
 	memcpy(&w->start, MyBgworkerEntry->bgw_extra, sizeof(w->start));
 	BackgroundWorkerInitializeConnectionByOid(w->start.database, InvalidOid, 0);
+	distil_worker_release_at_exit();
 	set_session();
 	w->round = AllocSetContextCreate(TopMemoryContext, "distilbert visits",
 									 ALLOCSET_DEFAULT_SIZES);

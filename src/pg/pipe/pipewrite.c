@@ -1,9 +1,10 @@
 /*
  * pipewrite.c -- writing what was computed (pipebatch.h).
  *
- * The key's row is locked first, without waiting: a row that somebody else
- * holds is left for later, so neither waits for the other, and no two of them
- * for each other.  If the text is not the one that was computed, its change has
+ * The key's row is locked first, without waiting: rows that somebody else holds
+ * are written afterwards, each in a transaction of its own that waits for its
+ * row a little.  So nobody waits for a row of this transaction while it waits
+ * for one of his.  If the text is not the one that was computed, its change has
  * queued the key again, and nothing is written.
  *
  * A column is written as the server's replication does it: no trigger of the
@@ -16,6 +17,7 @@
 
 #include "pg/bridge/compat.h"
 #include "pg/pipe/pipebatch.h"
+#include "pg/pipe/pipetry.h"
 
 static void
 run_plan(SPIPlanPtr plan, Datum *values, const char *nulls, int wanted)
@@ -52,11 +54,12 @@ has_text(const DistilKey *key)
 }
 
 static RowState
-lock_row(const DistilJob *job, DistilKey *key)
+lock_row(const DistilJob *job, DistilKey *key, bool waits)
 {
 	RowState	state;
 
-	if (SPI_execute_plan(job->lock, key->columns, NULL, false, 0) != SPI_OK_SELECT)
+	if (SPI_execute_plan(waits ? job->wait : job->lock, key->columns, NULL, false, 0) !=
+		SPI_OK_SELECT)
 		elog(ERROR, "could not lock a row");
 	if (SPI_processed > 0)
 	{
@@ -132,7 +135,7 @@ static bool
 write_key(DistilKeyBatch *batch, DistilKey *key)
 {
 	DistilJob  *job = batch->job;
-	RowState	state = lock_row(job, key);
+	RowState	state = lock_row(job, key, batch->waits);
 
 	key->locked = state == ROW_LOCKED;
 	if (state == ROW_LOCKED || state == ROW_CHANGED)
@@ -160,4 +163,39 @@ distil_keys_write(DistilKeyBatch *batch)
 	bool		columns = !OidIsValid(batch->job->pipeline->generations[0].target);
 
 	return distil_keys_each(batch, columns, write_key);
+}
+
+/* Key i alone; false: its row is still not free. */
+static bool
+write_locked(const DistilKeyBatch *batch, int i, ErrorData **fault)
+{
+	DistilKeyBatch alone = *batch;
+	DistilKey  *key = &batch->keys[i];
+
+	alone.keys = key;
+	alone.n = 1;
+	alone.waits = true;
+	key->locked = false;
+	*fault = distil_keys_write(&alone);
+	if (key->error != NULL && key->error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+	{
+		key->error = *fault = NULL;
+		key->locked = true;
+	}
+	distil_next_transaction(batch->job->in_call);
+	return !key->locked;
+}
+
+ErrorData *
+distil_keys_write_locked(DistilKeyBatch *batch)
+{
+	ErrorData  *fault = NULL;
+
+	distil_next_transaction(batch->job->in_call);
+	for (int i = 0; i < batch->n && fault == NULL; i++)
+	{
+		if (batch->keys[i].locked && !write_locked(batch, i, &fault))
+			break;
+	}
+	return fault;
 }

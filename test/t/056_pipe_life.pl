@@ -1,0 +1,121 @@
+# Pipelines: the lives of workers.  Databases that are dropped, renamed and
+# copied; slots that are few or none; restarts, standbys, promotion; preloaded
+# and not.
+use strict;
+use warnings;
+use FindBin;
+use lib $FindBin::RealBin;
+use Distil;
+use Pipelines;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $setup = <<'SQL';
+CREATE TABLE t (id int PRIMARY KEY, body text);
+SELECT distil_create_pipeline('t', 'body', 'embed', 'e', into_table => 'vecs');
+INSERT INTO t SELECT i, 'text ' || i FROM generate_series(1, 50) i;
+SQL
+my $done = 'SELECT count(*) = (SELECT count(*) FROM t) FROM vecs';
+
+sub set_up
+{
+	my ($node, $db) = @_;
+
+	$node->safe_psql('postgres', "CREATE DATABASE $db");
+	$node->safe_psql($db, 'CREATE EXTENSION distilbert');
+	load_model($node, 'bert-sentence', 'e', $db);
+	$node->safe_psql($db, $setup);
+	return;
+}
+
+sub workers { return $_[0]->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'distilbert pipelines' AND datname = '$_[1]'") }
+
+# ---- nothing is preloaded
+
+my $node = pipe_node('main');
+set_up($node, 'one');
+is(workers($node, 'postgres') . $node->safe_psql('one', "SELECT distil_wait_pipeline('vecs', '1min')"), '0t', 'a worker where there is work');
+is(workers($node, 'one'), '1', 'it stays a while');
+is($node->psql('postgres', 'CREATE DATABASE copy TEMPLATE one'), 0, 'a database with an idle worker is copied');
+is($node->safe_psql('copy', $done), 't', 'with what was done');
+$node->safe_psql('one', "INSERT INTO t VALUES (100, 'again')");
+$node->safe_psql('one', "SELECT distil_wait_pipeline('vecs', '1min')");
+is($node->psql('postgres', 'ALTER DATABASE one RENAME TO two'), 0, 'renamed');
+$node->safe_psql('two', "INSERT INTO t VALUES (101, 'once more')");
+is($node->safe_psql('two', "SELECT distil_wait_pipeline('vecs', '1min')"), 't', 'the next write starts another worker');
+is($node->psql('postgres', 'DROP DATABASE two'), 0, 'dropped');
+$node->safe_psql('copy', "INSERT INTO t SELECT i, 'text ' || i FROM generate_series(1000, 9000) i");
+ok(wait_until($node, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'distilbert pipelines' AND state = 'active')"), 'a worker works');
+is($node->psql('postgres', 'DROP DATABASE copy'), 0, 'dropped while it works');
+is(workers($node, 'copy'), '0', 'no worker is left');
+
+# Idle for long enough, it ends; what comes then is not lost.
+$node->append_conf('postgresql.conf', 'distilbert.pipeline_idle_exit = 0');
+$node->reload;
+$node->safe_psql('postgres', $setup);
+for my $i (1 .. 30)
+{
+	$node->safe_psql('postgres', "INSERT INTO t VALUES (1000 + $i, 'one by one')");
+}
+ok(wait_until($node, $done), 'keys that come while the worker ends are done');
+ok(wait_until($node, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'distilbert pipelines'"), 'it ends');
+
+# DROP EXTENSION with a live worker.
+$node->append_conf('postgresql.conf', 'distilbert.pipeline_idle_exit = 60');
+$node->reload;
+$node->safe_psql('postgres', "INSERT INTO t VALUES (2000, 'x')");
+my $pid = worker_pid($node);
+$node->safe_psql('postgres', 'DROP EXTENSION distilbert CASCADE');
+ok(wait_until($node, "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid"), 'without the extension the worker ends');
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_trigger WHERE tgrelid = 't'::regclass"), '0', 'no trigger is left');
+alive($node);
+$node->stop;
+
+# ---- no slot
+
+my $full = pipe_node('full', conf => "max_worker_processes = 0\nmax_parallel_workers = 0\n");
+$full->safe_psql('postgres', "CREATE TABLE t (id int PRIMARY KEY, body text); SELECT distil_create_pipeline('t', 'body', 'embed', 'e', into_table => 'vecs')");
+my ($out, $err) = ('', '');
+is($full->psql('postgres', "INSERT INTO t VALUES (1, 'a'); INSERT INTO t VALUES (2, 'b');", stderr => \$err), 0, 'without a slot the write succeeds');
+is(scalar(() = $err =~ /WARNING/g), 1, 'with one warning');
+like($err, qr/no background worker could be started/, 'that says what is the matter');
+$full->safe_psql('postgres', 'CALL distil_run_pipeline()');
+is($full->safe_psql('postgres', $done), 't', 'by hand it is done');
+$full->stop;
+
+# ---- preloaded: few slots (one for the launcher, one for that of replication, one for a worker) for many databases, woken at once, after restarts
+
+my $pre = pipe_node('pre', allows_streaming => 1,
+	conf => "shared_preload_libraries = 'distilbert'\nmax_worker_processes = 3\ndistilbert.pipeline_naptime = '1h'\nrestart_after_crash = on\n");
+set_up($pre, "db$_") for 1 .. 4;
+ok($pre->poll_query_until("db$_", $done), "db$_ has its turn") for 1 .. 4;
+$pre->safe_psql('db2', "INSERT INTO t VALUES (100, 'at once')");
+ok($pre->poll_query_until('db2', $done), 'a worker is woken, however long it naps');
+
+$pre->append_conf('postgresql.conf', 'distilbert.pipelines = off');
+$pre->restart;
+$pre->safe_psql("db$_", "INSERT INTO t VALUES (200, 'before the restart')") for 1 .. 4;
+$pre->append_conf('postgresql.conf', 'distilbert.pipelines = on');
+$pre->restart;
+ok($pre->poll_query_until("db$_", $done), "db$_ goes on after a restart") for 1 .. 4;
+
+# ---- a standby, and its promotion
+
+my $name = 'backup';
+$pre->backup($name);
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($pre, $name, has_streaming => 1);
+$standby->start;
+$pre->append_conf('postgresql.conf', 'distilbert.pipelines = off');
+$pre->reload;
+ok($pre->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'distilbert pipelines'"), 'the primary does nothing more');
+$pre->safe_psql('db1', "INSERT INTO t VALUES (300, 'for the standby')");
+$pre->wait_for_catchup($standby, 'replay', $pre->lsn('insert'));
+is($standby->safe_psql('db1', "SELECT pending, worker_pid FROM distil_pipelines"), '1|', 'the view can be read on a standby');
+is($standby->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'distilbert%'"), '0', 'nothing runs there');
+$pre->stop;
+$standby->promote;
+ok($standby->poll_query_until('db1', $done), 'promoted, it goes on');
+alive($standby);
+done_testing();
