@@ -202,6 +202,7 @@ CREATE TABLE k2 (a code, b kind, c date, d numeric, body text, PRIMARY KEY (a, b
 CREATE TABLE k3 (t text PRIMARY KEY, body text);
 SELECT distil_create_pipeline(t, 'body', 'sentiment', 'distilbert-sentiment', into_column => 'mood') FROM unnest('{k1,k2,k3}'::regclass[]) AS t;
 SELECT distil_create_pipeline(t, 'body', 'chunks', 'bert-sentence', into_table => t || '_chunks') FROM unnest('{k1,k2,k3}'::regclass[]) AS t;
+CALL distil_run_pipeline();
 BEGIN;
 SET LOCAL DateStyle = 'SQL, DMY';
 INSERT INTO k1 (body) SELECT 'u ' || i FROM generate_series(1, 5) AS i;
