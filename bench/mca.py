@@ -1,9 +1,11 @@
 """The inner loops of AArch64 objects by llvm-mca: mca.py OBJECT...  See mca.sh.
 
-A function's inner loop is the innermost one with the most multiply-adds.  Its
-cycles are given for 24 of them, which are one line of a tile of 6 x 16 (in 8
-bits 4 or 8 lines), and beside it the share of what the multiply-adds alone
-would take.
+A function's inner loops are those without branches that have the most
+multiply-adds.  Cycles are given for 24 of them, which are one line of a tile of
+6 x 16, and beside it the share of what the multiply-adds alone would take.  A
+spill is a vector that the loop loads from the stack or stores there.  Weights of
+16 bits take instructions to widen them: how much of the peak is left is told,
+and not judged.
 """
 import re
 import subprocess
@@ -15,7 +17,9 @@ LEAST = 0.95
 ROUNDS = 200
 MULTIPLY = re.compile(r'(fmla|sdot|usmmla)\b')
 BRANCH = re.compile(r'(b\.?[a-z]*|cbn?z|tbn?z)\s+(?:.*,\s*)?([0-9a-f]+) <')
-ENOUGH = 20                     # multiply-adds of a loop that is looked at
+SPILL = re.compile(r'(ld|st)[pu]?r?\s+[qdsv].*\[(sp|x29)')
+WIDENING = {' from F16': re.compile('fcvtl'), ' from BF16': re.compile('[su]?shll')}
+ENOUGH = 24                     # multiply-adds of a loop that is looked at
 
 
 def functions(path):
@@ -33,19 +37,17 @@ def multiplies(loop):
     return sum(bool(MULTIPLY.match(code)) for code in loop)
 
 
-def inner_loop(instructions):
+def inner_loops(instructions):
     places = {address: i for i, (address, _) in enumerate(instructions)}
-    spans = []
+    loops = [[]]
     for i, (_, code) in enumerate(instructions):
         branch = BRANCH.match(code)
         if branch and places.get(int(branch[2], 16), i + 1) <= i:
-            spans.append((places[int(branch[2], 16)], i))
-    inner = [(a, b) for a, b in spans
-             if not any((c, d) != (a, b) and a <= c and d <= b and
-                        any(MULTIPLY.match(code) for _, code in instructions[c:d + 1])
-                        for c, d in spans)]
-    loops = [[code for _, code in instructions[a:b + 1]] for a, b in inner]
-    return max(loops, key=multiplies, default=[])
+            loop = [c for _, c in instructions[places[int(branch[2], 16)]:i + 1]]
+            if not any(BRANCH.match(c) for c in loop[:-1]):
+                loops.append(loop)
+    most = max(map(multiplies, loops))
+    return [loop for loop in loops if multiplies(loop) == most >= ENOUGH]
 
 
 def cycles(loop, processor):
@@ -56,23 +58,23 @@ def cycles(loop, processor):
     return int(re.search(r'Total Cycles:\s+(\d+)', said)[1]) / ROUNDS
 
 
+def report(name, loop):
+    count, spills = multiplies(loop), sum(bool(SPILL.match(code)) for code in loop)
+    widened = next((kind for kind, code in WIDENING.items() if any(map(code.match, loop))), '')
+    took = [cycles(loop, processor) for processor in PROCESSORS]
+    shares = [count / width / t for width, t in zip(PROCESSORS.values(), took)]
+    print(f'{name + widened:36}{count:6d}{spills:8d}' +
+          ''.join(f'{t * 24 / count:9.2f} ({share:.2f})' for t, share in zip(took, shares)), flush=True)
+    return widened != '' or (spills == 0 and min(shares) >= LEAST)
+
+
 def main():
     good = True
-    print(f'{"":28}{"multiply-adds":>14}{"spills":>8}' + ''.join(f'{p:>16}' for p in PROCESSORS))
+    print(f'{"multiply-adds, spills of vectors":>50}' + ''.join(f'{p:>16}' for p in PROCESSORS))
     for path in sys.argv[1:]:
         for name, instructions in functions(path):
-            loop = inner_loop(instructions)
-            count, spills = multiplies(loop), sum('[sp' in code for code in loop)
-            if count < ENOUGH:
-                continue
-            line = f'{path.split("/")[-1][:-2]} {name.split(".")[0]}'
-            line = f'{line:28}{count:14d}{spills:8d}'
-            for processor, width in PROCESSORS.items():
-                took = cycles(loop, processor)
-                share = count / width / took
-                good = good and share >= LEAST and spills == 0
-                line += f'{took * 24 / count:9.2f} ({share:.2f})'
-            print(line, flush=True)
+            for loop in inner_loops(instructions):
+                good = report(f'{path.split("/")[-1][:-2]} {name.split(".")[0]}', loop) and good
     return not good
 
 

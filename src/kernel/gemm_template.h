@@ -171,6 +171,17 @@ tile_start(const Tile *t, int i, int j)
 	return v_load_part(from + j * VL, v_first(t->columns - j * VL));
 }
 
+static inline void
+tile_store(const Tile *t, int i, int j, Vec sum)
+{
+	float	   *to = t->y + i * t->ldy + j * VL;
+
+	if (t->columns == NR)
+		v_store(to, sum);
+	else
+		v_store_part(to, v_first(t->columns - j * VL), sum);
+}
+
 /* Vectors j and j + 1 of a line; j is even. */
 static inline __attribute__((always_inline)) void
 load_pair(const char *line, int j, const DbertWeightType type, Vec pair[2])
@@ -212,34 +223,35 @@ fetch_pair(const char *line, int j, const DbertWeightType type, bool near)
 
 #ifdef v_fma_lane
 /*
- * VL of the panel's lines: a vector of each row's numbers, of which a
- * multiply-add takes one.
+ * Some of the panel's lines: a vector of each row's numbers, of which a
+ * multiply-add takes one.  lines is VL, or 1 for those that are left.  One
+ * column at a time (what is not used of a pair is not loaded): two would leave
+ * no register for a sum.
  */
 static inline __attribute__((always_inline)) void
 tile_lanes(Vec acc[MR][NV], const float *x, size_t ldx, const char *w, const DbertWeightType type,
-		   float *kept, const char *fetch, int fetch_step, const int rows)
+		   float *kept, const char *fetch, int fetch_step, const int rows, const int lines)
 {
 	Vec			a[MR];
 
 	UNROLL
 	for (int i = 0; i < rows; i++)
-		a[i] = v_load(x + i * ldx);
+		a[i] = lines == VL ? v_load(x + i * ldx) : v_set(x[i * ldx]);
 	UNROLL
-	for (int lane = 0; lane < VL; lane++, w += line_bytes(type), fetch += fetch_step)
+	for (int lane = 0; lane < lines; lane++)
 		UNROLL
-		for (int j = 0; j < NV; j += 2)
+		for (int j = 0; j < NV; j++)
 		{
-			Vec			column[2];
+			Vec			pair[2];
 
-			load_pair(w, j, type, column);
-			keep_pair(kept, lane, j, column);
-			fetch_pair(fetch, j, type, FETCH_NEAR(rows));
+			load_pair(w + lane * line_bytes(type), j / 2 * 2, type, pair);
+			if (kept != NULL)
+				v_store(kept + lane * NR + j * VL, pair[j % 2]);
+			if (j % 2 == 0)
+				fetch_pair(fetch + lane * fetch_step, j, type, FETCH_NEAR(rows));
 			UNROLL
 			for (int i = 0; i < rows; i++)
-				acc[i][j] = v_fma_lane(a[i], lane, column[0], acc[i][j]);
-			UNROLL
-			for (int i = 0; i < rows; i++)
-				acc[i][j + 1] = v_fma_lane(a[i], lane, column[1], acc[i][j + 1]);
+				acc[i][j] = v_fma_lane(a[i], lane, pair[j % 2], acc[i][j]);
 		}
 }
 #endif
@@ -270,12 +282,14 @@ tile_of_type(const Tile *t, const int rows, const DbertWeightType type, float *k
 			acc[i][j] = tile_start(t, i, j);
 
 #ifdef v_fma_lane
+	(void) high;
 	for (; p + VL <= t->k; p += VL, w += VL * line_bytes(type), fetch += VL * fetch_step, low += VL)
 		tile_lanes(acc, low, ldx, w, type, kept != NULL ? kept + (size_t) p * NR : NULL, fetch,
-				   fetch_step, rows);
-	high = low;
-#endif
-
+				   fetch_step, rows, VL);
+	for (; p < t->k; p++, w += line_bytes(type), fetch += fetch_step, low++)
+		tile_lanes(acc, low, ldx, w, type, kept != NULL ? kept + (size_t) p * NR : NULL, fetch,
+				   fetch_step, rows, 1);
+#else
 	UNROLL_BY_4
 	for (; p < t->k; p++, w += line_bytes(type), fetch += fetch_step, low++, high++)
 	{
@@ -298,15 +312,13 @@ tile_of_type(const Tile *t, const int rows, const DbertWeightType type, float *k
 				acc[i][j] = v_fma(a, column[j], acc[i][j]);
 		}
 	}
+#endif
 
 	UNROLL
 	for (int i = 0; i < rows; i++)
 		UNROLL
 		for (int j = 0; j < NV; j++)
-			if (t->columns == NR)
-				v_store(t->y + i * t->ldy + j * VL, acc[i][j]);
-			else
-				v_store_part(t->y + i * t->ldy + j * VL, v_first(t->columns - j * VL), acc[i][j]);
+			tile_store(t, i, j, acc[i][j]);
 }
 
 static inline __attribute__((always_inline)) void

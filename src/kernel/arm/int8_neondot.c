@@ -27,22 +27,20 @@ store_quanta(Quantum *q, IVec a)
 #include "kernel/arm/tables_arm.h"
 #include "kernel/int8_attention_template.h"
 
-/* The lane is a constant once loops are unrolled. */
-static inline __attribute__((always_inline)) IVec
-dot_lane(IVec acc, int8x16_t column, int8x16_t row, int lane)
-{
-	switch (lane)
-	{
-		case 0:
-			return vdotq_laneq_s32(acc, column, row, 0);
-		case 1:
-			return vdotq_laneq_s32(acc, column, row, 1);
-		case 2:
-			return vdotq_laneq_s32(acc, column, row, 2);
-		default:
-			return vdotq_laneq_s32(acc, column, row, 3);
-	}
-}
+/* A line, and what it has with one lane of the rows: a literal. */
+#define ADD_LINE(lane) \
+	do { \
+		v_prefetch_far(fetch + lane * fetch_step); \
+		UNROLL \
+		for (int j = 0; j < NV; j++) \
+		{ \
+			int8x16_t	column = vld1q_s8(w + lane * LINE + j * VL * GROUP); \
+			\
+			UNROLL \
+			for (int i = 0; i < rows; i++) \
+				acc[i][j] = vdotq_laneq_s32(acc[i][j], column, row[i], lane); \
+		} \
+	} while (0)
 
 /* Up to VL lines; a row's vectors are whole. */
 static inline __attribute__((always_inline)) void
@@ -54,22 +52,13 @@ some_lines(IVec acc[MR][NV], const int8_t *x, size_t ldx, const int8_t *w, int l
 	UNROLL
 	for (int i = 0; i < rows; i++)
 		row[i] = vld1q_s8(x + i * ldx);
-	UNROLL
-	for (int lane = 0; lane < VL; lane++, w += LINE, fetch += fetch_step)
-	{
-		if (lane == lines)
-			return;
-		v_prefetch_far(fetch);
-		UNROLL
-		for (int j = 0; j < NV; j++)
-		{
-			int8x16_t	column = vld1q_s8(w + j * VL * GROUP);
-
-			UNROLL
-			for (int i = 0; i < rows; i++)
-				acc[i][j] = dot_lane(acc[i][j], column, row[i], lane);
-		}
-	}
+	ADD_LINE(0);
+	if (lines > 1)
+		ADD_LINE(1);
+	if (lines > 2)
+		ADD_LINE(2);
+	if (lines > 3)
+		ADD_LINE(3);
 }
 
 static inline __attribute__((always_inline)) void

@@ -145,24 +145,35 @@ v_fnma(Vec a, Vec b, Vec c)
 /*
  * One lane of a, times b, plus c, rounded once: for the templates' products,
  * which then load a row's numbers VL at a time.  The lane is a constant once
- * loops are unrolled.
+ * loops are unrolled.  gcc 12 knows the instruction as two, in whose order it
+ * runs out of registers; so it gets it as it is.
  */
 #define v_fma_lane v_fma_lane
+#ifdef __clang__
+#define FMLA(lane) c = vfmaq_laneq_f32(c, b, a, lane)
+#else
+#define FMLA(lane) __asm__("fmla %0.4s, %1.4s, %2.s[" #lane "]" : "+w"(c) : "w"(b), "w"(a))
+#endif
 static inline __attribute__((always_inline)) Vec
 v_fma_lane(Vec a, int lane, Vec b, Vec c)
 {
 	switch (lane)
 	{
 		case 0:
-			return vfmaq_laneq_f32(c, b, a, 0);
+			FMLA(0);
+			break;
 		case 1:
-			return vfmaq_laneq_f32(c, b, a, 1);
+			FMLA(1);
+			break;
 		case 2:
-			return vfmaq_laneq_f32(c, b, a, 2);
+			FMLA(2);
+			break;
 		default:
-			return vfmaq_laneq_f32(c, b, a, 3);
+			FMLA(3);
 	}
+	return c;
 }
+#undef FMLA
 
 static inline Vec
 v_max(Vec a, Vec b)
