@@ -77,6 +77,21 @@ CREATE TRIGGER model_changed AFTER INSERT OR UPDATE OR DELETE ON distilbert.mode
 ALTER TABLE distilbert.model ENABLE ALWAYS TRIGGER model_changed;
 COMMENT ON TRIGGER model_changed ON distilbert.model IS 'tell all sessions that the loaded models changed';
 
+-- A dump may have them behind tables whose generated columns they compute.
+CREATE FUNCTION distilbert.models_restored() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'distil_models_restored' LANGUAGE C;
+COMMENT ON FUNCTION distilbert.models_restored() IS
+	'while a dump is restored, compute the generated columns that waited for a model';
+
+CREATE TRIGGER models_restored AFTER INSERT ON distilbert.model
+	FOR EACH STATEMENT EXECUTE FUNCTION distilbert.models_restored();
+CREATE TRIGGER models_restored AFTER INSERT ON distilbert.model_chunk
+	FOR EACH STATEMENT EXECUTE FUNCTION distilbert.models_restored();
+ALTER TABLE distilbert.model ENABLE ALWAYS TRIGGER models_restored;
+ALTER TABLE distilbert.model_chunk ENABLE ALWAYS TRIGGER models_restored;
+COMMENT ON TRIGGER models_restored ON distilbert.model IS 'compute what waited for a model';
+COMMENT ON TRIGGER models_restored ON distilbert.model_chunk IS 'compute what waited for a model';
+
 CREATE FUNCTION distilbert.builtin_models(
 	OUT name text, OUT task text, OUT architecture text, OUT labels text[],
 	OUT layers integer, OUT hidden_size integer, OUT dimensions integer,
@@ -1093,6 +1108,29 @@ CREATE INDEX pipeline_error_next_try ON distilbert.pipeline_error (pipeline, nex
 REVOKE ALL ON distilbert.pipeline, distilbert.pipeline_generation, distilbert.pipeline_queue,
 	distilbert.pipeline_error FROM PUBLIC;
 REVOKE ALL ON SEQUENCE distilbert.pipeline_queue_seq FROM PUBLIC;
+
+-- Pipelines are each server's own: what a publication FOR ALL TABLES sends of
+-- another one's is left out.
+CREATE FUNCTION distilbert.foreign_rows() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'distil_foreign_rows' LANGUAGE C;
+COMMENT ON FUNCTION distilbert.foreign_rows() IS 'leave out rows that come by logical replication';
+
+CREATE TRIGGER foreign_rows BEFORE INSERT OR UPDATE OR DELETE ON distilbert.pipeline
+	FOR EACH ROW EXECUTE FUNCTION distilbert.foreign_rows();
+ALTER TABLE distilbert.pipeline ENABLE REPLICA TRIGGER foreign_rows;
+COMMENT ON TRIGGER foreign_rows ON distilbert.pipeline IS 'leave out rows that come by logical replication';
+CREATE TRIGGER foreign_rows BEFORE INSERT OR UPDATE OR DELETE ON distilbert.pipeline_generation
+	FOR EACH ROW EXECUTE FUNCTION distilbert.foreign_rows();
+ALTER TABLE distilbert.pipeline_generation ENABLE REPLICA TRIGGER foreign_rows;
+COMMENT ON TRIGGER foreign_rows ON distilbert.pipeline_generation IS 'leave out rows that come by logical replication';
+CREATE TRIGGER foreign_rows BEFORE INSERT OR UPDATE OR DELETE ON distilbert.pipeline_queue
+	FOR EACH ROW EXECUTE FUNCTION distilbert.foreign_rows();
+ALTER TABLE distilbert.pipeline_queue ENABLE REPLICA TRIGGER foreign_rows;
+COMMENT ON TRIGGER foreign_rows ON distilbert.pipeline_queue IS 'leave out rows that come by logical replication';
+CREATE TRIGGER foreign_rows BEFORE INSERT OR UPDATE OR DELETE ON distilbert.pipeline_error
+	FOR EACH ROW EXECUTE FUNCTION distilbert.foreign_rows();
+ALTER TABLE distilbert.pipeline_error ENABLE REPLICA TRIGGER foreign_rows;
+COMMENT ON TRIGGER foreign_rows ON distilbert.pipeline_error IS 'leave out rows that come by logical replication';
 
 -- A regclass of a table that is gone is a number: such rows stay behind.
 SELECT pg_catalog.pg_extension_config_dump('distilbert.pipeline',
