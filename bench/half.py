@@ -48,6 +48,8 @@ def measure(sides, tokens, whole, rounds):
 
 
 def show(kernels="best", rounds=15):
+    """Prints; returns how many times as fast each is, by what is asked and the number of tokens."""
+    report = {}
     sides = {p: Encoder(kernels, p) for p in PRECISIONS}
     name = sides["fp32"].name.split()[0]
     peak, memory = machine(name)
@@ -58,15 +60,17 @@ def show(kernels="best", rounds=15):
             measure(sides, t, whole, 1)
             samples = measure(sides, t, whole, rounds)
             work = giga_operations(t, whole) / peak
-            ms, ratios, shares = [], [], []
+            kind, ms, shares = "embed" if whole else "classify", [], []
+            ratios = report[f"{kind} {t}"] = {
+                p: statistics.median(a / b for a, b in zip(samples["fp32"], samples[p])) for p in PRECISIONS[1:]}
             for p in PRECISIONS:
                 size = 12 * LAYERS * WIDTH ** 2 * (4 if p == "fp32" else 2) / 1e9
                 seconds = statistics.median(samples[p])
                 ms.append(f"{1e3 * seconds:7.2f}")
                 shares.append(f"{max(work, size / memory) / seconds:.2f}")
-                ratios.append(f"{statistics.median(a / b for a, b in zip(samples['fp32'], samples[p])):.2f}")
-            print(f"{'embed' if whole else 'classify':>10} {t:4d} tokens  {' '.join(ms)}  x {' '.join(ratios[1:])}"
+            print(f"{kind:>10} {t:4d} tokens  {' '.join(ms)}  x {' '.join(f'{r:.2f}' for r in ratios.values())}"
                   f"  {' '.join(shares)}", flush=True)
+    return report
 
 
 if __name__ == "__main__":

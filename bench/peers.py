@@ -47,6 +47,7 @@ import sys
 import time
 
 import chart
+import half
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HOME = ROOT / "build" / "peers"
@@ -331,7 +332,7 @@ def measure_tokenizers(rounds, file, folder=TOKENIZER):
 def peak_fractions(kernels):
     """Of the multiply-add peak, the fp32 products of 96 rows and more."""
     output = subprocess.run([ROOT / "bench" / "kernels", kernels], text=True, capture_output=True, check=True).stdout
-    products = output[output.index("fp32 products"):output.index("attention of a head")]
+    products = re.split(r"\S+: (?:F16 products|attention of a head)", output[output.index("fp32 products"):])[0]
     return [float(fraction) for line in products.splitlines() if re.match(r" +\d+  ", line) and int(line.split()[0]) >= 96
             for fraction in re.findall(r"\(([\d.]+)\)", line)]
 
@@ -372,6 +373,10 @@ def targets(report):
             yield "2 threads on 512 tokens: speed-up", p, [report["threads"][p]], 1.8, False
     yield (f"{', '.join(bulk)}: texts/s / our fp32", "int8",
            [report["cases"][label]["int8"]["int8/fp32"] for label in bulk], 3 if vnni else 1.7, False)
+    for kind, tokens, limit in (("embed", (1, 2, 4), 1.7), ("embed", (8,), 1.25), ("embed", (16,), 1.08),
+                                ("classify", (16,), 1.15), ("embed", (128, 512), 0.98)):
+        yield (f"single text of {' '.join(map(str, tokens))}: as fast as with floats, {kind}", "F16",
+               [report["16 bits"][f"{kind} {t}"]["f16"] for t in tokens], limit, False)
     yield "products of 96 rows and more: share of the peak", "fp32", [min(report["peak fractions"])], 0.75, False
     yield "tokenizer: MB/s / rival's best", "", [min(t["ratio"] for n, t in report["tokenizer"].items() if n != "ours")], 3, False
 
@@ -479,6 +484,7 @@ def main():
     print("tokenizers: " + "   ".join(f"{name} {t['MB/s']:.1f} MB/s (x {t['ratio']:.2f})"
                                       for name, t in report["tokenizer"].items()))
     report["peak fractions"] = peak_fractions(sides["ours", "fp32"].version.split()[0].removesuffix("-vnni"))
+    report["16 bits"] = half.show(args.kernels, rounds)
     report["threads"] = {p: thread_gain(args.kernels, sides["ours", p].version.split()[1], cores, rounds)
                          for p in ("fp32", "int8")}
     report["targets"] = check_targets(report)

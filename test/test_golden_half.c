@@ -242,7 +242,7 @@ same_images(const Loaded *a, const Loaded *b)
 static void
 check_saving(const Golden *g, Saving saving, const DbertKernels *kernels)
 {
-	for (int precision = 0; precision <= DBERT_PRECISION_INT8; precision++)
+	for (int precision = 0; precision <= DBERT_PRECISION_INT7; precision++)
 	{
 		Loaded		halves,
 					floats;

@@ -36,6 +36,48 @@ test_learns(void)
 	end_rig(&rig);
 }
 
+/* All logits of the batch, or of each of its tokens. */
+static void
+copy_logits(Rig *rig, const DbertTrainBatch *batch, float *to, int n)
+{
+	const float *logits;
+	double		loss,
+				weight;
+	DbertError	err = {0};
+
+	CHECK(dbert_trainer_evaluate(rig->trainer, batch, NULL, &logits, &loss, &weight, &err) ==
+		  DBERT_OK);
+	memcpy(to, logits, sizeof(float) * n);
+}
+
+/* Halved, bias and all: of a head with a layer before the last, too. */
+static void
+test_scale_output(void)
+{
+	for (int bert = 0; bert < 2; bert++)
+	{
+		DbertTrainOptions o = tiny_options(DBERT_HEAD_SEQUENCE, DBERT_PROBLEM_SINGLE);
+		DbertTrainBatch batch = tiny_batch(&o);
+		float		before[TINY_TEXTS * 3],
+					after[TINY_TEXTS * 3];
+		Rig			rig;
+
+		if (bert)
+			mem_model_bert(&rig.model, "Model", "", 0);
+		else
+			mem_model_distilbert(&rig.model, "Model", 0);
+		if (!begin_rig(&rig, &o))
+			return;
+		run_steps(rig.trainer, 5);
+		copy_logits(&rig, &batch, before, TINY_TEXTS * 3);
+		dbert_trainer_scale_output(rig.trainer, 0.5f);
+		copy_logits(&rig, &batch, after, TINY_TEXTS * 3);
+		for (int i = 0; i < TINY_TEXTS * 3; i++)
+			CHECK(before[i] != 0 && after[i] == before[i] / 2);
+		end_rig(&rig);
+	}
+}
+
 /*
  * Parameters after some steps, with so many threads; gaps between them are 0.
  */
@@ -231,6 +273,7 @@ int
 main(void)
 {
 	RUN(test_learns);
+	RUN(test_scale_output);
 	RUN(test_threads);
 	RUN(test_embedding_margins);
 	RUN(test_keep_restore);

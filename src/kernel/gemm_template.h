@@ -171,6 +171,17 @@ tile_start(const Tile *t, int i, int j)
 	return v_load_part(from + j * VL, v_first(t->columns - j * VL));
 }
 
+static inline void
+tile_store(const Tile *t, int i, int j, Vec sum)
+{
+	float	   *to = t->y + i * t->ldy + j * VL;
+
+	if (t->columns == NR)
+		v_store(to, sum);
+	else
+		v_store_part(to, v_first(t->columns - j * VL), sum);
+}
+
 /* Vectors j and j + 1 of a line; j is even. */
 static inline __attribute__((always_inline)) void
 load_pair(const char *line, int j, const DbertWeightType type, Vec pair[2])
@@ -307,10 +318,7 @@ tile_of_type(const Tile *t, const int rows, const DbertWeightType type, float *k
 	for (int i = 0; i < rows; i++)
 		UNROLL
 		for (int j = 0; j < NV; j++)
-			if (t->columns == NR)
-				v_store(t->y + i * t->ldy + j * VL, acc[i][j]);
-			else
-				v_store_part(t->y + i * t->ldy + j * VL, v_first(t->columns - j * VL), acc[i][j]);
+			tile_store(t, i, j, acc[i][j]);
 }
 
 static inline __attribute__((always_inline)) void

@@ -31,6 +31,7 @@
 #include "pg/stats/usage.h"
 #include "pg/store/dirsource.h"
 #include "pg/store/packtrust.h"
+#include "pg/store/restoring.h"
 #include "pg/store/upload.h"
 #include "pg/train/trainsettings.h"
 
@@ -52,6 +53,7 @@ _PG_init(void)
 	distil_stats_init();
 	distil_dirsource_init();
 	distil_packtrust_init();
+	distil_restoring_init();
 	distil_upload_init();
 	distil_defaultmodel_init();
 	distil_modelcache_init();

@@ -2,10 +2,12 @@
  * fuzz_model.c -- any bytes as one file of a model.
  *
  * The first byte chooses the file, the rest are its content; the other files
- * are those of a good tiny model.  The model is read up to its values.
+ * are those of a good tiny model.  The model is read up to its values, and so
+ * is what is left of it when its vocabulary was cut.
  */
 #include "model/pack.h"
 #include "test/support/memtorch.h"
+#include "train/trim.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -57,13 +59,49 @@ good_model(MemModel *m, const char *target)
 	}
 }
 
+/* The model up to its values. */
+static bool
+read_model(const DbertSource *source)
+{
+	DbertError	err;
+	DbertPack  *pack;
+	bool		good;
+
+	if (dbert_pack_begin(source, NULL, DBERT_PRECISION_FP32, &dbert_kernels_scalar,
+						 &dbert_malloc_allocator, NULL, &pack, &err) != DBERT_OK)
+		return false;
+	good = dbert_pack_write(pack, NULL, NULL, &err) == DBERT_OK;
+	dbert_pack_end(pack);
+	return good;
+}
+
+/* Every second token was seen. */
+static void
+trim_model(const DbertSource *source)
+{
+	DbertError	err;
+	DbertTrim  *trim;
+	DbertTrimmed trimmed;
+	int64_t    *counts;
+	int32_t		n;
+
+	if (dbert_trim_open(source, NULL, &dbert_malloc_allocator, NULL, &trim, &err) != DBERT_OK)
+		return;
+	n = dbert_trim_config(trim)->vocab;
+	counts = calloc((size_t) n, sizeof(*counts));
+	for (int32_t id = 0; id < n; id += 2)
+		counts[id] = id + 1;
+	if (dbert_trim_choose(trim, counts, n, NULL, &trimmed, &err) == DBERT_OK)
+		read_model(dbert_trim_source(trim));
+	free(counts);
+	dbert_trim_free(trim);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	MemModel	m;
 	DbertSource source = mem_source(&m);
-	DbertError	err;
-	DbertPack  *pack;
 	const char *target;
 
 	if (size == 0)
@@ -71,12 +109,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	target = targets[data[0] % N_TARGETS];
 	good_model(&m, target);
 	mem_put_bytes(&m, target, data + 1, size - 1);
-	if (dbert_pack_begin(&source, NULL, DBERT_PRECISION_FP32, &dbert_kernels_scalar,
-						 &dbert_malloc_allocator, NULL, &pack, &err) == DBERT_OK)
-	{
-		dbert_pack_write(pack, NULL, NULL, &err);
-		dbert_pack_end(pack);
-	}
+	if (read_model(&source))
+		trim_model(&source);
 	mem_free(&m);
 	return 0;
 }

@@ -119,6 +119,10 @@ is(waiting(), 0, 'not even keys');
 sql("BEGIN; SELECT distil_create_pipeline('busy', 'body', 'embed', 'bert-sentence', into_table => 'busy_vectors'); INSERT INTO busy VALUES (4, 'x'); SELECT distil_drop_pipeline('busy_vectors', true); COMMIT");
 is(sql("SELECT string_agg(DISTINCT pipeline, ' ') FROM distilbert.pipeline_queue"), 'busy_mood', 'keys of a pipeline that is dropped in the same transaction are forgotten');
 
+sql("BEGIN; INSERT INTO busy VALUES (5, 'y'); SAVEPOINT a; SELECT distil_drop_pipeline('busy_mood'); ROLLBACK TO a; COMMIT");
+run_all();
+is(wrong('busy'), '0/0', 'those of one that is dropped and comes back are not');
+
 # ---- transactions of all kinds
 sub mixed
 {

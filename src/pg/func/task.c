@@ -126,7 +126,7 @@ evaluate(FunctionCallInfo fcinfo, const DistilTask *task)
 	Datum		answer = 0;
 	bool		there;
 
-	if (distil_task_asks_nothing(fcinfo, task))
+	if (distil_task_asks_nothing(fcinfo, task) || distil_task_is_early(fcinfo, task))
 		PG_RETURN_NULL();
 	distil_task_options(fcinfo, task, options);
 	model = distil_task_model(fcinfo, task, options);

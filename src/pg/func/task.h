@@ -108,6 +108,9 @@ distil_task_is_option(const DistilTask *task, int nargs, int arg)
 /* NULL among the arguments of a call that are no options? */
 extern bool distil_task_asks_nothing(FunctionCallInfo fcinfo, const DistilTask *task);
 
+/* Does the call come before its model in a dump?  Then it gives NULL. */
+extern bool distil_task_is_early(FunctionCallInfo fcinfo, const DistilTask *task);
+
 /*
  * The options of a call, [task->n_options], and its model, which with them fits
  * the task.

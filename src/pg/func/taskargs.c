@@ -27,6 +27,14 @@ distil_task_model(FunctionCallInfo fcinfo, const DistilTask *task, const Nullabl
 	return model;
 }
 
+bool
+distil_task_is_early(FunctionCallInfo fcinfo, const DistilTask *task)
+{
+	int			model = distil_task_model_arg(task, PG_NARGS());
+
+	return model >= 0 && distil_call_is_early(fcinfo, model);
+}
+
 DistilTextRules
 distil_task_rules(const DistilTask *task, const NullableDatum *args, int nargs)
 {

@@ -124,11 +124,11 @@ Datum
 distil_token_count(PG_FUNCTION_ARGS)
 {
 	DistilCallForm form = distil_call_form(fcinfo, 1, 0);
-	DistilModel *model = distil_call_model(fcinfo, form.model, NULL);
-
 	int32		tokens;
 
-	if (!count_tokens(model, PG_GETARG_DATUM(0), form.rules, &tokens))
+	if (distil_call_is_early(fcinfo, form.model) ||
+		!count_tokens(distil_call_model(fcinfo, form.model, NULL), PG_GETARG_DATUM(0), form.rules,
+					  &tokens))
 		PG_RETURN_NULL();
 	PG_RETURN_INT32(tokens);
 }

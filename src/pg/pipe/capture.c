@@ -27,6 +27,7 @@
 #include "pg/pipe/capture.h"
 #include "pg/pipe/pipequeue.h"
 #include "pg/pipe/pipewake.h"
+#include "pg/store/catalog.h"
 
 typedef struct KeyBuffer
 {
@@ -42,6 +43,7 @@ typedef struct KeyBuffer
 } KeyBuffer;
 
 static KeyBuffer *buffers;		/* of this transaction, of deeper levels first */
+static bool dropped;			/* a pipeline, in this transaction */
 
 /* ---- buffers ---- */
 
@@ -61,7 +63,7 @@ make_buffer(const char *pipeline, int level, int n_columns, const DistilKeyType 
 {
 	MemoryContext context = AllocSetContextCreate(TopTransactionContext, "distilbert keys",
 												  ALLOCSET_SMALL_SIZES);
-	KeyBuffer	   *b = MemoryContextAllocZero(context, sizeof(KeyBuffer));
+	KeyBuffer  *b = MemoryContextAllocZero(context, sizeof(KeyBuffer));
 
 	b->level = level;
 	strlcpy(b->pipeline, pipeline, sizeof(b->pipeline));
@@ -189,15 +191,16 @@ write_full(KeyBuffer *b)
 	MemoryContextDelete(b->context);
 }
 
+/* The extension, too, may have been dropped. */
 static void
 write_all(void)
 {
-	if (buffers == NULL)
+	if (buffers == NULL || !OidIsValid(distil_find_table("pipeline_queue")))
 		return;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	for (KeyBuffer *b = buffers; b != NULL; b = b->next)
 	{
-		if (b->n > 0)
+		if (b->n > 0 && !(dropped && distil_pipeline_find(b->pipeline) == NULL))
 			write_buffer(b);
 	}
 	PopActiveSnapshot();
@@ -209,7 +212,7 @@ distil_capture_key(const char *pipeline, const DistilPipelineColumns *columns,
 				   const DistilKeyType *types, TupleTableSlot *row, bool hold)
 {
 	int			level = GetCurrentTransactionNestLevel();
-	KeyBuffer	   *b = find_buffer(pipeline, level);
+	KeyBuffer  *b = find_buffer(pipeline, level);
 	Datum		key[INDEX_MAX_KEYS];
 
 	for (int i = 0; i < columns->n_keys; i++)
@@ -261,13 +264,9 @@ distil_capture_take(const char *pipeline)
 }
 
 void
-distil_capture_forget(const char *pipeline)
+distil_capture_note_drop(void)
 {
-	for (KeyBuffer *b = buffers; b != NULL; b = b->next)
-	{
-		if (strcmp(b->pipeline, pipeline) == 0)
-			b->n = 0;
-	}
+	dropped = true;
 }
 
 /* ---- ends of transactions ---- */
@@ -285,6 +284,7 @@ at_xact_end(XactEvent event, void *arg)
 		case XACT_EVENT_ABORT:
 		case XACT_EVENT_PREPARE:
 			buffers = NULL;		/* their memory is the transaction's */
+			dropped = false;
 			break;
 		default:
 			break;
@@ -295,7 +295,7 @@ at_xact_end(XactEvent event, void *arg)
 static void
 merge_upwards(KeyBuffer *b)
 {
-	KeyBuffer	   *above = find_buffer(b->pipeline, b->level - 1);
+	KeyBuffer  *above = find_buffer(b->pipeline, b->level - 1);
 
 	if (above == NULL || above->n_columns != b->n_columns)
 	{
@@ -312,7 +312,7 @@ static void
 at_subxact_end(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg)
 {
 	int			level = GetCurrentTransactionNestLevel();
-	KeyBuffer	   *next;
+	KeyBuffer  *next;
 
 	if (event != SUBXACT_EVENT_PRE_COMMIT_SUB && event != SUBXACT_EVENT_ABORT_SUB)
 		return;

@@ -36,8 +36,11 @@ extern void distil_capture_key(const char *pipeline, const DistilPipelineColumns
  */
 extern List *distil_capture_take(const char *pipeline);
 
-/* Forget what this transaction remembers of a pipeline, which is dropped. */
-extern void distil_capture_forget(const char *pipeline);
+/*
+ * A pipeline is dropped in this transaction: look, before keys are written,
+ * whether it is there.  A savepoint may bring it back.
+ */
+extern void distil_capture_note_drop(void);
 
 /* Called once by _PG_init. */
 extern void distil_capture_init(void);

@@ -92,7 +92,7 @@ drop_pipeline(const char *name, bool drop_target)
 		if (drop_target)
 			drop_targets(p);
 	}
-	distil_capture_forget(name);
+	distil_capture_note_drop();
 	distil_pipeline_delete(p);
 }
 

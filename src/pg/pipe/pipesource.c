@@ -193,20 +193,34 @@ has_text_form(Oid type)
 	return true;
 }
 
-static void
-find_key(Relation source, DistilPipelineColumns *columns)
+/* The index of the primary key, open; NULL: there is none that always holds. */
+static Relation
+open_key(Relation source)
 {
 	Relation	index;
 
 	(void) RelationGetIndexList(source);
 	if (!OidIsValid(source->rd_pkindex))
+		return NULL;
+	index = index_open(source->rd_pkindex, AccessShareLock);
+	if (index->rd_index->indimmediate)
+		return index;
+	index_close(index, NoLock);
+	return NULL;
+}
+
+static void
+find_key(Relation source, DistilPipelineColumns *columns)
+{
+	Relation	index = open_key(source);
+
+	if (index == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("table \"%s\" has no primary key", RelationGetRelationName(source)),
 				 errdetail("A pipeline finds rows by it. One that is deferrable does not do."),
 				 errhint("Add one with ALTER TABLE %s ADD PRIMARY KEY (...).",
 						 quote_identifier(RelationGetRelationName(source)))));
-	index = index_open(source->rd_pkindex, AccessShareLock);
 	columns->n_keys = index->rd_index->indnkeyatts;
 	for (int i = 0; i < columns->n_keys; i++)
 		columns->keys[i] = index->rd_index->indkey.values[i];

@@ -15,6 +15,7 @@
 #include "pg/run/resultcache.h"
 #include "pg/run/runtext.h"
 #include "pg/store/modeltask.h"
+#include "pg/store/restoring.h"
 
 DistilModel *
 distil_call_model(FunctionCallInfo fcinfo, int argno, const char *task)
@@ -32,6 +33,13 @@ distil_call_model(FunctionCallInfo fcinfo, int argno, const char *task)
 	}
 	distil_usage_count(model->usage, &(DistilUsage) {.calls = 1});
 	return model;
+}
+
+bool
+distil_call_is_early(FunctionCallInfo fcinfo, int argno)
+{
+	return distil_restoring() &&
+		distil_model_is_awaited(text_to_cstring(PG_GETARG_TEXT_PP(argno)));
 }
 
 static bool

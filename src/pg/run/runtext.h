@@ -17,6 +17,12 @@
  */
 extern DistilModel *distil_call_model(FunctionCallInfo fcinfo, int argno, const char *task);
 
+/*
+ * Does the call come before the model that this argument names, while a dump is
+ * restored?  Then its result is NULL (store/restoring.h).
+ */
+extern bool distil_call_is_early(FunctionCallInfo fcinfo, int argno);
+
 /* Raise unless the model has this head; function is the caller's SQL name. */
 extern void distil_require_head(const DistilModel *model, DbertHead head, const char *function);
 

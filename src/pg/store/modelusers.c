@@ -551,24 +551,41 @@ raise_used(const Search *s, const char *action, const char *hint)
 			 errhint("%s", hint)));
 }
 
-void
-distil_prevent_use(const char *model, const char *action, const char *hint)
+/* Leave the objects that name s->model in s->objects. */
+static void
+search(Search *s)
 {
-	Search		s = {.model = model};
 	Oid			table = distil_model_table();
 	Oid			extension =
 		OidIsValid(table) ? getExtensionOfObject(RelationRelationId, table) : InvalidOid;
 
 	if (!OidIsValid(extension))
 		return;
-	visit_dependents(ExtensionRelationId, extension, add_function, &s);
-	for (int i = 0; i < s.n_functions; i++)
-		visit_dependents(ProcedureRelationId, s.functions[i].oid, add_object, &s);
-	if (s.n_objects > 0)
-	{
-		qsort(s.functions, s.n_functions, sizeof(ModelFunction), compare_functions);
-		keep_users(&s);
-	}
+	visit_dependents(ExtensionRelationId, extension, add_function, s);
+	for (int i = 0; i < s->n_functions; i++)
+		visit_dependents(ProcedureRelationId, s->functions[i].oid, add_object, s);
+	if (s->n_objects == 0)
+		return;
+	qsort(s->functions, s->n_functions, sizeof(ModelFunction), compare_functions);
+	keep_users(s);
+}
+
+int
+distil_model_users(const char *model, ObjectAddress **objects)
+{
+	Search		s = {.model = model};
+
+	search(&s);
+	*objects = s.objects;
+	return s.n_objects;
+}
+
+void
+distil_prevent_use(const char *model, const char *action, const char *hint)
+{
+	Search		s = {.model = model};
+
+	search(&s);
 	s.pipelines = distil_pipelines_using(model);
 	if (s.n_objects > 0 || s.pipelines != NIL)
 		raise_used(&s, action, hint);

@@ -4,7 +4,14 @@
 #ifndef DISTILBERT_PG_MODELUSERS_H
 #define DISTILBERT_PG_MODELUSERS_H
 
+#include "catalog/objectaddress.h"
 #include "nodes/pg_list.h"
+
+/*
+ * The objects that name the model, the oldest first; tells how many.  A
+ * generated column is a column of its table.
+ */
+extern int	distil_model_users(const char *model, ObjectAddress **objects);
 
 /*
  * Raise, with a list, if objects name the model: action ("drop", "replace") is

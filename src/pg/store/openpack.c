@@ -26,6 +26,7 @@
 #include "pg/store/openpack.h"
 #include "pg/store/packfile.h"
 #include "pg/store/packtrust.h"
+#include "pg/store/restoring.h"
 #include "pg/store/tablesource.h"
 #include "pg/store/unknown.h"
 
@@ -48,9 +49,14 @@ own_snapshot(void)
 	return snapshot;
 }
 
+/*
+ * Of a statement that restores rows, models may come while it runs.
+ */
 static Snapshot
 statement_snapshot(void)
 {
+	if (distil_restoring())
+		return RegisterSnapshot(GetLatestSnapshot());
 	return RegisterSnapshot(ActiveSnapshotSet() ? GetActiveSnapshot() :
 							GetTransactionSnapshot());
 }
