@@ -115,7 +115,7 @@ def main():
     peers.quantize_openvino(raw, [tokens.batch(text) for text in train], HOME / "int8.xml")
     compare("OpenVINO, NNCF", fp32, openvino_vectors(HOME / "int8.xml", batches), human)
     if not (HOME / "ct2").exists():
-        peers.make_ctranslate2(model, HOME / "ct2", folder)
+        peers.make_ctranslate2(model, HOME / "ct2", tokens.tokenizer)
     compare("CTranslate2", fp32, ctranslate2_vectors(HOME / "ct2", batches, "int8"), human)
 
 

@@ -127,15 +127,23 @@ def quantize_openvino(graph, batches, target):
     openvino.save_model(quantized, str(target), compress_to_fp16=False)
 
 
-def make_ctranslate2(model, target, tokenizer=TOKENIZER):
-    """A Hugging Face model without its head; the converter wants a tokenizer beside it."""
+def invented_tokenizer(folder, size):
+    """The converter wants a tokenizer of as many tokens as there are embeddings."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [f"word{i}" for i in range(size - 5)]
+    vocab = pathlib.Path(folder) / "vocab.txt"
+    vocab.write_text("\n".join(words) + "\n")
+    from transformers import BertTokenizer
+    return BertTokenizer(str(vocab))
+
+
+def make_ctranslate2(model, target, tokenizer=None):
+    """A Hugging Face model without its head."""
     import ctranslate2
     import shutil
     import tempfile
-    from transformers import AutoTokenizer
     with tempfile.TemporaryDirectory() as folder:
         model.save_pretrained(folder)
-        AutoTokenizer.from_pretrained(tokenizer).save_pretrained(folder)
+        (tokenizer or invented_tokenizer(folder, model.config.vocab_size)).save_pretrained(folder)
         unfinished = target.with_suffix(".part")
         shutil.rmtree(unfinished, ignore_errors=True)
         ctranslate2.converters.TransformersConverter(folder).convert(str(unfinished), quantization="int8")

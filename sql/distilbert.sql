@@ -1109,6 +1109,29 @@ REVOKE ALL ON distilbert.pipeline, distilbert.pipeline_generation, distilbert.pi
 	distilbert.pipeline_error FROM PUBLIC;
 REVOKE ALL ON SEQUENCE distilbert.pipeline_queue_seq FROM PUBLIC;
 
+-- Pipelines are each server's own: what a publication FOR ALL TABLES sends of
+-- another one's is left out.
+CREATE FUNCTION distilbert.foreign_rows() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'distil_foreign_rows' LANGUAGE C;
+COMMENT ON FUNCTION distilbert.foreign_rows() IS 'leave out rows that come by logical replication';
+
+CREATE TRIGGER foreign_rows BEFORE INSERT OR UPDATE OR DELETE ON distilbert.pipeline
+	FOR EACH ROW EXECUTE FUNCTION distilbert.foreign_rows();
+ALTER TABLE distilbert.pipeline ENABLE REPLICA TRIGGER foreign_rows;
+COMMENT ON TRIGGER foreign_rows ON distilbert.pipeline IS 'leave out rows that come by logical replication';
+CREATE TRIGGER foreign_rows BEFORE INSERT OR UPDATE OR DELETE ON distilbert.pipeline_generation
+	FOR EACH ROW EXECUTE FUNCTION distilbert.foreign_rows();
+ALTER TABLE distilbert.pipeline_generation ENABLE REPLICA TRIGGER foreign_rows;
+COMMENT ON TRIGGER foreign_rows ON distilbert.pipeline_generation IS 'leave out rows that come by logical replication';
+CREATE TRIGGER foreign_rows BEFORE INSERT OR UPDATE OR DELETE ON distilbert.pipeline_queue
+	FOR EACH ROW EXECUTE FUNCTION distilbert.foreign_rows();
+ALTER TABLE distilbert.pipeline_queue ENABLE REPLICA TRIGGER foreign_rows;
+COMMENT ON TRIGGER foreign_rows ON distilbert.pipeline_queue IS 'leave out rows that come by logical replication';
+CREATE TRIGGER foreign_rows BEFORE INSERT OR UPDATE OR DELETE ON distilbert.pipeline_error
+	FOR EACH ROW EXECUTE FUNCTION distilbert.foreign_rows();
+ALTER TABLE distilbert.pipeline_error ENABLE REPLICA TRIGGER foreign_rows;
+COMMENT ON TRIGGER foreign_rows ON distilbert.pipeline_error IS 'leave out rows that come by logical replication';
+
 -- A regclass of a table that is gone is a number: such rows stay behind.
 SELECT pg_catalog.pg_extension_config_dump('distilbert.pipeline',
 	'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) source)');

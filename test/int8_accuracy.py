@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""What a model loses in int8, against its own fp32.
+"""What a model loses in int8 and int7, against its own fp32.
 
     python3 test/int8_accuracy.py scores MODEL_DIR DATA [MAX]
     python3 test/int8_accuracy.py embed MODEL_DIR PAIRS.csv [MAX]
 
 scores: DATA holds a text and a label (0/1 or neg/pos) in each line,
-TSV or CSV, perhaps .xz; prints accuracy in both precisions, how many answers
+TSV or CSV, perhaps .xz; prints accuracy in each precision, how many answers
 changed and the largest change of a score.  With MAX, every n-th line.
 embed: PAIRS.csv holds two sentences and a similarity; prints the cosine of
-each sentence's int8 vector with its fp32 one, and Spearman's rank correlation
-of the pairs' cosines with the similarities in both precisions.
+each sentence's vector in 8 bits with its fp32 one, and Spearman's rank
+correlation of the pairs' cosines with the similarities in each precision.
 
 Uses the core's objects as built by make, and nothing but Python itself.
 """
@@ -59,13 +59,15 @@ def best(scores):
 def compare_scores(model_dir, rows):
     texts = [text for text, _ in rows]
     fp32 = run(model_dir, "scores", texts, "fp32")
-    int8 = run(model_dir, "scores", texts, "int8")
-    right = [sum(best(s) == label for s, (_, label) in zip(scores, rows)) for scores in (fp32, int8)]
-    changed = sum(best(a) != best(b) for a, b in zip(fp32, int8))
-    worst = max(abs(x - y) for a, b in zip(fp32, int8) for x, y in zip(a, b))
-    mean = sum(abs(a[0] - b[0]) for a, b in zip(fp32, int8)) / len(rows)
-    print(f"{len(rows)} texts: accuracy {100 * right[0] / len(rows):.2f} in fp32, {100 * right[1] / len(rows):.2f} "
-          f"in int8; {changed} answers changed; scores change by {mean:.4f} on average, {worst:.4f} at most")
+    for precision in ("int8", "int7"):
+        other = run(model_dir, "scores", texts, precision)
+        right = [sum(best(s) == label for s, (_, label) in zip(scores, rows)) for scores in (fp32, other)]
+        changed = sum(best(a) != best(b) for a, b in zip(fp32, other))
+        worst = max(abs(x - y) for a, b in zip(fp32, other) for x, y in zip(a, b))
+        changes = sorted(abs(a[0] - b[0]) for a, b in zip(fp32, other))
+        print(f"{len(rows)} texts: accuracy {100 * right[0] / len(rows):.2f} in fp32, {100 * right[1] / len(rows):.2f} "
+              f"in {precision}; {changed} answers changed; scores change by {changes[len(rows) // 2]:.4f} median, "
+              f"{worst:.4f} at most", flush=True)
 
 
 def cosine(a, b):
@@ -95,12 +97,14 @@ def spearman(a, b):
 
 def compare_embeddings(model_dir, rows):
     texts = [t for row in rows for t in row[:2]]
-    vectors = [run(model_dir, "embed", texts, p) for p in ("fp32", "int8")]
-    same = sorted(cosine(a, b) for a, b in zip(*vectors))
     human = [float(row[2]) for row in rows]
-    rho = [spearman([cosine(v[i], v[i + 1]) for i in range(0, len(v), 2)], human) for v in vectors]
-    print(f"{len(texts)} texts: cosine to fp32 {same[0]:.5f} at least, {same[len(same) // 2]:.5f} median; "
-          f"Spearman {100 * rho[0]:.2f} in fp32, {100 * rho[1]:.2f} in int8")
+    fp32 = run(model_dir, "embed", texts, "fp32")
+    for precision in ("int8", "int7"):
+        other = run(model_dir, "embed", texts, precision)
+        same = sorted(cosine(a, b) for a, b in zip(fp32, other))
+        rho = [spearman([cosine(v[i], v[i + 1]) for i in range(0, len(v), 2)], human) for v in (fp32, other)]
+        print(f"{len(texts)} texts: cosine to fp32 {same[0]:.5f} at least, {same[len(same) // 2]:.5f} median; "
+              f"Spearman {100 * rho[0]:.2f} in fp32, {100 * rho[1]:.2f} in {precision}", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@
  * "2 5 3".  The vocabulary is memsource.h's: [PAD] [UNK] [CLS] [SEP] [MASK]
  * hello world ! ##ly fine a b ##b.
  */
-#include "model/pack.h"
 #include "test/support/memsource.h"
+#include "test/support/packhelp.h"
 #include "test/support/testhelp.h"
 
 /* Read m, tokenise text; out is the ids, or the error's sentence. */
@@ -15,37 +15,20 @@ ids_of(MemModel *m, const char *text, char out[512])
 {
 	DbertSource source = mem_source(m);
 	DbertError	err = {0};
-	DbertPack  *pack;
-	DbertModel *model = NULL;
-	void	   *image = NULL;
+	Built		b;
 	DbertTokenList list = {0};
 	bool		cut;
 	size_t		n = 0;
-	DbertStatus status;
+	DbertStatus status = build(&source, NULL, &dbert_kernels_scalar, &b, &err);
 
-	status = dbert_pack_begin(&source, NULL, DBERT_PRECISION_FP32, &dbert_kernels_scalar,
-							  &dbert_malloc_allocator, NULL, &pack, &err);
 	if (status == DBERT_OK)
-	{
-		size_t		size = dbert_pack_size(pack);
-
-		if (posix_memalign(&image, 64, size) != 0)
-			abort();
-		status = dbert_pack_write(pack, image, NULL, &err);
-		dbert_pack_end(pack);
-		if (status == DBERT_OK)
-			status = dbert_model_open(image, size, &dbert_kernels_scalar, &dbert_malloc_allocator,
-									  &model, &err);
-	}
-	if (status == DBERT_OK)
-		status = dbert_tokenize(&model->tokenizer, text, strlen(text), NULL, 0, DBERT_NO_LIMIT,
+		status = dbert_tokenize(&b.model->tokenizer, text, strlen(text), NULL, 0, DBERT_NO_LIMIT,
 								&dbert_malloc_allocator, NULL, &list, &cut, &err);
 	snprintf(out, 512, "%s", err.msg);
 	for (size_t i = 0; i < list.count; i++)
 		n += (size_t) snprintf(out + n, 512 - n, "%s%d", i ? " " : "", list.items[i].id);
 	dbert_token_list_free(&list, &dbert_malloc_allocator);
-	dbert_model_close(model);
-	free(image);
+	release(&b);
 	return status;
 }
 
