@@ -29,6 +29,7 @@ CLANG="clang --target=aarch64-linux-gnu"
 QEMU=/usr/bin/qemu-aarch64-static
 LIBRARIES=/usr/lib/aarch64-linux-gnu
 BINFMT=/proc/sys/fs/binfmt_misc
+REGISTERED=
 
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 
@@ -136,13 +137,24 @@ check_units()
 
 # ---------------------------------------------------------------- a server
 
-# The kernel starts programs for AArch64 by qemu from now on.
+# The system starts programs for AArch64 by qemu, as long as this runs.
 register_qemu()
 {
 	[ -e "$BINFMT/register" ] || as_root mount -t binfmt_misc binfmt_misc "$BINFMT" 2>/dev/null
 	[ -e "$BINFMT/register" ] || return
-	[ -e "$BINFMT/qemu-aarch64" ] ||
-		as_root tee "$BINFMT/register" </usr/lib/binfmt.d/qemu-aarch64.conf >/dev/null
+	[ ! -e "$BINFMT/qemu-aarch64" ] || return 0
+	REGISTERED=yes
+	as_root tee "$BINFMT/register" </usr/lib/binfmt.d/qemu-aarch64.conf >/dev/null
+}
+
+leave_arm()
+{
+	local rc=$?
+
+	stop_server
+	[ -z "$REGISTERED" ] || echo -1 | as_root tee "$BINFMT/qemu-aarch64" >/dev/null
+	(exit $rc)
+	leave
 }
 
 # The packages are unpacked, and nothing of them is installed but libraries.
@@ -188,6 +200,7 @@ install_for()
 find_server
 need_arm_packages
 make_room
+trap leave_arm EXIT
 wanted kernels && check_kernels
 wanted units && check_units
 wanted server && check_server

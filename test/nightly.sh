@@ -5,6 +5,8 @@
 #   campaign   pg_regress in parallel workers; t/04*.pl in full: all hostile
 #              directories, every bit of a checkpoint's header, every malloc,
 #              600 random queries, ROUNDS of kill -9
+#   pipelines  KILLS rounds of kill -9, cancels and crashes of pipelines' workers
+#              and writers
 #   fuzz       each fuzz target for MINUTES (clang, libclang-rt-14-dev)
 #   threads    the core's tests that run threads, under ThreadSanitizer
 #   sqlsmith   QUERIES made by chance, over the models that ship (sqlsmith)
@@ -12,7 +14,7 @@
 #   valgrind   a server under Valgrind, for one file of sql (valgrind)
 #
 #   NIGHTLY=...    words of these; default: all
-#   MINUTES=10 QUERIES=20000 ROUNDS=20
+#   MINUTES=10 QUERIES=20000 ROUNDS=20 KILLS=1000
 #   REGRESS=batch  the file for Valgrind
 #   SEED=...       of sqlsmith; those of the tests are printed when they fail
 #
@@ -22,10 +24,11 @@ NEED_TAP=yes
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/tally.sh"
 
-PARTS=${NIGHTLY:-campaign fuzz threads sqlsmith sessions valgrind}
+PARTS=${NIGHTLY:-campaign pipelines fuzz threads sqlsmith sessions valgrind}
 MINUTES=${MINUTES:-10}
 QUERIES=${QUERIES:-20000}
 ROUNDS=${ROUNDS:-20}
+KILLS=${KILLS:-1000}
 SEED=${SEED:-$(date +%s)}
 SESSIONS=16
 
@@ -81,15 +84,26 @@ no_internal_error()
 
 # ---------------------------------------------------------------- parts
 
-check_campaign()
+# A part of "make check", with more of it; its counts.
+count_check()
 {
-	local log=$ROOM/campaign.log
+	local log=$ROOM/$1.log
 
-	TESTS_ONLY="parallel tap" TAP="04*" REGRESS= DBERT_NIGHTLY=yes DBERT_ROUNDS=$ROUNDS \
-		DBERT_QUERIES=${DBERT_QUERIES:-600} DBERT_BITS=${DBERT_BITS:-8} DBERT_MALLOCS=${DBERT_MALLOCS:-0} \
-		bash "$ROOT/test/check.sh" >"$log" 2>&1
+	bash "$ROOT/test/check.sh" >"$log" 2>&1
 	[ $? = 0 ] || cat "$log"
 	count $(sed -n '$ s/^\([0-9]*\) passed, \([0-9]*\) failed$/\1 \2/p' "$log" | grep . || echo 0 1) 0
+}
+
+check_campaign()
+{
+	TESTS_ONLY="parallel tap" TAP="04*" REGRESS= DBERT_NIGHTLY=yes DBERT_ROUNDS=$ROUNDS \
+		DBERT_QUERIES=${DBERT_QUERIES:-600} DBERT_BITS=${DBERT_BITS:-8} DBERT_MALLOCS=${DBERT_MALLOCS:-0} \
+		count_check campaign
+}
+
+check_pipelines()
+{
+	TESTS_ONLY=tap TAP="058*" DBERT_ROUNDS=$KILLS count_check pipelines
 }
 
 check_fuzz()
@@ -192,6 +206,7 @@ make_room
 say "building for $("$PG_CONFIG" --version)"
 build && install_extension || die "1 failed: it does not build"
 wanted campaign && { part "campaign"; check_campaign; }
+wanted pipelines && { part "kills of pipelines' processes"; check_pipelines; }
 wanted fuzz && { part "fuzz targets for $MINUTES minutes each"; check_fuzz; }
 wanted threads && { part "ThreadSanitizer"; check_threads; }
 wanted sqlsmith && check_sqlsmith

@@ -102,8 +102,8 @@ INSERT INTO "An other"."Columns" VALUES (1, 'fine');
 SQL
 run_all();
 is(sql(q{SELECT feeling = distil_sentiment(text, 'distilbert-sentiment') FROM "An other"."Columns"}), 't', 'renames are followed');
-sql('ALTER TABLE docs RENAME TO papers; ALTER TABLE docs_chunks RENAME TO pieces; ALTER TABLE pieces RENAME chunk TO piece; ALTER TABLE papers RENAME id TO nr; ALTER TABLE pieces RENAME id TO paper');
-sql("UPDATE papers SET body = 'renamed' WHERE nr = 4; DELETE FROM papers WHERE nr = 5");
+# in one session, which has planned to remove what is stale
+sql("UPDATE docs SET body = 'before' WHERE id = 6; ALTER TABLE docs RENAME TO papers; ALTER TABLE docs_chunks RENAME TO pieces; ALTER TABLE pieces RENAME chunk TO piece; ALTER TABLE papers RENAME id TO nr; ALTER TABLE pieces RENAME id TO paper; UPDATE papers SET body = 'renamed' WHERE nr = 4; DELETE FROM papers WHERE nr = 5");
 run_all();
 is(sql('SELECT count(*) FROM papers FULL JOIN pieces ON nr = paper WHERE body IS DISTINCT FROM piece'), 0, 'of targets, too');
 sql('ALTER TABLE "An other"."Columns" DROP COLUMN text CASCADE');

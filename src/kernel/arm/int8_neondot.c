@@ -42,33 +42,50 @@ store_quanta(Quantum *q, IVec a)
 		} \
 	} while (0)
 
-/* Up to VL lines; a row's vectors are whole. */
+/* lines is VL, or 1 for those that are left, whose groups fill all lanes. */
 static inline __attribute__((always_inline)) void
-some_lines(IVec acc[MR][NV], const int8_t *x, size_t ldx, const int8_t *w, int lines,
+some_lines(IVec acc[MR][NV], const int8_t *x, size_t ldx, const int8_t *w, const int lines,
 		   const char *fetch, int fetch_step, const int rows)
 {
 	int8x16_t	row[MR];
 
 	UNROLL
 	for (int i = 0; i < rows; i++)
-		row[i] = vld1q_s8(x + i * ldx);
+	{
+		int32_t		group;
+
+		memcpy(&group, x + i * ldx, sizeof(group));
+		row[i] = lines == VL ? vld1q_s8(x + i * ldx) : vreinterpretq_s8_s32(i_set(group));
+	}
 	ADD_LINE(0);
-	if (lines > 1)
-		ADD_LINE(1);
-	if (lines > 2)
-		ADD_LINE(2);
-	if (lines > 3)
-		ADD_LINE(3);
+	if (lines < VL)
+		return;
+	ADD_LINE(1);
+	ADD_LINE(2);
+	ADD_LINE(3);
 }
 
+/* With sums of its own, which clang keeps in registers. */
 static inline __attribute__((always_inline)) void
 tile_lines(IVec acc[MR][NV], const int8_t *x, size_t ldx, const int8_t *w, int lines,
 		   const char *fetch, int fetch_step, const int rows)
 {
+	IVec		sums[MR][NV];
+
+	UNROLL
+	for (int i = 0; i < rows; i++)
+		UNROLL
+		for (int j = 0; j < NV; j++)
+			sums[i][j] = acc[i][j];
 	for (; lines >= VL; lines -= VL, x += VL * GROUP, w += VL * LINE, fetch += VL * fetch_step)
-		some_lines(acc, x, ldx, w, VL, fetch, fetch_step, rows);
-	if (lines > 0)
-		some_lines(acc, x, ldx, w, lines, fetch, fetch_step, rows);
+		some_lines(sums, x, ldx, w, VL, fetch, fetch_step, rows);
+	for (; lines > 0; lines--, x += GROUP, w += LINE, fetch += fetch_step)
+		some_lines(sums, x, ldx, w, 1, fetch, fetch_step, rows);
+	UNROLL
+	for (int i = 0; i < rows; i++)
+		UNROLL
+		for (int j = 0; j < NV; j++)
+			acc[i][j] = sums[i][j];
 }
 
 #define TABLE(layout_name, bits) \

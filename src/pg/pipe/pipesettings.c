@@ -35,7 +35,7 @@ distil_pipesettings_init(void)
 	DefineCustomIntVariable("distilbert.pipeline_naptime",
 							"Time between two looks of an idle worker at the queue.",
 							"With the library in shared_preload_libraries it is woken at once.",
-							&distil_pipeline_naptime, 1000, 10, INT_MAX / 1000,
+							&distil_pipeline_naptime, 1000, 10, INT_MAX,
 							PGC_SUSET, GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("distilbert.pipeline_load",
 							"Percentage of its time that a worker works.",

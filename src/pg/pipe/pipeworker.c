@@ -223,7 +223,7 @@ make_visit(const Known *k, bool all)
 		.name = k->name,
 		.most_keys = PG_INT64_MAX,
 		.milliseconds = distil_pipeline_load == 100 ? FULL_VISIT : PART_VISIT,
-		.seq = all ? PG_INT64_MIN : k->seq - Min(k->seq - PG_INT64_MIN, OVERLAP)
+		.seq = all ? PG_INT64_MIN : Max(k->seq, PG_INT64_MIN + OVERLAP) - OVERLAP
 	};
 }
 
@@ -234,7 +234,7 @@ visit_pipeline(Worker *w, Known *k, bool all)
 	DistilVisit visit = make_visit(k, all);
 
 	distil_visit(&visit);
-	k->seq = visit.seq;
+	k->seq = Max(k->seq, visit.seq);
 	w->more |= visit.more && visit.fault == NULL;
 	w->busy += visit.more;
 	if (visit.fault != NULL)
