@@ -10,6 +10,7 @@
 #   make check-core SANITIZE=1   the same under ASan and UBSan (thread: TSan)
 #   make fuzz            all fuzz targets, by clang's libFuzzer (SECONDS=60 each)
 #   make bench           SQL against the engine and a client (QUICK=1: some minutes)
+#   make bench-pipelines what pipelines cost, beside the bars (QUICK=1: a few minutes)
 #   make bench-kernels   GFLOP/s of every table of kernels
 #   make bench-peers     encoder and tokenizer against others (QUICK=1: some minutes)
 #
@@ -240,6 +241,10 @@ $(BENCHES): %: %.o test/support/dirsource.o $(PEAK) $(CORE)
 bench:
 	@bash bench/query.sh
 
+# What pipelines cost, each figure beside its bar.
+bench-pipelines:
+	@bash bench/pipelines.sh
+
 bench-kernels: bench/kernels
 	bench/kernels
 
@@ -247,6 +252,6 @@ bench-kernels: bench/kernels
 bench-peers: $(BENCHES)
 	python3 bench/peers.py $(if $(QUICK),--quick)
 
-.PHONY: check-core fuzz bench benches bench-kernels bench-peers
+.PHONY: check-core fuzz bench benches bench-pipelines bench-kernels bench-peers
 
 endif

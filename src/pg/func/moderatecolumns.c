@@ -39,6 +39,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 
+#include "pg/bridge/compat.h"
 #include "pg/func/moderatecolumns.h"
 #include "pg/func/moderation.h"
 

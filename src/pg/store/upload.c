@@ -21,6 +21,7 @@
 #include "utils/snapmgr.h"
 
 #include "pg/bridge/arguments.h"
+#include "pg/bridge/compat.h"
 #include "pg/store/load.h"
 #include "pg/store/names.h"
 #include "pg/store/upload.h"
