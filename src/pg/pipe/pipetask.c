@@ -17,9 +17,9 @@
 #include "pg/pipe/pipetask.h"
 #include "pg/store/models.h"
 
-#define LONG_TEXT {"long_text", TEXTOID, "window"}
-#define NORMALIZED {"normalized", BOOLOID}
-#define DIMENSIONS {"dimensions", INT4OID}
+#define LONG_TEXT {"long_text", TEXTOID, "window", false}
+#define NORMALIZED {"normalized", BOOLOID, NULL, false}
+#define DIMENSIONS {"dimensions", INT4OID, NULL, false}
 
 static const DistilPipeTask tasks[] = {
 	{
@@ -32,7 +32,7 @@ static const DistilPipeTask tasks[] = {
 	},
 	{
 		.name = "classify", .task = &distil_task_classify, .column = "label",
-		.n_options = 2, .options = {{"min_score", FLOAT4OID, "0"}, LONG_TEXT}
+		.n_options = 2, .options = {{"min_score", FLOAT4OID, "0", false}, LONG_TEXT}
 	},
 	{
 		.name = "score", .task = &distil_task_score, .column = "score",
@@ -41,17 +41,19 @@ static const DistilPipeTask tasks[] = {
 	{
 		.name = "mask", .task = &distil_task_mask, .column = "masked",
 		.n_options = 3,
-		.options = {{"labels", TEXTARRAYOID}, {"mask", TEXTOID, "[{label}]"}, LONG_TEXT}
+		.options = {{"labels", TEXTARRAYOID, NULL, false},
+					{"mask", TEXTOID, "[{label}]", false}, LONG_TEXT}
 	},
 	{
 		.name = "chunks", .kind = DISTIL_PIPE_CHUNKS, .task = &distil_task_embed_passage,
 		.column = "embedding", .n_options = 5,
-		.options = {NORMALIZED, DIMENSIONS, {"max_tokens", INT4OID, "256"},
-					{"overlap", INT4OID, "0"}, LONG_TEXT}
+		.options = {NORMALIZED, DIMENSIONS, {"max_tokens", INT4OID, "256", false},
+					{"overlap", INT4OID, "0", false}, LONG_TEXT}
 	},
 	{
 		.name = "entities", .kind = DISTIL_PIPE_ENTITIES, .column = "entity", .n_options = 3,
-		.options = {{"aggregation", TEXTOID, "first"}, {"min_score", FLOAT4OID, "0"}, LONG_TEXT}
+		.options = {{"aggregation", TEXTOID, "first", false},
+					{"min_score", FLOAT4OID, "0", false}, LONG_TEXT}
 	},
 };
 
