@@ -114,15 +114,16 @@ check_kernels()
 	local processor
 
 	part "clang for AArch64"
-	compiles clang "$CLANG" all $(printf 'test/%s ' $KERNEL_TESTS)
+	if compiles clang "$CLANG" all $(printf 'test/%s ' $KERNEL_TESTS); then
+		part "clang's bits on $BEST"
+		run_tests "$ROOM/clangbits.log" $BEST "$ROOM/clang" test_kernel_bits test_kernel_int8
+	fi
 	part "gcc for AArch64"
 	compiles gcc $GCC all $(printf 'test/%s ' $KERNEL_TESTS) || return
 	for processor in $PROCESSORS; do
 		part "kernels on $processor"
 		run_tests "$ROOM/$processor.log" "$processor" "$ROOM/gcc" $KERNEL_TESTS
 	done
-	part "bits by clang on $BEST"
-	run_tests "$ROOM/clangbits.log" $BEST "$ROOM/clang" test_kernel_bits test_kernel_int8
 }
 
 check_units()
