@@ -177,13 +177,6 @@ test_shared_goldens(void)
 	goldens_of_shared_data(check_folder);
 }
 
-/* Minutes, under sanitizers; the fixtures have every family. */
-#ifdef __SANITIZE_ADDRESS__
-#define SHARED_GOLDENS false
-#else
-#define SHARED_GOLDENS true
-#endif
-
 int
 main(void)
 {

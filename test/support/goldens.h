@@ -27,6 +27,16 @@ typedef struct Golden
 extern void goldens_of_fixtures(void (*check) (const Golden *g));
 extern void goldens_of_shared_data(void (*check) (const Golden *g));
 
+/*
+ * For tests that would take minutes of them under sanitizers; the fixtures have
+ * every family.
+ */
+#ifdef __SANITIZE_ADDRESS__
+#define SHARED_GOLDENS false
+#else
+#define SHARED_GOLDENS true
+#endif
+
 extern bool golden_has_file(const Golden *g, const char *name);
 
 /* ---- models ---- */
