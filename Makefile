@@ -43,7 +43,7 @@ DATA_built  = sql/$(EXTENSION)--$(EXTVERSION).sql
 # without docdir PGXS installs none, and would remove them from the root
 DOCS        = $(if $(docdir),$(patsubst $(here)%,%,$(wildcard $(here)doc/*.md)))
 # What is run on other machines: sends them a model's directory.
-SCRIPTS     = $(patsubst $(here)%,%,$(wildcard $(here)client/*))
+CLIENTS     = $(patsubst $(here)%,%,$(wildcard $(here)client/*))
 REGRESS     = $(filter-out $(EXTENSION) $(EXTENSION)--%,$(basename $(notdir $(sort $(wildcard $(here)sql/*.sql)))))
 REGRESS_OPTS = --encoding=UTF8
 
@@ -157,8 +157,8 @@ modelsdir   = $(call set,datadir)/$(EXTENSION)/models
 set         = $(or $(strip $($(1))),$(error $(1) is not set: nothing is installed or removed))
 $(foreach variable,EXTENSION EXTVERSION datadir pkglibdir,$(if $(call set,$(variable)),))
 
-install: install-models
-uninstall: uninstall-models uninstall-docs
+install: install-models install-clients
+uninstall: uninstall-models uninstall-docs uninstall-clients
 
 install-models:
 	@set -e; for m in $(MODELS); do \
@@ -176,7 +176,15 @@ uninstall-models:
 uninstall-docs:
 	$(if $(docdir),rm -rf '$(DESTDIR)$(docdir)/$(call set,docmoduledir)')
 
-.PHONY: install-models uninstall-models uninstall-docs
+# PGXS would look for them in a folder of the same name when it removes them.
+install-clients:
+	$(MKDIR_P) '$(DESTDIR)$(call set,bindir)'
+	$(INSTALL_SCRIPT) $(addprefix '$(srcdir)'/,$(CLIENTS)) '$(DESTDIR)$(call set,bindir)/'
+
+uninstall-clients:
+	rm -f $(foreach c,$(notdir $(CLIENTS)),'$(DESTDIR)$(call set,bindir)/$(c)')
+
+.PHONY: install-models uninstall-models uninstall-docs install-clients uninstall-clients
 
 # The unit tests link the very objects that ship; SANITIZE=1 compiles the same
 # sources again under build/san, SANITIZE=thread under build/tsan.

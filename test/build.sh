@@ -187,9 +187,9 @@ removes_below()
 {
 	local variable would
 
-	for variable in datadir pkglibdir docdir modelsdir docmoduledir datamoduledir EXTENSION MODULE_big DESTDIR; do
+	for variable in datadir pkglibdir docdir bindir modelsdir docmoduledir datamoduledir EXTENSION MODULE_big DESTDIR; do
 		would=$(make_f -n uninstall "$variable=" 2>/dev/null | grep -o -E "'?/[^ ]*" |
-			grep -v -E "^'?($(for d in libdir pkglibdir sharedir docdir; do "$PG_CONFIG" --$d; done | paste -s -d '|'))/.")
+			grep -v -E "^'?($(for d in libdir pkglibdir sharedir docdir bindir; do "$PG_CONFIG" --$d; done | paste -s -d '|'))/.")
 		[ -z "$would" ] || { echo "$variable: $would"; return 1; }
 	done
 	[ "$(make_f -n uninstall 2>/dev/null | grep -c 'rm -rf')" = 2 ]

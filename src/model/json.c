@@ -153,8 +153,8 @@ dbert_json_load(const DbertSource *source, const char *dir, const char *name,
 				DbertJsonTree *tree, DbertJson *at, DbertError *err)
 {
 	char		path[DBERT_FILE_NAME_MAX];
-	char	   *text;
-	size_t		len;
+	char	   *text = NULL;
+	size_t		len = 0;
 	bool		exists;
 	DbertStatus status;
 
