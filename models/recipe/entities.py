@@ -19,12 +19,12 @@ def sentences(path):
         yield words, tags
 
 
-def spans(words, tags):
+def spans(words, tags, types=TYPES):
     """(first word, word after the last, type) of each entity."""
     out, begin = [], None
     for i, tag in enumerate(list(tags) + ["O"]):
         if begin is not None and (tag[0] != "I" or tag[2:] != tags[begin][2:]):
-            out.append((begin, i, TYPES[tags[begin][2:]]))
+            out.append((begin, i, types[tags[begin][2:]]))
             begin = None
         if begin is None and tag != "O":
             begin = i

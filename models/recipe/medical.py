@@ -24,19 +24,8 @@ def rows(data, name, part):
             words.append(word)
             tags.append(tag)
         elif words:
-            out.append(entities.row(words, spans(words, tags)))
+            out.append(entities.row(words, entities.spans(words, tags, TYPES)))
             words, tags = [], []
-    return out
-
-
-def spans(words, tags):
-    out, begin = [], None
-    for i, tag in enumerate(tags + ["O"]):
-        if begin is not None and (tag[0] != "I" or tag[2:] != tags[begin][2:]):
-            out.append((begin, i, TYPES[tags[begin][2:]]))
-            begin = None
-        if begin is None and tag != "O":
-            begin = i
     return out
 
 

@@ -5,6 +5,7 @@
 
 #include "catalog/pg_class.h"
 #include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -99,6 +100,60 @@ distil_sql_keys_equal(StringInfo sql, const char *a, Oid target, const char *b, 
 						 psprintf("%s.%s", b, distil_sql_column(source, columns->keys[i])),
 						 get_atttype(source, columns->keys[i]));
 	}
+}
+
+static AttrNumber
+key_column(const AttrNumber *keys, int i)
+{
+	return keys != NULL ? keys[i] : i + 1;
+}
+
+char *
+distil_sql_keys(const char *a, Oid relation, const AttrNumber *keys, int n)
+{
+	StringInfoData s;
+
+	initStringInfo(&s);
+	for (int i = 0; i < n; i++)
+		appendStringInfo(&s, "%s%s.%s", i > 0 ? ", " : "", a,
+						 distil_sql_column(relation, key_column(keys, i)));
+	return s.data;
+}
+
+void
+distil_sql_keys_given(StringInfo sql, const char *a, Oid relation, const AttrNumber *keys, int n)
+{
+	for (int i = 0; i < n; i++)
+	{
+		AttrNumber	column = key_column(keys, i);
+
+		if (i > 0)
+			appendStringInfoString(sql, " AND ");
+		distil_sql_equal(sql, psprintf("%s.%s", a, distil_sql_column(relation, column)),
+						 psprintf("$%d", i + 1), get_atttype(relation, column));
+	}
+}
+
+void
+distil_sql_plan(SPIPlanPtr plan, Datum *values, const char *nulls, bool read_only, int wanted)
+{
+	MemoryContext old = CurrentMemoryContext;
+	int			result = SPI_execute_plan(plan, values, nulls, read_only, 0);
+
+	MemoryContextSwitchTo(old);
+	if (result != wanted)
+		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
+}
+
+ArrayType *
+distil_sql_fetched(uint64 row, int n)
+{
+	Datum		texts[INDEX_MAX_KEYS];
+
+	for (int i = 0; i < n; i++)
+		texts[i] = CStringGetTextDatum(
+			SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, i + 1));
+	return construct_array(texts, n, TEXTOID, -1, false, TYPALIGN_INT);
 }
 
 void

@@ -42,12 +42,32 @@ extern void distil_sql_equal(StringInfo sql, const char *a, const char *b, Oid t
 extern void distil_sql_keys_equal(StringInfo sql, const char *a, Oid target, const char *b,
 								  Oid source, const DistilPipelineColumns *columns);
 
+/*
+ * "a.key, a.key": the key's columns of a relation, n of them; keys NULL: they
+ * are its first columns.
+ */
+extern char *distil_sql_keys(const char *a, Oid relation, const AttrNumber *keys, int n);
+
+/* "a.key = $1 AND ...": the same columns, and parameters. */
+extern void distil_sql_keys_given(StringInfo sql, const char *a, Oid relation,
+								  const AttrNumber *keys, int n);
+
 /* Delete from a target table what it has of keys that are gone. */
 extern void distil_target_remove_orphans(Oid target, Oid source,
 										 const DistilPipelineColumns *columns);
 
 /* Run one statement without a result, through SPI; it is connected here. */
 extern void distil_sql_run(const char *sql);
+
+/*
+ * Run a plan.  SPI would leave its own memory context behind: the current one
+ * stays.
+ */
+extern void distil_sql_plan(SPIPlanPtr plan, Datum *values, const char *nulls, bool read_only,
+							int wanted);
+
+/* The first n columns of a row that SPI has fetched, as text[n]. */
+extern ArrayType *distil_sql_fetched(uint64 row, int n);
 
 /* The first column of a query's rows: a List of palloc'd strings. */
 extern List *distil_sql_strings(const char *sql);

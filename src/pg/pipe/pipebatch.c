@@ -174,18 +174,6 @@ distil_key_columns(const DistilJob *job, ArrayType *key, Datum *columns)
 	}
 }
 
-/* SPI leaves its own memory context behind; what is copied from it is ours. */
-static void
-run_plan(SPIPlanPtr plan, Datum *values, bool read_only, int wanted)
-{
-	MemoryContext old = CurrentMemoryContext;
-	int			result = SPI_execute_plan(plan, values, NULL, read_only, 0);
-
-	MemoryContextSwitchTo(old);
-	if (result != wanted)
-		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
-}
-
 /* The first column of the first row, if there is one that is not NULL. */
 static bool
 result_value(Datum *value)
@@ -203,7 +191,7 @@ read_text(const DistilJob *job, DistilKey *key)
 {
 	Datum		value;
 
-	run_plan(job->read, key->columns, true, SPI_OK_SELECT);
+	distil_sql_plan(job->read, key->columns, NULL, true, SPI_OK_SELECT);
 	key->found = SPI_processed > 0;
 	key->has_text = result_value(&value);
 	if (key->has_text)
@@ -223,7 +211,7 @@ is_known(const DistilJobGeneration *plans, DistilKey *key)
 
 	if (plans->known == NULL || !key->has_text)
 		return false;
-	run_plan(plans->known, key->columns, true, SPI_OK_SELECT);
+	distil_sql_plan(plans->known, key->columns, NULL, true, SPI_OK_SELECT);
 	if (result_value(&value))
 	{
 		bytea	   *hash = DatumGetByteaPP(value);

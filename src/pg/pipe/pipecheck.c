@@ -81,9 +81,7 @@ has_rows(const Check *c, DistilKey *key)
 {
 	bool		found;
 
-	if (SPI_execute_plan(c->job->generations[0].known, key->columns, NULL,
-						 true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read a target");
+	distil_sql_plan(c->job->generations[0].known, key->columns, NULL, true, SPI_OK_SELECT);
 	found = SPI_processed > 0;
 	SPI_freetuptable(SPI_tuptable);
 	return found;
@@ -113,8 +111,7 @@ compare_column(const Check *c, const DistilKey *key, NullableDatum answer, bool 
 	values[n] = answer.value;
 	nulls[n] = answer.isnull ? 'n' : ' ';
 	*null = *same = true;
-	if (SPI_execute_plan(c->compare, values, nulls, true, 1) != SPI_OK_SELECT)
-		elog(ERROR, "could not read a column");
+	distil_sql_plan(c->compare, values, nulls, true, SPI_OK_SELECT);
 	if (SPI_processed == 0)
 		return;
 	*null = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
@@ -181,19 +178,6 @@ check_keys(Check *c, DistilKey *keys, int n)
 	return batch.n;
 }
 
-/* text[columns] of a row that SPI has fetched */
-static ArrayType *
-key_of_fetched(const Check *c, uint64 row)
-{
-	int			n = c->job->pipeline->columns.n_keys;
-	Datum		texts[INDEX_MAX_KEYS];
-
-	for (int i = 0; i < n; i++)
-		texts[i] = CStringGetTextDatum(
-			SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, i + 1));
-	return construct_array(texts, n, TEXTOID, -1, false, TYPALIGN_INT);
-}
-
 typedef void (*KeysVisitor) (Check *c, DistilKey *keys, int n);
 
 /* The keys that a query gives, as the owner sees them, some at a time. */
@@ -218,7 +202,7 @@ visit_keys(Check *c, const char *sql, KeysVisitor visit)
 		old = MemoryContextSwitchTo(c->job->batch);
 		keys = palloc0_array(DistilKey, DISTIL_JOB_KEYS);
 		for (uint64 i = 0; i < n; i++)
-			keys[i].key = key_of_fetched(c, i);
+			keys[i].key = distil_sql_fetched(i, c->job->pipeline->columns.n_keys);
 		SPI_freetuptable(SPI_tuptable);
 		visit(c, keys, (int) n);
 		MemoryContextSwitchTo(old);
@@ -242,28 +226,14 @@ note_orphans(Check *c, DistilKey *keys, int n)
 		note(c, FOUND_ORPHANED, keys[i].key);
 }
 
-/* "x.key, x.key": the source's keys, or a target's first columns */
-static char *
-key_columns(const Check *c, Oid relation)
-{
-	const DistilPipeline *p = c->job->pipeline;
-	StringInfoData s;
-
-	initStringInfo(&s);
-	for (int i = 0; i < p->columns.n_keys; i++)
-		appendStringInfo(&s, "%sx.%s", i > 0 ? ", " : "",
-						 distil_sql_column(relation,
-										   relation == p->source ? p->columns.keys[i] : i + 1));
-	return s.data;
-}
-
 static void
 check_source(Check *c)
 {
-	Oid			source = c->job->pipeline->source;
+	const DistilPipeline *p = c->job->pipeline;
 
-	visit_keys(c, psprintf("SELECT %s FROM %s x", key_columns(c, source),
-						   distil_sql_table(source)), check_fetched);
+	visit_keys(c, psprintf("SELECT %s FROM %s x",
+						   distil_sql_keys("x", p->source, p->columns.keys, p->columns.n_keys),
+						   distil_sql_table(p->source)), check_fetched);
 }
 
 /* Keys of a target table that the source does not have, or not with a text. */
@@ -276,7 +246,9 @@ check_target(Check *c)
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT DISTINCT %s FROM %s x WHERE NOT EXISTS (SELECT FROM %s s WHERE ",
-					 key_columns(c, target), distil_sql_table(target), distil_sql_table(p->source));
+					 distil_sql_keys("x", target, NULL, p->columns.n_keys),
+					 distil_sql_table(target),
+					 distil_sql_table(p->source));
 	distil_sql_keys_equal(&sql, "x", target, "s", p->source, &p->columns);
 	appendStringInfo(&sql, " AND s.%s IS NOT NULL)", distil_sql_column(p->source, p->columns.text));
 	visit_keys(c, sql.data, note_orphans);
@@ -307,13 +279,9 @@ prepare_compare(Check *c)
 												   FORMAT_TYPE_FORCE_QUALIFY)),
 					 getBaseType(type));
 	appendStringInfo(&sql, " FROM %s s WHERE ", distil_sql_table(p->source));
+	distil_sql_keys_given(&sql, "s", p->source, p->columns.keys, n);
 	for (int i = 0; i < n; i++)
-	{
 		types[i] = c->job->keys[i].type;
-		appendStringInfoString(&sql, i > 0 ? " AND " : "");
-		distil_sql_equal(&sql, psprintf("s.%s", distil_sql_column(p->source, p->columns.keys[i])),
-						 psprintf("$%d", i + 1), types[i]);
-	}
 	types[n] = p->task->task->type;
 	c->compare = SPI_prepare(sql.data, n + 1, types);
 	if (c->compare == NULL)

@@ -70,24 +70,30 @@ signature_of(const DistilPipeline *p)
 	return s.data;
 }
 
-/* " WHERE a.key = $1 ...", of the source's columns, or of a target's first */
+/* " WHERE a.key = $1 AND ...", of the source, or of a target's first columns */
 static void
 append_where_key(StringInfo sql, const DistilPipeline *p, const char *alias, Oid target)
 {
 	appendStringInfoString(sql, " WHERE ");
-	for (int i = 0; i < p->columns.n_keys; i++)
-	{
-		Oid			table = OidIsValid(target) ? target : p->source;
-		AttrNumber	column = OidIsValid(target) ? i + 1 : p->columns.keys[i];
-
-		if (i > 0)
-			appendStringInfoString(sql, " AND ");
-		distil_sql_equal(sql, psprintf("%s.%s", alias, distil_sql_column(table, column)),
-						 psprintf("$%d", i + 1), get_atttype(table, column));
-	}
+	if (OidIsValid(target))
+		distil_sql_keys_given(sql, alias, target, NULL, p->columns.n_keys);
+	else
+		distil_sql_keys_given(sql, alias, p->source, p->columns.keys, p->columns.n_keys);
 }
 
 /* ---- statements ---- */
+
+/* "$1, ..." */
+static char *
+parameter_list(int n)
+{
+	StringInfoData s;
+
+	initStringInfo(&s);
+	for (int i = 0; i < n; i++)
+		appendStringInfo(&s, "%s$%d", i > 0 ? ", " : "", i + 1);
+	return s.data;
+}
 
 static void
 free_plan(SPIPlanPtr plan)
@@ -164,9 +170,7 @@ prepare_table(DistilJob *job, const DistilGeneration *g, DistilJobGeneration *pl
 	for (int i = 1; i <= p->columns.n_keys + n; i++)
 		appendStringInfo(&sql, "%s%s", i > 1 ? ", " : "", distil_sql_column(g->target, i));
 	appendStringInfoString(&sql, ") VALUES (");
-	for (int i = 1; i <= p->columns.n_keys + n; i++)
-		appendStringInfo(&sql, "%s$%d", i > 1 ? ", " : "", i);
-	appendStringInfoChar(&sql, ')');
+	appendStringInfo(&sql, "%s)", parameter_list(p->columns.n_keys + n));
 	plans->put = prepare(job, sql.data, types, n);
 }
 
@@ -231,22 +235,11 @@ append_behind(StringInfo sql, const DistilPipeline *p, int i)
 	appendStringInfoString(sql, "))");
 }
 
-/* The columns of the key, or their parameters. */
+/* "s.key, ..." */
 static char *
-key_list(const DistilPipeline *p, bool parameters)
+key_list(const DistilPipeline *p)
 {
-	StringInfoData s;
-
-	initStringInfo(&s);
-	for (int i = 0; i < p->columns.n_keys; i++)
-	{
-		appendStringInfoString(&s, i > 0 ? ", " : "");
-		if (parameters)
-			appendStringInfo(&s, "$%d", i + 1);
-		else
-			appendStringInfo(&s, "s.%s", distil_sql_column(p->source, p->columns.keys[i]));
-	}
-	return s.data;
+	return distil_sql_keys("s", p->source, p->columns.keys, p->columns.n_keys);
 }
 
 /* As a comparison of rows, which an index can follow, where it can be said. */
@@ -265,8 +258,8 @@ behind(const DistilPipeline *p)
 		all &= builtin;
 	}
 	if (all)
-		appendStringInfo(&s, "ROW(%s) OPERATOR(pg_catalog.>) ROW(%s)", key_list(p, false),
-						 key_list(p, true));
+		appendStringInfo(&s, "ROW(%s) OPERATOR(pg_catalog.>) ROW(%s)", key_list(p),
+						 parameter_list(p->columns.n_keys));
 	else
 		append_behind(&s, p, 0);
 	return s.data;
@@ -287,14 +280,14 @@ distil_job_prepare_next(DistilJob *job, int generation)
 	free_plan(plans->next);
 	plans->next = NULL;
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT %s FROM %s WHERE true", key_list(p, false), source_name(p));
+	appendStringInfo(&sql, "SELECT %s FROM %s WHERE true", key_list(p), source_name(p));
 	if (g->position != NULL)
 		appendStringInfo(&sql, " AND (%s)", behind(p));
 	if (!OidIsValid(g->target))
 		appendStringInfo(&sql, " AND s.%s IS NULL AND s.%s IS NOT NULL",
 						 distil_sql_column(p->source, g->column),
 						 distil_sql_column(p->source, p->columns.text));
-	appendStringInfo(&sql, " ORDER BY %s LIMIT %d", key_list(p, false), DISTIL_JOB_KEYS);
+	appendStringInfo(&sql, " ORDER BY %s LIMIT %d", key_list(p), DISTIL_JOB_KEYS);
 	plans->next = prepare(job, sql.data, NULL, 0);
 }
 

@@ -42,15 +42,9 @@ distil_partitions_of(Oid source)
 static char *
 select_keys(Oid part, const DistilPipelineColumns *columns)
 {
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT ");
-	for (int i = 0; i < columns->n_keys; i++)
-		appendStringInfo(&sql, "%ss.%s", i > 0 ? ", " : "",
-						 distil_sql_column(part, columns->keys[i]));
-	appendStringInfo(&sql, " FROM ONLY %s s", distil_sql_table(part));
-	return sql.data;
+	return psprintf("SELECT %s FROM ONLY %s s",
+					distil_sql_keys("s", part, columns->keys, columns->n_keys),
+					distil_sql_table(part));
 }
 
 /* The rows of a result that were fetched: a row of the queue. */

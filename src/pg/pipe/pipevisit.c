@@ -391,18 +391,6 @@ typedef struct NextKeys
 	List	   *keys;			/* of ArrayTypes */
 } NextKeys;
 
-static ArrayType *
-key_of_result(const DistilJob *job, uint64 row)
-{
-	int			columns = job->pipeline->columns.n_keys;
-	Datum		texts[INDEX_MAX_KEYS];
-
-	for (int i = 0; i < columns; i++)
-		texts[i] = CStringGetTextDatum(
-			SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, i + 1));
-	return construct_array(texts, columns, TEXTOID, -1, false, TYPALIGN_INT);
-}
-
 /* The keys behind the position, as the source's owner. */
 static void
 find_keys(NextKeys *next)
@@ -422,7 +410,7 @@ find_keys(NextKeys *next)
 		elog(ERROR, "could not read keys");
 	spi = MemoryContextSwitchTo(v->context);
 	for (uint64 i = 0; i < SPI_processed; i++)
-		next->keys = lappend(next->keys, key_of_result(job, i));
+		next->keys = lappend(next->keys, distil_sql_fetched(i, job->pipeline->columns.n_keys));
 	MemoryContextSwitchTo(spi);
 	SPI_finish();
 }

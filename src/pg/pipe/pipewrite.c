@@ -16,18 +16,14 @@
 #include "utils/memutils.h"
 
 #include "pg/bridge/compat.h"
+#include "pg/pipe/ownersql.h"
 #include "pg/pipe/pipebatch.h"
 #include "pg/pipe/pipetry.h"
 
 static void
 run_plan(SPIPlanPtr plan, Datum *values, const char *nulls, int wanted)
 {
-	MemoryContext old = CurrentMemoryContext;
-	int			result = SPI_execute_plan(plan, values, nulls, false, 0);
-
-	MemoryContextSwitchTo(old);
-	if (result != wanted)
-		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
+	distil_sql_plan(plan, values, nulls, false, wanted);
 	SPI_freetuptable(SPI_tuptable);
 }
 
@@ -58,9 +54,7 @@ lock_row(const DistilJob *job, DistilKey *key, bool waits)
 {
 	RowState	state;
 
-	if (SPI_execute_plan(waits ? job->wait : job->lock, key->columns, NULL, false, 0) !=
-		SPI_OK_SELECT)
-		elog(ERROR, "could not lock a row");
+	distil_sql_plan(waits ? job->wait : job->lock, key->columns, NULL, false, SPI_OK_SELECT);
 	if (SPI_processed > 0)
 	{
 		state = key->found && has_text(key) ? ROW_SAME : ROW_CHANGED;
@@ -68,8 +62,7 @@ lock_row(const DistilJob *job, DistilKey *key, bool waits)
 		return state;
 	}
 	SPI_freetuptable(SPI_tuptable);
-	if (SPI_execute_plan(job->read, key->columns, NULL, false, 0) != SPI_OK_SELECT)
-		elog(ERROR, "could not read a row");
+	distil_sql_plan(job->read, key->columns, NULL, false, SPI_OK_SELECT);
 	state = SPI_processed > 0 ? ROW_LOCKED : ROW_GONE;
 	SPI_freetuptable(SPI_tuptable);
 	return state;

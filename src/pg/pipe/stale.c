@@ -37,14 +37,9 @@ make_plan(Oid target, int n_keys)
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "DELETE FROM %s t WHERE ", distil_sql_table(target));
+	distil_sql_keys_given(&sql, "t", target, NULL, n_keys);
 	for (int i = 0; i < n_keys; i++)
-	{
 		types[i] = get_atttype(target, i + 1);
-		if (i > 0)
-			appendStringInfoString(&sql, " AND ");
-		distil_sql_equal(&sql, psprintf("t.%s", distil_sql_column(target, i + 1)),
-						 psprintf("$%d", i + 1), types[i]);
-	}
 	plan = SPI_prepare(sql.data, n_keys, types);
 	if (plan == NULL || SPI_keepplan(plan) != 0)
 		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
