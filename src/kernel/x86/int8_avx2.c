@@ -21,7 +21,7 @@ typedef int16_t Quantum;
 static inline void
 store_quanta(Quantum *q, IVec a)
 {
-	_mm_storeu_si128((__m128i *) q, i_narrow16(a));
+	i_store16(q, a);
 }
 
 static inline IVec

@@ -18,7 +18,7 @@ typedef uint8_t Quantum;
 static inline void
 store_quanta(Quantum *q, IVec a)
 {
-	_mm_storel_epi64((__m128i *) q, _mm_packus_epi16(i_narrow16(a), _mm_setzero_si128()));
+	i_store8_unsigned(q, a);
 }
 
 static inline IVec

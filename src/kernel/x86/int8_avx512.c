@@ -16,7 +16,7 @@ typedef int16_t Quantum;
 static inline void
 store_quanta(Quantum *q, IVec a)
 {
-	_mm256_storeu_si256((__m256i *) q, _mm512_cvtsepi32_epi16(a));
+	i_store16(q, a);
 }
 
 static inline IVec

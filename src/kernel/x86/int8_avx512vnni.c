@@ -18,7 +18,7 @@ typedef uint8_t Quantum;
 static inline void
 store_quanta(Quantum *q, IVec a)
 {
-	_mm_storeu_si128((__m128i *) q, _mm512_cvtusepi32_epi8(a));
+	i_store8_unsigned(q, a);
 }
 
 static inline IVec

@@ -86,6 +86,13 @@ i_store8(void *p, IVec a)
 	_mm_storel_epi64(p, _mm_packs_epi16(i_narrow16(a), _mm_setzero_si128()));
 }
 
+/* To bytes without a sign; what does not fit saturates. */
+static inline void
+i_store8_unsigned(void *p, IVec a)
+{
+	_mm_storel_epi64(p, _mm_packus_epi16(i_narrow16(a), _mm_setzero_si128()));
+}
+
 static inline void
 i_store16(void *p, IVec a)
 {

@@ -91,6 +91,13 @@ i_store16(void *p, IVec a)
 	_mm256_storeu_si256(p, _mm512_cvtsepi32_epi16(a));
 }
 
+/* To bytes without a sign; a is not negative, what does not fit saturates. */
+static inline void
+i_store8_unsigned(void *p, IVec a)
+{
+	_mm_storeu_si128(p, _mm512_cvtusepi32_epi8(a));
+}
+
 /* 16 bits of a and 16 of b in each lane, those of a below */
 static inline IVec
 i_pair(IVec a, IVec b)
