@@ -326,6 +326,7 @@ int
 main(void)
 {
 	RUN(test_fixtures);
-	RUN(test_shared_goldens);
+	if (SHARED_GOLDENS)
+		RUN(test_shared_goldens);
 	return tests_end();
 }

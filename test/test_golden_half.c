@@ -24,6 +24,13 @@ typedef enum Saving
 	SAVINGS
 } Saving;
 
+/* Sanitizers take long: there all types are in one model. */
+#ifdef __SANITIZE_ADDRESS__
+#define FIRST_SAVING SAVED_MIXED
+#else
+#define FIRST_SAVING SAVED_F16
+#endif
+
 /* A directory, one file of which is another. */
 typedef struct Resaved
 {
@@ -272,7 +279,7 @@ check_folder(const Golden *g)
 	if (!golden_has_file(g, FILE_NAME))
 		return;
 	for (int at = 0; (kernels = kernels_next(&at, KERNELS_FP32)) != NULL;)
-		for (int saving = 0; saving < SAVINGS; saving++)
+		for (int saving = FIRST_SAVING; saving < SAVINGS; saving++)
 			check_saving(g, (Saving) saving, kernels);
 }
 

@@ -165,7 +165,10 @@ dot16(const int16_t *a, const int16_t *b, int n)
 	return sum;
 }
 
-/* Scores of one query become weights in whole numbers; returns their scale. */
+/*
+ * Scores of one query become weights in whole numbers; returns their scale, NaN
+ * where a score is not finite.
+ */
 static float
 weigh(int16_t *weights, float *scores, int t, float scale)
 {
@@ -180,7 +183,10 @@ weigh(int16_t *weights, float *scores, int t, float scale)
 		exact += scores[j] = expf(scale * (scores[j] - max));
 	sum = (float) exact;
 	if (!(sum <= FLT_MAX))
+	{
+		memset(weights, 0, t * sizeof(*weights));
 		return NAN;
+	}
 	for (int j = 0; j < t; j++)
 		total += weights[j] = (int16_t) lrintf(scores[j] * (DBERT_I8_WEIGHT16_STEPS / sum));
 	return 1 / (float) total;

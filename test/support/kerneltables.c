@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static int
 count_tables(void)
@@ -38,9 +40,25 @@ is_repeated(int i, KernelsPart part)
 	return false;
 }
 
+/* The best one alone, as DBERT_TABLES asks for. */
+static const DbertKernels *
+best_alone(int *at)
+{
+	const DbertKernels *table = NULL;
+	DbertError	err;
+
+	if ((*at)++ == 0 && dbert_kernels_choose(NULL, &table, &err) != DBERT_OK)
+		printf("# skipped: %s\n", err.msg);
+	return table;
+}
+
 const DbertKernels *
 kernels_next(int *at, KernelsPart part)
 {
+	const char *which = getenv("DBERT_TABLES");
+
+	if (which != NULL && strcmp(which, "best") == 0)
+		return best_alone(at);
 	for (int i; (i = count_tables() - ++*at) >= 0;)
 	{
 		const DbertKernels *table;

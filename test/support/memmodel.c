@@ -378,7 +378,7 @@ static void
 add_albert_layer(MemModel *m, int group, int inner)
 {
 	static const char *const lin[] = {"query", "key", "value", "dense"};
-	char		p[64];
+	char		p[96];
 
 	snprintf(p, sizeof(p), "albert.encoder.albert_layer_groups.%d.albert_layers.%d.", group, inner);
 	for (int i = 0; i < 4; i++)

@@ -225,9 +225,9 @@ $node->restart;
 
 # ---- cancelled, terminated
 
-sql("INSERT INTO bad VALUES (2000, $long || $long)");
+sql("INSERT INTO bad VALUES (2000, $long)");
 ok(slow_worker($node, 'bad_vecs'), 'the worker computes');
-my $pid = worker_pid($node);
+my $pid = sql("SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query = 'bad_vecs'");
 is(sql("SELECT backend_xmin IS NULL AND backend_xid IS NULL FROM pg_stat_activity WHERE pid = $pid"), 't', 'it holds no snapshot meanwhile');
 sql("SELECT pg_cancel_backend($pid)");
 ok(wait_until($node, "SELECT pg_read_file('" . $node->logfile . "') ~ 'canceling statement due to user request'"), 'it is cancelled');
@@ -243,6 +243,10 @@ is(sql('SELECT count(*) FROM bad_vecs WHERE id >= 2000'), '2', 'another one does
 
 ok(wait_until($node, "SELECT state = 'idle' AND backend_xmin IS NULL AND xact_start IS NULL FROM pg_stat_activity WHERE backend_type = 'distilbert pipelines' LIMIT 1"),
 	'an idle worker is in no transaction');
+$pid = worker_pid($node);
+sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE backend_type = 'distilbert pipelines'");
+sql("SELECT pg_sleep(0.2)");
+is(worker_pid($node), $pid, 'and has nothing to cancel');
 
 # ---- by hand
 

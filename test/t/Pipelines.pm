@@ -42,8 +42,8 @@ sub worker_pid
 	return $node->safe_psql('postgres', $query);
 }
 
-# SQL for a text that takes the models of the tests some seconds.
-sub long_text { return "repeat('a good film and a bad one, ', 20000)" }
+# SQL for a text that takes the models of the tests about a second: nearly as many tokens as a text may have.
+sub long_text { return "repeat('a good film and a bad one, ', 90000)" }
 
 # Wait until the worker computes: it has read what it does, and has not written it.
 sub slow_worker
@@ -52,7 +52,7 @@ sub slow_worker
 
 	return $node->poll_query_until('postgres',
 		"SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'distilbert pipelines' AND state = 'active' AND query = '$pipeline'
-			AND backend_xmin IS NULL AND now() - state_change > '300ms')");
+			AND backend_xmin IS NULL AND now() - state_change > '100ms')");
 }
 
 1;

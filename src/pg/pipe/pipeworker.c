@@ -419,9 +419,11 @@ leave_to_another(const Worker *w, bool soon)
 
 /* ---- sleeping ---- */
 
+/* Between visits there is nothing that could be cancelled. */
 static void
 reload(void)
 {
+	QueryCancelPending = false;
 	CHECK_FOR_INTERRUPTS();
 	if (!ConfigReloadPending)
 		return;
