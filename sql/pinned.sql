@@ -7,6 +7,9 @@
 \set ECHO all
 
 \set VERBOSITY terse
+SELECT current_database() AS db \gset
+ALTER DATABASE :"db" SET distilbert.pipelines = off;
+SET distilbert.pipelines = off;
 SELECT 'm@' || left(sha256, 8) AS pinned, 'm@' || upper(sha256) AS whole FROM distil_load_model('m', :'fixtures' || '/distilbert-sentiment') \gset
 SELECT :'pinned' AS pinned;
 
@@ -22,7 +25,7 @@ SELECT count(*) > 3 AS files FROM distil_export_model(:'pinned');
 SELECT format('sentiment-en-v1@%s', left(sha256, 8)) AS installed FROM distil_models WHERE name = 'sentiment-en-v1' \gset
 SELECT distil_sentiment('a good film', :'installed') = distil_sentiment('a good film', 'sentiment-en-v1') AS same;
 
--- one content of a model is one model: the pass, the cache and the counts are shared
+-- one content of a model is one model in the counts, too
 SELECT distil_stats_reset();
 SELECT distil_sentiment('only once', :'pinned') = distil_sentiment('only once', 'm') AS same;
 SELECT model, texts FROM distil_stats WHERE model LIKE 'm%';
@@ -74,3 +77,5 @@ SELECT count(*) AS rows, bool_and(mood = later) AS same FROM t;
 SELECT distil_drop_pipeline('t_later');
 DROP TABLE t;
 SELECT distil_drop_model(:'pinned');
+ALTER DATABASE :"db" RESET distilbert.pipelines;
+SELECT count(distil_drop_model(m)) FROM unnest(string_to_array(:'models', ' ')) AS m;
