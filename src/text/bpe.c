@@ -17,8 +17,8 @@
  * So a window's last tokens are given up, because what follows may change them,
  * and the next window begins with the last one of the others.  If its first
  * token is that one again, no merge crossed the border between them, and so
- * none does in these two alone.  Where it is another, some tokens more are given
- * up and the window is made longer.
+ * none does in these two alone.  Where it is another, some tokens more are
+ * given up and the window is made longer.
  */
 #include "text/bpe.h"
 
