@@ -77,7 +77,7 @@ ROOMS     = base kernel kernel/$(MACHINE) text model nn task train
 CORE_SRC := $(filter-out %/peak_$(MACHINE).c,$(foreach room,$(ROOMS), \
               $(patsubst $(here)%,%,$(sort $(wildcard $(here)src/$(room)/*.c)))))
 PEAK      = src/kernel/$(MACHINE)/peak_$(MACHINE).o
-PG_ROOMS  = bridge stats store run func scan eval train pipe
+PG_ROOMS  = bridge stats store run func scan eval train pipe node
 PG_SRC   := $(patsubst $(here)%,%,$(sort $(wildcard $(here)src/pg/*.c)) \
               $(foreach room,$(PG_ROOMS),$(sort $(wildcard $(here)src/pg/$(room)/*.c))))
 CORE      = $(CORE_SRC:.c=.o)
