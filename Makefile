@@ -11,6 +11,7 @@
 #   make fuzz            all fuzz targets, by clang's libFuzzer (SECONDS=60 each)
 #   make bench           SQL against the engine and a client (QUICK=1: some minutes)
 #   make bench-pipelines what pipelines cost, beside the bars (QUICK=1: a few minutes)
+#   make bench-nodes     a table on one to three servers (QUICK=1: a minute)
 #   make bench-kernels   GFLOP/s of every table of kernels
 #   make bench-peers     encoder and tokenizer against others (QUICK=1: some minutes)
 #
@@ -253,6 +254,9 @@ bench:
 bench-pipelines:
 	@bash bench/pipelines.sh
 
+bench-nodes:
+	@bash bench/nodes.sh
+
 bench-kernels: bench/kernels
 	bench/kernels
 
@@ -260,6 +264,6 @@ bench-kernels: bench/kernels
 bench-peers: $(BENCHES)
 	python3 bench/peers.py $(if $(QUICK),--quick)
 
-.PHONY: check-core fuzz bench benches bench-pipelines bench-kernels bench-peers
+.PHONY: check-core fuzz bench benches bench-pipelines bench-nodes bench-kernels bench-peers
 
 endif
