@@ -5,8 +5,8 @@
 #   campaign   pg_regress in parallel workers; t/04*.pl in full: all hostile
 #              directories, every bit of a checkpoint's header, every malloc,
 #              600 random queries, ROUNDS of kill -9
-#   pipelines  KILLS rounds of kill -9, cancels and crashes of pipelines' workers
-#              and writers
+#   pipelines  KILLS times kill -9, a cancel or a crash of pipelines' workers and
+#              writers, three in a round, one of seven kinds being harmless
 #   fuzz       each fuzz target for MINUTES (clang, libclang-rt-14-dev)
 #   threads    the core's tests that run threads, under ThreadSanitizer
 #   sqlsmith   QUERIES made by chance, over the models that ship (sqlsmith)
@@ -103,7 +103,7 @@ check_campaign()
 
 check_pipelines()
 {
-	TESTS_ONLY=tap TAP="058*" DBERT_ROUNDS=$KILLS count_check pipelines
+	TESTS_ONLY=tap TAP="058*" DBERT_ROUNDS=$(((KILLS * 7 / 6 + 2) / 3)) count_check pipelines
 }
 
 check_fuzz()
