@@ -75,10 +75,11 @@ fresh_server()
 
 nobody_died() { ! grep -a -E 'terminated by signal|PANIC:|TRAP:' "$ROOM/server.log"; }
 
-# Errors that must not be, of a file of ours.
+# Errors that must not be, of a file of ours.  The place is in the last line of a message.
 no_internal_error()
 {
-	! grep -a -A 9 -E 'ERROR:  XX[0-9]{3}:' "$ROOM/server.log" |
+	! grep -a -E '(ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|LOG):  |LOCATION:  ' "$ROOM/server.log" |
+		grep -a -A 1 -E 'ERROR:  XX[0-9A-Z]{3}:' |
 		grep -a -E "LOCATION: .* ($(find "$ROOT/src/pg" -name '*.c' -printf '%f|' | sed 's/|$//')):"
 }
 
