@@ -247,6 +247,7 @@ sql("INSERT INTO bad VALUES (2000, $long)");
 ok(slow_worker($node, 'bad_vecs'), 'the worker computes');
 my $pid = sql("SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query = 'bad_vecs'");
 is(sql("SELECT backend_xmin IS NULL AND backend_xid IS NULL FROM pg_stat_activity WHERE pid = $pid"), 't', 'it holds no snapshot meanwhile');
+is(sql("SELECT count(*) FROM pg_locks WHERE pid = $pid AND locktype = 'relation'"), '0', 'and locks no table');
 sql("SELECT pg_cancel_backend($pid)");
 ok(wait_until($node, "SELECT pg_read_file('" . $node->logfile . "') ~ 'canceling statement due to user request'"), 'it is cancelled');
 is(sql("SELECT count(*) FROM pg_stat_activity WHERE pid = $pid"), '1', 'and goes on');
