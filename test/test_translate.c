@@ -142,7 +142,7 @@ check_beams(const Fixture *f, int beams)
 	DbertError	err = {0};
 
 	snprintf(key, sizeof(key), "beams%d", beams);
-	CHECK_MSG(dbert_translate(f->model, &how, f->sentences, f->n, NULL, a, NULL, out, &room,
+	CHECK_MSG(dbert_translate(f->model, &how, f->sentences, f->n, 24, NULL, a, NULL, out, &room,
 							  &err) == DBERT_OK, "%s", err.msg);
 	for (int i = 0; room != NULL && i < f->n; i++)
 	{
@@ -217,11 +217,11 @@ check_company(const Fixture *f, int beams, DbertThreads *pool)
 			   *alone;
 	DbertError	err = {0};
 
-	CHECK(dbert_translate(f->model, &how, f->sentences, f->n, pool, a, NULL, all, &room, &err) ==
+	CHECK(dbert_translate(f->model, &how, f->sentences, f->n, 24, pool, a, NULL, all, &room, &err) ==
 		  DBERT_OK);
 	for (int i = 0; i < f->n; i++)
 	{
-		CHECK(dbert_translate(f->model, &how, &f->sentences[i], 1, NULL, a, NULL, &one, &alone,
+		CHECK(dbert_translate(f->model, &how, &f->sentences[i], 1, 24, NULL, a, NULL, &one, &alone,
 							  &err) == DBERT_OK);
 		CHECK_MSG(one.count == all[i].count && one.ended == all[i].ended &&
 				  memcmp(one.ids, all[i].ids, one.count * sizeof(int32_t)) == 0,
@@ -271,7 +271,7 @@ test_limit(void)
 	{
 		how = with_beams(f.model, 4);
 		how.max_length = 6;
-		CHECK(dbert_translate(f.model, &how, f.sentences, f.n, NULL, a, NULL, out, &room, &err) ==
+		CHECK(dbert_translate(f.model, &how, f.sentences, f.n, 24, NULL, a, NULL, out, &room, &err) ==
 			  DBERT_OK);
 		for (int i = 0; i < f.n; i++)
 		{
@@ -310,7 +310,7 @@ test_cancel(void)
 		for (; status == DBERT_E_CANCELLED; n += 1 + n / 4)
 		{
 			left = n;
-			status = dbert_translate(f.model, &how, f.sentences, 3, NULL, a, &poll, out, &room,
+			status = dbert_translate(f.model, &how, f.sentences, 3, 24, NULL, a, &poll, out, &room,
 									 &err);
 			CHECK((status == DBERT_OK) == (room != NULL));
 			dbert_free(a, room);
@@ -330,7 +330,7 @@ test_no_decoder(void)
 	int32_t    *room;
 	DbertError	err = {0};
 
-	CHECK(dbert_translate(&model, &how, NULL, 0, NULL, a, NULL, &out, &room, &err) ==
+	CHECK(dbert_translate(&model, &how, NULL, 0, 24, NULL, a, NULL, &out, &room, &err) ==
 		  DBERT_E_UNSUPPORTED);
 	CHECK_STR(err.msg, "the model has no decoder");
 }

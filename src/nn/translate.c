@@ -18,8 +18,7 @@
 
 #include <string.h>
 
-/* A group has so many hypotheses and tokens, or one sentence. */
-#define GROUP_ROWS 128
+/* A group has so many tokens, or one sentence. */
 #define GROUP_TOKENS 2048
 
 /* One translation of a group. */
@@ -71,13 +70,13 @@ place(Group *g, size_t tokens, size_t longest, size_t sentences, int threads, Db
 }
 
 static size_t
-most_sentences(const DbertGeneration *how)
+most_sentences(const DbertGeneration *how, int rows)
 {
-	return how->beams > GROUP_ROWS ? 1 : GROUP_ROWS / how->beams;
+	return rows < how->beams ? 1 : rows / how->beams;
 }
 
 bool
-dbert_translate_memory(const DbertModel *model, const DbertGeneration *how, int threads,
+dbert_translate_memory(const DbertModel *model, const DbertGeneration *how, int rows, int threads,
 					   size_t *bytes)
 {
 	Group		g = {.model = model, .how = how};
@@ -86,10 +85,11 @@ dbert_translate_memory(const DbertModel *model, const DbertGeneration *how, int 
 				tokens = longest > GROUP_TOKENS ? longest : GROUP_TOKENS,
 				of_group;
 
-	return place(&g, tokens, longest, most_sentences(how), threads, &l) &&
+	return place(&g, tokens, longest, most_sentences(how, rows), threads, &l) &&
 		   dbert_layout_bytes(&l, &of_group) &&
-		   dbert_decoder_memory(&model->config, tokens, (int) most_sentences(how) * how->beams,
-								how->max_length, threads, bytes) &&
+		   dbert_decoder_memory(&model->config, tokens,
+								(int) most_sentences(how, rows) * how->beams, how->max_length,
+								threads, bytes) &&
 		   dbert_add_size(*bytes, of_group, bytes);
 }
 
@@ -259,12 +259,12 @@ hand_out(const Group *g, DbertTranslated *out, int32_t *room)
 
 /* How many sentences from first on are a group. */
 static int
-group_size(const DbertSentenceIds *sentences, int n, int first, const DbertGeneration *how)
+group_size(const DbertSentenceIds *sentences, int n, int first, size_t most)
 {
 	int			count = 1;
 	size_t		tokens = sentences[first].count;
 
-	while (first + count < n && (size_t) count < most_sentences(how))
+	while (first + count < n && (size_t) count < most)
 	{
 		tokens += sentences[first + count].count;
 		if (tokens > GROUP_TOKENS)
@@ -298,7 +298,7 @@ run_group(Group *g, const DbertSentenceIds *sentences, int first, DbertTranslate
 
 DbertStatus
 dbert_translate(const DbertModel *model, const DbertGeneration *how,
-				const DbertSentenceIds *sentences, int n, DbertThreads *pool,
+				const DbertSentenceIds *sentences, int n, int rows, DbertThreads *pool,
 				const DbertAllocator *alloc, const DbertPoll *poll,
 				DbertTranslated *out, int32_t **room, DbertError *err)
 {
@@ -317,7 +317,7 @@ dbert_translate(const DbertModel *model, const DbertGeneration *how,
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory for %d sentences", n);
 	for (int first = 0; first < n && status == DBERT_OK; first += g.n)
 	{
-		g.n = group_size(sentences, n, first, how);
+		g.n = group_size(sentences, n, first, most_sentences(how, rows));
 		status = run_group(&g, sentences, first, out, *room);
 	}
 	if (status != DBERT_OK)

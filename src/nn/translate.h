@@ -23,15 +23,20 @@ typedef struct DbertTranslated
 	bool		finite;			/* the weights gave numbers; else there are no ids */
 } DbertTranslated;
 
+/* Hypotheses that go through the decoder together, if memory allows it. */
+#define DBERT_TRANSLATE_ROWS 128
+
 /*
  * how: the model's, perhaps with another number of beams or another length, of
  * positions at most.  out[n] has ids in *room, which is allocated from alloc
- * and the caller's to free.  A sentence's ids are the same in any company and
+ * and the caller's to free.  rows: hypotheses that go together, or those of one
+ * sentence.  A sentence's ids are the same in any company and
  * by any number of threads.
  */
 extern DbertStatus dbert_translate(const DbertModel *model, const DbertGeneration *how,
-								   const DbertSentenceIds *sentences, int n, DbertThreads *pool,
-								   const DbertAllocator *alloc, const DbertPoll *poll,
+								   const DbertSentenceIds *sentences, int n, int rows,
+								   DbertThreads *pool, const DbertAllocator *alloc,
+								   const DbertPoll *poll,
 								   DbertTranslated *out, int32_t **room, DbertError *err);
 
 /*
@@ -39,6 +44,6 @@ extern DbertStatus dbert_translate(const DbertModel *model, const DbertGeneratio
  * sentences is; false: more than a size_t.
  */
 extern bool dbert_translate_memory(const DbertModel *model, const DbertGeneration *how,
-								   int threads, size_t *bytes);
+								   int rows, int threads, size_t *bytes);
 
 #endif
