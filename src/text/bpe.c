@@ -14,10 +14,11 @@
  * two before was the lowest there at its time.  So tk and s1 together would
  * have come to this merge as well.
  *
- * So a window's last tokens are given up, because what follows may change them;
- * the next window begins behind the others; and where its first token does not
- * fit to the last one before it, some tokens more are given up and the window
- * is made longer.
+ * So a window's last tokens are given up, because what follows may change them,
+ * and the next window begins with the last one of the others.  If its first
+ * token is that one again, no merge crossed the border between them, and so
+ * none does in these two alone.  Where it is another, some tokens more are
+ * given up and the window is made longer.
  */
 #include "text/bpe.h"
 
@@ -165,19 +166,27 @@ dbert_bpe_valid(const DbertBpeTable *table, uint64_t size, int32_t n_tokens)
 
 /* ---- small words ---- */
 
-/* Where the lowest rank is, the first of equal ones; -1: there is none. */
+/*
+ * Where the lowest rank is, the first of equal ones; -1: there is none.  There
+ * is room for a rank more.
+ */
 static inline int
-lowest_of(const uint32_t *ranks, size_t n)
+lowest_of(uint32_t *ranks, size_t n)
 {
-	uint64_t	lowest = UINT64_MAX;
+	uint64_t	even = UINT64_MAX,
+				odd = UINT64_MAX;	/* two, so that neither waits for the other */
 
-	for (size_t i = 0; i < n; i++)
+	ranks[n] = DBERT_BPE_NO_RANK;
+	for (size_t i = 0; i < n; i += 2)
 	{
-		uint64_t	key = (uint64_t) ranks[i] << 32 | i;
+		uint64_t	a = (uint64_t) ranks[i] << 32 | i,
+					b = (uint64_t) ranks[i + 1] << 32 | (i + 1);
 
-		lowest = key < lowest ? key : lowest;
+		even = a < even ? a : even;
+		odd = b < odd ? b : odd;
 	}
-	return lowest >> 32 == DBERT_BPE_NO_RANK ? -1 : (int) (uint32_t) lowest;
+	even = odd < even ? odd : even;
+	return even >> 32 == DBERT_BPE_NO_RANK ? -1 : (int) (uint32_t) even;
 }
 
 /*
@@ -187,7 +196,7 @@ lowest_of(const uint32_t *ranks, size_t n)
 static size_t
 merge_small(const Merging *g, const DbertSymbol *in, size_t n, DbertSymbol *out)
 {
-	uint32_t	ranks[SMALL];	/* of the pairs with the next one */
+	uint32_t	ranks[SMALL + 1];	/* of the pairs with the next one */
 	int32_t		merged[SMALL];
 	uint8_t		next[SMALL],
 				prev[SMALL + 1];
@@ -361,7 +370,6 @@ typedef struct BpeBefore
 				n,
 				m;
 	DbertSymbol tokens[SMALL];	/* [m] */
-	DbertSymbol border[2];		/* tokens that fit */
 } BpeBefore;
 
 /* Were both windows' symbols the same? */
@@ -392,31 +400,6 @@ window_tokens(const Merging *g, BpeBefore *last, size_t at, size_t n, DbertSymbo
 	return DBERT_OK;
 }
 
-/*
- * Does the token next, which was made of the symbols from at on, fit to the one
- * before it?  out: room for the symbols of both.
- */
-static DbertStatus
-check_border(const Merging *g, BpeBefore *before, size_t at, const DbertSymbol *next,
-			 DbertSymbol *out, bool *fits)
-{
-	const DbertBpeWork *w = g->work;
-	const DbertSymbol *last = &w->tokens[w->n_tokens - 1];
-	size_t		m;
-
-	*fits = same_symbols(&before->border[0], last, 1) && same_symbols(&before->border[1], next, 1);
-	if (*fits)
-		return DBERT_OK;
-	DBERT_TRY(merge_window(g, w->symbols + at - last->count, last->count + next->count, out, &m));
-	*fits = m == 2 && out[0].count == last->count;
-	if (*fits)
-	{
-		before->border[0] = *last;
-		before->border[1] = *next;
-	}
-	return DBERT_OK;
-}
-
 /* Tokens of a window that what follows it will hardly change. */
 static size_t
 sure_tokens(const DbertSymbol *tokens, size_t m, size_t window)
@@ -428,40 +411,55 @@ sure_tokens(const DbertSymbol *tokens, size_t m, size_t window)
 	return m;
 }
 
-/* One window of n symbols from *at on: *at moves on, or back if it must. */
+/* Give up tokens of so many symbols: the last one, and some before it. */
+static void
+give_up(DbertBpeWork *w, size_t symbols, size_t *at)
+{
+	for (size_t back = 0, count; w->n_tokens > 0 && back < symbols; back += count)
+	{
+		count = w->tokens[--w->n_tokens].count;
+		*at -= count;
+	}
+}
+
+/*
+ * One window, which begins with the last token again: if this is its first one
+ * then, too, what follows fits to it.  *at moves on, or back if it must.
+ */
 static DbertStatus
 take_window(const Merging *g, BpeBefore *last, size_t *at, size_t *window)
 {
 	DbertBpeWork *w = g->work;
-	size_t		n = w->n - *at < *window ? w->n - *at : *window;
-	size_t		before = w->n_tokens > 0 ? w->tokens[w->n_tokens - 1].count : 0;
-	DbertSymbol *out;
-	size_t		m;
-	bool		fits = true;
+	size_t		before = w->n_tokens > 0 ? w->tokens[w->n_tokens - 1].count : 0,
+				n = before + (w->n - *at < *window ? w->n - *at : *window),
+				kept = w->n_tokens - (before > 0),
+				m = 0;
+	DbertSymbol first = {0},
+			   *out;
+	bool		fits;
 
-	if (!dbert_grow(g->alloc, &w->tokens, &w->tokens_capacity, w->n_tokens,
-					w->n_tokens + 2 * n + before, sizeof(*w->tokens)))
+	if (!dbert_grow(g->alloc, &w->tokens, &w->tokens_capacity, w->n_tokens, kept + n,
+					sizeof(*w->tokens)))
 		return dbert_fail(g->err, DBERT_E_NOMEM, "out of memory");
-	out = w->tokens + w->n_tokens;
-	DBERT_TRY(window_tokens(g, last, *at, n, out, &m));
+	out = w->tokens + kept;
 	if (before > 0)
-		DBERT_TRY(check_border(g, last, *at, &out[0], out + m, &fits));
-	if (*at + n < w->n)
+		first = out[0];
+	DBERT_TRY(window_tokens(g, last, *at - before, n, out, &m));
+	fits = before == 0 || out[0].count == before;
+	if (*at - before + n < w->n)
 		m = sure_tokens(out, m, n);
-	if (!fits || m == 0)
+	if (fits && m > (before > 0))
 	{
-		for (size_t back = 0; !fits && w->n_tokens > 0 && back < *window; back += before)
-		{
-			before = w->tokens[--w->n_tokens].count;
-			*at -= before;
-		}
-		*window *= 2;
+		w->n_tokens = kept + m;
+		for (size_t i = before > 0; i < m; i++)
+			*at += out[i].count;
+		*window = *window / 2 > WINDOW ? *window / 2 : WINDOW;
 		return DBERT_OK;
 	}
-	for (size_t i = 0; i < m; i++)
-		*at += out[i].count;
-	w->n_tokens += m;
-	*window = *window / 2 > WINDOW ? *window / 2 : WINDOW;
+	out[0] = first;
+	if (!fits)
+		give_up(w, *window, at);
+	*window *= 2;
 	return DBERT_OK;
 }
 

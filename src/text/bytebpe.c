@@ -49,21 +49,15 @@ block_of(const DbertTokImage *image)
 	return dbert_image_model(image);
 }
 
-static inline const void *
-in_block(const ByteBpeBlock *b, uint64_t at)
-{
-	return (const char *) b + at;
-}
-
 /* The bytes of a token. */
 static inline const uint8_t *
 bytes_of(const ByteBpeBlock *b, int32_t id, size_t *len)
 {
-	const uint32_t *ends = in_block(b, b->ends_at);
+	const uint32_t *ends = dbert_in_block(b, b->ends_at);
 	uint32_t	start = id > 0 ? ends[id - 1] : 0;
 
 	*len = ends[id] - start;
-	return (const uint8_t *) in_block(b, b->bytes_at) + start;
+	return (const uint8_t *) dbert_in_block(b, b->bytes_at) + start;
 }
 
 static inline bool
@@ -272,8 +266,8 @@ compile(DbertTokCompiler *c)
 static bool
 valid_words(const DbertTokImage *h, const ByteBpeBlock *b)
 {
-	const WholeWord *words = in_block(b, b->words_at);
-	const uint32_t *ends = in_block(b, b->ends_at);
+	const WholeWord *words = dbert_in_block(b, b->words_at);
+	const uint32_t *ends = dbert_in_block(b, b->ends_at);
 	uint32_t	before = 0;
 	bool		any_free = false;
 
@@ -366,7 +360,7 @@ static DbertStatus
 cut(DbertTokenizing *t)
 {
 	const ByteBpeBlock *b = block_of(t->image);
-	const WholeWord *words = in_block(b, b->words_at);
+	const WholeWord *words = dbert_in_block(b, b->words_at);
 	DbertBpeWork *w;
 	size_t		len;
 	uint64_t	at;
@@ -395,14 +389,10 @@ cut_some(DbertTokenizing *t)
 	len -= (size_t) dbert_utf8_length(t->word[n].cp);
 	while (b->complete && n > 0 && can_meet(b, w->bytes[len - 1], w->bytes[len]))
 		len -= (size_t) dbert_utf8_length(t->word[--n].cp);
-	if (!b->complete || n == 0)
-	{
-		t->block = t->block < SIZE_MAX / 2 ? 2 * t->block : SIZE_MAX;
-		return DBERT_OK;
-	}
-	DBERT_TRY(emit_merged(t, b, w, len));
-	t->word_kept -= n;
-	memmove(t->word, t->word + n, t->word_kept * sizeof(DbertChar));
+	n = b->complete ? n : 0;
+	if (n > 0)
+		DBERT_TRY(emit_merged(t, b, w, len));
+	dbert_word_begins_at(t, n);
 	return DBERT_OK;
 }
 

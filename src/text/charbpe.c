@@ -320,10 +320,7 @@ cut_some(DbertTokenizing *t)
 	size_t		from;
 
 	DBERT_TRY(emit_stretches(t, block_of(t->image), &from));
-	if (from == 0)
-		t->block = t->block < SIZE_MAX / 2 ? 2 * t->block : SIZE_MAX;
-	t->word_kept -= from;
-	memmove(t->word, t->word + from, t->word_kept * sizeof(DbertChar));
+	dbert_word_begins_at(t, from);
 	return DBERT_OK;
 }
 

@@ -27,12 +27,6 @@ typedef struct CodesBlock
 				n_symbols;
 } CodesBlock;
 
-static inline const void *
-in_block(const CodesBlock *b, uint64_t at)
-{
-	return (const char *) b + at;
-}
-
 /* ---- compiling ---- */
 
 static DbertStatus
@@ -73,8 +67,8 @@ valid(const DbertTokImage *h)
 		!dbert_block_has(h, sizeof(*b), b->ids_at, (uint64_t) b->n_symbols + 1, sizeof(int32_t)) ||
 		!dbert_bpe_valid(&b->table, h->model_size, b->n_symbols + 1))
 		return false;
-	chars = in_block(b, b->chars_at);
-	ids = in_block(b, b->ids_at);
+	chars = dbert_in_block(b, b->chars_at);
+	ids = dbert_in_block(b, b->ids_at);
 	for (int32_t i = 0; i < b->n_chars; i++)
 		if (chars[i].inner < -1 || chars[i].inner >= b->n_symbols || chars[i].last < -1 ||
 			chars[i].last >= b->n_symbols)
@@ -91,7 +85,7 @@ valid(const DbertTokImage *h)
 static int32_t
 symbol_of(const CodesBlock *b, uint32_t cp, bool last)
 {
-	const DbertCodesChar *chars = in_block(b, b->chars_at);
+	const DbertCodesChar *chars = dbert_in_block(b, b->chars_at);
 	int32_t		low = 0,
 				high = b->n_chars,
 				symbol = -1;
@@ -114,7 +108,7 @@ static DbertStatus
 cut(DbertTokenizing *t)
 {
 	const CodesBlock *b = dbert_image_model(t->image);
-	const int32_t *ids = in_block(b, b->ids_at);
+	const int32_t *ids = dbert_in_block(b, b->ids_at);
 	DbertBpeWork *w = dbert_bpe_open(t);
 	size_t		at = 0;
 

@@ -45,6 +45,15 @@ dbert_emit_trimmed(DbertTokenizing *t, int32_t id, int32_t start, int32_t end, i
 
 /* ---- words ---- */
 
+void
+dbert_word_begins_at(DbertTokenizing *t, size_t n)
+{
+	if (n == 0)
+		t->block = t->block < SIZE_MAX / 2 ? 2 * t->block : SIZE_MAX;
+	t->word_kept -= n;
+	memmove(t->word, t->word + n, t->word_kept * sizeof(DbertChar));
+}
+
 static DbertStatus
 end_word(DbertTokenizing *t)
 {

@@ -71,6 +71,13 @@ dbert_block_has(const DbertTokImage *image, size_t head, uint64_t at, uint64_t c
 		count <= (image->model_size - at) / size;
 }
 
+/* What stands at a place of the kind's block. */
+static inline const void *
+dbert_in_block(const void *block, uint64_t at)
+{
+	return (const char *) block + at;
+}
+
 /* wordpiece.c */
 extern const DbertTokenKind dbert_kind_wordpiece;
 

@@ -33,7 +33,7 @@ run(void (*work) (void *), void *arg, bool snapshot)
 }
 
 ErrorData *
-distil_try(void (*work) (void *), void *arg, bool snapshot)
+distil_catch(void (*work) (void *), void *arg, bool snapshot)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -56,6 +56,14 @@ distil_try(void (*work) (void *), void *arg, bool snapshot)
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
+	return error;
+}
+
+ErrorData *
+distil_try(void (*work) (void *), void *arg, bool snapshot)
+{
+	ErrorData  *error = distil_catch(work, arg, snapshot);
+
 	if (error != NULL && distil_error_ends_work(error))
 		ReThrowError(error);
 	return error;

@@ -10,8 +10,11 @@
 /*
  * Call work in a subtransaction, with a snapshot of its own if it is asked for.
  * NULL: it is done.  Else it is undone, and the error is palloc'd in the
- * current context.  An operator's intervention (a cancelled query) is raised.
+ * current context.
  */
+extern ErrorData *distil_catch(void (*work) (void *), void *arg, bool snapshot);
+
+/* The same, but an operator's intervention (a cancelled query) is raised. */
 extern ErrorData *distil_try(void (*work) (void *), void *arg, bool snapshot);
 
 /* Is it an operator's intervention? */

@@ -36,6 +36,7 @@
 #include "pg/store/modeltask.h"
 #include "pg/store/names.h"
 #include "pg/store/packfile.h"
+#include "pg/store/pinned.h"
 #include "pg/store/unknown.h"
 
 void
@@ -366,7 +367,9 @@ PG_FUNCTION_INFO_V1(distil_drop_model);
 Datum
 distil_drop_model(PG_FUNCTION_ARGS)
 {
-	const char *name = distil_text_argument(fcinfo, 0, "name of the model");
+	const DistilPinned pinned =
+		distil_unpin(distil_text_argument(fcinfo, 0, "name of the model"));
+	const char *name = pinned.name;
 	bool		if_exists = distil_bool_argument(fcinfo, 1);
 	DistilInfo	row;
 
@@ -378,6 +381,7 @@ distil_drop_model(PG_FUNCTION_ARGS)
 		ereport(NOTICE, (errmsg("model \"%s\" does not exist, skipping", name)));
 		PG_RETURN_BOOL(false);
 	}
+	distil_check_pinned(&pinned, row.sha256);
 	if (!distil_bool_argument(fcinfo, 2))
 		distil_prevent_use(
 			name, "drop",

@@ -15,6 +15,7 @@
 #include "pg/store/dirsource.h"
 #include "pg/store/identity.h"
 #include "pg/store/models.h"
+#include "pg/store/pinned.h"
 #include "pg/store/unknown.h"
 
 /* Installed models whose content a process remembers. */
@@ -153,8 +154,8 @@ installed_content(const char *name, const char *path, uint8 *sha256)
 	next = (next + 1) % MOST_REMEMBERED;
 }
 
-void
-distil_model_content(const char *name, Snapshot snapshot, uint8 *sha256)
+bool
+distil_find_content(const char *name, Snapshot snapshot, uint8 *sha256)
 {
 	DistilInfo	info;
 	const char *path;
@@ -162,10 +163,20 @@ distil_model_content(const char *name, Snapshot snapshot, uint8 *sha256)
 	if (distil_catalog_find(name, snapshot, &info))
 	{
 		memcpy(sha256, info.sha256, DISTIL_SHA256_BYTES);
-		return;
+		return true;
 	}
 	path = distil_builtin_path(name);
-	if (path == NULL)
-		distil_raise_unknown(name, snapshot);
-	installed_content(name, path, sha256);
+	if (path != NULL)
+		installed_content(name, path, sha256);
+	return path != NULL;
+}
+
+void
+distil_model_content(const char *name, Snapshot snapshot, uint8 *sha256)
+{
+	const DistilPinned pinned = distil_unpin(name);
+
+	if (!distil_find_content(pinned.name, snapshot, sha256))
+		distil_raise_unknown(pinned.name, snapshot);
+	distil_check_pinned(&pinned, sha256);
 }

@@ -15,9 +15,15 @@
 extern HeapTuple distil_info_tuple(const DistilInfo *info, TupleDesc desc);
 
 /*
- * The hash of the content that a name stands for: the column sha256 of
- * distil_models, the same on every server.  Files of an installed model are
- * read for it once in a process.  Raises when there is no such model.
+ * The hash of a model's content: the column sha256 of distil_models, the same
+ * on every server.  Files of an installed model are read for it once in a
+ * process.  false: there is no model of this name, which says no content.
+ */
+extern bool distil_find_content(const char *name, Snapshot snapshot, uint8 *sha256);
+
+/*
+ * The same of a name that may say its content (pinned.h).  Raises when there is
+ * no such model.
  */
 extern void distil_model_content(const char *name, Snapshot snapshot, uint8 *sha256);
 

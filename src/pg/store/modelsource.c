@@ -15,7 +15,9 @@
 #include "pg/store/describe.h"
 #include "pg/store/dirsource.h"
 #include "pg/store/identity.h"
+#include "pg/store/models.h"
 #include "pg/store/modelsource.h"
+#include "pg/store/pinned.h"
 #include "pg/store/tablesource.h"
 #include "pg/store/unknown.h"
 
@@ -23,11 +25,15 @@ DistilModelSource
 distil_model_source(const char *name, MemoryContext context)
 {
 	DistilModelSource s = {.files = NULL,.precision = DISTIL_DEFAULT_PRECISION};
+	const DistilPinned pinned = distil_unpin(name);
 	const char *path;
 	DistilInfo	row;
 
 	Assert(CurrentMemoryContext == context);
+	s.name = name = pinned.name;
 	s.snapshot = RegisterSnapshot(GetLatestSnapshot());
+	if (pinned.digits != NULL && distil_find_content(name, s.snapshot, s.sha256))
+		distil_check_pinned(&pinned, s.sha256);
 	if (distil_catalog_find(name, s.snapshot, &row))
 	{
 		s.source = distil_tablesource_open(name, s.snapshot, &s.files);

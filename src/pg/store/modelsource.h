@@ -13,6 +13,7 @@
 typedef struct DistilModelSource
 {
 	const DbertSource *source;
+	const char *name;			/* alone, without its content */
 	const char *const *files;	/* NULL-terminated, sorted */
 	const char *task;			/* of the core, that it was loaded for; NULL: its files say it */
 	const char *loaded_for;		/* the same as distil_load_model takes it */

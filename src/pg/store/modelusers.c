@@ -54,6 +54,7 @@
 #include "pg/bridge/growing.h"
 #include "pg/store/catalog.h"
 #include "pg/store/modelusers.h"
+#include "pg/store/pinned.h"
 
 /* A message names so many objects; the server's log has them all. */
 #define MOST_OBJECTS 100
@@ -197,7 +198,7 @@ is_name(const Const *value, const char *model)
 	if (category != TYPCATEGORY_STRING)
 		return false;
 	getTypeOutputInfo(value->consttype, &output, &varlena);
-	return strcmp(OidOutputFunctionCall(output, value->constvalue), model) == 0;
+	return distil_names_model(OidOutputFunctionCall(output, value->constvalue), model);
 }
 
 static bool
@@ -381,7 +382,7 @@ trigger_names_model(const Search *s, HeapTuple tuple, TupleDesc desc)
 	for (int i = 0; i < trigger->tgnargs; i++)
 	{
 		if (strncmp(argument, "model=", strlen("model=")) == 0 &&
-			strcmp(argument + strlen("model="), s->model) == 0)
+			distil_names_model(argument + strlen("model="), s->model))
 			return true;
 		argument += strlen(argument) + 1;
 	}

@@ -23,9 +23,11 @@
 #include "pg/store/describe.h"
 #include "pg/store/dirsource.h"
 #include "pg/store/identity.h"
+#include "pg/store/models.h"
 #include "pg/store/openpack.h"
 #include "pg/store/packfile.h"
 #include "pg/store/packtrust.h"
+#include "pg/store/pinned.h"
 #include "pg/store/restoring.h"
 #include "pg/store/tablesource.h"
 #include "pg/store/unknown.h"
@@ -85,21 +87,30 @@ resolve_builtin(DistilResolved *r)
 	return true;
 }
 
+static bool
+resolve_any(DistilResolved *r)
+{
+	if (resolve_row(r) || resolve_builtin(r))
+		return true;
+	if (!ActiveSnapshotSet() || IsInParallelMode())
+		return false;
+	UnregisterSnapshot(r->snapshot);
+	r->snapshot = own_snapshot();
+	return resolve_row(r);
+}
+
 DistilResolved
 distil_resolve(const char *name)
 {
-	DistilResolved r = {.name = name,.snapshot = statement_snapshot()};
+	const DistilPinned pinned = distil_unpin(name);
+	DistilResolved r = {.name = pinned.name,.snapshot = statement_snapshot()};
+	uint8		content[DISTIL_SHA256_BYTES];
 
-	if (resolve_row(&r) || resolve_builtin(&r))
-		return r;
-	if (ActiveSnapshotSet() && !IsInParallelMode())
-	{
-		UnregisterSnapshot(r.snapshot);
-		r.snapshot = own_snapshot();
-		if (resolve_row(&r))
-			return r;
-	}
-	distil_raise_unknown(name, r.snapshot);
+	if (!resolve_any(&r))
+		distil_raise_unknown(r.name, r.snapshot);
+	if (pinned.digits != NULL && distil_find_content(r.name, r.snapshot, content))
+		distil_check_pinned(&pinned, content);
+	return r;
 }
 
 

@@ -21,8 +21,8 @@ typedef struct DistilResolved
 } DistilResolved;
 
 /*
- * Raises when there is no such model (hint: near names).  Strings are palloc'd,
- * but for name, which must stay.
+ * The name may say its content (pinned.h).  Raises when there is no such model
+ * (hint: near names).  Strings are palloc'd, but for name, which must stay.
  */
 extern DistilResolved distil_resolve(const char *name);
 

@@ -15,6 +15,7 @@
 #include "pg/bridge/compat.h"
 #include "pg/store/catalog.h"
 #include "pg/store/modelusers.h"
+#include "pg/store/pinned.h"
 
 /* distilbert.pipeline_generation and distilbert.pipeline */
 enum
@@ -63,7 +64,7 @@ distil_pipelines_using(const char *model)
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		char	   *used = TextDatumGetCString(distil_column(tuple, GENERATION_MODEL, rel));
-		char	   *user = strcmp(used, model) == 0
+		char	   *user = distil_names_model(used, model)
 			? describe(distil_column(tuple, GENERATION_PIPELINE, rel)) : NULL;
 
 		if (user != NULL)

@@ -26,6 +26,7 @@
 
 #include "pg/store/builtin.h"
 #include "pg/store/catalog.h"
+#include "pg/store/pinned.h"
 #include "pg/store/restoring.h"
 
 /* What was found in this transaction, for the rows to come. */
@@ -124,6 +125,7 @@ distil_model_is_awaited(const char *name)
 
 	if (!distil_restoring() || !OidIsValid(distil_model_table()))
 		return false;
+	name = distil_unpin(name).name;
 	for (int i = 0; i < n_found; i++)
 	{
 		if (strcmp(found[i].name, name) == 0)
