@@ -7,7 +7,7 @@
  */
 #include "model/configfile.h"
 
-#include "model/generation.h"
+#include "model/generating.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -37,10 +37,11 @@ read_size(const DbertJson *root, const DbertSizeKey *size, DbertConfig *config, 
 static const char *const known_families[] = {
 	"big_bird", "bigbird_pegasus", "bart", "convbert", "deberta", "ernie", "esm", "flaubert",
 	"fnet", "funnel", "gemma2", "gemma3_text", "gpt2", "ibert", "jina_bert", "jina_embeddings_v3",
-	"layoutlm", "layoutlmv2", "layoutlmv3", "lilt", "llama", "longformer", "luke", "m2m_100", "mbart",
-	"megatron-bert", "mistral", "mobilebert", "mra", "mt5", "nezha", "nllb-moe", "nystromformer",
-	"pegasus", "qdqbert", "qwen2", "qwen3", "reformer", "rembert", "roberta-prelayernorm", "roc_bert", "roformer", "splinter",
-	"squeezebert", "t5", "tapas", "xlm", "xlm-roberta-xl", "xlnet", "xmod", "yoso"
+	"layoutlm", "layoutlmv2", "layoutlmv3", "lilt", "llama", "longformer", "luke", "m2m_100",
+	"mbart", "megatron-bert", "mistral", "mobilebert", "mra", "mt5", "nezha", "nllb-moe",
+	"nystromformer", "pegasus", "qdqbert", "qwen2", "qwen3", "reformer", "rembert",
+	"roberta-prelayernorm", "roc_bert", "roformer", "splinter", "squeezebert", "t5", "tapas",
+	"xlm", "xlm-roberta-xl", "xlnet", "xmod", "yoso"
 };
 
 static bool

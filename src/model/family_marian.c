@@ -12,7 +12,7 @@
  * (arXiv:1706.03762); transformers' modeling_marian.py, MarianConfig.
  */
 #include "model/bertlayers.h"
-#include "model/generation.h"
+#include "model/generating.h"
 
 /* A size of the decoder, which must be the encoder's. */
 static DbertStatus

@@ -11,7 +11,7 @@
 
 #include "model/configfile.h"
 #include "model/family.h"
-#include "model/generation.h"
+#include "model/generating.h"
 #include "model/sentence.h"
 
 #include <stdio.h>

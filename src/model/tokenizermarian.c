@@ -28,15 +28,18 @@ refuse_pieces(const DbertPieces *pieces, const char *file, DbertError *err)
 
 	if (pieces->model != DBERT_PIECES_UNIGRAM || pieces->byte_fallback || pieces->other_spaces)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED,
-						  "%s: only a unigram model without bytes, which puts a space before a text "
-						  "and removes further ones, is supported",
+						  "%s: only a unigram model without bytes, which puts a space before a "
+						  "text and removes further ones, is supported",
 						  file);
 	for (int32_t i = 0; i < pieces->n; i++)
-		if (pieces->pieces[i].type == DBERT_PIECE_USER || pieces->pieces[i].type == DBERT_PIECE_BYTE)
+	{
+		const DbertPiece *p = &pieces->pieces[i];
+
+		if (p->type == DBERT_PIECE_USER || p->type == DBERT_PIECE_BYTE)
 			return dbert_fail(err, DBERT_E_UNSUPPORTED,
 							  "%s: piece \"%s\" is of type %d, which is not supported", file,
-							  dbert_clip(pieces->pieces[i].text, clip),
-							  (int) pieces->pieces[i].type);
+							  dbert_clip(p->text, clip), (int) p->type);
+	}
 	return DBERT_OK;
 }
 

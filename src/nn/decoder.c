@@ -163,7 +163,7 @@ run_part(void *ctx, int i, int worker)
 	return DBERT_OK;
 }
 
-/* Columns of a part: whole panels, some milliseconds, a part for each thread. */
+/* Columns of a part: whole panels, a few milliseconds, a share of a thread. */
 static int
 part_columns(const DbertRun *run, const DbertLinear *layer, int m)
 {

@@ -99,7 +99,7 @@ next_word(const DbertRun *run, Text *text, float *row, const float **place)
 	return word_row(model, id, w->type ? w->type + type * width : NULL, row);
 }
 
-/* row[W] = word, perhaps scaled, and what its position adds; no norm follows. */
+/* row[W] = word, perhaps scaled, plus its position; no norm follows. */
 static void
 place_word(const DbertModel *model, const float *word, const float *place, float *row)
 {

@@ -160,7 +160,8 @@ dbert_run_poll(const DbertRun *run)
 int
 dbert_block_rows(const DbertModel *model, int threads, int m, int n, int k)
 {
-	size_t		most = min_size(dbert_block_work(model) / ((size_t) n * (size_t) k), DBERT_BLOCK_ROWS);
+	size_t		most =
+		min_size(dbert_block_work(model) / ((size_t) n * (size_t) k), DBERT_BLOCK_ROWS);
 	int			blocks,
 				even;
 

@@ -19,7 +19,7 @@ extern int32_t dbert_language_token(const DbertModel *model, const char *languag
 extern bool dbert_token_language(const DbertModel *model, int32_t id, const char **name,
 								 size_t *len);
 
-/* how is the model's config.generation, or differs from it in beams and length. */
+/* how: the model's config.generation, perhaps of other beams and length. */
 extern DbertStatus dbert_translation_create(const DbertModel *model, const DbertGeneration *how,
 											int32_t language, const DbertAllocator *alloc,
 											DbertTranslation **translation, DbertError *err);
@@ -33,7 +33,7 @@ extern DbertStatus dbert_translation_add(DbertTranslation *t, const char *text, 
 extern DbertStatus dbert_translation_run(DbertTranslation *t, int rows, DbertThreads *pool,
 										 const DbertPoll *poll, DbertError *err);
 
-/* Tokens that were added, and sentences that the limit of their length ended. */
+/* Tokens that were added; sentences that the limit of length ended. */
 extern size_t dbert_translation_tokens(const DbertTranslation *t);
 extern int	dbert_translation_limited(const DbertTranslation *t);
 

@@ -87,7 +87,8 @@ step(Chunking *c, const DbertPoll *poll, DbertError *err)
 		c->ideographic = dbert_is_ideographic_stop(cp);
 	c->opened = dbert_opens_sentence(cp);
 	c->cjk = dbert_char_is_cjk(cp);
-	c->stopped = dbert_ends_sentence(cp) || c->ideographic || (dbert_closes_sentence(cp) && c->stopped && !c->space);
+	c->stopped = dbert_ends_sentence(cp) || c->ideographic ||
+		(dbert_closes_sentence(cp) && c->stopped && !c->space);
 	c->space = false;
 	c->lines = 0;
 	c->end = c->chars;
@@ -111,8 +112,9 @@ border_before(const Chunking *c, int32_t i)
 		return BORDER_SENTENCE;
 	if (c->space)
 		return BORDER_SPACE;
-	return (dbert_char_is_cjk(next) && !c->opened) || (c->cjk && dbert_opens_sentence(next)) ? BORDER_IDEOGRAPH
-																			  : BORDER_WORD;
+	if ((dbert_char_is_cjk(next) && !c->opened) || (c->cjk && dbert_opens_sentence(next)))
+		return BORDER_IDEOGRAPH;
+	return BORDER_WORD;
 }
 
 static DbertStatus

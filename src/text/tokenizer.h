@@ -189,7 +189,7 @@ typedef struct DbertTokenizerSpec
 	int32_t		max_word_chars; /* longer words become [UNK]; 100 */
 
 	/* of Unigram */
-	const double *scores;		/* by id, of those with a token; -INFINITY: no text is cut into it */
+	const double *scores;		/* by id, of those with a token; -INFINITY: no text has it */
 	bool		float_sums;		/* scores add up as floats do, as in SentencePiece itself */
 	bool		byte_fallback;	/* unknown characters become bytes, if all have tokens */
 

@@ -46,8 +46,8 @@ typedef struct DistilTask
 	bool		(*answer) (const DistilRun *run, int i, const DistilText *texts, Datum *answer);
 
 	/*
-	 * Of answers that are not read off a batch: those to texts [n], all at once;
-	 * then there is no answer above.  A text without one is NULL.  quiet:
+	 * Of answers that are not read off a batch: those to texts [n], all at
+	 * once; then there is no answer above.  A text without one is NULL.  quiet:
 	 * nothing is raised but the cancelling of the query.  Returns the tokens
 	 * that went through the model.
 	 */

@@ -1,9 +1,9 @@
 /*
- * generation.h -- how a model with a decoder writes: generation_config.json
+ * generating.h -- how a model with a decoder writes: generation_config.json
  * or, in older directories, config.json.
  */
-#ifndef DBERT_MODEL_GENERATION_H
-#define DBERT_MODEL_GENERATION_H
+#ifndef DBERT_MODEL_GENERATING_H
+#define DBERT_MODEL_GENERATING_H
 
 #include "model/family.h"
 #include "model/json.h"

@@ -1,11 +1,11 @@
 /*
- * generation.c -- see generation.h.
+ * generating.c -- see generating.h.
  *
- * Where generation_config.json is there, it says all, and what it leaves out has
- * the presets of transformers' GenerationConfig; config.json counts only where
- * it is not.
+ * Where generation_config.json is there, it says all; what it leaves out has
+ * the presets of transformers' GenerationConfig.  config.json counts only where
+ * it is not there.
  */
-#include "model/generation.h"
+#include "model/generating.h"
 
 #include <math.h>
 #include <string.h>
