@@ -81,6 +81,10 @@ is(sql('SELECT count(*) FROM seen'), 0, 'and fire no trigger');
 is(wrong('docs'), '0/0', 'they are there');
 sql('DROP TRIGGER see ON docs');
 
+# what an old text gave goes with it, in the writer's transaction
+is(sql("UPDATE docs SET body = 'a new text' WHERE id = 2 RETURNING mood IS NULL"), 't', 'a value whose text has changed is gone at once');
+run_all();
+
 # a BEFORE trigger changes the text while another column is set
 sql(<<'SQL');
 CREATE FUNCTION rewrite() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.body := 'rewritten ' || NEW.id; RETURN NEW; END $$;

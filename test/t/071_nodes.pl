@@ -174,7 +174,7 @@ like(refused(q{SELECT distil_send_model('m@00000000', 's1')}), qr/does not have 
 is(run_sql(qq{SELECT distil_send_model('$pinned', 's1')}), $pinned, 'a name with its content');
 like(run_sql(q{SELECT error FROM distil_run_on_nodes('SELECT 1, 2', 's1')}), qr/must have one column/, 'two columns');
 like(run_sql(q{SELECT error FROM distil_run_on_nodes('SELEC', 's1')}), qr/syntax error/, 'no statement');
-is(run_sql(q{SELECT result, error FROM distil_run_on_nodes('', 's1')}), '|the command is no statement that gives rows or is done', 'nothing to run');
+is(run_sql(q{SELECT result, error FROM distil_run_on_nodes('', 's1')}), '|the command gave no result that can be read', 'nothing to run');
 like(run_sql(q{SELECT error FROM distil_run_on_nodes('SELECT 1; SELECT 2; SELECT 1/0', 's1')}), qr/more than one statement/, 'more than one statement');
 like(run_sql(q{SELECT error FROM distil_run_on_nodes('SELECT 1; SELECT 1/0', 's1')}), qr/division by zero/, 'the second one fails');
 is(run_sql(q{SELECT count(*) FROM distil_check_nodes(VARIADIC '{}')}), 0, 'no nodes');

@@ -82,7 +82,7 @@ error_of(const DistilNode *node, const Question *q)
 		return "rows of the statement must have one column; join more of them, as in "
 			"SELECT concat_ws(' ', a, b)";
 	if (begins_with(node->error, "could not obtain message string"))
-		return "the command is no statement that gives rows or is done";
+		return "the command gave no result that can be read";
 	return node->error;
 }
 
