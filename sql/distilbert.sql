@@ -872,6 +872,31 @@ COMMENT ON FUNCTION @extschema@.distil_fill_mask(text, text, integer, text[], te
 	'what each [MASK] of a text, counted by mask, may stand for, best first; targets: only these tokens';
 
 
+-- ---------------------------------------------------------------- translation
+--
+-- Not STRICT, as the options may be NULL: as the model's files say.
+
+CREATE FUNCTION @extschema@.distil_translate(
+	text text, model text, max_tokens integer DEFAULT NULL, beams integer DEFAULT NULL,
+	language text DEFAULT NULL, on_error text DEFAULT 'error')
+	RETURNS text
+	AS 'MODULE_PATHNAME', 'distil_translate'
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_translate(text, text, integer, integer, text, text) IS
+	'the text in another language, sentence by sentence, by the named model; language: which, of a model of several';
+
+CREATE FUNCTION @extschema@.distil_translate(
+	texts text[], model text, max_tokens integer DEFAULT NULL, beams integer DEFAULT NULL,
+	language text DEFAULT NULL, on_error text DEFAULT 'error')
+	RETURNS text[]
+	AS 'MODULE_PATHNAME', 'distil_translate_array'
+	LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000
+	SUPPORT distilbert.support;
+COMMENT ON FUNCTION @extschema@.distil_translate(text[], text, integer, integer, text, text) IS
+	'the same for each text of an array';
+
+
 -- ---------------------------------------------------------------- training
 
 -- As distil_load_model, for those it is granted to.  The queries run with the

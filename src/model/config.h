@@ -118,6 +118,32 @@ typedef struct DbertDistances
 	int32_t		normed;			/* 1: by a norm, before that */
 } DbertDistances;
 
+/* When a search among beams stops. */
+typedef enum DbertEarlyStop
+{
+	DBERT_STOP_LIKELY,			/* when the best unfinished one, as long as it is, is no better */
+	DBERT_STOP_FULL,			/* when as many have ended as there are beams */
+	DBERT_STOP_NEVER			/* when no longer one could be better */
+} DbertEarlyStop;
+
+#define DBERT_MAX_BEAMS 16
+#define DBERT_MAX_FORBIDDEN 8
+
+/* How a decoder writes: generation_config.json. */
+typedef struct DbertGeneration
+{
+	int32_t		start;			/* the token before the first, */
+	int32_t		end;			/* and the last one */
+	int32_t		forced_end;		/* what a text that is too long ends with; -1: nothing */
+	int32_t		max_length;		/* tokens, the start included */
+	int32_t		beams;
+	int32_t		early;			/* DbertEarlyStop */
+	int32_t		renormalize;	/* 1: probabilities sum to 1 without forbidden tokens */
+	float		length_penalty;
+	int32_t		n_forbidden;
+	int32_t		forbidden[DBERT_MAX_FORBIDDEN];
+} DbertGeneration;
+
 #define DBERT_LOCAL_WORDS 8		/* 32 layers each, DBERT_MAX_LAYERS in all */
 
 #define DBERT_MAX_LABELS	65536
@@ -174,6 +200,9 @@ typedef struct DbertConfig
 	int32_t		other_mask_head;	/* 1: HEAD_MASK goes by the family's other names */
 	int32_t		skip_unknown;	/* 1: unknown tokens are not pooled; of static embeddings */
 	int32_t		max_chars;		/* a text that is to be truncated has at most so many; 0: any */
+	int32_t		decoder_layers;	/* of HEAD_TRANSLATE; their sizes are the encoder's */
+	int32_t		scale_words;	/* 1: rows of words are multiplied by sqrt(W) */
+	DbertGeneration generation;
 	float		norm_eps;
 	uint64_t	parameters;		/* elements of all tensors used */
 	char		architecture[64];	/* "DistilBertForSequenceClassification" */
@@ -190,6 +219,13 @@ static inline int
 dbert_key_columns(const DbertConfig *config)
 {
 	return config->hidden / config->heads * dbert_key_heads(config);
+}
+
+/* Layers of the decoder, if the model has one. */
+static inline int
+dbert_decoder_layers(const DbertConfig *config)
+{
+	return config->head == DBERT_HEAD_TRANSLATE ? config->decoder_layers : 0;
 }
 
 static inline bool

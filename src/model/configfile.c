@@ -7,6 +7,8 @@
  */
 #include "model/configfile.h"
 
+#include "model/generating.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -35,10 +37,11 @@ read_size(const DbertJson *root, const DbertSizeKey *size, DbertConfig *config, 
 static const char *const known_families[] = {
 	"big_bird", "bigbird_pegasus", "bart", "convbert", "deberta", "ernie", "esm", "flaubert",
 	"fnet", "funnel", "gemma2", "gemma3_text", "gpt2", "ibert", "jina_bert", "jina_embeddings_v3",
-	"layoutlm", "layoutlmv2", "layoutlmv3", "lilt", "llama", "longformer", "luke", "megatron-bert",
-	"mistral", "mobilebert", "mra", "nezha", "nystromformer", "qdqbert", "qwen2", "qwen3",
-	"reformer", "rembert", "roberta-prelayernorm", "roc_bert", "roformer", "splinter",
-	"squeezebert", "t5", "tapas", "xlm", "xlm-roberta-xl", "xlnet", "xmod", "yoso"
+	"layoutlm", "layoutlmv2", "layoutlmv3", "lilt", "llama", "longformer", "luke", "m2m_100",
+	"mbart", "megatron-bert", "mistral", "mobilebert", "mra", "mt5", "nezha", "nllb-moe",
+	"nystromformer", "pegasus", "qdqbert", "qwen2", "qwen3", "reformer", "rembert",
+	"roberta-prelayernorm", "roc_bert", "roformer", "splinter", "squeezebert", "t5", "tapas",
+	"xlm", "xlm-roberta-xl", "xlnet", "xmod", "yoso"
 };
 
 static bool
@@ -129,7 +132,7 @@ refuse_variants(const DbertJson *root, const DbertConfig *config, DbertError *er
 		bool		set = false;
 
 		DBERT_TRY(dbert_json_bool(root, flags[i], &set, err));
-		if (set)
+		if (set && !(i == 2 && dbert_family_of(config)->decoder != NULL))
 			return dbert_fail(err, DBERT_E_UNSUPPORTED, "%s: \"%s\" is not supported",
 							  root->where, flags[i]);
 	}
@@ -388,7 +391,7 @@ dbert_config_valid(const DbertConfig *c)
 		(c->n_labels > 0) == dbert_head_names_columns(c->head) &&
 		within(c->max_tokens, DBERT_MIN_TOKENS, c->positions - c->first_position) &&
 		within(c->pooling, DBERT_POOL_MEAN, DBERT_POOL_LAST) &&
-		valid_steps(c) &&
+		valid_steps(c) && within(c->scale_words, 0, 1) && dbert_generation_valid(c) &&
 		within(c->dimensions, 1, c->embedding) &&
 		within(c->skip_prompt, 0, 1) &&
 		within(c->normalize, 0, 1) &&

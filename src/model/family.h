@@ -35,6 +35,7 @@
 	X(MPNET, mpnet) \
 	X(STATIC, static) \
 	X(DEBERTA, deberta) \
+	X(MARIAN, marian) \
 	/* the end */
 
 typedef enum DbertFamilyId
@@ -101,6 +102,10 @@ typedef enum DbertModule
 	DBERT_MODULE_KEY_ROWS,		/* and of those that keys meet */
 	DBERT_MODULE_CONV,			/* beside the first layer */
 	DBERT_MODULE_CONV_NORM,
+	DBERT_MODULE_CROSS_QUERY,	/* of a decoder's layer: what asks the encoder's states, */
+	DBERT_MODULE_CROSS_KEYS,	/* their keys and values */
+	DBERT_MODULE_CROSS_OUT,
+	DBERT_MODULE_CROSS_NORM,
 	DBERT_MODULES
 } DbertModule;
 
@@ -125,6 +130,7 @@ typedef struct DbertHeadNames
 	const char *norm;			/* NULL: none */
 	const char *out;			/* NULL: the family's models have no such head */
 	const char *bias;			/* where out's bias is kept, if not beside its weight */
+	bool		bias_is_tensor; /* bias is a tensor's name, and its shape [1, columns] */
 	bool		embed_width;	/* dense makes rows as wide as the embeddings' */
 	bool		drops_input;	/* training drops out what dense reads, too */
 	const char *other_suffix;	/* another end of the architecture's name, or NULL */
@@ -146,6 +152,7 @@ typedef struct DbertFamily
 	const char *architecture;	/* how its architectures' names begin: "DistilBert" */
 	const char *prefix;			/* below which the encoder may stand: "distilbert." */
 	const char *layers;			/* below that, before a layer's number: "transformer.layer." */
+	const char *decoder;		/* the same of a decoder's layers; NULL: there is none */
 	const char *inner;			/* behind it, where a group has layers: "albert_layers." */
 	const char *modules[DBERT_MODULES][DBERT_MODULE_PARTS]; /* NULL: it has no such part */
 	DbertHeadNames heads[DBERT_HEADS];
@@ -200,6 +207,9 @@ typedef struct DbertFamily
 
 	/* Embeddings are projected before their norm, without a bias. */
 	bool		projects_first;
+
+	/* Rows of positions are no tensors, but sines and cosines. */
+	bool		sinusoids;
 
 	bool		not_trained;	/* there is no code that trains its models */
 

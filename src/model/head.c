@@ -40,6 +40,12 @@ static const DbertHeadTraits traits[DBERT_HEADS] = {
 		.rows = DBERT_ROWS_MASKED,
 		.columns = DBERT_COLUMNS_VOCAB
 	},
+	[DBERT_HEAD_TRANSLATE] = {
+		.task = "translate",
+		.suffix = "MTModel",
+		.rows = DBERT_ROWS_NONE,
+		.columns = DBERT_COLUMNS_VOCAB
+	},
 };
 
 const DbertHeadTraits *

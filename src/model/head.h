@@ -19,10 +19,11 @@ typedef enum DbertHead
 	DBERT_HEAD_SEQUENCE,		/* one row of logits per text */
 	DBERT_HEAD_TOKEN,			/* one row of logits per token */
 	DBERT_HEAD_SPAN,			/* start and end logit per token (question answering) */
-	DBERT_HEAD_MASK				/* logits over the vocabulary at [MASK] positions */
+	DBERT_HEAD_MASK,			/* logits over the vocabulary at [MASK] positions */
+	DBERT_HEAD_TRANSLATE		/* logits of a decoder's next token (nn/decoder.h) */
 } DbertHead;
 
-#define DBERT_HEADS (DBERT_HEAD_MASK + 1)
+#define DBERT_HEADS (DBERT_HEAD_TRANSLATE + 1)
 
 /* In place of a head: the one that the model's files name. */
 #define DBERT_HEAD_AUTO (-1)

@@ -11,6 +11,7 @@
 
 #include "model/configfile.h"
 #include "model/family.h"
+#include "model/generating.h"
 #include "model/sentence.h"
 
 #include <stdio.h>
@@ -79,7 +80,11 @@ read_encoder(DbertPack *pack, const DbertSentence *sentence, const DbertJson *at
 	DBERT_TRY(dbert_config_read(at, &pack->config, err));
 	DBERT_TRY(dbert_tensors_open(&pack->source, sentence->dir, &pack->arena, poll,
 								 &pack->tensors, &pack->files, err));
-	return read_head(pack, at, sentence, asked, err);
+	DBERT_TRY(read_head(pack, at, sentence, asked, err));
+	if (dbert_decoder_layers(&pack->config) == 0)
+		return DBERT_OK;
+	return dbert_generation_read(&pack->source, sentence->dir, at, pack->alloc, &pack->arena, poll,
+								 &pack->config, &pack->files, err);
 }
 
 /* Sizes of static embeddings; what model2vec says beside them. */

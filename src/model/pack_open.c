@@ -194,7 +194,9 @@ open_weights(const void *image, const DbertPackHeader *h, DbertModel *model, Dbe
 
 	model->weights.layers =
 		dbert_alloc_zero(model->alloc, (size_t) model->config.layers, sizeof(DbertLayer));
-	if (model->weights.layers == NULL)
+	model->weights.decoder = dbert_alloc_zero(
+		model->alloc, (size_t) dbert_decoder_layers(&model->config), sizeof(DbertLayer));
+	if (model->weights.layers == NULL || model->weights.decoder == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	DBERT_TRY(dbert_slots_plan(&model->config, h->flags & DBERT_PACK_TIED, model->kernels,
 							   model->alloc, &slots, err));
@@ -276,6 +278,7 @@ dbert_model_close(DbertModel *model)
 	if (model == NULL)
 		return;
 	dbert_free(model->alloc, model->weights.layers);
+	dbert_free(model->alloc, model->weights.decoder);
 	dbert_free(model->alloc, (void *) model->labels);
 	dbert_free(model->alloc, model);
 }

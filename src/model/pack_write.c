@@ -12,6 +12,7 @@
 #include "kernel/half.h"
 #include "kernel/int8.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Scratch of one writing. */
@@ -199,6 +200,25 @@ write_gathered(const DbertPack *pack, const DbertSlot *slot, char *at, Scratch *
 	return DBERT_OK;
 }
 
+/*
+ * Rows of positions: sines of ever slower angles in the first half, cosines of
+ * the same in the other.  (Vaswani et al. 2017, section 3.5.)
+ */
+static void
+write_sinusoids(const DbertSlot *slot, float *at)
+{
+	int			half = slot->cols / 2;
+
+	for (int i = 0; i < slot->rows; i++)
+		for (int j = 0; j < half; j++)
+		{
+			double		angle = i / pow(10000, 2.0 * j / slot->cols);
+
+			at[(size_t) i * slot->cols + j] = (float) sin(angle);
+			at[(size_t) i * slot->cols + half + j] = (float) cos(angle);
+		}
+}
+
 static bool
 is_for_distances(const DbertSlot *slot)
 {
@@ -225,12 +245,14 @@ write_slot(const DbertPack *pack, const DbertSlot *slot, char *base, Scratch *sc
 	char	   *at = base != NULL ? base + slot->offset : NULL;
 	size_t		end = slot->bytes;
 
-	if (slot->kind == DBERT_SLOT_TIED)
+	if (slot->kind == DBERT_SLOT_TIED || (slot->kind == DBERT_SLOT_SINUSOIDS && at == NULL))
 		return DBERT_OK;
 	if (at != NULL && is_gathered(pack, slot))
 		DBERT_TRY(write_gathered(pack, slot, at, scratch, poll, err));
 	else if (at != NULL && slot->kind == DBERT_SLOT_ROWS8)
 		DBERT_TRY(write_rows8(pack, slot, at, scratch, poll, err));
+	else if (slot->kind == DBERT_SLOT_SINUSOIDS)
+		write_sinusoids(slot, (float *) at);
 	else if (at != NULL && is_for_distances(slot))
 		DBERT_TRY(dbert_write_distances(pack, slot, &scratch->weights, (float *) at,
 										scratch->block, poll, err));

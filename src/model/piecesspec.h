@@ -16,4 +16,13 @@ extern DbertStatus dbert_pieces_spec(const DbertPieces *pieces, const DbertToken
 extern DbertStatus dbert_pieces_add(const DbertPieces *pieces, DbertTokenSpec *t,
 									DbertError *err);
 
+/*
+ * Marian's, with the ids of vocab.json; then, when all its tokens are there,
+ * the pieces' scores, and those that it lacks.
+ */
+extern DbertStatus dbert_marian_spec(const DbertPieces *pieces, const DbertJson *vocab,
+									 const DbertJson *config, DbertTokenSpec *t, DbertError *err);
+extern DbertStatus dbert_marian_add(const DbertPieces *pieces, DbertTokenSpec *t,
+									DbertError *err);
+
 #endif

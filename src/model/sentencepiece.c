@@ -190,10 +190,12 @@ read_trainer(Message m, DbertPieces *out)
 	while (m.at < m.end)
 	{
 		DBERT_TRY(read_field(&m, &f));
-		if (f.number != 3 && f.number != 35 && f.number != 40)
+		if (f.number != 3 && f.number != 24 && f.number != 35 && f.number != 40)
 			continue;
 		DBERT_TRY(expect(&m, &f, WIRE_VARINT));
-		if (f.number == 35)
+		if (f.number == 24)		/* treat_whitespace_as_suffix */
+			out->other_spaces |= f.value != 0;
+		else if (f.number == 35)
 			out->byte_fallback = f.value != 0;
 		else if (f.value > INT32_MAX)
 			return dbert_fail(m.err, DBERT_E_FORMAT, "%s: %s is %lld", m.what,
@@ -218,6 +220,12 @@ read_normalizer(Message m, DbertPieces *out)
 	while (m.at < m.end)
 	{
 		DBERT_TRY(read_field(&m, &f));
+		/* add_dummy_prefix, remove_extra_whitespaces, escape_whitespaces */
+		if (f.number >= 3 && f.number <= 5)
+		{
+			DBERT_TRY(expect(&m, &f, WIRE_VARINT));
+			out->other_spaces |= f.value == 0;
+		}
 		if (f.number == 2)
 		{
 			DBERT_TRY(expect(&m, &f, WIRE_BYTES));

@@ -40,6 +40,8 @@ typedef struct DbertPieces
 	DbertPieceModel model;
 	bool		byte_fallback;
 	int32_t		unk_id;			/* a piece's */
+	bool		other_spaces;	/* it does not treat spaces as nearly all do: one before a text, one
+								 * between words, none behind */
 	const char *charsmap;		/* of the file's bytes; size 0: none */
 	size_t		charsmap_size;
 } DbertPieces;

@@ -63,16 +63,27 @@ encoder_prefix(const DbertConfig *config, const DbertTensorSet *tensors)
 
 /* What a layer's modules stand below: its number, or its group and its own. */
 static void
-layer_name(char out[DBERT_TENSOR_NAME_MAX + 1], int layer, const DbertConfig *config)
+layer_name(char out[DBERT_TENSOR_NAME_MAX + 1], DbertSlotPlace place, int layer,
+		   const DbertConfig *config)
 {
 	const DbertFamily *family = dbert_family_of(config);
 	size_t		size = DBERT_TENSOR_NAME_MAX + 1;
 
-	if (config->groups == 0)
+	if (place == DBERT_PLACE_DECODER)
+		snprintf(out, size, "%s%d", family->decoder, layer);
+	else if (config->groups == 0)
 		snprintf(out, size, "%s%d", family->layers, layer);
 	else
 		snprintf(out, size, "%s%d.%s%d", family->layers, layer / config->inner_layers,
 				 family->inner, layer % config->inner_layers);
+}
+
+/* A head's bias whose module is a tensor. */
+static bool
+is_whole_name(const DbertSlot *slot, const DbertConfig *config)
+{
+	return slot->rule->module == DBERT_MODULE_HEAD_OUT && slot->rule->shape == DBERT_SHAPE_BIAS &&
+		   dbert_head_names(config)->bias_is_tensor;
 }
 
 static void
@@ -93,12 +104,16 @@ full_name(char out[DBERT_TENSOR_NAME_MAX + 1], const DbertSlot *slot, int part,
 			snprintf(out, size, "%s%s.%s", prefix, module, tensor);
 			break;
 		case DBERT_PLACE_LAYER:
-			layer_name(layer, slot->layer, config);
+		case DBERT_PLACE_DECODER:
+			layer_name(layer, rule->place, slot->layer, config);
 			snprintf(out, size, "%s%s.%s.%s", prefix, layer, module, tensor);
 			break;
 		case DBERT_PLACE_HEAD:
 		case DBERT_PLACE_STEP:
-			snprintf(out, size, "%s.%s", module, tensor);
+			if (is_whole_name(slot, config))
+				snprintf(out, size, "%s", module);
+			else
+				snprintf(out, size, "%s.%s", module, tensor);
 			break;
 	}
 }
@@ -118,7 +133,7 @@ dbert_slot_other_name(const DbertSlot *slot, const DbertConfig *config,
 	const DbertHeadNames *head = dbert_head_names(config);
 
 	if (slot->rule->module != DBERT_MODULE_HEAD_OUT || slot->rule->shape != DBERT_SHAPE_BIAS ||
-		head->bias == NULL)
+		head->bias == NULL || head->bias_is_tensor)
 		return false;
 	snprintf(name, DBERT_TENSOR_NAME_MAX + 1, "%s.bias", head->out);
 	return true;
@@ -212,6 +227,11 @@ part_shape(const DbertSlot *slot, int part, const DbertConfig *config, int64_t w
 		want[2] = config->conv;
 		return 3;
 	}
+	if (is_whole_name(slot, config))
+	{
+		want[0] = 1;
+		return 2;
+	}
 	return slot->rule->rows == '1' ? 1 : 2;
 }
 
@@ -226,7 +246,8 @@ static DbertStatus
 match_slot(DbertSlot *slot, const DbertConfig *config, const DbertTensorSet *tensors,
 		   const char *prefix, uint64_t *parameters, DbertError *err)
 {
-	int			n_parts = dbert_slot_parts(slot, config);
+	int			n_parts =
+		slot->kind == DBERT_SLOT_SINUSOIDS ? 0 : dbert_slot_parts(slot, config);
 	int64_t		want[3];
 	char		name[DBERT_TENSOR_NAME_MAX + 1];
 

@@ -74,7 +74,9 @@ dbert_slots_place(const DbertSlots *slots, const DbertConfig *config, const void
 		const DbertSlot *stored = slot->kind == DBERT_SLOT_TIED ? slots->items : slot;
 		const char *at = (const char *) base + stored->offset;
 
-		if (slot->rule->place == DBERT_PLACE_STEP)
+		if (slot->rule->place == DBERT_PLACE_DECODER)
+			place_slot(slot, at, &weights->decoder[slot->layer], weights);
+		else if (slot->rule->place == DBERT_PLACE_STEP)
 			place_slot(slot, at, &weights->steps[slot->layer], weights);
 		else if (slot->layer < 0)
 			place_slot(slot, at, weights, weights);

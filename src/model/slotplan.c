@@ -18,6 +18,8 @@
 	{DBERT_PLACE_EMBEDDING, DBERT_MODULE_##module, DBERT_SHAPE_##shape, rows, cols, TOP(field)}
 #define LAYER(module, shape, rows, cols, field) \
 	{DBERT_PLACE_LAYER, DBERT_MODULE_##module, DBERT_SHAPE_##shape, rows, cols, IN(field)}
+#define DECODER(module, shape, rows, cols, field) \
+	{DBERT_PLACE_DECODER, DBERT_MODULE_##module, DBERT_SHAPE_##shape, rows, cols, IN(field)}
 #define HEAD(module, shape, rows, cols, field) \
 	{DBERT_PLACE_HEAD, DBERT_MODULE_##module, DBERT_SHAPE_##shape, rows, cols, TOP(field)}
 #define STEP(module, shape, rows, cols, field) \
@@ -57,6 +59,27 @@ const DbertSlotRule dbert_slot_rules[] = {
 	LAYER(FFN_NORM, ARRAY_BIAS, '1', 'C', ffn_norm.beta),
 	LAYER(QUERY_ROWS, DISTANCES, 'T', 'C', query_rows),
 	LAYER(KEY_ROWS, DISTANCES, 'T', 'C', key_rows),
+
+	DECODER(QKV, WEIGHT, 'Q', 'C', qkv),
+	DECODER(QKV, BIAS, '1', 'Q', qkv),
+	DECODER(ATTN_OUT, WEIGHT, 'C', 'C', attn_out),
+	DECODER(ATTN_OUT, BIAS, '1', 'C', attn_out),
+	DECODER(ATTN_NORM, ARRAY, '1', 'C', attn_norm.gamma),
+	DECODER(ATTN_NORM, ARRAY_BIAS, '1', 'C', attn_norm.beta),
+	DECODER(CROSS_QUERY, WEIGHT, 'C', 'C', cross_query),
+	DECODER(CROSS_QUERY, BIAS, '1', 'C', cross_query),
+	DECODER(CROSS_KEYS, WEIGHT, 'X', 'C', cross_keys),
+	DECODER(CROSS_KEYS, BIAS, '1', 'X', cross_keys),
+	DECODER(CROSS_OUT, WEIGHT, 'C', 'C', cross_out),
+	DECODER(CROSS_OUT, BIAS, '1', 'C', cross_out),
+	DECODER(CROSS_NORM, ARRAY, '1', 'C', cross_norm.gamma),
+	DECODER(CROSS_NORM, ARRAY_BIAS, '1', 'C', cross_norm.beta),
+	DECODER(FFN_IN, WEIGHT, 'G', 'C', ffn_in),
+	DECODER(FFN_IN, BIAS, '1', 'G', ffn_in),
+	DECODER(FFN_OUT, WEIGHT, 'C', 'F', ffn_out),
+	DECODER(FFN_OUT, BIAS, '1', 'C', ffn_out),
+	DECODER(FFN_NORM, ARRAY, '1', 'C', ffn_norm.gamma),
+	DECODER(FFN_NORM, ARRAY_BIAS, '1', 'C', ffn_norm.beta),
 
 	HEAD(HEAD_DENSE, WEIGHT, 'D', 'C', head_dense),
 	HEAD(HEAD_DENSE, BIAS, '1', 'D', head_dense),
@@ -163,6 +186,8 @@ dimension(char letter, const DbertConfig *c, int step)
 			return c->hidden;
 		case 'Q':
 			return c->hidden + 2 * dbert_key_columns(c);
+		case 'X':
+			return 2 * c->hidden;
 		case 'F':
 			return c->ffn;
 		case 'D':
@@ -301,7 +326,8 @@ has_8_bits(const DbertSlotRule *rule, const DbertConfig *config)
 	if (config->precision == DBERT_PRECISION_FP32)
 		return false;
 	return rule->module == DBERT_MODULE_WORD || dbert_slot_is_decoder(rule, config) ||
-		   (rule->place == DBERT_PLACE_LAYER && rule->shape == DBERT_SHAPE_WEIGHT);
+		   ((rule->place == DBERT_PLACE_LAYER || rule->place == DBERT_PLACE_DECODER) &&
+			rule->shape == DBERT_SHAPE_WEIGHT);
 }
 
 static DbertSlotKind
@@ -313,6 +339,8 @@ slot_kind(const DbertSlotRule *rule, const DbertConfig *config, bool tied,
 	if (rule->shape == DBERT_SHAPE_DISTANCES)
 		return rule->module == DBERT_MODULE_QUERY_ROWS ? DBERT_SLOT_QUERY_ROWS
 													   : DBERT_SLOT_KEY_ROWS;
+	if (rule->module == DBERT_MODULE_POSITION && dbert_family_of(config)->sinusoids)
+		return DBERT_SLOT_SINUSOIDS;
 	if (rule->shape != DBERT_SHAPE_WEIGHT)
 		return int8 ? DBERT_SLOT_ROWS8 : DBERT_SLOT_ROWS;
 	if (tied && dbert_slot_is_decoder(rule, config) && !int8 && dbert_layout_is_rows(kernels))
@@ -328,6 +356,7 @@ slot_bytes(const DbertSlot *slot, const DbertConfig *config, const DbertKernels 
 	switch (slot->kind)
 	{
 		case DBERT_SLOT_ROWS:
+		case DBERT_SLOT_SINUSOIDS:
 			return (uint64_t) slot->rows * slot->cols * number;
 		case DBERT_SLOT_LINEAR:
 			return kernels->packed_linear_size(slot->rows, slot->cols) * number;
@@ -398,13 +427,16 @@ dbert_slots_plan(const DbertConfig *config, bool tied, const DbertKernels *kerne
 	slots->items = dbert_alloc_array(
 		alloc,
 		(size_t) dbert_slot_rules_count *
-			(dbert_config_stored_layers(config) + config->n_steps + 1),
+			(dbert_config_stored_layers(config) + dbert_decoder_layers(config) + config->n_steps +
+			 1),
 		sizeof(DbertSlot));
 	if (slots->items == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
 	plan_place(slots, DBERT_PLACE_EMBEDDING, -1, config, tied, kernels);
 	for (int layer = 0; layer < dbert_config_stored_layers(config); layer++)
 		plan_place(slots, DBERT_PLACE_LAYER, layer, config, tied, kernels);
+	for (int layer = 0; layer < dbert_decoder_layers(config); layer++)
+		plan_place(slots, DBERT_PLACE_DECODER, layer, config, tied, kernels);
 	plan_place(slots, DBERT_PLACE_HEAD, -1, config, tied, kernels);
 	for (int step = 0; step < config->n_steps; step++)
 		plan_place(slots, DBERT_PLACE_STEP, step, config, tied, kernels);
@@ -489,6 +521,7 @@ dbert_slot_role(const DbertSlot *slot)
 					   ? DBERT_ROLE_LAYER
 					   : DBERT_ROLE_EMBEDDING;
 		case DBERT_PLACE_LAYER:
+		case DBERT_PLACE_DECODER:
 			return DBERT_ROLE_LAYER;
 		case DBERT_PLACE_STEP:
 			return DBERT_ROLE_STEP;

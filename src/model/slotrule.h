@@ -17,6 +17,7 @@ typedef enum DbertSlotPlace
 {
 	DBERT_PLACE_EMBEDDING,		/* field of DbertWeights, name under the prefix */
 	DBERT_PLACE_LAYER,			/* field of DbertLayer, name under prefix and layer */
+	DBERT_PLACE_DECODER,		/* the same of a decoder's layers */
 	DBERT_PLACE_HEAD,			/* field of DbertWeights, name without prefix */
 	DBERT_PLACE_STEP			/* field of DbertStepWeights, in the module's own file */
 } DbertSlotPlace;

@@ -31,6 +31,7 @@ typedef enum DbertSlotKind
 	DBERT_SLOT_LINEAR8,			/* packed by the kernels in 8 bits */
 	DBERT_SLOT_QUERY_ROWS,		/* a layer's rows for distances, of each head apart, packed */
 	DBERT_SLOT_KEY_ROWS,		/* by the kernels: what queries meet, what keys meet */
+	DBERT_SLOT_SINUSOIDS,		/* rows of positions that are computed, of no tensor */
 	DBERT_SLOT_TIED				/* the word embedding's rows serve as a linear layer */
 } DbertSlotKind;
 

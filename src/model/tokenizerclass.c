@@ -9,6 +9,8 @@
 #define DEBERTA_ROLES {"[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]", "[CLS]", "[SEP]"}
 #define ALBERT_ROLES {"<unk>", "[CLS]", "[SEP]", "<pad>", "[MASK]", "[CLS]", "[SEP]"}
 
+#define MARIAN_ROLES {"<unk>", "", "</s>", "<pad>", "", "", "</s>"}
+
 #define ALL_ROLES ((1 << DBERT_SPECIALS) - 1)
 
 static const DbertTokenizerClass classes[] = {
@@ -58,6 +60,7 @@ static const DbertTokenizerClass classes[] = {
 	  ROBERTA_ROLES,
 	  .adds_mask = true,
 	  .separators = 2 },
+	{ "Marian", "marian", DBERT_VOCAB_TWO, MARIAN_ROLES, .separators = 0 },
 	{ "MPNet", "mpnet", DBERT_VOCAB_LINES, MPNET_ROLES, .mask_lstrip = true, .separators = 2 },
 };
 

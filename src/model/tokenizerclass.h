@@ -16,6 +16,7 @@ typedef enum DbertVocabForm
 	DBERT_VOCAB_TOKENIZER,		/* tokenizer.json */
 	DBERT_VOCAB_MERGES,			/* an object, and merges by rank */
 	DBERT_VOCAB_PIECES,			/* a SentencePiece model */
+	DBERT_VOCAB_TWO,			/* two SentencePiece models, and an object of both's pieces */
 	DBERT_VOCAB_CODES,			/* lines with counts, and fastBPE's codes */
 	DBERT_VOCAB_LINES
 } DbertVocabForm;

@@ -163,6 +163,9 @@ read_vocabulary(DbertVocabSource *f, DbertTokenSpec *t, DbertError *err)
 		case DBERT_VOCAB_PIECES:
 			DBERT_TRY(dbert_pieces_spec(&f->pieces, f->class, &f->config, t, err));
 			return dbert_vocab_source_add(f, t, err);
+		case DBERT_VOCAB_TWO:
+			DBERT_TRY(dbert_marian_spec(&f->pieces, &f->vocab, &f->config, t, err));
+			return dbert_vocab_source_add(f, t, err);
 		case DBERT_VOCAB_MERGES:
 			DBERT_TRY(dbert_vocab_merges_read(&f->vocab, f->beside, f->beside_len, &f->config, t,
 											  err));
@@ -297,6 +300,18 @@ read_inputs(const DbertJson *config, bool *omits_types, DbertError *err)
 	return DBERT_OK;
 }
 
+/* SentencePiece models; of target.spm only whether it is one. */
+static DbertStatus
+read_pieces(DbertVocabSource *f, DbertTokenSpec *t, DbertError *err)
+{
+	if (f->form == DBERT_VOCAB_TWO)
+		DBERT_TRY(dbert_pieces_read(f->beside, f->beside_len, "target.spm", t->arena, &f->pieces,
+									err));
+	if (f->form == DBERT_VOCAB_PIECES || f->form == DBERT_VOCAB_TWO)
+		return dbert_pieces_read(f->text, f->len, t->file, t->arena, &f->pieces, err);
+	return DBERT_OK;
+}
+
 /* All but the compiling. */
 static DbertStatus
 build_spec(DbertVocabSource *f, const char *model_type, DbertTokenSpec *t, int64_t *max_tokens,
@@ -307,8 +322,7 @@ build_spec(DbertVocabSource *f, const char *model_type, DbertTokenSpec *t, int64
 
 	DBERT_TRY(refuse_settings(&f->config, err));
 	DBERT_TRY(find_class(f, model_type, t->file, err));
-	if (f->form == DBERT_VOCAB_PIECES)
-		DBERT_TRY(dbert_pieces_read(f->text, f->len, t->file, t->arena, &f->pieces, err));
+	DBERT_TRY(read_pieces(f, t, err));
 	DBERT_TRY(read_roles(f, roles, err));
 	DBERT_TRY(read_vocabulary(f, t, err));
 	/* DeBERTa's mask has the row behind the pieces, if there is one */
@@ -317,7 +331,9 @@ build_spec(DbertVocabSource *f, const char *model_type, DbertTokenSpec *t, int64
 	DBERT_TRY(resolve_roles(roles, t, err));
 	if (f->form == DBERT_VOCAB_PIECES)
 		DBERT_TRY(dbert_pieces_add(&f->pieces, t, err));
-	if (f->class != NULL)
+	if (f->form == DBERT_VOCAB_TWO)
+		DBERT_TRY(dbert_marian_add(&f->pieces, t, err));
+	if (f->class != NULL && t->spec.single == NULL)
 		dbert_tokenizer_class_template(f->class, t);
 	t->spec.strip_accents = t->strip_accents >= 0 ? t->strip_accents > 0 : t->spec.lowercase;
 	/* "no limit" is written as 1e30, or as nothing */

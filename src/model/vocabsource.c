@@ -11,6 +11,7 @@ static const struct
 	DbertVocabForm form;
 }			places[] = {		/* the first that is there counts */
 	{"tokenizer.json", NULL, DBERT_VOCAB_TOKENIZER},
+	{"source.spm", "vocab.json", DBERT_VOCAB_TWO},
 	{"vocab.json", "merges.txt", DBERT_VOCAB_MERGES},
 	{"sentencepiece.bpe.model", NULL, DBERT_VOCAB_PIECES},
 	{"spiece.model", NULL, DBERT_VOCAB_PIECES},
@@ -24,7 +25,7 @@ static const struct
 
 /* What stands beside any of them. */
 static const char *const others[] = {
-	"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
+	"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "target.spm"
 };
 
 #define N_OTHERS (sizeof(others) / sizeof(others[0]))
@@ -95,9 +96,14 @@ dbert_vocab_source_load(const DbertSource *source, const char *dir, const DbertA
 							  &f->vocab, err));
 	else
 		DBERT_TRY(load_bytes(source, dir, f->name, alloc, poll, &f->text, &f->len, err));
-	return places[i].beside == NULL ? DBERT_OK
-									: load_bytes(source, dir, places[i].beside, alloc, poll,
-												 &f->beside, &f->beside_len, err);
+	if (f->form == DBERT_VOCAB_TWO)
+		DBERT_TRY(load_object(source, dir, places[i].beside, DBERT_VOCAB_MAX, 0, alloc, poll,
+							  &f->trees[3], &f->vocab, err));
+	if (places[i].beside == NULL)
+		return DBERT_OK;
+	return load_bytes(source, dir,
+					  f->form == DBERT_VOCAB_TWO ? "target.spm" : places[i].beside, alloc, poll,
+					  &f->beside, &f->beside_len, err);
 }
 
 void

@@ -56,6 +56,10 @@ typedef struct DbertLayer
 	DbertNorm	ffn_norm;		/* after feed-forward and residual, or before both */
 	const float *query_rows;	/* [H][T, D] packed, or NULL: what queries meet at a distance, */
 	const float *key_rows;		/* and keys (kernel/scoring.h, model/distances.h) */
+	DbertLinear cross_query;	/* [C, C], of a decoder: its tokens ask the encoder's states */
+	DbertLinear cross_keys;		/* [2C, C]: keys, values */
+	DbertLinear cross_out;		/* [C, C] */
+	DbertNorm	cross_norm;
 	bool		local;			/* a token sees its neighbourhood only (config.window) */
 } DbertLayer;
 
@@ -85,6 +89,7 @@ typedef struct DbertWeights
 	DbertNorm	conv_norm;		/* [C] */
 	DbertNorm	final_norm;		/* behind the last layer, where norms come first */
 	DbertLayer *layers;			/* [L] */
+	DbertLayer *decoder;		/* [dbert_decoder_layers] */
 
 	/*
 	 * The head: logits = out(norm(act(dense(x)))), steps that are absent

@@ -14,6 +14,7 @@
 #include "nn/layers.h"
 #include "nn/rotary.h"
 
+#include <math.h>
 #include <string.h>
 
 bool
@@ -98,6 +99,17 @@ next_word(const DbertRun *run, Text *text, float *row, const float **place)
 	return word_row(model, id, w->type ? w->type + type * width : NULL, row);
 }
 
+/* row[W] = word, perhaps scaled, plus its position; no norm follows. */
+static void
+place_word(const DbertModel *model, const float *word, const float *place, float *row)
+{
+	int			width = model->config.embed_width;
+	float		scale = model->config.scale_words ? sqrtf((float) width) : 1;
+
+	for (int j = 0; j < width; j++)
+		row[j] = word[j] * scale + (place != NULL ? place[j] : 0);
+}
+
 /*
  * x[m, W] = norm(word + type + position) of a text's next m tokens.  The norm
  * reads the tables' rows itself, the position as its residual.
@@ -117,8 +129,8 @@ embed_rows(const DbertRun *run, Text *text, int m, float *x)
 		if (norm->gamma != NULL)
 			model->kernels->layer_norm_rows(row, word, place, norm->gamma, norm->beta, 1,
 											(int) width, model->config.norm_eps);
-		else if (word != row)
-			memcpy(row, word, width * sizeof(float));
+		else
+			place_word(model, word, place, row);
 	}
 }
 

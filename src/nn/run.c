@@ -105,8 +105,8 @@ dbert_word_row(const DbertModel *model, int32_t id, float *row)
 
 /* ---- blocks and loops ---- */
 
-static size_t
-block_work(const DbertModel *model)
+size_t
+dbert_block_work(const DbertModel *model)
 {
 	const DbertInt8Kernels *int8 = dbert_int8_of(model->kernels, model->config.precision);
 
@@ -138,7 +138,7 @@ dbert_run_loop(const DbertRun *run, int n, size_t madds, DbertWork work, void *c
 
 	if (run->pool == NULL)
 		return dbert_parallel_for(NULL, 0, n, work, ctx);
-	share = ROUND_BLOCKS * block_work(run->model) / (madds + 1) + 1;
+	share = ROUND_BLOCKS * dbert_block_work(run->model) / (madds + 1) + 1;
 	round = share * dbert_threads_count(run->pool);
 	for (int first = 0, end; first < n; first = end)
 	{
@@ -160,7 +160,8 @@ dbert_run_poll(const DbertRun *run)
 int
 dbert_block_rows(const DbertModel *model, int threads, int m, int n, int k)
 {
-	size_t		most = min_size(block_work(model) / ((size_t) n * (size_t) k), DBERT_BLOCK_ROWS);
+	size_t		most =
+		min_size(dbert_block_work(model) / ((size_t) n * (size_t) k), DBERT_BLOCK_ROWS);
 	int			blocks,
 				even;
 

@@ -91,6 +91,9 @@ extern DbertStatus dbert_run_poll(const DbertRun *run);
  */
 extern int	dbert_block_rows(const DbertModel *model, int threads, int m, int n, int k);
 
+/* Multiply-adds of one product: a few milliseconds. */
+extern size_t dbert_block_work(const DbertModel *model);
+
 /* How many blocks of so many rows. */
 extern int	dbert_blocks(int rows, int block);
 

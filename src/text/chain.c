@@ -20,6 +20,7 @@ static const DbertStepRules rules[DBERT_STEPS] = {
 	[DBERT_STEP_WORDS] = {dbert_step_words, NULL},
 	[DBERT_STEP_SPLIT_AT] = {dbert_step_split_at, NULL},
 	[DBERT_STEP_CHARSMAP] = {dbert_step_charsmap, dbert_step_charsmap_valid},
+	[DBERT_STEP_LONGEST_MAP] = {dbert_step_longest_map, dbert_step_charsmap_valid},
 	[DBERT_STEP_REPLACE] = {dbert_step_replace, dbert_step_text_valid},
 	[DBERT_STEP_STRIP] = {dbert_step_strip, NULL},
 	[DBERT_STEP_NMT] = {dbert_step_nmt, NULL},

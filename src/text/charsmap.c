@@ -7,6 +7,9 @@
  * begins it decides: its replacement stands for the whole cluster.  Otherwise
  * each character is looked up in the same way, and stays where there is no key.
  *
+ * SentencePiece's own way is a step of its own: at each place the longest key
+ * that begins there is replaced.
+ *
  * Places.  Of a replacement of n characters by m, the first min(n, m) have the
  * places of their originals, further ones that of the last original.  What is
  * removed leaves no trace, with two exceptions that follow from that library's
@@ -115,20 +118,44 @@ dbert_charsmap_open(const void *bytes, size_t size, DbertCharsmap *map, DbertErr
 	return check_units(map, err);
 }
 
+/* A walk through the trie from its root, byte by byte. */
+typedef struct Walk
+{
+	uint32_t	at;
+	const uint8_t *text;		/* of the key that ends here; NULL: none does */
+} Walk;
+
+static Walk
+begin_walk(const DbertCharsmap *map)
+{
+	return (Walk) {.at = unit_offset(unit_at(map, 0))};
+}
+
+/* false: no key goes on so */
+static bool
+walk(const DbertCharsmap *map, Walk *w, uint8_t byte)
+{
+	uint32_t	unit = unit_at(map, w->at ^= byte);
+
+	w->text = NULL;
+	if (byte == 0 || (unit & (UNIT_IS_LEAF | 255)) != byte)
+		return false;
+	w->at ^= unit_offset(unit);
+	if (unit & UNIT_HAS_LEAF)
+		w->text = map->texts + (unit_at(map, w->at) & ~UNIT_IS_LEAF);
+	return true;
+}
+
 const uint8_t *
 dbert_charsmap_find(const DbertCharsmap *map, const uint8_t *key, size_t len)
 {
-	uint32_t	at = unit_offset(unit_at(map, 0));
+	Walk		w = begin_walk(map);
 
-	for (size_t i = 0; i < len && key[i] != 0; i++)
+	for (size_t i = 0; i < len && walk(map, &w, key[i]);)
 	{
-		uint32_t	unit = unit_at(map, at ^= key[i]);
-
-		if ((unit & (UNIT_IS_LEAF | 255)) != key[i])
-			return NULL;
-		at ^= unit_offset(unit);
-		if (unit & UNIT_HAS_LEAF)
-			return map->texts + (unit_at(map, at) & ~UNIT_IS_LEAF);
+		if (w.text != NULL)
+			return w.text;
+		i++;
 	}
 	return NULL;
 }
@@ -370,6 +397,72 @@ charsmap_one(DbertLink *l)
 }
 
 DBERT_STEP(dbert_step_charsmap, charsmap_one)
+
+/* ---- SentencePiece's own way ---- */
+
+/* No map has a key of more characters. */
+#define LONGEST_KEY 32
+
+/*
+ * The longest key that begins with the next character: *n, the characters that
+ * go, one if there is no such key; *text, what comes instead, or NULL.
+ */
+static DbertNext
+longest_key(DbertLink *l, size_t *n, const uint8_t **text)
+{
+	DbertCharsmap map = map_of(l);
+	Walk		w = begin_walk(&map);
+	DbertNext	next = DBERT_NEXT_CHAR;
+	bool		goes_on = true;
+
+	*n = 1;
+	*text = NULL;
+	for (size_t i = 0; goes_on && i < LONGEST_KEY; i++)
+	{
+		uint8_t		bytes[4];
+		DbertChar	ch;
+		int			len;
+
+		next = dbert_step_peek(l, i, &ch);
+		if (next != DBERT_NEXT_CHAR)
+			return next == DBERT_NEXT_END && i > 0 ? DBERT_NEXT_CHAR : next;
+		len = dbert_utf8_encode(ch.cp, bytes);
+		for (int b = 0; goes_on && b < len; b++)
+			goes_on = walk(&map, &w, bytes[b]);
+		if (goes_on && w.text != NULL)
+		{
+			*n = i + 1;
+			*text = w.text;
+		}
+	}
+	return next;
+}
+
+/* What is put has the place of the first character that goes. */
+static inline DbertNext
+longest_map_one(DbertLink *l)
+{
+	const uint8_t *text;
+	size_t		n;
+	DbertChar	first = {0};
+	DbertNext	next = longest_key(l, &n, &text);
+
+	if (next != DBERT_NEXT_CHAR)
+		return next;
+	(void) dbert_step_peek(l, 0, &first);
+	dbert_step_take(l, n);
+	if (text == NULL)
+		return dbert_step_put(l, first);
+	while (*text != '\0')
+	{
+		text += dbert_utf8_decode(text, text + 4, &first.cp);
+		if (dbert_step_put(l, first) == DBERT_NEXT_FAILED)
+			return DBERT_NEXT_FAILED;
+	}
+	return DBERT_NEXT_CHAR;
+}
+
+DBERT_STEP(dbert_step_longest_map, longest_map_one)
 
 bool
 dbert_step_charsmap_valid(const DbertImageStep *step, const void *data)

@@ -22,9 +22,8 @@
 
 #include "text/chartype.h"
 #include "text/chunkwords.h"
+#include "text/sentences.h"
 #include "text/utf8.h"
-
-#include <utf8proc.h>
 
 typedef enum Border
 {
@@ -63,53 +62,6 @@ typedef struct Chunking
 	bool		space;
 } Chunking;
 
-/* ---- sentences ---- */
-
-static bool
-is_one_of(uint32_t cp, const uint32_t *list)
-{
-	for (; *list != 0; list++)
-		if (*list == cp)
-			return true;
-	return false;
-}
-
-static bool
-ends_sentence(uint32_t cp)
-{
-	/* and: ellipsis, interrobang, Arabic question mark and full stop, danda */
-	static const uint32_t stops[] = {'.', '!', '?', 0x2026, 0x203d, 0x61f, 0x6d4, 0x964, 0};
-
-	return is_one_of(cp, stops);
-}
-
-static bool
-is_ideographic_stop(uint32_t cp)
-{
-	static const uint32_t stops[] = {0x3002, 0xff01, 0xff0e, 0xff1f, 0xff61, 0};
-
-	return is_one_of(cp, stops);
-}
-
-/* Quotes and brackets that may close a sentence. */
-static bool
-closes(uint32_t cp)
-{
-	static const uint32_t closers[] = { '"',    '\'',   ')',    ']',    '}',
-										0xbb,   0x2019, 0x201d, 0x203a, 0x3009,
-										0x300b, 0x300d, 0x300f, 0xff09, 0 };
-
-	return is_one_of(cp, closers);
-}
-
-static bool
-opens(uint32_t cp)
-{
-	utf8proc_category_t category = utf8proc_category((utf8proc_int32_t) cp);
-
-	return category == UTF8PROC_CATEGORY_PS || category == UTF8PROC_CATEGORY_PI;
-}
-
 /* ---- borders ---- */
 
 /* Take the next character into account. */
@@ -131,11 +83,12 @@ step(Chunking *c, const DbertPoll *poll, DbertError *err)
 		c->lines += cp == '\n' || cp == 0x2029;
 		return DBERT_OK;
 	}
-	if (!closes(cp))
-		c->ideographic = is_ideographic_stop(cp);
-	c->opened = opens(cp);
+	if (!dbert_closes_sentence(cp))
+		c->ideographic = dbert_is_ideographic_stop(cp);
+	c->opened = dbert_opens_sentence(cp);
 	c->cjk = dbert_char_is_cjk(cp);
-	c->stopped = ends_sentence(cp) || c->ideographic || (closes(cp) && c->stopped && !c->space);
+	c->stopped = dbert_ends_sentence(cp) || c->ideographic ||
+		(dbert_closes_sentence(cp) && c->stopped && !c->space);
 	c->space = false;
 	c->lines = 0;
 	c->end = c->chars;
@@ -154,13 +107,14 @@ border_before(const Chunking *c, int32_t i)
 		return BORDER_NONE;
 	if (c->lines > 1 ||
 		(c->stopped && c->space &&
-		 utf8proc_category((utf8proc_int32_t) next) != UTF8PROC_CATEGORY_LL) ||
-		(c->stopped && c->ideographic && !closes(next)))
+		 !dbert_continues_sentence(next)) ||
+		(c->stopped && c->ideographic && !dbert_closes_sentence(next)))
 		return BORDER_SENTENCE;
 	if (c->space)
 		return BORDER_SPACE;
-	return (dbert_char_is_cjk(next) && !c->opened) || (c->cjk && opens(next)) ? BORDER_IDEOGRAPH
-																			  : BORDER_WORD;
+	if ((dbert_char_is_cjk(next) && !c->opened) || (c->cjk && dbert_opens_sentence(next)))
+		return BORDER_IDEOGRAPH;
+	return BORDER_WORD;
 }
 
 static DbertStatus

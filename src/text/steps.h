@@ -12,6 +12,7 @@ extern DbertNext dbert_step_nmt(DbertLink *l);
 
 /* charsmap.c */
 extern DbertNext dbert_step_charsmap(DbertLink *l);
+extern DbertNext dbert_step_longest_map(DbertLink *l);
 extern bool dbert_step_charsmap_valid(const DbertImageStep *step, const void *data);
 
 /* stepspaces.c */

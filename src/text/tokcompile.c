@@ -305,6 +305,7 @@ begin(DbertTokCompiler *c, const DbertTokenizerSpec *spec)
 	c->head.version = DBERT_TOKIMAGE_VERSION;
 	c->head.kind = spec->kind;
 	c->head.n_tokens = spec->n_tokens;
+	c->head.n_known = spec->n_known > 0 ? spec->n_known : spec->n_tokens;
 	c->head.n_added = spec->n_added;
 	c->head.max_word_chars = INT32_MAX;
 	c->head.pieces = -1;

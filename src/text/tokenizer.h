@@ -74,6 +74,9 @@ typedef enum DbertStepKind
 	DBERT_STEP_LINE_WORDS,		/* WhitespaceSplit, but words take one line's end along */
 	DBERT_STEP_WORDS,			/* Whitespace, or 1: its pattern as a Split */
 	DBERT_STEP_METASPACE,		/* DBERT_METASPACE_* */
+
+	/* a normalizer again: SentencePiece's own way to use a map */
+	DBERT_STEP_LONGEST_MAP,		/* text: the map's bytes */
 	DBERT_STEPS
 } DbertStepKind;
 
@@ -175,6 +178,8 @@ typedef struct DbertTokenizerSpec
 	const char *const *tokens;	/* by id, UTF-8: what words are cut into; NULL for an id
 								 * that only an added token has, or none */
 	const size_t *token_lens;
+	int32_t		n_known;		/* ids from here on are pieces that the model does not know, for it
+								 * they are unk_id; 0: it knows all */
 
 	int32_t		n_added;
 	const DbertAddedToken *added;
@@ -184,7 +189,8 @@ typedef struct DbertTokenizerSpec
 	int32_t		max_word_chars; /* longer words become [UNK]; 100 */
 
 	/* of Unigram */
-	const double *scores;		/* by id, of those with a token */
+	const double *scores;		/* by id, of those with a token; -INFINITY: no text has it */
+	bool		float_sums;		/* scores add up as floats do, as in SentencePiece itself */
 	bool		byte_fallback;	/* unknown characters become bytes, if all have tokens */
 
 	/* of the kinds that merge pairs */
@@ -239,7 +245,7 @@ typedef struct DbertTokenizer
 {
 	const void *image;
 	/* fields below are filled by dbert_tokenizer_open from the image */
-	int32_t		n_tokens;
+	int32_t		n_tokens;		/* that the model knows */
 	int32_t		unk_id,			/* -1: none, of these all */
 				cls_id,
 				sep_id,

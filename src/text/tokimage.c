@@ -42,6 +42,7 @@ valid_header(const DbertTokImage *h)
 	if (h->n_units < 256 || h->n_tokens < 1 || h->n_added < 0 || h->max_word_chars < 0 ||
 		h->n_normalizers < 0 || h->n_normalizers > DBERT_MAX_STEPS ||
 		h->n_splitters < 0 || h->n_splitters > DBERT_MAX_STEPS ||
+		h->n_known < 1 || h->n_known > h->n_tokens || h->unk_id >= h->n_known ||
 		dbert_token_kind(h->kind) == NULL || !valid_template(h, &h->single) ||
 		!valid_template(h, &h->pair))
 		return false;
@@ -117,7 +118,7 @@ dbert_tokenizer_open(const void *image, size_t image_size, DbertTokenizer *out, 
 		return dbert_fail(err, DBERT_E_CORRUPT, "tokenizer image is damaged");
 	*out = (DbertTokenizer)
 	{
-		.image = image, .n_tokens = h->n_tokens, .unk_id = h->unk_id, .cls_id = h->cls_id,
+		.image = image, .n_tokens = h->n_known, .unk_id = h->unk_id, .cls_id = h->cls_id,
 			.sep_id = h->sep_id, .pad_id = h->pad_id, .mask_id = h->mask_id,
 			.single = &h->single, .pair = &h->pair
 	};

@@ -15,7 +15,7 @@
 #include "text/trie.h"
 
 #define DBERT_TOKIMAGE_MAGIC	0x6b6f7444u /* "Dtok" */
-#define DBERT_TOKIMAGE_VERSION	2
+#define DBERT_TOKIMAGE_VERSION	3
 
 /*
  * What no real vocabulary comes near; they bound the work between two polls.
@@ -62,6 +62,7 @@ typedef struct DbertTokImage
 	int32_t		kind;
 	int32_t		n_units,
 				n_tokens,
+				n_known,		/* of them: the others become unk_id */
 				n_added,
 				n_normalizers,	/* the first steps */
 				n_splitters;	/* the others */
@@ -92,7 +93,7 @@ typedef struct DbertTokImage
 				trim_keeps_first;
 	uint8_t		may_vanish;		/* a word may have no token */
 	uint8_t		space_before;	/* a step puts U+2581 before a text */
-	uint8_t		unused[7];
+	uint8_t		unused[3];
 	uint8_t		raw_first[256]; /* 1: a key of raw begins with this byte */
 } DbertTokImage;
 

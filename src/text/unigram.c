@@ -9,6 +9,11 @@
  * characters melt into one token, or into one token for each byte if there are
  * such (byte_fallback).
  *
+ * SentencePiece adds scores up as floats, and a model may know other pieces
+ * than the text is cut by: Marian's.  Tokens of the one kind have a score of
+ * -INFINITY, which no path takes; but unknown characters that together spell
+ * one are that token.  Pieces of the other kind are unknown tokens in the end.
+ *
  * A word may be a whole text: there are languages without spaces.  So it is
  * read in blocks.  When the best paths to all places that the reading has
  * reached have one place in common, what is before it is decided: its tokens
@@ -35,6 +40,8 @@ typedef struct UnigramBlock
 	int32_t		longest;		/* bytes of the longest piece */
 	int32_t		byte_fallback;	/* bytes[] are to be used, where all are there */
 	int32_t		bytes[256];		/* ids of "<0x00>" ..., -1: none */
+	int32_t		float_sums;
+	int32_t		unused;			/* 0 */
 	double		scores[];		/* [n_tokens] */
 } UnigramBlock;
 
@@ -78,6 +85,13 @@ sum_at(const Lattice *l, size_t at)
 
 /* ---- forward ---- */
 
+/* A score more on a path's sum. */
+static inline double
+add_score(const UnigramBlock *block, double sum, double score)
+{
+	return block->float_sums ? (float) (sum + score) : sum + score;
+}
+
 /* A path of that sum ends with the piece id, len bytes before to. */
 static inline void
 reach(Lattice *l, size_t to, size_t len, int32_t id, double sum)
@@ -120,11 +134,11 @@ try_pieces(const DbertTokenizing *t, Lattice *l, size_t from)
 		id = units[node].value;
 		if (id < 0)
 			continue;
-		reach(l, at, at - from, id, sum + block->scores[id]);
-		single = single || at == next;
+		reach(l, at, at - from, id, add_score(block, sum, block->scores[id]));
+		single = single || (at == next && block->scores[id] > -INFINITY);
 	}
 	if (!single)
-		reach(l, next, next - from, t->image->unk_id, sum + block->unk_score);
+		reach(l, next, next - from, t->image->unk_id, add_score(block, sum, block->unk_score));
 	return next;
 }
 
@@ -179,6 +193,13 @@ common_place(Lattice *l, size_t longest)
 	return 0;
 }
 
+/* A piece, as the model knows it. */
+static DbertStatus
+emit_piece(DbertTokenizing *t, int32_t id, int32_t start, int32_t end)
+{
+	return dbert_emit(t, id < t->image->n_known ? id : t->image->unk_id, start, end);
+}
+
 /* The unknown characters from .. to: of a piece, of bytes, or one token. */
 static DbertStatus
 emit_unknown(DbertTokenizing *t, const Lattice *l, size_t from, size_t to)
@@ -193,7 +214,7 @@ emit_unknown(DbertTokenizing *t, const Lattice *l, size_t from, size_t to)
 	for (size_t at = from; at < to && node >= 0; at++)
 		node = dbert_trie_step(units, node, l->places[at].byte);
 	if (node >= 0 && units[node].value >= 0)
-		return dbert_emit(t, units[node].value, start, end);
+		return emit_piece(t, units[node].value, start, end);
 	for (size_t at = from; at < to; at++)
 		if (!block->byte_fallback || block->bytes[l->places[at].byte] < 0)
 			return dbert_emit(t, t->image->unk_id, start, end);
@@ -219,7 +240,7 @@ emit_path(DbertTokenizing *t, Lattice *l, size_t to, bool last)
 	{
 		end = from + p[from].next;
 		if (p[end - 1].id != t->image->unk_id)
-			DBERT_TRY(dbert_emit(t, p[end - 1].id, p[from].start, p[end - 1].end));
+			DBERT_TRY(emit_piece(t, p[end - 1].id, p[from].start, p[end - 1].end));
 		else
 		{
 			while (end < to && p[end + p[end].next - 1].id == t->image->unk_id)
@@ -341,15 +362,19 @@ fill_scores(const DbertTokenizerSpec *s, UnigramBlock *block, DbertError *err)
 	{
 		if (s->tokens[i] == NULL)
 			continue;
+		if (s->token_lens[i] > (size_t) block->longest)
+			block->longest = (int32_t) s->token_lens[i];
+		block->scores[i] = s->scores[i];
+		if (s->scores[i] == -INFINITY && s->float_sums)
+			continue;
 		if (!isfinite(s->scores[i]))
 			return dbert_fail(err, DBERT_E_FORMAT,
 							  "tokenizer: the score of token %d is not a finite number", (int) i);
-		block->scores[i] = s->scores[i];
 		if (s->scores[i] < least)
 			least = s->scores[i];
-		if (s->token_lens[i] > (size_t) block->longest)
-			block->longest = (int32_t) s->token_lens[i];
 	}
+	if (!isfinite(least))
+		return dbert_fail(err, DBERT_E_FORMAT, "tokenizer: no piece has a score");
 	block->unk_score = least - UNKNOWN_PENALTY;
 	return DBERT_OK;
 }
@@ -369,6 +394,7 @@ compile(DbertTokCompiler *c)
 	block = c->model;
 	(void) dbert_tok_find_bytes(c, block->bytes);
 	block->byte_fallback = s->byte_fallback;
+	block->float_sums = s->float_sums;
 	return fill_scores(s, block, c->err);
 }
 

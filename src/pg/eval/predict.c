@@ -72,7 +72,8 @@ answer_kind(const DistilModel *model, const char *function)
 
 	if (config->head == DBERT_HEAD_TOKEN)
 		return DISTIL_ANSWER_ENTITIES;
-	if (config->head == DBERT_HEAD_NONE || config->head == DBERT_HEAD_MASK)
+	if (config->head == DBERT_HEAD_NONE || config->head == DBERT_HEAD_MASK ||
+		config->head == DBERT_HEAD_TRANSLATE)
 		return DISTIL_ANSWER_SIMILARITY;
 	distil_require_head(model, DBERT_HEAD_SEQUENCE, function);
 	if (config->problem == DBERT_PROBLEM_SINGLE)

@@ -110,6 +110,15 @@ run_call(DistilModel *model, const DistilTask *task, const DistilText *texts,
 
 	if (distil_compares(task, model))
 		return distil_compare_pair(task, model, texts, rules, answer);
+	if (task->answer_all != NULL)
+	{
+		NullableDatum only;
+
+		distil_usage_count(model->usage, &(DistilUsage) {.rows = 1});
+		(void) task->answer_all(task, model, options, &texts, 1, rules, false, &only);
+		*answer = only.value;
+		return !only.isnull;
+	}
 	run.batch = distil_run_text(model, task->want, texts, task->pair, rules);
 	return run.batch != NULL && task->answer(&run, 0, texts, answer);
 }

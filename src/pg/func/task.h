@@ -46,6 +46,16 @@ typedef struct DistilTask
 	bool		(*answer) (const DistilRun *run, int i, const DistilText *texts, Datum *answer);
 
 	/*
+	 * Of answers that are not read off a batch: those to texts [n], all at
+	 * once; then there is no answer above.  A text without one is NULL.  quiet:
+	 * nothing is raised but the cancelling of the query.  Returns the tokens
+	 * that went through the model.
+	 */
+	int64		(*answer_all) (const struct DistilTask *task, DistilModel *model,
+							   const NullableDatum *options, const DistilText *const *texts,
+							   int n, DistilTextRules rules, bool quiet, NullableDatum *answers);
+
+	/*
 	 * Of pairs whose model may be one of embeddings, too: the answer then, of
 	 * the vectors [width] of both texts, the first read as a query and the
 	 * second as a passage (compare.h).  NULL: it may not be.

@@ -94,6 +94,36 @@ run_elements(ArrayCall *call)
 	pfree(order);
 }
 
+/* The same where the task answers all texts at once. */
+static void
+answer_elements(ArrayCall *call)
+{
+	int			n;
+	int		   *order = distil_equal_together(call->arrays, 1, &n);
+	DistilText *texts = palloc_array(DistilText, Max(n, 1));
+	const DistilText **at = palloc_array(const DistilText *, Max(n, 1));
+	NullableDatum *answers = palloc_array(NullableDatum, Max(n, 1));
+
+	for (int k = 0; k < n; k++)
+	{
+		texts[k] = distil_text_get(call->arrays[0].texts[order[k]], call->rules.on_error);
+		at[k] = &texts[k];
+		distil_usage_count(call->model->usage, &(DistilUsage) {.rows = 1});
+	}
+	(void) call->task->answer_all(call->task, call->model, call->options, at, n, call->rules,
+								  false, answers);
+	for (int k = 0; k < n; k++)
+	{
+		call->like->nulls[order[k]] = answers[k].isnull;
+		call->values[order[k]] = answers[k].value;
+		distil_text_free(&texts[k]);
+	}
+	pfree(answers);
+	pfree(at);
+	pfree(texts);
+	pfree(order);
+}
+
 /* ---- arrays ---- */
 
 static void
@@ -126,7 +156,10 @@ answer_values(ArrayCall *call)
 	ArrayType  *result;
 
 	call->values = palloc0_array(Datum, call->like->n);
-	run_elements(call);
+	if (call->task->answer_all != NULL)
+		answer_elements(call);
+	else
+		run_elements(call);
 	result = distil_array_like(call->like, call->values, call->task->type);
 	pfree(call->values);
 	return result;

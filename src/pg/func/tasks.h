@@ -24,6 +24,7 @@
 	X(embed_query, ARRAY) \
 	X(embed_passage, ARRAY) \
 	X(answer_text, ARRAY) \
-	X(rerank_distance, NO_ARRAY)
+	X(rerank_distance, NO_ARRAY) \
+	X(translate, ARRAY)
 
 #endif

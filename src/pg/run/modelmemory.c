@@ -106,6 +106,25 @@ distil_batch_tokens(const DistilModel *model, int want)
 	return tokens;
 }
 
+int
+distil_translate_rows(const DistilModel *model, const DbertGeneration *how)
+{
+	int			rows = DBERT_TRANSLATE_ROWS;
+	Size		limit = distil_memory_limit();
+	Size		taken;
+	size_t		bytes;
+
+	if (limit == 0)
+		return rows;
+	taken = distil_models_allocated();
+	while (rows > how->beams &&
+		   !(dbert_translate_memory(model->core, how, rows, dbert_threads_count(distil_threads()),
+									&bytes) &&
+			 bytes <= (taken < limit ? limit - taken : 0)))
+		rows /= 2;
+	return rows;
+}
+
 void
 distil_modelmemory_init(void)
 {

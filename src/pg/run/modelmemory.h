@@ -29,6 +29,12 @@ extern Size distil_models_allocated(void);
  */
 extern size_t distil_batch_tokens(const DistilModel *model, int want);
 
+/*
+ * Hypotheses that go through this model's decoder at a time, or fewer where
+ * that would take more memory than is left.
+ */
+extern int	distil_translate_rows(const DistilModel *model, const DbertGeneration *how);
+
 /* Called once by _PG_init. */
 extern void distil_modelmemory_init(void);
 

@@ -44,13 +44,16 @@ static HTAB *known = NULL;
 
 /* ---- functions ---- */
 
-/* One value for texts, perhaps a model, options and rules, as task.h says? */
+/*
+ * One value for texts, perhaps a model, options and rules (or that of errors
+ * alone), as task.h says?
+ */
 static bool
 takes_texts(Form_pg_proc proc, const DistilTask *task)
 {
 	int			more = proc->pronargs - distil_task_texts(task) - task->n_options;
 
-	if (proc->proretset || OidIsValid(proc->provariadic) || (more != 0 && more != 3))
+	if (proc->proretset || OidIsValid(proc->provariadic) || (more != 0 && more != 2 && more != 3))
 		return false;
 	for (int i = 0; i < proc->pronargs; i++)
 	{

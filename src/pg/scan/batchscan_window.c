@@ -256,6 +256,32 @@ compare_pairs(Pass *p)
 	}
 }
 
+/* The same of calls whose task answers all texts at once. */
+static void
+answer_texts(Pass *p)
+{
+	const DistilText **texts = palloc_array(const DistilText *, Max(p->n_distinct, 1));
+	NullableDatum *answers = palloc_array(NullableDatum, Max(p->n_distinct, 1));
+
+	for (int i = 0; i < p->n_distinct; i++)
+		texts[i] = p->distinct[i].texts;
+	for (int c = 0; c < p->n_calls; c++)
+	{
+		DistilCall *call = p->calls[c];
+		const NullableDatum *options =
+			&call->values[distil_task_first_option(call->task, call->n_args)];
+
+		p->state->window_tokens += call->task->answer_all(call->task, p->model, options, texts,
+														  p->n_distinct, call->rules, true,
+														  answers);
+		for (int i = 0; i < p->n_distinct; i++)
+		{
+			p->answers[i * p->n_calls + c] = answers[i];
+			p->distinct[i].refused |= answers[i].isnull;
+		}
+	}
+}
+
 static void
 run_pass(Pass *p)
 {
@@ -273,6 +299,8 @@ run_pass(Pass *p)
 	}
 	if (distil_compares(task_of(p), p->model))
 		compare_pairs(p);
+	else if (task_of(p)->answer_all != NULL)
+		answer_texts(p);
 	else
 		run_texts(p);
 	for (int row = 0; row < state->count; row++)
@@ -397,6 +425,7 @@ collect_pass(DistilScanState *state, int c)
 
 		if (call->model != p.model || call->same_texts != state->calls[c].same_texts ||
 			call->rules.long_text != state->calls[c].rules.long_text ||
+			call->task->answer_all != state->calls[c].task->answer_all ||
 			!same_prompt(p.model, call, &state->calls[c]))
 			continue;
 		call->model = NULL;

@@ -61,6 +61,12 @@ const DistilModelTask distil_model_tasks[DISTIL_MODEL_TASKS] =
 		.preset = INSTALLED_EMBEDDINGS
 	},
 	{
+		.name = "translate",
+		.head = DBERT_HEAD_TRANSLATE,
+		.functions = "distil_translate",
+		.loadable = true
+	},
+	{
 		.name = "zero_shot",
 		.head = DBERT_HEAD_SEQUENCE,
 		.setting = "Model of distil_zero_shot when none is named.",

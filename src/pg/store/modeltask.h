@@ -32,7 +32,7 @@ typedef struct DistilModelTask
 	const char *preset;
 } DistilModelTask;
 
-#define DISTIL_MODEL_TASKS 8
+#define DISTIL_MODEL_TASKS 9
 
 /* What a sentiment is made of, for hints. */
 #define DISTIL_SENTIMENT_LABELS \
