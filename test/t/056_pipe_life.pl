@@ -98,7 +98,7 @@ $full->stop;
 # ---- preloaded: few slots (one for the launcher, one for that of replication, one for a worker) for many databases, woken at once, after restarts
 
 my $pre = pipe_node('pre', allows_streaming => 1,
-	conf => "shared_preload_libraries = 'distilbert'\nmax_worker_processes = 3\ndistilbert.pipeline_naptime = '1h'\nrestart_after_crash = on\n");
+	conf => "shared_preload_libraries = 'distilbert'\nmax_worker_processes = 3\ndistilbert.pipeline_naptime = '1h'\ndistilbert.pipeline_idle_exit = '1h'\nrestart_after_crash = on\n");
 set_up($pre, "db$_") for 1 .. 4;
 ok($pre->poll_query_until("db$_", $done), "db$_ has its turn") for 1 .. 4;
 $pre->safe_psql('db2', "INSERT INTO t VALUES (100, 'at once')");
