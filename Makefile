@@ -12,6 +12,7 @@
 #   make bench           SQL against the engine and a client (QUICK=1: some minutes)
 #   make bench-pipelines what pipelines cost, beside the bars (QUICK=1: a few minutes)
 #   make bench-static    static embeddings against their teacher
+#   make bench-nodes     a table on one to three servers (QUICK=1: a minute)
 #   make bench-kernels   GFLOP/s of every table of kernels
 #   make bench-peers     encoder and tokenizer against others (QUICK=1: some minutes)
 #
@@ -258,6 +259,10 @@ bench-pipelines:
 bench-static:
 	@bash bench/static.sh
 
+# A table on one to three servers of this machine.
+bench-nodes:
+	@bash bench/nodes.sh
+
 bench-kernels: bench/kernels
 	bench/kernels
 
@@ -265,6 +270,6 @@ bench-kernels: bench/kernels
 bench-peers: $(BENCHES)
 	python3 bench/peers.py $(if $(QUICK),--quick)
 
-.PHONY: check-core fuzz bench benches bench-pipelines bench-static bench-kernels bench-peers
+.PHONY: check-core fuzz bench benches bench-pipelines bench-static bench-nodes bench-kernels bench-peers
 
 endif

@@ -3,7 +3,9 @@
 Sides of a ratio take turns, and the least of ROUNDS counts.  "cpu" is the processor
 time of the session's server process, which a busy machine disturbs little; "wall" is
 time on the clock, and wants a quiet machine.  Words as arguments choose parts:
-compute sync writers updates lag claim queue memory search idle
+compute sync writers updates lag claim queue memory locks search idle unloaded
+(the last one is not among all of them: it wants a server without preloading)
+MILLION=1: the memory's part does 10^6 rows, which takes a while.
 """
 import os
 import re
@@ -15,6 +17,7 @@ QUICK = bool(os.environ.get("QUICK"))
 ROUNDS = int(os.environ.get("ROUNDS") or 3)
 ROWS = 500 if QUICK else 4000
 MANY = 20000 if QUICK else 1000000
+FLAT = 1000000 if os.environ.get("MILLION") else (4 if QUICK else 20) * ROWS
 MODEL = "embeddings-en-v1"
 WORDS = "the parcel came late and service was friendly but price too high for what we got today".split()
 
@@ -104,6 +107,17 @@ def pipeline(db, source, task, options, model=MODEL):
 
 def drop(db):
     db("SELECT distil_drop_pipeline('p', drop_target => true, if_exists => true)")
+
+
+def begin(rows, works):
+    """A session with a table of so many rows and a pipeline into a table; works: by the worker, too."""
+    db = Session()
+    db("ALTER DATABASE bench %s" % ("RESET distilbert.pipelines" if works else "SET distilbert.pipelines = off"))
+    db = Session()
+    drop(db)
+    table(db, "docs", rows)
+    pipeline(db, "docs", "embed", "into_table => 'docs_v'")
+    return db
 
 
 def compute(db):
@@ -206,33 +220,36 @@ def updates(db):
     drop(db)
 
 
-def lag(db):
-    """From the commit to the value, with the library preloaded."""
-    db("ALTER DATABASE bench RESET distilbert.pipelines")
-    db = Session()
-    drop(db)
-    table(db, "docs", 0)
-    pipeline(db, "docs", "embed", "into_table => 'docs_v'")
+def lags(n, pause):
+    """From each commit to the value, in seconds, sorted."""
+    db = begin(0, True)
     seen = []
-    for i in range(20 if QUICK else 100):
+    for i in range(n):
         db("INSERT INTO docs VALUES (%d, 'a short text of a row %d')" % (i, i))
         since = time.perf_counter()
         while db("SELECT count(*) FROM docs_v WHERE id = %d" % i) == "0":
             time.sleep(0.001)
         seen.append(time.perf_counter() - since)
-        time.sleep(0.2 if QUICK else 1)
-    seen.sort()
-    show("lag p99 at 1 INSERT/s, preloaded (wall)", seen[int(len(seen) * 0.99) - 1] * 1000, 50, "ms")
+        time.sleep(pause)
     drop(db)
+    return sorted(seen)
+
+
+def lag(db):
+    seen = lags(20 if QUICK else 100, 0.2 if QUICK else 1)
+    show("lag p99 at 1 INSERT/s, preloaded (wall)", seen[int(len(seen) * 0.99) - 1] * 1000, 50, "ms")
+
+
+def unloaded(db):
+    """The same where nothing is preloaded: the worker finds out by looking."""
+    seen = lags(10 if QUICK else 50, 0.2 if QUICK else 1)
+    naptime = float(db("SELECT extract(epoch FROM current_setting('distilbert.pipeline_naptime')::interval) * 1000"))
+    show("lag p99 at 1 INSERT/s, not preloaded (wall)", seen[int(len(seen) * 0.99) - 1] * 1000, naptime + 100, "ms")
 
 
 def claim(db):
     """One row's worth of work while many keys wait, and behind dead rows that a snapshot holds."""
-    db("ALTER DATABASE bench SET distilbert.pipelines = off")
-    db = Session()
-    drop(db)
-    table(db, "docs", 0)
-    pipeline(db, "docs", "embed", "into_table => 'docs_v'")
+    db = begin(0, False)
     db("INSERT INTO docs SELECT i, 'a short text', 0 FROM generate_series(1, %d) AS i" % MANY)
     one = min(db.wall("SELECT distil_embed('a short text %d', '%s')" % (i, MODEL)) for i in range(5))
     took = min(db.wall("CALL distil_run_pipeline('p', 1)") for _ in range(20))
@@ -240,7 +257,6 @@ def claim(db):
     holder = Session()
     holder("BEGIN ISOLATION LEVEL REPEATABLE READ")
     holder("SELECT 1 FROM docs LIMIT 1")
-    db("UPDATE distilbert.pipeline_queue SET queued_at = queued_at")
     for _ in range(3 if QUICK else 150):
         db("UPDATE distilbert.pipeline_queue SET queued_at = queued_at")
     took = min(db.wall("CALL distil_run_pipeline('p', 1)") for _ in range(20))
@@ -271,16 +287,31 @@ def queue(db):
 
 def memory(db):
     """The loop's private memory from an early row to the last."""
-    db("ALTER DATABASE bench SET distilbert.pipelines = off")
-    db = Session()
-    drop(db)
-    table(db, "docs", 20 * ROWS if not QUICK else 4 * ROWS)
-    pipeline(db, "docs", "embed", "into_table => 'docs_v'")
+    db = begin(FLAT, False)
     db("CALL distil_run_pipeline('p', %d)" % ROWS)
     early = private_memory(db.pid)
     db("CALL distil_run_pipeline('p')")
     late = private_memory(db.pid)
-    show("private memory at the end (of the first rows: %.0f MB)" % early, late, 64, "MB")
+    show("private memory after %d rows (of the first ones: %.0f MB)" % (FLAT, early), late, 64, "MB")
+    drop(db)
+
+
+def locks(db):
+    """How long the worker's transactions last, and how long writers may wait where a pipeline is made or switched."""
+    db = begin(2 * ROWS, True)
+    longest = 0
+    while db("SELECT state FROM distil_pipelines WHERE name = 'p'") != "idle":
+        longest = max(longest, float(db("SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0) "
+                                        "FROM pg_stat_activity WHERE backend_type = 'distilbert pipelines' AND backend_xmin IS NOT NULL")))
+    show("the worker's longest transaction with a snapshot (wall)", longest * 1000, 200, "ms")
+    create, switch = [], []
+    for _ in range(ROUNDS):
+        drop(db)
+        create.append(db.wall("SELECT distil_create_pipeline('docs', 'body', 'chunks', '%s', name => 'p', into_table => 'docs_c')" % MODEL))
+        db("SELECT distil_alter_pipeline('p', options => '{\"max_tokens\": 16}'); CALL distil_run_pipeline('p')")
+        switch.append(db.wall("SELECT distil_switch_pipeline('p')"))
+    show("making a pipeline, which locks out writers (wall)", min(create) * 1000, 50, "ms")
+    show("switching it, which locks out readers of the target, too (wall)", min(switch) * 1000, 50, "ms")
     drop(db)
 
 
@@ -312,11 +343,7 @@ def search(db):
 
 
 def idle(db):
-    db("ALTER DATABASE bench RESET distilbert.pipelines")
-    db = Session()
-    drop(db)
-    table(db, "docs", 10)
-    pipeline(db, "docs", "embed", "into_table => 'docs_v'")
+    db = begin(10, True)
     db("SELECT distil_wait_pipeline('p')")
     time.sleep(2)
     pid = db("SELECT pid FROM pg_stat_activity WHERE datname = 'bench' AND backend_type LIKE 'distil%' LIMIT 1")
@@ -330,13 +357,13 @@ def idle(db):
 
 
 def main():
-    subprocess.run(["createdb", "bench"], check=True)
+    subprocess.run(["createdb", "bench"], stderr=subprocess.DEVNULL)
     db = Session()
-    db("CREATE EXTENSION distilbert")
+    db("CREATE EXTENSION IF NOT EXISTS distilbert")
     print("%d rows of 20 words, %s, least of %d; %s" % (ROWS, MODEL, ROUNDS, open("/proc/loadavg").read().split()[0] + " processes running before"))
-    parts = (compute, sync, writers, updates, lag, claim, queue, memory, search, idle)
-    for part in parts:
-        if len(sys.argv) < 2 or part.__name__ in sys.argv[1:]:
+    parts = (compute, sync, writers, updates, lag, claim, queue, memory, locks, search, idle)
+    for part in parts + (unloaded,):
+        if part.__name__ in sys.argv[1:] or (len(sys.argv) < 2 and part != unloaded):
             part(Session())
     print("%d of %d bars reached" % (sum(results), len(results)))
 

@@ -393,7 +393,7 @@ block_run(float *y, size_t ldy, const float *x, size_t ldx, const char *wp, Dber
 
 		panel_run(t, m);
 		if (act != DBERT_ACT_NONE && last)
-			activate_rows(t.y, ldy, m, t.columns, act);
+			activate_rows(t.y, t.y, ldy, m, t.columns, act);
 	}
 }
 

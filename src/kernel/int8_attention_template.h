@@ -2,8 +2,7 @@
  * int8_attention_template.h -- one head of one text in whole numbers, as int8.h
  * says, written once over a vec_*.h, an ivec_*.h and int8_template.h.
  *
- * The including file has included the latter and defines dot16: acc[j] += sum
- * of the two products of 16 bits in row[j] * column[j].
+ * The including file says how its instructions multiply, as there.
  *
  * Keys are packed like weights, as [T,D], and met by QUERIES queries at a time.
  * Values lie in panels of NR columns, a line for two tokens:
@@ -18,6 +17,7 @@
 #include "kernel/softmax_template.h"
 
 #define QUERIES 24				/* a multiple of MR */
+#define WEIGHED 8				/* rows of scores that stay in L1 */
 
 /* One call: what is packed, and a block's rows. */
 typedef struct Attention
@@ -50,33 +50,31 @@ panels_width(int n)
 	return (n + NR - 1) / NR * NR;
 }
 
+/* The sum of all lanes' numbers, which is exact in floats. */
+static inline float
+sum_whole(IVec numbers)
+{
+	return v_sum(i_to_float(numbers));
+}
+
 /* ---- keys ---- */
 
-/* A key in whole numbers; returns its scale and their sum, exact in floats. */
+/* A key in whole numbers; returns its scale and their sum. */
 static float
 round_key(int8_t *numbers, int32_t *sum, const float *k, int d, int steps)
 {
-	Vec			most = v_zero(),
-				total = v_zero(),
-				poison = v_zero();	/* NaN as soon as a number is not finite */
-	DbertI8Scale s;
+	const Range range = row_range(k, d);
+	const DbertI8Scale s = dbert_i8_scale(-range.low > range.high ? -range.low : range.high, steps);
+	IVec		total = i_set(0);
 
-	for (int p = 0; p < d; p += VL)
-	{
-		Vec			v = load_filled(k + p, d - p, v_zero());
-
-		most = v_max(v_abs(v), most);
-		poison = v_add(v_mul(v, v_zero()), poison);
-	}
-	s = dbert_i8_scale(v_sum(poison) + v_greatest(most), steps);
 	for (int p = 0; p < whole(d); p += VL)
 	{
 		IVec		w = i_round(v_mul(load_filled(k + p, d - p, v_zero()), v_set(s.inverse)));
 
 		i_store8(numbers + p, w);
-		total = v_add(total, i_to_float(w));
+		total = i_add(total, w);
 	}
-	*sum = s.inverse != 0 ? (int32_t) v_sum(total) : 0;
+	*sum = s.inverse != 0 ? (int32_t) sum_whole(total) : 0;
 	return s.scale;
 }
 
@@ -170,24 +168,43 @@ meet_keys(const Attention *a, int rows)
 }
 
 /*
- * A row of scores becomes weights; returns their scale, 1 over their sum, which
- * is below 2^24: as floats the numbers add up exactly, in any order.
+ * A row of exponentials becomes weights; returns their scale, 1 over their sum,
+ * which is below 2^24.
  */
 static float
-weigh_keys(const Attention *a, int16_t *weights, float *scores, float scale)
+round_weights(const Attention *a, int16_t *weights, const float *scores, float sum)
 {
-	float		sum = exponentials(scores, a->t, scale);
-	Vec			factor = v_set(DBERT_I8_WEIGHT16_STEPS / sum),
-				total = v_zero();
+	Vec			factor = v_set(DBERT_I8_WEIGHT16_STEPS / sum);
+	IVec		total = i_set(0);
 
 	for (int j = 0; j < a->t; j += VL)
 	{
 		IVec		w = i_round(v_mul(load_filled(scores + j, a->t - j, v_zero()), factor));
 
 		i_store16(weights + j, w);
-		total = v_add(total, i_to_float(w));
+		total = i_add(total, w);
 	}
-	return sum <= FLT_MAX ? 1 / v_sum(total) : NAN;
+	return sum <= FLT_MAX ? 1 / sum_whole(total) : NAN;
+}
+
+/*
+ * Some rows of scores become weights, step by step: within a row each step
+ * waits for the one before it.
+ */
+static void
+weigh_keys(Attention *a, int first, int rows, float scale)
+{
+	float	   *scores = a->scores + first * a->lds;
+	int16_t    *weights = a->weights + first * a->lds;
+	float		most[WEIGHED],
+				sums[WEIGHED];
+
+	for (int i = 0; i < rows; i++)
+		most[i] = greatest(scores + i * a->lds, a->t);
+	for (int i = 0; i < rows; i++)
+		sums[i] = exponentials_below(scores + i * a->lds, a->t, most[i], scale);
+	for (int i = 0; i < rows; i++)
+		a->scales[first + i] = round_weights(a, weights + i * a->lds, scores + i * a->lds, sums[i]);
 }
 
 /* MR rows of weights by a panel of values; some of them are wanted. */
@@ -213,7 +230,7 @@ value_tile(const Attention *a, float *out, size_t ldo, int first, int rows, int 
 			memcpy(&two, w + i * a->lds, sizeof(two));
 			UNROLL
 			for (int j = 0; j < NV; j++)
-				acc[i][j] = dot16(acc[i][j], i_set(two), i_load(v + j * VL));
+				acc[i][j] = i_dot16(acc[i][j], i_set(two), i_load(v + j * VL));
 		}
 	UNROLL
 	for (int i = 0; i < MR; i++)
@@ -232,8 +249,8 @@ attend_block(Attention *a, float *out, size_t ldo, const float *q, size_t ld, in
 {
 	quantize_rows(a->queries, a->scales, a->taken, q, ld, rows, a->d, query_steps);
 	meet_keys(a, rows);
-	for (int i = 0; i < rows; i++)
-		a->scales[i] = weigh_keys(a, a->weights + i * a->lds, a->scores + i * a->lds, scale);
+	for (int i = 0; i < rows; i += WEIGHED)
+		weigh_keys(a, i, rows - i < WEIGHED ? rows - i : WEIGHED, scale);
 	for (int c = 0; c < a->d; c += NR)
 		for (int i = 0; i < rows; i += MR)
 			value_tile(a, out + i * ldo, ldo, i, rows - i, c);

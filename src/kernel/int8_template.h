@@ -67,6 +67,31 @@ row_quanta(int k)
 	return (lines | 1) * 64 / sizeof(Quantum);
 }
 
+/* A row's lowest and highest number, 0 among them. */
+typedef struct Range
+{
+	float		low,
+				high;			/* NaN if a number is not finite */
+} Range;
+
+static Range
+row_range(const float *x, int k)
+{
+	Vec			low = v_zero(),
+				high = v_zero(),
+				poison = v_zero();	/* NaN as soon as a number is not finite */
+
+	for (int p = 0; p < k; p += VL)
+	{
+		Vec			v = load_filled(x + p, k - p, v_zero());
+
+		low = v_min(v, low);
+		high = v_max(v, high);
+		poison = v_add(v_mul(v, v_zero()), poison);
+	}
+	return (Range) {-v_greatest(v_sub(v_zero(), low)), v_sum(poison) + v_greatest(high)};
+}
+
 /*
  * Writes whole vectors: zeros beyond k.  Returns the scale; *taken is what was
  * taken from all numbers.
@@ -74,23 +99,10 @@ row_quanta(int k)
 static float
 quantize_row(Quantum *q, int32_t *taken, const float *x, int k, int steps)
 {
-	Vec			below = v_zero(),	/* 0, and how far x goes below it */
-				above = v_zero(),
-				poison = v_zero();	/* NaN as soon as an x is not finite */
-	DbertI8Scale s;
-	float		least;
+	const Range range = row_range(x, k);
+	const DbertI8Scale s = dbert_i8_scale(range.high - range.low, steps);
 
-	for (int p = 0; p < k; p += VL)
-	{
-		Vec			v = load_filled(x + p, k - p, v_zero());
-
-		below = v_max(v_sub(v_zero(), v), below);
-		above = v_max(v, above);
-		poison = v_add(v_mul(v, v_zero()), poison);
-	}
-	least = -v_greatest(below);
-	s = dbert_i8_scale(v_sum(poison) + v_greatest(above) - least, steps);
-	*taken = COUNTED && s.inverse != 0 ? (int32_t) lrintf(least * s.inverse) - LEAST : 0;
+	*taken = COUNTED && s.inverse != 0 ? (int32_t) rintf(range.low * s.inverse) - LEAST : 0;
 	for (int p = 0; p < k; p += VL)
 	{
 		Vec			v = load_filled(x + p, k - p, v_zero());
@@ -195,16 +207,30 @@ typedef struct Tile
 	int			fetch_step;		/* LINE bytes from here, then on by so many per line */
 } Tile;
 
-/* y's vector j of a row from its sums */
-static inline void
-tile_store(const Tile *t, int i, int j, IVec sums)
+/*
+ * y from a tile's sums.  What its rows share is read before the first is
+ * written: for all the compiler knows, y might be it.
+ */
+static inline __attribute__((always_inline)) void
+tile_store(const Tile *t, IVec acc[MR][NV], const int rows)
 {
 	const float *scales = (const float *) t->panel;
-	const int	columns = t->columns - j * VL;
-	Vec			scale = v_mul(v_set(t->row_scales[i]), v_load(scales + j * VL));
-	Vec			b = t->b != NULL ? load_filled(t->b + j * VL, columns, v_zero()) : v_zero();
+	Vec			scale[NV],
+				b[NV];
 
-	store_first(t->y + i * t->ldy + j * VL, columns, v_add(v_mul(i_to_float(sums), scale), b));
+	UNROLL
+	for (int j = 0; j < NV; j++)
+	{
+		scale[j] = v_load(scales + j * VL);
+		b[j] = t->b != NULL ? load_filled(t->b + j * VL, t->columns - j * VL, v_zero()) : v_zero();
+	}
+	UNROLL
+	for (int i = 0; i < rows; i++)
+		UNROLL
+		for (int j = 0; j < NV; j++)
+			store_first(t->y + i * t->ldy + j * VL, t->columns - j * VL,
+						v_add(v_mul(i_to_float(acc[i][j]),
+									v_mul(v_set(t->row_scales[i]), scale[j])), b[j]));
 }
 
 #ifdef OWN_LINES
@@ -283,11 +309,7 @@ tile_compute(const Tile *t, const int rows)
 	}
 #endif
 
-	UNROLL
-	for (int i = 0; i < rows; i++)
-		UNROLL
-		for (int j = 0; j < NV; j++)
-			tile_store(t, i, j, acc[i][j]);
+	tile_store(t, acc, rows);
 }
 
 #include "kernel/tile_rows.h"
@@ -318,7 +340,7 @@ panel_run(Tile t, int m, int act)
 		left -= rows;
 	}
 	if (act != DBERT_ACT_NONE)
-		activate_rows(y, t.ldy, m, t.columns, act);
+		activate_rows(y, y, t.ldy, m, t.columns, act);
 }
 
 static void

@@ -70,22 +70,40 @@ exponentiate(float *x, int n, Vec max, float scale)
 	return n >= VL ? e : v_keep(v_first(n), e);
 }
 
+static float
+greatest(const float *x, int n)
+{
+	const Vec	least = v_set(-INFINITY);
+	Vec			even = least,	/* two, which do not wait for each other */
+				odd = least;
+
+	for (int j = 0; j < n; j += 2 * VL)
+	{
+		even = v_max(load_filled(x + j, n - j, least), even);
+		odd = v_max(load_filled(x + j + VL, n - j - VL, least), odd);
+	}
+	return v_greatest(v_max(even, odd));
+}
+
 /*
- * x[n] becomes exp(scale (x - max)), scale > 0; returns the sum of these.  What
- * is below e^-87 counts as that: nothing to a sum of 1 or more.
+ * x[n], of which max is the greatest, becomes exp(scale (x - max)), scale > 0;
+ * returns the sum of these.  What is below e^-87 counts as that: nothing to a
+ * sum of 1 or more.
  */
 static float
-exponentials(float *x, int n, float scale)
+exponentials_below(float *x, int n, float max, float scale)
 {
-	Vec			max = v_set(-INFINITY);
 	Sum			sum = sum_zero();
 
-	for (int j = 0; j < n; j += VL)
-		max = v_max(load_filled(x + j, n - j, v_set(-INFINITY)), max);
-	max = v_set(v_greatest(max));
 	FOR_SUM(j, part, n)
-		sum.part[part] = v_add(sum.part[part], exponentiate(x + j, n - j, max, scale));
+		sum.part[part] = v_add(sum.part[part], exponentiate(x + j, n - j, v_set(max), scale));
 	return sum_total(sum);
+}
+
+static inline float
+exponentials(float *x, int n, float scale)
+{
+	return exponentials_below(x, n, greatest(x, n), scale);
 }
 
 #endif

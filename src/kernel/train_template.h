@@ -320,6 +320,12 @@ adamw(float *w, const float *g, float *mean, float *square, size_t count, const 
 	}
 }
 
+static void
+activate(float *y, const float *x, size_t count, int act)
+{
+	activate_rows(y, x, count, 1, count, act);
+}
+
 static const DbertTrainKernels train_kernels = {
 	.left_lanes = MR,
 	.right_lanes = NR,

@@ -20,6 +20,7 @@
 #include "pg/pipe/pipelauncher.h"
 #include "pg/pipe/pipesettings.h"
 #include "pg/pipe/pipeshared.h"
+#include "pg/pipe/pipesync.h"
 #include "pg/pipe/pipewake.h"
 #include "pg/pipe/watched.h"
 #include "pg/run/defaultmodel.h"
@@ -65,6 +66,7 @@ _PG_init(void)
 	distil_scan_init();
 	distil_trainsettings_init();
 	distil_capture_init();
+	distil_sync_init();
 	distil_watched_init();
 	distil_pipesettings_init();
 	distil_pipeshared_init();

@@ -81,6 +81,10 @@ is(sql('SELECT count(*) FROM seen'), 0, 'and fire no trigger');
 is(wrong('docs'), '0/0', 'they are there');
 sql('DROP TRIGGER see ON docs');
 
+# what an old text gave goes with it, in the writer's transaction
+is(sql("UPDATE docs SET body = 'a new text' WHERE id = 2 RETURNING mood IS NULL"), 't', 'a value whose text has changed is gone at once');
+run_all();
+
 # a BEFORE trigger changes the text while another column is set
 sql(<<'SQL');
 CREATE FUNCTION rewrite() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.body := 'rewritten ' || NEW.id; RETURN NEW; END $$;
@@ -230,6 +234,9 @@ sql("UPDATE k2 SET mood = 0.5");
 is(waiting(), 0, 'a value that a user writes is his affair');
 
 # NULL, the empty text, texts without a result
+$given = given();
+sql("INSERT INTO docs (id, body) VALUES (4000, NULL)");
+is(given(), $given, 'a new row without a text is not queued');
 sql("INSERT INTO docs (id, body) VALUES (4001, NULL), (4002, ''); UPDATE docs SET body = NULL WHERE id = 1");
 run_all();
 is(sql("SELECT count(mood), count(*) FROM docs WHERE id IN (1, 4001, 4002)"), '1|3', 'NULL has no value');
@@ -254,6 +261,9 @@ SELECT distil_create_pipeline('given', 'body', 'sentiment', 'distilbert-sentimen
 SQL
 run_all();
 is(sql("SELECT mood FROM given WHERE id = 1") . sql("SELECT mood = distil_sentiment(body, 'distilbert-sentiment') FROM given WHERE id = 2"), '0.125t', 'existing values are adopted');
+sql("SELECT distil_create_pipeline('given', 'body', 'embed', 'bert-sentence', into_column => 'v', backfill => false); INSERT INTO given VALUES (3, 'new')");
+run_all();
+is(sql('SELECT string_agg(id::text, NULL) FROM given WHERE v IS NOT NULL'), '3', 'without a backfill only new rows are done');
 
 alive($node);
 done_testing();

@@ -61,6 +61,17 @@ for my $i (1 .. 30)
 ok(wait_until($node, $done), 'keys that come while the worker ends are done');
 ok(wait_until($node, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'distilbert pipelines'"), 'it ends');
 
+# What was left when the server stopped waits for a write, or, where session_preload_libraries has the library, for a login.
+$node->append_conf('postgresql.conf', 'distilbert.pipelines = off');
+$node->reload;
+$node->safe_psql('postgres', "INSERT INTO t VALUES (1500, 'left')");
+$node->append_conf('postgresql.conf', 'distilbert.pipelines = on');
+$node->restart;
+is($node->safe_psql('postgres', 'SELECT pg_sleep(0.5)') . workers($node, 'postgres') . $node->safe_psql('postgres', $done), '0f', 'a login alone starts no worker');
+$node->safe_psql('postgres', "ALTER DATABASE postgres SET session_preload_libraries = 'distilbert'");
+ok(wait_until($node, $done), 'with session_preload_libraries it does');
+$node->safe_psql('postgres', 'ALTER DATABASE postgres RESET session_preload_libraries');
+
 # DROP EXTENSION with a live worker.
 $node->append_conf('postgresql.conf', 'distilbert.pipeline_idle_exit = 60');
 $node->reload;

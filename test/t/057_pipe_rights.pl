@@ -78,7 +78,13 @@ is(sql('SELECT (SELECT count(*) FROM trap.hidden) + (SELECT count(*) FROM trap.h
 is($node->psql('postgres', "SET search_path = public; CALL distil_run_pipeline('hidden_vec')", extra_params => [ '-U', 'writer' ], stderr => \my $err), 3, 'not by others');
 like($err, qr/must be owner/, 'who are told so');
 sql('GRANT owner TO writer');
-is($node->psql('postgres', "SET search_path = public; CALL distil_run_pipeline()", extra_params => [ '-U', 'writer' ]), 0, 'by members of the owner');
+$node->append_conf('postgresql.conf', 'distilbert.pipelines = off');
+$node->reload;
+ok(wait_until($node, "SELECT count(*) OPERATOR(pg_catalog.=) 0 FROM pg_catalog.pg_stat_activity WHERE backend_type OPERATOR(pg_catalog.=) 'distilbert pipelines'"), '(no worker)');
+is($node->psql('postgres', "SET search_path = trap, pg_catalog, public; INSERT INTO public.hidden VALUES (200, 'by hand'); CALL distil_run_pipeline()", extra_params => [ '-U', 'writer' ]), 0, 'by members of the owner');
+is(sql(q{SELECT count(*) FILTER (WHERE path !~ '^"?pg_catalog, pg_temp'), count(*) > 200 FROM public.seen}), '0|t', 'with a safe search_path, too');
+$node->append_conf('postgresql.conf', 'distilbert.pipelines = on');
+$node->reload;
 sql('REVOKE owner FROM writer');
 
 # What an error says may quote a row.

@@ -139,5 +139,44 @@ is(sql("SELECT array_to_string(parts, ' ') FROM distilbert.pipeline WHERE name =
 run_all();
 is(waiting(), 0, 'nothing is left to do');
 
+# ---- what a transaction has prepared follows its own changes of names
+sql(<<'SQL');
+CREATE SCHEMA app;
+CREATE TABLE app.q (id int PRIMARY KEY, body text) PARTITION BY RANGE (id);
+CREATE TABLE app.q1 PARTITION OF app.q DEFAULT;
+SELECT distil_create_pipeline('app.q', 'body', 'embed', 'bert-sentence', into_table => 'q_vectors', mode => 'sync', backfill => false);
+BEGIN;
+INSERT INTO app.q VALUES (1, 'a');
+ALTER SCHEMA app RENAME TO apps;
+INSERT INTO apps.q VALUES (2, 'b');
+ALTER TABLE apps.q_vectors RENAME TO w;
+INSERT INTO apps.q VALUES (3, 'c');
+ALTER TABLE apps.q RENAME COLUMN body TO words;
+INSERT INTO apps.q VALUES (4, 'd');
+SAVEPOINT s;
+INSERT INTO apps.q VALUES (5, 'e');
+ROLLBACK TO s;
+ALTER TABLE apps.w ADD CHECK (id <> 6);
+DO $$ BEGIN INSERT INTO apps.q VALUES (6, 'f'); EXCEPTION WHEN check_violation THEN NULL; END $$;
+INSERT INTO apps.q VALUES (7, 'g');
+SELECT distil_alter_pipeline('q_vectors', paused => true);
+INSERT INTO apps.q VALUES (8, 'h');
+COMMIT;
+SQL
+is(sql("SELECT string_agg(id::text, ' ' ORDER BY id), bool_and(embedding::real[] = distil_embed(words, 'bert-sentence')) FROM apps.w JOIN apps.q USING (id)"),
+	'1 2 3 4 7|t', 'renamed, rolled back and paused in one transaction');
+is(sql('SELECT keys FROM distilbert.pipeline_queue'), '{{8}}', 'what came later waits');
+
+# a trigger of the target writes to the source: its text is the newer one
+sql(<<'SQL');
+CREATE TABLE n (id int PRIMARY KEY, body text);
+SELECT distil_create_pipeline('n', 'body', 'embed', 'bert-sentence', into_table => 'n_vectors', mode => 'sync');
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql SET search_path = public
+	AS $$ BEGIN UPDATE n SET body = 'newer' WHERE id = 2 AND NEW.id = 1; RETURN NULL; END $$;
+CREATE TRIGGER touch AFTER INSERT ON n_vectors FOR EACH ROW EXECUTE FUNCTION touch();
+INSERT INTO n VALUES (1, 'one'), (2, 'two');
+SQL
+is(sql("SELECT count(*), bool_and(embedding::real[] = distil_embed(body, 'bert-sentence')) FROM n JOIN n_vectors USING (id)"), '2|t', 'a text that changes while its statement is done');
+
 $node->stop;
 done_testing();

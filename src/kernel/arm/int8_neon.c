@@ -14,7 +14,6 @@
 #define GROUP 4
 #define COUNTED 1
 #define LEAST (-128)
-#define dot16 i_dot16
 
 typedef int8_t Quantum;
 

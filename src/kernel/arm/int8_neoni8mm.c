@@ -18,7 +18,6 @@
 #define LEAST 0
 #define OWN_LINES
 #define TOGETHER 2
-#define dot16 i_dot16
 
 typedef uint8_t Quantum;
 

@@ -10,7 +10,6 @@
 #define STEP 2
 #define COUNTED 1
 #define LEAST 0
-#define dot16 i_dot16
 
 typedef uint8_t Quantum;
 

@@ -14,7 +14,6 @@
 #define GROUP 2
 #define COUNTED 0
 #define LEAST 0
-#define dot16 i_dot16
 
 typedef int16_t Quantum;
 

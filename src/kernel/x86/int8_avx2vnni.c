@@ -33,12 +33,6 @@ dot(IVec acc, const IVec *row, const IVec *column)
 	return _mm256_dpbusd_avx_epi32(acc, *row, *column);
 }
 
-static inline IVec
-dot16(IVec acc, IVec row, IVec column)
-{
-	return _mm256_dpwssd_avx_epi32(acc, row, column);
-}
-
 #include "kernel/int8_attention_template.h"
 #include "kernel/x86/tables_x86.h"
 

@@ -108,7 +108,11 @@ i_pair(IVec a, IVec b)
 static inline IVec
 i_dot16(IVec acc, IVec a, IVec b)
 {
+#ifdef __AVXVNNI__
+	return _mm256_dpwssd_avx_epi32(acc, a, b);
+#else
 	return _mm256_add_epi32(acc, _mm256_madd_epi16(a, b));
+#endif
 }
 
 #define i_shift_right(a, n) _mm256_srli_epi32((a), (n))

@@ -112,7 +112,11 @@ i_pair(IVec a, IVec b)
 static inline IVec
 i_dot16(IVec acc, IVec a, IVec b)
 {
+#ifdef __AVX512VNNI__
+	return _mm512_dpwssd_epi32(acc, a, b);
+#else
 	return _mm512_add_epi32(acc, _mm512_madd_epi16(a, b));
+#endif
 }
 
 /* n is a constant: without optimisation a function's argument is none */

@@ -21,7 +21,7 @@
 #include "pg/pipe/pipetry.h"
 
 #define SHORTEST_NAP_MS 1
-#define LONGEST_NAP_MS 50
+#define LONGEST_NAP_MS 250
 
 static const char *const extension_query =
 	"SELECT pg_catalog.quote_ident(n.nspname), e.extversion::text"
@@ -115,11 +115,17 @@ distil_node_need_extension(const DistilNode *node)
 				 errhint("Run CREATE EXTENSION distilbert there.")));
 }
 
+static bool
+was_sent(DistilNode *node, const char *sql)
+{
+	run(psprintf("SELECT %s.dblink_send_query($1, $2)", dblink_schema()), node->link, sql);
+	return strcmp(fetched(), "1") == 0;
+}
+
 void
 distil_node_send(DistilNode *node, const char *sql)
 {
-	run(psprintf("SELECT %s.dblink_send_query($1, $2)", dblink_schema()), node->link, sql);
-	if (strcmp(fetched(), "1") != 0)
+	if (!was_sent(node, sql))
 		ereport(ERROR,
 				(errcode(ERRCODE_CONNECTION_FAILURE),
 				 errmsg("could not send a statement to server \"%s\"", node->server)));
@@ -175,6 +181,23 @@ distil_node_rows(DistilNode *node, const char *columns)
 	return distil_node_join(node, "SELECT * FROM", psprintf("AS t(%s)", columns));
 }
 
+/* A connection with results that were not read takes no statement. */
+bool
+distil_node_idle(DistilNode *node)
+{
+	SPITupleTable *rows = SPI_tuptable;
+	bool		idle = was_sent(node, "SELECT ''::text");
+
+	if (idle)
+	{
+		wait_for_answer(node);
+		end_answer(node);
+		end_answer(node);
+	}
+	SPI_tuptable = rows;
+	return idle;
+}
+
 char *
 distil_node_ask(DistilNode *node, const char *sql)
 {
@@ -189,6 +212,15 @@ disconnect(void *arg)
 	DistilNode *node = arg;
 
 	run(psprintf("SELECT %s.dblink_disconnect($1)", dblink_schema()), node->link, NULL);
+}
+
+/* What a node still works at would go on there without the connection. */
+static void
+cancel(void *arg)
+{
+	DistilNode *node = arg;
+
+	run(psprintf("SELECT %s.dblink_cancel_query($1)", dblink_schema()), node->link, NULL);
 }
 
 /* ---- steps that may fail ---- */
@@ -311,8 +343,11 @@ distil_with_nodes(ArrayType *servers, void (*work) (DistilNodes *nodes), void *a
 	error = distil_catch(call_work, &w, false);
 	for (int i = 0; i < nodes.n; i++)
 	{
-		if (nodes.nodes[i].open)
-			(void) distil_catch(disconnect, &nodes.nodes[i], false);
+		if (!nodes.nodes[i].open)
+			continue;
+		if (error != NULL)
+			(void) distil_catch(cancel, &nodes.nodes[i], false);
+		(void) distil_catch(disconnect, &nodes.nodes[i], false);
 	}
 	if (error != NULL)
 		ReThrowError(error);

@@ -60,6 +60,9 @@ extern uint64 distil_node_rows(DistilNode *node, const char *columns);
  */
 extern uint64 distil_node_join(DistilNode *node, const char *before, const char *behind);
 
+/* Has the node given all that it had to?  If not, nothing more can be sent. */
+extern bool distil_node_idle(DistilNode *node);
+
 /* Send a statement of one column: its first row as a string, or NULL. */
 extern char *distil_node_ask(DistilNode *node, const char *sql);
 

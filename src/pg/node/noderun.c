@@ -52,6 +52,11 @@ collect(DistilNode *node, void *arg)
 	bool		nulls[MOST_COLUMNS];
 
 	Assert(q->rsinfo->setDesc->natts <= MOST_COLUMNS);
+	if (!distil_node_idle(node))
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("the command has more than one statement; whether the later ones "
+						"were done is not known")));
 	for (uint64 i = 0; i < n; i++)
 	{
 		values[0] = CStringGetTextDatum(node->server);
@@ -63,13 +68,21 @@ collect(DistilNode *node, void *arg)
 	}
 }
 
-/* dblink's own message does not say what to write. */
+static bool
+begins_with(const char *s, const char *with)
+{
+	return strncmp(s, with, strlen(with)) == 0;
+}
+
+/* dblink's own messages do not say what to write. */
 static const char *
 error_of(const DistilNode *node, const Question *q)
 {
-	if (q->sql != NULL && strncmp(node->error, "remote query result rowtype", 27) == 0)
+	if (q->sql != NULL && begins_with(node->error, "remote query result rowtype"))
 		return "rows of the statement must have one column; join more of them, as in "
 			"SELECT concat_ws(' ', a, b)";
+	if (begins_with(node->error, "could not obtain message string"))
+		return "the command gave no result that can be read";
 	return node->error;
 }
 

@@ -44,6 +44,7 @@ typedef struct KeyBuffer
 
 static KeyBuffer *buffers;		/* of this transaction, of deeper levels first */
 static bool dropped;			/* a pipeline, in this transaction */
+static uint64 captured;			/* keys, in this session */
 
 /* ---- buffers ---- */
 
@@ -233,6 +234,13 @@ distil_capture_key(const char *pipeline, const DistilPipelineColumns *columns,
 	if (b == NULL)
 		b = make_buffer(pipeline, level, columns->n_keys, types);
 	copy_key(b, key);
+	captured++;
+}
+
+uint64
+distil_capture_count(void)
+{
+	return captured;
 }
 
 List *
@@ -242,11 +250,13 @@ distil_capture_take(const char *pipeline)
 	List	   *keys = NIL;
 	FmgrInfo	outputs[INDEX_MAX_KEYS];
 	Datum		texts[INDEX_MAX_KEYS];
+	bool		settings;
 	int			nestlevel;
 
 	if (b == NULL)
 		return NIL;
-	nestlevel = distil_key_text_begin();
+	settings = depends_on_settings(b);
+	nestlevel = settings ? distil_key_text_begin() : 0;
 	for (int i = 0; i < b->n_columns; i++)
 		fmgr_info(b->types[i].output, &outputs[i]);
 	for (int k = 0; k < b->n; k++)
@@ -257,7 +267,8 @@ distil_capture_take(const char *pipeline)
 		keys = lappend(keys, construct_array(texts, b->n_columns, TEXTOID, -1, false,
 											 TYPALIGN_INT));
 	}
-	distil_key_text_end(nestlevel);
+	if (settings)
+		distil_key_text_end(nestlevel);
 	unlink_buffer(b);
 	MemoryContextDelete(b->context);
 	return keys;

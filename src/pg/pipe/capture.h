@@ -36,6 +36,9 @@ extern void distil_capture_key(const char *pipeline, const DistilPipelineColumns
  */
 extern List *distil_capture_take(const char *pipeline);
 
+/* Keys that this session has captured: it grows with each. */
+extern uint64 distil_capture_count(void);
+
 /*
  * A pipeline is dropped in this transaction: look, before keys are written,
  * whether it is there.  A savepoint may bring it back.

@@ -53,7 +53,7 @@ distil_is_first_word(const char *word, const char *what, const char *first, cons
 }
 
 void
-distil_pipeline_check_usable(const DistilPipeline *p)
+distil_pipeline_check_whole(const DistilPipeline *p)
 {
 	if (!p->whole)
 		ereport(ERROR,
@@ -61,5 +61,11 @@ distil_pipeline_check_usable(const DistilPipeline *p)
 				 errmsg("pipeline \"%s\" is not complete", p->name),
 				 errdetail("It is left alone: %s.", p->broken),
 				 errhint("Drop it with distil_drop_pipeline and make it anew.")));
+}
+
+void
+distil_pipeline_check_usable(const DistilPipeline *p)
+{
+	distil_pipeline_check_whole(p);
 	distil_pipeline_check_owner(p);
 }

@@ -26,6 +26,9 @@ extern DistilModel *distil_generation_model(FmgrInfo *flinfo, const DistilPipeli
 extern bool distil_is_first_word(const char *word, const char *what, const char *first,
 								 const char *second);
 
+/* Raise unless the pipeline is whole. */
+extern void distil_pipeline_check_whole(const DistilPipeline *pipeline);
+
 /* Raise unless the pipeline is whole and the current user owns its source. */
 extern void distil_pipeline_check_usable(const DistilPipeline *pipeline);
 

@@ -130,6 +130,13 @@ distil_keys_each(DistilKeyBatch *batch, bool replica,
 				failed = 0;
 	ErrorData  *last = NULL;
 
+	if (batch->sync)
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		call_each(&call);
+		PopActiveSnapshot();
+		return NULL;
+	}
 	if (distil_try(call_each, &call, true) == NULL)
 		return NULL;
 	batch->n = n;
@@ -204,7 +211,7 @@ read_text(const DistilJob *job, DistilKey *key)
 
 /* Does a table have the answer to this text already? */
 static bool
-is_known(const DistilJobGeneration *plans, DistilKey *key)
+is_known(const DistilJobGeneration *plans, DistilKey *key, bool *empty)
 {
 	Datum		value;
 	bool		known = false;
@@ -212,6 +219,7 @@ is_known(const DistilJobGeneration *plans, DistilKey *key)
 	if (plans->known == NULL || !key->has_text)
 		return false;
 	distil_sql_plan(plans->known, key->columns, NULL, true, SPI_OK_SELECT);
+	*empty = SPI_processed == 0;
 	if (result_value(&value))
 	{
 		bytea	   *hash = DatumGetByteaPP(value);
@@ -243,8 +251,8 @@ read_key(DistilKeyBatch *batch, DistilKey *key)
 	distil_key_columns(job, key->key, key->columns);
 	read_text(job, key);
 	for (int i = 0; i < job->pipeline->n_generations; i++)
-		key->wanted[i] =
-			(batch->only < 0 || batch->only == i) && !is_known(&job->generations[i], key);
+		key->wanted[i] = (batch->only < 0 || batch->only == i) &&
+			!is_known(&job->generations[i], key, &key->empty[i]);
 	MemoryContextSwitchTo(old);
 	return bytes_up_to(batch, key) < distil_job_text_bytes(job);
 }

@@ -7,7 +7,8 @@
  *					target becomes what was computed
  *
  * Each tries all keys together.  If that fails it tries them one by one, and
- * those that fail have their error; a fault that is no key's is returned.
+ * those that fail have their error; a fault that is no key's is returned.  Of a
+ * synchronous batch the first error is raised instead.
  */
 #ifndef DISTILBERT_PG_PIPEBATCH_H
 #define DISTILBERT_PG_PIPEBATCH_H
@@ -23,6 +24,7 @@ typedef struct DistilKey
 	Datum		text;			/* detoasted */
 	uint8		hash[DISTIL_SHA256_BYTES];	/* of the text */
 	bool		wanted[DISTIL_MAX_GENERATIONS];	/* is to be made equal */
+	bool		empty[DISTIL_MAX_GENERATIONS];	/* the target has no row of the key */
 	DistilAnswer answers[DISTIL_MAX_GENERATIONS];
 	ErrorData  *error;			/* the key failed */
 	bool		locked;			/* somebody else has the row: later */
@@ -35,6 +37,8 @@ typedef struct DistilKeyBatch
 	DistilKey  *keys;			/* [n], in the job's batch context */
 	int			n;
 	bool		waits;			/* write waits for rows that others hold */
+	bool		sync;			/* the transaction has written the rows; errors are raised */
+	uint64		captured;		/* of sync: keys in the session when they were read */
 	bool		outdated;		/* the job is not current any more: nothing was done */
 } DistilKeyBatch;
 

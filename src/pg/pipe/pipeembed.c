@@ -85,11 +85,7 @@ embedding_pipeline(const char *name)
 {
 	DistilPipeline *p = distil_pipeline_get(name);
 
-	if (!p->whole)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("pipeline \"%s\" is not complete", name),
-				 errdetail("It is left alone: %s.", p->broken)));
+	distil_pipeline_check_whole(p);
 	if (p->task->task != &distil_task_embed_passage)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),

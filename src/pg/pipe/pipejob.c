@@ -26,6 +26,7 @@
 #include "pg/pipe/ownersql.h"
 #include "pg/pipe/pipeerror.h"
 #include "pg/pipe/pipejob.h"
+#include "pg/pipe/watched.h"
 #include "pg/run/modelmemory.h"
 
 #define BYTES_PER_TOKEN 4
@@ -408,6 +409,7 @@ distil_job_begin(const char *name, bool in_call)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "distilbert pipeline",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
+	uint64		changes = distil_watched_changes();
 	DistilPipeline *p = distil_pipeline_find(name);
 	DistilJob  *job = NULL;
 
@@ -416,6 +418,7 @@ distil_job_begin(const char *name, bool in_call)
 		job = make_job(context, in_call);
 		job->pipeline = p;
 		job->signature = signature_of(p);
+		job->changes = changes;
 		job->errors = distil_errors_exist(name);
 		prepare_job(job);
 	}
@@ -431,17 +434,31 @@ distil_job_end(DistilJob *job)
 	MemoryContextDelete(job->context);
 }
 
-bool
-distil_job_is_current(const DistilJob *job)
+static void
+lock_tables(const DistilPipeline *p)
 {
-	DistilPipeline *p = distil_pipeline_find(job->pipeline->name);
-
-	if (p == NULL || !distil_pipeline_works(p))
-		return false;
+	LockRelationOid(p->source, AccessShareLock);
 	for (int i = 0; i < p->n_generations; i++)
 	{
 		if (OidIsValid(p->generations[i].target))
 			LockRelationOid(p->generations[i].target, RowExclusiveLock);
 	}
-	return strcmp(signature_of(p), job->signature) == 0;
+}
+
+/* With the locks in hand, nothing changes but what is not to be locked. */
+bool
+distil_job_is_current(DistilJob *job)
+{
+	DistilPipeline *p;
+	uint64		changes;
+
+	lock_tables(job->pipeline);
+	changes = distil_watched_changes();
+	if (changes == job->changes)
+		return !distil_pipeline_is_elsewhere(job->pipeline);
+	p = distil_pipeline_find(job->pipeline->name);
+	if (p == NULL || !distil_pipeline_works(p) || strcmp(signature_of(p), job->signature) != 0)
+		return false;
+	job->changes = changes;
+	return true;
 }

@@ -44,6 +44,7 @@ typedef struct DistilJob
 	bool		in_call;
 	DistilPipeline *pipeline;
 	char	   *signature;		/* of all that the statements name */
+	uint64		changes;		/* when it was known to be so: distil_watched_changes */
 	DistilJobKey keys[INDEX_MAX_KEYS];
 	SPIPlanPtr	read;			/* a key's text */
 	SPIPlanPtr	lock;			/* the hash of a key's text, its row locked if it is free */
@@ -67,7 +68,7 @@ extern void distil_job_prepare_next(DistilJob *job, int generation);
  * Is all still called as the statements say?  Locks it until the transaction
  * ends.
  */
-extern bool distil_job_is_current(const DistilJob *job);
+extern bool distil_job_is_current(DistilJob *job);
 
 /* How many bytes of text make a full batch of its models. */
 extern size_t distil_job_text_bytes(const DistilJob *job);

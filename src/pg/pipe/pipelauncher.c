@@ -97,6 +97,7 @@ wait_for_wishes(void)
 	(void) WaitLatch(MyLatch, waiting ? events : events & ~WL_TIMEOUT,
 					 waiting ? Min(distil_pipeline_naptime, LONGEST_NAP) : -1L, PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
+	QueryCancelPending = false; /* there is nothing that could be cancelled */
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)
 	{
@@ -117,6 +118,7 @@ distil_pipeline_launcher(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	distil_pipeshared_launch();
+	HOLD_CANCEL_INTERRUPTS();
 	for (;;)
 	{
 		if (distil_pipelines && distil_pipeshared_all())

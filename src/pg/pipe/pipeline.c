@@ -218,8 +218,8 @@ fault(DistilPipeline *p)
 }
 
 /* Of a column: is it the table's, whose triggers do not see the changes? */
-static bool
-is_elsewhere(const DistilPipeline *p)
+bool
+distil_pipeline_is_elsewhere(const DistilPipeline *p)
 {
 	for (int i = 0; i < p->n_generations; i++)
 	{
@@ -242,7 +242,7 @@ distil_pipeline_find(const char *name)
 	read_generations(p);
 	p->broken = fault(p);
 	p->whole = p->broken == NULL;
-	p->elsewhere = p->whole && is_elsewhere(p);
+	p->elsewhere = p->whole && distil_pipeline_is_elsewhere(p);
 	return p;
 }
 

@@ -89,6 +89,9 @@ distil_pipeline_works(const DistilPipeline *p)
 	return p->whole && !p->elsewhere && !p->paused;
 }
 
+/* Is it kept up by another server, whose changes a subscription brings? */
+extern bool distil_pipeline_is_elsewhere(const DistilPipeline *p);
+
 /*
  * The pipeline of this name as it is now, with the source locked (AccessShare)
  * until the transaction ends; NULL: there is none.  palloc'd.

@@ -3,6 +3,9 @@
  *
  * The steps are the worker's, in the writer's transaction: so the same texts
  * give the same rows, and equal ones are computed once.
+ *
+ * What a statement prepared is kept for the next one of the transaction: on a
+ * partitioned source each row is done alone.
  */
 #include "postgres.h"
 
@@ -11,10 +14,58 @@
 #include "utils/memutils.h"
 
 #include "pg/bridge/compat.h"
+#include "pg/pipe/capture.h"
 #include "pg/pipe/pipebatch.h"
 #include "pg/pipe/pipequeue.h"
 #include "pg/pipe/pipesync.h"
 #include "pg/pipe/pipewake.h"
+
+/* ---- a job that is kept ---- */
+
+/* In TopTransactionContext, while nobody uses it; NULL: there is none. */
+static DistilJob *kept;
+
+/* For a pipeline, if it may be done now; else NULL. */
+static DistilJob *
+take_job(const char *pipeline)
+{
+	DistilJob  *job = kept;
+	MemoryContext old;
+
+	kept = NULL;
+	if (job != NULL && strcmp(job->pipeline->name, pipeline) == 0 && distil_job_is_current(job))
+		return job;
+	if (job != NULL)
+		distil_job_end(job);
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	job = distil_job_begin(pipeline, false);
+	MemoryContextSwitchTo(old);
+	return job;
+}
+
+static void
+keep_job(DistilJob *job)
+{
+	if (kept != NULL)			/* of a statement within this one */
+		distil_job_end(kept);
+	MemoryContextReset(job->batch);
+	kept = job;
+}
+
+static void
+at_xact_end(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		kept = NULL;			/* its memory is the transaction's */
+}
+
+void
+distil_sync_init(void)
+{
+	RegisterXactCallback(at_xact_end, NULL);
+}
+
+/* ---- keys ---- */
 
 static void
 raise_first(const DistilKeyBatch *batch, ErrorData *fault)
@@ -45,13 +96,14 @@ queue_keys(const DistilKeyBatch *batch, bool all)
 static int
 sync_batch(DistilJob *job, DistilKey *keys, int n)
 {
-	DistilKeyBatch batch = {.job = job,.only = -1,.keys = keys,.n = n};
+	DistilKeyBatch batch = {.job = job,.only = -1,.keys = keys,.n = n,.sync = true};
 
-	raise_first(&batch, distil_keys_read(&batch));
+	batch.captured = distil_capture_count();
+	(void) distil_keys_read(&batch);
 	if (!batch.outdated)
 		raise_first(&batch, distil_keys_compute(&batch));
 	if (!batch.outdated)
-		raise_first(&batch, distil_keys_write(&batch));
+		(void) distil_keys_write(&batch);
 	queue_keys(&batch, batch.outdated);
 	return batch.n;
 }
@@ -78,6 +130,22 @@ sync_all(DistilJob *job, List *keys)
 	}
 }
 
+/* A savepoint may outlive an error: the job is not left lying. */
+static void
+sync_or_end(DistilJob *job, List *keys)
+{
+	PG_TRY();
+	{
+		sync_all(job, keys);
+	}
+	PG_CATCH();
+	{
+		distil_job_end(job);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
 void
 distil_sync_keys(const char *pipeline, List *keys)
 {
@@ -85,11 +153,11 @@ distil_sync_keys(const char *pipeline, List *keys)
 	ListCell   *lc;
 
 	CommandCounterIncrement();	/* what the statement has written is seen */
-	job = distil_job_begin(pipeline, false);
+	job = take_job(pipeline);
 	if (job != NULL)
 	{
-		sync_all(job, keys);
-		distil_job_end(job);
+		sync_or_end(job, keys);
+		keep_job(job);
 		return;
 	}
 	foreach(lc, keys)			/* it is paused */

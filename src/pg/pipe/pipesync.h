@@ -14,4 +14,7 @@
  */
 extern void distil_sync_keys(const char *pipeline, List *keys);
 
+/* Called once by _PG_init. */
+extern void distil_sync_init(void);
+
 #endif

@@ -405,9 +405,7 @@ find_keys(NextKeys *next)
 	distil_job_prepare_next(job, next->generation);
 	if (g->position != NULL)
 		distil_key_columns(job, g->position, columns);
-	if (SPI_execute_plan(job->generations[next->generation].next, columns, NULL, true, 0) !=
-		SPI_OK_SELECT)
-		elog(ERROR, "could not read keys");
+	distil_sql_plan(job->generations[next->generation].next, columns, NULL, true, SPI_OK_SELECT);
 	spi = MemoryContextSwitchTo(v->context);
 	for (uint64 i = 0; i < SPI_processed; i++)
 		next->keys = lappend(next->keys, distil_sql_fetched(i, job->pipeline->columns.n_keys));

@@ -300,12 +300,28 @@ wake_after_commit(void)
 	PG_END_TRY();
 }
 
+/*
+ * The extension has no cache in the server: it is looked up when its queue is
+ * another table than before.
+ */
+static void
+find_extension(void)
+{
+	static Oid	known_queue = InvalidOid;
+	Oid			queue = distil_find_table("pipeline_queue");
+
+	if (OidIsValid(extension) && queue == known_queue)
+		return;
+	extension = get_extension_oid("distilbert", true);
+	known_queue = queue;
+}
+
 void
 distil_pipeline_wake(void)
 {
 	if (wanted)
 		return;
-	extension = get_extension_oid("distilbert", true);
+	find_extension();
 	wanted = true;
 }
 
@@ -333,7 +349,7 @@ at_xact_end(XactEvent event, void *arg)
 void
 distil_pipeline_wake_now(void)
 {
-	extension = get_extension_oid("distilbert", true);
+	find_extension();
 	wake_or_start();
 }
 

@@ -317,10 +317,13 @@ round_of_visits(Worker *w, bool all)
 	INSTR_TIME_SET_CURRENT(start);
 	PG_TRY();
 	{
+		RESUME_CANCEL_INTERRUPTS();
 		visit_all(w, all);
+		HOLD_CANCEL_INTERRUPTS();
 	}
 	PG_CATCH();
 	{
+		HOLD_CANCEL_INTERRUPTS();	/* an error has ended the former ones */
 		recover(w);
 	}
 	PG_END_TRY();
@@ -547,6 +550,7 @@ distil_pipeline_worker(Datum arg)
 									 ALLOCSET_DEFAULT_SIZES);
 	w->began = w->last_work = GetCurrentTimestamp();
 	distil_pipeshared_enter();
+	HOLD_CANCEL_INTERRUPTS();	/* but in visits */
 	work(w);
 	distil_pipeshared_leave();
 }

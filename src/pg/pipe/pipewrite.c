@@ -7,6 +7,10 @@
  * for one of his.  If the text is not the one that was computed, its change has
  * queued the key again, and nothing is written.
  *
+ * A synchronous pipeline's rows are those that its transaction has written: no
+ * lock is needed, and none is taken unless a trigger of the target has written
+ * to a source since they were read.
+ *
  * A column is written as the server's replication does it: no trigger of the
  * user's fires, unless it is ENABLE ALWAYS, and nothing is queued again.
  */
@@ -16,6 +20,7 @@
 #include "utils/memutils.h"
 
 #include "pg/bridge/compat.h"
+#include "pg/pipe/capture.h"
 #include "pg/pipe/ownersql.h"
 #include "pg/pipe/pipebatch.h"
 #include "pg/pipe/pipetry.h"
@@ -124,11 +129,26 @@ write_rows(const DistilJob *job, const DistilJobGeneration *plans, DistilKey *ke
 	pfree(hash);
 }
 
+/* Are the rows as this transaction has written and read them? */
+static bool
+is_ours(const DistilKeyBatch *batch)
+{
+	return batch->sync && batch->captured == distil_capture_count();
+}
+
+static RowState
+state_of(const DistilKeyBatch *batch, DistilKey *key)
+{
+	if (is_ours(batch))
+		return key->found ? ROW_SAME : ROW_GONE;
+	return lock_row(batch->job, key, batch->waits);
+}
+
 static bool
 write_key(DistilKeyBatch *batch, DistilKey *key)
 {
 	DistilJob  *job = batch->job;
-	RowState	state = lock_row(job, key, batch->waits);
+	RowState	state = state_of(batch, key);
 
 	key->locked = state == ROW_LOCKED;
 	if (state == ROW_LOCKED || state == ROW_CHANGED)
@@ -143,7 +163,8 @@ write_key(DistilKeyBatch *batch, DistilKey *key)
 			write_column(job, plans, key, &key->answers[i]);
 		if (plans->remove == NULL)
 			continue;
-		run_plan(plans->remove, key->columns, NULL, SPI_OK_DELETE);
+		if (!key->empty[i] || !is_ours(batch))
+			run_plan(plans->remove, key->columns, NULL, SPI_OK_DELETE);
 		if (state == ROW_SAME)
 			write_rows(job, plans, key, &key->answers[i]);
 	}

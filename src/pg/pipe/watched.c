@@ -11,6 +11,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "pg/bridge/compat.h"
 #include "pg/pipe/ownersql.h"
@@ -34,6 +35,13 @@ forget(Datum arg, Oid relation)
 		if (!OidIsValid(relation) || w->relation == relation || w->source == relation)
 			(void) hash_search(watched, &w->trigger, HASH_REMOVE, NULL);
 	}
+}
+
+/* A schema's name is in no relation's entry, but in SQL that was made here. */
+static void
+forget_names(Datum arg, int cache, uint32 hash)
+{
+	changes++;
 }
 
 static bool
@@ -166,4 +174,5 @@ void
 distil_watched_init(void)
 {
 	CacheRegisterRelcacheCallback(forget, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, forget_names, (Datum) 0);
 }

@@ -57,7 +57,7 @@ raise_invalid(const char *name, const char *model, const char *detail)
 			 errdetail("%s", detail),
 			 found ? errhint("Here \"%s\" is \"%s\"; see the column sha256 of distil_models.",
 							 model, distil_pin(model, sha256))
-			 : errhint("Digits are those of the column sha256 of distil_models, as in "
+			 : errhint("Use the digits of the column sha256 of distil_models, as in "
 					   "\"%s@93cd2c70\".",
 					   distil_valid_name(model) ? model : "m")));
 }
@@ -76,15 +76,15 @@ distil_unpin(const char *name)
 	pinned.digits = digits = pstrdup(at + 1);
 	n = strlen(digits);
 	if (strchr(digits, '@') != NULL)
-		raise_invalid(name, pinned.name, "A name has one \"@\" at most.");
+		raise_invalid(name, pinned.name, "A name may have only one \"@\".");
 	if (!distil_valid_name(pinned.name))
-		raise_invalid(name, pinned.name, "Before the \"@\" stands the name of a model.");
+		raise_invalid(name, pinned.name, "The name of a model must come before the \"@\".");
 	if (strspn(digits, "0123456789abcdefABCDEF") != n)
-		raise_invalid(name, pinned.name, "Behind the \"@\" stand hexadecimal digits.");
+		raise_invalid(name, pinned.name, "Only hexadecimal digits may follow the \"@\".");
 	if (n < FEWEST_DIGITS || n > MOST_DIGITS)
 		raise_invalid(name, pinned.name,
-					  psprintf("Behind the \"@\" stand the first %d to %d digits of the model's "
-							   "sha256.",
+					  psprintf("The first %d to %d digits of the model's sha256 must follow "
+							   "the \"@\".",
 							   FEWEST_DIGITS, MOST_DIGITS));
 	for (size_t i = 0; i < n; i++)
 		digits[i] = pg_ascii_tolower((unsigned char) digits[i]);
