@@ -17,7 +17,7 @@
 /* Places tried for a node before its children go to the end of the array. */
 #define MAX_TRIES 64
 
-/* Nodes that are placed between two polls. */
+/* Nodes that are placed between two polls, or keys that are compared. */
 #define NODES_PER_POLL 8192
 
 /*
@@ -80,23 +80,24 @@ compare_keys(const void *left, const void *right)
 	return c != 0 ? c : (a->len > b->len) - (a->len < b->len);
 }
 
-/* Drops later ones of equal keys; the number left. */
-static size_t
-drop_duplicates(DbertTrieKey *keys, size_t n, int32_t *duplicate)
+/* Drops later ones of equal keys; *n is the number left. */
+static DbertStatus
+drop_duplicates(const DbertTrieBuilder *b, DbertTrieKey *keys, size_t *n, int32_t *duplicate,
+				DbertError *err)
 {
 	size_t		kept = 0;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < *n; i++)
 	{
-		if (kept > 0 && compare_keys(&keys[kept - 1], &keys[i]) == 0)
-		{
-			if (duplicate != NULL)
-				*duplicate = keys[i].value;
-		}
-		else
+		if (i % NODES_PER_POLL == NODES_PER_POLL - 1 && dbert_stopped(b->poll))
+			return dbert_fail(err, DBERT_E_CANCELLED, "cancelled");
+		if (kept == 0 || compare_keys(&keys[kept - 1], &keys[i]) != 0)
 			keys[kept++] = keys[i];
+		else if (duplicate != NULL)
+			*duplicate = keys[i].value;
 	}
-	return kept;
+	*n = kept;
+	return DBERT_OK;
 }
 
 /* ---- placing ---- */
@@ -233,7 +234,7 @@ dbert_trie_add(DbertTrieBuilder *b, DbertTrieKey *keys, size_t n,
 	if (n == 0)
 		return DBERT_OK;
 	DBERT_TRY(dbert_sort(keys, n, sizeof(*keys), compare_keys, b->alloc, b->poll, err));
-	n = drop_duplicates(keys, n, duplicate);
+	DBERT_TRY(drop_duplicates(b, keys, &n, duplicate, err));
 
 	DBERT_TRY(grow_units(b, b->used + MARGIN, err));
 	*root = b->free_head;
