@@ -288,6 +288,55 @@ case('a sentence length of 2^40', 'any', 'bert-sentence', file('sentence_bert_co
 case('prompts that are numbers', 'any', 'bert-sentence', file('config_sentence_transformers.json', '{"prompts": {"query": 7}, "default_prompt_name": []}'));
 case('a prompt of 10 MB', 'any', 'bert-sentence', file('config_sentence_transformers.json', '{"prompts": {"query": "' . ('x' x 10_000_000) . '"}}'));
 
+# ---- translators ----
+
+my @translator = ('marian-one');
+
+sub generation { my ($key, $value) = @_; return sub { with_json('generation_config.json', sub { $_[0]{$key} = $value }) } }
+sub vocabulary { my ($sub) = @_; return sub { with_json('vocab.json', $sub) } }
+
+for my $f (qw(source.spm target.spm vocab.json))
+{
+	my $size = -s fixtures() . "/marian-one/$f";
+
+	case("$f is missing", 'no', @translator, sub { unlink $f });
+	case("$f is empty", 'no', @translator, file($f, ''));
+	case("$f is 0xff", 'no', @translator, file($f, "\xff" x 4096));
+	case("$f is cut after $_ bytes", ($f eq 'vocab.json' ? 'no' : 'any'), @translator, truncated($f, $_))
+	  for map { int($size * $_ / 12) } 1 .. 11;
+}
+for my $f (qw(source.spm target.spm))
+{
+	case("$f has a bit turned at $_", 'any', @translator, do { my $at = $_; sub { edit($f, sub { substr($_, $at, 1) ^= "\x04" }) } })
+	  for map { $_ * 151 } 0 .. 18;
+}
+case('another vocab_size', 'no', @translator, config('vocab_size', 300));
+case('a vocabulary of one token too many', 'no', @translator, vocabulary(sub { $_[0]{one} = 247 }));
+case('a token that has the place of another', 'any', @translator, vocabulary(sub { $_[0]{'A'} = 2 }));
+case('a token at -1', 'no', @translator, vocabulary(sub { $_[0]{'A'} = -1 }));
+case('tokens of wrong types', 'no', @translator, vocabulary(sub { $_ = 'x' for values %{ $_[0] } }));
+case('no pieces in the vocabulary', 'any', @translator, file('vocab.json', '{"</s>": 0, "<unk>": 1}'));
+case('no </s> in the vocabulary', 'no', @translator, vocabulary(sub { delete $_[0]{'</s>'} }));
+case("no decoder: decoder_layers of $_", 'no', @translator, config('decoder_layers', $_)) for 0, -1, 2**31, 'x';
+case('three layers for two', 'no', @translator, config('decoder_layers', 3));
+case('an odd d_model', 'no', @translator, config('d_model', 33));
+case('heads that do not divide', 'no', @translator, config('decoder_attention_heads', 5));
+case("max_position_embeddings of $_", ($_ == 1024 ? 'yes' : 'no'), @translator, config('max_position_embeddings', $_)) for 0, -5, 2**40, 1024;
+case("$_->[0] of $_->[1]", 'no', @translator, config(@$_))
+  for [ 'eos_token_id', 247 ], [ 'eos_token_id', 'x' ], [ 'model_type', 'bart' ], [ 'model_type', 't5' ], [ 'model_type', 'm2m_100' ];
+case("generation's $_->[0] of " . substr($json->encode($_->[1]), 0, 24), $_->[2], @translator, generation(@$_[ 0, 1 ]))
+  for [ 'num_beams', 0, 'no' ], [ 'num_beams', 1_000_000, 'no' ], [ 'max_length', 1, 'no' ], [ 'max_length', 2, 'yes' ],
+  [ 'max_length', 2**31 - 1, 'yes' ], [ 'max_length', 2**40, 'no' ], [ 'eos_token_id', 247, 'no' ], [ 'eos_token_id', [], 'no' ], [ 'decoder_start_token_id', -1, 'no' ],
+  [ 'forced_eos_token_id', 5, 'no' ], [ 'bad_words_ids', [ [247] ], 'no' ], [ 'bad_words_ids', [ map { [$_] } 0 .. 246 ], 'any' ],
+  [ 'bad_words_ids', [ [] ], 'no' ], [ 'bad_words_ids', 7, 'no' ], [ 'length_penalty', 1e300, 'no' ], [ 'length_penalty', -50, 'yes' ],
+  [ 'early_stopping', 'sometimes', 'no' ], [ 'do_sample', JSON::PP::true, 'no' ], [ 'repetition_penalty', 1.5, 'no' ];
+case('generation_config.json is missing', 'yes', @translator, sub { unlink 'generation_config.json' });
+case('generation_config.json is an array', 'no', @translator, file('generation_config.json', '[]'));
+case('weights of NaN', 'no', @translator, sub { with_header(sub { my ($h, $data) = @_; my ($from, $to) = @{ $h->{'model.shared.weight'}{data_offsets} };
+	substr($$data, $from, $to - $from) = "\xff\xff\xff\x7f" x (($to - $from) / 4); return }) });
+case('no weights of the decoder', 'no', @translator, sub { with_header(sub { delete $_[0]{$_} for grep { /decoder/ } keys %{ $_[0] }; return }) });
+case('a bias of another shape', 'no', @translator, sub { with_header(sub { $_[0]{final_logits_bias}{shape} = [ 247, 1 ]; return }) });
+
 # ---- all of them ----
 
 sub copy_fixture
@@ -304,6 +353,13 @@ sub copy_fixture
 	return;
 }
 
+# What the model of a directory is asked.
+sub call_of
+{
+	return "distil_translate('Hello, 3 cats. They went to Berlin?', 'hostile')" if -e "$_[0]/generation_config.json" || -e "$_[0]/target.spm";
+	return "distil_token_embeddings('hello [MASK] world', 'hostile')";
+}
+
 # What one session says of each directory: output and errors.  Should its
 # backend die, the directories after that one fail, too.
 sub ask_all
@@ -315,7 +371,7 @@ sub ask_all
 \\echo ====
 \\warn ====
 SELECT 'loaded' FROM distil_load_model('hostile', '$_', replace => true);
-SELECT count(*) FROM (SELECT distil_token_embeddings('hello [MASK] world', 'hostile')) AS a;
+SELECT count(*) FROM (SELECT @{[ call_of($_) ]}) AS a;
 SELECT distil_drop_model('hostile');
 SQL
 	my ($rc, $out, $err) = $node->psql('postgres', $script, on_error_stop => 0, timeout => 600);
@@ -346,7 +402,7 @@ my $number = 0;
 
 # all cases take a minute or two: by day every second one
 @cases = map { $cases[ 2 * $_ ] } 0 .. $#cases / 2 if !$ENV{DBERT_NIGHTLY};
-unshift @cases, map { [ "$_, untouched", 'yes', $_, sub { } ] } qw(distilbert-sentiment distilbert-sharded bert-sentence);
+unshift @cases, map { [ "$_, untouched", 'yes', $_, sub { } ] } qw(distilbert-sentiment distilbert-sharded bert-sentence marian-one marian-many);
 while (my @some = splice(@cases, 0, 20))
 {
 	my @dirs;

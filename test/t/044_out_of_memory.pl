@@ -29,7 +29,7 @@ my $node = do
 	local $ENV{LD_PRELOAD} = "$dir/failmalloc.so";
 	new_node('main', conf => "client_min_messages = error\nrestart_after_crash = on\ndistilbert.threads = 2\ndistilbert.checkpoint_interval = '1ms'\ndistilbert.sentiment_model = 's'\n");
 };
-load_model($node, $_) for qw(distilbert-base distilbert-mlm bert-sentence electra-qa distilbert-nli bert-rerank);
+load_model($node, $_) for qw(distilbert-base distilbert-mlm bert-sentence electra-qa distilbert-nli bert-rerank marian-one);
 load_model($node, 'distilbert-sentiment', 's');
 load_model($node, 'bert-ner', 'ner');
 $node->safe_psql('postgres', <<"SQL");
@@ -47,6 +47,7 @@ my $rows = 'SELECT body, label FROM rows ORDER BY id';
 my @works = (
 	[ 'load', "SELECT name FROM distil_load_model('other', '$fixtures/distilbert-stars')" ],
 	[ 'load, tokenizer.json and shards', "SELECT name FROM distil_load_model('other', '$fixtures/distilbert-sharded')" ],
+	[ 'load, a translator', "SELECT name FROM distil_load_model('other', '$fixtures/marian-many')" ],
 	[ 'pack', q{SELECT distil_sentiment('warm soup', 's')}, "rm -f $packs/*.pack" ],
 	[ 'first use', q{SELECT distil_sentiment('warm soup', 's')} ],
 	[ 'an array', q{SELECT distil_embed(ARRAY['warm soup', 'a film', NULL], 'bert-sentence')} ],
@@ -60,6 +61,7 @@ my @works = (
 	[ 'fill mask', q{SELECT distil_fill_mask('warm [MASK]', 'distilbert-mlm')} ],
 	[ 'tokens and chunks', q{SELECT distil_tokenize('warm soup', 'ner'), distil_chunk(repeat('warm soup ', 50), 'ner', 9, 2)} ],
 	[ 'a batch', q{SELECT sum(distil_sentiment(body)), count(distil_embed(body, 'bert-sentence')) FROM rows WHERE distil_sentiment_label(body) IS NOT NULL} ],
+	[ 'translation', q{SELECT distil_translate(ARRAY['Anna met Bob. 3 cats!', NULL, 'A film'], 'marian-one', max_tokens => 12)} ],
 	[ 'moderation', q{INSERT INTO judged SELECT body FROM rows RETURNING *} ],
 	[ 'evaluation', q{SELECT * FROM distil_evaluate('s', 'SELECT body, CASE label WHEN ''food'' THEN ''POSITIVE'' ELSE ''NEGATIVE'' END FROM rows ORDER BY id')} ],
 	[ 'export', q{SELECT file, octet_length(data) FROM distil_export_model('s')} ],
