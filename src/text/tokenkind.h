@@ -43,6 +43,8 @@ typedef struct DbertTokenKind
 	/* Release t->state; NULL: there is none. */
 	void		(*close) (DbertTokenizing *t);
 
+	bool		maps_unknown;	/* pieces from n_known on are emitted as unk_id */
+
 	/* What a token has first that goes on with a word, or begins one; NULL. */
 	const char *continuing,
 			   *beginning;

@@ -4,7 +4,8 @@
  * Opening checks sizes and offsets and, in one pass each, the units and the
  * ends of the texts; then the steps and the kind check what is theirs.  After
  * it no walk through the image can leave it, whatever its bytes are.  Wrong ids
- * cannot come out of it either: every id is below n_tokens.
+ * cannot come out of it either: every id is below n_tokens, and what comes out
+ * is below n_known.
  */
 #include "text/chain.h"
 #include "text/tokenkind.h"
@@ -28,7 +29,7 @@ valid_template(const DbertTokImage *h, const DbertTemplate *t)
 	if (dbert_template_size(t) > DBERT_TEMPLATE_MAX)
 		return false;
 	for (int32_t i = 0; i < dbert_template_size(t); i++)
-		if (t->ids[i] < 0 || t->ids[i] >= h->n_tokens)
+		if (t->ids[i] < 0 || t->ids[i] >= h->n_known)
 			return false;
 	return true;
 }
@@ -42,15 +43,15 @@ valid_header(const DbertTokImage *h)
 	if (h->n_units < 256 || h->n_tokens < 1 || h->n_added < 0 || h->max_word_chars < 0 ||
 		h->n_normalizers < 0 || h->n_normalizers > DBERT_MAX_STEPS ||
 		h->n_splitters < 0 || h->n_splitters > DBERT_MAX_STEPS ||
-		h->n_known < 1 || h->n_known > h->n_tokens || h->unk_id >= h->n_known ||
-		dbert_token_kind(h->kind) == NULL || !valid_template(h, &h->single) ||
+		h->n_known < 1 || h->n_known > h->n_tokens || dbert_token_kind(h->kind) == NULL ||
+		(h->n_known < h->n_tokens && !dbert_token_kind(h->kind)->maps_unknown) || !valid_template(h, &h->single) ||
 		!valid_template(h, &h->pair))
 		return false;
 	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
 		if (nodes[i] < -1 || nodes[i] >= h->n_units)
 			return false;
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
-		if (ids[i] < -1 || ids[i] >= h->n_tokens)
+		if (ids[i] < -1 || ids[i] >= h->n_known)
 			return false;
 	return in_image(h, h->units_at, (uint64_t) h->n_units, sizeof(DbertTrieUnit)) &&
 		in_image(h, h->ends_at, (uint64_t) h->n_tokens, sizeof(uint32_t)) &&
@@ -91,7 +92,7 @@ valid_contents(const DbertTokImage *h)
 			units[i].value < -1 || units[i].value >= h->n_tokens)
 			return false;
 	for (int32_t i = 0; i < h->n_added; i++)
-		if (added[i].id < 0 || added[i].id >= h->n_tokens)
+		if (added[i].id < 0 || added[i].id >= h->n_known)
 			return false;
 	for (int32_t i = 0; i < h->n_tokens; before = ends[i++])
 		if (ends[i] < before || ends[i] > h->texts_size)
@@ -151,7 +152,7 @@ dbert_token_id(const DbertTokenizer *t, const char *text, size_t len)
 
 	if (node < 0 || units[node].value < 0)
 		node = dbert_trie_find(units, h->names, text, len);
-	return node >= 0 ? units[node].value : -1;
+	return node >= 0 && units[node].value < h->n_known ? units[node].value : -1;
 }
 
 bool

@@ -408,7 +408,7 @@ valid(const DbertTokImage *h)
 		block->longest < 1 || block->longest > DBERT_MAX_TOKEN_BYTES)
 		return false;
 	for (int b = 0; b < 256; b++)
-		if (block->bytes[b] < -1 || block->bytes[b] >= h->n_tokens)
+		if (block->bytes[b] < -1 || block->bytes[b] >= h->n_known)
 			return false;
 	return true;
 }
@@ -439,6 +439,7 @@ const DbertTokenKind dbert_kind_unigram = {
 	.cut = cut,
 	.cut_some = cut_some,
 	.close = close_state,
+	.maps_unknown = true,
 	.beginning = "\xe2\x96\x81",
 	.put = put
 };
