@@ -105,6 +105,7 @@ check "UPDATE without a model's name is refused" "*ERROR*STABLE functions*" "$(s
 
 on $((first_port + 2)) "SELECT name FROM distil_load_model('m', 'distilbert-sentiment', \"precision\" => 'int8', replace => true)" >/dev/null
 check "another content on a worker is an error" '*model "m" does not have the content*' "$(sql "SELECT count(*) FROM reviews WHERE distil_sentiment(body, '$pinned') > 0")"
+sql "CREATE EXTENSION IF NOT EXISTS citus_columnar" >/dev/null
 if [[ $(sql "CREATE TABLE stored USING columnar AS SELECT * FROM plain") != *ERROR* ]]; then
 	check "columnar: a batch above its scan" "*DistilBatch*ColumnarScan*" "$(sql "EXPLAIN (COSTS OFF) SELECT sum(distil_sentiment(body, 'm')) FROM stored")"
 	check "columnar: the same answer" "$(sql "SELECT sum(distil_sentiment(body, 'm')::numeric) FROM plain")" "$(sql "SELECT sum(distil_sentiment(body, 'm')::numeric) FROM stored")"
