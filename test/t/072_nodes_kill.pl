@@ -26,7 +26,7 @@ for my $i (1, 2)
 		CREATE USER MAPPING FOR CURRENT_USER SERVER s$i;
 		CREATE FOREIGN TABLE reviews_$i PARTITION OF reviews FOR VALUES WITH (MODULUS 2, REMAINDER " . ($i - 1) . ") SERVER s$i OPTIONS (table_name 'reviews')");
 }
-run_sql("INSERT INTO reviews SELECT i, 'film number ' || i || repeat(' good and bad', i % 40) FROM generate_series(1, $rows) AS i");
+run_sql("INSERT INTO reviews SELECT i, 'film number ' || i || repeat(' good and bad', 100 + i % 40) FROM generate_series(1, $rows) AS i");
 my $pinned = run_sql("SELECT distil_send_model('m', s) FROM unnest(ARRAY[$all]) AS s LIMIT 1");
 run_sql("SELECT distil_send_model('m', 's2')");
 is(run_sql("SELECT count(*) FROM distil_check_nodes($all)"), 0, 'the nodes agree');
