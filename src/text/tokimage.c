@@ -44,8 +44,8 @@ valid_header(const DbertTokImage *h)
 		h->n_normalizers < 0 || h->n_normalizers > DBERT_MAX_STEPS ||
 		h->n_splitters < 0 || h->n_splitters > DBERT_MAX_STEPS ||
 		h->n_known < 1 || h->n_known > h->n_tokens || dbert_token_kind(h->kind) == NULL ||
-		(h->n_known < h->n_tokens && !dbert_token_kind(h->kind)->maps_unknown) || !valid_template(h, &h->single) ||
-		!valid_template(h, &h->pair))
+		(h->n_known < h->n_tokens && !dbert_token_kind(h->kind)->maps_unknown) ||
+		!valid_template(h, &h->single) || !valid_template(h, &h->pair))
 		return false;
 	for (size_t i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
 		if (nodes[i] < -1 || nodes[i] >= h->n_units)
