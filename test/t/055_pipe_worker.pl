@@ -267,6 +267,23 @@ sql("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE backend_type = 'd
 sql("SELECT pg_sleep(0.2)");
 is(worker_pid($node), $pid, 'and has nothing to cancel');
 
+# ---- who reads the source and then writes to it, as the worker does, and who drops the pipeline meanwhile
+
+for my $change ("distil_alter_pipeline('held', mode => 'sync')", "distil_drop_pipeline('held')")
+{
+	my ($reader, $changer) = map { $node->background_psql('postgres') } 1, 2;
+
+	sql("CREATE TABLE IF NOT EXISTS held_source (id int PRIMARY KEY, body text, mood real)");
+	sql("SELECT distil_create_pipeline('held_source', 'body', 'sentiment', 's', into_column => 'mood', name => 'held')") if $change =~ /alter/;
+	$reader->query_safe('BEGIN; SELECT FROM held_source');
+	$changer->query_until(qr/begun/, "\\echo begun\nSELECT $change;\n\\echo changed\n");
+	ok(wait_until($node, "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'SELECT distil_%held%' AND state = 'active' AND pid <> pg_backend_pid()"), 'it waits');
+	sleep(1);
+	is(eval { $reader->query_safe("INSERT INTO held_source VALUES (" . ($change =~ /alter/ ? 1 : 2) . ", 'x'); COMMIT"); 1 }, 1, "no deadlock: $change");
+	$changer->query_until(qr/changed/, "\n");
+	$_->quit for $reader, $changer;
+}
+
 # ---- by hand
 
 is($node->psql('postgres', 'BEGIN; CALL distil_run_pipeline();'), 3, 'not in a transaction block');

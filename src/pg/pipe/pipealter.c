@@ -185,9 +185,10 @@ open_pipeline(const char *name, bool generation, bool triggers)
 
 	distil_pipeline_check_usable(p);
 	column = !OidIsValid(p->generations[0].target);
-	if (generation && column)
+	/* triggers are dropped, which takes it in the end */
+	if (triggers || (generation && column))
 		distil_lock_politely(p->source, AccessExclusiveLock);
-	else if (generation || triggers)
+	else if (generation)
 		distil_lock_politely(p->source, ShareRowExclusiveLock);
 	distil_pipeline_lock();
 	p = distil_pipeline_get(name);

@@ -48,18 +48,6 @@ distil_living_pipelines(void)
 	return living;
 }
 
-/* The targets go, too; a column asks for the strongest lock from the start. */
-static bool
-has_columns(const DistilPipeline *p)
-{
-	for (int i = 0; i < p->n_generations; i++)
-	{
-		if (!OidIsValid(p->generations[i].target))
-			return true;
-	}
-	return false;
-}
-
 static void
 drop_targets(const DistilPipeline *p)
 {
@@ -72,17 +60,20 @@ drop_targets(const DistilPipeline *p)
 	}
 }
 
-/* Triggers, targets, rows: a pipeline that is broken has some of them. */
+/*
+ * Triggers, targets, rows: a pipeline that is broken has some of them.  The
+ * lock of DROP TRIGGER is taken at once: who got it in two steps could meet the
+ * worker between them, which reads the table and then writes to it.
+ */
 static void
 drop_pipeline(const char *name, bool drop_target)
 {
 	const DistilPipeline *p = distil_pipeline_get(name);
-	bool		exclusive = drop_target && has_columns(p);
 
 	if (get_rel_relkind(p->source) != '\0')
 	{
 		distil_pipeline_check_owner(p);
-		distil_lock_politely(p->source, exclusive ? AccessExclusiveLock : ShareRowExclusiveLock);
+		distil_lock_politely(p->source, AccessExclusiveLock);
 		p = distil_pipeline_get(name);
 	}
 	distil_pipeline_lock();
