@@ -54,8 +54,7 @@ typedef struct Chunking
 
 	/* what stands before at */
 	int32_t		end;			/* behind the last character that is no white space */
-	bool		stopped;		/* by a full stop, and what may stand behind one */
-	bool		ideographic;	/* that needs no white space */
+	DbertSentenceEnd last;
 	bool		opened;			/* by a bracket or a quote */
 	bool		cjk;
 	int			lines;			/* ends of lines since then */
@@ -83,12 +82,9 @@ step(Chunking *c, const DbertPoll *poll, DbertError *err)
 		c->lines += cp == '\n' || cp == 0x2029;
 		return DBERT_OK;
 	}
-	if (!dbert_closes_sentence(cp))
-		c->ideographic = dbert_is_ideographic_stop(cp);
+	dbert_sentence_end_read(&c->last, cp, c->space);
 	c->opened = dbert_opens_sentence(cp);
 	c->cjk = dbert_char_is_cjk(cp);
-	c->stopped = dbert_ends_sentence(cp) || c->ideographic ||
-		(dbert_closes_sentence(cp) && c->stopped && !c->space);
 	c->space = false;
 	c->lines = 0;
 	c->end = c->chars;
@@ -106,9 +102,8 @@ border_before(const Chunking *c, int32_t i)
 	if (c->tokens[i].word == c->tokens[i - 1].word || dbert_shares_character(c->tokens, i))
 		return BORDER_NONE;
 	if (c->lines > 1 ||
-		(c->stopped && c->space &&
-		 !dbert_continues_sentence(next)) ||
-		(c->stopped && c->ideographic && !dbert_closes_sentence(next)))
+		(c->last.stopped && c->space && !dbert_continues_sentence(next)) ||
+		(c->last.stopped && c->last.ideographic && !dbert_closes_sentence(next)))
 		return BORDER_SENTENCE;
 	if (c->space)
 		return BORDER_SPACE;

@@ -15,8 +15,8 @@ is_one_of(uint32_t cp, const uint32_t *list)
 	return false;
 }
 
-bool
-dbert_ends_sentence(uint32_t cp)
+static bool
+ends_sentence(uint32_t cp)
 {
 	/* and: ellipsis, interrobang, Arabic question mark and full stop, danda */
 	static const uint32_t stops[] = {'.', '!', '?', 0x2026, 0x203d, 0x61f, 0x6d4, 0x964, 0};
@@ -24,8 +24,8 @@ dbert_ends_sentence(uint32_t cp)
 	return is_one_of(cp, stops);
 }
 
-bool
-dbert_is_ideographic_stop(uint32_t cp)
+static bool
+is_ideographic_stop(uint32_t cp)
 {
 	static const uint32_t stops[] = {0x3002, 0xff01, 0xff0e, 0xff1f, 0xff61, 0};
 
@@ -56,14 +56,24 @@ dbert_continues_sentence(uint32_t cp)
 	return utf8proc_category((utf8proc_int32_t) cp) == UTF8PROC_CATEGORY_LL;
 }
 
+void
+dbert_sentence_end_read(DbertSentenceEnd *end, uint32_t cp, bool space)
+{
+	bool		closes = dbert_closes_sentence(cp);
+
+	if (!closes)
+		end->ideographic = is_ideographic_stop(cp);
+	end->stopped = ends_sentence(cp) || end->ideographic ||
+		(closes && end->stopped && !space);
+}
+
 /* ---- one after the other ---- */
 
 /* What was read of a sentence. */
 typedef struct Reading
 {
 	const uint8_t *end;			/* behind the last character that is no white space */
-	bool		stopped;		/* by a full stop, and what may stand behind one */
-	bool		ideographic;
+	DbertSentenceEnd last;
 	bool		space;			/* white space since then */
 } Reading;
 
@@ -71,20 +81,10 @@ typedef struct Reading
 static bool
 ends_before(const Reading *r, uint32_t cp)
 {
-	return (r->stopped && r->space && !dbert_continues_sentence(cp)) ||
-		   (r->stopped && r->ideographic && !r->space && !dbert_closes_sentence(cp));
-}
-
-static void
-read_char(Reading *r, uint32_t cp, const uint8_t *behind)
-{
-	bool		closes = dbert_closes_sentence(cp);
-
-	if (!closes)
-		r->ideographic = dbert_is_ideographic_stop(cp);
-	r->stopped = dbert_ends_sentence(cp) || r->ideographic || (closes && r->stopped && !r->space);
-	r->space = false;
-	r->end = behind;
+	if (!r->last.stopped)
+		return false;
+	return r->space ? !dbert_continues_sentence(cp)
+					: r->last.ideographic && !dbert_closes_sentence(cp);
 }
 
 bool
@@ -113,7 +113,9 @@ dbert_next_sentence(const char *text, size_t len, size_t at, DbertSentenceBytes 
 			out->start = (size_t) (p - start);
 		else if (ends_before(&r, cp))
 			break;
-		read_char(&r, cp, p + n);
+		dbert_sentence_end_read(&r.last, cp, r.space);
+		r.space = false;
+		r.end = p + n;
 	}
 	if (r.end == NULL)
 		return false;

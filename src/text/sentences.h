@@ -12,15 +12,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-extern bool dbert_ends_sentence(uint32_t cp);
-extern bool dbert_is_ideographic_stop(uint32_t cp);
-
 /* Quotes and brackets that may close a sentence, and that may open one. */
 extern bool dbert_closes_sentence(uint32_t cp);
 extern bool dbert_opens_sentence(uint32_t cp);
 
 /* A lower-case letter: what stands before it has not ended. */
 extern bool dbert_continues_sentence(uint32_t cp);
+
+/* What the characters that were read of a text say of its sentences. */
+typedef struct DbertSentenceEnd
+{
+	bool		stopped;		/* by a full stop, and what may stand behind one */
+	bool		ideographic;	/* the stop needs no white space */
+} DbertSentenceEnd;
+
+/* Read a character that is no white space; space: there was some before it. */
+extern void dbert_sentence_end_read(DbertSentenceEnd *end, uint32_t cp, bool space);
 
 /* A sentence without the white space around it. */
 typedef struct DbertSentenceBytes

@@ -317,6 +317,8 @@ round_of_visits(Worker *w, bool all)
 	INSTR_TIME_SET_CURRENT(start);
 	PG_TRY();
 	{
+		/* a cancel that came between visits had nothing to cancel */
+		QueryCancelPending = false;
 		RESUME_CANCEL_INTERRUPTS();
 		visit_all(w, all);
 		HOLD_CANCEL_INTERRUPTS();
@@ -422,11 +424,9 @@ leave_to_another(const Worker *w, bool soon)
 
 /* ---- sleeping ---- */
 
-/* Between visits there is nothing that could be cancelled. */
 static void
 reload(void)
 {
-	QueryCancelPending = false;
 	CHECK_FOR_INTERRUPTS();
 	if (!ConfigReloadPending)
 		return;
