@@ -9,9 +9,10 @@ paper: 1e9 rows, 100 machines of 32 cores.
 """
 import glob
 import os
-import subprocess
 import sys
 import time
+
+from session import Session
 
 QUICK = bool(os.environ.get("QUICK"))
 ROUNDS = int(os.environ.get("ROUNDS") or 3)
@@ -22,23 +23,6 @@ NODES = (1, 2, 3)
 MACHINES, CORES, BIG = 100, 32, 1e9
 WORDS = "the film was a long and dull story but its cast and music are fine and we loved the last hour of it".split()
 BODY = "(SELECT string_agg((ARRAY%s)[1 + (i * 7 + k * (1 + i %% 11)) %% %d], ' ') FROM generate_series(1, 20) AS k) || ' ' || i" % (WORDS, len(WORDS))
-
-
-class Session:
-    """A psql that answers a statement at a time."""
-
-    def __init__(self, port, db="postgres"):
-        self.psql = subprocess.Popen(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-p", str(port), db], text=True, bufsize=1,
-                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-
-    def __call__(self, sql):
-        self.psql.stdin.write(sql + "\n;\n\\echo @done\n")
-        lines = []
-        for line in self.psql.stdout:
-            if line == "@done\n":
-                return "".join(lines).strip()
-            lines.append(line)
-        sys.exit("failed: %s\n%s" % (sql[:200], "".join(lines)))
 
 
 def cpu_of(server):
@@ -59,7 +43,7 @@ def setup(ask):
     """The same rows on one, two and three nodes: schemas n1, n2, n3 of each."""
     ask("CREATE EXTENSION distilbert; CREATE EXTENSION postgres_fdw; CREATE EXTENSION dblink")
     for node in NODES:
-        there = Session(5432 + node)
+        there = Session("-p", str(5432 + node), "-d", "postgres")
         there("CREATE EXTENSION distilbert")
         ask("""CREATE SERVER node%d FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '%s', port '%d', dbname 'postgres',
                extensions 'distilbert', async_capable 'true', fetch_size '1000');
@@ -181,7 +165,7 @@ def on_paper(figures):
 
 
 if __name__ == "__main__":
-    coordinator = Session(5432)
+    coordinator = Session("-p", "5432", "-d", "postgres")
     setup(coordinator)
     print("%d rows, %s, %d cores, load %.1f" % (ROWS, MODEL, os.cpu_count(), os.getloadavg()[0]))
     result = run_recipes(coordinator)

@@ -12,31 +12,16 @@ conf="shared_preload_libraries = 'distilbert'
 	autovacuum = off
 	shared_buffers = 128MB"
 
-# A server beside the first one: nodes have the same socket folder and ports of their own.
-start_node()
-{
-	local data=$ROOM/$1
-
-	as_server "$BINDIR/initdb" -D "$data" -U "$PGUSER" -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$ROOM/initdb.log" 2>&1 ||
-		{ cat "$ROOM/initdb.log"; die "initdb failed"; }
-	as_server tee -a "$data/postgresql.conf" >/dev/null <<-SERVER
-		listen_addresses = ''
-		unix_socket_directories = '$ROOM'
-		port = $2
-		fsync = off
-		$conf
-	SERVER
-	as_server "$BINDIR/pg_ctl" -D "$data" -l "$ROOM/$1.log" -w start >/dev/null || { cat "$ROOM/$1.log"; die "$1 does not start"; }
-}
-
 need_packages
 find_server
 make_room
 build || die "the build failed"
 install_extension || die "the installation failed"
-cp "$ROOT/bench/nodes.py" "$ROOM/"
+# nodes have the same socket folder and ports of their own
 start_server "$conf"
 for node in 1 2 3; do
-	start_node "node$node" "$((5432 + node))"
+	make_cluster "node$node" "$PGUSER" "port = $((5432 + node))
+		$conf"
+	start_cluster "node$node" "node$node.log"
 done
-env PYTHONDONTWRITEBYTECODE=1 PATH="$BINDIR:$PATH" QUICK="${QUICK:-}" ROUNDS="${ROUNDS:-}" ROOM="$ROOM" python3 "$ROOM/nodes.py" "$@"
+env PYTHONDONTWRITEBYTECODE=1 PATH="$BINDIR:$PATH" QUICK="${QUICK:-}" ROUNDS="${ROUNDS:-}" ROOM="$ROOM" python3 "$ROOM/tree/bench/nodes.py" "$@"

@@ -13,6 +13,8 @@ import subprocess
 import sys
 import time
 
+from session import Session
+
 QUICK = bool(os.environ.get("QUICK"))
 ROUNDS = int(os.environ.get("ROUNDS") or 3)
 ROWS = 500 if QUICK else 4000
@@ -22,22 +24,12 @@ MODEL = "embeddings-en-v1"
 WORDS = "the parcel came late and service was friendly but price too high for what we got today".split()
 
 
-class Session:
-    """A psql that answers a statement at a time; knows its server process."""
+class Measured(Session):
+    """A session that knows its server process."""
 
     def __init__(self):
-        self.psql = subprocess.Popen(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "bench"], text=True, bufsize=1,
-                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        super().__init__("-d", "bench")
         self.pid = int(self("SELECT pg_backend_pid()"))
-
-    def __call__(self, sql):
-        self.psql.stdin.write(sql + "\n;\n\\echo @done\n")
-        lines = []
-        for line in self.psql.stdout:
-            if line == "@done\n":
-                return "".join(lines).strip()
-            lines.append(line)
-        sys.exit("failed: %s\n%s" % (sql[:200], "".join(lines)))
 
     def cpu(self, sql):
         before = cpu_of(self.pid)
@@ -111,9 +103,9 @@ def drop(db):
 
 def begin(rows, works):
     """A session with a table of so many rows and a pipeline into a table; works: by the worker, too."""
-    db = Session()
+    db = Measured()
     db("ALTER DATABASE bench %s" % ("RESET distilbert.pipelines" if works else "SET distilbert.pipelines = off"))
-    db = Session()
+    db = Measured()
     drop(db)
     table(db, "docs", rows)
     pipeline(db, "docs", "embed", "into_table => 'docs_v'")
@@ -254,7 +246,7 @@ def claim(db):
     one = min(db.wall("SELECT distil_embed('a short text %d', '%s')" % (i, MODEL)) for i in range(5))
     took = min(db.wall("CALL distil_run_pipeline('p', 1)") for _ in range(20))
     show("a claim with %d keys pending, less a text (wall)" % MANY, (took - one) * 1000, 5, "ms")
-    holder = Session()
+    holder = Measured()
     holder("BEGIN ISOLATION LEVEL REPEATABLE READ")
     holder("SELECT 1 FROM docs LIMIT 1")
     for _ in range(3 if QUICK else 150):
@@ -332,7 +324,7 @@ def search(db):
         db("ALTER DATABASE bench SET distilbert.pipelines = off")
         alone = tps()
         db("ALTER DATABASE bench RESET distilbert.pipelines")
-        mine = Session()
+        mine = Measured()
         pipeline(mine, "docs", "embed", "into_table => 'docs_v'")
         time.sleep(2)
         beside = tps()
@@ -358,13 +350,13 @@ def idle(db):
 
 def main():
     subprocess.run(["createdb", "bench"], stderr=subprocess.DEVNULL)
-    db = Session()
+    db = Measured()
     db("CREATE EXTENSION IF NOT EXISTS distilbert")
     print("%d rows of 20 words, %s, least of %d; %s" % (ROWS, MODEL, ROUNDS, open("/proc/loadavg").read().split()[0] + " processes running before"))
     parts = (compute, sync, writers, updates, lag, claim, queue, memory, locks, search, idle)
     for part in parts + (unloaded,):
         if part.__name__ in sys.argv[1:] or (len(sys.argv) < 2 and part != unloaded):
-            part(Session())
+            part(Measured())
     print("%d of %d bars reached" % (sum(results), len(results)))
 
 

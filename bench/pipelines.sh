@@ -11,7 +11,6 @@ find_server
 make_room
 build || die "the build failed"
 install_extension || die "the installation failed"
-cp "$ROOT/bench/pipelines.py" "$ROOM/"
 settings="distilbert.cache_size = 0
 	distilbert.long_text = truncate
 	max_parallel_workers_per_gather = 0
@@ -22,7 +21,7 @@ start_server "shared_preload_libraries = 'distilbert'
 	$settings"
 
 measure() { env PYTHONDONTWRITEBYTECODE=1 PATH="$BINDIR:$PATH" QUICK="${QUICK:-}" ROUNDS="${ROUNDS:-}" MILLION="${MILLION:-}" ROOM="$ROOM" \
-	python3 "$ROOM/pipelines.py" "$@"; }
+	python3 "$ROOM/tree/bench/pipelines.py" "$@"; }
 
 measure "$@" || exit
 [ $# = 0 ] || exit 0

@@ -32,17 +32,11 @@ check()
 # make_server name, port, preloaded libraries; start_it name
 make_server()
 {
-	as_server "$BINDIR/initdb" -D "$ROOM/$1" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$ROOM/initdb.log" 2>&1 ||
-		{ cat "$ROOM/initdb.log"; die "initdb failed"; }
-	as_server tee -a "$ROOM/$1/postgresql.conf" >/dev/null <<-CONF
-		listen_addresses = 'localhost'
-		unix_socket_directories = '$ROOM'
+	make_cluster "$1" postgres "listen_addresses = 'localhost'
 		port = $2
-		fsync = off
 		shared_preload_libraries = '$3'
 		distilbert.model_path = '$ROOM/tree/test/fixtures'
-		distilbert.cache_size = 0
-	CONF
+		distilbert.cache_size = 0"
 }
 start_it() { as_server "$BINDIR/pg_ctl" -D "$ROOM/$1" -l "$ROOM/$1.log" -w start >/dev/null; }
 on() { "$BINDIR/psql" -XAtq -h "$ROOM" -p "$1" -U postgres -d postgres -c "$2" 2>&1; }

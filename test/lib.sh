@@ -168,22 +168,34 @@ leave()
 	exit $rc
 }
 
-# start_server configuration [options of pg_ctl]
+# make_cluster folder user configuration: below ROOM, not started.
 # No TCP, a socket of its own: the port number cannot be taken by others.
+make_cluster()
+{
+	as_server "$BINDIR/initdb" -D "$ROOM/$1" -U "$2" -A trust -E UTF8 --locale=C.UTF-8 \
+		--no-sync >"$ROOM/initdb.log" 2>&1 || { cat "$ROOM/initdb.log"; die "initdb failed"; }
+	as_server tee -a "$ROOM/$1/postgresql.conf" >/dev/null <<-EOF
+		listen_addresses = ''
+		unix_socket_directories = '$ROOM'
+		fsync = off
+		$3
+	EOF
+}
+
+# start_cluster folder log [options of pg_ctl]
+start_cluster()
+{
+	as_server "$BINDIR/pg_ctl" -D "$ROOM/$1" -l "$ROOM/$2" -w ${3:-} start >/dev/null ||
+		{ cat "$ROOM/$2"; die "the server does not start"; }
+}
+
+# start_server configuration [options of pg_ctl]
 start_server()
 {
 	export PGHOST=$ROOM PGPORT=5432 PGDATABASE=postgres PGUSER
 	PGUSER=$(as_server id -un)
-	as_server "$BINDIR/initdb" -D "$ROOM/data" -U "$PGUSER" -A trust -E UTF8 --locale=C.UTF-8 \
-		--no-sync >"$ROOM/initdb.log" 2>&1 || { cat "$ROOM/initdb.log"; die "initdb failed"; }
-	as_server tee -a "$ROOM/data/postgresql.conf" >/dev/null <<-EOF
-		listen_addresses = ''
-		unix_socket_directories = '$ROOM'
-		fsync = off
-		$1
-	EOF
-	as_server "$BINDIR/pg_ctl" -D "$ROOM/data" -l "$ROOM/server.log" -w ${2:-} start >/dev/null ||
-		{ cat "$ROOM/server.log"; die "the server does not start"; }
+	make_cluster data "$PGUSER" "$1"
+	start_cluster data server.log "${2:-}"
 	SERVER_RUNS=yes
 }
 
