@@ -164,25 +164,6 @@ make_model(DbertModel *model, DbertLayer *layers, const DbertKernels *kernels)
 	w->head_out = random_linear(kernels, config.n_labels, c, DBERT_PRECISION_FP32);
 }
 
-static DbertModel *
-open_model(const char *dir, const DbertKernels *kernels, DbertPrecision precision, DbertError *err)
-{
-	const DbertAllocator *a = &dbert_malloc_allocator;
-	DbertSource source = dir_source(dir);
-	DbertPack  *pack;
-	DbertModel *model;
-	void	   *image;
-
-	if (dbert_pack_begin(&source, NULL, precision, kernels, a, NULL, &pack, err) != DBERT_OK)
-		return NULL;
-	image = floats(dbert_pack_size(pack) / sizeof(float));
-	if (dbert_pack_write(pack, image, NULL, err) != DBERT_OK ||
-		dbert_model_open(image, dbert_pack_size(pack), kernels, a, &model, err) != DBERT_OK)
-		return NULL;
-	dbert_pack_end(pack);
-	return model;
-}
-
 /* Sets stored, too; false: no such precision. */
 static bool
 parse_precision(const char *name, DbertPrecision *precision)
@@ -308,7 +289,7 @@ main(int argc, char **argv)
 	}
 	config.precision = precision;
 	if (argc > 3)
-		model = open_model(argv[3], kernels, precision, &err);
+		model = dir_model(argv[3], kernels, precision, &err);
 	else
 		make_model(model, layers, kernels);
 	if (model == NULL)

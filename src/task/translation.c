@@ -42,7 +42,8 @@ struct DbertTranslation
 	size_t		n_ids,
 				ids_capacity;
 	DbertTokenList tokens;		/* of the sentence that is being added */
-	DbertSentenceIds *sentences;	/* [n_parts] */
+	DbertSentenceIds *sentences;	/* [n_parts], what the decoder gets: */
+	int			n_sentences;
 	DbertTranslated *made;		/* [n_parts] */
 	int32_t    *room;			/* of their ids */
 };
@@ -215,21 +216,43 @@ dbert_translation_add(DbertTranslation *t, const char *text, size_t len, const D
 
 /* ---- running ---- */
 
+/* What the decoder gets; false: no memory. */
+static bool
+list_sentences(DbertTranslation *t)
+{
+	if (t->made != NULL)
+		return true;
+	if (t->n_parts > INT32_MAX)
+		return false;
+	if (t->sentences == NULL)
+		t->sentences = dbert_alloc_array(t->alloc, t->n_parts, sizeof(*t->sentences));
+	if (t->sentences != NULL)
+		t->made = dbert_alloc_zero(t->alloc, t->n_parts, sizeof(*t->made));
+	if (t->made == NULL)
+		return false;
+	for (size_t i = 0; i < t->n_parts; i++)
+		if (t->parts[i].count > 0)
+			t->sentences[t->n_sentences++] = (DbertSentenceIds) {
+				t->ids + t->parts[i].ids, t->parts[i].count
+			};
+	return true;
+}
+
+bool
+dbert_translation_memory(DbertTranslation *t, int rows, int threads, size_t *bytes)
+{
+	return list_sentences(t) && dbert_translate_memory(t->model, &t->how, t->sentences,
+													   t->n_sentences, rows, threads, bytes);
+}
+
 DbertStatus
 dbert_translation_run(DbertTranslation *t, int rows, DbertThreads *pool, const DbertPoll *poll,
 					  DbertError *err)
 {
-	int			n = 0;
-
-	t->sentences = dbert_alloc_array(t->alloc, t->n_parts, sizeof(*t->sentences));
-	t->made = dbert_alloc_zero(t->alloc, t->n_parts, sizeof(*t->made));
-	if (t->sentences == NULL || t->made == NULL || t->n_parts > INT32_MAX)
+	if (!list_sentences(t))
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
-	for (size_t i = 0; i < t->n_parts; i++)
-		if (t->parts[i].count > 0)
-			t->sentences[n++] = (DbertSentenceIds) {t->ids + t->parts[i].ids, t->parts[i].count};
-	return dbert_translate(t->model, &t->how, t->sentences, n, rows, pool, t->alloc, poll,
-						   t->made, &t->room, err);
+	return dbert_translate(t->model, &t->how, t->sentences, t->n_sentences, rows, pool, t->alloc,
+						   poll, t->made, &t->room, err);
 }
 
 size_t
