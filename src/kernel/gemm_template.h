@@ -402,9 +402,10 @@ static void
 product(float *y, size_t ldy, const float *x, size_t ldx, const void *wp, DbertWeightType type,
 		float *kept, const float *b, int m, int n, int k, int act)
 {
+	/* as many rows in each: a last block of few would wait for memory */
 	for (int m0 = 0, blocks = (m + MC - 1) / MC; blocks > 0; blocks--)
 	{
-		const int	rows = (m - m0 + blocks - 1) / blocks;	/* a last one of few would wait for memory */
+		const int	rows = (m - m0 + blocks - 1) / blocks;
 		const int	deepest = kept == NULL && (size_t) rows * k <= MC * KC ? k : KC;
 
 		for (int k0 = 0; k0 < k; k0 += deepest)
