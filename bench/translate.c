@@ -13,10 +13,8 @@
  * thread's processor time, and the tokens that came out.
  */
 #include "nn/translate.h"
-#include "test/support/dirsource.h"
+#include "bench/inpages.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -112,7 +110,7 @@ main(int argc, char **argv)
 		return 2;
 	if (dbert_kernels_choose(strcmp(argv[1], "best") == 0 ? NULL : argv[1], &kernels, &err) ==
 		DBERT_OK)
-		model = dir_model(argv[3], kernels, precision, &err);
+		model = open_model(argv[3], kernels, precision, &err);
 	if (model == NULL)
 	{
 		fprintf(stderr, "%s\n", err.msg);

@@ -27,20 +27,28 @@ die(const DbertError *err)
 static DbertModel *
 open_model(const char *dir, const char *kernels_name, const char *precision_name)
 {
+	const DbertAllocator *a = &dbert_malloc_allocator;
+	DbertSource source = dir_source(dir);
 	const DbertKernels *kernels;
 	DbertPrecision precision;
+	DbertPack  *pack;
 	DbertModel *model;
 	DbertError	err;
+	void	   *image;
 
 	if (kernels_name != NULL && strcmp(kernels_name, "best") == 0)
 		kernels_name = NULL;
 	if (!dbert_precision_parse(precision_name ? precision_name : "fp32", &precision))
 		exit(2);
-	if (dbert_kernels_choose(kernels_name, &kernels, &err) != DBERT_OK)
+	if (dbert_kernels_choose(kernels_name, &kernels, &err) != DBERT_OK ||
+		dbert_pack_begin(&source, NULL, precision, kernels, a, NULL, &pack, &err) != DBERT_OK)
 		die(&err);
-	model = dir_model(dir, kernels, precision, &err);
-	if (model == NULL)
+	if (posix_memalign(&image, 64, dbert_pack_size(pack)) != 0)
+		abort();
+	if (dbert_pack_write(pack, image, NULL, &err) != DBERT_OK ||
+		dbert_model_open(image, dbert_pack_size(pack), kernels, a, &model, &err) != DBERT_OK)
 		die(&err);
+	dbert_pack_end(pack);
 	return model;
 }
 

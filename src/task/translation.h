@@ -29,11 +29,13 @@ extern void dbert_translation_free(DbertTranslation *t);
 extern DbertStatus dbert_translation_add(DbertTranslation *t, const char *text, size_t len,
 										 const DbertPoll *poll, DbertError *err);
 
-/*
- * Bytes that a run takes at its peak, as dbert_translate_memory tells; false:
- * more than a size_t, or than there are.
- */
-extern bool dbert_translation_memory(DbertTranslation *t, int rows, int threads, size_t *bytes);
+/* When all texts are there: which sentences are to be translated, each once. */
+extern DbertStatus dbert_translation_prepare(DbertTranslation *t, const DbertPoll *poll,
+											 DbertError *err);
+
+/* Bytes that a run takes at its peak (dbert_translate_memory); false: too many. */
+extern bool dbert_translation_memory(const DbertTranslation *t, int rows, int threads,
+									 size_t *bytes);
 
 /* rows: as of dbert_translate (nn/translate.h) */
 extern DbertStatus dbert_translation_run(DbertTranslation *t, int rows, DbertThreads *pool,

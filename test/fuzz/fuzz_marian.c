@@ -67,7 +67,8 @@ translate(const DbertModel *model, const char *text, size_t len, unsigned search
 									 ? dbert_language_token(model, "x", 1) : -1,
 									 &dbert_malloc_allocator, &t, &err) == DBERT_OK);
 	if (dbert_translation_add(t, text, len, &poll, &err) == DBERT_OK &&
-		dbert_translation_add(t, text, len, &poll, &err) == DBERT_OK)
+		dbert_translation_add(t, text, len, &poll, &err) == DBERT_OK &&
+		dbert_translation_prepare(t, &poll, &err) == DBERT_OK)
 	{
 		REQUIRE(dbert_translation_memory(t, DBERT_TRANSLATE_ROWS, 1, &bytes));
 		if (dbert_translation_run(t, DBERT_TRANSLATE_ROWS, NULL, &poll, &err) == DBERT_OK)

@@ -4,7 +4,6 @@
 #include "test/support/dirsource.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 static DbertStatus
@@ -45,24 +44,4 @@ dir_source(const char *dir)
 	DbertSource source = {dir_source_size, dir_source_read, (void *) dir};
 
 	return source;
-}
-
-DbertModel *
-dir_model(const char *dir, const DbertKernels *kernels, DbertPrecision precision, DbertError *err)
-{
-	const DbertAllocator *a = &dbert_malloc_allocator;
-	DbertSource source = dir_source(dir);
-	DbertPack  *pack;
-	DbertModel *model;
-	void	   *image;
-
-	if (dbert_pack_begin(&source, NULL, precision, kernels, a, NULL, &pack, err) != DBERT_OK)
-		return NULL;
-	if (posix_memalign(&image, 64, dbert_pack_size(pack)) != 0)
-		abort();
-	if (dbert_pack_write(pack, image, NULL, err) != DBERT_OK ||
-		dbert_model_open(image, dbert_pack_size(pack), kernels, a, &model, err) != DBERT_OK)
-		model = NULL;
-	dbert_pack_end(pack);
-	return model;
 }

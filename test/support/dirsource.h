@@ -1,6 +1,5 @@
 /*
- * dirsource.h -- a DbertSource over a directory, with stdio, for tests, and the
- * model in one.
+ * dirsource.h -- a DbertSource over a directory, with stdio, for tests.
  *
  *     DbertSource source = dir_source("test/fixtures/x");
  *
@@ -10,14 +9,9 @@
 #ifndef DBERT_TEST_DIRSOURCE_H
 #define DBERT_TEST_DIRSOURCE_H
 
-#include "model/pack.h"
 #include "model/source.h"
 
 /* dir stays the caller's and must outlive the source. */
 extern DbertSource dir_source(const char *dir);
-
-/* NULL and err if there is none; it is never released. */
-extern DbertModel *dir_model(const char *dir, const DbertKernels *kernels, DbertPrecision precision,
-							 DbertError *err);
 
 #endif
