@@ -33,7 +33,7 @@ extern DbertStatus dbert_translation_add(DbertTranslation *t, const char *text, 
 extern DbertStatus dbert_translation_prepare(DbertTranslation *t, const DbertPoll *poll,
 											 DbertError *err);
 
-/* Bytes that a run takes at its peak (dbert_translate_memory); false: too many. */
+/* Bytes that a run takes at its peak, as dbert_translate_memory tells. */
 extern bool dbert_translation_memory(const DbertTranslation *t, int rows, int threads,
 									 size_t *bytes);
 
