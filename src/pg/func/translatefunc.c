@@ -21,15 +21,8 @@
 #include "pg/bridge/errors.h"
 #include "pg/bridge/threads.h"
 #include "pg/func/task.h"
+#include "pg/func/translatefunc.h"
 #include "pg/run/modelmemory.h"
-
-enum
-{
-	OPTION_MAX_TOKENS,
-	OPTION_BEAMS,
-	OPTION_LANGUAGE,
-	N_OPTIONS
-};
 
 /* Texts of so many tokens are translated together, or one. */
 #define TOGETHER_TOKENS 8192
@@ -78,7 +71,7 @@ check_language(const DistilModel *model, const NullableDatum *option)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("model \"%s\" translates into several languages", model->name),
-				 errhint("Name one: language => '...'.  There are %s.", known)));
+				 errhint("Name one of these as language: %s.", known)));
 	if (known[0] != '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -96,8 +89,8 @@ check_language(const DistilModel *model, const NullableDatum *option)
 static void
 check_translate(const DistilTask *task, const DistilModel *model, const NullableDatum *options)
 {
-	const NullableDatum *tokens = &options[OPTION_MAX_TOKENS];
-	const NullableDatum *beams = &options[OPTION_BEAMS];
+	const NullableDatum *tokens = &options[DISTIL_TRANSLATE_MAX_TOKENS];
+	const NullableDatum *beams = &options[DISTIL_TRANSLATE_BEAMS];
 
 	distil_require_head(model, DBERT_HEAD_TRANSLATE, task->function);
 	if (!tokens->isnull && (DatumGetInt32(tokens->value) < 1 ||
@@ -111,7 +104,7 @@ check_translate(const DistilTask *task, const DistilModel *model, const Nullable
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("beams must be between 1 and %d", DBERT_MAX_BEAMS)));
-	check_language(model, &options[OPTION_LANGUAGE]);
+	check_language(model, &options[DISTIL_TRANSLATE_LANGUAGE]);
 }
 
 static DbertGeneration
@@ -119,10 +112,10 @@ generation_of(const DistilModel *model, const NullableDatum *options)
 {
 	DbertGeneration how = model->core->config.generation;
 
-	if (!options[OPTION_MAX_TOKENS].isnull)
-		how.max_length = DatumGetInt32(options[OPTION_MAX_TOKENS].value) + 1;
-	if (!options[OPTION_BEAMS].isnull)
-		how.beams = DatumGetInt32(options[OPTION_BEAMS].value);
+	if (!options[DISTIL_TRANSLATE_MAX_TOKENS].isnull)
+		how.max_length = DatumGetInt32(options[DISTIL_TRANSLATE_MAX_TOKENS].value) + 1;
+	if (!options[DISTIL_TRANSLATE_BEAMS].isnull)
+		how.beams = DatumGetInt32(options[DISTIL_TRANSLATE_BEAMS].value);
 	return how;
 }
 
@@ -234,7 +227,7 @@ translate_all(const DistilTask *task, DistilModel *model, const NullableDatum *o
 			  const DistilText *const *texts, int n, DistilTextRules rules, bool quiet,
 			  NullableDatum *answers)
 {
-	int32		language = language_of(model, &options[OPTION_LANGUAGE]);
+	int32		language = language_of(model, &options[DISTIL_TRANSLATE_LANGUAGE]);
 	Together	t = {
 		.model = model, .how = generation_of(model, options), .rules = rules, .quiet = quiet,
 		.numbers = palloc_array(int, Max(n, 1)), .answers = answers
@@ -262,7 +255,7 @@ translate_all(const DistilTask *task, DistilModel *model, const NullableDatum *o
 const DistilTask distil_task_translate = {
 	.function = "distil_translate",
 	.type = TEXTOID,
-	.n_options = N_OPTIONS,
+	.n_options = DISTIL_TRANSLATE_OPTIONS,
 	.check = check_translate,
 	.answer_all = translate_all
 };
