@@ -1310,7 +1310,7 @@ CREATE FUNCTION @extschema@.distil_check_nodes(
 	OUT server text, OUT kind text, OUT name text, OUT here text, OUT there text)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'distil_check_nodes'
-	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10;
+	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION @extschema@.distil_check_nodes(text[]) IS
 	'what other servers have that gives other answers than here: version, models, settings, rounding';
 
@@ -1327,7 +1327,7 @@ CREATE FUNCTION @extschema@.distil_run_on_nodes(
 	command text, VARIADIC servers text[], OUT server text, OUT result text, OUT error text)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'distil_run_on_nodes'
-	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10;
+	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION @extschema@.distil_run_on_nodes(text, text[]) IS
 	'run a statement on other servers, on all at the same time; its rows have one column';
 
@@ -1338,7 +1338,7 @@ CREATE FUNCTION @extschema@.distil_node_pipelines(
 	OUT error text)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'distil_node_pipelines'
-	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10;
+	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION @extschema@.distil_node_pipelines(text[]) IS
 	'the view distil_pipelines of other servers, all in one; a server that is down has a row, too';
 
