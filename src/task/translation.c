@@ -48,7 +48,8 @@ struct DbertTranslation
 	size_t		n_ids,
 				ids_capacity;
 	DbertTokenList tokens;		/* of the sentence that is being added */
-	DbertSentenceIds *sentences;	/* [n_parts], all different */
+	DbertSentenceIds *sentences;	/* [n_parts], all different: */
+	int			n_sentences;
 	DbertTranslated *made;		/* [n_parts] of the sentences */
 	int32_t    *room;			/* of their ids */
 };
@@ -283,8 +284,7 @@ number_sentences(DbertTranslation *t)
 }
 
 DbertStatus
-dbert_translation_run(DbertTranslation *t, int rows, DbertThreads *pool, const DbertPoll *poll,
-					  DbertError *err)
+dbert_translation_prepare(DbertTranslation *t, const DbertPoll *poll, DbertError *err)
 {
 	Numbered   *sorted = dbert_alloc_array(t->alloc, t->n_parts, sizeof(*sorted));
 	DbertStatus status;
@@ -296,10 +296,24 @@ dbert_translation_run(DbertTranslation *t, int rows, DbertThreads *pool, const D
 	else
 		status = find_equal(t, sorted, poll, err);
 	dbert_free(t->alloc, sorted);
-	if (status != DBERT_OK)
-		return status;
-	return dbert_translate(t->model, &t->how, t->sentences, number_sentences(t), rows, pool,
-						   t->alloc, poll, t->made, &t->room, err);
+	if (status == DBERT_OK)
+		t->n_sentences = number_sentences(t);
+	return status;
+}
+
+bool
+dbert_translation_memory(const DbertTranslation *t, int rows, int threads, size_t *bytes)
+{
+	return dbert_translate_memory(t->model, &t->how, t->sentences, t->n_sentences, rows, threads,
+								  bytes);
+}
+
+DbertStatus
+dbert_translation_run(DbertTranslation *t, int rows, DbertThreads *pool, const DbertPoll *poll,
+					  DbertError *err)
+{
+	return dbert_translate(t->model, &t->how, t->sentences, t->n_sentences, rows, pool, t->alloc,
+						   poll, t->made, &t->room, err);
 }
 
 size_t

@@ -202,7 +202,8 @@ finish(Together *t)
 	DbertError	err;
 
 	INSTR_TIME_SET_CURRENT(start);
-	if (dbert_translation_run(t->translation, distil_translate_rows(t->model, &t->how),
+	if (dbert_translation_prepare(t->translation, distil_poll(), &err) != DBERT_OK ||
+		dbert_translation_run(t->translation, distil_translate_rows(t->translation, t->how.beams),
 							  distil_threads(), distil_poll(), &err) != DBERT_OK)
 		fail(t, &err);
 	else
