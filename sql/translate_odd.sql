@@ -70,6 +70,7 @@ INSERT INTO notes SELECT i, CASE WHEN i % 7 = 0 THEN NULL ELSE 'Anna met Bob ' |
 ANALYZE notes;
 SET client_min_messages = error;
 CREATE TEMP TABLE alone AS SELECT id, (SELECT distil_translate(body || left(random()::text, 0), 'marian-one', beams => 1)) AS t FROM notes;
+SET :parallel_mode = off;
 DO $$
 DECLARE line text;
 BEGIN
@@ -77,6 +78,7 @@ BEGIN
 		IF line ~ 'Batches' THEN RAISE EXCEPTION '%', regexp_replace(line, 'Batches: [1-9]\d* ', 'Batches: n '); END IF;
 	END LOOP;
 END $$;
+RESET :parallel_mode;
 SELECT count(*), bool_and(distil_translate(n.body, 'marian-one', beams => 1) IS NOT DISTINCT FROM a.t) AS same FROM notes AS n JOIN alone AS a USING (id);
 EXPLAIN (COSTS OFF) SELECT id, upper(distil_translate(distil_translate(body, 'marian-one'), 'marian-one', beams => 1)) FROM notes WHERE distil_translate(body, 'marian-one') LIKE '%a%';
 -- workers
