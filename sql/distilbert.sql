@@ -1046,7 +1046,7 @@ CREATE FUNCTION @extschema@.distil_evaluate(model text, query text)
 	AS 'MODULE_PATHNAME', 'distil_evaluate'
 	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 10;
 COMMENT ON FUNCTION @extschema@.distil_evaluate(text, text) IS
-	'how well a model does on the texts and labels, entities or numbers of a query: a row for each label, then overall rows';
+	'how well a model does on the texts and labels, entities, numbers or translations of a query: a row for each label, then overall rows';
 
 CREATE FUNCTION @extschema@.distil_confusion(model text, query text)
 	RETURNS TABLE (label text, predicted text, count bigint)
@@ -1066,7 +1066,7 @@ COMMENT ON FUNCTION @extschema@.distil_compare(text, text, text, bigint) IS
 -- ---------------------------------------------------------------- pipelines
 --
 -- A pipeline keeps a column or a table equal to what a model says of the texts
--- of a source table.  Its columns are found by the trigger pipeline_insert, whose
+-- of a source table.  Its columns are found by its trigger for UPDATE, whose
 -- condition names them: so they follow renames, dumps and restores.
 
 -- One row for each pipeline.  The owner is the source's.  parts: partitions whose
@@ -1188,17 +1188,11 @@ CREATE FUNCTION distilbert.pipeline_sync() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'distil_pipeline_sync' LANGUAGE C;
 COMMENT ON FUNCTION distilbert.pipeline_sync() IS 'compute what a synchronous pipeline keeps of the rows of a statement';
 
-CREATE FUNCTION distilbert.wanted(n_keys integer, VARIADIC "any") RETURNS boolean
-	AS 'MODULE_PATHNAME', 'distil_pipeline_wanted'
-	LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION distilbert.wanted(integer, "any") IS
-	'(number of key columns, key columns, text, values): is there anything to do for a new row?';
-
-CREATE FUNCTION distilbert.touched(VARIADIC "any") RETURNS boolean
+CREATE FUNCTION distilbert.touched(pairs integer, VARIADIC "any") RETURNS boolean
 	AS 'MODULE_PATHNAME', 'distil_pipeline_touched'
 	LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION distilbert.touched("any") IS
-	'(old, new, old, new, ...): does a pair differ in its bytes?  Nothing is detoasted';
+COMMENT ON FUNCTION distilbert.touched(integer, "any") IS
+	'(number of pairs, old, new, old, new, ...): does a pair differ in its bytes?  Nothing is detoasted';
 
 -- Does a row still have the text that was computed?
 CREATE FUNCTION distilbert.pipeline_hash(text) RETURNS bytea
