@@ -104,10 +104,10 @@ fit(Spelling *s, int32_t left, int32_t right)
 	uint32_t	limit = DBERT_BPE_NEVER;	/* what is formed before is merged */
 
 	s->tries++;
-	if (a->disorder | b->disorder)
-		return fit_if_merged(s, left, right);
 	if (!((a->after | a->after_parts) >> first & (b->before | b->before_parts) >> last & 1))
 		return true;
+	if (a->disorder | b->disorder)
+		return fit_if_merged(s, left, right);
 	for (;;)
 	{
 		if ((a->after >> first & b->before >> last & 1) &&
@@ -143,6 +143,7 @@ find_beginning(const Spelling *s, size_t at, size_t room, Beginning *found)
 		node = dbert_trie_step(s->units, node, bytes[i]);
 		if (node < 0)
 			return true;
+		__builtin_prefetch(&s->tokens[s->units[node].value]);
 		found->ids[found->n] = s->units[node].value;
 		found->lens[found->n] = (uint16_t) (i + 1);
 		found->n += s->units[node].value >= 0;
@@ -150,17 +151,17 @@ find_beginning(const Spelling *s, size_t at, size_t room, Beginning *found)
 	return room >= DBERT_MAX_TOKEN_BYTES;
 }
 
-/* Does a token follow those of w? */
-static inline bool
-follows(Spelling *s, int32_t id)
-{
-	return s->w->n == 0 || fit(s, s->w->symbols[s->w->n - 1].id, id);
-}
-
 static inline bool
 is_whole(const Spelling *s, int32_t id)
 {
 	return s->tokens[id].formed != DBERT_BPE_NEVER;
+}
+
+/* Does a token follow the last one? */
+static inline bool
+follows(Spelling *s, int32_t id)
+{
+	return s->w->n == 0 || fit(s, s->w->symbols[s->w->n - 1].id, id);
 }
 
 /* Leave out the longest ones until one follows. */

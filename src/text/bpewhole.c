@@ -69,7 +69,11 @@ dbert_bpe_begin_whole(DbertBpeTable *table)
 void
 dbert_bpe_add_whole(DbertBpeTable *table, int32_t id, DbertBpeToken last)
 {
-	tokens_of(table)[id] = last;
+	DbertBpeToken *t = &tokens_of(table)[id];
+
+	t->left = last.left;
+	t->right = last.right;
+	t->formed = last.formed;
 }
 
 /* Is what is merged the text of both? */
@@ -212,7 +216,8 @@ fill_sets(DbertBpeTable *table, Groups *g)
 	{
 		DbertBpeToken *t = &tokens[formed[i]];
 
-		t->after_parts = tokens[t->right].after_parts | set_of(tokens, g, false, t->right, t->formed);
+		t->after_parts = t->disorder ? UINT32_MAX : tokens[t->right].after_parts |
+			set_of(tokens, g, false, t->right, t->formed);
 	}
 	group_by(table, true, g);
 	for (uint64_t i = 0; i < table->n_tokens; i++)
@@ -221,7 +226,7 @@ fill_sets(DbertBpeTable *table, Groups *g)
 	{
 		DbertBpeToken *t = &tokens[formed[i]];
 
-		t->before_parts = tokens[t->left].before_parts |
+		t->before_parts = t->disorder ? UINT32_MAX : tokens[t->left].before_parts |
 			set_of(tokens, g, true, t->left, t->formed + 1);
 	}
 }

@@ -19,7 +19,8 @@
  * may follow has the first symbols of tokens that the token, or a part that it
  * ends with, is merged with when they follow; of parts only with a lower rank
  * than that which the part is merged with inside the token.  So with last
- * symbols for what may come before it.
+ * symbols for what may come before it.  The sets of a token's parts are full if
+ * its merges are in disorder.
  */
 typedef struct DbertBpeToken
 {

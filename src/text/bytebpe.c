@@ -201,6 +201,7 @@ static DbertStatus
 fill_words(DbertTokCompiler *c, ByteBpeBlock *b, DbertBpeWork *w)
 {
 	WholeWord  *words = (WholeWord *) ((char *) b + b->words_at);
+	DbertBpeToken *tokens = (DbertBpeToken *) dbert_bpe_tokens(&b->table);
 	size_t		n = 0;
 	bool		whole;
 
@@ -214,9 +215,9 @@ fill_words(DbertTokCompiler *c, ByteBpeBlock *b, DbertBpeWork *w)
 
 		DBERT_TRY(dbert_tok_poll(c, id));
 		DBERT_TRY(is_whole(c, b, w, id, &whole));
+		tokens[id].spaces = len > 0 && (bytes[0] == ' ' || bytes[len - 1] == ' ');
 		if (whole)
 		{
-			w->last.spaces = bytes[0] == ' ' || bytes[len - 1] == ' ';
 			dbert_bpe_add_whole(&b->table, id, w->last);
 			c->keys[n++] = (DbertTrieKey) {bytes, len, id};
 		}
@@ -303,7 +304,7 @@ emit_bytes(DbertTokenizing *t, const ByteBpeBlock *b, int32_t id, int32_t start,
 	int32_t		before = 0,
 				after = 0;
 
-	if (!t->image->trim_offsets)
+	if (!t->image->trim_offsets || !dbert_bpe_tokens(&b->table)[id].spaces)
 		return dbert_emit(t, id, start, end);
 	bytes = bytes_of(b, id, &len);
 	while ((size_t) before < len && bytes[before] == ' ')
