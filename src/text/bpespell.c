@@ -3,28 +3,30 @@
  *
  * Two tokens fit if both together are merged to just these two.  A sequence of
  * whole tokens in which all neighbours fit is what its text is merged to.  For
- * let the tokens of u be t1 ... tk, those of v s1 ... sl, and tk and s1 fit, and
- * suppose that in uv a merge crosses the border; take the first that does.
+ * let the tokens of u be t1 ... tk, those of v s1 ... sl, and tk and s1 fit,
+ * and suppose that in uv a merge crosses the border; take the first that does.
  * Until then both sides were merged as by themselves.  The pair has the lowest
- * rank of uv's, so of those within tk and s1, too; what was merged within these
- * two before was the lowest there at its time.  So tk and s1 together would have
- * come to this merge as well.  The other way round: what a text is merged to is
- * such a sequence, as nothing reaches into two neighbours from outside.
+ * rank of uv's, so of those within tk and s1, too; what was merged within
+ * these two before was the lowest there at its time.  So tk and s1 together
+ * would have come to this merge as well.  The other way round: what a text is
+ * merged to is such a sequence, as nothing reaches into two neighbours from
+ * outside.
  *
- * So there is one such sequence for every text.  It is looked for from the left:
- * the longest token that fits to the one before it; if none does, the one before
- * is given up for a shorter one.  As the text up to a place has one sequence
- * only, no place is come to twice: time is linear.
+ * So there is one such sequence for every text.  It is looked for from the
+ * left: the longest token that fits to the one before it; if none does, the
+ * one before is given up for a shorter one.  As the text up to a place has one
+ * sequence only, no place is come to twice: time is linear.
  *
- * Whether two tokens fit is mostly seen without merging them.  Ranks rise while
- * a word is merged, unless a pair has a lower rank than what one of the two was
- * merged from: a few tokens of a few vocabularies come about like that, and with
- * these it is tried.  So taking the two apart again, what was formed last first,
- * gives all symbols that ever stood at the border side by side.  They would have
- * been merged there if the pair has a lower rank than what was formed next of
- * either; or the same rank, if that was formed of the right one, as the leftmost
- * of equal pairs comes first.  Sets of the symbols that can be merged with what
- * a token has at its ends say of most neighbours that there is no such pair.
+ * Whether two tokens fit is mostly seen without merging them.  Ranks rise
+ * while a word is merged, unless a pair has a lower rank than what one of the
+ * two was merged from: a few tokens of a few vocabularies come about like
+ * that, and with these it is tried.  So taking the two apart again, what was
+ * formed last first, gives all symbols that ever stood at the border side by
+ * side.  They would have been merged there if the pair has a lower rank than
+ * what was formed next of either; or the same rank, if that was formed of the
+ * right one, as the leftmost of equal pairs comes first.  Sets of the symbols
+ * that can be merged with what a token has at its ends say of most neighbours
+ * that there is no such pair.
  *
  * Of a word that goes on, tokens are decided up to a place where all whole
  * tokens that the text goes on with fit: one of them will follow.
@@ -53,13 +55,6 @@ typedef struct Spelling
 	size_t		tries;			/* pairs of tokens, since the last poll */
 	DbertStatus status;			/* of merging pairs */
 } Spelling;
-
-/* Does a token begin here?  Then its first symbol does. */
-static inline bool
-begins(const Spelling *s, const Beginning *found)
-{
-	return found->n > 0 && s->tokens[found->ids[0]].formed == 0;
-}
 
 /* Put the symbols of a token behind *n others. */
 static bool
@@ -134,21 +129,26 @@ fit(Spelling *s, int32_t left, int32_t right)
 static inline bool
 find_beginning(const Spelling *s, size_t at, size_t room, Beginning *found)
 {
+	const DbertTrieUnit *units = s->units;
+	const DbertBpeToken *tokens = s->tokens;
 	const uint8_t *bytes = s->bytes + at;
+	size_t		stop = room < DBERT_MAX_TOKEN_BYTES ? room : DBERT_MAX_TOKEN_BYTES,
+				n = 0;
 	int32_t		node = s->table->root;
 
-	found->n = 0;
-	for (size_t i = 0; i < room && i < DBERT_MAX_TOKEN_BYTES; i++)
+	for (size_t i = 0; i < stop; i++)
 	{
-		node = dbert_trie_step(s->units, node, bytes[i]);
+		node = dbert_trie_step(units, node, bytes[i]);
 		if (node < 0)
-			return true;
-		__builtin_prefetch(&s->tokens[s->units[node].value]);
-		found->ids[found->n] = s->units[node].value;
-		found->lens[found->n] = (uint16_t) (i + 1);
-		found->n += s->units[node].value >= 0;
+			break;
+		/* the longest one is asked for first, soon */
+		__builtin_prefetch(&tokens[units[node].value]);
+		found->ids[n] = units[node].value;
+		found->lens[n] = (uint16_t) (i + 1);
+		n += units[node].value >= 0;
 	}
-	return room >= DBERT_MAX_TOKEN_BYTES;
+	found->n = n;
+	return node < 0 || room >= DBERT_MAX_TOKEN_BYTES;
 }
 
 static inline bool
@@ -200,19 +200,27 @@ is_decided(Spelling *s, size_t at, size_t len, Beginning *found)
 	return true;
 }
 
+/* Give up the last token; where it begins. */
+static inline size_t
+give_up(DbertBpeWork *w, size_t at)
+{
+	return at - w->symbols[--w->n].len;
+}
+
 /* Find the tokens up to len, or to *end where none begins. */
 static DbertStatus
 spell(Spelling *s, size_t len, Beginning *found, size_t *end)
 {
 	DbertBpeWork *w = s->w;
-	size_t		at = 0,
-				room = len;
+	size_t		room = len;
 
-	for (size_t steps = 0; at < len; steps++)
+	*end = 0;
+	for (size_t steps = 0; *end < len; steps++)
 	{
-		find_beginning(s, at, room, found);
-		if (at + room == len && !begins(s, found))
-			break;
+		bool		any;
+
+		find_beginning(s, *end, room, found);
+		any = found->n > 0;
 		find_following(s, found);
 		DBERT_TRY(poll_tries(s));
 		if (found->n > 0)
@@ -220,19 +228,19 @@ spell(Spelling *s, size_t len, Beginning *found, size_t *end)
 			if (!dbert_bpe_add(w, s->t->alloc, found->ids[found->n - 1],
 							   found->lens[found->n - 1]))
 				return dbert_fail(s->t->err, DBERT_E_NOMEM, "out of memory");
-			at += found->lens[found->n - 1];
-			room = len - at;
+			*end += found->lens[found->n - 1];
+			room = len - *end;
+			continue;
 		}
+		/* where a token begins its first symbol does */
+		if (*end + room == len && !(any && s->tokens[found->ids[0]].formed == 0))
+			break;
 		/* a damaged table could lead around for long */
-		else if (w->n == 0 || steps > 2 * len)
+		if (w->n == 0 || steps > 2 * len)
 			return dbert_fail(s->t->err, DBERT_E_CORRUPT, "tokenizer image is damaged");
-		else
-		{
-			room = w->symbols[--w->n].len - 1;
-			at -= room + 1;
-		}
+		room = w->symbols[w->n - 1].len - 1;
+		*end = give_up(w, *end);
 	}
-	*end = at;
 	return DBERT_OK;
 }
 
@@ -250,7 +258,7 @@ dbert_bpe_spell(DbertTokenizing *t, const DbertBpeTable *table, DbertBpeWork *w,
 		return DBERT_OK;
 	while (w->n > 0 && !is_decided(&s, *end, len, &found))
 	{
-		*end -= w->symbols[--w->n].len;
+		*end = give_up(w, *end);
 		DBERT_TRY(poll_tries(&s));
 	}
 	return s.status;

@@ -1,5 +1,6 @@
 /*
- * bpetable.h -- what byte-pair encoding knows: pairs of tokens and their ranks.
+ * bpetable.h -- what byte-pair encoding knows: pairs of tokens and their
+ * ranks.
  *
  * It stands in the block of the kind that merges, which begins with a
  * DbertBpeTable.  bpewhole.h has the other half of that.
@@ -20,9 +21,9 @@ typedef struct DbertBpeSlot
 #define DBERT_BPE_NO_RANK UINT32_MAX
 
 /*
- * Places count from the block's beginning, are multiples of 8.  Behind the slots
- * is a filter, 4 bits for each slot, of which most are 0: what it does not know
- * is no pair, which is found without a look at the slots.
+ * Places count from the block's beginning, are multiples of 8.  Behind the
+ * slots is a filter, 4 bits for each slot, of which most are 0: what it does
+ * not know is no pair, which is found without a look at the slots.
  */
 typedef struct DbertBpeTable
 {

@@ -116,7 +116,7 @@ number_formed(DbertTokCompiler *c, DbertBpeTable *table)
 	return DBERT_OK;
 }
 
-/* Has a token, or one that it is merged from, a lower rank than a part of it? */
+/* Has a token, or one that it is merged from, a lower rank than its parts? */
 static bool
 in_disorder(const DbertBpeToken *tokens, int32_t id)
 {

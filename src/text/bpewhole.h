@@ -1,13 +1,13 @@
 /*
- * bpewhole.h -- the tokens that words can be merged to, and how each comes about.
+ * bpewhole.h -- the tokens that words can be merged to, and how they are made.
  *
- * A token is whole if its own symbols are merged to just this token.  Only whole
- * tokens come about in any word, and each in one way: while a token's symbols
- * are merged nothing reaches into them from outside, so that they are merged as
- * by themselves.  The last of these merges forms the token.
+ * A token is whole if its own symbols are merged to just this token.  Only
+ * whole tokens come about in any word, and each in one way: while a token's
+ * symbols are merged nothing reaches into them from outside, so that they are
+ * merged as by themselves.  The last of these merges forms the token.
  *
- * What is kept of a token serves one question: do two tokens that stand side by
- * side stay so (bpespell.c)?
+ * What is kept of a token serves one question: do two tokens that stand side
+ * by side stay so (bpespell.c)?
  */
 #ifndef DBERT_TEXT_BPEWHOLE_H
 #define DBERT_TEXT_BPEWHOLE_H
@@ -15,12 +15,12 @@
 #include "text/bpetable.h"
 
 /*
- * The bits of the four sets are of symbols, hashed: first, last.  A set of what
- * may follow has the first symbols of tokens that the token, or a part that it
- * ends with, is merged with when they follow; of parts only with a lower rank
- * than that which the part is merged with inside the token.  So with last
- * symbols for what may come before it.  The sets of a token's parts are full if
- * its merges are in disorder.
+ * The bits of the four sets are of symbols, hashed: first, last.  A set of
+ * what may follow has the first symbols of tokens that the token, or a part
+ * that it ends with, is merged with when they follow; of parts only with a
+ * lower rank than that which the part is merged with inside the token.  So
+ * with last symbols for what may come before it.  The sets of a token's parts
+ * are full if its merges are in disorder.
  */
 typedef struct DbertBpeToken
 {
@@ -43,8 +43,8 @@ typedef struct DbertBpeToken
 #define DBERT_BPE_DISORDER_MAX 32
 
 /*
- * The ranks are a hash table of the tokens by the pair that they are formed of:
- * formed, and 12 bits more of the hash.
+ * The ranks are a hash table of the tokens by the pair that they are formed
+ * of: formed, and 12 bits more of the hash.
  */
 #define DBERT_BPE_FORMED_BITS 20
 #define DBERT_BPE_FORMED_MAX ((1 << DBERT_BPE_FORMED_BITS) - 1)
@@ -124,12 +124,14 @@ extern void dbert_bpe_add_whole(DbertBpeTable *table, int32_t id, DbertBpeToken 
 
 /*
  * All whole tokens were added: reckon the rest, and whether words can be
- * spelled.  They can if tokens have the texts of what they are merged from, and
- * those whose merges are in disorder are short.
+ * spelled.  They can if tokens have the texts of what they are merged from,
+ * and those whose merges are in disorder are short.
  */
 extern DbertStatus dbert_bpe_end_whole(DbertTokCompiler *c, DbertBpeTable *table);
 
-/* If words are spelled, is all of it inside the image's block and consistent? */
+/*
+ * Is all of it inside the image's block and, if words are spelled, consistent?
+ */
 extern bool dbert_bpe_valid_whole(const DbertBpeTable *table, const DbertTokImage *image);
 
 #endif

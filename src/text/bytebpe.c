@@ -304,7 +304,7 @@ emit_bytes(DbertTokenizing *t, const ByteBpeBlock *b, int32_t id, int32_t start,
 	int32_t		before = 0,
 				after = 0;
 
-	if (!t->image->trim_offsets || !dbert_bpe_tokens(&b->table)[id].spaces)
+	if (!t->image->trim_offsets)
 		return dbert_emit(t, id, start, end);
 	bytes = bytes_of(b, id, &len);
 	while ((size_t) before < len && bytes[before] == ' ')
@@ -318,12 +318,16 @@ emit_bytes(DbertTokenizing *t, const ByteBpeBlock *b, int32_t id, int32_t start,
 static DbertStatus
 emit_symbols(DbertTokenizing *t, const ByteBpeBlock *b, const DbertBpeWork *w)
 {
+	const DbertBpeToken *tokens = dbert_bpe_tokens(&b->table);
 	DbertBpeSpan span = dbert_bpe_span(t->word);
 
 	for (size_t i = 0; i < w->n; i++)
 	{
+		int32_t		id = w->symbols[i].id;
+
 		dbert_bpe_next_span(&span, w->symbols[i].len);
-		DBERT_TRY(emit_bytes(t, b, w->symbols[i].id, span.start, span.end));
+		DBERT_TRY(tokens[id].spaces ? emit_bytes(t, b, id, span.start, span.end)
+									: dbert_emit(t, id, span.start, span.end));
 	}
 	return DBERT_OK;
 }

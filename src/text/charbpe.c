@@ -2,13 +2,15 @@
  * charbpe.c -- SentencePiece's BPE: a word's characters, merged by rank.
  *
  * A character without a token becomes its bytes' tokens ("<0xE2>"), if all of
- * them are there and byte_fallback says so, else the unknown token, or nothing.
+ * them are there and byte_fallback says so, else the unknown token, or
+ * nothing.
  *
  * These tokenizers have no pre-tokenizer: a word is a whole text, with U+2581
- * for spaces.  It is spelled from left to right, between characters that have no
- * token.
+ * for spaces.  It is spelled from left to right, between characters that have
+ * no token.
  *
- * Source: Kudo and Richardson 2018 (arXiv:1808.06226); Hugging Face tokenizers.
+ * Source: Kudo and Richardson 2018 (arXiv:1808.06226); Hugging Face
+ * tokenizers.
  */
 #include "text/bpe.h"
 #include "text/bpespell.h"
@@ -68,9 +70,9 @@ add_strange(const CharBpeBlock *b, DbertBpeWork *w, const DbertAllocator *alloc,
 }
 
 /*
- * Make symbols of bytes[len], which are UTF-8, or only of those before the first
- * character with a token; *end = how many bytes they are of.  False: out of
- * memory.
+ * Make symbols of bytes[len], which are UTF-8, or only of those before the
+ * first character with a token; *end = how many bytes they are of.  False: out
+ * of memory.
  */
 static bool
 load_symbols(const CharBpeBlock *b, const DbertTrieUnit *units, DbertBpeWork *w,
@@ -196,8 +198,8 @@ valid(const DbertTokImage *h)
 {
 	const CharBpeBlock *b = block_of(h);
 
-	if (h->model_size < sizeof(*b) || h->words < 0 || b->table.root != h->words || b->unknown < -1 ||
-		b->unknown >= h->n_tokens ||
+	if (h->model_size < sizeof(*b) || h->words < 0 || b->table.root != h->words ||
+		b->unknown < -1 || b->unknown >= h->n_tokens ||
 		!dbert_bpe_valid(&b->table, h->model_size, h->n_tokens) ||
 		!dbert_bpe_valid_whole(&b->table, h))
 		return false;
