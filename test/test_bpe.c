@@ -15,7 +15,7 @@
 #define MAX_TOKENS 400
 #define MAX_MERGES 600
 #define MAX_CHARS 8000
-#define VOCABULARIES 500
+#define VOCABULARIES 300
 #define WORDS 12
 
 typedef struct Vocab
@@ -375,9 +375,11 @@ check_vocab(const Vocab *v, int round)
 	CHECK_MSG(dbert_tokenizer_open(image, size, &t, &err) == DBERT_OK, "%s", which);
 	for (int i = 0; i < WORDS; i++)
 	{
-		size_t		chars = i > 0 ? 1 + random_below(i < 6 ? 30 : 250) :
-			round % 5 == 0 ? 2000 + random_below(MAX_CHARS - 2000) : 1000;
-		size_t		len = random_word(word, chars, i % 4 == 3 ? 7 : 1 + (i + round) % 5);
+		bool		is_long = i == 0 && round % 4 < 2;
+		size_t		chars = is_long ? 2000 + random_below(MAX_CHARS - 2000)
+									: 1 + random_below(i < 6 ? 30 : 250);
+		int			letters = i % 4 == 3 ? 7 : 1 + (int) random_below(5);
+		size_t		len = random_word(word, chars, letters);
 
 		check_word(&t, word, len, define(v, word, len), which);
 	}
