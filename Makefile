@@ -14,6 +14,7 @@
 #   make bench-static    static embeddings against their teacher
 #   make bench-nodes     a table on one to three servers (QUICK=1: a minute)
 #   make bench-kernels   GFLOP/s of every table of kernels
+#   make bench-translate translation against CTranslate2 (QUICK=1: fewer rounds)
 #   make bench-peers     encoder and tokenizer against others (QUICK=1: some minutes)
 #
 # Another folder can be built in, too, as PGXS has it: make -f /path/Makefile, or
@@ -119,7 +120,7 @@ FUZZERS    := $(basename $(FUZZ_SRC))
 FUZZ_HELP   = test/fuzz/fuzzhelp.o
 
 # Programs that time the objects that ship; see the head of each.
-BENCHES     = bench/kernels bench/encode bench/tokens
+BENCHES     = bench/kernels bench/encode bench/tokens bench/translate
 
 # What is compiled beside the extension; all objects, and what each depends on.
 MORE_OBJS   = $(TESTS:=.o) $(SUPPORT) $(BENCHES:=.o) $(PEAK)
@@ -270,6 +271,9 @@ bench-kernels: bench/kernels
 bench-peers: $(BENCHES)
 	python3 bench/peers.py $(if $(QUICK),--quick)
 
-.PHONY: check-core fuzz bench benches bench-pipelines bench-static bench-nodes bench-kernels bench-peers
+bench-translate: $(BENCHES)
+	python3 bench/translate.py $(if $(QUICK),--quick)
+
+.PHONY: check-core fuzz bench benches bench-pipelines bench-static bench-nodes bench-kernels bench-peers bench-translate
 
 endif

@@ -16,11 +16,11 @@
  * the clock on the wall is read.
  */
 #include "nn/encoder.h"
+#include "bench/inpages.h"
 #include "base/bytes.h"
 #include "kernel/half.h"
 #include "model/family.h"
 #include "nn/logits.h"
-#include "test/support/dirsource.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,16 +42,6 @@ seconds(clockid_t clock)
 
 	clock_gettime(clock, &t);
 	return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
-}
-
-static float *
-floats(size_t count)
-{
-	void	   *p;
-
-	if (posix_memalign(&p, 64, (count + 1) * sizeof(float)) != 0)
-		abort();
-	return p;
 }
 
 /* ---- the model ---- */
@@ -95,6 +85,7 @@ random_linear(const DbertKernels *kernels, int n, int k, int precision)
 {
 	DbertLinear layer = {.b = random_floats(n, 0.02f, 0), .n = n, .k = k};
 	float	   *w = random_floats((size_t) n * k, 0.035f, 0);
+	size_t		size;
 	float	   *packed;
 	const DbertInt8Kernels *int8 = dbert_int8_of(kernels, precision);
 
@@ -102,20 +93,25 @@ random_linear(const DbertKernels *kernels, int n, int k, int precision)
 	{
 		DbertHalves halves = halves_of(w, (size_t) n * k);
 
-		packed = floats(kernels->packed_linear_size(n, k) / 2);
+		size = kernels->packed_linear_size(n, k) / 2;
+		packed = floats(size);
 		kernels->half->pack((uint16_t *) packed, halves.at, n, k, stored);
-		layer.w16 = (DbertHalves) {(const uint16_t *) packed, stored};
+		layer.w16 = (DbertHalves) {in_file(packed, size * sizeof(float)), stored};
 		free((void *) halves.at);
 	}
 	else if (int8 != NULL)
 	{
-		layer.w8 = packed = floats(int8->packed_size(n, k) / sizeof(float));
+		size = int8->packed_size(n, k);
+		packed = floats(size / sizeof(float));
 		int8->pack(packed, w, n, k);
+		layer.w8 = in_file(packed, size);
 	}
 	else
 	{
-		layer.w = packed = floats(kernels->packed_linear_size(n, k));
+		size = kernels->packed_linear_size(n, k);
+		packed = floats(size);
 		kernels->pack_linear(packed, w, n, k);
+		layer.w = in_file(packed, size * sizeof(float));
 	}
 	free(w);
 	return layer;
@@ -162,25 +158,6 @@ make_model(DbertModel *model, DbertLayer *layers, const DbertKernels *kernels)
 	w->head_dense = random_linear(kernels, c, c, DBERT_PRECISION_FP32);
 	w->head_act = DBERT_ACT_RELU;
 	w->head_out = random_linear(kernels, config.n_labels, c, DBERT_PRECISION_FP32);
-}
-
-static DbertModel *
-open_model(const char *dir, const DbertKernels *kernels, DbertPrecision precision, DbertError *err)
-{
-	const DbertAllocator *a = &dbert_malloc_allocator;
-	DbertSource source = dir_source(dir);
-	DbertPack  *pack;
-	DbertModel *model;
-	void	   *image;
-
-	if (dbert_pack_begin(&source, NULL, precision, kernels, a, NULL, &pack, err) != DBERT_OK)
-		return NULL;
-	image = floats(dbert_pack_size(pack) / sizeof(float));
-	if (dbert_pack_write(pack, image, NULL, err) != DBERT_OK ||
-		dbert_model_open(image, dbert_pack_size(pack), kernels, a, &model, err) != DBERT_OK)
-		return NULL;
-	dbert_pack_end(pack);
-	return model;
 }
 
 /* Sets stored, too; false: no such precision. */

@@ -76,6 +76,11 @@ def show(what, value, bar, unit="", at_least=False):
                                             "reached" if reached else "MISSED"), flush=True)
 
 
+def tell(what, value, unit=""):
+    """A figure without a bar, beside one that has it."""
+    print("%-62s %10.2f %-6s" % ("    " + what, value, unit), flush=True)
+
+
 def skip(what, why):
     print("%-62s %s" % (what, why), flush=True)
 
@@ -169,46 +174,72 @@ def sync(db):
         show("sync, %s, %d thread%s" % (target, threads, "s" * (threads > 1)), a / b, bar, at_least=True)
 
 
+# Nobody's pipeline: the trigger is called and does nothing.  What it costs, PostgreSQL takes for any trigger.
+EMPTY = "CREATE TRIGGER empty AFTER %s ON docs FOR EACH ROW %s EXECUTE FUNCTION distilbert.pipeline_capture('none')"
+
+
 def writers(db):
-    """What capture adds: the same statements with and without a pipeline."""
+    """What capture adds: the same statements with and without a pipeline, whose worker is there or not."""
     n = 2000
     single = " ".join("INSERT INTO docs VALUES (%d, 'a short text of a row', 0);" % i for i in range(1, n + 1))
     bulk = "INSERT INTO docs SELECT i, 'a short text of a row', 0 FROM generate_series(1, 100000) AS i"
+    db("ALTER DATABASE bench RESET distilbert.pipelines")
 
-    def once(sql, with_pipeline):
+    def once(sql, trigger=None, with_pipeline=False, works=False):
         def run():
             drop(db)
             table(db, "docs", 0)
+            db("SET distilbert.pipelines = %s" % ("on" if works else "off"))
+            if trigger:
+                db(trigger)
             if with_pipeline:
                 pipeline(db, "docs", "embed", "into_table => 'docs_v'")
-            db("CHECKPOINT")
+            db("INSERT INTO docs VALUES (0, 'the first one', 0); CHECKPOINT")
             return db.cpu(sql)
         return run
 
-    a, b = least(once(single, False), once(single, True))
-    show("added to a single INSERT (cpu)", (b - a) / n * 1e6, 12, "us")
-    a, b = least(once(bulk, False), once(bulk, True))
-    show("added to a row of a bulk INSERT (cpu)", (b - a) / 1e5 * 1e6, 2.5, "us")
+    empty = EMPTY % ("INSERT", "")
+    none, floor, alone, beside = least(once(single), once(single, empty), once(single, with_pipeline=True),
+                                       once(single, with_pipeline=True, works=True))
+    show("added to a single INSERT, the worker works (cpu)", (beside - none) / n * 1e6, 12, "us")
+    show("the same, no worker", (alone - none) / n * 1e6, 12, "us")
+    tell("of which any AFTER ROW trigger", (floor - none) / n * 1e6, "us")
+    tell("a single INSERT without one", none / n * 1e6, "us")
+    loop = "DO $$ BEGIN FOR i IN 1 .. %d LOOP INSERT INTO docs VALUES (i, 'a short text of a row', 0); COMMIT; END LOOP; END $$" % n
+    none, alone = least(once(loop), once(loop, with_pipeline=True))
+    tell("added in a loop on the server, of %.1f us" % (none / n * 1e6), (alone - none) / n * 1e6, "us")
+    none, floor, alone = least(once(bulk), once(bulk, empty), once(bulk, with_pipeline=True))
+    show("added to a row of a bulk INSERT (cpu)", (alone - none) / 1e5 * 1e6, 2.5, "us")
+    tell("of which any AFTER ROW trigger", (floor - none) / 1e5 * 1e6, "us")
     drop(db)
 
 
 def updates(db):
-    for size, rows in ((200, 20000), (100000, 500)):
-        def once(with_pipeline):
-            def run():
-                drop(db)
-                table(db, "docs", 0)
-                db("ALTER TABLE docs ALTER body SET STORAGE EXTERNAL")
-                db("INSERT INTO docs SELECT i, repeat('x', %d), 0 FROM generate_series(1, %d) AS i" % (size, rows))
-                if with_pipeline:
-                    pipeline(db, "docs", "embed", "into_table => 'docs_v', backfill => false")
-                return db.cpu("UPDATE docs SET other = 1")
-            return run
-        a, b = least(once(False), once(True))
+    """Another column than the text's, after a first UPDATE: what a session learns of a table once is not a row's."""
+    def once(size, rows, trigger=None, with_pipeline=False):
+        def run():
+            drop(db)
+            table(db, "docs", 0)
+            db("ALTER TABLE docs ALTER body SET STORAGE EXTERNAL")
+            db("INSERT INTO docs SELECT i, repeat('x', %d), 0 FROM generate_series(1, %d) AS i" % (size, rows))
+            if trigger:
+                db(trigger)
+            if with_pipeline:
+                pipeline(db, "docs", "embed", "into_table => 'docs_v', backfill => false")
+            db("UPDATE docs SET other = 1 WHERE id = 1")
+            return db.cpu("UPDATE docs SET other = 2; UPDATE docs SET other = 3; UPDATE docs SET other = 4")
+        return run
+
+    empty = EMPTY % ("UPDATE", "WHEN (false)")
+    for size, rows in ((200, 10000), (100000, 1000)):
+        none, floor, ours = least(once(size, rows), once(size, rows, empty), once(size, rows, with_pipeline=True))
         if size == 200:
-            show("added to an UPDATE of another column, 200 B (cpu)", (b - a) / rows * 1e6, 2.5, "us")
+            show("added to an UPDATE of another column, 200 B (cpu)", (ours - none) / (3 * rows) * 1e6, 2.5, "us")
+            tell("of which any AFTER ROW trigger that is never called", (floor - none) / (3 * rows) * 1e6, "us")
         else:
-            show("UPDATE of another column, 100 kB, with / without (cpu)", b / a, 1.1)
+            show("UPDATE of another column, 100 kB, with / without (cpu)", ours / none, 1.1)
+            tell("with any AFTER ROW trigger that is never called / without", floor / none)
+            tell("an UPDATE without one", none / (3 * rows) * 1e6, "us")
     drop(db)
 
 

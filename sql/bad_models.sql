@@ -241,6 +241,26 @@ SELECT pg_temp.try('bert-sentence', '1_Pooling/config.json', NULL);
 SELECT pg_temp.try('bert-sentence', 'modules.json', '[{"idx": 0, "type": "sentence_transformers.models.CLIPModel", "path": ""}]');
 SELECT pg_temp.try('bert-sentence', 'modules.json', '[{"idx": 0, "path": "../../etc", "type": "sentence_transformers.models.Pooling"}]');
 
+--
+-- translators
+--
+SELECT t AS model_type, pg_temp.config('marian-one', 'model_type', to_jsonb(t)) FROM unnest('{bart,mbart,t5,mt5,m2m_100,nllb-moe,pegasus}'::text[]) AS t;
+SELECT f AS without, pg_temp.try('marian-one', f, NULL) FROM unnest('{source.spm,target.spm,vocab.json,model.safetensors}'::text[]) AS f;
+SELECT f AS other, pg_temp.try('marian-one', f, '\x00ff00ff') FROM unnest('{source.spm,target.spm,vocab.json}'::text[]) AS f;
+SELECT pg_temp.config('marian-one', 'vocab_size', '300'), pg_temp.config('marian-one', 'decoder_vocab_size', '300');
+SELECT pg_temp.try('marian-one', 'vocab.json', convert_to(c::text, 'UTF8'))
+FROM (VALUES (convert_from(pg_temp.good('marian-one', 'vocab.json'), 'UTF8')::jsonb)) AS v (good), unnest(ARRAY[good || '{"one more": 247}', good || '{"<unk>": 2}', good - '</s>', good - '<pad>']) AS c;
+-- without the decoder's weights, without its layers
+SELECT pg_temp.try('marian-one', 'model.safetensors', pg_temp.safetensors(h, d)) FROM (
+	SELECT jsonb_object_agg(k, v || jsonb_build_object('data_offsets', jsonb_build_array(at - length, at)))::text AS h, string_agg(bytes, '' ORDER BY at) AS d
+	FROM (SELECT k, v, length, bytes, sum(length) OVER (ORDER BY k) AS at
+		FROM (VALUES (pg_temp.good('marian-one', 'model.safetensors'))) AS g (good), jsonb_each(pg_temp.header(good)) AS e (k, v),
+			LATERAL (SELECT (v -> 'data_offsets' ->> 1)::int - (v -> 'data_offsets' ->> 0)::int) AS l (length),
+			LATERAL (SELECT substr(pg_temp.data(good), 1 + (v -> 'data_offsets' ->> 0)::int, length)) AS b (bytes)
+		WHERE k NOT IN ('__metadata__') AND k NOT LIKE '%decoder%') AS placed) AS file;
+SELECT pg_temp.config('marian-one', 'decoder_layers', '0'), pg_temp.config('marian-one', 'share_encoder_decoder_embeddings', 'false');
+SELECT pg_temp.config('marian-one', 'architectures', '["MarianForCausalLM"]');
+
 -- nothing was stored by any of these
 SELECT count(*) FROM distil_models WHERE name = 'bad';
 SELECT count(*) FROM distilbert.model_chunk WHERE name = 'bad';

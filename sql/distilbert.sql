@@ -1046,7 +1046,7 @@ CREATE FUNCTION @extschema@.distil_evaluate(model text, query text)
 	AS 'MODULE_PATHNAME', 'distil_evaluate'
 	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 10;
 COMMENT ON FUNCTION @extschema@.distil_evaluate(text, text) IS
-	'how well a model does on the texts and labels, entities or numbers of a query: a row for each label, then overall rows';
+	'how well a model does on the texts and labels, entities, numbers or translations of a query: a row for each label, then overall rows';
 
 CREATE FUNCTION @extschema@.distil_confusion(model text, query text)
 	RETURNS TABLE (label text, predicted text, count bigint)
@@ -1066,7 +1066,7 @@ COMMENT ON FUNCTION @extschema@.distil_compare(text, text, text, bigint) IS
 -- ---------------------------------------------------------------- pipelines
 --
 -- A pipeline keeps a column or a table equal to what a model says of the texts
--- of a source table.  Its columns are found by the trigger pipeline_insert, whose
+-- of a source table.  Its columns are found by its trigger for UPDATE, whose
 -- condition names them: so they follow renames, dumps and restores.
 
 -- One row for each pipeline.  The owner is the source's.  parts: partitions whose
@@ -1188,17 +1188,11 @@ CREATE FUNCTION distilbert.pipeline_sync() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'distil_pipeline_sync' LANGUAGE C;
 COMMENT ON FUNCTION distilbert.pipeline_sync() IS 'compute what a synchronous pipeline keeps of the rows of a statement';
 
-CREATE FUNCTION distilbert.wanted(n_keys integer, VARIADIC "any") RETURNS boolean
-	AS 'MODULE_PATHNAME', 'distil_pipeline_wanted'
-	LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION distilbert.wanted(integer, "any") IS
-	'(number of key columns, key columns, text, values): is there anything to do for a new row?';
-
-CREATE FUNCTION distilbert.touched(VARIADIC "any") RETURNS boolean
+CREATE FUNCTION distilbert.touched(pairs integer, VARIADIC "any") RETURNS boolean
 	AS 'MODULE_PATHNAME', 'distil_pipeline_touched'
 	LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION distilbert.touched("any") IS
-	'(old, new, old, new, ...): does a pair differ in its bytes?  Nothing is detoasted';
+COMMENT ON FUNCTION distilbert.touched(integer, "any") IS
+	'(number of pairs, old, new, old, new, ...): does a pair differ in its bytes?  Nothing is detoasted';
 
 -- Does a row still have the text that was computed?
 CREATE FUNCTION distilbert.pipeline_hash(text) RETURNS bytea
@@ -1316,7 +1310,7 @@ CREATE FUNCTION @extschema@.distil_check_nodes(
 	OUT server text, OUT kind text, OUT name text, OUT here text, OUT there text)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'distil_check_nodes'
-	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10;
+	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION @extschema@.distil_check_nodes(text[]) IS
 	'what other servers have that gives other answers than here: version, models, settings, rounding';
 
@@ -1333,7 +1327,7 @@ CREATE FUNCTION @extschema@.distil_run_on_nodes(
 	command text, VARIADIC servers text[], OUT server text, OUT result text, OUT error text)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'distil_run_on_nodes'
-	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10;
+	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION @extschema@.distil_run_on_nodes(text, text[]) IS
 	'run a statement on other servers, on all at the same time; its rows have one column';
 
@@ -1344,7 +1338,7 @@ CREATE FUNCTION @extschema@.distil_node_pipelines(
 	OUT error text)
 	RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'distil_node_pipelines'
-	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 10;
+	LANGUAGE C VOLATILE PARALLEL UNSAFE ROWS 10;
 COMMENT ON FUNCTION @extschema@.distil_node_pipelines(text[]) IS
 	'the view distil_pipelines of other servers, all in one; a server that is down has a row, too';
 

@@ -254,9 +254,17 @@ SELECT r.* FROM (VALUES
 	(49, $$'taken_vectors', 'text_hash', 'embed', 'bert-sentence', 'v'$$),
 	(50, $$'docs', 'body', 'embed', 'bert-sentence', 'v', name => 'taken_masked'$$),
 	(51, $$'docs', 'body', 'embed', 'bert-sentence', 'v', name => ''$$),
-	(52, $$'docs', 'body', 'embed', 'bert-sentence', 'v', name => 'n123456789n123456789n123456789n123456789n123456'$$)
+	(52, $$'docs', 'body', 'embed', 'bert-sentence', 'v', name => 'n123456789n123456789n123456789n123456789n123456'$$),
+	(53, $$'docs', 'body', 'embed', 'bert-sentence', into_table => 'My table'$$),
+	(54, $$'docs', 'body', 'embed', 'bert-sentence', into_table => ''$$),
+	(55, $$'docs', 'body', 'embed', 'bert-sentence', into_table => 'a.b.c'$$),
+	(56, $$'docs', 'body', 'embed', 'bert-sentence', into_table => 'distilbert.v'$$),
+	(57, $$'docs', 'body', 'embed', 'bert-sentence', 'ctid'$$),
+	(58, $$'docs', 'xmin', 'embed', 'bert-sentence', 'v'$$)
 	) AS c (n, arguments), LATERAL pg_temp.refused('SELECT distil_create_pipeline(' || arguments || ')') AS r ORDER BY n;
 \x off
+SELECT state, regexp_replace(message, '_\d+', '_n') AS message, detail FROM pg_class, LATERAL
+	pg_temp.refused(format($$SELECT distil_create_pipeline('docs', 'body', 'embed', 'bert-sentence', into_table => '%s.v')$$, relnamespace::regnamespace)) WHERE relname = 'doc_temp';
 SELECT attname FROM pg_attribute WHERE attrelid = 'docs'::regclass AND attnum > 0;
 SELECT name, source FROM distilbert.pipeline ORDER BY name;
 BEGIN READ ONLY;
@@ -274,7 +282,8 @@ DROP ROLE regress_pipe_other;
 
 -- the triggers' functions are nobody's to misuse
 CREATE TABLE mine (id int PRIMARY KEY, body text);
-CREATE TRIGGER t1 AFTER INSERT ON mine FOR EACH ROW WHEN (distilbert.wanted(1, NEW.id, NEW.body)) EXECUTE FUNCTION distilbert.pipeline_capture('taken_masked');
+CREATE TRIGGER t0 AFTER UPDATE ON mine FOR EACH ROW WHEN (distilbert.touched(2, OLD.id, NEW.id, OLD.body, NEW.body)) EXECUTE FUNCTION distilbert.pipeline_capture('taken_masked');
+CREATE TRIGGER t1 AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION distilbert.pipeline_capture('taken_masked');
 CREATE TRIGGER t2 AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION distilbert.pipeline_capture('nothing');
 CREATE TRIGGER t3 AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION distilbert.pipeline_capture();
 CREATE TRIGGER t4 BEFORE UPDATE ON mine FOR EACH ROW EXECUTE FUNCTION distilbert.pipeline_stale('taken_masked');
@@ -284,8 +293,10 @@ SELECT * FROM pg_temp.queued();
 DROP TRIGGER t1 ON mine;
 CREATE TRIGGER t1 BEFORE INSERT ON mine FOR EACH ROW EXECUTE FUNCTION distilbert.pipeline_capture('taken_masked');
 INSERT INTO mine VALUES (2, 'x');
-SELECT distilbert.wanted(1, 1, 'x'), distilbert.wanted(1, 1, NULL::text), distilbert.wanted(-1, 1), distilbert.wanted(2147483647, 1), distilbert.wanted(NULL, NULL::int);
-SELECT distilbert.touched(1, 1, 'a'::text, 'b'::text), distilbert.touched(1, 1), distilbert.touched(NULL::int, 1), distilbert.touched(1), distilbert.touched('a'::text, 1), distilbert.touched(VARIADIC ARRAY[1, 2]);
+SELECT distilbert.touched(2, 1, 1, 'a'::text, 'b'::text) AS text, distilbert.touched(1, 1, 1, 'a'::text, 'b'::text) AS more, distilbert.touched(1, 1, 1) AS same,
+	distilbert.touched(1, NULL::int, 1) AS one_null, distilbert.touched(1, NULL::int, NULL::int) AS nulls, distilbert.touched(1, 1) AS half, distilbert.touched(1, 'a'::text, 1) AS types;
+SELECT distilbert.touched(n, 1, 2) FROM unnest(ARRAY[1, 2, 0, -1, 2147483647, -2147483648, NULL]) AS n;
+SELECT distilbert.touched(1, VARIADIC ARRAY[1, 2]);
 
 -- leave nothing behind
 DROP TABLE mine, taken, docs, no_key, late_key, child, parent, pair_key, array_key, money_key, typed CASCADE;

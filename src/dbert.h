@@ -31,6 +31,8 @@
 #include "nn/tokenvectors.h"
 #include "nn/translate.h"
 #include "task/answer.h"
+#include "task/bleu.h"
+#include "task/chrf.h"
 #include "task/classify.h"
 #include "task/entities.h"
 #include "task/fill_mask.h"

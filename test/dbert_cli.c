@@ -3,9 +3,10 @@
  *
  *     dbert_cli DIR WHAT [KERNELS [PRECISION]]
  *
- * WHAT is embed, scores or, for entities, none, simple, first, average or max.
- * Reads one JSON string per line, all lines as one batch, and prints one JSON
- * value per line: the pooled vector, the scores by label, or the entities as
+ * WHAT is embed, scores, translate or, for entities, none, simple, first,
+ * average or max.  Reads one JSON string per line, all lines as one batch, and
+ * prints one JSON value per line: the pooled vector, the scores by label, the
+ * translation of the line as one sentence with its ids, or the entities as
  * [label, score, start, end].  KERNELS may be "best".
  */
 #include "dbert.h"
@@ -91,6 +92,77 @@ answer(const DbertModel *model, const DbertBatch *batch, int i, const char *what
 	return list;
 }
 
+/* ---- translations ---- */
+
+#define MOST_LINES 4096
+
+/* The lines as sentences; ids stay allocated. */
+static int
+read_sentences(const DbertModel *model, DbertSentenceIds *sentences)
+{
+	char	   *line = NULL;
+	size_t		capacity = 0;
+	int			n = 0;
+
+	for (; n < MOST_LINES && getline(&line, &capacity, stdin) > 0; n++)
+	{
+		json_t	   *text = json_loads(line, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+		DbertTokenList list = {0};
+		DbertError	err;
+		bool		truncated;
+		int32_t    *ids;
+
+		if (dbert_tokenize(&model->tokenizer, json_string_value(text), json_string_length(text),
+						   NULL, 0, model->config.max_tokens, &dbert_malloc_allocator, NULL, &list,
+						   &truncated, &err) != DBERT_OK)
+			die(&err);
+		ids = malloc(list.count * sizeof(*ids));
+		for (size_t i = 0; i < list.count; i++)
+			ids[i] = list.items[i].id;
+		sentences[n] = (DbertSentenceIds) {ids, (int32_t) list.count};
+		dbert_token_list_free(&list, &dbert_malloc_allocator);
+		json_decref(text);
+	}
+	free(line);
+	return n;
+}
+
+static json_t *
+translated(const DbertModel *model, const DbertTranslated *t)
+{
+	json_t	   *ids = json_array();
+	char	   *text;
+	size_t		len;
+	DbertError	err;
+
+	for (int i = 0; i < t->count; i++)
+		json_array_append_new(ids, json_integer(t->ids[i]));
+	if (dbert_decode(&model->tokenizer, t->ids, t->count, true, &dbert_malloc_allocator, &text,
+					 &len, &err) != DBERT_OK)
+		die(&err);
+	return json_pack("{s:s%,s:o}", "text", text, len, "ids", ids);
+}
+
+static int
+translate(const DbertModel *model)
+{
+	static DbertSentenceIds sentences[MOST_LINES];
+	static DbertTranslated out[MOST_LINES];
+	int			n = read_sentences(model, sentences);
+	int32_t    *room;
+	DbertError	err;
+
+	if (dbert_translate(model, &model->config.generation, sentences, n, DBERT_TRANSLATE_ROWS, NULL,
+						&dbert_malloc_allocator, NULL, out, &room, &err) != DBERT_OK)
+		die(&err);
+	for (int i = 0; i < n; i++)
+	{
+		json_dumpf(translated(model, &out[i]), stdout, JSON_COMPACT);
+		putchar('\n');
+	}
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -103,6 +175,8 @@ main(int argc, char **argv)
 	if (argc < 3)
 		return 2;
 	model = open_model(argv[1], argv[3], argc > 4 ? argv[4] : NULL);
+	if (strcmp(argv[2], "translate") == 0)
+		return translate(model);
 	if (dbert_batch_create(model,
 						   strcmp(argv[2], "embed") == 0 ? DBERT_WANT_EMBEDDING : DBERT_WANT_LOGITS,
 						   &dbert_malloc_allocator, &batch, &err) != DBERT_OK)

@@ -322,6 +322,8 @@ static void
 test_known_families(void)
 {
 	static const char *const known[] = {"longformer", "xlnet", "deberta", "mobilebert"};
+	/* NLLB is of the type "m2m_100" */
+	static const char *const translators[] = {"bart", "mbart", "t5", "mt5", "m2m_100", "nllb-moe"};
 	MemModel	m;
 
 	for (int i = 0; i < 4; i++)
@@ -334,6 +336,19 @@ test_known_families(void)
 		mem_edit(&m, "config.json", "\"roberta\"", type);
 		snprintf(words, sizeof(words), "model type \"%s\" is known, but not supported, only",
 				 known[i]);
+		check_refused(&m, NULL, DBERT_E_UNSUPPORTED, words);
+		mem_free(&m);
+	}
+	for (size_t i = 0; i < sizeof(translators) / sizeof(translators[0]); i++)
+	{
+		char		words[160],
+					type[64];
+
+		mem_model_roberta(&m, "Model", 0);
+		snprintf(type, sizeof(type), "\"%s\"", translators[i]);
+		mem_edit(&m, "config.json", "\"roberta\"", type);
+		snprintf(words, sizeof(words), "model type \"%s\" is known, but not supported; of models "
+				 "with an encoder and a decoder only \"marian\" is", translators[i]);
 		check_refused(&m, NULL, DBERT_E_UNSUPPORTED, words);
 		mem_free(&m);
 	}

@@ -7,6 +7,7 @@
  * or of other processors are no longer equal to computed ones.  If that is
  * meant, the name in .bits changes with it.
  */
+#include "kernel/decoding.h"
 #include "kernel/kernel.h"
 #include "model/config.h"
 #include "test/support/guarded.h"
@@ -16,9 +17,10 @@
 static const struct
 {
 	const char *bits;
-	uint64_t	digest;
+	uint64_t	digest,
+				decoding;		/* of a decoder's kernels */
 }			known[] = {
-	{"fma16", UINT64_C(0x0c30fc4237bc3a60)},
+	{"fma16", UINT64_C(0x0c30fc4237bc3a60), UINT64_C(0x7d7dde313aa26432)},
 };
 
 static uint64_t digest;
@@ -135,6 +137,35 @@ norms(int n)
 	guarded_free(beta, n);
 }
 
+/* A decoder's: one query, t keys, and a vocabulary of as many. */
+static void
+decoding(int t, int heads, int d)
+{
+	int			c = heads * d;
+	float	   *q = seeded(c),
+			   *memory = guarded(2 * (size_t) t * c),
+			   *out = guarded(c),
+			   *most = guarded(dbert_maxima(2 * t * c)),
+			   *scratch = guarded((size_t) heads * t),
+				sum;
+	const float **keys = malloc(t * sizeof(*keys));
+
+	for (int j = 0; j < t; j++)
+		keys[j] = memory + (size_t) j * 2 * c;
+	table->decoding->attend(out, q, keys, c, t, heads, d, 3 / sqrtf((float) d), scratch);
+	digest_rows(out, c, 1, c);
+	CHECK(table->decoding->maxima(most, memory, 2 * t * c));
+	digest_rows(most, 1, 1, dbert_maxima(2 * t * c));
+	sum = table->decoding->exp_sum(memory, 2 * t * c, 1);
+	digest_rows(&sum, 1, 1, 1);
+	free(keys);
+	guarded_free(q, c);
+	guarded_free(memory, 2 * (size_t) t * c);
+	guarded_free(out, c);
+	guarded_free(most, dbert_maxima(2 * t * c));
+	guarded_free(scratch, (size_t) heads * t);
+}
+
 static void
 all_entries(void)
 {
@@ -170,6 +201,13 @@ test_digests(void)
 		CHECK_MSG(digest == known[i].digest, "%s: the digest is 0x%016llx, that of \"%s\" 0x%016llx",
 				  table->name, (unsigned long long) digest, table->bits,
 				  (unsigned long long) known[i].digest);
+		digest = UINT64_C(14695981039346656037);
+		for (int t = 1; t < 90; t += 1 + t / 3)
+			decoding(t, 1 + t % 4, 1 + t * 13 % 70);
+		decoding(31, 8, 64);
+		CHECK_MSG(digest == known[i].decoding, "%s: a decoder's digest is 0x%016llx, that of \"%s\" 0x%016llx",
+				  table->name, (unsigned long long) digest, table->bits,
+				  (unsigned long long) known[i].decoding);
 	}
 }
 

@@ -8,6 +8,7 @@
  * order.  That a row has the same bits in any company is checked apart, and
  * with memcmp.
  */
+#include "kernel/decoding.h"
 #include "kernel/kernel.h"
 #include "model/config.h"
 #include "test/support/guarded.h"
@@ -326,6 +327,93 @@ test_rms_norm(void)
 	rms_norm_case(3, 771, 1);
 }
 
+/* ---- a decoder's ---- */
+
+/* Keys and values of tokens that lie apart, in no order. */
+static void
+attend_case(int t, int heads, int d, float size)
+{
+	int			c = heads * d;
+	size_t		row = 2 * (size_t) c + 3,
+				count = t * row;
+	float	   *q = guarded(c),
+			   *memory = guarded(count),
+			   *got = guarded(c),
+			   *want = guarded(c),
+			   *scratch = guarded((size_t) heads * t);
+	const float **keys = malloc(t * sizeof(*keys));
+
+	for (int j = 0; j < t; j++)
+		keys[j] = memory + (j * 7 + 3) % t * row;
+	ref->decoding->attend(want, q, keys, c + 2, t, heads, d, size, scratch);
+	table->decoding->attend(got, q, keys, c + 2, t, heads, d, size, scratch);
+	compare("attend", got, want, 1, c, c, EPS * (d * size + t + 16) * 8);
+	free(keys);
+	guarded_free(q, c);
+	guarded_free(memory, count);
+	guarded_free(got, c);
+	guarded_free(want, c);
+	guarded_free(scratch, (size_t) heads * t);
+}
+
+static void
+test_attend(void)
+{
+	for (int t = 1; t < 40; t += 1 + t / 9)
+		for (int d = 1; d < 150; d += 1 + d / 3)
+			attend_case(t, 1 + t % 3, d, 1 / sqrtf((float) d));
+	attend_case(133, 8, 64, 0.125f);
+	attend_case(5, 4, 32, 3);
+}
+
+/* The greatest of each block, and whether a number is none. */
+static void
+maxima_case(int n)
+{
+	int			blocks = dbert_maxima(n);
+	float	   *x = guarded(n),
+			   *got = guarded(blocks),
+			   *want = guarded(blocks);
+
+	CHECK(ref->decoding->maxima(want, x, n) && table->decoding->maxima(got, x, n));
+	compare("maxima", got, want, 1, blocks, blocks, 0);
+	x[n / 2] = NAN;
+	CHECK(!ref->decoding->maxima(want, x, n) && !table->decoding->maxima(got, x, n));
+	x[n / 2] = n % 2 ? INFINITY : -INFINITY;
+	CHECK(!ref->decoding->maxima(want, x, n) && !table->decoding->maxima(got, x, n));
+	guarded_free(x, n);
+	guarded_free(got, blocks);
+	guarded_free(want, blocks);
+}
+
+static void
+exp_sum_case(int n, float max)
+{
+	float	   *x = guarded(n),
+				got,
+				want;
+
+	x[n / 3] = -INFINITY;		/* as forbidden tokens have it */
+	got = table->decoding->exp_sum(x, n, max);
+	want = ref->decoding->exp_sum(x, n, max);
+	CHECK_MSG(agrees(got, want, want * EPS * (n + 8) + 1e-30), "%s exp_sum of %d: got %.9g, want %.9g",
+			  table->name, n, got, want);
+	guarded_free(x, n);
+}
+
+static void
+test_vocabulary(void)
+{
+	for (int n = 1; n < 300; n += 1 + n / 20)
+	{
+		maxima_case(n);
+		exp_sum_case(n, 1);
+		exp_sum_case(n, 30);
+	}
+	maxima_case(6001);
+	exp_sum_case(1024, 1);
+}
+
 /* Rows of a gate beside those that it weighs, in one array. */
 static void
 test_gate(void)
@@ -457,6 +545,8 @@ main(void)
 		RUN(test_layer_norm);
 		RUN(test_rms_norm);
 		RUN(test_gate);
+		RUN(test_attend);
+		RUN(test_vocabulary);
 		RUN(test_activations);
 		RUN(test_exponential);
 		if (!table->rows_matter)

@@ -34,11 +34,15 @@ test_fixtures(void)
 	DbertSource stars = dir_source("test/fixtures/distilbert-stars"),
 				stars_torch = dir_source("test/fixtures/distilbert-torch"),
 				masked = dir_source("test/fixtures/bert-mlm"),
-				masked_torch = dir_source("test/fixtures/bert-torch");
+				masked_torch = dir_source("test/fixtures/bert-torch"),
+				many = dir_source("test/fixtures/marian-many"),
+				many_torch = dir_source("test/fixtures/marian-torch");
 
 	check_same_image(&stars, &stars_torch, NULL, "three shards");
 	/* the head's decoder stands in one of the two files only */
 	check_same_image(&masked, &masked_torch, "embed", "one file");
+	/* and all that transformers makes of the others */
+	check_same_image(&many, &many_torch, NULL, "one file of before 1.6");
 }
 
 static void
@@ -169,17 +173,109 @@ test_damage(void)
 	CHECK(refused > 1000);
 }
 
+/* ---- files of before torch 1.6 ---- */
+
+/* The fixture's bytes; they are the caller's. */
+static TorchBytes
+legacy_file(void)
+{
+	DbertSource source = dir_source("test/fixtures/marian-torch");
+	TorchBytes	b = {0};
+	DbertError	err;
+	int64_t		size = 0;
+
+	CHECK(source.size(source.ctx, FILE_NAME, &size, &err) == DBERT_OK && size > 50000);
+	b.data = malloc((size_t) size);
+	b.size = (size_t) size;
+	CHECK(source.read(source.ctx, FILE_NAME, 0, b.data, b.size, &err) == DBERT_OK);
+	return b;
+}
+
+/* What is accepted lies within the file. */
+static DbertStatus
+open_legacy(const TorchBytes *b, size_t size, DbertError *err)
+{
+	DbertArena	arena = {&dbert_malloc_allocator, NULL};
+	DbertTensorSet set = {0};
+	DbertStatus status = open_bytes(b->data, size, &set, &arena, err);
+
+	for (size_t i = 0; status == DBERT_OK && i < set.count; i++)
+		CHECK(set.items[i].offset <= size && set.items[i].bytes <= size - set.items[i].offset);
+	dbert_arena_end(&arena);
+	return status;
+}
+
+/* Cut off anywhere, it is refused. */
+static void
+test_legacy_cut(void)
+{
+	TorchBytes	b = legacy_file();
+	DbertError	err;
+
+	CHECK_MSG(open_legacy(&b, b.size, &err) == DBERT_OK, "%s", err.msg);
+	for (size_t size = 0; size < b.size; size += size < 12000 ? 7 : 401)
+		CHECK_MSG(open_legacy(&b, size, &err) != DBERT_OK && err.msg[0] != '\0', "%zu bytes", size);
+	CHECK(open_legacy(&b, b.size - 1, &err) == DBERT_E_FORMAT);
+	CHECK(strstr(err.msg, "cut off") != NULL);
+	torch_free(&b);
+}
+
+/* Any byte of the pickles, and of the numbers of elements, may be wrong. */
+static void
+test_legacy_damage(void)
+{
+	TorchBytes	b = legacy_file();
+	DbertError	err;
+	int			refused = 0;
+
+	for (size_t i = 0; i < 9000; i += 3)
+	{
+		char		kept = b.data[i];
+
+		b.data[i] ^= (char) (1 << i % 8);
+		refused += open_legacy(&b, b.size, &err) != DBERT_OK;
+		b.data[i] = kept;
+	}
+	CHECK_MSG(refused > 1000, "%d were refused", refused);
+	torch_free(&b);
+}
+
+static void
+test_legacy_memory(void)
+{
+	TorchBytes	b = legacy_file();
+	DbertStatus status = DBERT_E_NOMEM;
+
+	for (long fail = 1; status == DBERT_E_NOMEM && fail < 10000; fail++)
+	{
+		Counter		counter = {.fail_at = fail};
+		DbertAllocator alloc = counting(&counter);
+		DbertArena	arena = {&alloc, NULL};
+		DbertTensorSet set;
+		DbertError	err;
+
+		status = open_bytes(b.data, b.size, &set, &arena, &err);
+		CHECK_MSG(status == DBERT_OK || status == DBERT_E_NOMEM, "%ld: %s", fail, err.msg);
+		dbert_arena_end(&arena);
+		CHECK(counter.live == 0);
+	}
+	CHECK(status == DBERT_OK);
+	torch_free(&b);
+}
+
 static void
 test_old_formats(void)
 {
 	TorchBytes	b = {0};
 
 	torch_append(&b, "\x80\x02\x8a\nl\xfc\x9c\x46\xf9\x20j\xa8P\x19.", 15);
-	check_bytes(&b, DBERT_E_UNSUPPORTED, "before 1.6");
+	check_bytes(&b, DBERT_E_UNSUPPORTED, "only version 1001");
+	b.data[4] = 'm';
+	check_bytes(&b, DBERT_E_FORMAT, "is no file of torch.save");
 	b.size = 3;
 	check_bytes(&b, DBERT_E_FORMAT, "3 bytes are too short");
 	torch_free(&b);
-	torch_append(&b, "model/data", 10);
+	torch_append(&b, "model/data.pkl\n", 15);
 	check_bytes(&b, DBERT_E_FORMAT, "is no file of torch.save");
 	torch_free(&b);
 }
@@ -423,6 +519,9 @@ main(void)
 	RUN(test_all_kinds);
 	RUN(test_set);
 	RUN(test_damage);
+	RUN(test_legacy_cut);
+	RUN(test_legacy_damage);
+	RUN(test_legacy_memory);
 	RUN(test_old_formats);
 	RUN(test_archives);
 	RUN(test_names);

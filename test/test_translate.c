@@ -4,6 +4,7 @@
  * kernels, 8 bits.
  */
 #include "nn/translate.h"
+#include "test/support/counting.h"
 #include "test/support/dirsource.h"
 #include "test/support/goldens.h"
 #include "test/support/kerneltables.h"
@@ -11,7 +12,9 @@
 
 #define MOST 32
 
-static const char *const folders[] = {"test/fixtures/marian-one", "test/fixtures/marian-many"};
+static const char *const folders[] = {
+	"test/fixtures/marian-one", "test/fixtures/marian-many", "test/fixtures/marian-nfkc"
+};
 
 #define N_FOLDERS (sizeof(folders) / sizeof(folders[0]))
 
@@ -284,6 +287,54 @@ test_limit(void)
 	close_fixture(&f);
 }
 
+/*
+ * What a run takes is what was reckoned, if no sentence ends before the limit;
+ * never more.  so many rows: sentences go in one group or in several.
+ */
+static void
+check_memory(const Fixture *f, int beams, int rows, bool endless)
+{
+	DbertGeneration how = with_beams(f->model, beams);
+	Counter		counter = {0};
+	const DbertAllocator counted = counting(&counter);
+	DbertTranslated out[MOST];
+	int32_t    *room;
+	size_t		reckoned;
+	DbertError	err = {0};
+
+	if (endless)
+		how.forbidden[how.n_forbidden++] = how.end;
+	how.max_length = 33;
+	CHECK(dbert_translate_memory(f->model, &how, f->sentences, f->n, rows, 1, &reckoned));
+	CHECK_MSG(dbert_translate(f->model, &how, f->sentences, f->n, rows, NULL, &counted, NULL, out,
+							  &room, &err) == DBERT_OK, "%s", err.msg);
+	CHECK_MSG(counter.peak <= reckoned &&
+			  (!endless || (double) reckoned <= 1.1 * (double) counter.peak),
+			  "%s, %d beams, %d rows: %zu bytes reckoned, %zu taken", f->golden.dir, beams, rows,
+			  reckoned, counter.peak);
+	dbert_free(&counted, room);
+	CHECK(counter.live == 0);
+}
+
+static void
+test_memory(void)
+{
+	for (size_t d = 0; d < N_FOLDERS; d++)
+		for (int p = 0; p < DBERT_PRECISIONS; p++)
+		{
+			Fixture		f;
+
+			if (open_fixture(&f, folders[d], p, &dbert_kernels_scalar))
+				for (int beams = 1; beams <= 5; beams += 2)
+				{
+					check_memory(&f, beams, DBERT_TRANSLATE_ROWS, true);
+					check_memory(&f, beams, 5, true);
+					check_memory(&f, beams, DBERT_TRANSLATE_ROWS, false);
+				}
+			close_fixture(&f);
+		}
+}
+
 static bool
 stop_soon(void *ctx)
 {
@@ -342,6 +393,7 @@ main(void)
 	RUN(test_generate);
 	RUN(test_company);
 	RUN(test_limit);
+	RUN(test_memory);
 	RUN(test_cancel);
 	RUN(test_no_decoder);
 	return tests_end();

@@ -402,14 +402,16 @@ static void
 product(float *y, size_t ldy, const float *x, size_t ldx, const void *wp, DbertWeightType type,
 		float *kept, const float *b, int m, int n, int k, int act)
 {
-	for (int m0 = 0; m0 < m; m0 += MC)
+	/* as many rows in each: a last block of few would wait for memory */
+	for (int m0 = 0, blocks = (m + MC - 1) / MC; blocks > 0; blocks--)
 	{
-		const int	rows = m - m0 < MC ? m - m0 : MC;
+		const int	rows = (m - m0 + blocks - 1) / blocks;
 		const int	deepest = kept == NULL && (size_t) rows * k <= MC * KC ? k : KC;
 
 		for (int k0 = 0; k0 < k; k0 += deepest)
 			block_run(y + m0 * ldy, ldy, x + m0 * ldx, ldx, wp, type, kept, b, rows, n, k,
 					  k0, k - k0 < deepest ? k - k0 : deepest, act);
+		m0 += rows;
 	}
 }
 

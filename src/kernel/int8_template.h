@@ -353,9 +353,9 @@ linear(float *y, size_t ldy, const float *x, size_t ldx, const void *wp, const f
 	int32_t    *taken = (int32_t *) (scales + 128);	/* MC of each, then cache lines */
 	Quantum    *quanta = (Quantum *) (taken + 128);
 
-	for (int m0 = 0; m0 < m; m0 += MC)
+	for (int m0 = 0, blocks = (m + MC - 1) / MC; blocks > 0; blocks--)
 	{
-		const int	rows = m - m0 < MC ? m - m0 : MC;
+		const int	rows = (m - m0 + blocks - 1) / blocks;	/* as in gemm_template.h */
 		const char *at = wp;
 
 		quantize_rows(quanta, scales, taken, x + m0 * ldx, ldx, rows, k, DBERT_I8_ROW_STEPS);
@@ -370,6 +370,7 @@ linear(float *y, size_t ldy, const float *x, size_t ldx, const void *wp, const f
 
 			panel_run(t, rows, act);
 		}
+		m0 += rows;
 	}
 }
 

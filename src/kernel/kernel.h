@@ -149,6 +149,7 @@ typedef struct DbertKernels
 	const DbertInt8Kernels *int8;
 	const DbertInt8Kernels *int7;
 	const struct DbertHalfKernels *half;	/* half.h; NULL: weights are floats */
+	const struct DbertDecodingKernels *decoding;	/* decoding.h */
 	const struct DbertTrainKernels *train;	/* trainkernels.h */
 } DbertKernels;
 

@@ -12,6 +12,7 @@
  */
 #include "kernel/kernel_scalar.h"
 
+#include "kernel/decoding.h"
 #include "kernel/half.h"
 #include "kernel/int8.h"
 #include "kernel/trainkernels.h"
@@ -236,5 +237,6 @@ const DbertKernels dbert_kernels_scalar = {
 	.int8 = &dbert_int8_scalar,
 	.int7 = &dbert_int7_scalar,
 	.half = &dbert_half_scalar,
+	.decoding = &dbert_decoding_scalar,
 	.train = &dbert_train_scalar,
 };

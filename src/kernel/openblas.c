@@ -17,6 +17,7 @@
  */
 #include "kernel/kernel_scalar.h"
 
+#include "kernel/decoding.h"
 #include "kernel/int8.h"
 #include "kernel/train_scalar.h"
 #include "kernel/act.h"
@@ -278,5 +279,6 @@ const DbertKernels dbert_kernels_openblas = {
 	.gate_rows = dbert_f32_gate_rows__scalar,
 	.int8 = &dbert_int8_scalar,
 	.int7 = &dbert_int7_scalar,
+	.decoding = &dbert_decoding_scalar,
 	.train = &dbert_train_openblas,
 };

@@ -35,20 +35,25 @@ read_size(const DbertJson *root, const DbertSizeKey *size, DbertConfig *config, 
  * from a name that is none.
  */
 static const char *const known_families[] = {
-	"big_bird", "bigbird_pegasus", "bart", "convbert", "deberta", "ernie", "esm", "flaubert",
-	"fnet", "funnel", "gemma2", "gemma3_text", "gpt2", "ibert", "jina_bert", "jina_embeddings_v3",
-	"layoutlm", "layoutlmv2", "layoutlmv3", "lilt", "llama", "longformer", "luke", "m2m_100",
-	"mbart", "megatron-bert", "mistral", "mobilebert", "mra", "mt5", "nezha", "nllb-moe",
-	"nystromformer", "pegasus", "qdqbert", "qwen2", "qwen3", "reformer", "rembert",
-	"roberta-prelayernorm", "roc_bert", "roformer", "splinter", "squeezebert", "t5", "tapas",
-	"xlm", "xlm-roberta-xl", "xlnet", "xmod", "yoso"
+	"big_bird", "convbert", "deberta", "ernie", "esm", "flaubert", "fnet", "funnel", "gemma2",
+	"gemma3_text", "gpt2", "ibert", "jina_bert", "jina_embeddings_v3", "layoutlm", "layoutlmv2",
+	"layoutlmv3", "lilt", "llama", "longformer", "luke", "megatron-bert", "mistral", "mobilebert",
+	"mra", "nezha", "nystromformer", "qdqbert", "qwen2", "qwen3", "reformer", "rembert",
+	"roberta-prelayernorm", "roc_bert", "roformer", "splinter", "squeezebert", "tapas", "xlm",
+	"xlm-roberta-xl", "xlnet", "xmod", "yoso", NULL
+};
+
+/* Those of them that have an encoder and a decoder, as "marian" has. */
+static const char *const known_translators[] = {
+	"bart", "bigbird_pegasus", "encoder-decoder", "fsmt", "longt5", "m2m_100", "mbart", "mt5",
+	"nllb-moe", "pegasus", "pegasus_x", "plbart", "prophetnet", "seamless_m4t", "t5", "umt5", NULL
 };
 
 static bool
-is_known(const char *type)
+is_among(const char *const *list, const char *type)
 {
-	for (size_t i = 0; i < sizeof(known_families) / sizeof(known_families[0]); i++)
-		if (strcmp(known_families[i], type) == 0)
+	for (; *list != NULL; list++)
+		if (strcmp(*list, type) == 0)
 			return true;
 	return false;
 }
@@ -78,11 +83,16 @@ read_family(const DbertJson *root, DbertConfig *config, DbertError *err)
 	config->family = dbert_family_find(type);
 	if (config->family >= 0)
 		return DBERT_OK;
+	if (is_among(known_translators, type))
+		return dbert_fail(err, DBERT_E_UNSUPPORTED,
+						  "%s: model type \"%s\" is known, but not supported; of models with an "
+						  "encoder and a decoder only \"marian\" is", root->where, type);
 	list_families(known, sizeof(known));
 	return dbert_fail(err, DBERT_E_UNSUPPORTED,
 					  "%s: model type \"%s\" is %s, only %s are", root->where,
 					  dbert_clip(type, clip),
-					  is_known(type) ? "known, but not supported" : "not supported", known);
+					  is_among(known_families, type) ? "known, but not supported" : "not supported",
+					  known);
 }
 
 static DbertStatus

@@ -246,6 +246,20 @@ run_marked_tuple(DbertPickle *p)
 	return push(p, tuple);
 }
 
+static DbertStatus
+add_pair(DbertPickle *p, DbertPickleValue *owner, const DbertPickleValue *key,
+		 const DbertPickleValue *value)
+{
+	DbertPicklePair *pair = dbert_arena_alloc(p->arena, 1, sizeof(*pair));
+
+	if (pair == NULL)
+		return dbert_pickle_no_memory(p);
+	*pair = (DbertPicklePair) {owner->at.last, key, value};
+	owner->at.last = pair;
+	owner->count++;
+	return DBERT_OK;
+}
+
 /* The values from first on, by turns keys and values, go to the dict below. */
 static DbertStatus
 set_items(DbertPickle *p, size_t first, size_t below)
@@ -256,15 +270,7 @@ set_items(DbertPickle *p, size_t first, size_t below)
 	if ((p->depth - first) % 2 != 0)
 		return dbert_pickle_damaged(p, "a key has no value");
 	for (size_t i = first; i < p->depth; i += 2)
-	{
-		DbertPicklePair *pair = dbert_arena_alloc(p->arena, 1, sizeof(*pair));
-
-		if (pair == NULL)
-			return dbert_pickle_no_memory(p);
-		*pair = (DbertPicklePair) {dict->at.last, p->stack[i], p->stack[i + 1]};
-		dict->at.last = pair;
-		dict->count++;
-	}
+		DBERT_TRY(add_pair(p, dict, p->stack[i], p->stack[i + 1]));
 	p->depth = below;
 	return DBERT_OK;
 }
@@ -287,25 +293,34 @@ run_set_items(DbertPickle *p)
 	return set_items(p, first, first - 1);
 }
 
+/* The values from first on go to the list below. */
+static DbertStatus
+append_items(DbertPickle *p, size_t first, size_t below)
+{
+	DbertPickleValue *list;
+
+	DBERT_TRY(owner_below(p, below, DBERT_PICKLE_LIST, &list));
+	for (size_t i = first; i < p->depth; i++)
+		DBERT_TRY(add_pair(p, list, p->stack[i], NULL));
+	p->depth = below;
+	return DBERT_OK;
+}
+
 static DbertStatus
 run_append(DbertPickle *p)
 {
-	DbertPickleValue *item,
-			   *list;
-
-	DBERT_TRY(pop(p, &item));
-	return owner_below(p, p->depth, DBERT_PICKLE_LIST, &list);
+	if (p->depth < 2 || p->stack[p->depth - 1]->kind == DBERT_PICKLE_MARK)
+		return dbert_pickle_damaged(p, "the stack is empty");
+	return append_items(p, p->depth - 1, p->depth - 1);
 }
 
 static DbertStatus
 run_appends(DbertPickle *p)
 {
 	size_t		first = 0;
-	DbertPickleValue *list;
 
 	DBERT_TRY(find_mark(p, &first));
-	p->depth = first - 1;
-	return owner_below(p, p->depth, DBERT_PICKLE_LIST, &list);
+	return append_items(p, first, first - 1);
 }
 
 static DbertStatus
@@ -466,9 +481,12 @@ run_opcode(DbertPickle *p, int opcode)
 	}
 }
 
-/* All opcodes up to STOP, which leaves one value: *result. */
+/*
+ * All opcodes up to STOP, which leaves one value: *result.  used: as of
+ * dbert_pickle_tensors.
+ */
 static DbertStatus
-run(DbertPickle *p, const DbertPoll *poll, DbertPickleValue **result)
+run(DbertPickle *p, const DbertPoll *poll, DbertPickleValue **result, size_t *used)
 {
 	const unsigned char *at = NULL;
 	uint64_t	protocol;
@@ -493,23 +511,66 @@ run(DbertPickle *p, const DbertPoll *poll, DbertPickleValue **result)
 		DBERT_TRY(run_opcode(p, *at));
 	}
 	DBERT_TRY(pop(p, result));
-	if (p->depth > 0 || p->next < p->len)
+	if (p->depth > 0 || (used == NULL && p->next < p->len))
 		return dbert_pickle_damaged(p, "something is left over behind the end");
+	if (used != NULL)
+		*used = p->next;
 	return DBERT_OK;
 }
 
-DbertStatus
-dbert_pickle_read(const unsigned char *bytes, size_t len, const char *file, DbertArena *arena,
-				  const DbertPoll *poll, DbertPickleTensor **items, size_t *count,
-				  DbertError *err)
+/* ---- whole pickles ---- */
+
+static DbertPickle
+begin(DbertPickleBytes b, DbertArena *arena, DbertError *err)
 {
-	DbertPickle p = {.bytes = bytes, .len = len, .file = file, .arena = arena, .err = err};
+	return (DbertPickle) {
+		.bytes = b.bytes, .len = b.len, .file = b.file, .arena = arena, .err = err
+	};
+}
+
+static void
+end(DbertPickle *p)
+{
+	dbert_free(p->arena->alloc, p->stack);
+	dbert_free(p->arena->alloc, p->memo);
+}
+
+DbertStatus
+dbert_pickle_tensors(DbertPickleBytes bytes, DbertArena *arena, const DbertPoll *poll,
+					 DbertPickleTensor **items, size_t *count, size_t *used, DbertError *err)
+{
+	DbertPickle p = begin(bytes, arena, err);
 	DbertPickleValue *dict = NULL;
-	DbertStatus status = run(&p, poll, &dict);
+	DbertStatus status = run(&p, poll, &dict, used);
 
 	if (status == DBERT_OK)
 		status = dbert_pickle_result(&p, dict, items, count);
-	dbert_free(arena->alloc, p.stack);
-	dbert_free(arena->alloc, p.memo);
+	end(&p);
+	return status;
+}
+
+DbertStatus
+dbert_pickle_texts(DbertPickleBytes bytes, DbertArena *arena, const DbertPoll *poll,
+				   DbertPickleText **items, size_t *count, size_t *used, DbertError *err)
+{
+	DbertPickle p = begin(bytes, arena, err);
+	DbertPickleValue *list = NULL;
+	DbertStatus status = run(&p, poll, &list, used);
+
+	if (status == DBERT_OK)
+		status = dbert_pickle_strings(&p, list, items, count);
+	end(&p);
+	return status;
+}
+
+DbertStatus
+dbert_pickle_skip(DbertPickleBytes bytes, DbertArena *arena, const DbertPoll *poll, size_t *used,
+				  DbertError *err)
+{
+	DbertPickle p = begin(bytes, arena, err);
+	DbertPickleValue *value = NULL;
+	DbertStatus status = run(&p, poll, &value, used);
+
+	end(&p);
 	return status;
 }

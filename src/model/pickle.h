@@ -32,16 +32,36 @@ typedef struct DbertPickleTensor
 	int64_t		stride[DBERT_PICKLE_RANK_MAX];	/* elements */
 } DbertPickleTensor;
 
+/* Bytes of a file that begin with a pickle; file is for messages. */
+typedef struct DbertPickleBytes
+{
+	const unsigned char *bytes;
+	size_t		len;
+	const char *file;
+} DbertPickleBytes;
+
+typedef struct DbertPickleText
+{
+	const unsigned char *text;	/* [len], not terminated, of the pickle's bytes */
+	size_t		len;
+} DbertPickleText;
+
 /*
  * Run a pickle of a dict from names to tensors: *items[*count] belongs to
- * arena, its strings partly to bytes, which must outlive it.  file is for
- * messages.  Numbers are not negative; whether they fit the storage is the
- * caller's affair.  E_FORMAT, and E_UNSUPPORTED naming the opcode or the name
- * that is not known.
+ * arena, its strings partly to the bytes, which must outlive it.  *used: how
+ * many bytes are the pickle's; NULL: all must be.  Numbers are not negative;
+ * whether they fit the storage is the caller's affair.  E_FORMAT, and
+ * E_UNSUPPORTED naming the opcode or the name that is not known.
  */
-extern DbertStatus dbert_pickle_read(const unsigned char *bytes, size_t len, const char *file,
-									 DbertArena *arena, const DbertPoll *poll,
-									 DbertPickleTensor **items, size_t *count,
-									 DbertError *err);
+extern DbertStatus dbert_pickle_tensors(DbertPickleBytes bytes, DbertArena *arena,
+										const DbertPoll *poll, DbertPickleTensor **items,
+										size_t *count, size_t *used, DbertError *err);
+
+/* The same of a list of strings, and of whatever nobody asks for. */
+extern DbertStatus dbert_pickle_texts(DbertPickleBytes bytes, DbertArena *arena,
+									  const DbertPoll *poll, DbertPickleText **items,
+									  size_t *count, size_t *used, DbertError *err);
+extern DbertStatus dbert_pickle_skip(DbertPickleBytes bytes, DbertArena *arena,
+									 const DbertPoll *poll, size_t *used, DbertError *err);
 
 #endif

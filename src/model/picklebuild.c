@@ -3,7 +3,8 @@
  *
  * Three can be called: a dict that keeps its order, a tensor of a storage, a
  * parameter, which is its tensor.  A class of storages stands in a persistent
- * id: ("storage", class, key, device, number of elements).
+ * id: ("storage", class, key, device, number of elements), and before torch 1.6
+ * None, for a view of another one.
  */
 #include "model/picklevalue.h"
 
@@ -118,9 +119,10 @@ dbert_pickle_storage(DbertPickle *p, const DbertPickleValue *id, DbertPickleValu
 			   *class = element(id, 1, DBERT_PICKLE_NAME),
 			   *key = element(id, 2, DBERT_PICKLE_TEXT),
 			   *count = element(id, 4, DBERT_PICKLE_INT);
+	bool		whole = id->count == 5 || (id->count == 6 && element(id, 5, DBERT_PICKLE_OTHER));
 	DbertPickleTensor *storage;
 
-	if (word == NULL || class == NULL || key == NULL || count == NULL || id->count != 5 ||
+	if (word == NULL || class == NULL || key == NULL || count == NULL || !whole ||
 		!equals(word->at.text, word->count, "storage") || class->name < FIRST_STORAGE ||
 		count->at.number < 0 || key->count > DBERT_CLIP)
 		return dbert_pickle_damaged(p, "a persistent id is not that of a storage");
@@ -233,5 +235,26 @@ dbert_pickle_result(DbertPickle *p, const DbertPickleValue *dict, DbertPickleTen
 		return dbert_pickle_no_memory(p);
 	for (const DbertPicklePair *pair = dict->at.last; pair != NULL; pair = pair->before)
 		DBERT_TRY(read_pair(p, pair, &(*items)[--i]));
+	return DBERT_OK;
+}
+
+DbertStatus
+dbert_pickle_strings(DbertPickle *p, const DbertPickleValue *list, DbertPickleText **items,
+					 size_t *count)
+{
+	size_t		i = list->count;
+
+	if (list->kind != DBERT_PICKLE_LIST)
+		return dbert_pickle_damaged(p, "there is no list");
+	*count = list->count;
+	*items = dbert_arena_alloc(p->arena, list->count, sizeof(**items));
+	if (*items == NULL)
+		return dbert_pickle_no_memory(p);
+	for (const DbertPicklePair *pair = list->at.last; pair != NULL; pair = pair->before)
+	{
+		if (pair->key->kind != DBERT_PICKLE_TEXT)
+			return dbert_pickle_damaged(p, "a list holds something else than strings");
+		(*items)[--i] = (DbertPickleText) {pair->key->at.text, pair->key->count};
+	}
 	return DBERT_OK;
 }

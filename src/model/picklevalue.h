@@ -14,7 +14,7 @@ typedef enum DbertPickleKind
 	DBERT_PICKLE_INT,
 	DBERT_PICKLE_TEXT,
 	DBERT_PICKLE_TUPLE,
-	DBERT_PICKLE_LIST,			/* what it holds is not kept */
+	DBERT_PICKLE_LIST,			/* pairs without values */
 	DBERT_PICKLE_DICT,
 	DBERT_PICKLE_NAME,			/* of something that may be called, or a class of storages */
 	DBERT_PICKLE_STORAGE,
@@ -23,7 +23,7 @@ typedef enum DbertPickleKind
 
 typedef struct DbertPickleValue DbertPickleValue;
 
-/* An entry of a dict, in a list whose last comes first. */
+/* An entry of a dict, or of a list, in a chain whose last comes first. */
 typedef struct DbertPicklePair
 {
 	struct DbertPicklePair *before;
@@ -88,5 +88,9 @@ extern DbertStatus dbert_pickle_storage(DbertPickle *p, const DbertPickleValue *
 /* The tensors of a whole dict. */
 extern DbertStatus dbert_pickle_result(DbertPickle *p, const DbertPickleValue *dict,
 									   DbertPickleTensor **items, size_t *count);
+
+/* The strings of a list. */
+extern DbertStatus dbert_pickle_strings(DbertPickle *p, const DbertPickleValue *list,
+										DbertPickleText **items, size_t *count);
 
 #endif

@@ -19,6 +19,9 @@ dbert_slots_tied(const DbertConfig *config, const DbertTensorSet *tensors)
 
 	if (dbert_head_traits(config->head)->columns != DBERT_COLUMNS_VOCAB || !config->tie_words)
 		return false;
+	/* a translator's file may hold the same rows twice */
+	if (config->head == DBERT_HEAD_TRANSLATE)
+		return true;
 	snprintf(name, sizeof(name), "%s.weight", out);
 	return dbert_tensors_find(tensors, name) == NULL;
 }

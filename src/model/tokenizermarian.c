@@ -111,6 +111,7 @@ dbert_marian_spec(const DbertPieces *pieces, const DbertJson *vocab, const Dbert
 	t->strip_accents = 0;
 	DBERT_TRY(refuse_settings(config, err));
 	DBERT_TRY(refuse_pieces(pieces, t->file, err));
+	t->file = vocab->where;
 	DBERT_TRY(dbert_tokenizer_vocab_read(vocab, t, err));
 	if (t->spec.n_tokens != t->limit)
 		return dbert_fail(err, DBERT_E_SHAPE, "%s: %d tokens, but the word embedding has %d rows",

@@ -5,10 +5,12 @@
  * from names to tensors, "<name>/data/<key>" the elements of a storage, of
  * which a tensor is a part.  Several tensors may be parts of one.  A part that
  * is not contiguous would have to be gathered: it is refused.
+ *
+ * What torch wrote before that is torchlegacy.c's.
  */
 #include "model/checkpoint.h"
 
-#include "model/pickle.h"
+#include "model/torchlegacy.h"
 #include "model/zipfile.h"
 
 #include <inttypes.h>
@@ -26,16 +28,18 @@ typedef struct Reader
 	DbertArena	scratch;
 	const DbertPoll *poll;
 	DbertError *err;
+	bool		legacy;			/* as torch before 1.6 has it: no archive */
+	DbertTorchLegacy old;
 	DbertZip	zip;
 	int			prefix;			/* bytes of "<name>/" before all entries' names */
 	const DbertZipEntry *pickle;
 } Reader;
 
-/* What older releases wrote: pickles one behind the other, or a tar archive. */
+/* An archive, or pickles one behind the other; a tar archive is refused. */
 static DbertStatus
-check_beginning(const Reader *r)
+check_beginning(Reader *r)
 {
-	unsigned char magic[4];
+	unsigned char magic[DBERT_TORCH_LEGACY_BYTES];
 	int64_t		size;
 
 	DBERT_TRY(r->source->size(r->source->ctx, r->file, &size, r->err));
@@ -46,11 +50,9 @@ check_beginning(const Reader *r)
 	DBERT_TRY(r->source->read(r->source->ctx, r->file, 0, magic, sizeof(magic), r->err));
 	if (dbert_zip_begins(magic))
 		return DBERT_OK;
-	if (magic[0] == 0x80)
-		return dbert_fail(r->err, DBERT_E_UNSUPPORTED,
-						  "%s was saved by torch before 1.6, in a format that is not read: load "
-						  "it with a later release and save it again",
-						  r->file);
+	r->legacy = dbert_torch_legacy_begins(magic);
+	if (r->legacy)
+		return DBERT_OK;
 	return dbert_fail(r->err, DBERT_E_FORMAT, "%s is no file of torch.save", r->file);
 }
 
@@ -122,21 +124,43 @@ is_contiguous(const DbertPickleTensor *p)
 	return true;
 }
 
+/* Where a tensor's storage is in the file; offset 0: it is not there. */
+typedef struct Stored
+{
+	uint64_t	offset,
+				bytes;
+} Stored;
+
+static Stored
+find_stored(const Reader *r, const DbertPickleTensor *p)
+{
+	const DbertTorchStorage *s = NULL;
+	const DbertZipEntry *e = NULL;
+
+	if (r->legacy)
+		s = dbert_torch_legacy_find(&r->old, p);
+	else
+		e = find_entry(r, "data/", p->storage, p->storage_len);
+	if (s != NULL)
+		return (Stored) {s->offset, (uint64_t) s->count * (uint64_t) s->width};
+	return e != NULL ? (Stored) {e->offset, e->size} : (Stored) {0, 0};
+}
+
 /* t's place in the file, of elements of so many bytes. */
 static DbertStatus
 place_tensor(const Reader *r, const DbertPickleTensor *p, uint64_t width, DbertTensor *t)
 {
-	const DbertZipEntry *e = find_entry(r, "data/", p->storage, p->storage_len);
+	Stored		s = find_stored(r, p);
 	uint64_t	stored;
 
-	if (e == NULL)
+	if (s.offset == 0)
 		return dbert_fail(r->err, DBERT_E_FORMAT, "%s: tensor \"%s\": the archive lacks its data",
 						  r->file, t->name);
-	if (__builtin_mul_overflow((uint64_t) p->storage_count, width, &stored) || stored != e->size)
+	if (__builtin_mul_overflow((uint64_t) p->storage_count, width, &stored) || stored != s.bytes)
 		return dbert_fail(r->err, DBERT_E_FORMAT,
 						  "%s: tensor \"%s\": %" PRId64 " elements of %s are announced, the "
 						  "archive holds %" PRIu64 " bytes",
-						  r->file, t->name, p->storage_count, t->dtype_name, e->size);
+						  r->file, t->name, p->storage_count, t->dtype_name, s.bytes);
 	if (t->count > 0 && !is_contiguous(p))
 		return dbert_fail(r->err, DBERT_E_UNSUPPORTED,
 						  "%s: tensor \"%s\" is saved as a view that is not contiguous", r->file,
@@ -144,7 +168,7 @@ place_tensor(const Reader *r, const DbertPickleTensor *p, uint64_t width, DbertT
 	if (p->first > p->storage_count || t->count > (uint64_t) (p->storage_count - p->first))
 		return dbert_fail(r->err, DBERT_E_FORMAT, "%s: tensor \"%s\" goes beyond its data", r->file,
 						  t->name);
-	t->offset = e->offset + (uint64_t) p->first * width;
+	t->offset = s.offset + (uint64_t) p->first * width;
 	return DBERT_OK;
 }
 
@@ -174,23 +198,41 @@ read_tensor(const Reader *r, const DbertPickleTensor *p, DbertTensor *t)
 	return place_tensor(r, p, (uint64_t) bits / 8, t);
 }
 
+/* The tensors of an archive's pickle. */
 static DbertStatus
-read_file(Reader *r, DbertTensor **items, size_t *count)
+read_archive(Reader *r, DbertPickleTensor **tensors, size_t *count)
 {
 	unsigned char *bytes;
-	DbertPickleTensor *tensors = NULL;
+	size_t		len;
 
-	DBERT_TRY(check_beginning(r));
 	DBERT_TRY(dbert_zip_open(r->source, r->file, &r->scratch, r->poll, &r->zip, r->err));
 	DBERT_TRY(find_pickle(r));
 	DBERT_TRY(check_byte_order(r));
-	bytes = dbert_arena_alloc(&r->scratch, (size_t) r->pickle->size, 1);
+	len = (size_t) r->pickle->size;
+	bytes = dbert_arena_alloc(&r->scratch, len, 1);
 	if (bytes == NULL)
 		return dbert_fail(r->err, DBERT_E_NOMEM, "out of memory while reading \"%s\"", r->file);
-	DBERT_TRY(dbert_file_read(r->source, r->file, r->pickle->offset, bytes,
-							  (size_t) r->pickle->size, r->poll, r->err));
-	DBERT_TRY(dbert_pickle_read(bytes, (size_t) r->pickle->size, r->file, &r->scratch, r->poll,
-								&tensors, count, r->err));
+	DBERT_TRY(dbert_file_read(r->source, r->file, r->pickle->offset, bytes, len, r->poll, r->err));
+	return dbert_pickle_tensors((DbertPickleBytes) {bytes, len, r->file}, &r->scratch, r->poll,
+								tensors, count, NULL, r->err);
+}
+
+static DbertStatus
+read_legacy(Reader *r, DbertPickleTensor **tensors, size_t *count)
+{
+	DBERT_TRY(dbert_torch_legacy_read(r->source, r->file, &r->scratch, r->poll, &r->old, r->err));
+	*tensors = r->old.tensors;
+	*count = r->old.count;
+	return DBERT_OK;
+}
+
+static DbertStatus
+read_file(Reader *r, DbertTensor **items, size_t *count)
+{
+	DbertPickleTensor *tensors = NULL;
+
+	DBERT_TRY(check_beginning(r));
+	DBERT_TRY(r->legacy ? read_legacy(r, &tensors, count) : read_archive(r, &tensors, count));
 	*items = dbert_arena_alloc(r->arena, *count, sizeof(**items));
 	if (*items == NULL)
 		return dbert_fail(r->err, DBERT_E_NOMEM, "out of memory");

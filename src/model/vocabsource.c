@@ -55,6 +55,7 @@ static DbertStatus
 find_place(const DbertSource *source, const char *dir, size_t *place, DbertError *err)
 {
 	const char *slash = dir[0] != '\0' ? "/" : "";
+	bool		translates;
 
 	for (*place = 0; *place < N_PLACES; (*place)++)
 	{
@@ -67,6 +68,11 @@ find_place(const DbertSource *source, const char *dir, size_t *place, DbertError
 		if (exists && beside)
 			return DBERT_OK;
 	}
+	DBERT_TRY(dbert_file_exists(source, dir, "target.spm", &translates, err));
+	if (translates)
+		return dbert_fail(err, DBERT_E_FORMAT,
+						  "the model has \"target.spm\", but not both \"source.spm\" and "
+						  "\"vocab.json\"");
 	return dbert_fail(err, DBERT_E_FORMAT,
 					  "the model has neither \"%s%s%s\" nor \"%s%s%s\"", dir, slash,
 					  places[0].name, dir, slash, places[N_PLACES - 1].name);

@@ -8,18 +8,23 @@
  *
  * Kernels whose rows matter to each other get one row at a time.
  *
+ * The tape is allocated piece by piece as it is needed, so what translations
+ * take depends on how long they become.
+ *
  * Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.1; the layers are
  * post-norm, as transformers' MarianDecoderLayer.
  */
 #include "nn/decoder.h"
 
 #include "base/layout.h"
-#include "kernel/half.h"
+#include "kernel/decoding.h"
 
 #include <math.h>
 #include <string.h>
 
-#define FIRST_STEPS 32			/* of a slot's room, which doubles */
+#define PIECE_ROWS 64			/* of the tape, that are allocated together */
+#define POINTER_FLOATS (sizeof(void *) / sizeof(float))
+#define MOST_STATES 120			/* rows of states that a product takes */
 
 static inline size_t
 padded(size_t columns)
@@ -29,16 +34,40 @@ padded(size_t columns)
 
 /* ---- memory ---- */
 
-static void
-place(DbertDecoder *d, const DbertConfig *config, size_t n_tokens, int threads, DbertLayout *l)
+static size_t
+pieces_of(size_t rows)
 {
+	return (rows + PIECE_ROWS - 1) / PIECE_ROWS;
+}
+
+/* Rows that a product may have: those of a step, or some of the states. */
+static size_t
+most_rows(const DbertDecoderSize *size)
+{
+	size_t		states = size->tokens < MOST_STATES ? size->tokens : MOST_STATES;
+
+	return (size_t) size->rows > states ? (size_t) size->rows : states;
+}
+
+/* Keys of an attention at most. */
+static size_t
+most_keys(const DbertDecoderSize *size)
+{
+	return size->longest > (size_t) size->steps ? size->longest : (size_t) size->steps;
+}
+
+static void
+place(DbertDecoder *d, const DbertConfig *config, int threads, DbertLayout *l)
+{
+	const DbertDecoderSize *size = &d->size;
 	size_t		c = padded(config->hidden),
-				rows = d->slots,
+				rows = size->rows,
+				pieces = pieces_of(size->all_rows),
 				widest = config->ffn > config->hidden ? config->ffn : config->hidden;
 	DbertScratch *s = &d->run.scratch;
-	size_t		before;
+	size_t		shared;
 
-	d->cross = dbert_layout_floats(l, (size_t) config->decoder_layers * n_tokens,
+	d->cross = dbert_layout_floats(l, (size_t) config->decoder_layers * size->tokens,
 								   2 * (size_t) config->hidden);
 	d->x = dbert_layout_floats(l, rows, c);
 	d->y = dbert_layout_floats(l, rows, c);
@@ -46,87 +75,76 @@ place(DbertDecoder *d, const DbertConfig *config, size_t n_tokens, int threads, 
 	d->context = dbert_layout_floats(l, rows, c);
 	d->inner = dbert_layout_floats(l, rows, padded(config->ffn));
 	d->logits = dbert_layout_floats(l, rows, config->vocab);
-	before = l->total;
-	s->attention = dbert_layout_floats(
-		l, 1, dbert_attention_scratch(config->positions, config->hidden / config->heads));
+	d->before = dbert_layout_place(l, size->all_rows, 1, sizeof(int32_t));
+	d->pieces = dbert_layout_place(l, pieces, 1, sizeof(void *));
+	d->tape = dbert_layout_place(l, pieces, 1, sizeof(float *));
+	shared = l->total;
+	/* where an attention's keys are, and their scores for each head */
+	s->attention = dbert_layout_floats(l, most_keys(size), config->heads + POINTER_FLOATS);
 	s->int8 = dbert_layout_floats(l, config->precision != DBERT_PRECISION_FP32,
-								  dbert_int8_scratch((int) rows, (int) widest));
-	s->own_floats = (l->total - before) / sizeof(float);
+								  dbert_int8_scratch((int) most_rows(size), (int) widest));
+	s->own_floats = (l->total - shared) / sizeof(float);
 	(void) dbert_layout_floats(l, threads - 1, s->own_floats);
 	/* workers have no other scratch */
 	s->x = s->y = s->ffn = s->conv_in = s->attention;
 }
 
-static size_t
-memory_floats(const DbertConfig *config)
+static void
+place_piece(const DbertConfig *config, DbertLayout *l, float **at)
 {
-	return (size_t) config->decoder_layers * 2 * config->hidden;
+	*at = dbert_layout_floats(l, (size_t) config->decoder_layers * PIECE_ROWS,
+							  2 * (size_t) config->hidden);
 }
 
 bool
-dbert_decoder_memory(const DbertConfig *config, size_t n_tokens, int slots, int steps,
-					 int threads, size_t *bytes)
+dbert_decoder_memory(const DbertConfig *config, const DbertDecoderSize *size, int threads,
+					 size_t *room, size_t *tape)
 {
-	DbertDecoder d = {.slots = slots};
-	DbertLayout l = {0};
+	DbertDecoder d = {.size = *size};
+	DbertLayout l = {0},
+				piece = {0};
+	size_t		of_piece;
+	float	   *at;
 
-	place(&d, config, n_tokens, threads, &l);
-	/* while it doubles, the old room is there, too */
-	(void) dbert_layout_floats(&l, (size_t) slots * steps, memory_floats(config));
-	(void) dbert_layout_floats(&l, (size_t) slots * (steps / 2), memory_floats(config));
-	return dbert_layout_bytes(&l, bytes);
+	place(&d, config, threads, &l);
+	place_piece(config, &piece, &at);
+	return dbert_layout_bytes(&l, room) && dbert_layout_bytes(&piece, &of_piece) &&
+		   dbert_mul_size(of_piece, pieces_of(size->all_rows), tape);
 }
 
-static float *
-memory_at(const DbertDecoder *d, float *memory, int capacity, int slot, int layer)
-{
-	const DbertConfig *config = &d->run.model->config;
-
-	return memory + ((size_t) slot * config->decoder_layers + layer) * capacity * 2 *
-		config->hidden;
-}
-
-/* Room for more steps; those that are there are kept. */
+/* The tape becomes long enough for n rows more. */
 static DbertStatus
-grow(DbertDecoder *d, int steps)
+lengthen(DbertDecoder *d, int n)
 {
 	const DbertConfig *config = &d->run.model->config;
-	int			capacity = d->capacity == 0 ? FIRST_STEPS : 2 * d->capacity;
-	DbertLayout l = {0};
-	size_t		bytes;
-	void	   *room = NULL;
-	float	   *memory;
 
-	if (capacity > config->positions)
-		capacity = config->positions;
-	(void) dbert_layout_floats(&l, (size_t) d->slots * capacity, memory_floats(config));
-	if (dbert_layout_bytes(&l, &bytes))
-		room = dbert_alloc(d->alloc, bytes);
-	if (room == NULL)
-		return dbert_fail(d->run.err, DBERT_E_NOMEM, "out of memory for %d tokens", capacity);
-	l = dbert_layout_in(room);
-	memory = dbert_layout_floats(&l, (size_t) d->slots * capacity, memory_floats(config));
-	for (int slot = 0; slot < d->slots && steps > 0; slot++)
-		for (int layer = 0; layer < config->decoder_layers; layer++)
-			memcpy(memory_at(d, memory, capacity, slot, layer),
-				   memory_at(d, d->memory, d->capacity, slot, layer),
-				   (size_t) steps * 2 * config->hidden * sizeof(float));
-	dbert_free(d->alloc, d->memory_room);
-	d->memory_room = room;
-	d->memory = memory;
-	d->capacity = capacity;
+	if (d->n_rows + n > d->size.all_rows)
+		return dbert_fail(d->run.err, DBERT_E_INTERNAL, "a decoder has more rows than foreseen");
+	while (d->n_pieces < pieces_of(d->n_rows + n))
+	{
+		DbertLayout l = {0};
+		size_t		bytes;
+		void	   *piece = NULL;
+
+		place_piece(config, &l, &d->tape[d->n_pieces]);
+		if (dbert_layout_bytes(&l, &bytes))
+			piece = dbert_alloc(d->alloc, bytes);
+		if (piece == NULL)
+			return dbert_fail(d->run.err, DBERT_E_NOMEM, "out of memory for %zu tokens",
+							  d->n_rows + n);
+		l = dbert_layout_in(piece);
+		place_piece(config, &l, &d->tape[d->n_pieces]);
+		d->pieces[d->n_pieces++] = piece;
+	}
 	return DBERT_OK;
 }
 
-void
-dbert_decoder_copy(DbertDecoder *d, int from, int to, int steps)
+/* Keys of a row on the tape, with values C columns behind. */
+static float *
+on_tape(const DbertDecoder *d, int32_t row, int layer)
 {
-	const DbertConfig *config = &d->run.model->config;
-
-	for (int layer = 0; layer < config->decoder_layers; layer++)
-		memcpy(memory_at(d, d->memory, d->capacity, to, layer),
-			   memory_at(d, d->memory, d->capacity, from, layer),
-			   (size_t) steps * 2 * config->hidden * sizeof(float));
+	return d->tape[row / PIECE_ROWS] + ((size_t) layer * PIECE_ROWS + row % PIECE_ROWS) * 2 *
+		d->run.model->config.hidden;
 }
 
 /* ---- products ---- */
@@ -210,27 +228,24 @@ add_and_norm(DbertDecoder *d, const DbertLinear *layer, const float *from, size_
 /* ---- the encoder's states ---- */
 
 static DbertStatus
-project_states(DbertDecoder *d, const float *hidden, size_t n_tokens)
+project_states(DbertDecoder *d, const float *hidden)
 {
 	const DbertModel *model = d->run.model;
-	size_t		c = model->config.hidden;
+	size_t		c = model->config.hidden,
+				n = d->size.tokens;
 
 	for (int l = 0; l < model->config.decoder_layers; l++)
-		for (size_t i = 0; i < n_tokens; i += d->slots)
-		{
-			/* no more rows at once than there is scratch for */
-			size_t		m = n_tokens - i < (size_t) d->slots ? n_tokens - i : (size_t) d->slots;
-
+		for (size_t i = 0; i < n; i += MOST_STATES)
 			DBERT_TRY(multiply(&d->run, &model->weights.decoder[l].cross_keys,
-							   d->cross + (l * n_tokens + i) * 2 * c, 2 * c, hidden + i * c, c,
-							   (int) m, DBERT_ACT_NONE));
-		}
+							   d->cross + (l * n + i) * 2 * c, 2 * c, hidden + i * c, c,
+							   (int) (n - i < MOST_STATES ? n - i : MOST_STATES),
+							   DBERT_ACT_NONE));
 	return DBERT_OK;
 }
 
 DbertStatus
-dbert_decoder_begin(DbertDecoder *d, const DbertModel *model, const int32_t *cu, int n,
-					const float *hidden, int slots, DbertThreads *pool,
+dbert_decoder_begin(DbertDecoder *d, const DbertModel *model, const int32_t *cu,
+					const DbertDecoderSize *size, const float *hidden, DbertThreads *pool,
 					const DbertAllocator *alloc, const DbertPoll *poll, DbertError *err)
 {
 	DbertLayout l = {0};
@@ -244,145 +259,167 @@ dbert_decoder_begin(DbertDecoder *d, const DbertModel *model, const int32_t *cu,
 	threads = dbert_threads_count(d->run.pool);
 	d->alloc = alloc;
 	d->cu = cu;
-	d->n_tokens = cu[n];
-	d->slots = slots;
-	place(d, &model->config, cu[n], threads, &l);
+	d->size = *size;
+	place(d, &model->config, threads, &l);
 	if (dbert_layout_bytes(&l, &bytes))
 		d->room = dbert_alloc(alloc, bytes);
 	if (d->room == NULL)
-		return dbert_fail(err, DBERT_E_NOMEM, "out of memory for %d sentences", n);
+		return dbert_fail(err, DBERT_E_NOMEM, "out of memory for %zu tokens", size->tokens);
 	l = dbert_layout_in(d->room);
-	place(d, &model->config, cu[n], threads, &l);
-	return project_states(d, hidden, cu[n]);
+	place(d, &model->config, threads, &l);
+	return project_states(d, hidden);
 }
 
 void
 dbert_decoder_end(DbertDecoder *d)
 {
+	for (size_t i = 0; i < d->n_pieces; i++)
+		dbert_free(d->alloc, d->pieces[i]);
 	dbert_free(d->alloc, d->room);
-	dbert_free(d->alloc, d->memory_room);
 }
 
 /* ---- a step ---- */
 
+/* Rows of a step, the first of which is number first on the tape. */
+typedef struct Step
+{
+	DbertDecoder *d;
+	const DbertDecoderRow *rows;
+	int			n;
+	int			number;
+	int32_t		first;
+} Step;
+
 /* One attention of all rows, to themselves or to the encoder's states. */
 typedef struct Mixing
 {
-	const DbertDecoder *d;
-	const DbertDecoderRow *rows;
+	const Step *step;
 	int			layer;
-	int			step;
 	bool		cross;
 } Mixing;
 
-/* Keys of a row, with values C columns behind; how many. */
-static const float *
-keys_of(const Mixing *m, const DbertDecoderRow *row, int *t)
+/* Where the keys of row i of a step are, values C columns behind; how many. */
+static int
+keys_of(const Mixing *m, int i, const float **keys)
 {
-	const DbertDecoder *d = m->d;
-	const DbertConfig *config = &d->run.model->config;
-	const int32_t *cu = d->cu + row->sentence;
+	const DbertDecoder *d = m->step->d;
+	const int32_t *cu = d->cu + m->step->rows[i].sentence;
+	size_t		width = 2 * (size_t) d->run.model->config.hidden;
 
-	*t = m->cross ? cu[1] - cu[0] : m->step + 1;
-	if (!m->cross)
-		return memory_at(d, d->memory, d->capacity, row->slot, m->layer);
-	return d->cross + (m->layer * d->n_tokens + cu[0]) * 2 * config->hidden;
+	if (m->cross)
+	{
+		for (int t = 0; t < cu[1] - cu[0]; t++)
+			keys[t] = d->cross + (m->layer * d->size.tokens + cu[0] + t) * width;
+		return cu[1] - cu[0];
+	}
+	for (int32_t t = m->step->number, row = m->step->first + i; t >= 0; t--, row = d->before[row])
+		keys[t] = on_tape(d, row, m->layer);
+	return m->step->number + 1;
 }
 
 static DbertStatus
 mix_row(void *ctx, int i, int worker)
 {
 	const Mixing *m = ctx;
-	const DbertDecoder *d = m->d;
+	const DbertDecoder *d = m->step->d;
 	const DbertRun run = dbert_worker_run(&d->run, worker);
 	const DbertConfig *config = &run.model->config;
 	int			c = config->hidden,
 				width = c / config->heads,
 				t;
-	const float *keys = keys_of(m, &m->rows[i], &t),
-			   *q = d->queries + i * padded(3 * (size_t) c);
-	float	   *out = d->context + i * padded(c);
-	DbertScoring scoring = {.scale = (float) (1 / sqrt((double) width))};
+	const float **keys = (const float **) run.scratch.attention;
+	float	   *scores = run.scratch.attention + most_keys(&d->size) * POINTER_FLOATS;
 
 	DBERT_TRY(dbert_run_poll(&run));
-	for (int h = 0; h < c; h += width)
-		run.model->kernels->attention(out + h, c, q + h, keys + h, keys + c + h, 2 * (size_t) c, 1,
-									  t, width, &scoring, run.scratch.attention);
+	t = keys_of(m, i, keys);
+	run.model->kernels->decoding->attend(d->context + i * padded(c),
+										 d->queries + i * padded(3 * (size_t) c), keys, c, t,
+										 config->heads, width,
+										 (float) (1 / sqrt((double) width)), scores);
 	return DBERT_OK;
 }
 
 static DbertStatus
-mix(DbertDecoder *d, const DbertDecoderRow *rows, int n, int layer, int step, bool cross)
+mix(const Step *step, int layer, bool cross)
 {
-	Mixing		m = {.d = d, .rows = rows, .layer = layer, .step = step, .cross = cross};
-	size_t		keys = cross ? d->n_tokens : (size_t) step;
+	const DbertDecoder *d = step->d;
+	Mixing		m = {.step = step, .layer = layer, .cross = cross};
 
-	return dbert_run_loop(&d->run, n, 2 * (keys + 1) * d->run.model->config.hidden, mix_row, &m);
+	return dbert_run_loop(&d->run, step->n, 2 * most_keys(&d->size) * d->run.model->config.hidden,
+						  mix_row, &m);
 }
 
 /* x[n, C] = what the rows' last tokens are, and where they stand. */
 static void
-embed(DbertDecoder *d, const DbertDecoderRow *rows, int n, int step)
+embed(const Step *step)
 {
+	const DbertDecoder *d = step->d;
 	const DbertModel *model = d->run.model;
 	const DbertWeights *w = &model->weights;
 	size_t		c = model->config.hidden;
 	float		scale = model->config.scale_words ? sqrtf((float) c) : 1;
 
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < step->n; i++)
 	{
 		float	   *x = d->x + i * padded(c);
 
 		if (w->word != NULL)
-			memcpy(x, w->word + rows[i].id * c, c * sizeof(float));
+			memcpy(x, w->word + step->rows[i].id * c, c * sizeof(float));
 		else
-			dbert_word_row(model, rows[i].id, x);
+			dbert_word_row(model, step->rows[i].id, x);
 		for (size_t j = 0; j < c; j++)
-			x[j] = x[j] * scale + w->position[step * c + j];
+			x[j] = x[j] * scale + w->position[step->number * c + j];
 	}
 }
 
-/* Keys and values of the step go into the rows' slots. */
+/* Keys and values of a layer go onto the tape. */
 static void
-remember(DbertDecoder *d, const DbertDecoderRow *rows, int n, int layer, int step)
+remember(const Step *step, int layer)
 {
+	const DbertDecoder *d = step->d;
 	size_t		c = d->run.model->config.hidden;
 
-	for (int i = 0; i < n; i++)
-		memcpy(memory_at(d, d->memory, d->capacity, rows[i].slot, layer) + step * 2 * c,
-			   d->queries + i * padded(3 * c) + c, 2 * c * sizeof(float));
+	for (int i = 0; i < step->n; i++)
+		memcpy(on_tape(d, step->first + i, layer), d->queries + i * padded(3 * c) + c,
+			   2 * c * sizeof(float));
 }
 
 static DbertStatus
-run_layer(DbertDecoder *d, const DbertDecoderRow *rows, int n, int layer, int step)
+run_layer(const Step *step, int layer)
 {
+	DbertDecoder *d = step->d;
 	const DbertModel *model = d->run.model;
 	const DbertLayer *w = &model->weights.decoder[layer];
 	size_t		c = padded(model->config.hidden),
 				q = padded(3 * (size_t) model->config.hidden),
 				f = padded(model->config.ffn);
+	int			n = step->n;
 
 	DBERT_TRY(multiply(&d->run, &w->qkv, d->queries, q, d->x, c, n, DBERT_ACT_NONE));
-	remember(d, rows, n, layer, step);
-	DBERT_TRY(mix(d, rows, n, layer, step, false));
+	remember(step, layer);
+	DBERT_TRY(mix(step, layer, false));
 	DBERT_TRY(add_and_norm(d, &w->attn_out, d->context, c, &w->attn_norm, n));
 	DBERT_TRY(multiply(&d->run, &w->cross_query, d->queries, q, d->x, c, n, DBERT_ACT_NONE));
-	DBERT_TRY(mix(d, rows, n, layer, step, true));
+	DBERT_TRY(mix(step, layer, true));
 	DBERT_TRY(add_and_norm(d, &w->cross_out, d->context, c, &w->cross_norm, n));
 	DBERT_TRY(multiply(&d->run, &w->ffn_in, d->inner, f, d->x, c, n, model->config.act));
 	return add_and_norm(d, &w->ffn_out, d->inner, f, &w->ffn_norm, n);
 }
 
 DbertStatus
-dbert_decoder_step(DbertDecoder *d, const DbertDecoderRow *rows, int n, int step)
+dbert_decoder_step(DbertDecoder *d, const DbertDecoderRow *rows, int n, int number)
 {
 	const DbertModel *model = d->run.model;
+	const Step	step = {
+		.d = d, .rows = rows, .n = n, .number = number, .first = (int32_t) d->n_rows
+	};
 
-	if (step >= d->capacity)
-		DBERT_TRY(grow(d, step));
-	embed(d, rows, n, step);
+	DBERT_TRY(lengthen(d, n));
+	for (int i = 0; i < n; i++)
+		d->before[d->n_rows++] = rows[i].before;
+	embed(&step);
 	for (int layer = 0; layer < model->config.decoder_layers; layer++)
-		DBERT_TRY(run_layer(d, rows, n, layer, step));
+		DBERT_TRY(run_layer(&step, layer));
 	return multiply(&d->run, &model->weights.head_out, d->logits, model->config.vocab, d->x,
 					padded(model->config.hidden), n, DBERT_ACT_NONE);
 }

@@ -8,15 +8,20 @@
  *
  * Sums of log probabilities are floats there, too.
  *
+ * A row of logits is as long as the vocabulary, and there is one for each
+ * hypothesis and step: kernels go over it, once for the greatest of each block
+ * and, among beams, once for the sum of exponentials.  Blocks tell where the
+ * best tokens may be.
+ *
  * Source: transformers 5.24, generation/utils.py (_beam_search); Wu et al. 2016
  * (arXiv:1609.08144), section 7, for penalties of length.
  */
 #include "nn/search.h"
 
-#include "base/topk.h"
-
 #include <math.h>
 #include <string.h>
+
+#define SUMMED 1024				/* exponentials that are summed as floats */
 
 /* A continuation of hypothesis parent. */
 typedef struct Candidate
@@ -27,11 +32,14 @@ typedef struct Candidate
 } Candidate;
 
 void
-dbert_search_begin(DbertSearch *s, const DbertGeneration *how, int vocab, int32_t *room)
+dbert_search_begin(DbertSearch *s, const DbertGeneration *how, const DbertModel *model,
+				   int32_t *room, float *most)
 {
 	memset(s, 0, sizeof(*s));
+	s->kernels = model->kernels->decoding;
+	s->most = most;
 	s->how = how;
-	s->vocab = vocab;
+	s->vocab = model->config.vocab;
 	for (int i = 0; i < how->beams; i++)
 	{
 		s->ended[i] = room + (size_t) (3 * i) * how->max_length;
@@ -50,39 +58,53 @@ is_forced(const DbertSearch *s)
 	return s->how->forced_end >= 0 && s->length == s->how->max_length - 1;
 }
 
+/* The maximum of a block whose numbers have changed. */
+static void
+renew_block(DbertSearch *s, const float *logits, int block)
+{
+	int			first = block * DBERT_MAXIMA_BLOCK;
+
+	s->most[block] = -INFINITY;
+	for (int i = first; i < first + DBERT_MAXIMA_BLOCK && i < s->vocab; i++)
+		if (logits[i] > s->most[block])
+			s->most[block] = logits[i];
+}
+
+static void
+forbid(DbertSearch *s, float *logits)
+{
+	for (int i = 0; i < s->how->n_forbidden; i++)
+	{
+		logits[s->how->forbidden[i]] = -INFINITY;
+		renew_block(s, logits, s->how->forbidden[i] / DBERT_MAXIMA_BLOCK);
+	}
+}
+
+/* The block that has the greatest number; of several the first. */
+static int
+best_block(const DbertSearch *s)
+{
+	int			best = 0;
+
+	for (int b = 1; b < dbert_maxima(s->vocab); b++)
+		if (s->most[b] > s->most[best])
+			best = b;
+	return best;
+}
+
 /*
  * What is to be taken from a row's logits for log probabilities: the logarithm
  * of the sum of exponentials.
  */
 static float
-log_sum(const float *logits, int n)
+log_sum(const DbertSearch *s, const float *logits)
 {
-	float		most = -INFINITY;
+	float		max = s->most[best_block(s)];
 	double		sum = 0;
 
-	for (int i = 0; i < n; i++)
-		if (logits[i] > most)
-			most = logits[i];
-	for (int i = 0; i < n; i++)
-		sum += expf(logits[i] - most);
-	return most + (float) log(sum);
-}
-
-static void
-forbid(const DbertSearch *s, float *logits)
-{
-	for (int i = 0; i < s->how->n_forbidden; i++)
-		logits[s->how->forbidden[i]] = -INFINITY;
-}
-
-static bool
-is_finite(const float *logits, int n)
-{
-	float		sum = 0;
-
-	for (int i = 0; i < n; i++)
-		sum += logits[i] * 0;
-	return sum == 0;
+	for (int i = 0; i < s->vocab; i += SUMMED)
+		sum += s->kernels->exp_sum(logits + i, s->vocab - i < SUMMED ? s->vocab - i : SUMMED, max);
+	return max + (float) log(sum);
 }
 
 /* What has ended comes to this place among the best; the last may go. */
@@ -106,51 +128,29 @@ end_at(DbertSearch *s, const int32_t *tokens, int length, float score, int at)
 
 /* ---- one beam ---- */
 
-static void
+static bool
 step_best(DbertSearch *s, float *logits)
 {
-	int			best = 0;
+	int			best;
 
+	if (!s->kernels->maxima(s->most, logits, s->vocab))
+		return false;
 	forbid(s, logits);
-	for (int i = 1; i < s->vocab; i++)
-		if (logits[i] > logits[best])
-			best = i;
+	best = best_block(s) * DBERT_MAXIMA_BLOCK;
+	while (best + 1 < s->vocab && logits[best] != s->most[best / DBERT_MAXIMA_BLOCK])
+		best++;
 	if (is_forced(s))
 		best = s->how->end;
 	s->tokens[0][s->length++] = best;
 	s->now[0] = (DbertHypothesis) {.last = best};
 	if (best != s->how->end && s->length < s->how->max_length)
-		return;
+		return true;
 	s->done = true;
 	end_at(s, s->tokens[0], s->length, 0, 0);
+	return true;
 }
 
 /* ---- several ---- */
-
-/* The best continuations of one hypothesis, at out: how many. */
-static int
-continue_one(const DbertSearch *s, int parent, float *logits, int most, Candidate *out)
-{
-	int			top[2 * DBERT_MAX_BEAMS];
-	float		score = s->now[parent].score,
-				all = 0;
-	int			n;
-
-	if (is_forced(s))
-	{
-		out[0] = (Candidate) {score, parent, s->how->end};
-		return 1;
-	}
-	if (!s->how->renormalize)
-		all = log_sum(logits, s->vocab);
-	forbid(s, logits);
-	if (s->how->renormalize)
-		all = log_sum(logits, s->vocab);
-	n = dbert_top_k(logits, s->vocab, most, top);
-	for (int i = 0; i < n; i++)
-		out[i] = (Candidate) {logits[top[i]] - all + score, parent, top[i]};
-	return n;
-}
 
 /* Put a continuation among the best[n] of at most so many. */
 static int
@@ -167,6 +167,36 @@ insert(Candidate *best, int n, int most, Candidate c)
 	for (; at > 0 && c.score > best[at - 1].score; at--)
 		best[at] = best[at - 1];
 	best[at] = c;
+	return n;
+}
+
+/*
+ * One hypothesis' continuations go among the best[n] of all; how many these are
+ * then.  Blocks whose greatest number is not good enough are passed over.
+ */
+static int
+continue_one(DbertSearch *s, int parent, float *logits, Candidate *best, int n)
+{
+	const DbertHypothesis *h = &s->now[parent];
+	int			most = 2 * s->how->beams;
+	float		all = 0;
+
+	if (is_forced(s))
+		return insert(best, n, most, (Candidate) {h->score, parent, s->how->end});
+	if (!s->how->renormalize)
+		all = log_sum(s, logits);
+	forbid(s, logits);
+	if (s->how->renormalize)
+		all = log_sum(s, logits);
+	for (int first = 0; first < s->vocab; first += DBERT_MAXIMA_BLOCK)
+	{
+		float		score = s->most[first / DBERT_MAXIMA_BLOCK] - all + h->score;
+
+		if (n == most && !(score > best[n - 1].score))
+			continue;
+		for (int i = first; i < first + DBERT_MAXIMA_BLOCK && i < s->vocab; i++)
+			n = insert(best, n, most, (Candidate) {logits[i] - all + h->score, parent, i});
+	}
 	return n;
 }
 
@@ -227,22 +257,20 @@ is_decided(const DbertSearch *s)
 	return !(by_length(s, s->now[0].score, length) > s->ended_score[how->beams - 1]);
 }
 
-static void
+static bool
 step_beams(DbertSearch *s, float *logits)
 {
-	Candidate	best[2 * DBERT_MAX_BEAMS],
-				some[2 * DBERT_MAX_BEAMS];
+	Candidate	best[2 * DBERT_MAX_BEAMS];
 	int			beams = s->how->beams,
 				n = 0,
 				going = 0;
 	bool		last = s->length + 1 >= s->how->max_length;
 
-	for (int i = 0; i < s->n; i++)
+	for (int i = 0; i < s->n; i++, logits += s->vocab)
 	{
-		int			found = continue_one(s, i, logits + (size_t) i * s->vocab, 2 * beams, some);
-
-		for (int j = 0; j < found; j++)
-			n = insert(best, n, 2 * beams, some[j]);
+		if (!s->kernels->maxima(s->most, logits, s->vocab))
+			return false;
+		n = continue_one(s, i, logits, best, n);
 	}
 	for (int i = 0; i < n; i++)
 	{
@@ -257,18 +285,13 @@ step_beams(DbertSearch *s, float *logits)
 	move_tokens(s);
 	s->length++;
 	s->done = is_decided(s);
+	return true;
 }
 
 bool
 dbert_search_step(DbertSearch *s, float *logits)
 {
-	if (!is_finite(logits, s->n * s->vocab))
-		return false;
-	if (s->how->beams == 1)
-		step_best(s, logits);
-	else
-		step_beams(s, logits);
-	return true;
+	return s->how->beams == 1 ? step_best(s, logits) : step_beams(s, logits);
 }
 
 int

@@ -9,7 +9,8 @@
 #define DBERT_NN_SEARCH_H
 
 #include "base/memory.h"
-#include "model/config.h"
+#include "kernel/decoding.h"
+#include "model/pack.h"
 
 /* What goes on: its tokens so far, and what it was made of. */
 typedef struct DbertHypothesis
@@ -22,6 +23,8 @@ typedef struct DbertHypothesis
 typedef struct DbertSearch
 {
 	const DbertGeneration *how;
+	const DbertDecodingKernels *kernels;
+	float	   *most;			/* [dbert_maxima(vocab)] of the row that is looked at */
 	int			vocab;
 	int			length;			/* tokens of each, the start included */
 	bool		done;
@@ -42,9 +45,12 @@ dbert_search_room(const DbertGeneration *how)
 	return 3 * (size_t) how->beams * how->max_length;
 }
 
-/* how and room stay the caller's; the first step reads the start alone. */
-extern void dbert_search_begin(DbertSearch *search, const DbertGeneration *how, int vocab,
-							   int32_t *room);
+/*
+ * how, room and most[dbert_maxima(vocab)], which searches may share, stay the
+ * caller's; the first step reads the start alone.
+ */
+extern void dbert_search_begin(DbertSearch *search, const DbertGeneration *how,
+							   const DbertModel *model, int32_t *room, float *most);
 
 /*
  * One token more: logits[n, V] are those of its hypotheses, and are lost.

@@ -5,9 +5,7 @@
  * A group is encoded as a ragged batch; then all of its sentences take one step
  * after another, and those that are done leave.
  *
- * A hypothesis' keys and values stay in its slot.  When hypotheses go on, the
- * first child of each keeps its slot, and others copy it into slots that have
- * become free; so nothing is moved where beams do not fork.
+ * The encoder's states go as soon as the decoder has read them.
  */
 #include "nn/translate.h"
 
@@ -26,7 +24,7 @@ typedef struct Sentence
 {
 	DbertSearch search;
 	int			number;			/* among the caller's */
-	int			slot[DBERT_MAX_BEAMS];	/* of its hypotheses, then those that are free */
+	int32_t		first;			/* row of the decoder's tape: its hypotheses in the last step */
 	bool		failed;
 } Sentence;
 
@@ -44,30 +42,17 @@ typedef struct Group
 	int32_t    *cu,
 			   *ids,
 			   *tokens;			/* of the searches */
+	DbertDecoderRow *rows;
+	float	   *most;			/* of the searches, too */
+	void	   *memory;			/* of all these */
 	float	   *hidden,
 			   *workspace;
-	DbertDecoderRow *rows;
-	void	   *memory;			/* of all these */
+	void	   *states;			/* memory of these two */
 	DbertDecoder decoder;
 	bool		begun;			/* the decoder is */
 } Group;
 
-static bool
-place(Group *g, size_t tokens, size_t longest, size_t sentences, int threads, DbertLayout *l)
-{
-	size_t		floats;
-
-	if (!dbert_encoder_workspace(&g->model->config, tokens, longest, threads, &floats))
-		return false;
-	g->sentences = dbert_layout_place(l, sentences, 1, sizeof(Sentence));
-	g->cu = dbert_layout_place(l, sentences + 1, 1, sizeof(int32_t));
-	g->ids = dbert_layout_place(l, tokens, 1, sizeof(int32_t));
-	g->tokens = dbert_layout_place(l, sentences, dbert_search_room(g->how), sizeof(int32_t));
-	g->rows = dbert_layout_place(l, sentences, g->how->beams * sizeof(DbertDecoderRow), 1);
-	g->hidden = dbert_layout_floats(l, tokens, g->model->config.hidden);
-	g->workspace = dbert_layout_floats(l, 1, floats);
-	return !l->overflow;
-}
+/* ---- which sentences ---- */
 
 static size_t
 most_sentences(const DbertGeneration *how, int rows)
@@ -75,59 +60,159 @@ most_sentences(const DbertGeneration *how, int rows)
 	return rows < how->beams ? 1 : rows / how->beams;
 }
 
-bool
-dbert_translate_memory(const DbertModel *model, const DbertGeneration *how, int rows, int threads,
-					   size_t *bytes)
+/* Some sentences that go together: n from the first on. */
+typedef struct Some
+{
+	int			n;
+	size_t		tokens,
+				longest;
+} Some;
+
+static Some
+take_some(const DbertSentenceIds *sentences, int n, size_t most)
+{
+	Some		some = {0};
+
+	while (some.n < n && (some.n == 0 || ((size_t) some.n < most && some.tokens +
+										  sentences[some.n].count <= GROUP_TOKENS)))
+	{
+		size_t		count = sentences[some.n++].count;
+
+		some.tokens += count;
+		if (count > some.longest)
+			some.longest = count;
+	}
+	return some;
+}
+
+/* A search's first step has one hypothesis, all others as many as beams. */
+static DbertDecoderSize
+decoder_size(const DbertGeneration *how, const Some *some)
+{
+	int			steps = how->max_length > 1 ? how->max_length - 1 : 1;
+
+	return (DbertDecoderSize) {
+		.tokens = some->tokens, .longest = some->longest, .rows = some->n * how->beams,
+		.steps = steps, .all_rows = some->n * (1 + (size_t) how->beams * (steps - 1))
+	};
+}
+
+/* ---- memory ---- */
+
+static void
+place(Group *g, const Some *some, DbertLayout *l)
+{
+	size_t		n = some->n;
+
+	g->sentences = dbert_layout_place(l, n, 1, sizeof(Sentence));
+	g->cu = dbert_layout_place(l, n + 1, 1, sizeof(int32_t));
+	g->ids = dbert_layout_place(l, some->tokens, 1, sizeof(int32_t));
+	g->tokens = dbert_layout_place(l, n, dbert_search_room(g->how), sizeof(int32_t));
+	g->rows = dbert_layout_place(l, n, g->how->beams * sizeof(DbertDecoderRow), 1);
+	g->most = dbert_layout_floats(l, 1, dbert_maxima(g->model->config.vocab));
+}
+
+static bool
+place_states(Group *g, const Some *some, int threads, DbertLayout *l)
+{
+	size_t		floats;
+
+	if (!dbert_encoder_workspace(&g->model->config, some->tokens, some->longest, threads,
+								 &floats))
+		return false;
+	g->hidden = dbert_layout_floats(l, some->tokens, g->model->config.hidden);
+	g->workspace = dbert_layout_floats(l, 1, floats);
+	return true;
+}
+
+/* While the states are there, the tape is not yet. */
+static bool
+group_memory(const DbertModel *model, const DbertGeneration *how, const Some *some, int threads,
+			 size_t *bytes)
 {
 	Group		g = {.model = model, .how = how};
-	DbertLayout l = {0};
-	size_t		longest = model->config.positions,
-				tokens = longest > GROUP_TOKENS ? longest : GROUP_TOKENS,
-				of_group;
+	DbertDecoderSize size = decoder_size(how, some);
+	DbertLayout l = {0},
+				of_states = {0};
+	size_t		own,
+				states,
+				room,
+				tape;
 
-	return place(&g, tokens, longest, most_sentences(how, rows), threads, &l) &&
-		   dbert_layout_bytes(&l, &of_group) &&
-		   dbert_decoder_memory(&model->config, tokens,
-								(int) most_sentences(how, rows) * how->beams, how->max_length,
-								threads, bytes) &&
-		   dbert_add_size(*bytes, of_group, bytes);
+	place(&g, some, &l);
+	return dbert_layout_bytes(&l, &own) && place_states(&g, some, threads, &of_states) &&
+		   dbert_layout_bytes(&of_states, &states) &&
+		   dbert_decoder_memory(&model->config, &size, threads, &room, &tape) &&
+		   dbert_add_size(own, room, &own) &&
+		   dbert_add_size(own, states > tape ? states : tape, bytes);
+}
+
+static bool
+room_numbers(const DbertGeneration *how, int n, size_t *numbers)
+{
+	return dbert_mul_size((size_t) n, (size_t) how->max_length, numbers);
+}
+
+bool
+dbert_translate_memory(const DbertModel *model, const DbertGeneration *how,
+					   const DbertSentenceIds *sentences, int n, int rows, int threads,
+					   size_t *bytes)
+{
+	size_t		most = 0,
+				room;
+	Some		some;
+
+	for (int first = 0; first < n; first += some.n)
+	{
+		size_t		of_group;
+
+		some = take_some(sentences + first, n - first, most_sentences(how, rows));
+		if (!group_memory(model, how, &some, threads, &of_group))
+			return false;
+		if (of_group > most)
+			most = of_group;
+	}
+	return room_numbers(how, n, &room) && dbert_mul_size(room, sizeof(int32_t), &room) &&
+		   dbert_add_size(most, room, bytes);
 }
 
 /* ---- a group ---- */
 
 static DbertStatus
-encode(Group *g, const DbertSentenceIds *sentences, int first)
+allocate(Group *g, const Some *some)
 {
-	DbertRagged ragged = {.n_texts = g->n, .pool = g->pool};
-	size_t		tokens = 0,
-				longest = 0,
-				bytes;
 	int			threads = dbert_threads_count(g->pool);
 	DbertLayout l = {0};
+	size_t		bytes;
 
-	for (int i = 0; i < g->n; i++)
-	{
-		size_t		count = sentences[first + i].count;
-
-		tokens += count;
-		longest = count > longest ? count : longest;
-	}
-	if (place(g, tokens, longest, g->n, threads, &l) && dbert_layout_bytes(&l, &bytes))
+	place(g, some, &l);
+	if (dbert_layout_bytes(&l, &bytes))
 		g->memory = dbert_alloc(g->alloc, bytes);
 	if (g->memory == NULL)
-		return dbert_fail(g->err, DBERT_E_NOMEM, "out of memory for %d sentences", g->n);
+		return dbert_fail(g->err, DBERT_E_NOMEM, "out of memory for %d sentences", some->n);
 	l = dbert_layout_in(g->memory);
-	(void) place(g, tokens, longest, g->n, threads, &l);
+	place(g, some, &l);
+	l = (DbertLayout) {0};
+	if (place_states(g, some, threads, &l) && dbert_layout_bytes(&l, &bytes))
+		g->states = dbert_alloc(g->alloc, bytes);
+	if (g->states == NULL)
+		return dbert_fail(g->err, DBERT_E_NOMEM, "out of memory for %zu tokens", some->tokens);
+	l = dbert_layout_in(g->states);
+	(void) place_states(g, some, threads, &l);
+	return DBERT_OK;
+}
+
+static DbertStatus
+encode(Group *g, const DbertSentenceIds *sentences)
+{
+	DbertRagged ragged = {.n_texts = g->n, .cu = g->cu, .ids = g->ids, .pool = g->pool};
+
 	g->cu[0] = 0;
 	for (int i = 0; i < g->n; i++)
 	{
-		const DbertSentenceIds *s = &sentences[first + i];
-
-		memcpy(g->ids + g->cu[i], s->ids, s->count * sizeof(int32_t));
-		g->cu[i + 1] = g->cu[i] + s->count;
+		memcpy(g->ids + g->cu[i], sentences[i].ids, sentences[i].count * sizeof(int32_t));
+		g->cu[i + 1] = g->cu[i] + sentences[i].count;
 	}
-	ragged.cu = g->cu;
-	ragged.ids = g->ids;
 	return dbert_encode(g->model, &ragged, g->hidden, g->workspace, g->poll, NULL, NULL, g->err);
 }
 
@@ -140,65 +225,41 @@ begin_searches(Group *g, int first)
 
 		s->number = first + i;
 		s->failed = false;
-		for (int b = 0; b < g->how->beams; b++)
-			s->slot[b] = i * g->how->beams + b;
-		dbert_search_begin(&s->search, g->how, g->model->config.vocab,
-						   g->tokens + i * dbert_search_room(g->how));
+		s->first = -1;
+		dbert_search_begin(&s->search, g->how, g->model, g->tokens + i * dbert_search_room(g->how),
+						   g->most);
 	}
 }
 
-/* Those that go on: rows of the next step. */
+/*
+ * Those that go on: rows of the next step, whose first one will be the tape's
+ * row next.
+ */
 static int
-collect_rows(Group *g)
+collect_rows(Group *g, int32_t next)
 {
 	int			n = 0;
 
 	for (int i = 0; i < g->n; i++)
 	{
-		const Sentence *s = &g->sentences[i];
+		Sentence   *s = &g->sentences[i];
+		int32_t		before = s->first;
 
-		for (int h = 0; h < s->search.n && !s->search.done; h++)
+		if (s->search.done)
+			continue;
+		s->first = next + n;
+		for (int h = 0; h < s->search.n; h++)
 			g->rows[n++] = (DbertDecoderRow) {
-				.id = s->search.now[h].last, .slot = s->slot[h], .sentence = i
+				.id = s->search.now[h].last, .sentence = i,
+				.before = before < 0 ? -1 : before + s->search.now[h].parent
 			};
 	}
 	return n;
 }
 
-/* Slots for the hypotheses that go on, of so many tokens. */
-static void
-assign_slots(Group *g, Sentence *s, int steps)
-{
-	const DbertSearch *search = &s->search;
-	int			beams = g->how->beams,
-				slot[DBERT_MAX_BEAMS],
-				n_free = 0;
-	int			free[DBERT_MAX_BEAMS];
-	bool		kept[DBERT_MAX_BEAMS] = {false};
-
-	for (int h = 0; h < search->n; h++)
-	{
-		int			parent = search->now[h].parent;
-
-		slot[h] = kept[parent] ? -1 : s->slot[parent];
-		kept[parent] = true;
-	}
-	for (int b = 0; b < beams; b++)
-		if (!kept[b])
-			free[n_free++] = s->slot[b];
-	for (int h = 0; h < search->n; h++)
-		if (slot[h] < 0)
-		{
-			slot[h] = free[--n_free];
-			dbert_decoder_copy(&g->decoder, s->slot[search->now[h].parent], slot[h], steps);
-		}
-	memcpy(s->slot, slot, search->n * sizeof(int));
-	memcpy(s->slot + search->n, free, n_free * sizeof(int));
-}
-
 /* Each sentence reads its rows of logits. */
 static DbertStatus
-take_step(Group *g, int step)
+take_step(Group *g)
 {
 	float	   *logits = g->decoder.logits;
 
@@ -213,24 +274,25 @@ take_step(Group *g, int step)
 		s->failed = !dbert_search_step(&s->search, logits);
 		s->search.done |= s->failed;
 		logits += (size_t) n * g->model->config.vocab;
-		if (!s->search.done)
-			assign_slots(g, s, step + 1);
 	}
 	return DBERT_OK;
 }
 
 static DbertStatus
-decode(Group *g)
+decode(Group *g, const Some *some)
 {
+	DbertDecoderSize size = decoder_size(g->how, some);
 	int			n;
 
 	g->begun = true;
-	DBERT_TRY(dbert_decoder_begin(&g->decoder, g->model, g->cu, g->n, g->hidden,
-								  g->n * g->how->beams, g->pool, g->alloc, g->poll, g->err));
-	for (int step = 0; (n = collect_rows(g)) > 0; step++)
+	DBERT_TRY(dbert_decoder_begin(&g->decoder, g->model, g->cu, &size, g->hidden, g->pool,
+								  g->alloc, g->poll, g->err));
+	dbert_free(g->alloc, g->states);
+	g->states = NULL;
+	for (int step = 0; (n = collect_rows(g, (int32_t) g->decoder.n_rows)) > 0; step++)
 	{
 		DBERT_TRY(dbert_decoder_step(&g->decoder, g->rows, n, step));
-		DBERT_TRY(take_step(g, step));
+		DBERT_TRY(take_step(g));
 	}
 	return DBERT_OK;
 }
@@ -257,41 +319,28 @@ hand_out(const Group *g, DbertTranslated *out, int32_t *room)
 
 /* ---- all of them ---- */
 
-/* How many sentences from first on are a group. */
-static int
-group_size(const DbertSentenceIds *sentences, int n, int first, size_t most)
-{
-	int			count = 1;
-	size_t		tokens = sentences[first].count;
-
-	while (first + count < n && (size_t) count < most)
-	{
-		tokens += sentences[first + count].count;
-		if (tokens > GROUP_TOKENS)
-			break;
-		count++;
-	}
-	return count;
-}
-
 static DbertStatus
-run_group(Group *g, const DbertSentenceIds *sentences, int first, DbertTranslated *out,
-		  int32_t *room)
+run_group(Group *g, const DbertSentenceIds *sentences, int first, const Some *some,
+		  DbertTranslated *out, int32_t *room)
 {
 	DbertStatus status;
 
-	g->memory = NULL;
+	g->n = some->n;
+	g->memory = g->states = NULL;
 	g->begun = false;
-	status = encode(g, sentences, first);
+	status = allocate(g, some);
+	if (status == DBERT_OK)
+		status = encode(g, sentences + first);
 	if (status == DBERT_OK)
 	{
 		begin_searches(g, first);
-		status = decode(g);
+		status = decode(g, some);
 	}
 	if (status == DBERT_OK)
 		hand_out(g, out, room);
 	if (g->begun)
 		dbert_decoder_end(&g->decoder);
+	dbert_free(g->alloc, g->states);
 	dbert_free(g->alloc, g->memory);
 	return status;
 }
@@ -311,14 +360,15 @@ dbert_translate(const DbertModel *model, const DbertGeneration *how,
 	*room = NULL;
 	if (dbert_decoder_layers(&model->config) == 0)
 		return dbert_fail(err, DBERT_E_UNSUPPORTED, "the model has no decoder");
-	if (dbert_mul_size((size_t) n, (size_t) how->max_length, &numbers))
+	if (room_numbers(how, n, &numbers))
 		*room = dbert_alloc_array(alloc, numbers, sizeof(int32_t));
 	if (*room == NULL)
 		return dbert_fail(err, DBERT_E_NOMEM, "out of memory for %d sentences", n);
 	for (int first = 0; first < n && status == DBERT_OK; first += g.n)
 	{
-		g.n = group_size(sentences, n, first, most_sentences(how, rows));
-		status = run_group(&g, sentences, first, out, *room);
+		Some		some = take_some(sentences + first, n - first, most_sentences(how, rows));
+
+		status = run_group(&g, sentences, first, &some, out, *room);
 	}
 	if (status != DBERT_OK)
 	{

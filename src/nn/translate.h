@@ -40,10 +40,11 @@ extern DbertStatus dbert_translate(const DbertModel *model, const DbertGeneratio
 								   DbertTranslated *out, int32_t **room, DbertError *err);
 
 /*
- * Bytes that this takes at most, the translations apart, whatever the number of
- * sentences is; false: more than a size_t.
+ * Bytes that this takes at its peak if no sentence ends before its limit, the
+ * translations included; false: more than a size_t.
  */
 extern bool dbert_translate_memory(const DbertModel *model, const DbertGeneration *how,
-								   int rows, int threads, size_t *bytes);
+								   const DbertSentenceIds *sentences, int n, int rows,
+								   int threads, size_t *bytes);
 
 #endif

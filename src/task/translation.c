@@ -1,6 +1,11 @@
-/* translation.c -- see translation.h. */
+/*
+ * translation.c -- see translation.h.
+ *
+ * Equal sentences, of one text or of several, go through the model once.
+ */
 #include "task/translation.h"
 
+#include "base/sort.h"
 #include "nn/translate.h"
 #include "text/chunk.h"
 #include "text/sentences.h"
@@ -17,6 +22,7 @@ typedef struct Part
 				end;
 	size_t		ids;			/* where its ids begin, */
 	int32_t		count;			/* 0: it is copied as it is */
+	size_t		sentence;		/* once they are numbered: the one with its ids */
 } Part;
 
 typedef struct Text
@@ -42,8 +48,9 @@ struct DbertTranslation
 	size_t		n_ids,
 				ids_capacity;
 	DbertTokenList tokens;		/* of the sentence that is being added */
-	DbertSentenceIds *sentences;	/* [n_parts] */
-	DbertTranslated *made;		/* [n_parts] */
+	DbertSentenceIds *sentences;	/* [n_parts], all different: */
+	int			n_sentences;
+	DbertTranslated *made;		/* [n_parts] of the sentences */
 	int32_t    *room;			/* of their ids */
 };
 
@@ -215,21 +222,98 @@ dbert_translation_add(DbertTranslation *t, const char *text, size_t len, const D
 
 /* ---- running ---- */
 
+/* A part among all, to be sorted by its ids. */
+typedef struct Numbered
+{
+	DbertSentenceIds sentence;
+	size_t		part;
+} Numbered;
+
+static int
+compare_sentences(const void *x, const void *y)
+{
+	const DbertSentenceIds *a = &((const Numbered *) x)->sentence,
+			   *b = &((const Numbered *) y)->sentence;
+
+	if (a->count != b->count)
+		return a->count < b->count ? -1 : 1;
+	return memcmp(a->ids, b->ids, (size_t) a->count * sizeof(*a->ids));
+}
+
+/* Let each part's sentence be the first part with the same ids. */
+static DbertStatus
+find_equal(DbertTranslation *t, Numbered *sorted, const DbertPoll *poll, DbertError *err)
+{
+	size_t		n = 0;
+
+	for (size_t i = 0; i < t->n_parts; i++)
+		if (t->parts[i].count > 0)
+			sorted[n++] = (Numbered) {{t->ids + t->parts[i].ids, t->parts[i].count}, i};
+	DBERT_TRY(dbert_sort(sorted, n, sizeof(*sorted), compare_sentences, t->alloc, poll, err));
+	for (size_t i = 0; i < n; i++)
+	{
+		bool		same = i > 0 && compare_sentences(&sorted[i - 1], &sorted[i]) == 0;
+
+		t->parts[sorted[i].part].sentence =
+			same ? t->parts[sorted[i - 1].part].sentence : sorted[i].part;
+	}
+	return DBERT_OK;
+}
+
+/* Number the different sentences by their places. */
+static int
+number_sentences(DbertTranslation *t)
+{
+	int			n = 0;
+
+	for (size_t i = 0; i < t->n_parts; i++)
+	{
+		Part	   *part = &t->parts[i];
+
+		if (part->count == 0)
+			continue;
+		if (part->sentence != i)
+			part->sentence = t->parts[part->sentence].sentence;
+		else
+		{
+			part->sentence = (size_t) n;
+			t->sentences[n++] = (DbertSentenceIds) {t->ids + part->ids, part->count};
+		}
+	}
+	return n;
+}
+
+DbertStatus
+dbert_translation_prepare(DbertTranslation *t, const DbertPoll *poll, DbertError *err)
+{
+	Numbered   *sorted = dbert_alloc_array(t->alloc, t->n_parts, sizeof(*sorted));
+	DbertStatus status;
+
+	t->sentences = dbert_alloc_array(t->alloc, t->n_parts, sizeof(*t->sentences));
+	t->made = dbert_alloc_zero(t->alloc, t->n_parts, sizeof(*t->made));
+	if (sorted == NULL || t->sentences == NULL || t->made == NULL || t->n_parts > INT32_MAX)
+		status = dbert_fail(err, DBERT_E_NOMEM, "out of memory");
+	else
+		status = find_equal(t, sorted, poll, err);
+	dbert_free(t->alloc, sorted);
+	if (status == DBERT_OK)
+		t->n_sentences = number_sentences(t);
+	return status;
+}
+
+bool
+dbert_translation_memory(const DbertTranslation *t, int rows, int threads, size_t *bytes)
+{
+	return dbert_translate_memory(t->model, &t->how, t->sentences, t->n_sentences, rows, threads,
+								  bytes);
+}
+
 DbertStatus
 dbert_translation_run(DbertTranslation *t, int rows, DbertThreads *pool, const DbertPoll *poll,
 					  DbertError *err)
 {
-	int			n = 0;
-
-	t->sentences = dbert_alloc_array(t->alloc, t->n_parts, sizeof(*t->sentences));
-	t->made = dbert_alloc_zero(t->alloc, t->n_parts, sizeof(*t->made));
-	if (t->sentences == NULL || t->made == NULL || t->n_parts > INT32_MAX)
-		return dbert_fail(err, DBERT_E_NOMEM, "out of memory");
-	for (size_t i = 0; i < t->n_parts; i++)
-		if (t->parts[i].count > 0)
-			t->sentences[n++] = (DbertSentenceIds) {t->ids + t->parts[i].ids, t->parts[i].count};
-	return dbert_translate(t->model, &t->how, t->sentences, n, rows, pool, t->alloc, poll,
-						   t->made, &t->room, err);
+	return dbert_translate(t->model, &t->how, t->sentences, t->n_sentences, rows, pool, t->alloc,
+						   poll, t->made, &t->room, err);
 }
 
 size_t
@@ -244,7 +328,11 @@ dbert_translation_limited(const DbertTranslation *t)
 	int			limited = 0;
 
 	for (size_t i = 0; i < t->n_parts; i++)
-		limited += t->made[i].finite && !t->made[i].ended;
+	{
+		const DbertTranslated *made = &t->made[t->parts[i].sentence];
+
+		limited += t->parts[i].count > 0 && made->finite && !made->ended;
+	}
 	return limited;
 }
 
@@ -294,24 +382,12 @@ write_made(const DbertTranslation *t, Written *w, const DbertTranslated *made, D
 	return status;
 }
 
-/* Which of what was made is the first part's of a text? */
-static size_t
-made_before(const DbertTranslation *t, size_t part)
-{
-	size_t		n = 0;
-
-	for (size_t i = 0; i < part; i++)
-		n += t->parts[i].count > 0;
-	return n;
-}
-
 static DbertStatus
 write_text(const DbertTranslation *t, int i, Written *w, DbertError *err)
 {
 	const Text *text = &t->texts[i];
 	size_t		end = (size_t) i + 1 < t->n_texts ? text[1].first : t->n_parts,
-				at = 0,
-				made = made_before(t, text->first);
+				at = 0;
 
 	for (size_t p = text->first; p < end; p++)
 	{
@@ -319,7 +395,7 @@ write_text(const DbertTranslation *t, int i, Written *w, DbertError *err)
 
 		DBERT_TRY(write_bytes(t, w, text->text + at, part->start - at, err));
 		if (part->count > 0)
-			DBERT_TRY(write_made(t, w, &t->made[made++], err));
+			DBERT_TRY(write_made(t, w, &t->made[part->sentence], err));
 		else
 			DBERT_TRY(write_bytes(t, w, text->text + part->start, part->end - part->start, err));
 		at = part->end;

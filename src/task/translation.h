@@ -29,6 +29,14 @@ extern void dbert_translation_free(DbertTranslation *t);
 extern DbertStatus dbert_translation_add(DbertTranslation *t, const char *text, size_t len,
 										 const DbertPoll *poll, DbertError *err);
 
+/* When all texts are there: which sentences are to be translated, each once. */
+extern DbertStatus dbert_translation_prepare(DbertTranslation *t, const DbertPoll *poll,
+											 DbertError *err);
+
+/* Bytes that a run takes at its peak, as dbert_translate_memory tells. */
+extern bool dbert_translation_memory(const DbertTranslation *t, int rows, int threads,
+									 size_t *bytes);
+
 /* rows: as of dbert_translate (nn/translate.h) */
 extern DbertStatus dbert_translation_run(DbertTranslation *t, int rows, DbertThreads *pool,
 										 const DbertPoll *poll, DbertError *err);

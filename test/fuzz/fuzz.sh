@@ -14,7 +14,7 @@ mkdir -p "$kept" "$work" "$FUZZ_AT/found"
 # Limits of lengths: models are some kB, texts are short.
 case "$name" in
 	tokenizer|kinds) most=400 ;;
-	model|answers|pieces) most=12000 ;;
+	model|answers|pieces|marian) most=12000 ;;
 	*) most=600 ;;
 esac
 

@@ -476,6 +476,113 @@ mem_model_modernbert(MemModel *m, const char *suffix, int hidden, int layers, in
 	mem_model_save(m);
 }
 
+/* ---- Marian ---- */
+
+static const char *const marian_pieces[] = {
+	"\xe2\x96\x81", "a", "b", "c", "\xe2\x96\x81" "ab", "bc", "\xe2\x96\x81" "c", ".", "ca"
+};
+
+#define N_MARIAN_PIECES ((int) (sizeof(marian_pieces) / sizeof(marian_pieces[0])))
+
+/* A piece of a SentencePiece model, a protobuf: text, score, type. */
+static size_t
+put_piece(uint8_t *at, const char *text, float score, int type)
+{
+	size_t		len = strlen(text);
+
+	at[0] = 1 << 3 | 2;
+	at[1] = (uint8_t) (len + 9);
+	at[2] = 1 << 3 | 2;
+	at[3] = (uint8_t) len;
+	memcpy(at + 4, text, len);
+	at[4 + len] = 2 << 3 | 5;
+	memcpy(at + 5 + len, &score, 4);
+	at[9 + len] = 3 << 3;
+	at[10 + len] = (uint8_t) type;
+	return len + 11;
+}
+
+static void
+put_marian_tokenizer(MemModel *m)
+{
+	static const uint8_t trainer[] = {2 << 3 | 2, 2, 3 << 3, 1};	/* unigram */
+	uint8_t		spm[512];
+	char		vocab[512] = "{\"</s>\":0,\"<unk>\":1";
+	size_t		len = put_piece(spm, "<unk>", 0, 2);
+
+	len += put_piece(spm + len, "<s>", 0, 3);
+	len += put_piece(spm + len, "</s>", 0, 3);
+	for (int i = 0; i < N_MARIAN_PIECES; i++)
+	{
+		len += put_piece(spm + len, marian_pieces[i], -1 - (float) i / 4, 1);
+		snprintf(vocab + strlen(vocab), sizeof(vocab) - strlen(vocab), ",\"%s\":%d",
+				 marian_pieces[i], i + 2);
+	}
+	memcpy(spm + len, trainer, sizeof(trainer));
+	len += sizeof(trainer);
+	snprintf(vocab + strlen(vocab), sizeof(vocab) - strlen(vocab),
+			 ",\">>x<<\":11,\"d\":12,\"<pad>\":13}");
+	mem_put_bytes(m, "source.spm", spm, len);
+	mem_put_bytes(m, "target.spm", spm, len);
+	mem_put(m, "vocab.json", vocab);
+	mem_put(m, "tokenizer_config.json", "{\"tokenizer_class\":\"MarianTokenizer\"}");
+}
+
+static void
+add_marian_attention(MemModel *m, const char *side, int l, const char *name)
+{
+	static const char *const lin[] = {"q_proj", "k_proj", "v_proj", "out_proj"};
+
+	for (int i = 0; i < 4; i++)
+	{
+		mem_add_tensor(m, MEM_C, MEM_C, "model.%s.layers.%d.%s.%s.weight", side, l, name, lin[i]);
+		mem_add_tensor(m, 0, MEM_C, "model.%s.layers.%d.%s.%s.bias", side, l, name, lin[i]);
+	}
+	mem_add_tensor(m, 0, MEM_C, "model.%s.layers.%d.%s_layer_norm.weight", side, l, name);
+	mem_add_tensor(m, 0, MEM_C, "model.%s.layers.%d.%s_layer_norm.bias", side, l, name);
+}
+
+static void
+add_marian_layer(MemModel *m, const char *side, int l)
+{
+	add_marian_attention(m, side, l, "self_attn");
+	if (strcmp(side, "decoder") == 0)
+		add_marian_attention(m, side, l, "encoder_attn");
+	mem_add_tensor(m, MEM_F, MEM_C, "model.%s.layers.%d.fc1.weight", side, l);
+	mem_add_tensor(m, 0, MEM_F, "model.%s.layers.%d.fc1.bias", side, l);
+	mem_add_tensor(m, MEM_C, MEM_F, "model.%s.layers.%d.fc2.weight", side, l);
+	mem_add_tensor(m, 0, MEM_C, "model.%s.layers.%d.fc2.bias", side, l);
+	mem_add_tensor(m, 0, MEM_C, "model.%s.layers.%d.final_layer_norm.weight", side, l);
+	mem_add_tensor(m, 0, MEM_C, "model.%s.layers.%d.final_layer_norm.bias", side, l);
+}
+
+void
+mem_model_marian(MemModel *m)
+{
+	char		config[1024];
+
+	memset(m, 0, sizeof(*m));
+	snprintf(config, sizeof(config),
+			 "{\"model_type\":\"marian\",\"architectures\":[\"MarianMTModel\"],\"d_model\":%d,"
+			 "\"encoder_layers\":1,\"decoder_layers\":2,\"encoder_attention_heads\":2,"
+			 "\"decoder_attention_heads\":2,\"encoder_ffn_dim\":%d,\"decoder_ffn_dim\":%d,"
+			 "\"vocab_size\":%d,\"max_position_embeddings\":%d,\"scale_embedding\":true,"
+			 "\"activation_function\":\"swish\",\"decoder_start_token_id\":13,"
+			 "\"eos_token_id\":0,\"pad_token_id\":13}",
+			 MEM_C, MEM_F, MEM_F, MEM_V, MEM_P);
+	mem_put(m, "config.json", config);
+	mem_put(m, "generation_config.json",
+			"{\"max_length\":10,\"num_beams\":2,\"bad_words_ids\":[[13]],"
+			"\"forced_eos_token_id\":0,\"decoder_start_token_id\":13,\"eos_token_id\":0}");
+	put_marian_tokenizer(m);
+	mem_add_tensor(m, MEM_V, MEM_C, "model.shared.weight");
+	mem_add_tensor(m, 1, MEM_V, "final_logits_bias");
+	add_marian_layer(m, "encoder", 0);
+	add_marian_layer(m, "decoder", 0);
+	add_marian_layer(m, "decoder", 1);
+	mem_model_save(m);
+}
+
 void
 mem_model_kind(MemModel *m, unsigned kind)
 {

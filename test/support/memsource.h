@@ -140,6 +140,12 @@ extern void mem_model_albert(MemModel *m, const char *suffix, int layers, int gr
 extern void mem_model_modernbert(MemModel *m, const char *suffix, int hidden, int layers,
 								 int positions, int n_labels);
 
+/*
+ * A Marian translator, whose SentencePiece models have the pieces of
+ * vocab.json.
+ */
+extern void mem_model_marian(MemModel *m);
+
 /* DistilBERT and BERT by turns, with each head; further numbers begin anew. */
 #define MEM_KINDS 10
 

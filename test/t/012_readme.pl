@@ -29,7 +29,9 @@ my %toys = (
 	'distilbert-base-cased-distilled-squad' => 'squad',
 	'distilbert-base-uncased-mnli' => 'mnli',
 	'ms-marco-MiniLM-L-6-v2' => 'marco',
-	'distilbert-base-uncased' => 'mlm');
+	'distilbert-base-uncased' => 'mlm',
+	'opus-mt-de-en' => 'opus-de-en',
+	'opus-mt-en-ROMANCE' => 'opus-en-romance');
 my $models = PostgreSQL::Test::Utils::tempdir();
 foreach my $name (sort keys %toys)
 {

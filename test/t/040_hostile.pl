@@ -323,7 +323,7 @@ case('an odd d_model', 'no', @translator, config('d_model', 33));
 case('heads that do not divide', 'no', @translator, config('decoder_attention_heads', 5));
 case("max_position_embeddings of $_", ($_ == 1024 ? 'yes' : 'no'), @translator, config('max_position_embeddings', $_)) for 0, -5, 2**40, 1024;
 case("$_->[0] of $_->[1]", 'no', @translator, config(@$_))
-  for [ 'eos_token_id', 247 ], [ 'eos_token_id', 'x' ], [ 'model_type', 'bart' ], [ 'model_type', 't5' ], [ 'model_type', 'm2m_100' ];
+  for [ 'eos_token_id', 247 ], [ 'eos_token_id', 'x' ], map { [ 'model_type', $_ ] } qw(bart mbart t5 mt5 m2m_100 nllb-moe pegasus);
 case("generation's $_->[0] of " . substr($json->encode($_->[1]), 0, 24), $_->[2], @translator, generation(@$_[ 0, 1 ]))
   for [ 'num_beams', 0, 'no' ], [ 'num_beams', 1_000_000, 'no' ], [ 'max_length', 1, 'no' ], [ 'max_length', 2, 'yes' ],
   [ 'max_length', 2**31 - 1, 'yes' ], [ 'max_length', 2**40, 'no' ], [ 'eos_token_id', 247, 'no' ], [ 'eos_token_id', [], 'no' ], [ 'decoder_start_token_id', -1, 'no' ],
@@ -336,6 +336,20 @@ case('weights of NaN', 'no', @translator, sub { with_header(sub { my ($h, $data)
 	substr($$data, $from, $to - $from) = "\xff\xff\xff\x7f" x (($to - $from) / 4); return }) });
 case('no weights of the decoder', 'no', @translator, sub { with_header(sub { delete $_[0]{$_} for grep { /decoder/ } keys %{ $_[0] }; return }) });
 case('a bias of another shape', 'no', @translator, sub { with_header(sub { $_[0]{final_logits_bias}{shape} = [ 247, 1 ]; return }) });
+
+# ---- weights of before torch 1.6 ----
+
+{
+	my $f = 'pytorch_model.bin';
+	my $size = -s fixtures() . "/marian-torch/$f";
+
+	case("an old $f is cut after $_ bytes", 'no', 'marian-torch', truncated($f, $_)) for 14, 15, 21, 100, map { int($size * $_ / 12) } 1 .. 11;
+	case("an old $f has a bit turned at $_", 'any', 'marian-torch', do { my $at = $_; sub { edit($f, sub { substr($_, $at, 1) ^= "\x10" }) } })
+	  for map { $_ * 311 } 0 .. 24;
+	case("an old $f with $_->[0]", 'no', 'marian-torch', do { my ($from, $to) = @$_[ 1, 2 ]; sub { edit($f, sub { s/\Q$from\E/$to/ or die }) } })
+	  for [ 'another version', "M\xe9\x03", "M\xea\x03" ], [ 'a call of os.system', "ctorch._utils\n_rebuild_tensor_v2\n", "cos\nsystem\n" ],
+	  [ 'a class that is none', "ctorch\nHalfStorage\n", "ctorch\nComplexFloatStorage\n" ];
+}
 
 # ---- all of them ----
 

@@ -88,7 +88,7 @@ is(wrong('docs'), 0, 'also after a TRUNCATE');
 sql("CREATE TABLE cols (id int PRIMARY KEY, body text, free int); SELECT distil_create_pipeline('cols', 'body', 'sentiment', 'distilbert-sentiment', into_column => 'mood')");
 for my $column (qw(body mood id))
 {
-	like(error_of("ALTER TABLE cols DROP COLUMN $column"), qr/cannot drop column $column of table cols because other objects depend on it.*trigger distil_cols_mood_insert/s, "column $column is not dropped");
+	like(error_of("ALTER TABLE cols DROP COLUMN $column"), qr/cannot drop column $column of table cols because other objects depend on it.*trigger distil_cols_mood_update/s, "column $column is not dropped");
 }
 sql(<<'SQL');
 ALTER TABLE cols RENAME body TO text;

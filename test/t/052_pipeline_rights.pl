@@ -134,5 +134,16 @@ is(sql('SELECT count(*) FROM count_now'), 1, 'nor does a target that belongs to 
 sql("UPDATE distilbert.pipeline_generation SET target = 'app.chunks' WHERE pipeline = 'chunks'; SELECT distil_drop_pipeline('forged')"); sql("CALL distil_run_pipeline()");
 ok(wait_until($node, "SELECT count(*) = 1 FROM app.chunks WHERE chunk = 'elsewhere'"), 'with its own it goes on');
 
+# anybody may have a trigger with our function on a table of his own, which names a pipeline and its columns
+sql("SELECT distil_wait_pipeline('chunks')");
+my $given = sql('SELECT last_value FROM distilbert.pipeline_queue_seq');
+sql(q{SET ROLE writer;
+	CREATE TABLE trap.mine (id int PRIMARY KEY, body text);
+	CREATE TRIGGER a AFTER UPDATE ON trap.mine FOR EACH ROW WHEN (distilbert.touched(2, OLD.id, NEW.id, OLD.body, NEW.body)) EXECUTE FUNCTION distilbert.pipeline_capture('chunks');
+	CREATE TRIGGER b AFTER INSERT ON trap.mine FOR EACH ROW EXECUTE FUNCTION distilbert.pipeline_capture('chunks');
+	INSERT INTO trap.mine VALUES (1, 'x');
+	UPDATE trap.mine SET body = 'y'});
+is(sql('SELECT last_value FROM distilbert.pipeline_queue_seq'), $given, 'it queues nothing');
+
 alive($node);
 done_testing();

@@ -61,6 +61,22 @@ for my $i (1 .. 30)
 ok(wait_until($node, $done), 'keys that come while the worker ends are done');
 ok(wait_until($node, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'distilbert pipelines'"), 'it ends');
 
+# It comes between a worker's last look at its pipeline and its end: the worker finds nothing in "first" and waits for the table of the second one.
+$node->safe_psql('postgres', "CREATE TABLE $_ (id int PRIMARY KEY, body text, mood real)") for qw(first second);
+$node->safe_psql('postgres', "SELECT distil_create_pipeline('$_', 'body', 'sentiment', 's', into_column => 'mood', name => '$_')") for qw(first second);
+settled($node, $_) for qw(first second);
+my $no_worker = "NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'distilbert pipelines')";
+ok(wait_until($node, "SELECT $no_worker"), 'there is no worker');
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('BEGIN; LOCK TABLE second IN ACCESS EXCLUSIVE MODE');
+$node->safe_psql('postgres', "SELECT distil_wait_pipeline('first')");
+ok(wait_until($node, "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'second'::regclass AND NOT granted)"), 'one comes and finds nothing');
+$node->safe_psql('postgres', "INSERT INTO first VALUES (1, 'between')");
+$holder->query_safe('COMMIT');
+$holder->quit;
+ok(wait_until($node, "SELECT mood IS NOT NULL OR $no_worker FROM first"), 'it looks once more');
+is($node->safe_psql('postgres', 'SELECT mood IS NOT NULL FROM first'), 't', 'what came between its looks is done');
+
 # What was left when the server stopped waits for a write, or, where session_preload_libraries has the library, for a login.
 $node->append_conf('postgresql.conf', 'distilbert.pipelines = off');
 $node->reload;

@@ -12,8 +12,9 @@ use Test::More;
 my $node = new_node('main', conf => "max_worker_processes = 16\n");
 my $dir = PostgreSQL::Test::Utils::tempdir;
 
-# One schema before "distilbert", one behind it; two models in one expression, values that hide a NULL, a column of an installed
-# model that a loaded one replaces, partitions, row level security, a hostile owner's search_path.
+# One schema before "distilbert", one behind it; two models in one expression, a name that says its content, values that
+# hide a NULL, a column of an installed model that a loaded one replaces, partitions, row level security, a hostile
+# owner's search_path.
 load_model($node, $_) for qw(distilbert-sentiment distilbert-multilabel bert-sentence);
 load_model($node, 'bert-sentiment3', 'sentiment-en-v1');
 $node->safe_psql('postgres', <<'SQL');
@@ -24,6 +25,7 @@ CREATE SCHEMA zoo;
 CREATE TABLE app.reviews (id int PRIMARY KEY, body text,
 	score real GENERATED ALWAYS AS (distil_sentiment(body, 'distilbert-sentiment')) STORED,
 	class text GENERATED ALWAYS AS (coalesce(distil_classify(body, 'distilbert-multilabel'), 'none') || coalesce(distil_sentiment_label(body, 'distilbert-sentiment'), 'none')) STORED,
+	pinned real GENERATED ALWAYS AS (distil_sentiment(body, 'distilbert-sentiment@b979b44d')) STORED,
 	tokens int GENERATED ALWAYS AS (distil_token_count(body, 'bert-sentence')) STORED,
 	mood real GENERATED ALWAYS AS (distil_sentiment(body, 'sentiment-en-v1')) STORED,
 	CONSTRAINT kind CHECK (distil_score(body, 'distilbert-sentiment', 'NEGATIVE') < 2));

@@ -35,8 +35,8 @@ sub same_model
 my @shells = grep { system("command -v $_->[0] >/dev/null 2>&1") == 0 }
   ([ 'sh' ], [ 'dash' ], [ 'bash', '--posix' ], [ 'busybox', 'sh' ], [ 'ksh' ], [ 'zsh', '--emulate', 'sh' ]);
 my $loaded = '';
-load_model($node, $_) for qw(distilbert-sentiment bert-sentence distilbert-sharded);
-for my $fixture (qw(distilbert-sentiment bert-sentence distilbert-sharded))
+load_model($node, $_) for qw(distilbert-sentiment bert-sentence distilbert-sharded marian-torch);
+for my $fixture (qw(distilbert-sentiment bert-sentence distilbert-sharded marian-torch))
 {
 	for my $shell (@shells)
 	{
@@ -86,7 +86,20 @@ like($err, qr/already exists with different content/, 'is refused');
 is($node->safe_psql('postgres', q{SELECT parts > 3 FROM distil_uploads WHERE name = 'sent-big'}), 't', 'what was sent is there yet');
 $node->safe_psql('postgres', q{SELECT name FROM distil_upload_finish('sent-big', replace => true)});
 is(same_model('sent-big', 'bert-sentence'), 't', 'and need not be sent again');
-for ([ [], qr/^Usage/m ], [ [ '-q', 'x', $tmp ], qr/^Usage/m ], [ [ 'x', $tmp ], qr/neither config\.json/ ], [ [ 'x', "$tmp/none" ], qr/none/ ])
+# a download that was interrupted: a shard that is not there, a link of a cache to nothing
+for my $lacks (qw(model-00002-of-00003.safetensors tokenizer.json))
+{
+	my $dir = "$tmp/with out $lacks";
+
+	mkdir $dir;
+	copy($_, $dir) or die $! for grep { !/\Q$lacks\E$/ } glob(fixtures() . '/distilbert-sharded/*');
+	symlink('/nowhere/blob', "$dir/$lacks") or die $! if $lacks =~ /json/;
+	($ok, $out, $err) = send_model(['sh'], 'lacks', $dir);
+	ok(!$ok, "without $lacks");
+	is($err, "distil_upload: $dir lacks $lacks\n", 'nothing is sent');
+}
+for ([ [], qr/^Usage/m ], [ [ '-q', 'x', $tmp ], qr/^Usage/m ], [ [ 'x', $tmp ], qr/neither config\.json/ ], [ [ 'x', "$tmp/none" ], qr/none/ ],
+	[ [ '-t', 'dance', 'x', $tmp ], qr/unknown task: dance/ ], [ [ '-p', 'int4', 'x', $tmp ], qr/unknown precision: int4/ ])
 {
 	my ($args, $wanted) = @$_;
 
@@ -101,7 +114,7 @@ $node->append_conf('postgresql.conf', "distilbert.upload_limit = '9MB'");
 $node->reload;
 ($ok, $out, $err) = send_model(['sh'], 'half', "$tmp/big");
 ok(!$ok, 'more than the limit');
-like($err, qr/uploads would take more than 9 MB/, 'is refused');
+like($err, qr/uploads would take more than 9 MB.*^distil_upload: half was not stored$/sm, 'is refused');
 is($node->safe_psql('postgres', q{SELECT bytes BETWEEN 8000000 AND 9 * 1024 * 1024 FROM distil_uploads WHERE name = 'half'}), 't', 'a part of it was sent');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM distil_models WHERE name = 'half'}), '0', 'nothing of it is a model');
 $node->append_conf('postgresql.conf', "distilbert.upload_limit = '200MB'");

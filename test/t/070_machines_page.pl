@@ -53,6 +53,7 @@ sub run_on
 }
 
 my $fence = '```';
+my $blocks = () = $page =~ /^${fence}sql$/mg;
 while ($page =~ /<!-- wait on (\w+): ([^\n]*) -->\n|<!-- not run here, but by test[^\n]*: ([^\n]*) -->\n${fence}sql\n(.*?)^$fence\n(?:$fence\n(.*?)^$fence\n)?/smg)
 {
 	my ($waits, $query, $where, $sql, $output) = ($1, $2, $3, $4, $5);
@@ -63,6 +64,7 @@ while ($page =~ /<!-- wait on (\w+): ([^\n]*) -->\n|<!-- not run here, but by te
 		next;
 	}
 	my $errors = $where =~ s/ errors$//;
+	$blocks--;
 	for my $server (split / /, $where)
 	{
 		my $got = run_on($server, $sql);
@@ -72,6 +74,8 @@ while ($page =~ /<!-- wait on (\w+): ([^\n]*) -->\n|<!-- not run here, but by te
 		is($got, $output, 'and its output') if defined $output;
 	}
 }
+
+is($blocks, 0, 'every block of the page was run');
 
 # ---- what the page says of standbys
 my $primary = $servers[0];

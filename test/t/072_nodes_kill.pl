@@ -45,7 +45,7 @@ ok($node->poll_query_until('postgres', "SELECT rows_done > 0 FROM job WHERE serv
 
 # ---- it dies
 $shards[1]->stop('immediate');
-like(run_sql("SELECT server, name, state, error FROM job WHERE server = 's2'"), qr/^s2\|\|unreachable\|could not establish connection/, 'it is seen to be down');
+like(run_sql("SELECT server, name, state, error FROM job WHERE server = 's2'"), qr/^s2\|\|unreachable\|could not connect to server "s2"/, 'it is seen to be down');
 ok($node->poll_query_until('postgres', "SELECT state = 'idle' FROM job WHERE server = 's1'"), 'the first node finishes');
 is(done_on('s1'), $parts{1}, 'all of its rows');
 is(run_sql("SELECT server, coalesce(result, 'error') FROM distil_run_on_nodes('SELECT count(*) FROM moods', $all)"), "s1|$parts{1}\ns2|error", 'which can be read');

@@ -13,6 +13,7 @@
 
 #include "kernel/arm/tables_arm.h"
 #include "kernel/attention_template.h"
+#include "kernel/decoding_template.h"
 #include "kernel/gate_template.h"
 #include "kernel/gemm_template.h"
 #include "kernel/rowops_template.h"
@@ -37,6 +38,7 @@
 	.int8 = &dbert_int8_##which, \
 	.int7 = &dbert_int7_##which, \
 	.half = &half_kernels, \
+	.decoding = &decoding_kernels, \
 }
 
 const DbertKernels dbert_kernels_neon = TABLE("neon", neon);

@@ -12,6 +12,7 @@
 #define FETCH_NEAR(rows) false
 
 #include "kernel/attention_template.h"
+#include "kernel/decoding_template.h"
 #include "kernel/gate_template.h"
 #include "kernel/gemm_template.h"
 #include "kernel/rowops_template.h"
@@ -38,6 +39,7 @@
 	.int8 = &dbert_int8_##which, \
 	.int7 = &dbert_int7_##which, \
 	.half = &half_kernels, \
+	.decoding = &decoding_kernels, \
 }
 
 const DbertKernels dbert_kernels_avx2 = TABLE("avx2", avx2);

@@ -17,6 +17,7 @@
 #define FETCH_NEAR(rows) ((rows) > 8)
 
 #include "kernel/attention_template.h"
+#include "kernel/decoding_template.h"
 #include "kernel/gate_template.h"
 #include "kernel/gemm_template.h"
 #include "kernel/rowops_template.h"
@@ -43,6 +44,7 @@
 	.int8 = &dbert_int8_##which, \
 	.int7 = &dbert_int7_##which, \
 	.half = &half_kernels, \
+	.decoding = &decoding_kernels, \
 }
 
 const DbertKernels dbert_kernels_avx512 = TABLE("avx512", avx512);

@@ -6,7 +6,8 @@
  *
  * The bootstrap draws rows again and again, so what a row adds to the metrics
  * is kept: of labels and entities a RowCount for each label that was said or is
- * true, of numbers the true one and the two that were said.
+ * true, of numbers the true one and the two that were said, of translations
+ * what each adds to BLEU and chrF.
  */
 #include "postgres.h"
 
@@ -56,6 +57,10 @@ typedef struct CompareJob
 	DistilNumbers said[2];
 	DistilRanking truth_ranking;
 	DistilRanking said_ranking[2];
+
+	/* of translations, [n] */
+	DistilLikeness *likenesses[2];
+	Size		likenesses_capacity[2];
 } CompareJob;
 
 /* ---- rows ---- */
@@ -114,6 +119,21 @@ add_numbers(CompareJob *job, const DistilExample *row, const DistilPrediction *a
 }
 
 static void
+add_translations(CompareJob *job, const DistilPrediction *a, const DistilPrediction *b)
+{
+	const DistilLikeness *row[2] = {a->likeness, b->likeness};
+
+	distil_check_rows(job->n);
+	for (int m = 0; m < 2; m++)
+	{
+		job->likenesses[m] = distil_grown(job->context, job->likenesses[m], job->n,
+										  &job->likenesses_capacity[m], sizeof(DistilLikeness));
+		job->likenesses[m][job->n] = *row[m];
+	}
+	job->n++;
+}
+
+static void
 visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows, int n)
 {
 	CompareJob *job = ctx;
@@ -126,6 +146,8 @@ visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows,
 			job->null_answers++;
 		else if (kind == DISTIL_LABEL_NUMBER)
 			add_numbers(job, &rows[i], &a[i], &b[i]);
+		else if (kind == DISTIL_LABEL_REFERENCE)
+			add_translations(job, &a[i], &b[i]);
 		else
 			add_labels(job, &rows[i], &a[i], &b[i]);
 	}
@@ -135,6 +157,7 @@ visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows,
 
 static const char *const f1_metrics[] = {"micro f1", "macro f1"};
 static const char *const number_metrics[] = {"pearson", "spearman", "rmse"};
+static const char *const translation_metrics[] = {"bleu", "chrf"};
 
 static bool
 is_numbers(const CompareJob *job)
@@ -142,9 +165,25 @@ is_numbers(const CompareJob *job)
 	return job->truth.n > 0;
 }
 
+static bool
+is_translations(const CompareJob *job)
+{
+	return job->predictors[0].kind == DISTIL_ANSWER_TRANSLATION;
+}
+
+static const char *const *
+metrics_of(const CompareJob *job)
+{
+	if (is_translations(job))
+		return translation_metrics;
+	return is_numbers(job) ? number_metrics : f1_metrics;
+}
+
 static int
 count_metrics(const CompareJob *job)
 {
+	if (is_translations(job))
+		return lengthof(translation_metrics);
 	if (!is_numbers(job))
 		return lengthof(f1_metrics);
 	/* a similarity is on no scale but its own */
@@ -201,13 +240,30 @@ correlations_of(CompareJob *job, int m, const int32 *weights, double *values)
 }
 
 static void
+likenesses_of(const CompareJob *job, int m, const int32 *weights, double *values)
+{
+	DistilLikeness sum = {0};
+
+	for (int32 i = 0; i < job->n; i++)
+	{
+		if ((i & 0xffff) == 0)
+			CHECK_FOR_INTERRUPTS();
+		distil_likeness_add(&sum, &job->likenesses[m][i], weights == NULL ? 1 : weights[i]);
+	}
+	values[0] = dbert_bleu_score(&sum.bleu);
+	values[1] = dbert_chrf_score(&sum.chrf);
+}
+
+static void
 measure(CompareJob *job, const int32 *weights, double values[2][MAX_METRICS])
 {
-	if (!is_numbers(job))
+	if (!is_numbers(job) && !is_translations(job))
 		sum_rows(job, weights);
 	for (int m = 0; m < 2; m++)
 	{
-		if (is_numbers(job))
+		if (is_translations(job))
+			likenesses_of(job, m, weights, values[m]);
+		else if (is_numbers(job))
 			correlations_of(job, m, weights, values[m]);
 		else
 			f1_of(job, m, values[m]);
@@ -268,7 +324,7 @@ put_accuracy(ReturnSetInfo *rsinfo, const CompareJob *job)
 static void
 put_bootstrapped(ReturnSetInfo *rsinfo, CompareJob *job, int64 seed)
 {
-	const char *const *names = is_numbers(job) ? number_metrics : f1_metrics;
+	const char *const *names = metrics_of(job);
 	double		values[2][MAX_METRICS],
 				p[MAX_METRICS];
 
@@ -363,7 +419,7 @@ put_result(ReturnSetInfo *rsinfo, CompareJob *job, int64 seed)
 	if (labels)
 		put_accuracy(rsinfo, job);
 	put_bootstrapped(rsinfo, job, seed);
-	if (!is_numbers(job))
+	if (!is_numbers(job) && !is_translations(job))
 		put_agreement(rsinfo, job);
 }
 

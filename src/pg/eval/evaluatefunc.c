@@ -4,7 +4,8 @@
  * Labels and entities are counted: for each label how often it was said, how
  * often it is true, and how often both.  An entity is right if its type, start
  * and end are.  Numbers and similarities are kept, 16 bytes for each row,
- * because rank correlation needs them all.
+ * because rank correlation needs them all.  Of translations the n-grams are
+ * counted that they share with their references.
  */
 #include "postgres.h"
 
@@ -25,6 +26,7 @@ typedef struct EvaluateJob
 	DistilCalibration calibration;
 	DistilNumbers truth;
 	DistilNumbers said;
+	DistilLikeness likeness;	/* of all translations */
 	int64		rows;
 	int64		null_answers;
 } EvaluateJob;
@@ -43,6 +45,11 @@ visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows,
 			continue;
 		}
 		job->rows++;
+		if (kind == DISTIL_LABEL_REFERENCE)
+		{
+			distil_likeness_add(&job->likeness, said[i].likeness, 1);
+			continue;
+		}
 		distil_count_prediction(&job->predictor, &rows[i], &said[i], job->counts);
 		distil_count_scores(&job->predictor, &rows[i], &said[i], &job->calibration);
 		if (kind == DISTIL_LABEL_NUMBER)
@@ -123,6 +130,13 @@ put_numbers(ReturnSetInfo *rsinfo, const EvaluateJob *job)
 		put_value(rsinfo, "(rmse)", distil_rmse(x, y, NULL, n), n);
 }
 
+static void
+put_likeness(ReturnSetInfo *rsinfo, const EvaluateJob *job)
+{
+	put_value(rsinfo, "(bleu)", dbert_bleu_score(&job->likeness.bleu), job->rows);
+	put_value(rsinfo, "(chrf)", dbert_chrf_score(&job->likeness.chrf), job->rows);
+}
+
 PG_FUNCTION_INFO_V1(distil_evaluate);
 Datum
 distil_evaluate(PG_FUNCTION_ARGS)
@@ -139,7 +153,9 @@ distil_evaluate(PG_FUNCTION_ARGS)
 								   distil_predictor_learn(&job.predictor), visit, &job);
 	counts.null_answers = job.null_answers;
 	distil_examples_end(&job.predictor, &counts, job.rows);
-	if (job.truth.n > 0)
+	if (job.predictor.kind == DISTIL_ANSWER_TRANSLATION)
+		put_likeness(rsinfo, &job);
+	else if (job.truth.n > 0)
 		put_numbers(rsinfo, &job);
 	else
 		put_labels(rsinfo, &job);

@@ -15,7 +15,8 @@ typedef enum DistilLabelKind
 	DISTIL_LABEL_SPANS,			/* jsonb: entities with their places */
 	DISTIL_LABEL_NONE,			/* there is no such column: one text is all */
 	DISTIL_LABEL_PAIR,			/* two texts, each for itself; perhaps a number behind them */
-	DISTIL_LABEL_QUESTION		/* a question and the text to answer it from, without an answer */
+	DISTIL_LABEL_QUESTION,		/* a question and the text to answer it from, without an answer */
+	DISTIL_LABEL_REFERENCE		/* a text and its translation; perhaps the language behind them */
 } DistilLabelKind;
 
 /* What the query is to give: texts, and what its last column is read as. */
@@ -28,6 +29,7 @@ typedef enum DistilLearn
 	DISTIL_LEARN_TEXTS,			/* NONE */
 	DISTIL_LEARN_PAIRS,			/* PAIR */
 	DISTIL_LEARN_QUESTIONS,		/* QUESTION */
+	DISTIL_LEARN_TRANSLATIONS,	/* REFERENCE */
 
 	/* with one of the others: labels may be NULL, or their column missing */
 	DISTIL_LEARN_OPTIONAL = 0x10
@@ -52,7 +54,7 @@ typedef struct DistilExample
 {
 	DistilText	texts[2];		/* the second one of pairs alone */
 	bool		pair;
-	const char **labels;		/* [n_labels], UTF-8: 1 for ONE, none for NUMBER */
+	const char **labels;		/* [n_labels], UTF-8: 1 for ONE, none for NUMBER, a language */
 	int			n_labels;
 	bool		unlabelled;		/* where labels are optional */
 	float		number;			/* of NUMBER; of PAIR, NaN where there is no such column */

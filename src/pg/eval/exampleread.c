@@ -106,6 +106,11 @@ static const Form forms[] = {
 		"questions and texts",
 		"Write it as SELECT question, text FROM ..., where the text is what the question is "
 		"answered from."
+	},
+	[DISTIL_LEARN_TRANSLATIONS] = {
+		"texts and their translations",
+		"Write it as SELECT text, translation FROM ..., or SELECT text, translation, language "
+		"FROM ... for a model of several languages."
 	}
 };
 
@@ -166,6 +171,12 @@ kind_of_label(const DistilExampleReader *r, Oid declared, const char *argument)
 					   "Numbers are needed here: give a column of type real, numeric or integer.");
 		return r->learn == DISTIL_LEARN_PAIRS ? DISTIL_LABEL_PAIR : DISTIL_LABEL_NUMBER;
 	}
+	if (r->learn == DISTIL_LEARN_TRANSLATIONS)
+	{
+		if (!names_classes(r->label))
+			raise_type(r, declared, argument, "It is the language: give a column of type text.");
+		return DISTIL_LABEL_REFERENCE;
+	}
 	if (OidIsValid(r->element) && names_classes(r->element))
 		return DISTIL_LABEL_MANY;
 	if (!names_classes(r->label))
@@ -224,6 +235,8 @@ kind_without_column(const DistilExampleReader *r)
 			return DISTIL_LABEL_PAIR;
 		case DISTIL_LEARN_QUESTIONS:
 			return DISTIL_LABEL_QUESTION;
+		case DISTIL_LEARN_TRANSLATIONS:
+			return DISTIL_LABEL_REFERENCE;
 		default:
 			return DISTIL_LABEL_ONE;
 	}
@@ -239,6 +252,8 @@ columns_fit(const DistilExampleReader *r, int n)
 			return n == 1;
 		case DISTIL_LEARN_QUESTIONS:
 			return n == 2;
+		case DISTIL_LEARN_TRANSLATIONS:
+			return n == 2 || n == 3;
 		default:
 			return n == 2 || n == 3 || (n == 1 && r->optional);
 	}
@@ -255,7 +270,8 @@ distil_reader_begin(DistilExampleReader *r, TupleDesc desc, DistilLearn learn,
 	r->optional = learn & DISTIL_LEARN_OPTIONAL;
 	if (!columns_fit(r, n))
 		raise_columns(r, argument, psprintf("The number of its columns is %d.", n), NULL);
-	r->pair = n == 3 || r->learn == DISTIL_LEARN_PAIRS || r->learn == DISTIL_LEARN_QUESTIONS;
+	r->pair = n == 3 || r->learn == DISTIL_LEARN_PAIRS || r->learn == DISTIL_LEARN_QUESTIONS ||
+		r->learn == DISTIL_LEARN_TRANSLATIONS;
 	r->labelled = n == r->pair + 2;
 	r->words = r->learn == DISTIL_LEARN_SPANS && n == 2 &&
 		is_text_array(SPI_gettypeid(desc, 1)) && is_text_array(SPI_gettypeid(desc, 2));
@@ -453,6 +469,7 @@ read_truth(DistilExampleReader *r, Datum label, DistilExample *row)
 	switch (r->kind)
 	{
 		case DISTIL_LABEL_ONE:
+		case DISTIL_LABEL_REFERENCE:
 			row->labels = palloc(sizeof(char *));
 			row->labels[row->n_labels++] = read_label(r, label);
 			break;
@@ -486,6 +503,7 @@ distil_reader_read(DistilExampleReader *r, HeapTuple tuple, DistilExample *row)
 	Datum		pair = r->pair ? SPI_getbinval(tuple, r->desc, 2, &null_pair) : (Datum) 0;
 	Datum		label = SPI_getbinval(tuple, r->desc, n, &null_label);
 	bool		unlabelled = r->kind == DISTIL_LABEL_QUESTION ||
+		(r->kind == DISTIL_LABEL_REFERENCE && (null_label || !r->labelled)) ||
 		(r->optional && (null_label || n == 1));
 
 	if (null_text || null_pair)

@@ -38,6 +38,7 @@ typedef struct DistilExampleReader
  *		TEXTS			text
  *		QUESTIONS		text, text
  *		PAIRS			text, text [, number]
+ *		TRANSLATIONS	text, text [, language], which may be NULL
  *		all others		text [, text], label; the label where it is not optional
  */
 extern void distil_reader_begin(DistilExampleReader *r, TupleDesc desc, DistilLearn learn,

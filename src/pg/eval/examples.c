@@ -88,7 +88,8 @@ distil_examples_visit(const char *query, const char *argument, DistilLearn learn
 	cursor = SPI_cursor_open_with_args(NULL, query, 0, NULL, NULL, NULL, false,
 									   CURSOR_OPT_NO_SCROLL);
 	distil_reader_begin(&b.reader, cursor->tupDesc, learn, argument);
-	b.counts.only_texts = !b.reader.labelled && !b.reader.optional;
+	b.counts.only_texts = (!b.reader.labelled && !b.reader.optional) ||
+		b.reader.kind == DISTIL_LABEL_REFERENCE;
 	for (;;)
 	{
 		Size		bytes;
@@ -110,7 +111,13 @@ distil_examples_report(const DistilExampleCounts *counts)
 {
 	int64		sum = counts->null_texts + counts->null_labels + counts->null_answers;
 
-	if (counts->null_texts > 0 && counts->only_texts)
+	if (counts->null_answers > 0 && counts->only_texts)
+		ereport(NOTICE,
+				(errmsg("%lld of %lld rows are left out: %lld without a text, %lld without an "
+						"answer",
+						(long long) sum, (long long) counts->rows, (long long) counts->null_texts,
+						(long long) counts->null_answers)));
+	else if (counts->null_texts > 0 && counts->only_texts)
 		ereport(NOTICE,
 				(errmsg("%lld of %lld rows are left out: they have no text",
 						(long long) counts->null_texts, (long long) counts->rows)));

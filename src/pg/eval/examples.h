@@ -13,7 +13,7 @@ typedef struct DistilExampleCounts
 	int64		null_texts;
 	int64		null_labels;	/* of rows with a text */
 	bool		optional;		/* labels were; then there are none of the last */
-	bool		only_texts;		/* NONE, QUESTION, and PAIR without numbers */
+	bool		only_texts;		/* NONE, QUESTION, REFERENCE, and PAIR without numbers */
 
 	/*
 	 * rows that a model could not answer, as distilbert.on_error allows;

@@ -72,8 +72,9 @@ answer_kind(const DistilModel *model, const char *function)
 
 	if (config->head == DBERT_HEAD_TOKEN)
 		return DISTIL_ANSWER_ENTITIES;
-	if (config->head == DBERT_HEAD_NONE || config->head == DBERT_HEAD_MASK ||
-		config->head == DBERT_HEAD_TRANSLATE)
+	if (config->head == DBERT_HEAD_TRANSLATE)
+		return DISTIL_ANSWER_TRANSLATION;
+	if (config->head == DBERT_HEAD_NONE || config->head == DBERT_HEAD_MASK)
 		return DISTIL_ANSWER_SIMILARITY;
 	distil_require_head(model, DBERT_HEAD_SEQUENCE, function);
 	if (config->problem == DBERT_PROBLEM_SINGLE)
@@ -106,7 +107,8 @@ distil_answer_name(const DistilPredictor *p)
 		[DISTIL_ANSWER_LABELS] = "several labels",
 		[DISTIL_ANSWER_NUMBER] = "a number",
 		[DISTIL_ANSWER_SIMILARITY] = "embeddings",
-		[DISTIL_ANSWER_ENTITIES] = "entities"
+		[DISTIL_ANSWER_ENTITIES] = "entities",
+		[DISTIL_ANSWER_TRANSLATION] = "translations"
 	};
 
 	return names[p->kind];
@@ -117,6 +119,8 @@ distil_predictor_learn(const DistilPredictor *p)
 {
 	if (p->kind == DISTIL_ANSWER_ENTITIES)
 		return DISTIL_LEARN_SPANS;
+	if (p->kind == DISTIL_ANSWER_TRANSLATION)
+		return DISTIL_LEARN_TRANSLATIONS;
 	if (p->kind == DISTIL_ANSWER_NUMBER || p->kind == DISTIL_ANSWER_SIMILARITY)
 		return DISTIL_LEARN_NUMBERS;
 	/* one label: a tag that texts have or not, or a cross-encoder's score */
@@ -300,6 +304,7 @@ answer(const DistilPredictor *p, const DbertBatch *batch, int i, const DistilExa
 												   dbert_batch_embedding(batch, i + 1),
 												   p->model->core->config.dimensions));
 		case DISTIL_ANSWER_ENTITIES:
+		case DISTIL_ANSWER_TRANSLATION:
 			break;
 	}
 	return row->words == NULL ? entities_of(p, batch, i) : entities_in_words(p, batch, i, row);
@@ -336,6 +341,20 @@ no_answer(void *ctx, int row)
 	((Answers *) ctx)->said[row] = (DistilPrediction) {0};
 }
 
+static DistilPrediction *
+predict_translations(const DistilPredictor *p, const DistilExample *rows, int n)
+{
+	DistilPrediction *said = palloc_array(DistilPrediction, n);
+	DistilLikeness **likenesses = distil_likenesses(p->model, rows, n);
+
+	for (int i = 0; i < n; i++)
+		said[i] = (DistilPrediction) {
+			.there = likenesses[i] != NULL, .likeness = likenesses[i]
+		};
+	pfree(likenesses);
+	return said;
+}
+
 DistilPrediction *
 distil_predict(DistilPredictor *p, DistilLabelKind kind, const DistilExample *rows, int n)
 {
@@ -352,6 +371,8 @@ distil_predict(DistilPredictor *p, DistilLabelKind kind, const DistilExample *ro
 		.ctx = &a
 	};
 
+	if (p->kind == DISTIL_ANSWER_TRANSLATION)
+		return predict_translations(p, rows, n);
 	fit(p, kind, rows[0].pair);
 	distil_many_begin(&many);
 	for (int i = 0; i < n; i++)
@@ -488,5 +509,7 @@ distil_examples_end(const DistilPredictor *p, const DistilExampleCounts *counts,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 counts->null_answers > 0
 					 ? errmsg("no row of argument \"query\" could be evaluated")
+					 : p->kind == DISTIL_ANSWER_TRANSLATION
+					 ? errmsg("argument \"query\" gives no row with both a text and a translation")
 					 : errmsg("argument \"query\" gives no row with both a text and a label")));
 }

@@ -8,6 +8,7 @@
 
 #include "pg/eval/calibration.h"
 #include "pg/eval/examples.h"
+#include "pg/eval/likeness.h"
 #include "pg/eval/metric.h"
 #include "pg/eval/spanplace.h"
 #include "pg/run/runtext.h"
@@ -19,7 +20,8 @@ typedef enum DistilAnswerKind
 	DISTIL_ANSWER_LABELS,		/* those with a score above a half */
 	DISTIL_ANSWER_NUMBER,		/* distil_score's, of a cross-encoder distil_rerank's */
 	DISTIL_ANSWER_SIMILARITY,	/* of two texts: the cosine of their embeddings */
-	DISTIL_ANSWER_ENTITIES		/* as distil_entities finds them; in words, those of their tags */
+	DISTIL_ANSWER_ENTITIES,		/* as distil_entities finds them; in words, those of their tags */
+	DISTIL_ANSWER_TRANSLATION	/* distil_translate's */
 } DistilAnswerKind;
 
 /*
@@ -60,6 +62,7 @@ typedef struct DistilPrediction
 	double		number;			/* of NUMBER and SIMILARITY */
 	int			n_entities;
 	DistilTyped *entities;		/* [n_entities] */
+	DistilLikeness *likeness;	/* of TRANSLATION: to the row's reference */
 } DistilPrediction;
 
 /*

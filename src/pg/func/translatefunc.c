@@ -13,6 +13,7 @@
 
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -21,15 +22,8 @@
 #include "pg/bridge/errors.h"
 #include "pg/bridge/threads.h"
 #include "pg/func/task.h"
+#include "pg/func/translatefunc.h"
 #include "pg/run/modelmemory.h"
-
-enum
-{
-	OPTION_MAX_TOKENS,
-	OPTION_BEAMS,
-	OPTION_LANGUAGE,
-	N_OPTIONS
-};
 
 /* Texts of so many tokens are translated together, or one. */
 #define TOGETHER_TOKENS 8192
@@ -78,7 +72,7 @@ check_language(const DistilModel *model, const NullableDatum *option)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("model \"%s\" translates into several languages", model->name),
-				 errhint("Name one: language => '...'.  There are %s.", known)));
+				 errhint("Name one of these as language: %s.", known)));
 	if (known[0] != '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -96,8 +90,8 @@ check_language(const DistilModel *model, const NullableDatum *option)
 static void
 check_translate(const DistilTask *task, const DistilModel *model, const NullableDatum *options)
 {
-	const NullableDatum *tokens = &options[OPTION_MAX_TOKENS];
-	const NullableDatum *beams = &options[OPTION_BEAMS];
+	const NullableDatum *tokens = &options[DISTIL_TRANSLATE_MAX_TOKENS];
+	const NullableDatum *beams = &options[DISTIL_TRANSLATE_BEAMS];
 
 	distil_require_head(model, DBERT_HEAD_TRANSLATE, task->function);
 	if (!tokens->isnull && (DatumGetInt32(tokens->value) < 1 ||
@@ -111,7 +105,7 @@ check_translate(const DistilTask *task, const DistilModel *model, const Nullable
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("beams must be between 1 and %d", DBERT_MAX_BEAMS)));
-	check_language(model, &options[OPTION_LANGUAGE]);
+	check_language(model, &options[DISTIL_TRANSLATE_LANGUAGE]);
 }
 
 static DbertGeneration
@@ -119,10 +113,10 @@ generation_of(const DistilModel *model, const NullableDatum *options)
 {
 	DbertGeneration how = model->core->config.generation;
 
-	if (!options[OPTION_MAX_TOKENS].isnull)
-		how.max_length = DatumGetInt32(options[OPTION_MAX_TOKENS].value) + 1;
-	if (!options[OPTION_BEAMS].isnull)
-		how.beams = DatumGetInt32(options[OPTION_BEAMS].value);
+	if (!options[DISTIL_TRANSLATE_MAX_TOKENS].isnull)
+		how.max_length = DatumGetInt32(options[DISTIL_TRANSLATE_MAX_TOKENS].value) + 1;
+	if (!options[DISTIL_TRANSLATE_BEAMS].isnull)
+		how.beams = DatumGetInt32(options[DISTIL_TRANSLATE_BEAMS].value);
 	return how;
 }
 
@@ -179,16 +173,22 @@ take_answer(Together *t, int i)
 	NullableDatum *answer = &t->answers[t->numbers[i]];
 	char	   *s;
 	size_t		len;
+	text	   *said = NULL;
 	DbertError	err;
 
-	if (dbert_translation_text(t->translation, i, &s, &len, &err) != DBERT_OK)
+	if (dbert_translation_text(t->translation, i, &s, &len, &err) == DBERT_OK)
 	{
-		fail(t, &err);
-		return;
+		said = distil_text_spelt(s != NULL ? s : "", len);
+		dbert_free(&t->allocator, s);
+		if (said == NULL)
+			(void) dbert_fail(&err, DBERT_E_ENCODING,
+							  "the translation has a character that has no equivalent in "
+							  "encoding \"%s\"", GetDatabaseEncodingName());
 	}
-	answer->value = PointerGetDatum(distil_text_from_utf8(s != NULL ? s : "", len));
-	answer->isnull = false;
-	dbert_free(&t->allocator, s);
+	if (said == NULL)
+		fail(t, &err);
+	else
+		*answer = (NullableDatum) {.value = PointerGetDatum(said)};
 }
 
 /* Run what was added, hand it out, and end. */
@@ -202,7 +202,8 @@ finish(Together *t)
 	DbertError	err;
 
 	INSTR_TIME_SET_CURRENT(start);
-	if (dbert_translation_run(t->translation, distil_translate_rows(t->model, &t->how),
+	if (dbert_translation_prepare(t->translation, distil_poll(), &err) != DBERT_OK ||
+		dbert_translation_run(t->translation, distil_translate_rows(t->translation, t->how.beams),
 							  distil_threads(), distil_poll(), &err) != DBERT_OK)
 		fail(t, &err);
 	else
@@ -234,7 +235,7 @@ translate_all(const DistilTask *task, DistilModel *model, const NullableDatum *o
 			  const DistilText *const *texts, int n, DistilTextRules rules, bool quiet,
 			  NullableDatum *answers)
 {
-	int32		language = language_of(model, &options[OPTION_LANGUAGE]);
+	int32		language = language_of(model, &options[DISTIL_TRANSLATE_LANGUAGE]);
 	Together	t = {
 		.model = model, .how = generation_of(model, options), .rules = rules, .quiet = quiet,
 		.numbers = palloc_array(int, Max(n, 1)), .answers = answers
@@ -262,7 +263,7 @@ translate_all(const DistilTask *task, DistilModel *model, const NullableDatum *o
 const DistilTask distil_task_translate = {
 	.function = "distil_translate",
 	.type = TEXTOID,
-	.n_options = N_OPTIONS,
+	.n_options = DISTIL_TRANSLATE_OPTIONS,
 	.check = check_translate,
 	.answer_all = translate_all
 };

@@ -122,6 +122,6 @@ distil_check_nodes(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	c.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	distil_with_nodes(PG_GETARG_ARRAYTYPE_P(0), compare_all, &c);
+	distil_with_nodes(fcinfo->args[0], compare_all, &c);
 	return (Datum) 0;
 }

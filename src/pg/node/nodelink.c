@@ -11,17 +11,19 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "foreign/foreign.h"
-#include "miscadmin.h"
-#include "pgstat.h"
-#include "storage/latch.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+#include "pg/bridge/compat.h"
+#include "pg/bridge/nap.h"
 #include "pg/node/nodelink.h"
 #include "pg/pipe/pipetry.h"
 
 #define SHORTEST_NAP_MS 1
-#define LONGEST_NAP_MS 250
+#define LONGEST_NAP_MS 100
 
 static const char *const extension_query =
 	"SELECT pg_catalog.quote_ident(n.nspname), e.extversion::text"
@@ -89,13 +91,72 @@ fetched(void)
 		SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
 }
 
+/* ---- errors ---- */
+
+/* "message: detail" in one line: libpq has line ends and tabs. */
+static char *
+describe(const ErrorData *error)
+{
+	const char *from = error->detail == NULL ? error->message :
+		psprintf("%s: %s", error->message, error->detail);
+	char	   *text = palloc(strlen(from) + 1);
+	char	   *to = text;
+
+	for (; *from != '\0'; from++)
+	{
+		bool		blank = strchr(" \n\t", *from) != NULL;
+
+		if (!blank || (to > text && to[-1] != ' '))
+			*to++ = blank ? ' ' : *from;
+	}
+	*to = '\0';
+	return text;
+}
+
+/* A cancel of the query here; the context of one there names the connection. */
+static bool
+is_cancel(const ErrorData *error, const DistilNode *node)
+{
+	return error->sqlerrcode == ERRCODE_QUERY_CANCELED &&
+		(error->context == NULL || strstr(error->context, node->link) == NULL);
+}
+
 /* ---- a node ---- */
+
+static void
+connect_to(void *arg)
+{
+	DistilNode *node = arg;
+
+	run(psprintf("SELECT %s.dblink_connect($1, $2)", node->dblink), node->link, node->server);
+}
+
+/* dblink does not say which server, nor what to do. */
+pg_noreturn static void
+raise_unconnected(const DistilNode *node, ErrorData *error)
+{
+	bool		refused = error->sqlerrcode == ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION;
+
+	if (is_cancel(error, node))
+		ReThrowError(error);
+	ereport(ERROR,
+			(errcode(error->sqlerrcode),
+			 errmsg("could not connect to server \"%s\"", node->server),
+			 errdetail_internal("%s", refused && error->detail != NULL ? error->detail
+								: describe(error)),
+			 errhint("See that it runs, and compare the options of the foreign server and of "
+					 "your user mapping, among them \"user\" and \"password\".")));
+}
 
 void
 distil_node_open(DistilNode *node)
 {
-	run(psprintf("SELECT %s.dblink_connect($1, $2)", dblink_schema()), node->link, node->server);
-	node->open = true;
+	ErrorData  *error;
+
+	node->open = true;			/* a cancel may come when it is made and not told */
+	error = distil_catch(connect_to, node, false);
+	if (error != NULL)
+		raise_unconnected(node, error);
 	distil_node_send(node, psprintf(extension_query, "distilbert"));
 	if (distil_node_rows(node, "schema text, version text") > 0)
 	{
@@ -118,7 +179,7 @@ distil_node_need_extension(const DistilNode *node)
 static bool
 was_sent(DistilNode *node, const char *sql)
 {
-	run(psprintf("SELECT %s.dblink_send_query($1, $2)", dblink_schema()), node->link, sql);
+	run(psprintf("SELECT %s.dblink_send_query($1, $2)", node->dblink), node->link, sql);
 	return strcmp(fetched(), "1") == 0;
 }
 
@@ -131,34 +192,46 @@ distil_node_send(DistilNode *node, const char *sql)
 				 errmsg("could not send a statement to server \"%s\"", node->server)));
 }
 
+/* What the question takes is freed with the context. */
+static bool
+is_busy(DistilNode *node, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	bool		busy;
+
+	run(psprintf("SELECT %s.dblink_is_busy($1)", node->dblink), node->link, NULL);
+	busy = strcmp(fetched(), "0") != 0;
+	SPI_freetuptable(SPI_tuptable);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(context);
+	return busy;
+}
+
 static void
 wait_for_answer(DistilNode *node)
 {
-	char	   *sql = psprintf("SELECT %s.dblink_is_busy($1)", dblink_schema());
-	long		nap = SHORTEST_NAP_MS;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "distilbert answer",
+												  ALLOCSET_SMALL_SIZES);
+	DistilWait	wait = {0};
 
-	for (;;)
-	{
-		run(sql, node->link, NULL);
-		if (strcmp(fetched(), "0") == 0)
-			return;
-		SPI_freetuptable(SPI_tuptable);
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, nap,
-						 PG_WAIT_EXTENSION);
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
-		nap = Min(2 * nap, LONGEST_NAP_MS);
-	}
+	while (is_busy(node, context))
+		distil_nap(&wait, SHORTEST_NAP_MS, LONGEST_NAP_MS);
+	MemoryContextDelete(context);
 }
 
-/* A statement's last result is followed by an empty one. */
+/*
+ * A statement's last result is followed by an empty one, which is waited for,
+ * too: dblink's own wait serves interrupts in late minor releases only.  The
+ * rows of the one before stay.
+ */
 static void
 end_answer(DistilNode *node)
 {
 	SPITupleTable *rows = SPI_tuptable;
 	uint64		n = SPI_processed;
 
-	run(psprintf("SELECT t.x FROM %s.dblink_get_result($1) AS t(x text)", dblink_schema()),
+	wait_for_answer(node);
+	run(psprintf("SELECT t.x FROM %s.dblink_get_result($1) AS t(x text)", node->dblink),
 		node->link, NULL);
 	SPI_freetuptable(SPI_tuptable);
 	SPI_tuptable = rows;
@@ -169,7 +242,7 @@ uint64
 distil_node_join(DistilNode *node, const char *before, const char *behind)
 {
 	wait_for_answer(node);
-	run(psprintf("%s %s.dblink_get_result($1) %s", before, dblink_schema(), behind), node->link,
+	run(psprintf("%s %s.dblink_get_result($1) %s", before, node->dblink, behind), node->link,
 		NULL);
 	end_answer(node);
 	return SPI_processed;
@@ -181,20 +254,38 @@ distil_node_rows(DistilNode *node, const char *columns)
 	return distil_node_join(node, "SELECT * FROM", psprintf("AS t(%s)", columns));
 }
 
-/* A connection with results that were not read takes no statement. */
+/*
+ * A connection with results that were not read takes no statement; dblink has a
+ * NOTICE about it.
+ */
+static bool
+takes_statement(DistilNode *node)
+{
+	int			nestlevel = NewGUCNestLevel();
+	bool		sent;
+
+	(void) set_config_option("client_min_messages", "warning", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	sent = was_sent(node, "SELECT ''::text");
+	AtEOXact_GUC(true, nestlevel);
+	return sent;
+}
+
 bool
 distil_node_idle(DistilNode *node)
 {
 	SPITupleTable *rows = SPI_tuptable;
-	bool		idle = was_sent(node, "SELECT ''::text");
+	uint64		n = SPI_processed;
+	bool		idle = takes_statement(node);
 
+	SPI_freetuptable(SPI_tuptable);
+	SPI_tuptable = rows;
+	SPI_processed = n;
 	if (idle)
 	{
-		wait_for_answer(node);
 		end_answer(node);
 		end_answer(node);
 	}
-	SPI_tuptable = rows;
 	return idle;
 }
 
@@ -211,7 +302,7 @@ disconnect(void *arg)
 {
 	DistilNode *node = arg;
 
-	run(psprintf("SELECT %s.dblink_disconnect($1)", dblink_schema()), node->link, NULL);
+	run(psprintf("SELECT %s.dblink_disconnect($1)", node->dblink), node->link, NULL);
 }
 
 /* What a node still works at would go on there without the connection. */
@@ -220,7 +311,19 @@ cancel(void *arg)
 {
 	DistilNode *node = arg;
 
-	run(psprintf("SELECT %s.dblink_cancel_query($1)", dblink_schema()), node->link, NULL);
+	run(psprintf("SELECT %s.dblink_cancel_query($1)", node->dblink), node->link, NULL);
+}
+
+/* A cancel that comes meanwhile is returned, and leaves nothing open. */
+static ErrorData *
+close_node(DistilNode *node)
+{
+	ErrorData  *error = distil_catch(disconnect, node, false);
+
+	if (error == NULL || !is_cancel(error, node))
+		return NULL;
+	(void) distil_catch(disconnect, node, false);
+	return error;
 }
 
 /* ---- steps that may fail ---- */
@@ -240,26 +343,6 @@ call_step(void *arg)
 	s->step(s->node, s->arg);
 }
 
-/* "message: detail" in one line: libpq has line ends and tabs. */
-static char *
-describe(const ErrorData *error)
-{
-	const char *from = error->detail == NULL ? error->message :
-		psprintf("%s: %s", error->message, error->detail);
-	char	   *text = palloc(strlen(from) + 1);
-	char	   *to = text;
-
-	for (; *from != '\0'; from++)
-	{
-		bool		blank = strchr(" \n\t", *from) != NULL;
-
-		if (!blank || (to > text && to[-1] != ' '))
-			*to++ = blank ? ' ' : *from;
-	}
-	*to = '\0';
-	return text;
-}
-
 void
 distil_node_try(DistilNode *node, DistilNodeStep step, void *arg)
 {
@@ -271,47 +354,89 @@ distil_node_try(DistilNode *node, DistilNodeStep step, void *arg)
 	error = distil_catch(call_step, &s, false);
 	if (error == NULL)
 		return;
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+	if (is_cancel(error, node))
 		ReThrowError(error);
 	node->error = describe(error);
 }
 
 /* ---- nodes ---- */
 
-static DistilNode
-named_node(const char *server)
+/* Wrappers whose servers have libpq's options. */
+static bool
+is_wrapper_of_postgres(const ForeignDataWrapper *wrapper)
 {
-	static uint64 number = 0;
-	DistilNode	node = {.server = server};
+	static const char *const validators[] = {
+		"postgres_fdw_validator", "dblink_fdw_validator", "postgresql_fdw_validator"
+	};
+	const char *validator = get_func_name(wrapper->fdwvalidator);
 
-	if (GetForeignServerByName(server, true) == NULL)
+	for (int i = 0; validator != NULL && i < lengthof(validators); i++)
+	{
+		if (strcmp(validator, validators[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+check_server(const char *name)
+{
+	ForeignServer *server = GetForeignServerByName(name, true);
+	ForeignDataWrapper *wrapper;
+
+	if (server == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("server \"%s\" does not exist", server),
+				 errmsg("server \"%s\" does not exist", name),
 				 errdetail("A node is named by a foreign server."),
-				 errhint("Run CREATE SERVER %s FOREIGN DATA WRAPPER postgres_fdw OPTIONS "
-						 "(host ..., dbname ...) and CREATE USER MAPPING for it.",
-						 quote_identifier(server))));
-	node.link = psprintf("distilbert " UINT64_FORMAT ", server %s", ++number, server);
-	return node;
+				 errhint("Run CREATE SERVER ... FOREIGN DATA WRAPPER postgres_fdw OPTIONS "
+						 "(host ..., dbname ...) and CREATE USER MAPPING for it.  "
+						 "pg_foreign_server lists the servers that there are.")));
+	wrapper = GetForeignDataWrapper(server->fdwid);
+	if (!is_wrapper_of_postgres(wrapper))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("server \"%s\" is not a PostgreSQL server", name),
+				 errdetail("Its foreign data wrapper is \"%s\".", wrapper->fdwname),
+				 errhint("Name a server of the foreign data wrapper \"postgres_fdw\".")));
+}
+
+/* Different for each call, and no longer than dblink takes names. */
+static const char *
+link_name(const char *server)
+{
+	static uint64 number = 0;
+	char	   *link = psprintf("distilbert " UINT64_FORMAT ", server %s", ++number, server);
+
+	link[pg_mbcliplen(link, strlen(link), NAMEDATALEN - 1)] = '\0';
+	return link;
 }
 
 static DistilNodes
-named_nodes(ArrayType *servers, void *arg)
+named_nodes(NullableDatum servers, void *arg)
 {
 	DistilNodes nodes = {.arg = arg};
 	Datum	   *names;
 	bool	   *nulls;
 
-	deconstruct_array(servers, TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &nodes.n);
-	nodes.nodes = palloc(sizeof(DistilNode) * Max(nodes.n, 1));
+	if (servers.isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("names of the servers must not be null")));
+	deconstruct_array(DatumGetArrayTypeP(servers.value), TEXTOID, -1, false, TYPALIGN_INT, &names,
+					  &nulls, &nodes.n);
+	nodes.nodes = palloc_array(DistilNode, Max(nodes.n, 1));
 	for (int i = 0; i < nodes.n; i++)
 	{
+		char	   *server;
+
 		if (nulls[i])
 			ereport(ERROR,
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("name of the server must not be null")));
-		nodes.nodes[i] = named_node(TextDatumGetCString(names[i]));
+		server = TextDatumGetCString(names[i]);
+		check_server(server);
+		nodes.nodes[i] = (DistilNode) {.server = server,.link = link_name(server)};
 	}
 	return nodes;
 }
@@ -330,25 +455,39 @@ call_work(void *arg)
 	w->work(w->nodes);
 }
 
+/* Close all; after an error what they work at is cancelled. */
+static ErrorData *
+close_nodes(DistilNodes *nodes, ErrorData *error)
+{
+	for (int i = 0; i < nodes->n; i++)
+	{
+		ErrorData  *late;
+
+		if (!nodes->nodes[i].open)
+			continue;
+		if (error != NULL)
+			(void) distil_catch(cancel, &nodes->nodes[i], false);
+		late = close_node(&nodes->nodes[i]);
+		if (error == NULL)
+			error = late;
+	}
+	return error;
+}
+
 void
-distil_with_nodes(ArrayType *servers, void (*work) (DistilNodes *nodes), void *arg)
+distil_with_nodes(NullableDatum servers, void (*work) (DistilNodes *nodes), void *arg)
 {
 	DistilNodes nodes = named_nodes(servers, arg);
 	Work		w = {work, &nodes};
+	const char *schema;
 	ErrorData  *error;
 
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	(void) dblink_schema();
-	error = distil_catch(call_work, &w, false);
+	schema = dblink_schema();
 	for (int i = 0; i < nodes.n; i++)
-	{
-		if (!nodes.nodes[i].open)
-			continue;
-		if (error != NULL)
-			(void) distil_catch(cancel, &nodes.nodes[i], false);
-		(void) distil_catch(disconnect, &nodes.nodes[i], false);
-	}
+		nodes.nodes[i].dblink = schema;
+	error = close_nodes(&nodes, distil_catch(call_work, &w, false));
 	if (error != NULL)
 		ReThrowError(error);
 	SPI_finish();

@@ -13,8 +13,9 @@
 typedef struct DistilNode
 {
 	const char *server;
+	const char *dblink;			/* schema of that extension here, quoted */
 	const char *link;			/* the connection's name in dblink */
-	bool		open;
+	bool		open;			/* there may be a connection */
 	const char *schema;			/* of the extension there, quoted; NULL: it is not there */
 	const char *version;		/* of the extension there, or NULL */
 	const char *error;			/* why it is not asked any more; NULL */
@@ -28,15 +29,15 @@ typedef struct DistilNodes
 } DistilNodes;
 
 /*
- * Call work with nodes, of which none is connected yet, and with SPI connected;
- * afterwards all connections are closed, after an error, too.  Raises if there
- * is no such server, or no dblink.
+ * Call work with the nodes of an array of names; none is connected yet, and SPI
+ * is.  Afterwards all connections are closed, after an error, too.  Raises if
+ * there is no such server of PostgreSQL, or no dblink.
  */
-extern void distil_with_nodes(ArrayType *servers, void (*work) (DistilNodes *nodes), void *arg);
+extern void distil_with_nodes(NullableDatum servers, void (*work) (DistilNodes *nodes), void *arg);
 
 /*
  * Call step, unless the node has an error.  One that it raises becomes the
- * node's; that the query was cancelled is raised.
+ * node's; that the query was cancelled here is raised.
  */
 typedef void (*DistilNodeStep) (DistilNode *node, void *arg);
 extern void distil_node_try(DistilNode *node, DistilNodeStep step, void *arg);
@@ -60,7 +61,10 @@ extern uint64 distil_node_rows(DistilNode *node, const char *columns);
  */
 extern uint64 distil_node_join(DistilNode *node, const char *before, const char *behind);
 
-/* Has the node given all that it had to?  If not, nothing more can be sent. */
+/*
+ * Has the node given all that it had to?  If not, nothing more can be sent.
+ * The rows of the last answer stay.
+ */
 extern bool distil_node_idle(DistilNode *node);
 
 /* Send a statement of one column: its first row as a string, or NULL. */

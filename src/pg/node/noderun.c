@@ -13,6 +13,7 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 
+#include "pg/bridge/arguments.h"
 #include "pg/node/nodelink.h"
 
 PG_FUNCTION_INFO_V1(distil_run_on_nodes);
@@ -121,11 +122,11 @@ ask_all(DistilNodes *nodes)
 Datum
 distil_run_on_nodes(PG_FUNCTION_ARGS)
 {
-	Question	q = {.sql = text_to_cstring(PG_GETARG_TEXT_PP(0)),.columns = "result text"};
+	Question	q = {.sql = distil_text_argument(fcinfo, 0, "command"),.columns = "result text"};
 
 	InitMaterializedSRF(fcinfo, 0);
 	q.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	distil_with_nodes(PG_GETARG_ARRAYTYPE_P(1), ask_all, &q);
+	distil_with_nodes(fcinfo->args[1], ask_all, &q);
 	return (Datum) 0;
 }
 
@@ -140,6 +141,6 @@ distil_node_pipelines(PG_FUNCTION_ARGS)
 		" pending bigint, rows_failed bigint, rows_per_s real";
 	InitMaterializedSRF(fcinfo, 0);
 	q.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	distil_with_nodes(PG_GETARG_ARRAYTYPE_P(0), ask_all, &q);
+	distil_with_nodes(fcinfo->args[0], ask_all, &q);
 	return (Datum) 0;
 }

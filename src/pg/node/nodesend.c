@@ -156,13 +156,15 @@ distil_send_model(PG_FUNCTION_ARGS)
 	Sending		s = {.name = distil_text_argument(fcinfo, 0, "name of the model")};
 	char	   *server = distil_text_argument(fcinfo, 1, "name of the server");
 	Datum		name = CStringGetTextDatum(server);
+	NullableDatum servers = {0};
 	ErrorContextCallback callback = {error_context_stack, name_server, server};
 
 	s.replace = distil_bool_argument(fcinfo, 2);
 	s.force = distil_bool_argument(fcinfo, 3);
 	s.caller = CurrentMemoryContext;
 	error_context_stack = &callback;
-	distil_with_nodes(construct_array(&name, 1, TEXTOID, -1, false, TYPALIGN_INT), send_all, &s);
+	servers.value = PointerGetDatum(construct_array(&name, 1, TEXTOID, -1, false, TYPALIGN_INT));
+	distil_with_nodes(servers, send_all, &s);
 	error_context_stack = callback.previous;
 	PG_RETURN_TEXT_P(cstring_to_text(s.pinned));
 }

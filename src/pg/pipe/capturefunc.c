@@ -39,6 +39,20 @@ queue_key(const DistilWatched *w, TupleTableSlot *row)
 	distil_capture_key(w->pipeline, &w->columns, w->types, row, w->sync);
 }
 
+/* Is there anything to do: a text, or a value that should not be there? */
+static bool
+is_wanted(const DistilWatched *w, TupleTableSlot *row)
+{
+	if (!slot_attisnull(row, w->columns.text))
+		return true;
+	for (int i = 0; i < w->columns.n_values; i++)
+	{
+		if (!slot_attisnull(row, w->columns.values[i]))
+			return true;
+	}
+	return false;
+}
+
 static void
 row_updated(const TriggerData *t, const DistilWatched *w)
 {
@@ -94,7 +108,7 @@ distil_pipeline_capture(PG_FUNCTION_ARGS)
 		row_updated(t, &w);
 	else if (TRIGGER_FIRED_BY_DELETE(t->tg_event))
 		row_deleted(t, &w);
-	else
+	else if (is_wanted(&w, t->tg_trigslot))
 		queue_key(&w, t->tg_trigslot);
 	if (w.each)
 		distil_sync_keys(w.pipeline, distil_capture_take(w.pipeline));

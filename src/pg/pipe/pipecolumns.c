@@ -29,7 +29,7 @@ distil_pipe_function(Oid function, const char *name)
 		schema == get_namespace_oid("distilbert", true);
 }
 
-/* A column of the new row that an argument is; 0: none that there is. */
+/* The column that an argument is, of either row; 0: none that there is. */
 static AttrNumber
 column_of(const Node *node, TupleDesc desc)
 {
@@ -41,28 +41,31 @@ column_of(const Node *node, TupleDesc desc)
 	return var->varattno;
 }
 
-/* The arguments behind the number of keys: keys, text, values. */
+/* The arguments behind the number of pairs: keys and text, in pairs; values. */
 static bool
-read_columns(List *args, int n_keys, TupleDesc desc, DistilPipelineColumns *c)
+read_columns(List *args, int n_pairs, TupleDesc desc, DistilPipelineColumns *c)
 {
-	int			n_values = list_length(args) - 1 - n_keys - 1;
+	int			n_values = list_length(args) - 1 - 2 * n_pairs;
 
-	if (n_keys < 1 || n_keys > INDEX_MAX_KEYS || n_values < 0 || n_values > DISTIL_MAX_GENERATIONS)
+	if (n_pairs < 2 || n_pairs > INDEX_MAX_KEYS + 1 || n_values < 0 ||
+		n_values > DISTIL_MAX_GENERATIONS)
 		return false;
-	c->n_keys = n_keys;
+	c->n_keys = n_pairs - 1;
 	c->n_values = n_values;
-	for (int i = 1; i < list_length(args); i++)
+	for (int i = 0; i < n_pairs + n_values; i++)
 	{
-		AttrNumber	column = column_of(list_nth(args, i), desc);
+		bool		pair = i < n_pairs;
+		int			at = pair ? 2 + 2 * i : 1 + n_pairs + i;
+		AttrNumber	column = column_of(list_nth(args, at), desc);
 
-		if (column == 0)
+		if (column == 0 || (pair && column_of(list_nth(args, at - 1), desc) != column))
 			return false;
-		if (i <= n_keys)
-			c->keys[i - 1] = column;
-		else if (i == n_keys + 1)
+		if (i < c->n_keys)
+			c->keys[i] = column;
+		else if (i == c->n_keys)
 			c->text = column;
 		else
-			c->values[i - n_keys - 2] = column;
+			c->values[i - n_pairs] = column;
 	}
 	return true;
 }
@@ -71,13 +74,13 @@ static bool
 read_condition(const char *qual, TupleDesc desc, DistilPipelineColumns *c)
 {
 	const FuncExpr *call = stringToNode(qual);
-	const Const *n_keys;
+	const Const *n_pairs;
 
-	if (!IsA(call, FuncExpr) || !distil_pipe_function(call->funcid, "wanted") || call->args == NIL)
+	if (!IsA(call, FuncExpr) || !distil_pipe_function(call->funcid, "touched") || call->args == NIL)
 		return false;
-	n_keys = linitial(call->args);
-	return IsA(n_keys, Const) && n_keys->consttype == INT4OID && !n_keys->constisnull &&
-		read_columns(call->args, DatumGetInt32(n_keys->constvalue), desc, c);
+	n_pairs = linitial(call->args);
+	return IsA(n_pairs, Const) && n_pairs->consttype == INT4OID && !n_pairs->constisnull &&
+		read_columns(call->args, DatumGetInt32(n_pairs->constvalue), desc, c);
 }
 
 bool
@@ -88,7 +91,7 @@ distil_pipeline_columns(Relation rel, const char *name, DistilPipelineColumns *c
 		const Trigger *t = &rel->trigdesc->triggers[i];
 
 		if (t->tgnargs == 1 && strcmp(t->tgargs[0], name) == 0 && t->tgqual != NULL &&
-			TRIGGER_FOR_INSERT(t->tgtype) && distil_pipe_function(t->tgfoid, "pipeline_capture") &&
+			TRIGGER_FOR_UPDATE(t->tgtype) && distil_pipe_function(t->tgfoid, "pipeline_capture") &&
 			read_condition(t->tgqual, RelationGetDescr(rel), columns))
 		{
 			columns->always = t->tgenabled == TRIGGER_FIRES_ALWAYS;

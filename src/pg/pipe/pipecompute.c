@@ -60,12 +60,18 @@ distil_answer_types(const DistilPipeTask *task, Oid *types)
 
 /* ---- many at a time ---- */
 
+static DistilText
+get_text(const Work *w, Datum value)
+{
+	distil_usage_count(w->model->usage, &(DistilUsage) {.rows = 1,.calls = 1});
+	return distil_text_get(value, w->alone ? DISTIL_ERROR_RAISE : DISTIL_ERROR_NULL);
+}
+
 static void
 add_text(DistilMany *many, const Work *w, int number, Datum value)
 {
-	DistilText	t = distil_text_get(value, w->alone ? DISTIL_ERROR_RAISE : DISTIL_ERROR_NULL);
+	DistilText	t = get_text(w, value);
 
-	distil_usage_count(w->model->usage, &(DistilUsage) {.rows = 1,.calls = 1});
 	distil_many_add(many, number, &t);
 }
 
@@ -157,6 +163,33 @@ compute_texts(Work *w)
 	for (int i = 0; i < w->n; i++)
 		add_text(&many, w, i, w->texts[i]);
 	distil_many_end(&many);
+}
+
+/* Values of a task that answers all texts at once. */
+static void
+answer_texts(Work *w)
+{
+	const DistilTask *task = w->task->task;
+	DistilText *texts = palloc_array(DistilText, w->n);
+	const DistilText **at = palloc_array(const DistilText *, w->n);
+	NullableDatum *answers = palloc_array(NullableDatum, w->n);
+
+	for (int i = 0; i < w->n; i++)
+	{
+		texts[i] = get_text(w, w->texts[i]);
+		at[i] = &texts[i];
+	}
+	(void) task->answer_all(task, w->model, w->options, at, w->n, w->rules, !w->alone, answers);
+	for (int i = 0; i < w->n; i++)
+	{
+		w->refused[i] = answers[i].isnull;
+		make_rows(&w->answers[i], 1);
+		w->answers[i].rows[0][DISTIL_VALUE] = answers[i];
+		distil_text_free(&texts[i]);
+	}
+	pfree(answers);
+	pfree(at);
+	pfree(texts);
 }
 
 /* ---- chunks ---- */
@@ -282,6 +315,8 @@ compute(Work *w)
 	w->refused = palloc0_array(bool, w->n);
 	if (w->task->kind == DISTIL_PIPE_CHUNKS)
 		compute_chunks(w);
+	else if (w->task->task != NULL && w->task->task->answer_all != NULL)
+		answer_texts(w);
 	else
 		compute_texts(w);
 }

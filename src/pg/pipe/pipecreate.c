@@ -85,16 +85,38 @@ require(FunctionCallInfo fcinfo, int arg, const char *what)
 				 errmsg("%s must not be null", what)));
 }
 
-/* The table's name; without a schema it goes to the source's. */
+/* The table's schema; where no worker could write, or nothing may be, none. */
+static Oid
+target_schema(List *names, Oid source)
+{
+	Oid			schema = list_length(names) == 2 ? get_namespace_oid(linitial(names), false)
+												 : get_rel_namespace(source);
+
+	if (isAnyTempNamespace(schema) || schema == get_namespace_oid("distilbert", true))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_SCHEMA_NAME),
+				 errmsg("schema \"%s\" cannot have the target of a pipeline",
+						get_namespace_name(schema)),
+				 isAnyTempNamespace(schema) ? errdetail("No other session can see its tables.")
+											: errdetail("It belongs to the extension."),
+				 errhint("Name another schema, or none for that of the source.")));
+	return schema;
+}
+
 static void
 read_table(FunctionCallInfo fcinfo, CreateArgs *args, Oid source)
 {
-	List	   *names = textToQualifiedNameList(PG_GETARG_TEXT_PP(ARG_INTO_TABLE));
-	RangeVar   *range = makeRangeVarFromNameList(names);
+	char	   *given = text_to_cstring(PG_GETARG_TEXT_PP(ARG_INTO_TABLE));
+	List	   *names;
 
-	args->schema = range->schemaname != NULL ? get_namespace_oid(range->schemaname, false)
-											 : get_rel_namespace(source);
-	args->into_table = range->relname;
+	if (!SplitIdentifierString(pstrdup(given), '.', &names) || names == NIL ||
+		list_length(names) > 2)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("into_table is not the name of a table: \"%s\"", given),
+				 errhint("Write it as in SQL: 'docs_v', 'app.docs_v', '\"My table\"'.")));
+	args->schema = target_schema(names, source);
+	args->into_table = llast(names);
 }
 
 /* Where the values go: a column or a table, which the task decides. */

@@ -5,10 +5,13 @@
  * equal to what a model says of the source's texts.  Its rows are in the schema
  * "distilbert", found by C code whatever search_path says.
  *
- * Its columns are found by the trigger for INSERT, whose condition is
- *		distilbert.wanted(number of keys, keys ..., text, values ...)
+ * Its columns are found by the trigger for UPDATE, whose condition is
+ *		distilbert.touched(number of pairs, old and new keys ..., old and new
+ *						   text, new values ...)
  * so they follow renames, dumps and restores, and PostgreSQL refuses to drop
- * them.  Partitions have clones of it with their own column numbers.
+ * them.  Partitions have clones of it with their own column numbers.  That for
+ * INSERT has no condition: the server would read and compile it for each
+ * statement, which costs more than all else that is done for a row.
  */
 #ifndef DISTILBERT_PG_PIPELINE_H
 #define DISTILBERT_PG_PIPELINE_H

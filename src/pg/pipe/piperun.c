@@ -16,15 +16,14 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
-#include "storage/latch.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
-#include "utils/wait_event.h"
 
 #include "pg/bridge/compat.h"
+#include "pg/bridge/nap.h"
 #include "pg/pipe/pipedead.h"
 #include "pg/pipe/pipeerror.h"
 #include "pg/pipe/pipeline.h"
@@ -34,8 +33,8 @@
 #include "pg/pipe/pipewake.h"
 
 #define VISIT_MS 1000
-#define FIRST_NAP 5
-#define LONGEST_NAP 100
+#define SHORTEST_NAP_MS 2
+#define LONGEST_NAP_MS 100
 
 PG_FUNCTION_INFO_V1(distil_run_pipeline);
 PG_FUNCTION_INFO_V1(distil_wait_pipeline);
@@ -183,15 +182,6 @@ is_done_here(MemoryContext context, const char *name, int64 last)
 	return done;
 }
 
-static void
-nap(int ms)
-{
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms,
-					 PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-}
-
 static TimestampTz
 time_after(Interval *interval)
 {
@@ -209,8 +199,8 @@ distil_wait_pipeline(PG_FUNCTION_ARGS)
 	TimestampTz end = time_after(PG_GETARG_INTERVAL_P(1));
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "distilbert wait",
 												  ALLOCSET_SMALL_SIZES);
+	DistilWait	wait = {0};
 	int64		last;
-	int			ms = FIRST_NAP;
 
 	(void) distil_pipeline_get(name);
 	last = distil_queue_last(name);
@@ -219,8 +209,7 @@ distil_wait_pipeline(PG_FUNCTION_ARGS)
 	{
 		if (GetCurrentTimestamp() >= end)
 			PG_RETURN_BOOL(false);
-		nap(ms);
-		ms = Min(2 * ms, LONGEST_NAP);
+		distil_nap(&wait, SHORTEST_NAP_MS, LONGEST_NAP_MS);
 	}
 	MemoryContextDelete(context);
 	PG_RETURN_BOOL(true);

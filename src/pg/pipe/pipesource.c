@@ -126,7 +126,12 @@ distil_source_column(Relation source, const char *name)
 {
 	AttrNumber	column = get_attnum(RelationGetRelid(source), name);
 
-	if (column <= 0)
+	if (column < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+				 errmsg("system column \"%s\" cannot be in a pipeline", name),
+				 errhint("Name a column of the table's own.")));
+	if (column == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("column \"%s\" of relation \"%s\" does not exist", name,

@@ -14,6 +14,7 @@
 #include "pg/bridge/quoted.h"
 #include "pg/func/entitylist.h"
 #include "pg/func/options.h"
+#include "pg/func/translatefunc.h"
 #include "pg/pipe/pipetask.h"
 #include "pg/store/models.h"
 
@@ -43,6 +44,12 @@ static const DistilPipeTask tasks[] = {
 		.n_options = 3,
 		.options = {{"labels", TEXTARRAYOID, NULL, false},
 					{"mask", TEXTOID, "[{label}]", false}, LONG_TEXT}
+	},
+	{
+		.name = "translate", .task = &distil_task_translate, .column = "translation",
+		.any_length = true, .n_options = DISTIL_TRANSLATE_OPTIONS,
+		.options = {{"max_tokens", INT4OID, NULL, false}, {"beams", INT4OID, NULL, false},
+					{"language", TEXTOID, NULL, false}}
 	},
 	{
 		.name = "chunks", .kind = DISTIL_PIPE_CHUNKS, .task = &distil_task_embed_passage,
@@ -308,7 +315,8 @@ distil_pipe_rules(const DistilPipeTask *task, const NullableDatum *options)
 {
 	DistilTextRules rules = distil_fixed_rules;
 
-	rules.long_text = distil_long_text_of(DatumGetTextPP(options[task->n_options - 1].value));
+	if (!task->any_length)
+		rules.long_text = distil_long_text_of(DatumGetTextPP(options[task->n_options - 1].value));
 	return rules;
 }
 

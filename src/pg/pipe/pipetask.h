@@ -52,7 +52,8 @@ typedef struct DistilPipeTask
 	DistilPipeKind kind;
 	const DistilTask *task;		/* NULL: entities */
 	const char *column;			/* of a table: where the value goes */
-	int			n_options;		/* the last one is always long_text, a text */
+	bool		any_length;		/* texts of any length are read: there is no option long_text */
+	int			n_options;		/* else the last one is long_text, a text */
 	DistilPipeOption options[DISTIL_MAX_OPTIONS];
 } DistilPipeTask;
 
@@ -68,7 +69,7 @@ extern NullableDatum *distil_pipe_options(const DistilPipeTask *task, Jsonb *opt
 /* All of them as jsonb, to be stored. */
 extern Jsonb *distil_pipe_options_jsonb(const DistilPipeTask *task, const NullableDatum *options);
 
-/* long_text of them; errors are raised. */
+/* long_text of them, if there is one; errors are raised. */
 extern DistilTextRules distil_pipe_rules(const DistilPipeTask *task, const NullableDatum *options);
 
 /* Raise unless the task can be done by the model with these options. */

@@ -1,8 +1,9 @@
 /*
  * pipetriggers.c -- see pipetriggers.h.
  *
- *	   distil_<name>_insert		AFTER INSERT; its condition names all columns
- *	   distil_<name>_update		AFTER UPDATE of the key or the text
+ *	   distil_<name>_insert		AFTER INSERT
+ *	   distil_<name>_update		AFTER UPDATE of the key or the text; its
+ *								condition names all columns
  *	   distil_<name>_delete		AFTER DELETE, where the target is a table
  *	   distil_<name>_truncate	AFTER TRUNCATE, where the target is a table
  *	   zz_distil_<name>_stale	BEFORE UPDATE of the text, where the target is a
@@ -40,17 +41,15 @@ has_tables(const DistilPipeline *p)
 	return p->columns.n_values == 0;
 }
 
-/* ", NEW.column", or ", OLD.column, NEW.column" */
+/* ", NEW.column", or both rows' */
 static void
 append_column(StringInfo sql, const DistilPipeline *p, AttrNumber column, bool both)
 {
 	const char *name = distil_sql_column(p->source, column);
 
-	if (sql->data[sql->len - 1] != '(')
-		appendStringInfoString(sql, ", ");
 	if (both)
-		appendStringInfo(sql, "OLD.%s, ", name);
-	appendStringInfo(sql, "NEW.%s", name);
+		appendStringInfo(sql, ", OLD.%s", name);
+	appendStringInfo(sql, ", NEW.%s", name);
 }
 
 /* Make a trigger that fires at an event, for rows or statements. */
@@ -67,17 +66,7 @@ make(const DistilPipeline *p, Oid relation, const char *name, const char *event,
 static void
 make_insert(const DistilPipeline *p)
 {
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "ROW WHEN (distilbert.wanted(%d", p->columns.n_keys);
-	for (int i = 0; i < p->columns.n_keys; i++)
-		append_column(&sql, p, p->columns.keys[i], false);
-	append_column(&sql, p, p->columns.text, false);
-	for (int i = 0; i < p->columns.n_values; i++)
-		append_column(&sql, p, p->columns.values[i], false);
-	appendStringInfoString(&sql, "))");
-	make(p, p->source, psprintf("distil_%s_insert", p->name), "AFTER INSERT", sql.data,
+	make(p, p->source, psprintf("distil_%s_insert", p->name), "AFTER INSERT", "ROW",
 		 "pipeline_capture");
 }
 
@@ -87,10 +76,12 @@ make_update(const DistilPipeline *p)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "ROW WHEN (distilbert.touched(");
+	appendStringInfo(&sql, "ROW WHEN (distilbert.touched(%d", p->columns.n_keys + 1);
 	for (int i = 0; i < p->columns.n_keys; i++)
 		append_column(&sql, p, p->columns.keys[i], true);
 	append_column(&sql, p, p->columns.text, true);
+	for (int i = 0; i < p->columns.n_values; i++)
+		append_column(&sql, p, p->columns.values[i], false);
 	appendStringInfoString(&sql, "))");
 	make(p, p->source, psprintf("distil_%s_update", p->name), "AFTER UPDATE", sql.data,
 		 "pipeline_capture");
@@ -102,7 +93,7 @@ make_stale(const DistilPipeline *p)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "ROW WHEN (distilbert.touched(");
+	appendStringInfoString(&sql, "ROW WHEN (distilbert.touched(1");
 	append_column(&sql, p, p->columns.text, true);
 	appendStringInfoString(&sql, "))");
 	make(p, p->source, psprintf("zz_distil_%s_stale", p->name), "BEFORE UPDATE", sql.data,

@@ -1,11 +1,8 @@
 /*
- * touched.c -- the conditions of a pipeline's triggers.
+ * touched.c -- the condition of a pipeline's triggers for UPDATE.
  *
- *	   distilbert.touched(old, new, old, new, ...)
- *			does a pair differ?
- *	   distilbert.wanted(number of keys, keys ..., text, values ...)
- *			is there anything to do for a new row: a text, or a value that
- *			should not be there?
+ *	   distilbert.touched(n, old, new, ..., more ...)
+ *			does one of the first n pairs differ?
  *
  * Arguments of "any" come as they are stored.  Two are compared by their bytes,
  * of a value that is stored elsewhere by those of its pointer: a text of any
@@ -13,6 +10,8 @@
  * that is written again as it was may count as touched; whoever computes finds
  * that out.  A condition that is false keeps the row from the queue of trigger
  * events at all.
+ *
+ * What stands behind the pairs only names columns (pipeline.h).
  */
 #include "postgres.h"
 
@@ -23,7 +22,6 @@
 #include "pg/bridge/compat.h"
 
 PG_FUNCTION_INFO_V1(distil_pipeline_touched);
-PG_FUNCTION_INFO_V1(distil_pipeline_wanted);
 
 typedef struct ArgumentType
 {
@@ -63,24 +61,13 @@ Datum
 distil_pipeline_touched(PG_FUNCTION_ARGS)
 {
 	const ArgumentType *types = argument_types(fcinfo);
+	int			n = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0);
 
-	for (int i = 0; i + 1 < PG_NARGS(); i += 2)
+	n = Min(Max(n, 0), (PG_NARGS() - 1) / 2);
+	for (int i = 1; i <= 2 * n; i += 2)
 	{
 		if (types[i].type != types[i + 1].type ||
 			differ(&fcinfo->args[i], &fcinfo->args[i + 1], types[i]))
-			PG_RETURN_BOOL(true);
-	}
-	PG_RETURN_BOOL(false);
-}
-
-Datum
-distil_pipeline_wanted(PG_FUNCTION_ARGS)
-{
-	int			n_keys = PG_ARGISNULL(0) ? 0 : PG_GETARG_INT32(0);
-
-	for (int i = Min(Max(n_keys, 0), PG_NARGS()) + 1; i < PG_NARGS(); i++)
-	{
-		if (!PG_ARGISNULL(i))
 			PG_RETURN_BOOL(true);
 	}
 	PG_RETURN_BOOL(false);

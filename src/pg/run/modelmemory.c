@@ -107,7 +107,7 @@ distil_batch_tokens(const DistilModel *model, int want)
 }
 
 int
-distil_translate_rows(const DistilModel *model, const DbertGeneration *how)
+distil_translate_rows(DbertTranslation *translation, int beams)
 {
 	int			rows = DBERT_TRANSLATE_ROWS;
 	Size		limit = distil_memory_limit();
@@ -117,9 +117,9 @@ distil_translate_rows(const DistilModel *model, const DbertGeneration *how)
 	if (limit == 0)
 		return rows;
 	taken = distil_models_allocated();
-	while (rows > how->beams &&
-		   !(dbert_translate_memory(model->core, how, rows, dbert_threads_count(distil_threads()),
-									&bytes) &&
+	while (rows > beams &&
+		   !(dbert_translation_memory(translation, rows, dbert_threads_count(distil_threads()),
+									  &bytes) &&
 			 bytes <= (taken < limit ? limit - taken : 0)))
 		rows /= 2;
 	return rows;

@@ -30,10 +30,10 @@ extern Size distil_models_allocated(void);
 extern size_t distil_batch_tokens(const DistilModel *model, int want);
 
 /*
- * Hypotheses that go through this model's decoder at a time, or fewer where
- * that would take more memory than is left.
+ * Hypotheses that go through the decoder at a time, fewer where that would take
+ * more memory than is left; beams are those of a sentence.
  */
-extern int	distil_translate_rows(const DistilModel *model, const DbertGeneration *how);
+extern int	distil_translate_rows(DbertTranslation *translation, int beams);
 
 /* Called once by _PG_init. */
 extern void distil_modelmemory_init(void);

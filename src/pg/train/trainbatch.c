@@ -103,6 +103,7 @@ fill_truth(DistilTrainBatch *b, const DistilTrainSet *set, int row, const Distil
 			break;
 		case DISTIL_LABEL_NONE:		/* trainmask.c */
 		case DISTIL_LABEL_QUESTION:
+		case DISTIL_LABEL_REFERENCE:	/* nothing is trained on */
 			break;
 	}
 }

@@ -167,6 +167,7 @@ distil_train_choose_labels(DistilTrainJob *job)
 		case DISTIL_LABEL_NONE:
 		case DISTIL_LABEL_PAIR:
 		case DISTIL_LABEL_QUESTION:
+		case DISTIL_LABEL_REFERENCE:
 			break;				/* no labels */
 	}
 }
