@@ -14,8 +14,9 @@ greedy and with 4 beams. A time is processor time, a figure the median over
 the rounds; x is the median of the ratios within a round: how many times as fast
 as CTranslate2 we are. Beside it stands the roofline: the bytes of the decoder's
 weights, read once a step, by the memory's speed, or a step's multiply-adds at the
-processor's peak (bench/kernels), whichever takes longer. In 8 bits the peak is taken
-as four times that of fp32. A step of one sentence waits for memory.
+processor's peak (bench/kernels), whichever takes longer, and the same of the
+encoder once. In 8 bits the peak is taken as four times that of fp32. A step of one
+sentence waits for memory.
 """
 import argparse
 import json
@@ -32,6 +33,8 @@ FIXTURE = peers.ROOT / "test" / "fixtures" / "marian-one"
 VOCAB, WIDTH, FFN, LAYERS = 58101, 512, 2048, 6
 # weights that a step reads: those of the keys and values of the encoder's states are read once for a sentence
 DECODER = LAYERS * (6 * WIDTH * WIDTH + 2 * WIDTH * FFN) + VOCAB * WIDTH
+# and the encoder's, with those
+ENCODER = LAYERS * (6 * WIDTH * WIDTH + 2 * WIDTH * FFN)
 CASES = {"one": [24], "32": [12 + 24 * i // 31 for i in range(32)]}
 
 
@@ -106,10 +109,14 @@ class Ours:
         return float(spent)
 
 
-def least_seconds(precision, rows, steps, peak, memory):
-    """Of the decoder's products alone."""
+def least_seconds(precision, lengths, beams, steps, peak, memory):
+    """Of the products alone."""
     size, faster = (4, 1) if precision == "fp32" else (1, 4)
-    return steps * max(DECODER * size / (1e9 * memory), 2 * DECODER * rows / (1e9 * peak * faster))
+
+    def pass_seconds(weights, rows):
+        return max(weights * size / (1e9 * memory), 2 * weights * rows / (1e9 * peak * faster))
+
+    return pass_seconds(ENCODER, sum(lengths)) + steps * pass_seconds(DECODER, beams * len(lengths))
 
 
 def main():
@@ -138,7 +145,7 @@ def main():
                 samples = peers.measure(runs, 3 if args.quick else 7)
                 median = {key: statistics.median(s) for key, s in samples.items()}
                 ratio = statistics.median(b / a for a, b in zip(samples["ours"], samples["theirs"]))
-                least = least_seconds(precision, beams * len(lengths), steps, peak, memory)
+                least = least_seconds(precision, lengths, beams, steps, peak, memory)
                 tokens = steps * len(lengths)
                 print(f"  {name:>4} sentence{'s' if len(lengths) > 1 else ' '}, {beams} beam{'s' if beams > 1 else ' '}: "
                       f"ours {tokens / median['ours']:8.1f}  CTranslate2 {tokens / median['theirs']:8.1f}  x {ratio:.2f}   "

@@ -1046,7 +1046,7 @@ CREATE FUNCTION @extschema@.distil_evaluate(model text, query text)
 	AS 'MODULE_PATHNAME', 'distil_evaluate'
 	LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 10;
 COMMENT ON FUNCTION @extschema@.distil_evaluate(text, text) IS
-	'how well a model does on the texts and labels, entities or numbers of a query: a row for each label, then overall rows';
+	'how well a model does on the texts and labels, entities, numbers or translations of a query: a row for each label, then overall rows';
 
 CREATE FUNCTION @extschema@.distil_confusion(model text, query text)
 	RETURNS TABLE (label text, predicted text, count bigint)

@@ -70,6 +70,7 @@ INSERT INTO notes SELECT i, CASE WHEN i % 7 = 0 THEN NULL ELSE 'Anna met Bob ' |
 ANALYZE notes;
 SET client_min_messages = error;
 CREATE TEMP TABLE alone AS SELECT id, (SELECT distil_translate(body || left(random()::text, 0), 'marian-one', beams => 1)) AS t FROM notes;
+SET :parallel_mode = off;
 DO $$
 DECLARE line text;
 BEGIN
@@ -79,6 +80,15 @@ BEGIN
 END $$;
 SELECT count(*), bool_and(distil_translate(n.body, 'marian-one', beams => 1) IS NOT DISTINCT FROM a.t) AS same FROM notes AS n JOIN alone AS a USING (id);
 EXPLAIN (COSTS OFF) SELECT id, upper(distil_translate(distil_translate(body, 'marian-one'), 'marian-one', beams => 1)) FROM notes WHERE distil_translate(body, 'marian-one') LIKE '%a%';
+-- a memory first: the model is asked for what it does not hold
+CREATE TABLE memory (en text PRIMARY KEY, fr text NOT NULL);
+INSERT INTO memory SELECT DISTINCT body, 'from the memory' FROM notes WHERE id IN (1, 2, 3);
+SELECT rows AS before FROM distil_stats WHERE model = 'marian-one' \gset
+SELECT count(*) FILTER (WHERE t = 'from the memory') AS remembered, count(*) FILTER (WHERE t <> 'from the memory') AS translated
+FROM (SELECT coalesce(m.fr, distil_translate(n.body, 'marian-one', beams => 1)) AS t FROM notes AS n LEFT JOIN memory AS m ON m.en = n.body OFFSET 0) AS s;
+SELECT rows - :before AS asked FROM distil_stats WHERE model = 'marian-one';
+DROP TABLE memory;
+RESET :parallel_mode;
 -- workers
 SET :parallel_mode = on;
 SELECT count(*), bool_and(distil_translate(n.body, 'marian-one', beams => 1) IS NOT DISTINCT FROM a.t) AS same FROM notes AS n JOIN alone AS a USING (id);

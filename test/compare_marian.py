@@ -3,7 +3,7 @@
 
     python3 test/compare_marian.py MODEL_DIR TEXTS [MAX [KERNELS]]
 
-TEXTS has a sentence per line. transformers computes in float32, in batches of sentences of like length. Where the ids differ the
+TEXTS has a sentence per line; those that are too long for the model are left out. transformers computes in float32, in batches of sentences of like length. Where the ids differ the
 two translations are scored again, in float64: a difference of the scores below 1e-5 is a tie that rounding decides.
 
 Builds test/dbert_cli.c with the core's objects, which make has built. Needs torch, transformers and sentencepiece; uses no network.
@@ -103,7 +103,9 @@ def compare(home, texts, kernels):
 def main():
     compare_hf.build()
     texts = [line for line in open(sys.argv[2], encoding="utf-8").read().split("\n") if line.strip()]
-    texts = texts[:int(sys.argv[3]) if len(sys.argv) > 3 else None]
+    most = json.load(open(os.path.join(sys.argv[1], "config.json")))["max_position_embeddings"]
+    tokenizer = MarianTokenizer.from_pretrained(sys.argv[1])
+    texts = [text for text in texts if len(tokenizer(text)["input_ids"]) <= most][:int(sys.argv[3]) if len(sys.argv) > 3 else None]
     with tempfile.TemporaryDirectory() as home:
         for name in os.listdir(sys.argv[1]):
             if name.endswith((".json", ".spm", ".safetensors")):

@@ -31,6 +31,7 @@
 #include "pg/scan/batchscan.h"
 #include "pg/stats/usage.h"
 #include "pg/store/dirsource.h"
+#include "pg/store/installedcontent.h"
 #include "pg/store/packtrust.h"
 #include "pg/store/restoring.h"
 #include "pg/store/upload.h"
@@ -53,6 +54,7 @@ _PG_init(void)
 	/* stats, store, run */
 	distil_stats_init();
 	distil_dirsource_init();
+	distil_installedcontent_init();
 	distil_packtrust_init();
 	distil_restoring_init();
 	distil_upload_init();

@@ -41,7 +41,7 @@ put(Line *l, const char *s, size_t n)
 {
 	size_t		want;
 
-	if (l->status != DBERT_OK)
+	if (l->status != DBERT_OK || n == 0)
 		return;
 	if (!dbert_add_size(l->len, n, &want) ||
 		!dbert_grow(l->alloc, &l->text, &l->capacity, l->len, want, 1))

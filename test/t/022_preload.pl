@@ -83,6 +83,22 @@ SQL
 load_model($node, 'bert-sentiment3', 's');
 isnt($node->safe_psql('postgres', $sum), $expected, 'a name with another content finds nothing of the old one');
 
+# an installed model's files are hashed once since the server started
+SKIP:
+{
+	my $read = q{SELECT (regexp_match(pg_read_file('/proc/self/io'), 'rchar: (\d+)'))[1]};
+	my $pinned = $node->safe_psql('postgres', q{SELECT name || '@' || left(sha256, 8) FROM distil_models WHERE builtin LIMIT 1});
+
+	skip 'no model is installed, or the system does not tell what was read', 2 unless $pinned && -r '/proc/self/io';
+	$node->restart;
+	for my $hashed (1, 0)
+	{
+		my ($before, undef, $after) = split /\n/, $node->safe_psql('postgres', "$read; SELECT distil_token_count('good', '$pinned'); $read");
+
+		is($after - $before > 8 * 1024 * 1024 ? 1 : 0, $hashed, 'the ' . ($hashed ? 'first' : 'second') . ' session that names its content');
+	}
+}
+
 # progress of loading and packing, for those who want it
 my $big = PostgreSQL::Test::Utils::tempdir . '/big';
 big_model($big, 40);

@@ -108,6 +108,20 @@ for my $encoding ('SQL_ASCII', 'LATIN1')
 	$node->safe_psql($db, "CREATE EXTENSION distilbert; SELECT distil_load_model('m', 'marian-one')");
 	is($node->safe_psql($db, "SET client_encoding = '" . ($encoding eq 'LATIN1' ? 'UTF8' : $encoding) . "'; $ask"), $said, "$encoding: the same");
 }
+# it has no letter for what the fixture likes to write
+$node->safe_psql('postgres', "CREATE DATABASE win1251 ENCODING 'WIN1251' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+$node->safe_psql('win1251', "CREATE EXTENSION distilbert; SELECT distil_load_model('m', 'marian-one'); CREATE TABLE notes (id int PRIMARY KEY, body text); INSERT INTO notes VALUES (1, 'Anna met Bob.'), (2, '')");
+($rc, $out, $err) = $node->psql('win1251', $ask);
+like($err, qr/ERROR:  the translation has a character that has no equivalent in encoding "WIN1251"/, 'a letter that the encoding lacks is an error');
+($rc, $out, $err) = $node->psql('win1251', q{SELECT distil_translate(ARRAY['Anna met Bob.', ''], 'm', on_error => 'null')});
+is($out, '{NULL,""}', 'or NULL');
+like($err, qr/WARNING:  the translation has a character/, 'with a warning');
+is($node->safe_psql('win1251', q{SET client_min_messages = error; SELECT id, distil_translate(body, 'm', on_error => 'null') IS NULL FROM notes ORDER BY id}), "1|t\n2|f", 'in rows, too');
+$node->safe_psql('win1251', q{SET distilbert.pipelines = off; SELECT distil_create_pipeline('notes', 'body', 'translate', 'm', into_column => 'there')});
+$node->safe_psql('win1251', q{CALL distil_run_pipeline('notes_there')});
+is($node->safe_psql('win1251', q{SELECT id, there IS NULL FROM notes ORDER BY id}), "1|t\n2|f", 'a pipeline does the others');
+like($node->safe_psql('win1251', q{SELECT message FROM distil_pipeline_errors}), qr/has no equivalent in encoding "WIN1251"/, 'and says why not that one');
+
 my $wrong = q{SELECT distil_translate(E'A\xff', 'm'%s)};
 ($rc, $out, $err) = $node->psql('sql_ascii', sprintf($wrong, ''));
 like($err, qr/ERROR:  invalid byte sequence for encoding "UTF8": 0xff/, 'bytes that are no text are an error');

@@ -129,5 +129,20 @@ SELECT (SELECT count(*) FROM t WHERE mood IS DISTINCT FROM distil_sentiment(body
 	(SELECT count(*) FROM distilbert.pipeline_queue), (SELECT count(*) FROM distil_pipeline_errors)
 SQL
 }
+# ---- the postmaster alone: its workers end with work left, or no other one could start
+sql("INSERT INTO t SELECT nextval('ids'), 'once more ' || repeat('with many words ', 30) || i FROM generate_series(1, 60000) AS i");
+ok(scalar(pids($workers)), 'a worker is at work');
+$node->kill9;
+my $started = 0;
+for (1 .. 60)
+{
+	last if $started = $node->start(fail_ok => 1);	# not while one of them has the shared memory
+	sleep(0.5);
+	$node->stop('fast', fail_ok => 1);	# forgets what it knew of the one that was killed
+}
+ok($started, 'they end with it');
+is(sql('SELECT bool_or(mood IS NULL) AND bool_or(NOT EXISTS (SELECT FROM chunks AS c WHERE c.id = t.id)) FROM t'), 't', 'in the middle of their work');
+sql('TRUNCATE t');
+
 unlike(slurp_file($node->logfile), qr/PANIC:|signal 11|signal 6/, 'nothing crashed by itself');
 done_testing();

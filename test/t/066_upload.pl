@@ -35,8 +35,8 @@ sub same_model
 my @shells = grep { system("command -v $_->[0] >/dev/null 2>&1") == 0 }
   ([ 'sh' ], [ 'dash' ], [ 'bash', '--posix' ], [ 'busybox', 'sh' ], [ 'ksh' ], [ 'zsh', '--emulate', 'sh' ]);
 my $loaded = '';
-load_model($node, $_) for qw(distilbert-sentiment bert-sentence distilbert-sharded);
-for my $fixture (qw(distilbert-sentiment bert-sentence distilbert-sharded))
+load_model($node, $_) for qw(distilbert-sentiment bert-sentence distilbert-sharded marian-torch);
+for my $fixture (qw(distilbert-sentiment bert-sentence distilbert-sharded marian-torch))
 {
 	for my $shell (@shells)
 	{

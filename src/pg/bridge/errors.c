@@ -98,8 +98,9 @@ static char *
 text_message(const DbertError *err)
 {
 	bool converted = GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII;
+	bool		cores = strcmp(err->msg, "text is not valid UTF-8") == 0;
 
-	return err->code == DBERT_E_ENCODING && converted ?
+	return err->code == DBERT_E_ENCODING && converted && cores ?
 		pstrdup("text has a character that has no equivalent in encoding \"UTF8\"") : showable(err);
 }
 

@@ -10,7 +10,7 @@
 #include "pg/bridge/nap.h"
 
 /* A nap is this part of the wait so far. */
-#define NAPS_IN_WAIT 64
+#define NAPS_IN_WAIT 32
 
 void
 distil_nap(DistilWait *wait, long shortest_ms, long longest_ms)

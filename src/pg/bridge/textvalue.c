@@ -90,6 +90,38 @@ distil_text_free(DistilText *t)
 
 /* ---- from the core ---- */
 
+/* As far as it can be converted; *done: how many bytes of s were. */
+static char *
+convert_from_utf8(const char *s, int len, Oid conversion, int *done)
+{
+	int			room = (len + 1) * MAX_CONVERSION_GROWTH + 1;
+	char	   *to = MemoryContextAllocHuge(CurrentMemoryContext, room);
+
+	*done = pg_do_encoding_conversion_buf(conversion, PG_UTF8, GetDatabaseEncoding(),
+										  (unsigned char *) unconstify(char *, s), len,
+										  (unsigned char *) to, room, true);
+	return to;
+}
+
+text *
+distil_text_spelt(const char *s, size_t len)
+{
+	int			encoding = GetDatabaseEncoding();
+	Oid			conversion = encoding == PG_UTF8 || encoding == PG_SQL_ASCII || len == 0 ||
+		len > (INT_MAX - 16) / MAX_CONVERSION_GROWTH
+		? InvalidOid : FindDefaultConversionProc(PG_UTF8, encoding);
+	int			done;
+	char	   *to;
+	text	   *result;
+
+	if (!OidIsValid(conversion))
+		return distil_text_from_utf8(s, len);
+	to = convert_from_utf8(s, (int) len, conversion, &done);
+	result = done == (int) len ? cstring_to_text(to) : NULL;
+	pfree(to);
+	return result;
+}
+
 text *
 distil_text_from_utf8(const char *s, size_t len)
 {

@@ -34,4 +34,7 @@ extern void distil_text_free(DistilText *t);
  */
 extern text *distil_text_from_utf8(const char *s, size_t len);
 
+/* The same, but NULL where the database cannot spell it. */
+extern text *distil_text_spelt(const char *s, size_t len);
+
 #endif

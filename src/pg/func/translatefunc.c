@@ -13,6 +13,7 @@
 
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -172,16 +173,22 @@ take_answer(Together *t, int i)
 	NullableDatum *answer = &t->answers[t->numbers[i]];
 	char	   *s;
 	size_t		len;
+	text	   *said = NULL;
 	DbertError	err;
 
-	if (dbert_translation_text(t->translation, i, &s, &len, &err) != DBERT_OK)
+	if (dbert_translation_text(t->translation, i, &s, &len, &err) == DBERT_OK)
 	{
-		fail(t, &err);
-		return;
+		said = distil_text_spelt(s != NULL ? s : "", len);
+		dbert_free(&t->allocator, s);
+		if (said == NULL)
+			(void) dbert_fail(&err, DBERT_E_ENCODING,
+							  "the translation has a character that has no equivalent in "
+							  "encoding \"%s\"", GetDatabaseEncodingName());
 	}
-	answer->value = PointerGetDatum(distil_text_from_utf8(s != NULL ? s : "", len));
-	answer->isnull = false;
-	dbert_free(&t->allocator, s);
+	if (said == NULL)
+		fail(t, &err);
+	else
+		*answer = (NullableDatum) {.value = PointerGetDatum(said)};
 }
 
 /* Run what was added, hand it out, and end. */

@@ -23,7 +23,7 @@
 #include "pg/pipe/pipetry.h"
 
 #define SHORTEST_NAP_MS 1
-#define LONGEST_NAP_MS 250
+#define LONGEST_NAP_MS 100
 
 static const char *const extension_query =
 	"SELECT pg_catalog.quote_ident(n.nspname), e.extversion::text"

@@ -24,6 +24,7 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/pmsignal.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -424,10 +425,13 @@ leave_to_another(const Worker *w, bool soon)
 
 /* ---- sleeping ---- */
 
+/* A process that outlives the postmaster keeps the next one from starting. */
 static void
 reload(void)
 {
 	CHECK_FOR_INTERRUPTS();
+	if (!PostmasterIsAlive())
+		proc_exit(1);
 	if (!ConfigReloadPending)
 		return;
 	ConfigReloadPending = false;

@@ -14,12 +14,10 @@
 #include "pg/store/describe.h"
 #include "pg/store/dirsource.h"
 #include "pg/store/identity.h"
+#include "pg/store/installedcontent.h"
 #include "pg/store/models.h"
 #include "pg/store/pinned.h"
 #include "pg/store/unknown.h"
-
-/* Installed models whose content a process remembers. */
-#define MOST_REMEMBERED 8
 
 /* The view's columns, in its order. */
 enum
@@ -77,19 +75,36 @@ distil_info_tuple(const DistilInfo *info, TupleDesc desc)
 	return heap_form_tuple(desc, values, nulls);
 }
 
+/* The files are hashed unless somebody did. */
+static void
+find_identity(const DbertSource *source, DbertPack *pack, const uint8 *key, DistilInfo *info)
+{
+	DistilContent content;
+	bool		known = distil_content_recall(key, &content);
+
+	if (!known)
+		distil_identity(source, distil_pack_files(pack), info->task, info->precision, NULL, NULL,
+						content.sha256, &content.bytes);
+	distil_dirsource_settle(source);
+	if (!known)
+		distil_content_remember(key, &content);
+	memcpy(info->sha256, content.sha256, DISTIL_SHA256_BYTES);
+	info->bytes = content.bytes;
+}
+
 static void
 describe_builtin(const char *name, DistilInfo *info, MemoryContext context)
 {
 	const char *path = distil_builtin_path(name);
 	const DbertSource *source = distil_dirsource_installed(path, context);
+	uint8		key[DISTIL_SHA256_BYTES];
 	DbertPack  *pack;
 
+	distil_builtin_key(path, key);
 	pack = distil_pack_begin(source, NULL, DISTIL_DEFAULT_PRECISION,
 							 psprintf("could not read model \"%s\"", name), context);
 	distil_describe(pack, name, NULL, DISTIL_DEFAULT_PRECISION, info);
-	distil_identity(source, distil_pack_files(pack), info->task, info->precision,
-					NULL, NULL, info->sha256, &info->bytes);
-	distil_dirsource_settle(source);
+	find_identity(source, pack, key, info);
 	info->builtin = true;
 }
 
@@ -121,26 +136,20 @@ distil_builtin_models(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* The content of the installed model in a folder, whose key remembers it. */
 static void
 installed_content(const char *name, const char *path, uint8 *sha256)
 {
-	static uint8 keys[MOST_REMEMBERED][DISTIL_SHA256_BYTES];
-	static uint8 contents[MOST_REMEMBERED][DISTIL_SHA256_BYTES];
-	static int	next = 0;
+	DistilContent content;
 	uint8		key[DISTIL_SHA256_BYTES];
 	MemoryContext context;
 	MemoryContext old;
 	DistilInfo	info;
 
 	distil_builtin_key(path, key);
-	for (int i = 0; i < MOST_REMEMBERED; i++)
+	if (distil_content_recall(key, &content))
 	{
-		if (memcmp(keys[i], key, DISTIL_SHA256_BYTES) == 0)
-		{
-			memcpy(sha256, contents[i], DISTIL_SHA256_BYTES);
-			return;
-		}
+		memcpy(sha256, content.sha256, DISTIL_SHA256_BYTES);
+		return;
 	}
 	context = AllocSetContextCreate(CurrentMemoryContext, "distilbert description",
 									ALLOCSET_DEFAULT_SIZES);
@@ -149,9 +158,6 @@ installed_content(const char *name, const char *path, uint8 *sha256)
 	memcpy(sha256, info.sha256, DISTIL_SHA256_BYTES);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
-	memcpy(keys[next], key, DISTIL_SHA256_BYTES);
-	memcpy(contents[next], sha256, DISTIL_SHA256_BYTES);
-	next = (next + 1) % MOST_REMEMBERED;
 }
 
 bool

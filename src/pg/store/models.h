@@ -16,8 +16,9 @@ extern HeapTuple distil_info_tuple(const DistilInfo *info, TupleDesc desc);
 
 /*
  * The hash of a model's content: the column sha256 of distil_models, the same
- * on every server.  Files of an installed model are read for it once in a
- * process.  false: there is no model of this name, which says no content.
+ * on every server.  Files of an installed model are read for it once, as
+ * installedcontent.h says.  false: there is no model of this name, which says
+ * no content.
  */
 extern bool distil_find_content(const char *name, Snapshot snapshot, uint8 *sha256);
 
