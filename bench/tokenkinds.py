@@ -6,25 +6,31 @@
 
 Without folders: all tokenizer-* of ../shared/golden (or $DBERT_SHARED), or where
 that is absent of test/fixtures.  For each, MB/s of ours and of the rival's three
-ways (process time, taken in turns; the text's lines one by one), how many times
-as fast as the best of them we are, and the same text without its spaces, as
-one word: how many times as long it takes us per byte.
+ways (process time, taken in turns; the text's lines one by one), and how many
+times as fast as the best of them we are.  Then the time that a text takes us per
+byte without its spaces, as one word, by that with them (medians of times taken in
+turns): the letters of the text, and all of it.
 """
 import argparse
 import os
 import pathlib
+import re
+import statistics
 import subprocess
 
 import peers
 
 
-def seconds_as_one(folder, data, rounds):
-    """Seconds of ours for the data as one line."""
-    file = peers.HOME / "one.txt"
-    file.write_bytes(data)
-    run = subprocess.run([peers.ROOT / "bench" / "tokens", folder, file], text=True, check=True,
+def without_spaces(folder, prose, rounds):
+    """Our time per byte for the prose without its spaces, by that for all of it."""
+    dense = prose.replace(b" ", b"")
+    files = [peers.HOME / "spaces.txt", peers.HOME / "dense.txt"]
+    for file, data in zip(files, (prose, dense)):
+        file.write_bytes(data)
+    run = subprocess.run([peers.ROOT / "bench" / "tokens", folder, *files], text=True, check=True,
                          input="\n" * rounds, stdout=subprocess.PIPE)
-    return min(float(line.split()[0]) for line in run.stdout.splitlines())
+    times = [[float(t) for t in line.split()[::2]] for line in run.stdout.splitlines()]
+    return statistics.median(b / len(dense) / (a / len(prose)) for a, b in times)
 
 
 def main():
@@ -43,16 +49,16 @@ def main():
                                sorted(root.glob("tokenizer-*")) if p.is_dir()]
     if not args.folders and shared.exists():
         folders = [p for p in folders if p.parent == shared]
-    prose = args.text.read_bytes().replace(b"\n", b" ")
-    print(f"{'tokenizer':28}  ours   encode  encode_batch  encode_batch_fast   x best   without spaces / prose")
+    prose = b" ".join(args.text.read_bytes().split())
+    letters = b" ".join(re.findall(rb"[A-Za-z]+", prose))
+    print(f"{'tokenizer':28}  ours   encode  encode_batch  encode_batch_fast   x best   without spaces: letters   all")
     for folder in folders:
         t = peers.measure_tokenizers(args.rounds, args.text, folder)
         rate = [t[name]["MB/s"] for name in ("ours", "encode", "encode_batch", "encode_batch_fast")]
         best = min(v["ratio"] for name, v in t.items() if name != "ours")
-        dense = prose.replace(b" ", b"")
-        per_byte = [seconds_as_one(folder, d, args.rounds) / len(d) for d in (prose, dense)]
+        dense = [without_spaces(folder, text, args.rounds) for text in (letters, prose)]
         print(f"{folder.name.removeprefix('tokenizer-'):28} {rate[0]:5.1f}  {rate[1]:7.2f}  {rate[2]:12.2f}  {rate[3]:17.2f}"
-              f"  {best:7.2f}   {per_byte[1] / per_byte[0]:.2f}", flush=True)
+              f"  {best:7.2f}   {dense[0]:23.2f}  {dense[1]:4.2f}", flush=True)
 
 
 if __name__ == "__main__":

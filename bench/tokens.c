@@ -1,12 +1,12 @@
 /*
  * tokens.c -- the tokenizer alone, for bench/peers.py to time against others.
  *
- *     bench/tokens DIR FILE
+ *     bench/tokens DIR FILE ...
  *
  * Compiles the tokenizer of the Hugging Face directory DIR and answers each
- * line of the input with the seconds that tokenising the lines of FILE took,
- * each line a text of its own, by the thread's processor time, and with the
- * number of tokens.
+ * line of the input with the seconds that tokenising the lines of each FILE took
+ * in turn, each line a text of its own, by the thread's processor time, and with
+ * the number of tokens.
  */
 #include "model/tokenizerfiles.h"
 #include "test/support/dirsource.h"
@@ -88,29 +88,36 @@ main(int argc, char **argv)
 	DbertTokenizer tokenizer;
 	DbertTokenList list = {0};
 	DbertError	err;
-	char	   *text;
+	char	  **texts = calloc((size_t) argc, sizeof(char *));
+	size_t	   *sizes = calloc((size_t) argc, sizeof(size_t));
 	char		line[16];
-	size_t		size;
 
-	if (argc != 3)
+	if (argc < 3 || texts == NULL || sizes == NULL)
 		return 2;
 	source = dir_source(argv[1]);
 	if (dbert_tokenizer_files_read(&source, "", "bert", MAX_VOCAB, &dbert_malloc_allocator, &pool, NULL,
 								   &files, &used, &err) != DBERT_OK ||
 		dbert_tokenizer_open(files.image, files.image_size, &tokenizer, &err) != DBERT_OK)
 		die(&err);
-	text = read_file(argv[2], &size);
+	for (int i = 2; i < argc; i++)
+		texts[i] = read_file(argv[i], &sizes[i]);
 	while (fgets(line, sizeof(line), stdin) != NULL)
 	{
-		double		start = seconds();
-		size_t		count = tokenize_lines(&tokenizer, text, size, &list);
+		for (int i = 2; i < argc; i++)
+		{
+			double		start = seconds();
+			size_t		count = tokenize_lines(&tokenizer, texts[i], sizes[i], &list);
 
-		printf("%.9f %zu\n", seconds() - start, count);
+			printf("%.9f %zu%s", seconds() - start, count, i + 1 < argc ? " " : "\n");
+		}
 		fflush(stdout);
 	}
 	dbert_token_list_free(&list, &dbert_malloc_allocator);
 	dbert_free(&dbert_malloc_allocator, files.image);
 	dbert_arena_end(&pool);
-	free(text);
+	for (int i = 2; i < argc; i++)
+		free(texts[i]);
+	free(texts);
+	free(sizes);
 	return 0;
 }

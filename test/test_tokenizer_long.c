@@ -1,11 +1,10 @@
 /*
- * test_tokenizer_long.c -- words as long as texts: Unigram and BPE against their
- * definitions.
+ * test_tokenizer_long.c -- words as long as texts: Unigram against its
+ * definition.  (BPE: test_bpe.c)
  *
- * Kinds that cut a long word as it is read must give what they give of it as a
- * whole.  The definitions here take it as a whole: Viterbi's algorithm over all
- * of the word, and merging by looking through all of it for each merge.
- * Vocabularies and words are random, of few letters.
+ * A kind that cuts a long word as it is read must give what it gives of it as a
+ * whole.  The definition takes it as a whole: Viterbi's algorithm over all of
+ * the word.  Vocabularies and words are random, of few letters.
  */
 #include "test/support/testhelp.h"
 #include "text/tokenizer.h"
@@ -21,9 +20,7 @@ typedef struct Vocab
 	const char *tokens[MAX_TOKENS];
 	size_t		lens[MAX_TOKENS];
 	double		scores[MAX_TOKENS];
-	DbertMerge	merges[MAX_TOKENS];
-	int32_t		n,
-				n_merges;
+	int32_t		n;
 } Vocab;
 
 static unsigned random_state = 1;
@@ -68,14 +65,14 @@ random_word(char *word, size_t n, const char *letters)
 }
 
 static DbertTokenizerSpec
-spec_of(const Vocab *v, DbertTokenKindId kind)
+spec_of(const Vocab *v)
 {
 	static const DbertTemplate none;
 
 	return (DbertTokenizerSpec)
 	{
-		.kind = kind, .n_tokens = v->n, .tokens = v->tokens, .token_lens = v->lens,
-		.scores = v->scores, .merges = v->merges, .n_merges = v->n_merges, .fuse_unk = true,
+		.kind = DBERT_KIND_UNIGRAM, .n_tokens = v->n, .tokens = v->tokens, .token_lens = v->lens,
+		.scores = v->scores, .fuse_unk = true,
 		.split_by_steps = true, .single = &none, .pair = &none, .unk_id = 0, .unknown_id = 0,
 		.cls_id = -1, .sep_id = -1, .pad_id = -1, .mask_id = -1
 	};
@@ -180,7 +177,7 @@ best_cut(const Vocab *v, const char *word, size_t len)
 static void
 check_unigram(const Vocab *v, const char *word, size_t len)
 {
-	DbertTokenizerSpec spec = spec_of(v, DBERT_KIND_UNIGRAM);
+	DbertTokenizerSpec spec = spec_of(v);
 	size_t		n = best_cut(v, word, len);
 
 	check_word(&spec, word, len, want, from, n);
@@ -228,80 +225,10 @@ test_apart(void)
 		check_unigram(&v, word, len);
 }
 
-/* ---- BPE ---- */
-
-/* Merge ids[n] by looking through all of them; how many are left. */
-static size_t
-merge_all(const Vocab *v, int32_t *ids, int32_t *starts, size_t n)
-{
-	for (;;)
-	{
-		int32_t		best = v->n_merges;
-		size_t		at = 0;
-
-		for (size_t i = 0; i + 1 < n; i++)
-			for (int32_t m = 0; m < best; m++)
-				if (v->merges[m].left == ids[i] && v->merges[m].right == ids[i + 1])
-				{
-					best = m;
-					at = i;
-				}
-		if (best == v->n_merges)
-			return n;
-		ids[at] = v->merges[best].merged;
-		n--;
-		memmove(ids + at + 1, ids + at + 2, (n - at - 1) * sizeof(int32_t));
-		memmove(starts + at + 1, starts + at + 2, (n - at - 1) * sizeof(int32_t));
-	}
-}
-
-static void
-test_bpe(void)
-{
-	static char word[MAX_CHARS + 1];
-
-	for (int round = 0; round < 10; round++)
-	{
-		Vocab		v = {.n = 0};
-		size_t		len = round < 5 ? 5000 : 1 + random_below(2500),
-					n = 0;
-		DbertTokenizerSpec spec;
-
-		add(&v, "<unk>", 0);
-		for (const char *c = "abcd"; *c != '\0'; c++)
-			add(&v, (char[2]) {*c, '\0'}, 0);
-		while (v.n_merges < (round % 2 ? 40 : 8))
-		{
-			int32_t		left = 1 + (int32_t) random_below((unsigned) v.n - 1),
-						right = 1 + (int32_t) random_below((unsigned) v.n - 1);
-			char		both[40];
-
-			snprintf(both, sizeof(both), "%s%s", v.texts[left], v.texts[right]);
-			if (strlen(both) > 12 || find(&v, both, strlen(both)) >= 0)
-				continue;
-			v.merges[v.n_merges++] = (DbertMerge) {left, right, add(&v, both, 0)};
-		}
-		random_word(word, len, round % 3 == 0 ? "abcdz" : "abcd");
-		for (size_t i = 0; i < len; i++)
-		{
-			int32_t		id = find(&v, word + i, 1);
-
-			if (id < 0 && n > 0 && want[n - 1] == 0)
-				continue;
-			want[n] = id < 0 ? 0 : id;
-			from[n++] = (int32_t) i;
-		}
-		n = merge_all(&v, want, from, n);
-		spec = spec_of(&v, DBERT_KIND_CHARBPE);
-		check_word(&spec, word, len, want, from, n);
-	}
-}
-
 int
 main(void)
 {
 	RUN(test_unigram);
 	RUN(test_apart);
-	RUN(test_bpe);
 	return tests_end();
 }

@@ -33,12 +33,10 @@
 /* Merges between two polls. */
 #define MERGES_PER_POLL 4096
 
-/* A table of ranks, and what else all need. */
+/* The ranks, and what else all need. */
 typedef struct Merging
 {
-	const DbertBpeSlot *slots;
-	size_t		n_slots;
-	const uint8_t *filter;
+	DbertBpePairs pairs;
 	DbertBpeWork *work;
 	const DbertAllocator *alloc;
 	const DbertPoll *poll;
@@ -55,113 +53,16 @@ typedef struct BpeNode
 	int32_t		merged;			/* what that pair becomes */
 } BpeNode;
 
-/* ---- the table ---- */
-
-/* The kind's block begins with the table. */
-static inline const DbertBpeSlot *
-slots_of(const DbertBpeTable *table)
-{
-	return (const DbertBpeSlot *) ((const char *) table + table->slots_at);
-}
-
-/* How many slots' room these take, with their filter. */
-static inline uint64_t
-room_of(uint64_t n_slots)
-{
-	return n_slots + n_slots / 32;
-}
-
-static inline uint64_t
-hash_pair(int32_t left, int32_t right)
-{
-	return ((uint64_t) (uint32_t) left << 32 | (uint32_t) right) * UINT64_C(0x9e3779b97f4a7c15);
-}
-
-/* The slot of a pair, or the free one where it would be. */
-static inline size_t
-find_slot(const DbertBpeSlot *slots, size_t n, uint64_t hash, int32_t left, int32_t right)
-{
-	size_t		at = (size_t) (hash >> 32) & (n - 1);
-
-	while (slots[at].rank != DBERT_BPE_NO_RANK &&
-		   (slots[at].left != left || slots[at].right != right))
-		at = (at + 1) & (n - 1);
-	return at;
-}
-
-/* The bit of the filter that is set for pairs of this hash. */
-static inline size_t
-filter_bit(size_t n_slots, uint64_t hash)
-{
-	return (size_t) (hash >> 40 ^ hash >> 16) & (4 * n_slots - 1);
-}
-
 /* The rank of a pair, and what it becomes; NO_RANK: it is none. */
 static inline uint32_t
 rank_of(const Merging *g, int32_t left, int32_t right, int32_t *merged)
 {
-	uint64_t	hash = hash_pair(left, right);
-	size_t		bit = filter_bit(g->n_slots, hash);
-	const DbertBpeSlot *slot;
+	const DbertBpeSlot *slot = dbert_bpe_pair(&g->pairs, left, right);
 
-	if (!(g->filter[bit / 8] >> bit % 8 & 1))
+	if (slot == NULL)
 		return DBERT_BPE_NO_RANK;
-	slot = &g->slots[find_slot(g->slots, g->n_slots, hash, left, right)];
 	*merged = slot->merged;
 	return slot->rank;
-}
-
-bool
-dbert_bpe_reserve(DbertBpeTable *table, size_t *total, const DbertTokenizerSpec *spec)
-{
-	size_t		n = 64;
-
-	while (n < 2 * (size_t) spec->n_merges)
-		n *= 2;
-	table->n_slots = n;
-	return dbert_tok_reserve(&table->slots_at, total, room_of(n), sizeof(DbertBpeSlot));
-}
-
-void
-dbert_bpe_fill(DbertBpeTable *table, const DbertTokenizerSpec *spec)
-{
-	size_t		n = table->n_slots;
-	DbertBpeSlot *slots = (DbertBpeSlot *) slots_of(table);
-	uint8_t    *filter = (uint8_t *) (slots + n);
-
-	for (size_t i = 0; i < n; i++)
-		slots[i] = (DbertBpeSlot) {0, 0, DBERT_BPE_NO_RANK, 0};
-	memset(filter, 0, n / 2);
-	for (int32_t i = 0; i < spec->n_merges; i++)
-	{
-		const DbertMerge *m = &spec->merges[i];
-		uint64_t	hash = hash_pair(m->left, m->right);
-		size_t		bit = filter_bit(n, hash);
-
-		slots[find_slot(slots, n, hash, m->left, m->right)] =
-			(DbertBpeSlot) {m->left, m->right, (uint32_t) i, m->merged};
-		filter[bit / 8] |= (uint8_t) (1 << bit % 8);
-	}
-}
-
-bool
-dbert_bpe_valid(const DbertBpeTable *table, uint64_t size, int32_t n_tokens)
-{
-	const DbertBpeSlot *slots;
-	bool		any_free = false;
-
-	if (table->slots_at % 8 != 0 || table->slots_at > size || table->n_slots < 64 ||
-		table->n_slots > size || (table->n_slots & (table->n_slots - 1)) != 0 ||
-		room_of(table->n_slots) > (size - table->slots_at) / sizeof(DbertBpeSlot))
-		return false;
-	slots = slots_of(table);
-	for (uint64_t i = 0; i < table->n_slots; i++)
-	{
-		any_free |= slots[i].rank == DBERT_BPE_NO_RANK;
-		if (slots[i].merged < 0 || slots[i].merged >= n_tokens)
-			return false;
-	}
-	return any_free;
 }
 
 /* ---- small words ---- */
@@ -216,6 +117,8 @@ merge_small(const Merging *g, const DbertSymbol *in, size_t n, DbertSymbol *out)
 	{
 		int			gone = next[at];
 
+		g->work->last = (DbertBpeToken) {.left = out[at].id, .right = out[gone].id,
+		.formed = ranks[at] + 1};
 		out[at] = (DbertSymbol) {merged[at], out[at].len + out[gone].len,
 		out[at].count + out[gone].count};
 		next[at] = next[gone];
@@ -251,6 +154,8 @@ merge_at(const Merging *g, BpeNode *nodes, int32_t at)
 	BpeNode    *s = &nodes[at],
 			   *right = &nodes[s->next];
 
+	g->work->last = (DbertBpeToken) {.left = s->symbol.id, .right = right->symbol.id,
+	.formed = s->rank + 1};
 	s->symbol.id = s->merged;
 	s->symbol.len += right->symbol.len;
 	s->symbol.count += right->symbol.count;
@@ -491,9 +396,7 @@ DbertStatus
 dbert_bpe_merge(const DbertBpeTable *table, DbertBpeWork *w, const DbertAllocator *alloc,
 				const DbertPoll *poll, DbertError *err)
 {
-	const DbertBpeSlot *slots = slots_of(table);
-	Merging		g = {slots, table->n_slots, (const uint8_t *) (slots + table->n_slots), w, alloc,
-	poll, err};
+	Merging		g = {dbert_bpe_pairs(table), w, alloc, poll, err};
 
 	if (w->n > INT32_MAX)
 		return dbert_fail(err, DBERT_E_LIMIT, "word has more than %d characters", INT32_MAX);
@@ -502,6 +405,16 @@ dbert_bpe_merge(const DbertBpeTable *table, DbertBpeWork *w, const DbertAllocato
 	if (w->n > 1)
 		w->n = merge_small(&g, w->symbols, w->n, w->symbols);
 	return DBERT_OK;
+}
+
+DbertStatus
+dbert_bpe_merge_token(const DbertBpeTable *table, DbertBpeWork *w, DbertSymbol *symbols, size_t *n,
+					  const DbertAllocator *alloc, DbertError *err)
+{
+	Merging		g = {dbert_bpe_pairs(table), w, alloc, NULL, err};
+
+	w->last = (DbertBpeToken) {0};
+	return *n > 1 ? merge_window(&g, symbols, *n, symbols, n) : DBERT_OK;
 }
 
 void
@@ -525,18 +438,21 @@ dbert_bpe_open(DbertTokenizing *t)
 	return t->state;
 }
 
-bool
-dbert_bpe_load_bytes(const DbertTokenizing *t, size_t from, size_t to, DbertBpeWork *w, size_t *len)
+DbertStatus
+dbert_bpe_load_bytes(DbertTokenizing *t, DbertBpeWork **work, size_t *len)
 {
+	DbertBpeWork *w = dbert_bpe_open(t);
 	uint8_t    *end;
 
-	if (!dbert_grow(t->alloc, &w->bytes, &w->bytes_capacity, 0, 4 * (to - from), 1))
-		return false;
+	*work = w;
+	if (w == NULL ||
+		!dbert_grow(t->alloc, &w->bytes, &w->bytes_capacity, 0, 4 * t->word_kept, 1))
+		return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
 	end = w->bytes;
-	for (size_t i = from; i < to; i++)
+	for (size_t i = 0; i < t->word_kept; i++)
 		end += dbert_utf8_encode(t->word[i].cp, end);
 	*len = (size_t) (end - w->bytes);
-	return true;
+	return DBERT_OK;
 }
 
 void

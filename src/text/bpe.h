@@ -14,30 +14,9 @@
 #ifndef DBERT_TEXT_BPE_H
 #define DBERT_TEXT_BPE_H
 
-#include "text/tokcompile.h"
+#include "text/bpewhole.h"
 #include "text/tokenizing.h"
 #include "text/utf8.h"
-
-typedef struct DbertBpeSlot
-{
-	int32_t		left,
-				right;
-	uint32_t	rank;			/* DBERT_BPE_NO_RANK: the slot is free */
-	int32_t		merged;
-} DbertBpeSlot;
-
-#define DBERT_BPE_NO_RANK UINT32_MAX
-
-/*
- * Where the slots stand in the kind's block.  Behind them is a filter, 4 bits
- * for each slot, of which most are 0: what it does not know is no pair, which
- * is found without a look at the slots.
- */
-typedef struct DbertBpeTable
-{
-	uint64_t	slots_at;		/* from the block's beginning, a multiple of 8 */
-	uint64_t	n_slots;		/* a power of two, 64 at least; a slot is free */
-} DbertBpeTable;
 
 /* A part of a word. */
 typedef struct DbertSymbol
@@ -52,9 +31,10 @@ typedef struct DbertBpeWork
 	DbertSymbol *symbols;
 	size_t		n,
 				capacity;
-	uint8_t    *bytes;			/* of the word, or a stretch of it */
+	uint8_t    *bytes;			/* of the word */
 	size_t		bytes_capacity;
-	/* room to work in */
+	DbertBpeToken last;			/* of the last merge: parts, and formed = 1 + its rank */
+	/* room to work in, and for symbols of tokens */
 	DbertSymbol *tokens;
 	size_t		n_tokens,
 				tokens_capacity;
@@ -64,17 +44,6 @@ typedef struct DbertBpeWork
 	size_t		heap_count,
 				heap_capacity;
 } DbertBpeWork;
-
-/* ---- compiling ---- */
-
-/* Place the slots for the spec's merges; false: more than a size_t. */
-extern bool dbert_bpe_reserve(DbertBpeTable *table, size_t *total, const DbertTokenizerSpec *spec);
-
-/* Fill the slots and the filter; of equal pairs the last one's rank counts. */
-extern void dbert_bpe_fill(DbertBpeTable *table, const DbertTokenizerSpec *spec);
-
-/* Is the table inside a block of so many bytes, and are its ids tokens? */
-extern bool dbert_bpe_valid(const DbertBpeTable *table, uint64_t size, int32_t n_tokens);
 
 /* ---- merging ---- */
 
@@ -96,6 +65,14 @@ dbert_bpe_add(DbertBpeWork *w, const DbertAllocator *alloc, int32_t id, uint32_t
 extern DbertStatus dbert_bpe_merge(const DbertBpeTable *table, DbertBpeWork *w,
 								   const DbertAllocator *alloc, const DbertPoll *poll,
 								   DbertError *err);
+
+/*
+ * The same for symbols[*n] of a token or two; w->last is the last merge, if
+ * there is any.
+ */
+extern DbertStatus dbert_bpe_merge_token(const DbertBpeTable *table, DbertBpeWork *w,
+										 DbertSymbol *symbols, size_t *n,
+										 const DbertAllocator *alloc, DbertError *err);
 
 /* Where symbols stand in the text, one after another. */
 typedef struct DbertBpeSpan
@@ -133,12 +110,8 @@ extern void dbert_bpe_free(DbertBpeWork *w, const DbertAllocator *alloc);
 /* It is made if there is none yet; NULL: out of memory. */
 extern DbertBpeWork *dbert_bpe_open(DbertTokenizing *t);
 
-/*
- * bytes[*len] = the UTF-8 of the word's characters from .. to; false: out of
- * memory.
- */
-extern bool dbert_bpe_load_bytes(const DbertTokenizing *t, size_t from, size_t to,
-								 DbertBpeWork *w, size_t *len);
+/* The state, with the word's UTF-8 in its bytes[*len]. */
+extern DbertStatus dbert_bpe_load_bytes(DbertTokenizing *t, DbertBpeWork **work, size_t *len);
 
 /* DbertTokenKind.close */
 extern void dbert_bpe_close(DbertTokenizing *t);

@@ -4,8 +4,7 @@
  * The vocabulary writes bytes as characters (bytechars.h); here they are bytes
  * again.  Most words of a text are tokens that merging would arrive at anyway:
  * these are found by a hash table of whole words, made when the tokenizer is
- * compiled by merging every token.  A long word is cut where no merge can
- * cross: between bytes that stand side by side in no merged token.
+ * compiled by merging every token.  Others are spelled from left to right.
  *
  * A byte without a token is the unknown one or, where there is none, left out,
  * and what follows moves up, as in Hugging Face's.
@@ -13,6 +12,7 @@
  * Source: Radford et al. 2019 (GPT-2); Sennrich et al. 2016 (arXiv:1508.07909).
  */
 #include "text/bpe.h"
+#include "text/bpespell.h"
 #include "text/bytechars.h"
 #include "text/tokenkind.h"
 #include "text/utf8.h"
@@ -40,7 +40,7 @@ typedef struct ByteBpeBlock
 	int32_t		unknown;		/* what others become, -1: nothing */
 	int32_t		fuse_unk;
 	uint32_t	longest;		/* bytes of the longest whole word */
-	uint8_t		meet[8192];		/* bits: byte b stands behind a in a merged token */
+	uint32_t	unused;			/* 0 */
 } ByteBpeBlock;
 
 static inline const ByteBpeBlock *
@@ -58,12 +58,6 @@ bytes_of(const ByteBpeBlock *b, int32_t id, size_t *len)
 
 	*len = ends[id] - start;
 	return (const uint8_t *) dbert_in_block(b, b->bytes_at) + start;
-}
-
-static inline bool
-can_meet(const ByteBpeBlock *b, uint8_t left, uint8_t right)
-{
-	return b->meet[left << 5 | right >> 3] >> (right & 7) & 1;
 }
 
 /* ---- whole words ---- */
@@ -152,6 +146,7 @@ make_block(DbertTokCompiler *c)
 	b.n_words = n_words;
 	b.bytes_size = texts;
 	if (texts > UINT32_MAX || !dbert_bpe_reserve(&b.table, &total, s) ||
+		!dbert_bpe_reserve_whole(&b.table, &total, s) ||
 		!dbert_tok_reserve(&b.words_at, &total, n_words, sizeof(WholeWord)) ||
 		!dbert_tok_reserve(&b.ends_at, &total, (size_t) s->n_tokens, sizeof(uint32_t)) ||
 		!dbert_tok_reserve(&b.bytes_at, &total, texts, 1))
@@ -185,33 +180,19 @@ fill_bytes(const DbertTokenizerSpec *s, ByteBpeBlock *b)
 		b->complete &= b->ids[i] >= 0;
 }
 
-/* Which bytes stand side by side in merged tokens. */
-static void
-fill_meetings(const DbertTokenizerSpec *s, ByteBpeBlock *b)
-{
-	for (int32_t i = 0; i < s->n_merges; i++)
-	{
-		size_t		len;
-		const uint8_t *bytes = bytes_of(b, s->merges[i].merged, &len);
-
-		for (size_t j = 1; j < len; j++)
-			b->meet[bytes[j - 1] << 5 | bytes[j] >> 3] |= (uint8_t) (1 << (bytes[j] & 7));
-	}
-}
-
 /* Does merging a token's bytes give this token alone? */
 static DbertStatus
-is_whole(DbertTokCompiler *c, const ByteBpeBlock *b, DbertBpeWork *w, int32_t id, bool *whole)
+is_whole(DbertTokCompiler *c, ByteBpeBlock *b, DbertBpeWork *w, int32_t id, bool *whole)
 {
 	size_t		len;
 	const uint8_t *bytes = bytes_of(b, id, &len);
 
-	*whole = len > 0;
-	if (len == 0 || c->spec->ignore_merges)
+	*whole = false;
+	if (len == 0)
 		return DBERT_OK;
 	if (!load_symbols(b, w, c->alloc, bytes, len))
 		return dbert_fail(c->err, DBERT_E_NOMEM, "out of memory");
-	DBERT_TRY(dbert_bpe_merge(&b->table, w, c->alloc, NULL, c->err));
+	DBERT_TRY(dbert_bpe_merge_token(&b->table, w, w->symbols, &w->n, c->alloc, c->err));
 	*whole = w->n == 1 && w->symbols[0].id == id;
 	return DBERT_OK;
 }
@@ -220,6 +201,8 @@ static DbertStatus
 fill_words(DbertTokCompiler *c, ByteBpeBlock *b, DbertBpeWork *w)
 {
 	WholeWord  *words = (WholeWord *) ((char *) b + b->words_at);
+	DbertBpeToken *tokens = (DbertBpeToken *) dbert_bpe_tokens(&b->table);
+	size_t		n = 0;
 	bool		whole;
 
 	for (uint64_t i = 0; i < b->n_words; i++)
@@ -232,12 +215,20 @@ fill_words(DbertTokCompiler *c, ByteBpeBlock *b, DbertBpeWork *w)
 
 		DBERT_TRY(dbert_tok_poll(c, id));
 		DBERT_TRY(is_whole(c, b, w, id, &whole));
-		if (!whole)
+		tokens[id].spaces = len > 0 && (bytes[0] == ' ' || bytes[len - 1] == ' ');
+		if (whole)
+		{
+			dbert_bpe_add_whole(&b->table, id, w->last);
+			c->keys[n++] = (DbertTrieKey) {bytes, len, id};
+		}
+		if (len == 0 || !(whole || c->spec->ignore_merges))
 			continue;
 		words[find_word(b, words, bytes, len, hash)] = (WholeWord) {hash, id};
 		b->longest = len > b->longest ? (uint32_t) len : b->longest;
 	}
-	return DBERT_OK;
+	if (b->complete)
+		DBERT_TRY(dbert_bpe_end_whole(c, &b->table));
+	return dbert_trie_add(&c->trie, c->keys, n, &b->table.root, NULL, c->err);
 }
 
 static DbertStatus
@@ -254,8 +245,8 @@ compile(DbertTokCompiler *c)
 	b->unknown = c->spec->unknown_id;
 	fill_bytes(c->spec, b);
 	c->head.may_vanish = !b->complete && b->unknown < 0;
-	fill_meetings(c->spec, b);
 	dbert_bpe_fill(&b->table, c->spec);
+	dbert_bpe_begin_whole(&b->table);
 	status = fill_words(c, b, &work);
 	dbert_bpe_free(&work, c->alloc);
 	return status;
@@ -293,7 +284,8 @@ valid(const DbertTokImage *h)
 		!dbert_block_has(h, sizeof(*b), b->words_at, b->n_words, sizeof(WholeWord)) ||
 		!dbert_block_has(h, sizeof(*b), b->ends_at, (uint64_t) h->n_tokens, sizeof(uint32_t)) ||
 		!dbert_block_has(h, sizeof(*b), b->bytes_at, b->bytes_size, 1) ||
-		!dbert_bpe_valid(&b->table, h->model_size, h->n_tokens))
+		!dbert_bpe_valid(&b->table, h->model_size, h->n_tokens) ||
+		!dbert_bpe_valid_whole(&b->table, h))
 		return false;
 	for (int i = 0; i < 256; i++)
 		if (b->ids[i] >= h->n_tokens)
@@ -322,38 +314,22 @@ emit_bytes(DbertTokenizing *t, const ByteBpeBlock *b, int32_t id, int32_t start,
 	return dbert_emit_trimmed(t, id, start, end, before, after);
 }
 
-/* Emit the symbols as tokens of the word's first n characters. */
+/* Emit the symbols as the word's tokens. */
 static DbertStatus
 emit_symbols(DbertTokenizing *t, const ByteBpeBlock *b, const DbertBpeWork *w)
 {
+	const DbertBpeToken *tokens = dbert_bpe_tokens(&b->table);
 	DbertBpeSpan span = dbert_bpe_span(t->word);
 
 	for (size_t i = 0; i < w->n; i++)
 	{
+		int32_t		id = w->symbols[i].id;
+
 		dbert_bpe_next_span(&span, w->symbols[i].len);
-		DBERT_TRY(emit_bytes(t, b, w->symbols[i].id, span.start, span.end));
+		DBERT_TRY(tokens[id].spaces ? emit_bytes(t, b, id, span.start, span.end)
+									: dbert_emit(t, id, span.start, span.end));
 	}
 	return DBERT_OK;
-}
-
-/* The word's bytes, in a state that is made for them; len is how many. */
-static DbertStatus
-load_bytes(DbertTokenizing *t, DbertBpeWork **work, size_t *len)
-{
-	*work = dbert_bpe_open(t);
-	if (*work == NULL || !dbert_bpe_load_bytes(t, 0, t->word_kept, *work, len))
-		return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
-	return DBERT_OK;
-}
-
-/* Emit the tokens of the word's first len bytes. */
-static DbertStatus
-emit_merged(DbertTokenizing *t, const ByteBpeBlock *b, DbertBpeWork *w, size_t len)
-{
-	if (!load_symbols(b, w, t->alloc, w->bytes, len))
-		return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
-	DBERT_TRY(dbert_bpe_merge(&b->table, w, t->alloc, t->poll, t->err));
-	return emit_symbols(t, b, w);
 }
 
 static DbertStatus
@@ -365,7 +341,7 @@ cut(DbertTokenizing *t)
 	size_t		len;
 	uint64_t	at;
 
-	DBERT_TRY(load_bytes(t, &w, &len));
+	DBERT_TRY(dbert_bpe_load_bytes(t, &w, &len));
 	if (len <= b->longest && (size_t) t->word_chars == t->word_kept)
 	{
 		at = find_word(b, words, w->bytes, len, hash_bytes(w->bytes, len));
@@ -373,26 +349,31 @@ cut(DbertTokenizing *t)
 			return emit_bytes(t, b, words[at].id, t->word[0].start,
 							  t->word[t->word_kept - 1].end);
 	}
-	return emit_merged(t, b, w, len);
+	if (b->table.spells)
+		DBERT_TRY(dbert_bpe_spell(t, &b->table, w, w->bytes, len, false, &len));
+	else if (!load_symbols(b, w, t->alloc, w->bytes, len))
+		return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
+	else
+		DBERT_TRY(dbert_bpe_merge(&b->table, w, t->alloc, t->poll, t->err));
+	return emit_symbols(t, b, w);
 }
 
-/* Emit what stands before the last place that no merge can cross. */
+/* Emit what is decided. */
 static DbertStatus
 cut_some(DbertTokenizing *t)
 {
 	const ByteBpeBlock *b = block_of(t->image);
 	DbertBpeWork *w;
-	size_t		len,
-				n = t->word_kept - 1;
+	size_t		len = 0;
 
-	DBERT_TRY(load_bytes(t, &w, &len));
-	len -= (size_t) dbert_utf8_length(t->word[n].cp);
-	while (b->complete && n > 0 && can_meet(b, w->bytes[len - 1], w->bytes[len]))
-		len -= (size_t) dbert_utf8_length(t->word[--n].cp);
-	n = b->complete ? n : 0;
-	if (n > 0)
-		DBERT_TRY(emit_merged(t, b, w, len));
-	dbert_word_begins_at(t, n);
+	if (b->table.spells)
+	{
+		DBERT_TRY(dbert_bpe_load_bytes(t, &w, &len));
+		DBERT_TRY(dbert_bpe_spell(t, &b->table, w, w->bytes, len, true, &len));
+		DBERT_TRY(emit_symbols(t, b, w));
+		len = (size_t) dbert_utf8_count((const char *) w->bytes, len);
+	}
+	dbert_word_begins_at(t, len);
 	return DBERT_OK;
 }
 

@@ -54,6 +54,20 @@ dbert_step_make_room(DbertLink *l)
 	return DBERT_NEXT_CHAR;
 }
 
+DbertNext
+dbert_step_pass(DbertLink *l)
+{
+	DbertLink  *in = l - 1;
+
+	while (l->capacity - l->first - l->count < in->count)
+		if (dbert_step_make_room(l) == DBERT_NEXT_FAILED)
+			return DBERT_NEXT_FAILED;
+	memcpy(l->queue + l->first + l->count, in->queue + in->first, in->count * sizeof(DbertChar));
+	l->count += in->count;
+	dbert_step_take(l, in->count);
+	return DBERT_NEXT_CHAR;
+}
+
 /*
  * The source writes into the queue itself, as a copy of what was just written
  * is slow.

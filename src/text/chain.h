@@ -115,6 +115,9 @@ dbert_step_put(DbertLink *l, DbertChar ch)
 	return DBERT_NEXT_CHAR;
 }
 
+/* Take all that wait, and put them as they are.  CHAR or FAILED. */
+extern DbertNext dbert_step_pass(DbertLink *l);
+
 /* Characters that a link puts at a time, perhaps in vain. */
 #define DBERT_LINK_CHARS 64
 

@@ -2,16 +2,18 @@
  * charbpe.c -- SentencePiece's BPE: a word's characters, merged by rank.
  *
  * A character without a token becomes its bytes' tokens ("<0xE2>"), if all of
- * them are there and byte_fallback says so, else the unknown token, or nothing.
+ * them are there and byte_fallback says so, else the unknown token, or
+ * nothing.
  *
  * These tokenizers have no pre-tokenizer: a word is a whole text, with U+2581
- * for spaces.  It is cut into stretches where no merge can cross, between
- * characters that stand side by side in no merged token; so a stretch is a word
- * of prose again, and most are tokens that merging would arrive at anyway.
+ * for spaces.  It is spelled from left to right, between characters that have
+ * no token.
  *
- * Source: Kudo and Richardson 2018 (arXiv:1808.06226); Hugging Face tokenizers.
+ * Source: Kudo and Richardson 2018 (arXiv:1808.06226); Hugging Face
+ * tokenizers.
  */
 #include "text/bpe.h"
+#include "text/bpespell.h"
 #include "text/tokenkind.h"
 #include "text/utf8.h"
 
@@ -21,42 +23,17 @@
 typedef struct CharBpeBlock
 {
 	DbertBpeTable table;
-	uint64_t	meets_at,		/* bits, hashed: characters that may stand side by side */
-				n_meets,		/* a power of two */
-				wholes_at;		/* bits by id: merging a token's characters gives it */
 	int32_t		bytes[256];		/* ids of "<0x00>" ..., -1: none */
 	int32_t		byte_fallback;	/* they are to be used, for characters that have all */
 	int32_t		unknown;		/* what other characters become, -1: nothing */
 	int32_t		fuse_unk;
 	int32_t		ignore_merges;
-	int32_t		cuts;			/* stretches may be cut */
-	uint32_t	longest;		/* bytes of the longest token */
 } CharBpeBlock;
 
 static inline const CharBpeBlock *
 block_of(const DbertTokImage *image)
 {
 	return dbert_image_model(image);
-}
-
-static inline bool
-bit_at(const CharBpeBlock *b, uint64_t place, uint64_t bit)
-{
-	return ((const uint8_t *) b)[place + (bit >> 3)] >> (bit & 7) & 1;
-}
-
-static inline void
-set_bit(CharBpeBlock *b, uint64_t place, uint64_t bit)
-{
-	((uint8_t *) b)[place + (bit >> 3)] |= (uint8_t) (1 << (bit & 7));
-}
-
-static inline uint64_t
-meeting(const CharBpeBlock *b, uint32_t left, uint32_t right)
-{
-	uint64_t	h = ((uint64_t) left << 21 | right) * UINT64_C(0x9e3779b97f4a7c15);
-
-	return h >> 32 & (b->n_meets - 1);
 }
 
 /* The token that text[len] is, or -1. */
@@ -92,27 +69,34 @@ add_strange(const CharBpeBlock *b, DbertBpeWork *w, const DbertAllocator *alloc,
 	return true;
 }
 
-/* Make symbols of a stretch's bytes, which are UTF-8; false: out of memory. */
+/*
+ * Make symbols of bytes[len], which are UTF-8, or only of those before the
+ * first character with a token; *end = how many bytes they are of.  False: out
+ * of memory.
+ */
 static bool
-load_symbols(const CharBpeBlock *b, const DbertTrieUnit *units, int32_t root, DbertBpeWork *w,
-			 const DbertAllocator *alloc, const uint8_t *bytes, size_t len)
+load_symbols(const CharBpeBlock *b, const DbertTrieUnit *units, DbertBpeWork *w,
+			 const DbertAllocator *alloc, const uint8_t *bytes, size_t len, bool strange,
+			 size_t *end)
 {
 	uint32_t	unknown = 0;	/* bytes that the next unknown token is for */
+	size_t		n;
 
 	w->n = 0;
-	for (size_t i = 0, n; i < len; i += n)
+	for (*end = 0; *end < len; *end += n)
 	{
+		const uint8_t *at = bytes + *end;
 		int32_t		id;
 
-		for (n = 1; i + n < len && dbert_utf8_is_tail(bytes[i + n]); n++)
+		for (n = 1; *end + n < len && dbert_utf8_is_tail(at[n]); n++)
 			;
-		id = find_token(units, root, bytes + i, n);
+		id = find_token(units, b->table.root, at, n);
+		if (id >= 0 && strange)
+			break;
+		if (id < 0 && !add_strange(b, w, alloc, at, n, &unknown))
+			return false;
 		if (id < 0)
-		{
-			if (!add_strange(b, w, alloc, bytes + i, n, &unknown))
-				return false;
 			continue;
-		}
 		if ((unknown > 0 && !dbert_bpe_add(w, alloc, b->unknown, unknown)) ||
 			!dbert_bpe_add(w, alloc, id, (uint32_t) n))
 			return false;
@@ -122,19 +106,6 @@ load_symbols(const CharBpeBlock *b, const DbertTrieUnit *units, int32_t root, Db
 }
 
 /* ---- compiling ---- */
-
-static uint64_t
-meets_of(const DbertTokenizerSpec *s)
-{
-	uint64_t	n = 1024,
-				bytes = 0;
-
-	for (int32_t i = 0; i < s->n_merges; i++)
-		bytes += s->token_lens[s->merges[i].merged];
-	while (n < bytes && n < UINT64_C(1) << 32)
-		n *= 2;
-	return n;
-}
 
 /* *all = every byte has a token. */
 static DbertStatus
@@ -146,32 +117,10 @@ make_block(DbertTokCompiler *c, bool *all)
 
 	memset(&b, 0, sizeof(b));
 	*all = dbert_tok_find_bytes(c, b.bytes);
-	b.n_meets = meets_of(s);
 	if (!dbert_bpe_reserve(&b.table, &total, s) ||
-		!dbert_tok_reserve(&b.meets_at, &total, b.n_meets / 8, 1) ||
-		!dbert_tok_reserve(&b.wholes_at, &total, (size_t) s->n_tokens / 8 + 1, 1))
+		!dbert_bpe_reserve_whole(&b.table, &total, s))
 		return dbert_fail(c->err, DBERT_E_LIMIT, "vocabulary is too large");
 	return dbert_tok_make_block(c, &b, sizeof(b), total);
-}
-
-/* Which characters stand side by side in merged tokens. */
-static void
-fill_meetings(const DbertTokenizerSpec *s, CharBpeBlock *b)
-{
-	for (int32_t i = 0; i < s->n_merges; i++)
-	{
-		const uint8_t *p = (const uint8_t *) s->tokens[s->merges[i].merged],
-				   *end = p + s->token_lens[s->merges[i].merged];
-		uint32_t	before = 0,
-					cp = 0;
-
-		for (; p < end; before = cp)
-		{
-			p += dbert_utf8_decode(p, end, &cp);
-			if (before != 0)
-				set_bit(b, b->meets_at, meeting(b, before, cp));
-		}
-	}
 }
 
 /* Is a token one that characters without a token may become? */
@@ -182,33 +131,35 @@ is_strange(const DbertTokenizerSpec *s, int32_t id)
 		(s->token_lens[id] == 6 && memcmp(s->tokens[id], "<0x", 3) == 0);
 }
 
-/* May stretches be cut?  Not if merges join what no character tells. */
+/* Do merges join what is no character? */
 static bool
-may_cut(const DbertTokenizerSpec *s)
+merges_strange(const DbertTokenizerSpec *s)
 {
 	for (int32_t i = 0; i < s->n_merges; i++)
 		if (is_strange(s, s->merges[i].left) || is_strange(s, s->merges[i].right))
-			return false;
-	return true;
+			return true;
+	return false;
 }
 
-/* Mark the tokens that their own characters become. */
+/* Find the whole tokens. */
 static DbertStatus
-fill_wholes(DbertTokCompiler *c, CharBpeBlock *b, DbertBpeWork *w)
+fill_whole(DbertTokCompiler *c, CharBpeBlock *b, DbertBpeWork *w)
 {
 	const DbertTokenizerSpec *s = c->spec;
 
 	for (int32_t id = 0; id < s->n_tokens; id++)
 	{
+		const uint8_t *text = (const uint8_t *) s->tokens[id];
+		size_t		end;
+
 		DBERT_TRY(dbert_tok_poll(c, id));
-		if (s->tokens[id] == NULL || s->token_lens[id] == 0)
+		if (text == NULL || s->token_lens[id] == 0)
 			continue;
-		if (!load_symbols(b, c->trie.units, c->head.words, w, c->alloc,
-						  (const uint8_t *) s->tokens[id], s->token_lens[id]))
+		if (!load_symbols(b, c->trie.units, w, c->alloc, text, s->token_lens[id], false, &end))
 			return dbert_fail(c->err, DBERT_E_NOMEM, "out of memory");
-		DBERT_TRY(dbert_bpe_merge(&b->table, w, c->alloc, NULL, c->err));
+		DBERT_TRY(dbert_bpe_merge_token(&b->table, w, w->symbols, &w->n, c->alloc, c->err));
 		if (w->n == 1 && w->symbols[0].id == id)
-			set_bit(b, b->wholes_at, (uint64_t) id);
+			dbert_bpe_add_whole(&b->table, id, w->last);
 	}
 	return DBERT_OK;
 }
@@ -229,14 +180,13 @@ compile(DbertTokCompiler *c)
 	b->unknown = s->unknown_id;
 	b->fuse_unk = s->fuse_unk;
 	b->ignore_merges = s->ignore_merges;
-	for (int32_t i = 0; i < s->n_tokens; i++)
-		if (s->tokens[i] != NULL && s->token_lens[i] > b->longest)
-			b->longest = (uint32_t) s->token_lens[i];
+	b->table.root = c->head.words;
 	c->head.may_vanish = b->unknown < 0 && !(all && b->byte_fallback);
-	b->cuts = !c->head.may_vanish && may_cut(s);
-	fill_meetings(s, b);
 	dbert_bpe_fill(&b->table, s);
-	status = fill_wholes(c, b, &work);
+	dbert_bpe_begin_whole(&b->table);
+	status = fill_whole(c, b, &work);
+	if (status == DBERT_OK && !c->head.may_vanish && !merges_strange(s))
+		status = dbert_bpe_end_whole(c, &b->table);
 	dbert_bpe_free(&work, c->alloc);
 	return status;
 }
@@ -248,11 +198,10 @@ valid(const DbertTokImage *h)
 {
 	const CharBpeBlock *b = block_of(h);
 
-	if (h->model_size < sizeof(*b) || h->words < 0 || b->unknown < -1 ||
-		b->unknown >= h->n_tokens || b->n_meets < 8 || (b->n_meets & (b->n_meets - 1)) != 0 ||
-		!dbert_block_has(h, sizeof(*b), b->meets_at, b->n_meets / 8, 1) ||
-		!dbert_block_has(h, sizeof(*b), b->wholes_at, (uint64_t) h->n_tokens / 8 + 1, 1) ||
-		!dbert_bpe_valid(&b->table, h->model_size, h->n_tokens))
+	if (h->model_size < sizeof(*b) || h->words < 0 || b->table.root != h->words ||
+		b->unknown < -1 || b->unknown >= h->n_tokens ||
+		!dbert_bpe_valid(&b->table, h->model_size, h->n_tokens) ||
+		!dbert_bpe_valid_whole(&b->table, h))
 		return false;
 	for (int i = 0; i < 256; i++)
 		if (b->bytes[i] < -1 || b->bytes[i] >= h->n_tokens)
@@ -262,65 +211,61 @@ valid(const DbertTokImage *h)
 
 /* ---- cutting ---- */
 
-/* No merge can cross the border before a character. */
-static inline bool
-is_border(const DbertTokImage *image, const CharBpeBlock *b, uint32_t left, uint32_t right)
-{
-	uint8_t		bytes[4];
-
-	/* unknown characters may melt with what is before them */
-	return !bit_at(b, b->meets_at, meeting(b, left, right)) &&
-		   find_token(dbert_image_units(image), image->words, bytes,
-					  (size_t) dbert_utf8_encode(right, bytes)) >= 0;
-}
-
-/* Emit the tokens of the word's characters from .. to, which are a stretch. */
+/* Emit the symbols as tokens. */
 static DbertStatus
-emit_stretch(DbertTokenizing *t, const CharBpeBlock *b, size_t from, size_t to)
+emit_symbols(DbertTokenizing *t, const DbertBpeWork *w, DbertBpeSpan *span)
 {
-	const DbertTrieUnit *units = dbert_image_units(t->image);
-	DbertBpeWork *w = dbert_bpe_open(t);
-	DbertBpeSpan span = dbert_bpe_span(t->word + from);
-	size_t		len;
-	int32_t		id;
-
-	if (w == NULL || !dbert_bpe_load_bytes(t, from, to, w, &len))
-		return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
-	id = len <= b->longest ? find_token(units, t->image->words, w->bytes, len) : -1;
-	if (id >= 0 && bit_at(b, b->wholes_at, (uint64_t) id))
-		return dbert_emit(t, id, t->word[from].start, t->word[to - 1].end);
-	if (!load_symbols(b, units, t->image->words, w, t->alloc, w->bytes, len))
-		return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
-	DBERT_TRY(dbert_bpe_merge(&b->table, w, t->alloc, t->poll, t->err));
 	for (size_t i = 0; i < w->n; i++)
 	{
-		dbert_bpe_next_span(&span, w->symbols[i].len);
-		DBERT_TRY(dbert_emit(t, w->symbols[i].id, span.start, span.end));
+		dbert_bpe_next_span(span, w->symbols[i].len);
+		DBERT_TRY(dbert_emit(t, w->symbols[i].id, span->start, span->end));
 	}
 	return DBERT_OK;
 }
 
-/* Emit all stretches of the word that have an end; *from: the last begins. */
+/*
+ * Emit tokens of characters that have one, and of others between them; *done =
+ * bytes that are decided, all if no more follow.
+ */
 static DbertStatus
-emit_stretches(DbertTokenizing *t, const CharBpeBlock *b, size_t *from)
+emit_spelled(DbertTokenizing *t, const CharBpeBlock *b, DbertBpeWork *w, size_t len, bool more,
+			 size_t *done)
 {
-	*from = 0;
-	for (size_t i = 1; i < t->word_kept && b->cuts; i++)
-		if (is_border(t->image, b, t->word[i - 1].cp, t->word[i].cp))
-		{
-			DBERT_TRY(emit_stretch(t, b, *from, i));
-			*from = i;
-		}
+	const DbertTrieUnit *units = dbert_image_units(t->image);
+	DbertBpeSpan span = dbert_bpe_span(t->word);
+	size_t		n;
+
+	for (*done = 0; *done < len; *done += n)
+	{
+		DBERT_TRY(dbert_bpe_spell(t, &b->table, w, w->bytes + *done, len - *done, more, &n));
+		DBERT_TRY(emit_symbols(t, w, &span));
+		*done += n;
+		if (*done == len)
+			break;
+		if (!load_symbols(b, units, w, t->alloc, w->bytes + *done, len - *done, true, &n))
+			return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
+		if (n == 0 || (more && *done + n == len))
+			break;
+		DBERT_TRY(emit_symbols(t, w, &span));
+	}
 	return DBERT_OK;
 }
 
+/* Emit what is decided. */
 static DbertStatus
 cut_some(DbertTokenizing *t)
 {
-	size_t		from;
+	const CharBpeBlock *b = block_of(t->image);
+	DbertBpeWork *w;
+	size_t		len = 0;
 
-	DBERT_TRY(emit_stretches(t, block_of(t->image), &from));
-	dbert_word_begins_at(t, from);
+	if (b->table.spells)
+	{
+		DBERT_TRY(dbert_bpe_load_bytes(t, &w, &len));
+		DBERT_TRY(emit_spelled(t, b, w, len, true, &len));
+		len = (size_t) dbert_utf8_count((const char *) w->bytes, len);
+	}
+	dbert_word_begins_at(t, len);
 	return DBERT_OK;
 }
 
@@ -349,12 +294,19 @@ cut(DbertTokenizing *t)
 {
 	const CharBpeBlock *b = block_of(t->image);
 	int32_t		id = word_token(t, b);
-	size_t		from;
+	DbertBpeWork *w;
+	DbertBpeSpan span = dbert_bpe_span(t->word);
+	size_t		len;
 
 	if (id >= 0)
 		return dbert_emit(t, id, t->word[0].start, t->word[t->word_kept - 1].end);
-	DBERT_TRY(emit_stretches(t, b, &from));
-	return emit_stretch(t, b, from, t->word_kept);
+	DBERT_TRY(dbert_bpe_load_bytes(t, &w, &len));
+	if (b->table.spells)
+		return emit_spelled(t, b, w, len, false, &len);
+	if (!load_symbols(b, dbert_image_units(t->image), w, t->alloc, w->bytes, len, false, &len))
+		return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
+	DBERT_TRY(dbert_bpe_merge(&b->table, w, t->alloc, t->poll, t->err));
+	return emit_symbols(t, w, &span);
 }
 
 /* ---- decoding ---- */

@@ -72,6 +72,11 @@ match_text(DbertLink *l, size_t *n, DbertChar *last)
 	/* nearly always the first character tells */
 	if (*p < 0x80 && last->cp != *p)
 		return DBERT_NEXT_CHAR;
+	if (*p < 0x80 && l->step->len == 1)
+	{
+		*n = 1;
+		return DBERT_NEXT_CHAR;
+	}
 	for (; p < end; i++)
 	{
 		DbertNext	next = dbert_step_peek(l, i, last);
@@ -238,8 +243,8 @@ DBERT_STEP(dbert_step_strip, strip_one)
 
 /* ---- Prepend ---- */
 
-static inline DbertNext
-prepend_one(DbertLink *l)
+DbertNext
+dbert_step_prepend(DbertLink *l)
 {
 	enum { STARTED };
 	DbertChar	ch;
@@ -252,11 +257,8 @@ prepend_one(DbertLink *l)
 			DBERT_NEXT_FAILED)
 		return DBERT_NEXT_FAILED;
 	l->state[STARTED] = true;
-	dbert_step_take(l, 1);
-	return dbert_step_put(l, ch);
+	return dbert_step_pass(l);
 }
-
-DBERT_STEP(dbert_step_prepend, prepend_one)
 
 /* ---- Metaspace ---- */
 

@@ -48,9 +48,9 @@ dbert_emit_trimmed(DbertTokenizing *t, int32_t id, int32_t start, int32_t end, i
 void
 dbert_word_begins_at(DbertTokenizing *t, size_t n)
 {
-	if (n == 0)
-		t->block = t->block < SIZE_MAX / 2 ? 2 * t->block : SIZE_MAX;
 	t->word_kept -= n;
+	if (t->word_kept > t->block / 2)
+		t->block = t->block < SIZE_MAX / 2 ? 2 * t->block : SIZE_MAX;
 	memmove(t->word, t->word + n, t->word_kept * sizeof(DbertChar));
 }
 

@@ -87,7 +87,7 @@ extern DbertStatus dbert_emit_trimmed(DbertTokenizing *t, int32_t id, int32_t st
 
 /*
  * For cut_some: the word's first n characters have their tokens and are left
- * out.  If n is 0, it is called again when the word is twice as long.
+ * out.  If most are kept, it is called again when the word is twice as long.
  */
 extern void dbert_word_begins_at(DbertTokenizing *t, size_t n);
 

@@ -133,14 +133,12 @@ dbert_token_text(const DbertTokenizer *t, int32_t id, size_t *len)
 {
 	const DbertTokImage *h = t->image;
 	const uint32_t *ends = dbert_image_at(h, h->ends_at);
-	uint32_t	start;
 
 	*len = 0;
 	if (id < 0 || id >= h->n_tokens)
 		return NULL;
-	start = id > 0 ? ends[id - 1] : 0;
-	*len = ends[id] - start;
-	return *len > 0 ? (const char *) dbert_image_at(h, h->texts_at) + start : NULL;
+	*len = dbert_image_text_len(ends, id);
+	return *len > 0 ? (const char *) dbert_image_at(h, h->texts_at) + ends[id] - *len : NULL;
 }
 
 int32_t

@@ -15,7 +15,7 @@
 #include "text/trie.h"
 
 #define DBERT_TOKIMAGE_MAGIC	0x6b6f7444u /* "Dtok" */
-#define DBERT_TOKIMAGE_VERSION	3
+#define DBERT_TOKIMAGE_VERSION	4
 
 /*
  * What no real vocabulary comes near; they bound the work between two polls.
@@ -132,6 +132,13 @@ static inline const void *
 dbert_image_model(const DbertTokImage *image)
 {
 	return dbert_image_at(image, image->model_at);
+}
+
+/* Bytes of a token's text, by where the texts end. */
+static inline uint32_t
+dbert_image_text_len(const uint32_t *ends, int32_t id)
+{
+	return ends[id] - (id > 0 ? ends[id - 1] : 0);
 }
 
 static inline DbertNormRules

@@ -108,7 +108,7 @@ dbert_utf8_decode_before(const uint8_t *start, const uint8_t *p, uint32_t *cp)
 static inline int
 dbert_utf8_length(uint32_t cp)
 {
-	return cp < 0x80 ? 1 : cp < 0x800 ? 2 : cp < 0x10000 ? 3 : 4;
+	return 1 + (cp >= 0x80) + (cp >= 0x800) + (cp >= 0x10000);
 }
 
 /* Writes a valid code point to out[4]; its length. */
