@@ -43,6 +43,16 @@ SELECT distil_translate(NULL, 'marian-one'), distil_translate('x', NULL), distil
 	distil_translate(E' \n', 'marian-one') = E' \n' AS blank;
 -- no sentence, no end
 SELECT length(distil_translate(repeat('The film was a delight and ', 400), 'marian-one', beams => 1)) > 1000 AS some;
+-- with less memory fewer sentences go together, and say the same
+CREATE TEMP TABLE joined AS SELECT array_agg(body || i) AS texts FROM wanted, generate_series(1, 6) AS i;
+CREATE TEMP TABLE said AS SELECT distil_translate(texts, 'marian-one', beams => 4) AS t FROM joined;
+SET distilbert.max_memory = '1MB';
+SELECT cardinality(t) > 60 AS many, t = distil_translate(texts, 'marian-one', beams => 4) AS same FROM joined, said;
+SET distilbert.max_memory = '100kB';
+\set VERBOSITY terse
+SELECT distil_translate('x', 'marian-one', beams => 4);
+\set VERBOSITY default
+RESET distilbert.max_memory;
 
 RESET client_min_messages;
 SELECT length(distil_translate('The room was clean and the staff were friendly', 'marian-one', max_tokens => 3)) > 0 AS some;

@@ -244,7 +244,9 @@ emit_spelled(DbertTokenizing *t, const CharBpeBlock *b, DbertBpeWork *w, size_t 
 			break;
 		if (!load_symbols(b, units, w, t->alloc, w->bytes + *done, len - *done, true, &n))
 			return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
-		if (n == 0 || (more && *done + n == len))
+		/* an unknown token at the end may yet go on */
+		if (n == 0 || (more && *done + n == len &&
+					   (w->n == 0 || w->symbols[w->n - 1].id == b->unknown)))
 			break;
 		DBERT_TRY(emit_symbols(t, w, &span));
 	}
