@@ -5,6 +5,8 @@
 
 TEXTS has a sentence per line; those that are too long for the model are left out. transformers computes in float32, in batches of sentences of like length. Where the ids differ the
 two translations are scored again, in float64: a difference of the scores below 1e-5 is a tie that rounding decides.
+(Rounding also decides ties on the way, between the last hypothesis that goes on and the first that does not: then the scores of the
+two results may differ by more.)
 
 Builds test/dbert_cli.c with the core's objects, which make has built. Needs torch, transformers and sentencepiece; uses no network.
 """
