@@ -7,12 +7,11 @@
  * Words are random, too: most as long as words are, some longer than the blocks
  * that are read.
  */
+#include "test/support/smallvocab.h"
 #include "test/support/testhelp.h"
 #include "text/bytechars.h"
-#include "text/tokenizer.h"
 #include "text/utf8.h"
 
-#define MAX_TOKENS 400
 #define MAX_MERGES 600
 #define MAX_CHARS 8000
 #define VOCABULARIES 300
@@ -20,12 +19,9 @@
 
 typedef struct Vocab
 {
-	char		texts[MAX_TOKENS][48];
-	const char *tokens[MAX_TOKENS];
-	size_t		lens[MAX_TOKENS];
+	SmallVocab	v;
 	DbertMerge	merges[MAX_MERGES];
-	int32_t		n,
-				n_merges;
+	int32_t		n_merges;
 	int32_t		letters[8],		/* single symbols to merge */
 				n_letters;
 	DbertTokenizerSpec spec;
@@ -37,41 +33,9 @@ typedef struct Symbol
 	int			len;			/* bytes of the word */
 } Symbol;
 
-static int32_t rank_of[MAX_TOKENS][MAX_TOKENS];	/* -1: no pair */
+static int32_t rank_of[SMALL_VOCAB_TOKENS][SMALL_VOCAB_TOKENS];	/* -1: no pair */
 static Symbol symbols[4 * MAX_CHARS];
-static unsigned random_state = 1;
-
-static unsigned
-random_below(unsigned n)
-{
-	random_state = random_state * 1664525u + 1013904223u;
-	return (random_state >> 8) % n;
-}
-
 /* ---- vocabularies ---- */
-
-static int32_t
-find(const Vocab *v, const char *text, size_t len)
-{
-	for (int32_t i = 0; i < v->n; i++)
-		if (v->lens[i] == len && memcmp(v->texts[i], text, len) == 0)
-			return i;
-	return -1;
-}
-
-static int32_t
-add(Vocab *v, const char *text)
-{
-	int32_t		i = find(v, text, strlen(text));
-
-	if (i >= 0)
-		return i;
-	i = v->n++;
-	snprintf(v->texts[i], sizeof(v->texts[i]), "%s", text);
-	v->tokens[i] = v->texts[i];
-	v->lens[i] = strlen(text);
-	return i;
-}
 
 static int32_t
 add_byte(Vocab *v, int byte)
@@ -79,7 +43,7 @@ add_byte(Vocab *v, int byte)
 	uint8_t		text[5] = {0};
 
 	(void) dbert_utf8_encode(dbert_byte_char((uint8_t) byte), text);
-	return add(v, (const char *) text);
+	return add(&v->v, (const char *) text);
 }
 
 /* Single symbols; of every fourth vocabulary one has no token. */
@@ -90,10 +54,10 @@ add_letters(Vocab *v, bool bytes, int round)
 	static const int parts[] = {'a', 'b', 'c', 0xc3, 0xa9};
 	int			left_out = round % 8 >= 6 ? (int) random_below(5) : -1;
 
-	add(v, "<unk>");
+	add(&v->v, "<unk>");
 	for (int i = 0; i < 5; i++)
 		if (i != left_out)
-			v->letters[v->n_letters++] = bytes ? add_byte(v, parts[i]) : add(v, chars[i]);
+			v->letters[v->n_letters++] = bytes ? add_byte(v, parts[i]) : add(&v->v, chars[i]);
 	if (bytes)
 		for (int i = 0; i < 256; i++)
 			if (left_out < 0 || i != parts[left_out])
@@ -104,7 +68,7 @@ add_letters(Vocab *v, bool bytes, int round)
 			char		name[8];
 
 			snprintf(name, sizeof(name), "<0x%02X>", i);
-			add(v, name);
+			add(&v->v, name);
 		}
 }
 
@@ -122,16 +86,16 @@ add_merge(Vocab *v)
 		ids[i] = which < (unsigned) v->n_letters ? v->letters[which]
 												 : v->merges[which - (unsigned) v->n_letters].merged;
 	}
-	snprintf(both, sizeof(both), "%s%s", v->texts[ids[0]], v->texts[ids[1]]);
-	if (strlen(both) < 16 && (random_below(8) == 0 || find(v, both, strlen(both)) < 0))
-		v->merges[v->n_merges++] = (DbertMerge) {ids[0], ids[1], add(v, both)};
+	snprintf(both, sizeof(both), "%s%s", v->v.texts[ids[0]], v->v.texts[ids[1]]);
+	if (strlen(both) < 16 && (random_below(8) == 0 || find(&v->v, both, strlen(both)) < 0))
+		v->merges[v->n_merges++] = (DbertMerge) {ids[0], ids[1], add(&v->v, both)};
 }
 
 /* Merges as training makes them, each of a new token; n at most. */
 static void
 train(Vocab *v, int n)
 {
-	for (int i = 0; i < 20 * n && v->n_merges < n && v->n < MAX_TOKENS - 1; i++)
+	for (int i = 0; i < 20 * n && v->n_merges < n && v->v.n < SMALL_VOCAB_TOKENS - 1; i++)
 		add_merge(v);
 }
 
@@ -154,11 +118,11 @@ add_all_splits(Vocab *v)
 	memcpy(before, v->merges, sizeof(before));
 	v->n_merges = 0;
 	for (int i = 0; i < n; i++)
-		for (size_t at = 1; at < v->lens[before[i].merged]; at++)
+		for (size_t at = 1; at < v->v.lens[before[i].merged]; at++)
 		{
-			const char *text = v->texts[before[i].merged];
-			int32_t		left = find(v, text, at),
-						right = find(v, text + at, strlen(text) - at);
+			const char *text = v->v.texts[before[i].merged];
+			int32_t		left = find(&v->v, text, at),
+						right = find(&v->v, text + at, strlen(text) - at);
 
 			if (left >= 0 && right >= 0 && v->n_merges < MAX_MERGES)
 				v->merges[v->n_merges++] = (DbertMerge) {left, right, before[i].merged};
@@ -180,28 +144,25 @@ disorder(Vocab *v, int round)
 			swap_merges(v, i, (int) random_below((unsigned) n));
 	/* pairs of characters without a token */
 	if (round % 16 == 5)
-		v->merges[v->n_merges++] = (DbertMerge) {0, v->letters[0], add(v, "<unk>a")};
+		v->merges[v->n_merges++] = (DbertMerge) {0, v->letters[0], add(&v->v, "<unk>a")};
 }
 
 static void
 make_vocab(Vocab *v, int round)
 {
-	static const DbertTemplate none;
 	bool		bytes = round % 2 == 0;
 
 	memset(v, 0, sizeof(*v));
 	add_letters(v, bytes, round);
 	train(v, 4 + (int) random_below(100));
 	disorder(v, round);
-	v->spec = (DbertTokenizerSpec)
-	{
-		.kind = bytes ? DBERT_KIND_BYTEBPE : DBERT_KIND_CHARBPE, .n_tokens = v->n,
-		.tokens = v->tokens, .token_lens = v->lens, .merges = v->merges, .n_merges = v->n_merges,
-		.unknown_id = random_below(4) > 0 ? 0 : -1, .fuse_unk = random_below(2),
-		.byte_fallback = !bytes && round % 3 == 1, .ignore_merges = random_below(6) == 0,
-		.split_by_steps = true, .single = &none, .pair = &none, .unk_id = 0, .cls_id = -1,
-		.sep_id = -1, .pad_id = -1, .mask_id = -1
-	};
+	v->spec = spec_of(&v->v, bytes ? DBERT_KIND_BYTEBPE : DBERT_KIND_CHARBPE);
+	v->spec.merges = v->merges;
+	v->spec.n_merges = v->n_merges;
+	v->spec.unknown_id = random_below(4) > 0 ? 0 : -1;
+	v->spec.fuse_unk = random_below(2);
+	v->spec.byte_fallback = !bytes && round % 3 == 1;
+	v->spec.ignore_merges = random_below(6) == 0;
 	memset(rank_of, -1, sizeof(rank_of));
 	for (int32_t i = 0; i < v->n_merges; i++)
 		rank_of[v->merges[i].left][v->merges[i].right] = i;
@@ -219,9 +180,9 @@ add_symbols(const Vocab *v, const char *ch, int n, size_t n_symbols, bool *unkno
 	for (int i = 0; i < n; i += bytes ? 1 : n)
 	{
 		uint8_t		text[5] = {0};
-		int32_t		id = bytes ? find(v, (const char *) text,
+		int32_t		id = bytes ? find(&v->v, (const char *) text,
 									  (size_t) dbert_utf8_encode(dbert_byte_char((uint8_t) ch[i]), text))
-							   : find(v, ch, (size_t) n);
+							   : find(&v->v, ch, (size_t) n);
 		bool		known = id >= 0;
 
 		if (!known && s->byte_fallback)
@@ -231,7 +192,7 @@ add_symbols(const Vocab *v, const char *ch, int n, size_t n_symbols, bool *unkno
 				char		name[8];
 
 				snprintf(name, sizeof(name), "<0x%02X>", (uint8_t) ch[k]);
-				symbols[n_symbols++] = (Symbol) {find(v, name, 6), 1};
+				symbols[n_symbols++] = (Symbol) {find(&v->v, name, 6), 1};
 			}
 			known = true;
 		}
@@ -294,7 +255,7 @@ define(const Vocab *v, const char *word, size_t len)
 		}
 		if (v->spec.kind == DBERT_KIND_CHARBPE)
 			strcpy(written, word);
-		id = find(v, written, strlen(written));
+		id = find(&v->v, written, strlen(written));
 		symbols[0] = (Symbol) {id, (int) len};
 		if (id >= 0)
 			return 1;

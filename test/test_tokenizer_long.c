@@ -6,54 +6,27 @@
  * whole.  The definition takes it as a whole: Viterbi's algorithm over all of
  * the word.  Vocabularies and words are random, of few letters.
  */
+#include "test/support/smallvocab.h"
 #include "test/support/testhelp.h"
-#include "text/tokenizer.h"
 
 #include <math.h>
 
-#define MAX_TOKENS 64
 #define MAX_CHARS 60000
 
 typedef struct Vocab
 {
-	char		texts[MAX_TOKENS][16];
-	const char *tokens[MAX_TOKENS];
-	size_t		lens[MAX_TOKENS];
-	double		scores[MAX_TOKENS];
-	int32_t		n;
+	SmallVocab	v;
+	double		scores[SMALL_VOCAB_TOKENS];
 } Vocab;
 
-static unsigned random_state = 1;
-
-static unsigned
-random_below(unsigned n)
+static void
+add_scored(Vocab *v, const char *text, double score)
 {
-	random_state = random_state * 1664525u + 1013904223u;
-	return (random_state >> 8) % n;
-}
+	int32_t		before = v->v.n,
+				id = add(&v->v, text);
 
-static int32_t
-find(const Vocab *v, const char *text, size_t len)
-{
-	for (int32_t i = 0; i < v->n; i++)
-		if (v->lens[i] == len && memcmp(v->texts[i], text, len) == 0)
-			return i;
-	return -1;
-}
-
-static int32_t
-add(Vocab *v, const char *text, double score)
-{
-	int32_t		i = find(v, text, strlen(text));
-
-	if (i >= 0)
-		return i;
-	i = v->n++;
-	snprintf(v->texts[i], sizeof(v->texts[i]), "%s", text);
-	v->tokens[i] = v->texts[i];
-	v->lens[i] = strlen(text);
-	v->scores[i] = score;
-	return i;
+	if (id == before)
+		v->scores[id] = score;
 }
 
 static void
@@ -62,20 +35,6 @@ random_word(char *word, size_t n, const char *letters)
 	for (size_t i = 0; i < n; i++)
 		word[i] = letters[random_below((unsigned) strlen(letters))];
 	word[n] = '\0';
-}
-
-static DbertTokenizerSpec
-spec_of(const Vocab *v)
-{
-	static const DbertTemplate none;
-
-	return (DbertTokenizerSpec)
-	{
-		.kind = DBERT_KIND_UNIGRAM, .n_tokens = v->n, .tokens = v->tokens, .token_lens = v->lens,
-		.scores = v->scores, .fuse_unk = true,
-		.split_by_steps = true, .single = &none, .pair = &none, .unk_id = 0, .unknown_id = 0,
-		.cls_id = -1, .sep_id = -1, .pad_id = -1, .mask_id = -1
-	};
 }
 
 /* The tokens of the word must be want[n], each beginning at from[i]. */
@@ -128,14 +87,14 @@ best_cut(const Vocab *v, const char *word, size_t len)
 	double		least = 0;
 	size_t		n = 0;
 
-	for (int32_t i = 0; i < v->n; i++)
+	for (int32_t i = 0; i < v->v.n; i++)
 		least = fmin(least, v->scores[i]);
 	for (size_t i = 1; i <= len; i++)
 		starts[i] = -1;
 	for (size_t at = 0; at < len; at++)
 		for (size_t end = at + 1; end <= len && end <= at + 15; end++)
 		{
-			int32_t		id = find(v, word + at, end - at);
+			int32_t		id = find(&v->v, word + at, end - at);
 			double		sum = sums[at] + (id >= 0 ? v->scores[id] : least - 10);
 
 			if (id < 0 && end > at + 1)
@@ -177,9 +136,10 @@ best_cut(const Vocab *v, const char *word, size_t len)
 static void
 check_unigram(const Vocab *v, const char *word, size_t len)
 {
-	DbertTokenizerSpec spec = spec_of(v);
+	DbertTokenizerSpec spec = spec_of(&v->v, DBERT_KIND_UNIGRAM);
 	size_t		n = best_cut(v, word, len);
 
+	spec.scores = v->scores;
 	check_word(&spec, word, len, want, from, n);
 }
 
@@ -190,21 +150,21 @@ test_unigram(void)
 
 	for (int round = 0; round < 12; round++)
 	{
-		Vocab		v = {.n = 0};
+		Vocab		v = {.v.n = 0};
 		const char *letters = round % 3 == 0 ? "ab" : round % 3 == 1 ? "abcz" : "abbbbbbz";
 		size_t		len = round < 6 ? 9000 : 1 + random_below(5000);
 
-		add(&v, "<unk>", 0);
+		add_scored(&v, "<unk>", 0);
 		/* letters that are no token are unknown */
 		for (const char *c = "abc"; *c != '\0'; c++)
 			if (round % 4 != 3 || *c == 'a')
-				add(&v, (char[2]) {*c, '\0'}, -2.0 - random_below(8) / 4.0);
-		while (v.n < 30)
+				add_scored(&v, (char[2]) {*c, '\0'}, -2.0 - random_below(8) / 4.0);
+		while (v.v.n < 30)
 		{
 			char		piece[16];
 
 			random_word(piece, 2 + random_below(7), "abc");
-			add(&v, piece, -2.0 - random_below(64) / 16.0);
+			add_scored(&v, piece, -2.0 - random_below(64) / 16.0);
 		}
 		random_word(word, len, letters);
 		check_unigram(&v, word, len);
@@ -216,10 +176,10 @@ static void
 test_apart(void)
 {
 	static char word[MAX_CHARS + 1];
-	Vocab		v = {.n = 0};
+	Vocab		v = {.v.n = 0};
 
-	add(&v, "<unk>", 0);
-	add(&v, "aaa", -1);
+	add_scored(&v, "<unk>", 0);
+	add_scored(&v, "aaa", -1);
 	memset(word, 'a', 20000);
 	for (size_t len = 19998; len <= 20000; len++)
 		check_unigram(&v, word, len);
