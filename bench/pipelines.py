@@ -7,8 +7,10 @@ compute sync writers updates lag claim queue memory locks search idle unloaded
 (the last one is not among all of them: it wants a server without preloading)
 MILLION=1: the memory's part does 10^6 rows, which takes a while.
 """
+import operator
 import os
 import re
+import statistics
 import subprocess
 import sys
 import time
@@ -57,13 +59,23 @@ def private_memory(pid):
     return int(re.search(r"RssAnon:\s+(\d+)", open("/proc/%d/status" % pid).read()).group(1)) / 1024
 
 
-def least(*sides):
-    """The sides take turns; the least of each."""
+def in_turns(sides, rounds):
+    """The times of each side, which take turns."""
     times = [[] for _ in sides]
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for side, function in enumerate(sides):
             times[side].append(function())
-    return [min(t) for t in times]
+    return times
+
+
+def least(*sides):
+    return [min(t) for t in in_turns(sides, ROUNDS)]
+
+
+def added(first, *sides):
+    """The median time of the first side, and of what each other one takes more in the same round: for small differences of noisy times."""
+    base, *others = in_turns((first,) + sides, 5 * ROUNDS)
+    return [statistics.median(base)] + [statistics.median(map(operator.sub, t, base)) for t in others]
 
 
 results = []
@@ -199,15 +211,15 @@ def writers(db):
         return run
 
     empty = EMPTY % ("INSERT", "")
-    none, floor, alone, beside = least(once(single), once(single, empty), once(single, with_pipeline=True),
+    none, floor, alone, beside = added(once(single), once(single, empty), once(single, with_pipeline=True),
                                        once(single, with_pipeline=True, works=True))
-    show("added to a single INSERT, the worker works (cpu)", (beside - none) / n * 1e6, 12, "us")
-    show("the same, no worker", (alone - none) / n * 1e6, 12, "us")
-    tell("of which any AFTER ROW trigger", (floor - none) / n * 1e6, "us")
+    show("added to a single INSERT, the worker works (cpu)", beside / n * 1e6, 12, "us")
+    show("the same, no worker", alone / n * 1e6, 12, "us")
+    tell("of which any AFTER ROW trigger", floor / n * 1e6, "us")
     tell("a single INSERT without one", none / n * 1e6, "us")
     loop = "DO $$ BEGIN FOR i IN 1 .. %d LOOP INSERT INTO docs VALUES (i, 'a short text of a row', 0); COMMIT; END LOOP; END $$" % n
-    none, alone = least(once(loop), once(loop, with_pipeline=True))
-    tell("added in a loop on the server, of %.1f us" % (none / n * 1e6), (alone - none) / n * 1e6, "us")
+    none, alone = added(once(loop), once(loop, with_pipeline=True))
+    tell("added in a loop on the server, of %.1f us" % (none / n * 1e6), alone / n * 1e6, "us")
     none, floor, alone = least(once(bulk), once(bulk, empty), once(bulk, with_pipeline=True))
     show("added to a row of a bulk INSERT (cpu)", (alone - none) / 1e5 * 1e6, 2.5, "us")
     tell("of which any AFTER ROW trigger", (floor - none) / 1e5 * 1e6, "us")

@@ -27,7 +27,6 @@
 #include "pg/pipe/capture.h"
 #include "pg/pipe/pipequeue.h"
 #include "pg/pipe/pipewake.h"
-#include "pg/store/catalog.h"
 
 typedef struct KeyBuffer
 {
@@ -196,7 +195,7 @@ write_full(KeyBuffer *b)
 static void
 write_all(void)
 {
-	if (buffers == NULL || !OidIsValid(distil_find_table("pipeline_queue")))
+	if (buffers == NULL || !OidIsValid(distil_queue_table()))
 		return;
 	PushActiveSnapshot(GetTransactionSnapshot());
 	for (KeyBuffer *b = buffers; b != NULL; b = b->next)

@@ -22,6 +22,7 @@
 
 #include "pg/bridge/compat.h"
 #include "pg/pipe/pipequeue.h"
+#include "pg/pipe/watched.h"
 #include "pg/store/catalog.h"
 
 enum
@@ -46,12 +47,42 @@ form_row(Relation rel, const char *pipeline, int64 seq, ArrayType *keys, Timesta
 	return heap_form_tuple(RelationGetDescr(rel), values, nulls);
 }
 
+typedef struct QueueTables
+{
+	uint64		changes;		/* distil_watched_changes() when they were found */
+	Oid			queue;
+	Oid			sequence;
+} QueueTables;
+
+/* Each transaction of a writer asks: looked up when names may differ. */
+static QueueTables
+find_tables(void)
+{
+	static QueueTables known;
+	uint64		changes = distil_watched_changes();
+
+	if (known.changes == changes && OidIsValid(known.queue))
+		return known;
+	known.queue = distil_find_table("pipeline_queue");
+	known.sequence = distil_find_table("pipeline_queue_seq");
+	known.changes = changes;
+	return known;
+}
+
+Oid
+distil_queue_table(void)
+{
+	return find_tables().queue;
+}
+
 void
 distil_queue_add(const char *pipeline, ArrayType *keys)
 {
-	Relation	rel = distil_open_table("pipeline_queue", RowExclusiveLock);
-	Oid			sequence = distil_find_table("pipeline_queue_seq");
-	HeapTuple	tuple = form_row(rel, pipeline, nextval_internal(sequence, false), keys,
+	QueueTables tables = find_tables();
+	Relation	rel = OidIsValid(tables.queue) ? table_open(tables.queue, RowExclusiveLock)
+											   : distil_open_table("pipeline_queue",
+																   RowExclusiveLock);
+	HeapTuple	tuple = form_row(rel, pipeline, nextval_internal(tables.sequence, false), keys,
 								 GetCurrentTransactionStartTimestamp());
 
 	CatalogTupleInsert(rel, tuple);

@@ -24,6 +24,9 @@ typedef struct DistilQueued
 	TimestampTz queued_at;
 } DistilQueued;
 
+/* The queue's table; InvalidOid: the extension is not there. */
+extern Oid	distil_queue_table(void);
+
 /* Add a row.  Nobody needs a privilege for it, and no user's code runs. */
 extern void distil_queue_add(const char *pipeline, ArrayType *keys);
 

@@ -33,6 +33,7 @@
 #include "storage/lock.h"
 #include "utils/memutils.h"
 
+#include "pg/pipe/pipequeue.h"
 #include "pg/pipe/pipesettings.h"
 #include "pg/pipe/pipeshared.h"
 #include "pg/pipe/pipewake.h"
@@ -308,7 +309,7 @@ static void
 find_extension(void)
 {
 	static Oid	known_queue = InvalidOid;
-	Oid			queue = distil_find_table("pipeline_queue");
+	Oid			queue = distil_queue_table();
 
 	if (OidIsValid(extension) && queue == known_queue)
 		return;
