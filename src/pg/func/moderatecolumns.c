@@ -176,7 +176,7 @@ static void
 rename_in_table(Oid relid, const RenameStmt *rename)
 {
 	Relation	rel = relation_open(relid, NoLock);
-	TriggerDesc *triggers = rel->trigdesc;
+	TriggerDesc *triggers = CopyTriggerDesc(rel->trigdesc);	/* its own may be renewed meanwhile */
 	bool		any = false;
 
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
@@ -243,13 +243,15 @@ know_new_trigger(const CreateTrigStmt *create)
 {
 	Oid			relid = RangeVarGetRelid(create->relation, NoLock, true);
 	Relation	rel;
+	const TriggerDesc *triggers;
 
 	if (!OidIsValid(relid))
 		return;
 	rel = table_open(relid, NoLock);
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	triggers = CopyTriggerDesc(rel->trigdesc);
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
-		const Trigger *trigger = &rel->trigdesc->triggers[i];
+		const Trigger *trigger = &triggers->triggers[i];
 
 		if (strcmp(trigger->tgname, create->trigname) == 0 && is_moderation(trigger->tgfoid))
 			distil_depend_on_columns(trigger, rel);

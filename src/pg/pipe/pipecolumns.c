@@ -86,9 +86,12 @@ read_condition(const char *qual, TupleDesc desc, DistilPipelineColumns *c)
 bool
 distil_pipeline_columns(Relation rel, const char *name, DistilPipelineColumns *columns)
 {
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	/* the relation's own ones may be renewed while functions are looked up */
+	const TriggerDesc *triggers = CopyTriggerDesc(rel->trigdesc);
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
-		const Trigger *t = &rel->trigdesc->triggers[i];
+		const Trigger *t = &triggers->triggers[i];
 
 		if (t->tgnargs == 1 && strcmp(t->tgargs[0], name) == 0 && t->tgqual != NULL &&
 			TRIGGER_FOR_UPDATE(t->tgtype) && distil_pipe_function(t->tgfoid, "pipeline_capture") &&

@@ -150,11 +150,12 @@ static List *
 names_on(Oid relation, const DistilPipeline *p)
 {
 	Relation	rel = table_open(relation, AccessShareLock);
+	const TriggerDesc *triggers = CopyTriggerDesc(rel->trigdesc);
 	List	   *names = NIL;
 
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 	{
-		const Trigger *t = &rel->trigdesc->triggers[i];
+		const Trigger *t = &triggers->triggers[i];
 
 		if (t->tgnargs >= 1 && strcmp(t->tgargs[0], p->name) == 0 && !t->tgisclone &&
 			get_func_namespace(t->tgfoid) == get_namespace_oid("distilbert", true))
