@@ -111,6 +111,20 @@ $full->safe_psql('postgres', 'CALL distil_run_pipeline()');
 is($full->safe_psql('postgres', $done), 't', 'by hand it is done');
 $full->stop;
 
+# ---- preloaded, and no slot but the launcher's
+
+sub ticks { return eval { my @stat = split / /, slurp_file("/proc/$_[0]/stat"); $stat[13] + $stat[14] } // 0 }
+
+my $none = pipe_node('none', conf => "shared_preload_libraries = 'distilbert'\nmax_worker_processes = 1\nmax_logical_replication_workers = 0\nmax_parallel_workers = 0\n");
+set_up($none, 'db1');
+my $launcher = $none->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE backend_type = 'distilbert pipelines launcher'");
+my $ticks = ticks($launcher);
+sleep 2;
+cmp_ok(ticks($launcher) - $ticks, '<', 50, 'the launcher naps until a slot is free');
+$none->safe_psql('db1', 'CALL distil_run_pipeline()');
+is($none->safe_psql('db1', $done), 't', 'by hand it is done there, too');
+$none->stop;
+
 # ---- preloaded: few slots (one for the launcher, one for that of replication, one for a worker) for many databases, woken at once, after restarts
 
 my $pre = pipe_node('pre', allows_streaming => 1,

@@ -142,7 +142,8 @@ distil_pipeshared_want(Oid database)
 		else
 			shared->all = true;
 	}
-	if (shared->launcher != NULL)
+	/* what the launcher itself wants it tries again after a nap */
+	if (shared->launcher != NULL && shared->launcher != MyLatch)
 		SetLatch(shared->launcher);
 	unlock();
 }
