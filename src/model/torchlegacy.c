@@ -61,7 +61,7 @@ read_beginning(Legacy *l)
 	if (l->bytes == NULL)
 		return dbert_fail(l->err, DBERT_E_NOMEM, "out of memory while reading \"%s\"", l->file);
 	DBERT_TRY(dbert_file_read(l->source, l->file, 0, l->bytes, l->len, l->poll, l->err));
-	if (l->len < MARK_BYTES + VERSION_BYTES || memcmp(l->bytes, mark, MARK_BYTES) != 0 ||
+	if (l->len < MARK_BYTES + VERSION_BYTES || !dbert_torch_legacy_begins(l->bytes) ||
 		memcmp(l->bytes + MARK_BYTES, version, VERSION_BYTES) != 0)
 		return dbert_fail(l->err, DBERT_E_UNSUPPORTED,
 						  "%s: only version 1001 of the format before torch 1.6 is supported",
