@@ -136,27 +136,22 @@ bit_of_symbol(int32_t id)
 	return (uint32_t) id * UINT32_C(0x9e3779b1) >> 27;
 }
 
-static inline int32_t
-first_symbol(const DbertBpeToken *tokens, int32_t id)
-{
-	while (tokens[id].formed > 0)
-		id = tokens[id].left;
-	return id;
-}
-
 /* A token's first and last symbol; false: it is in disorder, and too long. */
 static bool
 look_at(DbertBpeToken *tokens, int32_t id)
 {
 	DbertBpeToken *t = &tokens[id];
 	int32_t		symbols[DBERT_BPE_DISORDER_MAX],
+				first = id,
 				last = id;
 
 	if (t->formed == DBERT_BPE_NEVER)
 		return true;
+	while (tokens[first].formed > 0)
+		first = tokens[first].left;
 	while (tokens[last].formed > 0)
 		last = tokens[last].right;
-	t->first = bit_of_symbol(first_symbol(tokens, id));
+	t->first = bit_of_symbol(first);
 	t->last = bit_of_symbol(last);
 	t->disorder = in_disorder(tokens, id);
 	return !t->disorder || dbert_bpe_symbols(tokens, id, DBERT_BPE_DISORDER_MAX, symbols) <=
@@ -165,8 +160,7 @@ look_at(DbertBpeToken *tokens, int32_t id)
 
 /*
  * Give the bits of dead to the bytes that most tokens are formed with at their
- * end; to none that a token in disorder begins with.  bits[n_tokens] are 0, and
- * so are ends[n_tokens], to count with.
+ * end.  bits[n_tokens] are 0, and so are ends[n_tokens], to count with.
  */
 static void
 choose_dead_bits(DbertBpeTable *table, const int32_t *bytes, uint8_t *bits, uint32_t *ends)
@@ -176,9 +170,6 @@ choose_dead_bits(DbertBpeTable *table, const int32_t *bytes, uint8_t *bits, uint
 
 	for (uint64_t i = 0; i < table->n_formed; i++)
 		ends[tokens[formed[i]].right]++;
-	for (uint64_t i = 0; i < table->n_formed; i++)
-		if (tokens[formed[i]].disorder)
-			ends[first_symbol(tokens, formed[i])] = 0;
 	for (uint8_t bit = 1; bit < 32; bit++)
 	{
 		int32_t		most = -1;
@@ -198,8 +189,8 @@ choose_dead_bits(DbertBpeTable *table, const int32_t *bytes, uint8_t *bits, uint
  * The sets, in the order of forming: what a part has in a set so far was formed
  * before the token that it is a part of.  A part at a token's end is a dead end
  * before a symbol that it is merged with before any token which begins with
- * that symbol is formed: the symbol has nothing after it then.  own[n_tokens]
- * are 0.
+ * that symbol is formed: the symbol has merged with nothing behind it then.
+ * own[n_tokens] are 0.
  */
 static void
 fill_sets(DbertBpeTable *table, const uint8_t *bits, uint32_t *own)
