@@ -36,6 +36,7 @@ typedef struct RowCount
 
 typedef struct CompareJob
 {
+	const struct CompareKind *kind; /* once the rows are seen */
 	DistilPredictor predictors[2];
 	DistilLabels labels;
 	MemoryContext context;
@@ -155,42 +156,6 @@ visit(void *ctx, DistilLabelKind kind, bool integers, const DistilExample *rows,
 
 /* ---- metrics ---- */
 
-static const char *const f1_metrics[] = {"micro f1", "macro f1"};
-static const char *const number_metrics[] = {"pearson", "spearman", "rmse"};
-static const char *const translation_metrics[] = {"bleu", "chrf"};
-
-static bool
-is_numbers(const CompareJob *job)
-{
-	return job->truth.n > 0;
-}
-
-static bool
-is_translations(const CompareJob *job)
-{
-	return job->predictors[0].kind == DISTIL_ANSWER_TRANSLATION;
-}
-
-static const char *const *
-metrics_of(const CompareJob *job)
-{
-	if (is_translations(job))
-		return translation_metrics;
-	return is_numbers(job) ? number_metrics : f1_metrics;
-}
-
-static int
-count_metrics(const CompareJob *job)
-{
-	if (is_translations(job))
-		return lengthof(translation_metrics);
-	if (!is_numbers(job))
-		return lengthof(f1_metrics);
-	/* a similarity is on no scale but its own */
-	return lengthof(number_metrics) - (job->predictors[0].kind == DISTIL_ANSWER_SIMILARITY ||
-									   job->predictors[1].kind == DISTIL_ANSWER_SIMILARITY);
-}
-
 static void
 sum_rows(CompareJob *job, const int32 *weights)
 {
@@ -218,56 +183,80 @@ sum_rows(CompareJob *job, const int32 *weights)
 	}
 }
 
-/* The metrics of model m, in the order of their names. */
 static void
-f1_of(const CompareJob *job, int m, double *values)
+f1_of(CompareJob *job, const int32 *weights, double values[2][MAX_METRICS])
 {
-	DistilClassCount all = distil_sum_counts(job->sums[m], job->labels.n);
+	sum_rows(job, weights);
+	for (int m = 0; m < 2; m++)
+	{
+		DistilClassCount all = distil_sum_counts(job->sums[m], job->labels.n);
 
-	values[0] = distil_f1_of(&all);
-	values[1] = distil_means(job->sums[m], job->labels.n, false).f1;
+		values[m][0] = distil_f1_of(&all);
+		values[m][1] = distil_means(job->sums[m], job->labels.n, false).f1;
+	}
 }
 
 static void
-correlations_of(CompareJob *job, int m, const int32 *weights, double *values)
+correlations_of(CompareJob *job, const int32 *weights, double values[2][MAX_METRICS])
 {
 	const double *truth = job->truth.values;
-	const double *said = job->said[m].values;
 
-	values[0] = distil_pearson(truth, said, weights, job->n);
-	values[1] = distil_spearman(&job->truth_ranking, &job->said_ranking[m], weights);
-	values[2] = distil_rmse(truth, said, weights, job->n);
+	for (int m = 0; m < 2; m++)
+	{
+		const double *said = job->said[m].values;
+
+		values[m][0] = distil_pearson(truth, said, weights, job->n);
+		values[m][1] = distil_spearman(&job->truth_ranking, &job->said_ranking[m], weights);
+		values[m][2] = distil_rmse(truth, said, weights, job->n);
+	}
 }
 
 static void
-likenesses_of(const CompareJob *job, int m, const int32 *weights, double *values)
+likenesses_of(CompareJob *job, const int32 *weights, double values[2][MAX_METRICS])
 {
-	DistilLikeness sum = {0};
+	DistilLikeness sums[2] = {0};
 
 	for (int32 i = 0; i < job->n; i++)
 	{
 		if ((i & 0xffff) == 0)
 			CHECK_FOR_INTERRUPTS();
-		distil_likeness_add(&sum, &job->likenesses[m][i], weights == NULL ? 1 : weights[i]);
+		for (int m = 0; m < 2; m++)
+			distil_likeness_add(&sums[m], &job->likenesses[m][i], weights == NULL ? 1 : weights[i]);
 	}
-	values[0] = dbert_bleu_score(&sum.bleu);
-	values[1] = dbert_chrf_score(&sum.chrf);
-}
-
-static void
-measure(CompareJob *job, const int32 *weights, double values[2][MAX_METRICS])
-{
-	if (!is_numbers(job) && !is_translations(job))
-		sum_rows(job, weights);
 	for (int m = 0; m < 2; m++)
 	{
-		if (is_translations(job))
-			likenesses_of(job, m, weights, values[m]);
-		else if (is_numbers(job))
-			correlations_of(job, m, weights, values[m]);
-		else
-			f1_of(job, m, values[m]);
+		values[m][0] = dbert_bleu_score(&sums[m].bleu);
+		values[m][1] = dbert_chrf_score(&sums[m].chrf);
 	}
+}
+
+/* What is told of rows, by what their last column is. */
+typedef struct CompareKind
+{
+	const char *metrics[MAX_METRICS];
+	int			n_metrics;
+	bool		agrees;			/* a row is right or wrong */
+	/* of both models; the rows counted weights[n] times, or NULL: once */
+	void		(*measure) (CompareJob *job, const int32 *weights, double values[2][MAX_METRICS]);
+} CompareKind;
+
+static const CompareKind of_labels = {{"micro f1", "macro f1"}, 2, true, f1_of};
+static const CompareKind of_numbers = {{"pearson", "spearman", "rmse"}, 3, false, correlations_of};
+/* a similarity is on no scale but its own */
+static const CompareKind of_similarities = {{"pearson", "spearman"}, 2, false, correlations_of};
+static const CompareKind of_translations = {{"bleu", "chrf"}, 2, false, likenesses_of};
+
+static const CompareKind *
+kind_of(const CompareJob *job)
+{
+	const DistilPredictor *p = job->predictors;
+
+	if (p[0].kind == DISTIL_ANSWER_TRANSLATION)
+		return &of_translations;
+	if (job->truth.n == 0)
+		return &of_labels;
+	return p[0].kind == DISTIL_ANSWER_SIMILARITY || p[1].kind == DISTIL_ANSWER_SIMILARITY
+		? &of_similarities : &of_numbers;
 }
 
 static void
@@ -276,8 +265,8 @@ differences(void *ctx, const int32 *weights, double *d)
 	CompareJob *job = ctx;
 	double		values[2][MAX_METRICS];
 
-	measure(job, weights, values);
-	for (int k = 0; k < count_metrics(job); k++)
+	job->kind->measure(job, weights, values);
+	for (int k = 0; k < job->kind->n_metrics; k++)
 		d[k] = values[1][k] - values[0][k];
 }
 
@@ -324,19 +313,17 @@ put_accuracy(ReturnSetInfo *rsinfo, const CompareJob *job)
 static void
 put_bootstrapped(ReturnSetInfo *rsinfo, CompareJob *job, int64 seed)
 {
-	const char *const *names = metrics_of(job);
+	const CompareKind *kind = job->kind;
+	/* of one label for each text micro F1 is the accuracy */
+	const int	first = kind == &of_labels && job->predictors[0].kind == DISTIL_ANSWER_LABEL;
 	double		values[2][MAX_METRICS],
 				p[MAX_METRICS];
 
-	measure(job, NULL, values);
-	distil_bootstrap(job->n, seed, differences, job, count_metrics(job), p);
-	for (int k = 0; k < count_metrics(job); k++)
-	{
-		/* of one label for each text it is the accuracy */
-		if (job->predictors[0].kind == DISTIL_ANSWER_LABEL && names[k] == f1_metrics[0])
-			continue;
-		put_metric(rsinfo, names[k], values[0][k], values[1][k], p[k], "paired bootstrap", job->n);
-	}
+	kind->measure(job, NULL, values);
+	distil_bootstrap(job->n, seed, differences, job, kind->n_metrics, p);
+	for (int k = first; k < kind->n_metrics; k++)
+		put_metric(rsinfo, kind->metrics[k], values[0][k], values[1][k], p[k], "paired bootstrap",
+				   job->n);
 }
 
 static void
@@ -410,7 +397,8 @@ put_result(ReturnSetInfo *rsinfo, CompareJob *job, int64 seed)
 	bool labels = job->predictors[0].kind == DISTIL_ANSWER_LABEL ||
 				  job->predictors[0].kind == DISTIL_ANSWER_LABELS;
 
-	if (is_numbers(job))
+	job->kind = kind_of(job);
+	if (job->truth.n > 0)
 	{
 		job->truth_ranking = distil_ranking(&job->truth);
 		for (int m = 0; m < 2; m++)
@@ -419,7 +407,7 @@ put_result(ReturnSetInfo *rsinfo, CompareJob *job, int64 seed)
 	if (labels)
 		put_accuracy(rsinfo, job);
 	put_bootstrapped(rsinfo, job, seed);
-	if (!is_numbers(job) && !is_translations(job))
+	if (job->kind->agrees)
 		put_agreement(rsinfo, job);
 }
 
