@@ -9,12 +9,13 @@
  */
 #include "test/support/smallvocab.h"
 #include "test/support/testhelp.h"
+#include "text/bpetable.h"
 #include "text/bytechars.h"
 #include "text/utf8.h"
 
 #define MAX_MERGES 600
 #define MAX_CHARS 8000
-#define VOCABULARIES 300
+#define VOCABULARIES 1200
 #define WORDS 12
 
 typedef struct Vocab
@@ -336,7 +337,7 @@ check_vocab(const Vocab *v, int round)
 	CHECK_MSG(dbert_tokenizer_open(image, size, &t, &err) == DBERT_OK, "%s", which);
 	for (int i = 0; i < WORDS; i++)
 	{
-		bool		is_long = i == 0 && round % 4 < 2;
+		bool		is_long = i == 0 && round % 16 < 2;
 		size_t		chars = is_long ? 2000 + random_below(MAX_CHARS - 2000)
 									: 1 + random_below(i < 6 ? 30 : 250);
 		int			letters = i % 4 == 3 ? 7 : 1 + (int) random_below(5);
@@ -360,9 +361,37 @@ test_definition(void)
 	}
 }
 
+/* A bit that is none. */
+static void
+test_forged_bits(void)
+{
+	static Vocab v;
+	DbertTokenizer t;
+	DbertError	err;
+	void	   *image;
+	size_t		size;
+	DbertBpeTable *table;
+	int			known = 0;
+
+	make_vocab(&v, 0);
+	CHECK(dbert_tokenizer_compile(&v.spec, &dbert_malloc_allocator, NULL, &image, &size, &err) ==
+		  DBERT_OK);
+	table = (DbertBpeTable *) dbert_image_model(image);
+	CHECK(table->spells);
+	for (int i = 0; i < 256; i++)
+		known += table->dead_bits[i] > 0;
+	CHECK(known > 0);
+	table->dead_bits['z'] = 31;
+	CHECK(dbert_tokenizer_open(image, size, &t, &err) == DBERT_OK);
+	table->dead_bits['z'] = 32;
+	CHECK(dbert_tokenizer_open(image, size, &t, &err) == DBERT_E_CORRUPT);
+	free(image);
+}
+
 int
 main(void)
 {
 	RUN(test_definition);
+	RUN(test_forged_bits);
 	return tests_end();
 }

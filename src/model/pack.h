@@ -24,7 +24,7 @@
 #include "text/tokenizer.h"
 
 /* Part of a pack file's name; raise it with every change of the image. */
-#define DBERT_PACK_VERSION 9
+#define DBERT_PACK_VERSION 10
 
 /* Bytes of what names a model's content: a SHA-256. */
 #define DBERT_CONTENT_BYTES 32

@@ -452,6 +452,7 @@ dbert_bpe_load_bytes(DbertTokenizing *t, DbertBpeWork **work, size_t *len)
 	for (size_t i = 0; i < t->word_kept; i++)
 		end += dbert_utf8_encode(t->word[i].cp, end);
 	*len = (size_t) (end - w->bytes);
+	w->single = *len == t->word_kept;
 	return DBERT_OK;
 }
 

@@ -23,7 +23,7 @@ typedef struct DbertSymbol
 {
 	int32_t		id;
 	uint32_t	len;			/* whatever the caller counts in */
-	uint32_t	count;			/* symbols that it was merged from */
+	uint32_t	count;			/* symbols that it was merged from; bpespell.c: its candidate */
 } DbertSymbol;
 
 typedef struct DbertBpeWork
@@ -33,6 +33,7 @@ typedef struct DbertBpeWork
 				capacity;
 	uint8_t    *bytes;			/* of the word */
 	size_t		bytes_capacity;
+	bool		single;			/* each is a character */
 	DbertBpeToken last;			/* of the last merge: parts, and formed = 1 + its rank */
 	/* room to work in, and for symbols of tokens */
 	DbertSymbol *tokens;
@@ -82,18 +83,27 @@ typedef struct DbertBpeSpan
 				behind;			/* and up to ch's end */
 	int32_t		start,			/* the last one's characters */
 				end;
+	bool		single;			/* characters are of one byte, and ch is the next one's */
 } DbertBpeSpan;
 
 static inline DbertBpeSpan
-dbert_bpe_span(const DbertChar *word)
+dbert_bpe_span(const DbertChar *word, const DbertBpeWork *w)
 {
-	return (DbertBpeSpan) {.ch = word, .behind = (size_t) dbert_utf8_length(word->cp)};
+	return (DbertBpeSpan) {.ch = word, .behind = (size_t) dbert_utf8_length(word->cp),
+	.single = w->single};
 }
 
 /* The next symbol, of so many bytes of the word's characters. */
 static inline void
 dbert_bpe_next_span(DbertBpeSpan *s, size_t bytes)
 {
+	if (s->single)
+	{
+		s->start = s->ch->start;
+		s->ch += bytes;
+		s->end = s->ch[-1].end;
+		return;
+	}
 	if (s->behind <= s->at)
 		s->behind += (size_t) dbert_utf8_length((++s->ch)->cp);
 	s->start = s->ch->start;

@@ -26,7 +26,12 @@
  * what was formed next of either; or the same rank, if that was formed of the
  * right one, as the leftmost of equal pairs comes first.  Sets of the symbols
  * that can be merged with what a token has at its ends say of most neighbours
- * that there is no such pair.
+ * that there is no such pair.  And the longest token that begins at a place is
+ * itself merged with nothing that follows, as both were a longer one.
+ *
+ * Most tokens that are given up need not be tried: what the next byte begins
+ * never fits to them (DbertBpeToken.dead).  A token that is given up has its
+ * node of the trie kept, from which the shorter ones are found upward.
  *
  * Of a word that goes on, tokens are decided up to a place where all whole
  * tokens that the text goes on with fit: one of them will follow.
@@ -36,13 +41,13 @@
 /* Pairs of tokens that are tried between two polls. */
 #define TRIES_PER_POLL 4096
 
-/* Whole tokens that begin at a place, the longest last. */
-typedef struct Beginning
+/* A token that begins at a place. */
+typedef struct Candidate
 {
-	size_t		n;
-	int32_t		ids[DBERT_MAX_TOKEN_BYTES + 1];
-	uint16_t	lens[DBERT_MAX_TOKEN_BYTES + 1];
-} Beginning;
+	int32_t		node;			/* its node of the trie, -1: there is none */
+	uint32_t	len;
+	bool		longest;		/* no longer one begins there */
+} Candidate;
 
 typedef struct Spelling
 {
@@ -88,24 +93,25 @@ fit_if_merged(Spelling *s, int32_t left, int32_t right)
 		s->w->tokens[1].id == right;
 }
 
-/* Do they fit?  Both are whole. */
+/* Do they fit?  Both are whole; longest: no longer token begins like both. */
 static inline bool
-fit(Spelling *s, int32_t left, int32_t right)
+fit(Spelling *s, int32_t left, bool longest, int32_t right)
 {
 	const DbertBpeToken *a = &s->tokens[left],
 			   *b = &s->tokens[right];
-	const int	first = b->first,
+	const uint32_t first = b->first,
 				last = a->last;
-	uint32_t	limit = DBERT_BPE_NEVER;	/* what is formed before is merged */
+	uint32_t	after = longest ? 0 : a->after,
+				limit = DBERT_BPE_NEVER;	/* what is formed before is merged */
 
 	s->tries++;
-	if (!((a->after | a->after_parts) >> first & (b->before | b->before_parts) >> last & 1))
+	if (!((after | a->after_parts) >> first & (b->before | b->before_parts) >> last & 1))
 		return true;
 	if (a->disorder | b->disorder)
 		return fit_if_merged(s, left, right);
 	for (;;)
 	{
-		if ((a->after >> first & b->before >> last & 1) &&
+		if ((after >> first & b->before >> last & 1) &&
 			dbert_bpe_pair_before(s->table, s->tokens, left, right, limit))
 			return false;
 		if (a->formed > b->formed && (a->after_parts >> first & 1))
@@ -113,6 +119,7 @@ fit(Spelling *s, int32_t left, int32_t right)
 			limit = a->formed;
 			left = a->right;
 			a = &s->tokens[left];
+			after = a->after;
 		}
 		else if (a->formed <= b->formed && (b->before_parts >> last & 1))
 		{
@@ -125,30 +132,54 @@ fit(Spelling *s, int32_t left, int32_t right)
 	}
 }
 
-/* Tokens of room bytes at most that begin at a place; false: room was short. */
+/* The longest token of room bytes at most; false: room was short. */
 static inline bool
-find_beginning(const Spelling *s, size_t at, size_t room, Beginning *found)
+find_longest(const Spelling *s, size_t at, size_t room, Candidate *c)
 {
 	const DbertTrieUnit *units = s->units;
-	const DbertBpeToken *tokens = s->tokens;
 	const uint8_t *bytes = s->bytes + at;
-	size_t		stop = room < DBERT_MAX_TOKEN_BYTES ? room : DBERT_MAX_TOKEN_BYTES,
-				n = 0;
+	size_t		stop = room < DBERT_MAX_TOKEN_BYTES ? room : DBERT_MAX_TOKEN_BYTES;
 	int32_t		node = s->table->root;
 
+	*c = (Candidate) {.node = -1, .longest = true};
 	for (size_t i = 0; i < stop; i++)
 	{
 		node = dbert_trie_step(units, node, bytes[i]);
 		if (node < 0)
-			break;
-		/* the longest one is asked for first, soon */
-		__builtin_prefetch(&tokens[units[node].value]);
-		found->ids[n] = units[node].value;
-		found->lens[n] = (uint16_t) (i + 1);
-		n += units[node].value >= 0;
+			return true;
+		if (units[node].value >= 0)
+		{
+			c->node = node;
+			c->len = (uint32_t) i + 1;
+		}
 	}
-	found->n = n;
-	return node < 0 || room >= DBERT_MAX_TOKEN_BYTES;
+	return room >= DBERT_MAX_TOKEN_BYTES;
+}
+
+/* The next shorter one. */
+static inline void
+shorten(const Spelling *s, Candidate *c)
+{
+	c->longest = false;
+	while (--c->len > 0)
+	{
+		c->node = s->units[c->node].parent;
+		if (s->units[c->node].value >= 0)
+			return;
+	}
+	c->node = -1;
+}
+
+/* Does any token begin at a place?  Where one does its first symbol does. */
+static bool
+any_begins(const Spelling *s, size_t at, size_t len)
+{
+	int32_t		node = s->table->root;
+
+	while (at < len && node >= 0 && s->units[node].value < 0)
+		node = dbert_trie_step(s->units, node, s->bytes[at++]);
+	return node >= 0 && s->units[node].value >= 0 &&
+		s->tokens[s->units[node].value].formed == 0;
 }
 
 static inline bool
@@ -157,22 +188,31 @@ is_whole(const Spelling *s, int32_t id)
 	return s->tokens[id].formed != DBERT_BPE_NEVER;
 }
 
+static inline bool
+is_dead_end(const Spelling *s, int32_t id, uint8_t next)
+{
+	return s->tokens[id].dead >> s->table->dead_bits[next] & 1;
+}
+
 /* Does a token follow the last one? */
 static inline bool
 follows(Spelling *s, int32_t id)
 {
-	return s->w->n == 0 || fit(s, s->w->symbols[s->w->n - 1].id, id);
+	const DbertSymbol *last = &s->w->symbols[s->w->n - 1];
+
+	return s->w->n == 0 || fit(s, last->id, last->count & 1, id);
 }
 
 /* Leave out the longest ones until one follows. */
 static inline void
-find_following(Spelling *s, Beginning *found)
+find_following(Spelling *s, size_t at, size_t len, Candidate *c)
 {
-	for (; found->n > 0; found->n--)
+	for (; c->node >= 0; shorten(s, c))
 	{
-		int32_t		id = found->ids[found->n - 1];
+		int32_t		id = s->units[c->node].value;
 
-		if (is_whole(s, id) && follows(s, id))
+		if ((at + c->len == len || !is_dead_end(s, id, s->bytes[at + c->len])) &&
+			is_whole(s, id) && follows(s, id))
 			return;
 	}
 }
@@ -190,56 +230,69 @@ poll_tries(Spelling *s)
 
 /* Is what stands before a place decided, whatever comes behind len? */
 static bool
-is_decided(Spelling *s, size_t at, size_t len, Beginning *found)
+is_decided(Spelling *s, size_t at, size_t len)
 {
-	if (at == len || dbert_utf8_is_tail(s->bytes[at]) || !find_beginning(s, at, len - at, found))
+	Candidate	c;
+
+	if (at == len || dbert_utf8_is_tail(s->bytes[at]) || !find_longest(s, at, len - at, &c))
 		return false;
-	for (size_t i = 0; i < found->n; i++)
-		if (is_whole(s, found->ids[i]) && !follows(s, found->ids[i]))
+	for (; c.node >= 0; shorten(s, &c))
+		if (is_whole(s, s->units[c.node].value) && !follows(s, s->units[c.node].value))
 			return false;
 	return true;
 }
 
-/* Give up the last token; where it begins. */
-static inline size_t
-give_up(DbertBpeWork *w, size_t at)
+/* Add the token; its symbol's count says which candidate it was. */
+static inline bool
+take(Spelling *s, const Candidate *c, size_t *at)
 {
-	return at - w->symbols[--w->n].len;
+	if (!dbert_bpe_add(s->w, s->t->alloc, s->units[c->node].value, c->len))
+		return false;
+	s->w->symbols[s->w->n - 1].count = (uint32_t) c->node << 1 | c->longest;
+	*at += c->len;
+	return true;
+}
+
+/* Give up the last token; what was tried where it begins. */
+static inline Candidate
+give_up(DbertBpeWork *w, size_t *at)
+{
+	DbertSymbol last = w->symbols[--w->n];
+
+	*at -= last.len;
+	return (Candidate) {.node = (int32_t) (last.count >> 1), .len = last.len};
 }
 
 /* Find the tokens up to len, or to *end where none begins. */
 static DbertStatus
-spell(Spelling *s, size_t len, Beginning *found, size_t *end)
+spell(Spelling *s, size_t len, size_t *end)
 {
 	DbertBpeWork *w = s->w;
-	size_t		room = len;
+	Candidate	c;
+	bool		fresh = true;	/* nothing was tried at this place yet */
 
 	*end = 0;
 	for (size_t steps = 0; *end < len; steps++)
 	{
-		bool		any;
-
-		find_beginning(s, *end, room, found);
-		any = found->n > 0;
-		find_following(s, found);
+		if (fresh)
+			find_longest(s, *end, len - *end, &c);
+		find_following(s, *end, len, &c);
 		DBERT_TRY(poll_tries(s));
-		if (found->n > 0)
+		if (c.node >= 0)
 		{
-			if (!dbert_bpe_add(w, s->t->alloc, found->ids[found->n - 1],
-							   found->lens[found->n - 1]))
+			if (!take(s, &c, end))
 				return dbert_fail(s->t->err, DBERT_E_NOMEM, "out of memory");
-			*end += found->lens[found->n - 1];
-			room = len - *end;
+			fresh = true;
 			continue;
 		}
-		/* where a token begins its first symbol does */
-		if (*end + room == len && !(any && s->tokens[found->ids[0]].formed == 0))
+		if (fresh && !any_begins(s, *end, len))
 			break;
 		/* a damaged table could lead around for long */
 		if (w->n == 0 || steps > 2 * len)
 			return dbert_fail(s->t->err, DBERT_E_CORRUPT, "tokenizer image is damaged");
-		room = w->symbols[w->n - 1].len - 1;
-		*end = give_up(w, *end);
+		c = give_up(w, end);
+		shorten(s, &c);
+		fresh = false;
 	}
 	return DBERT_OK;
 }
@@ -250,15 +303,14 @@ dbert_bpe_spell(DbertTokenizing *t, const DbertBpeTable *table, DbertBpeWork *w,
 {
 	Spelling	s = {t, table, dbert_bpe_tokens(table), dbert_image_units(t->image),
 	bytes, w, 0, DBERT_OK};
-	Beginning	found;
 
 	w->n = 0;
-	DBERT_TRY(spell(&s, len, &found, end));
+	DBERT_TRY(spell(&s, len, end));
 	if (!more || *end < len)
 		return DBERT_OK;
-	while (w->n > 0 && !is_decided(&s, *end, len, &found))
+	while (w->n > 0 && !is_decided(&s, *end, len))
 	{
-		*end = give_up(w, *end);
+		give_up(w, end);
 		DBERT_TRY(poll_tries(&s));
 	}
 	return s.status;

@@ -38,6 +38,7 @@ typedef struct DbertBpeTable
 				n_ranks;
 	int32_t		root;			/* of the trie of tokens by their bytes */
 	int32_t		spells;			/* words can be spelled: bpespell.h */
+	uint8_t		dead_bits[256]; /* which bit a byte has in DbertBpeToken.dead; 0: none */
 } DbertBpeTable;
 
 static inline const DbertBpeSlot *

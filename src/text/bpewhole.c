@@ -31,13 +31,6 @@ dbert_bpe_symbols(const DbertBpeToken *tokens, int32_t id, size_t room, int32_t 
 
 /* ---- compiling ---- */
 
-/* Tokens by what they are formed of, their left or their right part. */
-typedef struct Groups
-{
-	int32_t    *starts;			/* [n_tokens + 1], of members */
-	int32_t    *members;		/* [n_formed], of each group in the order of forming */
-} Groups;
-
 static inline DbertBpeToken *
 tokens_of(DbertBpeTable *table)
 {
@@ -137,10 +130,10 @@ in_disorder(const DbertBpeToken *tokens, int32_t id)
 	return false;
 }
 
-static inline uint8_t
+static inline uint32_t
 bit_of_symbol(int32_t id)
 {
-	return (uint8_t) ((uint32_t) id * UINT32_C(0x9e3779b1) >> 27);
+	return (uint32_t) id * UINT32_C(0x9e3779b1) >> 27;
 }
 
 /* A token's first and last symbol; false: it is in disorder, and too long. */
@@ -165,70 +158,81 @@ look_at(DbertBpeToken *tokens, int32_t id)
 		   DBERT_BPE_DISORDER_MAX;
 }
 
+/*
+ * Give the bits of dead to the bytes that most tokens are formed with at their
+ * end.  bits[n_tokens] are 0, and so are ends[n_tokens], to count with.
+ */
 static void
-group_by(const DbertBpeTable *table, bool by_right, Groups *g)
+choose_dead_bits(DbertBpeTable *table, const int32_t *bytes, uint8_t *bits, uint32_t *ends)
 {
 	const DbertBpeToken *tokens = dbert_bpe_tokens(table);
 	const int32_t *formed = dbert_bpe_formed(table);
-	int32_t    *starts = g->starts;
 
-	memset(starts, 0, (table->n_tokens + 1) * sizeof(int32_t));
 	for (uint64_t i = 0; i < table->n_formed; i++)
-		starts[by_right ? tokens[formed[i]].right : tokens[formed[i]].left]++;
-	for (uint64_t i = 0, sum = 0; i <= table->n_tokens; i++)
+		ends[tokens[formed[i]].right]++;
+	for (uint8_t bit = 1; bit < 32; bit++)
 	{
-		sum += (uint64_t) starts[i];
-		starts[i] = (int32_t) sum;
+		int32_t		most = -1;
+
+		for (int i = 0; i < 256; i++)
+			if (bytes[i] >= 0 && tokens[bytes[i]].formed == 0 && ends[bytes[i]] > 0 &&
+				(most < 0 || ends[bytes[i]] > ends[bytes[most]]))
+				most = i;
+		if (most < 0)
+			return;
+		table->dead_bits[most] = bits[bytes[most]] = bit;
+		ends[bytes[most]] = 0;
 	}
-	/* from the last one on, so that starts come to the beginnings */
-	for (uint64_t i = table->n_formed; i-- > 0;)
-		g->members[--starts[by_right ? tokens[formed[i]].right : tokens[formed[i]].left]] =
-			formed[i];
 }
 
-/* The set of what a token is merged with to those formed before limit. */
-static uint32_t
-set_of(const DbertBpeToken *tokens, const Groups *g, bool by_right, int32_t id, uint32_t limit)
-{
-	uint32_t	set = 0;
-
-	for (int32_t i = g->starts[id]; i < g->starts[id + 1] && set != UINT32_MAX; i++)
-	{
-		const DbertBpeToken *t = &tokens[g->members[i]];
-
-		if (t->formed >= limit)
-			break;
-		set |= UINT32_C(1) << (by_right ? tokens[t->left].last : tokens[t->right].first);
-	}
-	return set;
-}
-
+/*
+ * The sets, in the order of forming: what a part has in a set so far was formed
+ * before the token that it is a part of.  A part at a token's end is a dead end
+ * before a symbol that it is merged with before any token which begins with
+ * that symbol is formed: the symbol has merged with nothing behind it then.
+ * own[n_tokens] are 0.
+ */
 static void
-fill_sets(DbertBpeTable *table, Groups *g)
+fill_sets(DbertBpeTable *table, const uint8_t *bits, uint32_t *own)
 {
 	DbertBpeToken *tokens = tokens_of(table);
 	const int32_t *formed = dbert_bpe_formed(table);
 
-	group_by(table, false, g);
-	for (uint64_t i = 0; i < table->n_tokens; i++)
-		tokens[i].after = set_of(tokens, g, false, (int32_t) i, UINT32_MAX);
 	for (uint64_t i = 0; i < table->n_formed; i++)
 	{
-		DbertBpeToken *t = &tokens[formed[i]];
+		DbertBpeToken *t = &tokens[formed[i]],
+				   *left = &tokens[t->left],
+				   *right = &tokens[t->right];
 
-		t->after_parts = t->disorder ? UINT32_MAX : tokens[t->right].after_parts |
-			set_of(tokens, g, false, t->right, t->formed);
+		t->after_parts = t->disorder ? UINT32_MAX : right->after | right->after_parts;
+		t->dead = t->disorder ? 0 : own[t->right] | right->dead;
+		if (bits[t->right] > 0 && right->after == 0 && !t->disorder)
+			own[t->left] |= UINT32_C(1) << bits[t->right];
+		left->after |= UINT32_C(1) << right->first;
+		right->before |= UINT32_C(1) << left->last;
+		t->before_parts = t->disorder ? UINT32_MAX : left->before | left->before_parts;
 	}
-	group_by(table, true, g);
 	for (uint64_t i = 0; i < table->n_tokens; i++)
-		tokens[i].before = set_of(tokens, g, true, (int32_t) i, UINT32_MAX);
-	for (uint64_t i = 0; i < table->n_formed; i++)
-	{
-		DbertBpeToken *t = &tokens[formed[i]];
+		if (!tokens[i].disorder)
+			tokens[i].dead |= own[i];
+}
 
-		t->before_parts = t->disorder ? UINT32_MAX : tokens[t->left].before_parts |
-			set_of(tokens, g, true, t->left, t->formed + 1);
+static DbertStatus
+make_sets(DbertTokCompiler *c, DbertBpeTable *table, const int32_t *bytes)
+{
+	uint32_t   *work = dbert_alloc_zero(c->alloc, table->n_tokens, sizeof(uint32_t));
+	uint8_t    *bits = dbert_alloc_zero(c->alloc, table->n_tokens, 1);
+
+	if (work != NULL && bits != NULL)
+	{
+		choose_dead_bits(table, bytes, bits, work);
+		memset(work, 0, table->n_tokens * sizeof(uint32_t));
+		fill_sets(table, bits, work);
 	}
+	dbert_free(c->alloc, work);
+	dbert_free(c->alloc, bits);
+	return work != NULL && bits != NULL ? DBERT_OK
+										: dbert_fail(c->err, DBERT_E_NOMEM, "out of memory");
 }
 
 static void
@@ -252,28 +256,20 @@ fill_ranks(DbertBpeTable *table)
 }
 
 DbertStatus
-dbert_bpe_end_whole(DbertTokCompiler *c, DbertBpeTable *table)
+dbert_bpe_end_whole(DbertTokCompiler *c, DbertBpeTable *table, const int32_t *bytes)
 {
 	const DbertTokenizerSpec *s = c->spec;
-	Groups		g;
 
+	if (s->n_merges > DBERT_BPE_FORMED_MAX)
+		return DBERT_OK;
 	for (int32_t i = 0; i < s->n_merges; i++)
 		if (!same_text(s, &s->merges[i]))
 			return DBERT_OK;
 	DBERT_TRY(number_formed(c, table));
-	if (table->n_formed > DBERT_BPE_FORMED_MAX)
-		return DBERT_OK;
 	for (int32_t i = 0; i < s->n_tokens; i++)
 		if (!look_at(tokens_of(table), i))
 			return DBERT_OK;
-	g.starts = dbert_alloc_array(c->alloc, (size_t) s->n_tokens + 1, sizeof(int32_t));
-	g.members = dbert_alloc_array(c->alloc, (size_t) s->n_tokens, sizeof(int32_t));
-	if (g.starts != NULL && g.members != NULL)
-		fill_sets(table, &g);
-	dbert_free(c->alloc, g.starts);
-	dbert_free(c->alloc, g.members);
-	if (g.starts == NULL || g.members == NULL)
-		return dbert_fail(c->err, DBERT_E_NOMEM, "out of memory");
+	DBERT_TRY(make_sets(c, table, bytes));
 	fill_ranks(table);
 	table->spells = true;
 	return DBERT_OK;
@@ -290,8 +286,6 @@ valid_token(const DbertBpeToken *tokens, int32_t id, const DbertTokImage *h)
 	uint32_t	left,
 				right;
 
-	if (t->first > 31 || t->last > 31)
-		return false;
 	if (!dbert_bpe_is_formed(t))
 		return true;
 	if (t->left < 0 || t->left >= h->n_tokens || t->right < 0 || t->right >= h->n_tokens ||
@@ -323,6 +317,9 @@ dbert_bpe_valid_whole(const DbertBpeTable *table, const DbertTokImage *h)
 		!dbert_block_has(h, sizeof(*table), table->formed_at, table->n_formed, sizeof(int32_t)) ||
 		!dbert_block_has(h, sizeof(*table), table->ranks_at, table->n_ranks, sizeof(uint32_t)))
 		return false;
+	for (int i = 0; i < 256; i++)
+		if (table->dead_bits[i] > 31)
+			return false;
 	for (int32_t i = 0; i < h->n_tokens; i++)
 		if (!valid_token(tokens, i, h))
 			return false;
@@ -331,7 +328,7 @@ dbert_bpe_valid_whole(const DbertBpeTable *table, const DbertTokImage *h)
 			return false;
 	for (uint64_t i = 0; i < table->n_ranks; i++)
 	{
-		uint32_t	number = ranks[i] & DBERT_BPE_FORMED_MAX;
+		uint32_t	number = dbert_bpe_number(ranks[i]);
 
 		any_free |= ranks[i] == 0;
 		if (number > table->n_formed || (number == 0 && ranks[i] != 0))

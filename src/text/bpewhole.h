@@ -21,23 +21,31 @@
  * lower rank than that which the part is merged with inside the token.  So
  * with last symbols for what may come before it.  The sets of a token's parts
  * are full if its merges are in disorder.
+ *
+ * A token is a dead end before a byte if no token that begins with the byte
+ * fits to it.  The bits of dead are of bytes, by the table's dead_bits; those
+ * that are set are right, but not all are set.
  */
 typedef struct DbertBpeToken
 {
 	int32_t		left,			/* what it is formed of */
 				right;
-	uint32_t	formed;			/* its number among tokens, by rank, from 1; 0: it is a symbol */
 	uint32_t	after,			/* what it is merged with, */
 				after_parts,	/* and what parts at its end are */
 				before,
-				before_parts;
-	uint8_t		first,			/* bits of its own first and last symbol */
-				last,
-				disorder,		/* of the merges up to it, one has a lower rank than one before */
-				spaces;			/* bytebpe.c: it has spaces at its ends */
+				before_parts,
+				dead;
+	/* its number among tokens, by rank, from 1; 0: it is a symbol */
+	uint32_t	formed:20,
+				first:5,		/* bits of its own first and last symbol */
+				last:5,
+				disorder:1,		/* of the merges up to it, one has a lower rank than one before */
+				spaces:1;		/* bytebpe.c: it has spaces at its ends */
 } DbertBpeToken;
 
-#define DBERT_BPE_NEVER UINT32_MAX	/* formed: the token is not whole */
+#define DBERT_BPE_FORMED_BITS 20
+#define DBERT_BPE_NEVER ((UINT32_C(1) << DBERT_BPE_FORMED_BITS) - 1)	/* formed: not whole */
+#define DBERT_BPE_FORMED_MAX ((int32_t) DBERT_BPE_NEVER - 1)
 
 /* Symbols at most of a token whose merges are in disorder. */
 #define DBERT_BPE_DISORDER_MAX 32
@@ -46,8 +54,6 @@ typedef struct DbertBpeToken
  * The ranks are a hash table of the tokens by the pair that they are formed
  * of: formed, and 12 bits more of the hash.
  */
-#define DBERT_BPE_FORMED_BITS 20
-#define DBERT_BPE_FORMED_MAX ((1 << DBERT_BPE_FORMED_BITS) - 1)
 
 static inline const DbertBpeToken *
 dbert_bpe_tokens(const DbertBpeTable *table)
@@ -80,6 +86,12 @@ dbert_bpe_print(uint64_t hash)
 	return (uint32_t) hash << DBERT_BPE_FORMED_BITS;
 }
 
+static inline uint32_t
+dbert_bpe_number(uint32_t entry)
+{
+	return entry & ((UINT32_C(1) << DBERT_BPE_FORMED_BITS) - 1);
+}
+
 /* Do they become a token that is formed before limit? */
 static inline bool
 dbert_bpe_pair_before(const DbertBpeTable *table, const DbertBpeToken *tokens, int32_t left,
@@ -91,7 +103,7 @@ dbert_bpe_pair_before(const DbertBpeTable *table, const DbertBpeToken *tokens, i
 
 	for (size_t at = (size_t) (hash >> 20) & mask; ranks[at] != 0; at = (at + 1) & mask)
 	{
-		uint32_t	formed = ranks[at] & DBERT_BPE_FORMED_MAX;
+		uint32_t	formed = dbert_bpe_number(ranks[at]);
 		const DbertBpeToken *t;
 
 		if (formed >= limit || ranks[at] - formed != dbert_bpe_print(hash))
@@ -125,9 +137,11 @@ extern void dbert_bpe_add_whole(DbertBpeTable *table, int32_t id, DbertBpeToken 
 /*
  * All whole tokens were added: reckon the rest, and whether words can be
  * spelled.  They can if tokens have the texts of what they are merged from,
- * and those whose merges are in disorder are short.
+ * and those whose merges are in disorder are short.  bytes[256] are the
+ * symbols of bytes that only words of these symbols begin with, -1: none.
  */
-extern DbertStatus dbert_bpe_end_whole(DbertTokCompiler *c, DbertBpeTable *table);
+extern DbertStatus dbert_bpe_end_whole(DbertTokCompiler *c, DbertBpeTable *table,
+									   const int32_t *bytes);
 
 /*
  * Is all of it inside the image's block and, if words are spelled, consistent?

@@ -227,7 +227,7 @@ fill_words(DbertTokCompiler *c, ByteBpeBlock *b, DbertBpeWork *w)
 		b->longest = len > b->longest ? (uint32_t) len : b->longest;
 	}
 	if (b->complete)
-		DBERT_TRY(dbert_bpe_end_whole(c, &b->table));
+		DBERT_TRY(dbert_bpe_end_whole(c, &b->table, b->ids));
 	return dbert_trie_add(&c->trie, c->keys, n, &b->table.root, NULL, c->err);
 }
 
@@ -319,7 +319,7 @@ static DbertStatus
 emit_symbols(DbertTokenizing *t, const ByteBpeBlock *b, const DbertBpeWork *w)
 {
 	const DbertBpeToken *tokens = dbert_bpe_tokens(&b->table);
-	DbertBpeSpan span = dbert_bpe_span(t->word);
+	DbertBpeSpan span = dbert_bpe_span(t->word, w);
 
 	for (size_t i = 0; i < w->n; i++)
 	{

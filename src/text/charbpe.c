@@ -164,6 +164,18 @@ fill_whole(DbertTokCompiler *c, CharBpeBlock *b, DbertBpeWork *w)
 	return DBERT_OK;
 }
 
+/* Of ASCII characters the symbols are known by their byte. */
+static DbertStatus
+end_whole(DbertTokCompiler *c, CharBpeBlock *b)
+{
+	int32_t		bytes[256];
+
+	memset(bytes, -1, sizeof(bytes));
+	for (uint8_t i = 0; i < 128; i++)
+		bytes[i] = find_token(c->trie.units, b->table.root, &i, 1);
+	return dbert_bpe_end_whole(c, &b->table, bytes);
+}
+
 static DbertStatus
 compile(DbertTokCompiler *c)
 {
@@ -186,7 +198,7 @@ compile(DbertTokCompiler *c)
 	dbert_bpe_begin_whole(&b->table);
 	status = fill_whole(c, b, &work);
 	if (status == DBERT_OK && !c->head.may_vanish && !merges_strange(s))
-		status = dbert_bpe_end_whole(c, &b->table);
+		status = end_whole(c, b);
 	dbert_bpe_free(&work, c->alloc);
 	return status;
 }
@@ -232,7 +244,7 @@ emit_spelled(DbertTokenizing *t, const CharBpeBlock *b, DbertBpeWork *w, size_t 
 			 size_t *done)
 {
 	const DbertTrieUnit *units = dbert_image_units(t->image);
-	DbertBpeSpan span = dbert_bpe_span(t->word);
+	DbertBpeSpan span = dbert_bpe_span(t->word, w);
 	size_t		n;
 
 	for (*done = 0; *done < len; *done += n)
@@ -297,7 +309,7 @@ cut(DbertTokenizing *t)
 	const CharBpeBlock *b = block_of(t->image);
 	int32_t		id = word_token(t, b);
 	DbertBpeWork *w;
-	DbertBpeSpan span = dbert_bpe_span(t->word);
+	DbertBpeSpan span;
 	size_t		len;
 
 	if (id >= 0)
@@ -308,6 +320,7 @@ cut(DbertTokenizing *t)
 	if (!load_symbols(b, dbert_image_units(t->image), w, t->alloc, w->bytes, len, false, &len))
 		return dbert_fail(t->err, DBERT_E_NOMEM, "out of memory");
 	DBERT_TRY(dbert_bpe_merge(&b->table, w, t->alloc, t->poll, t->err));
+	span = dbert_bpe_span(t->word, w);
 	return emit_symbols(t, w, &span);
 }
 

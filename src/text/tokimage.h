@@ -15,7 +15,7 @@
 #include "text/trie.h"
 
 #define DBERT_TOKIMAGE_MAGIC	0x6b6f7444u /* "Dtok" */
-#define DBERT_TOKIMAGE_VERSION	4
+#define DBERT_TOKIMAGE_VERSION	5
 
 /*
  * What no real vocabulary comes near; they bound the work between two polls.
