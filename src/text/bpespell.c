@@ -198,9 +198,9 @@ is_dead_end(const Spelling *s, int32_t id, uint8_t next)
 static inline bool
 follows(Spelling *s, int32_t id)
 {
-	const DbertSymbol *last = &s->w->symbols[s->w->n - 1];
+	const DbertBpeWork *w = s->w;
 
-	return s->w->n == 0 || fit(s, last->id, last->count & 1, id);
+	return w->n == 0 || fit(s, w->symbols[w->n - 1].id, w->symbols[w->n - 1].count & 1, id);
 }
 
 /* Leave out the longest ones until one follows. */
