@@ -171,9 +171,10 @@ install-models:
 			$(MKDIR_P) "$$to/$$(dirname "$$f")" && $(INSTALL_DATA) "$$from/$$f" "$$to/$$f"; \
 		done; echo "installed model $$m"; \
 	done
+	$(INSTALL_DATA) '$(srcdir)/models/NOTICE' '$(DESTDIR)$(call set,modelsdir)/NOTICE'
 
 uninstall-models:
-	rm -rf $(foreach m,$(MODELS),'$(DESTDIR)$(call set,modelsdir)/$(m)')
+	rm -rf $(foreach m,$(MODELS) NOTICE,'$(DESTDIR)$(call set,modelsdir)/$(m)')
 
 # PGXS would remove doc/doc/*.md.
 uninstall-docs:

