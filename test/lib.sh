@@ -148,7 +148,7 @@ make_room()
 	(
 		cd "$ROOT" &&
 		cp -r sql expected client test bench doc README.md CHANGELOG.md LICENSE "$ROOM/tree/" &&
-		find src models -name '*.md' -exec cp --parents {} "$ROOM/tree/" \;
+		find src models '(' -name '*.md' -o -name NOTICE ')' -exec cp --parents {} "$ROOM/tree/" \;
 	)
 	chmod -R a+rX "$ROOM"
 	if is_root; then chown -R postgres: "$ROOM"; fi

@@ -35,6 +35,12 @@ def rows(data):
     return out
 
 
+def unlabelled(data, n=20000):
+    """Tweets for the small one to hear the teacher on."""
+    no = {sources.letters(t) for t, _ in split(data)[1] + tweeteval(data, "offensive", "val")}
+    return random.Random(SEED).sample([t for t in english.tweets(data) if sources.letters(t) not in no], n)
+
+
 def offensive(model):
     """Macro F1 and accuracy on TweetEval's validation part."""
     print(f"{model} on TweetEval offensive, validation: macro F1 and accuracy of P(hate) + P(offensive) >= 0.5")
@@ -53,8 +59,10 @@ def make(a):
     prepared("offensive_val", "body text, offensive boolean", lambda: [(t, l == "1") for t, l in tweeteval(a.data, "offensive", "val")])
     trained("moderation-teacher", "distil_train", "SELECT body, label FROM moderation_train ORDER BY id", "minilm-en", epochs=2,
             learning_rate=5e-5, batch_size=32, max_tokens=96, validation_query="SELECT body, label FROM moderation_held")
-    student.small("moderation-en-v1", "moderation-teacher", "SELECT body FROM moderation_train UNION ALL SELECT body FROM english",
-                  "SELECT body, label FROM moderation_train ORDER BY id", epochs=2, learning_rate=1e-4, max_tokens=96,
+    prepared("moderation_tweets", "body text", lambda: [(t,) for t in unlabelled(a.data)])
+    texts = "SELECT body, label FROM moderation_train UNION ALL SELECT body, NULL FROM moderation_tweets"
+    student.small("moderation-en-v1", "moderation-teacher", f"SELECT body FROM ({texts}) AS t UNION ALL SELECT body FROM english WHERE id % 8 = 0",
+                  f"SELECT body, label FROM ({texts}) AS t ORDER BY md5(body)", epochs=2, learning_rate=1e-4, max_tokens=96,
                   validation_query="SELECT body, label FROM moderation_held")
     for model in ("moderation-teacher", "moderation-teacher-cut", "moderation-en-v1"):
         measured(model, "SELECT body, label FROM moderation_held", "Davidson held out")

@@ -10,6 +10,7 @@ use Pipelines;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 
 my $setup = <<'SQL';
 CREATE TABLE t (id int PRIMARY KEY, body text);
@@ -61,13 +62,30 @@ for my $i (1 .. 30)
 ok(wait_until($node, $done), 'keys that come while the worker ends are done');
 ok(wait_until($node, "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'distilbert pipelines'"), 'it ends');
 
+# It comes when the worker has ended and the postmaster, which is stopped here, does not know yet; the session that started the worker asks it.
+my $holder = $node->background_psql('postgres');
+my $writer = $node->background_psql('postgres');
+$holder->query_safe('BEGIN; LOCK TABLE vecs IN ACCESS EXCLUSIVE MODE');
+$writer->query_safe("INSERT INTO t VALUES (1400, 'starts a worker')");
+my $ended = worker_pid($node);
+my $postmaster = $node->{_pid};
+kill 'STOP', $postmaster;
+$holder->query_safe('COMMIT');
+my $polls = 0;
+usleep(10_000) until slurp_file("/proc/$ended/stat") =~ /\) Z / || ++$polls > 6000;
+$writer->query_safe("INSERT INTO t VALUES (1401, 'nobody is there')");
+kill 'CONT', $postmaster;
+cmp_ok($polls, '<', 6000, 'the worker ended');
+ok(wait_until($node, $done), 'and what came behind its end is done');
+$_->quit for $holder, $writer;
+
 # It comes between a worker's last look at its pipeline and its end: the worker finds nothing in "first" and waits for the table of the second one.
 $node->safe_psql('postgres', "CREATE TABLE $_ (id int PRIMARY KEY, body text, mood real)") for qw(first second);
 $node->safe_psql('postgres', "SELECT distil_create_pipeline('$_', 'body', 'sentiment', 's', into_column => 'mood', name => '$_')") for qw(first second);
 settled($node, $_) for qw(first second);
 my $no_worker = "NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'distilbert pipelines')";
 ok(wait_until($node, "SELECT $no_worker"), 'there is no worker');
-my $holder = $node->background_psql('postgres');
+$holder = $node->background_psql('postgres');
 $holder->query_safe('BEGIN; LOCK TABLE second IN ACCESS EXCLUSIVE MODE');
 $node->safe_psql('postgres', "SELECT distil_wait_pipeline('first')");
 ok(wait_until($node, "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'second'::regclass AND NOT granted)"), 'one comes and finds nothing');
@@ -133,6 +151,21 @@ set_up($pre, "db$_") for 1 .. 4;
 ok($pre->poll_query_until("db$_", $done), "db$_ has its turn") for 1 .. 4;
 $pre->safe_psql('db2', "INSERT INTO t VALUES (100, 'at once')");
 ok($pre->poll_query_until('db2', $done), 'a worker is woken, however long it naps');
+
+# It comes between a worker's look at its pipeline and its end, which makes room for another database.
+$pre->safe_psql('db3', "CREATE TABLE $_ (id int PRIMARY KEY, body text, v real[])") for qw(first second);
+$pre->safe_psql('db3', "SELECT distil_create_pipeline('$_', 'body', 'embed', 'e', into_column => 'v', name => '$_')") for qw(first second);
+settled($pre, $_, 'db3') for qw(first second);
+my $locker = $pre->background_psql('db3');
+$locker->query_safe('BEGIN; LOCK TABLE second IN ACCESS EXCLUSIVE MODE');
+$pre->safe_psql('db3', "SELECT distil_wait_pipeline('first')");
+ok($pre->poll_query_until('db3', "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'second'::regclass AND NOT granted)"), 'a round waits at its end');
+$pre->safe_psql('db3', "INSERT INTO first VALUES (1, 'between')");
+$pre->safe_psql('db2', "INSERT INTO t VALUES (101, 'waits for a worker')");
+$locker->query_safe('COMMIT');
+$locker->quit;
+ok($pre->poll_query_until('db2', $done), 'the other database has its worker');
+ok($pre->poll_query_until('db3', 'SELECT v IS NOT NULL FROM first'), 'what came meanwhile is not left lying');
 
 $pre->append_conf('postgresql.conf', 'distilbert.pipelines = off');
 $pre->restart;

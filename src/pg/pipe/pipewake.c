@@ -13,8 +13,9 @@
  * alive: the worker first takes the lock "ending", gives up the place, and then
  * looks once more.  A writer whose keys are visible either finds the place free
  * and starts the next worker, or the worker's last look comes later and sees
- * them.  A worker that this session started, has not ended and is not ending,
- * will take the place: no second one is started meanwhile.
+ * them.  A worker that this session started and that does not run yet will take
+ * the place: no second one is started meanwhile.  One that runs, without the
+ * place, has not taken it yet or is gone in a moment: it is waited for.
  *
  * What runs after the commit must not raise: errors are caught and logged.
  */
@@ -38,6 +39,9 @@
 #include "pg/pipe/pipeshared.h"
 #include "pg/pipe/pipewake.h"
 #include "pg/store/catalog.h"
+
+/* How long a worker that runs may take to come to its place, ms. */
+#define LONGEST_COMING 100
 
 /* Sub-numbers of the extension in locks: of places, and of workers that end. */
 #define FIRST_PLACE 1
@@ -216,23 +220,25 @@ distil_worker_register(const DistilWorkerStart *start, BackgroundWorkerHandle **
 	return RegisterDynamicBackgroundWorker(&worker, handle);
 }
 
-/* Did this session start one that has not ended, and is not about to? */
+/* Does the one that this session started last take the place, or has it? */
 static bool
 is_coming(int place)
 {
 	pid_t		pid;
 
-	if (started == NULL)
-		return false;
-	switch (GetBackgroundWorkerPid(started, &pid))
+	for (int ms = 0; started != NULL && ms < LONGEST_COMING; ms++)
 	{
-		case BGWH_NOT_YET_STARTED:
+		BgwHandleStatus status = GetBackgroundWorkerPid(started, &pid);
+
+		if (status == BGWH_NOT_YET_STARTED)
 			return true;
-		case BGWH_STARTED:
-			return is_free(ending_tag(place), ExclusiveLock);
-		default:
+		if (status != BGWH_STARTED || !is_free(ending_tag(place), ExclusiveLock))
 			return false;
+		if (!is_free(place_tag(place), ExclusiveLock))
+			return true;
+		pg_usleep(1000);
 	}
+	return false;
 }
 
 static void

@@ -36,6 +36,7 @@
 #include "pg/pipe/pipedead.h"
 #include "pg/pipe/pipeerror.h"
 #include "pg/pipe/pipeline.h"
+#include "pg/pipe/pipequeue.h"
 #include "pg/pipe/pipesettings.h"
 #include "pg/pipe/pipeshared.h"
 #include "pg/pipe/pipetry.h"
@@ -247,7 +248,8 @@ visit_pipeline(Worker *w, Known *k, bool all)
 
 /*
  * Visit all pipelines that nobody else works at.  Somebody who wants the
- * database need not wait for more than one visit.
+ * database need not wait for more than one visit: of the others it is only
+ * looked whether keys wait.
  */
 static void
 visit_all(Worker *w, bool all)
@@ -268,7 +270,10 @@ visit_all(Worker *w, bool all)
 			continue;
 		}
 		if (distil_database_is_wanted())
-			break;
+		{
+			w->more |= distil_queue_last(k->name) != PG_INT64_MIN;
+			continue;
+		}
 		if (!distil_pipeline_try_work(k->name))
 			continue;
 		w->current = k;
@@ -390,16 +395,27 @@ is_idle(const Worker *w)
 	return !w->more && w->next == 0 && ms_since(w->last_work) >= limit && !has_prepared();
 }
 
+/* Look once more when everybody can see that this worker goes. */
+static void
+look_and_leave(Worker *w)
+{
+	distil_pipeshared_leave();
+	distil_worker_leave_place(w->start.place);
+	round_of_visits(w, true);
+}
+
 /*
- * Nothing was to be done for a while.  Look once more when everybody can see
- * that the place is free; true: there is nothing, or another worker came.
+ * Nothing was to be done for a while; true: there still is nothing, or another
+ * worker came.
  */
 static bool
 ends(Worker *w)
 {
-	distil_worker_leave_place(w->start.place);
-	round_of_visits(w, true);
-	return !w->more || !distil_worker_return_to_place(w->start.place);
+	look_and_leave(w);
+	if (!w->more || !distil_worker_return_to_place(w->start.place))
+		return true;
+	distil_pipeshared_enter();
+	return false;
 }
 
 /* Others wait for a worker, and this one had its turn. */
@@ -411,10 +427,12 @@ makes_room(const Worker *w)
 
 /* Somebody else has to come back to what is left. */
 static void
-leave_to_another(const Worker *w, bool soon)
+leave_to_another(Worker *w, bool soon)
 {
 	DistilWorkerStart start = w->start;
 
+	if (!w->more)
+		look_and_leave(w);
 	if (!w->more && w->next == 0)
 		return;
 	if (distil_pipeshared_exists())
