@@ -208,12 +208,18 @@ keep_pair(float *kept, int p, int j, const Vec pair[2])
 	v_store(kept + (size_t) p * NR + (j + 1) * VL, pair[1]);
 }
 
-/* The cache lines of two vectors' places. */
+/*
+ * The cache lines of two vectors' places.  A few rows of floats are read so
+ * fast that the hints would hold them up.
+ */
 static inline __attribute__((always_inline)) void
-fetch_pair(const char *line, int j, const DbertWeightType type, bool near)
+fetch_pair(const char *line, int j, const DbertWeightType type, const int rows)
 {
 	const int	vector = (int) line_bytes(type) / NV;
+	const bool	near = FETCH_NEAR(rows);
 
+	if (rows <= 4 && type == DBERT_WEIGHT_F32)
+		return;
 	for (int at = j * vector; at < (j + 2) * vector; at += vector)
 		if (at % 64 == 0 && near)
 			v_prefetch_near(line + at);
@@ -248,7 +254,7 @@ tile_lanes(Vec acc[MR][NV], const float *x, size_t ldx, const char *w, const Dbe
 			if (kept != NULL)
 				v_store(kept + lane * NR + j * VL, pair[j % 2]);
 			if (j % 2 == 0)
-				fetch_pair(fetch + lane * fetch_step, j, type, FETCH_NEAR(rows));
+				fetch_pair(fetch + lane * fetch_step, j, type, rows);
 			UNROLL
 			for (int i = 0; i < rows; i++)
 				acc[i][j] = v_fma_lane(a[i], lane, pair[j % 2], acc[i][j]);
@@ -300,7 +306,7 @@ tile_of_type(const Tile *t, const int rows, const DbertWeightType type, float *k
 		{
 			load_pair(w, j, type, column + j);
 			keep_pair(kept, p, j, column + j);
-			fetch_pair(fetch, j, type, FETCH_NEAR(rows));
+			fetch_pair(fetch, j, type, rows);
 		}
 		UNROLL
 		for (int i = 0; i < rows; i++)
