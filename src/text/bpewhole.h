@@ -50,11 +50,6 @@ typedef struct DbertBpeToken
 /* Symbols at most of a token whose merges are in disorder. */
 #define DBERT_BPE_DISORDER_MAX 32
 
-/*
- * The ranks are a hash table of the tokens by the pair that they are formed
- * of: formed, and 12 bits more of the hash.
- */
-
 static inline const DbertBpeToken *
 dbert_bpe_tokens(const DbertBpeTable *table)
 {
@@ -67,6 +62,10 @@ dbert_bpe_formed(const DbertBpeTable *table)
 	return (const int32_t *) ((const char *) table + table->formed_at);
 }
 
+/*
+ * The ranks are a hash table of the tokens by the pair that they are formed
+ * of: formed, and 12 bits more of the hash.
+ */
 static inline const uint32_t *
 dbert_bpe_ranks(const DbertBpeTable *table)
 {
