@@ -77,6 +77,7 @@ def make(minilm, texts, size, to):
                                for name, small in names.items()]).astype(np.float32)
     to.mkdir(parents=True, exist_ok=True)
     save_file(tensors, to / "model.safetensors", {"format": "pt"})
+    (to / "model.safetensors").chmod(0o644)     # the server reads it
     config = json.loads((minilm / "config.json").read_text())
     (to / "config.json").write_text(json.dumps(config | {"vocab_size": len(names)}, indent=2))
     tok = tokenizers.Tokenizer(tokenizers.models.WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100))

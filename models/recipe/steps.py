@@ -41,11 +41,11 @@ def trimmed(name, model, query, vocabulary):
     once(name, statement, lambda: show(statement))
 
 
-def trained(name, function, query, base, **options):
-    """One of the training functions; base is the teacher of distil_distill."""
+def trained(name, function, query, model, **options):
+    """One of the training functions; model is the base, or the teacher of distil_distill."""
     first = "teacher" if function == "distil_distill" else "base"
     given = "".join(f", {k} => {v if isinstance(v, (int, float)) else quote(v)}" for k, v in options.items())
-    statement = (f"SELECT * FROM {function}({quote(name)}, query => {quote(query)}, {first} => {quote(base)}{given}, replace => true, "
+    statement = (f"SELECT * FROM {function}({quote(name)}, query => {quote(query)}, {first} => {quote(model)}{given}, replace => true, "
                  "resume => true)")
     once(name, statement, lambda: show(statement))
 

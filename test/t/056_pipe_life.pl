@@ -95,6 +95,24 @@ $holder->quit;
 ok(wait_until($node, "SELECT mood IS NOT NULL OR $no_worker FROM first"), 'it looks once more');
 is($node->safe_psql('postgres', 'SELECT mood IS NOT NULL FROM first'), 't', 'what came between its looks is done');
 
+# Somebody copies the database while the worker waits for the table of "first": the backfill of "third", which has not begun and queued no key, is handed on.
+$node->safe_psql('postgres', "CREATE TABLE third AS SELECT i AS id, 'row ' || i AS body, NULL::real AS mood FROM generate_series(1, 500) i; ALTER TABLE third ADD PRIMARY KEY (id)");
+$node->safe_psql('postgres', "SET distilbert.pipelines = off; SELECT distil_create_pipeline('third', 'body', 'sentiment', 's', into_column => 'mood', name => 'third')");
+ok(wait_until($node, "SELECT $no_worker"), 'there is no worker again');
+my $copier = $node->background_psql('template1');
+$holder = $node->background_psql('postgres');
+$holder->query_safe('BEGIN; LOCK TABLE first IN ACCESS EXCLUSIVE MODE');
+$node->safe_psql('postgres', "SELECT distil_wait_pipeline('vecs')");
+ok($node->poll_query_until('template1', "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'relation' AND NOT granted)"), 'the worker waits');
+$copier->query_until(qr/begun/, "\\echo begun\nCREATE DATABASE copy2 TEMPLATE postgres;\n");
+ok($node->poll_query_until('template1', "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'object' AND classid = 'pg_database'::regclass AND mode = 'ShareLock')"), 'its database is wanted');
+$holder->query_safe('COMMIT');
+$holder->quit;
+$copier->quit;
+is($node->safe_psql('template1', "SELECT count(*) FROM pg_database WHERE datname = 'copy2'"), '1', 'and copied');
+ok(wait_until($node, 'SELECT bool_and(mood IS NOT NULL) FROM third'), 'a backfill that was not visited goes on');
+$node->safe_psql('postgres', 'DROP DATABASE copy2');
+
 # What was left when the server stopped waits for a write, or, where session_preload_libraries has the library, for a login.
 $node->append_conf('postgresql.conf', 'distilbert.pipelines = off');
 $node->reload;

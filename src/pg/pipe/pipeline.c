@@ -232,14 +232,35 @@ distil_pipeline_is_elsewhere(const DistilPipeline *p)
 	return false;
 }
 
+bool
+distil_pipeline_is_filling(const DistilPipeline *p)
+{
+	for (int i = 0; i < p->n_generations; i++)
+	{
+		if (p->generations[i].done_at == 0)
+			return true;
+	}
+	return false;
+}
+
 DistilPipeline *
-distil_pipeline_find(const char *name)
+distil_pipeline_read(const char *name)
 {
 	DistilPipeline *p = palloc0(sizeof(DistilPipeline));
 
 	if (!read_row(name, p))
 		return NULL;
 	read_generations(p);
+	return p;
+}
+
+DistilPipeline *
+distil_pipeline_find(const char *name)
+{
+	DistilPipeline *p = distil_pipeline_read(name);
+
+	if (p == NULL)
+		return NULL;
 	p->broken = fault(p);
 	p->whole = p->broken == NULL;
 	p->elsewhere = p->whole && distil_pipeline_is_elsewhere(p);

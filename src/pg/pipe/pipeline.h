@@ -92,6 +92,9 @@ distil_pipeline_works(const DistilPipeline *p)
 	return p->whole && !p->elsewhere && !p->paused;
 }
 
+/* Is a generation being filled? */
+extern bool distil_pipeline_is_filling(const DistilPipeline *p);
+
 /* Is it kept up by another server, whose changes a subscription brings? */
 extern bool distil_pipeline_is_elsewhere(const DistilPipeline *p);
 
@@ -101,7 +104,13 @@ extern bool distil_pipeline_is_elsewhere(const DistilPipeline *p);
  */
 extern DistilPipeline *distil_pipeline_find(const char *name);
 
-/* The same; raises where there is none. */
+/*
+ * What its rows alone say, without a lock of the source: not whether it is
+ * whole, nor its owner and columns.
+ */
+extern DistilPipeline *distil_pipeline_read(const char *name);
+
+/* The same as distil_pipeline_find; raises where there is none. */
 extern DistilPipeline *distil_pipeline_get(const char *name);
 
 /* Is its source gone, and it with it? */

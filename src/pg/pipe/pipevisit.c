@@ -72,18 +72,6 @@ time_is_up(const Visitor *v)
 
 /* ---- beginning ---- */
 
-/* Is a generation being filled? */
-static bool
-is_filling(const DistilPipeline *p)
-{
-	for (int i = 0; i < p->n_generations; i++)
-	{
-		if (p->generations[i].done_at == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Without work nothing is opened: a look costs some dozen microseconds. */
 static void
 begin_job(void *arg)
@@ -99,7 +87,8 @@ begin_job(void *arg)
 	v->rows = distil_queue_read(visit->name, visit->seq, (int) Min(visit->most_keys,
 																   DISTIL_QUEUE_KEYS));
 	visit->next = distil_errors_next(visit->name);
-	if (v->rows != NIL || distil_errors_due(visit->name, 1) != NIL || is_filling(p))
+	if (v->rows != NIL || distil_errors_due(visit->name, 1) != NIL ||
+		distil_pipeline_is_filling(p))
 		v->job = distil_job_begin(visit->name, visit->in_call);
 }
 
@@ -576,4 +565,16 @@ distil_visit(DistilVisit *visit)
 	if (visit->fault != NULL)
 		visit->fault = copy_fault(visit->fault);
 	MemoryContextDelete(v.context);
+}
+
+bool
+distil_visit_look(const char *name, TimestampTz *next)
+{
+	const DistilPipeline *p = distil_pipeline_read(name);
+
+	*next = 0;
+	if (p == NULL || p->paused)
+		return false;
+	*next = distil_errors_next(name);
+	return distil_pipeline_is_filling(p) || distil_queue_last(name) != PG_INT64_MIN;
 }

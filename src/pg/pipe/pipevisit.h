@@ -30,4 +30,10 @@ typedef struct DistilVisit
  */
 extern void distil_visit(DistilVisit *visit);
 
+/*
+ * Would a visit find something to do?  *next: when a key is to be tried again;
+ * 0: none is.  Nothing is done, and no lock of the source is waited for.
+ */
+extern bool distil_visit_look(const char *name, TimestampTz *next);
+
 #endif

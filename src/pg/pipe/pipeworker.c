@@ -36,7 +36,6 @@
 #include "pg/pipe/pipedead.h"
 #include "pg/pipe/pipeerror.h"
 #include "pg/pipe/pipeline.h"
-#include "pg/pipe/pipequeue.h"
 #include "pg/pipe/pipesettings.h"
 #include "pg/pipe/pipeshared.h"
 #include "pg/pipe/pipetry.h"
@@ -246,10 +245,19 @@ visit_pipeline(Worker *w, Known *k, bool all)
 	w->next = earlier(w->next, earlier(visit.next, k->until));
 }
 
+static void
+look_at_pipeline(Worker *w, const char *name)
+{
+	TimestampTz next;
+
+	w->more |= distil_visit_look(name, &next);
+	w->next = earlier(w->next, next);
+}
+
 /*
  * Visit all pipelines that nobody else works at.  Somebody who wants the
- * database need not wait for more than one visit: of the others it is only
- * looked whether keys wait.
+ * database need not wait for more than one visit: at the others it is only
+ * looked.
  */
 static void
 visit_all(Worker *w, bool all)
@@ -271,7 +279,7 @@ visit_all(Worker *w, bool all)
 		}
 		if (distil_database_is_wanted())
 		{
-			w->more |= distil_queue_last(k->name) != PG_INT64_MIN;
+			look_at_pipeline(w, k->name);
 			continue;
 		}
 		if (!distil_pipeline_try_work(k->name))
