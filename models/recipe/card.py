@@ -22,8 +22,11 @@ CARDS = {
               "It knows no neutral label: a score between -0.5 and 0.5 is none. Reviews taught it, so news and official letters are strange to it."),
     "moderation-en-v1": dict(
         tag="text-classification", what="Says whether an English tweet or comment is hateful, offensive, or neither.", label="neither",
-        data=[("Davidson et al. 2017, nine tenths of the tweets", "MIT"), ("TweetEval, the training parts of hate and offensive", "as its sources, research")],
-        measures=[("Davidson, a tenth held out", "classes", "SELECT body, label FROM moderation_held")],
+        teacher="moderation-fair",
+        data=[("Davidson et al. 2017, nine tenths of the tweets", "MIT"), ("TweetEval, the training parts of hate and offensive", "as its sources, research"),
+              ("GoEmotions, training part, friendly comments that name a group, and sentences of our own", "Apache-2.0")],
+        measures=[("Davidson, a tenth held out", "classes", "SELECT body, label FROM moderation_held"),
+                  ("TweetEval, validation: hate or offensive", "other than neither", "SELECT body, offensive FROM offensive_val")],
         badly="What is hateful without a rude word. Quotations and reports of hate. Words that a group uses of itself. Its labels are the judgement of a few "
               "annotators of 2017 to 2019. Let a human being decide where much depends on it."),
     "emotions-en-v1": dict(
@@ -60,6 +63,8 @@ def figure(value):
 def measured(model, kind, query):
     if kind == "classes":
         return intervals.classes(model, query)
+    if kind == "other than neither":
+        return intervals.other(model, query, "neither")
     return intervals.likeness(model, query) if kind == "likeness" else intervals.entities(model, query, kind)
 
 
@@ -82,7 +87,7 @@ def bias(model, label):
 def write(model):
     card = CARDS[model]
     (layers, width, parameters), = sql(f"SELECT layers, hidden_size, parameters FROM distil_models WHERE name = {quote(model)}")
-    teacher = model.split("-")[0] + "-teacher"
+    teacher = card.get("teacher", model.split("-")[0] + "-teacher")
     steps = dict(sql(f"SELECT name, round(minutes::numeric) FROM recipe_step WHERE name IN ({quote(model)}, {quote(teacher)})"))
     lines = ["---", "language: en", "license: apache-2.0", f"pipeline_tag: {card['tag']}", "---", "", f"# {model}", "", card["what"],
              f"{layers} layers of width {width}, {int(parameters):,} parameters, weights in half precision.", "", "## Where it comes from", "",

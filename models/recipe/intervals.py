@@ -50,6 +50,15 @@ def classes(model, query):
             "calibration error": interval(n, lambda i: calibration(score.max(1)[i], right[i]))}
 
 
+def other(model, query, label):
+    """Of a query of texts and booleans: macro F1 and accuracy of `any class but this label` (P(label) <= 0.5) beside them."""
+    rows = sql(f"SELECT t.truth::int, (distil_score(t.body, {quote(model)}, {quote(label)}) <= 0.5)::int FROM ({query}) AS t (body, truth)")
+    true, said = np.array(rows, dtype=int).T
+    both = lambda a: np.stack([a == 0, a == 1], axis=1)
+    macro = lambda i: f1_of(both(true[i])[true[i] == said[i]].sum(0), both(said[i]).sum(0), both(true[i]).sum(0))
+    return {"rows": len(rows), "accuracy": interval(len(rows), lambda i: (true == said)[i].mean()), "macro F1": interval(len(rows), macro)}
+
+
 # ---- entities ----
 
 def entities(model, query, types):
