@@ -57,6 +57,18 @@ sql('TRUNCATE parts_1');
 is(sql('SELECT min(id), count(*) FROM parts_chunks'), '100|100', 'a partition is truncated');
 sql('TRUNCATE parts, docs, keeps');
 is(sql('SELECT (SELECT count(*) FROM parts_chunks), (SELECT count(*) FROM docs_chunks), (SELECT count(*) FROM keeps_chunks)'), '0|0|0', 'tables are truncated');
+
+# ---- another one is made while a source is locked
+my $locker = $node->background_psql('postgres');
+$locker->query_safe('BEGIN; LOCK TABLE docs IN ACCESS EXCLUSIVE MODE');
+sql('CREATE TABLE beside (id int PRIMARY KEY, body text)');
+is(sql("SET lock_timeout = '10s'; SELECT distil_create_pipeline('beside', 'body', 'chunks', 'bert-sentence', into_table => 'beside_chunks')"), 'beside_chunks',
+	'it does not wait for the lock');
+like(error_of("SET lock_timeout = '10s'; SELECT distil_create_pipeline('beside', 'body', 'chunks', 'bert-sentence', into_table => 'more', name => 'docs_chunks')"),
+	qr/pipeline "docs_chunks" already exists/, 'nor does the error of a name that is taken');
+$locker->query_safe('COMMIT');
+$locker->quit;
+sql('DROP TABLE beside');
 run_all();
 is(join(' ', map { wrong($_) } qw(docs parts keeps)), '0 0 0', 'and nothing comes back');
 

@@ -177,7 +177,7 @@ default_name(const DistilPipeline *p, const CreateArgs *args)
 		: psprintf("%s_%s", get_rel_name(p->source), args->into_column);
 	char	   *name = pnstrdup(base, pg_mbcliplen(base, strlen(base), DISTIL_MAX_PIPELINE));
 
-	for (int i = 1; distil_pipeline_find(name) != NULL; i++)
+	for (int i = 1; distil_pipeline_read(name) != NULL; i++)
 	{
 		char		number[12];
 		int			len = snprintf(number, sizeof(number), "%d", i);
@@ -198,7 +198,7 @@ check_name(const char *name)
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("name of a pipeline must have 1 to %d bytes, not %d", DISTIL_MAX_PIPELINE,
 						(int) strlen(name))));
-	there = distil_pipeline_find(name);
+	there = distil_pipeline_read(name);
 	if (there != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),

@@ -82,7 +82,7 @@ check_no_target(Relation rel)
 
 	foreach(lc, distil_pipeline_names())
 	{
-		const DistilPipeline *p = distil_pipeline_find(lfirst(lc));
+		const DistilPipeline *p = distil_pipeline_read(lfirst(lc));
 
 		for (int i = 0; p != NULL && i < p->n_generations; i++)
 		{
