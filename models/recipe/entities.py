@@ -7,8 +7,8 @@ def sentences(path):
     """(words, tags) of each sentence of a file in CoNLL's format."""
     words, tags = [], []
     for line in open(path, encoding="utf-8"):
-        parts = line.rstrip("\n").split("\t")
-        if len(parts) < 2 or not parts[0]:
+        parts = line.rstrip("\n").split("\t") if "\t" in line else line.split()     # CoNLL-2003 has spaces
+        if len(parts) < 2 or not parts[0] or parts[0] == "-DOCSTART-":
             if words:
                 yield words, tags
             words, tags = [], []
