@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make the models that ship, with the extension's own training.
 
-    python models/make.py [embeddings] [sentiment] [fill-mask] [banking] [claim]     # all of them without a word
+    python models/make.py [entities] [embeddings] [sentiment] [fill-mask] [banking] [claim]     # all of them without a word
     python models/make.py sentiment-v2 ... --minilm FOLDER      # the second models; a call that was interrupted goes on
     python models/make.py --ship NAME                           # models/NAME, its card and models/NOTICE
 
@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "models/recipe"))
 
-import banking, card, claim, emotions, encoders, masked, medical, moderation, names, opinions, reading, sentiment
+import banking, card, claim, emotions, encoders, entities, masked, medical, moderation, names, opinions, reading, sentiment
 import similar, small, vectors
 from export import export
 from server import quote, sql, table
@@ -45,6 +45,31 @@ def call(function, name, query, base, **options):
 
 def load(name, path):
     sql(f"SELECT distil_load_model({quote(name)}, {quote(path)}, replace => true)")
+
+
+def make_entities(a):
+    rng = random.Random(5)
+    wiki, wnut = (list(entities.sentences(a.data / f"{part}-train.conll")) for part in ("wikiann-en", "wnut17"))
+    plain = [[entities.row(w, entities.spans(w, t)) for w, t in part] for part in (wiki, wnut)]
+    rows = plain[0] + plain[1] * 2
+    for part in (wiki, wnut, wnut):
+        rows += entities.exchanged(part, rng)
+    rng.shuffle(rows)
+    table("entities_train", "body text, spans jsonb", rows)
+    for part in ("wikiann-en", "wnut17"):
+        table(f"entities_dev_{part[:4]}", "body text, spans jsonb", entities.rows(a.data, f"{part}-dev.conll"))
+    table("masked_texts", "body text", encoders.masked_texts(a.data))
+
+    encoders.cased(a.data, a.work / "cased")
+    load("cased", a.work / "cased")
+    call("distil_pretrain", "cased-read", "SELECT body FROM masked_texts ORDER BY id", "cased", learning_rate=1e-3,
+         max_tokens=96, mask_share=0.2, dropout=0, validation=0.01)
+    call("distil_train", "entities", "SELECT body, spans FROM entities_train ORDER BY id", "cased-read", task="entities",
+         epochs=3, learning_rate=1e-3, batch_size=32, max_tokens=128,
+         validation_query="SELECT body, spans FROM entities_dev_wiki WHERE id <= 2000")
+    for part in ("wiki", "wnut"):
+        show(f"SELECT * FROM distil_evaluate('entities', 'SELECT body, spans FROM entities_dev_{part}')")
+    export("entities", ROOT / "models/entities-en-v1")
 
 
 def make_embeddings(a):
@@ -127,7 +152,7 @@ def make_translation(a):
 
 
 def main():
-    makers = {"embeddings": make_embeddings, "sentiment": make_sentiment,
+    makers = {"entities": make_entities, "embeddings": make_embeddings, "sentiment": make_sentiment,
               "fill-mask": make_fill_mask, "banking": make_banking, "claim": make_claim}
     second = {"sentiment-v2": opinions.make, "embeddings-v2": vectors.make, "emotions-v1": emotions.make,
               "moderation-v1": moderation.make, "entities-v2": names.make, "medical-v1": medical.make, "fill-mask-v2": masked.make, "small": small.make,

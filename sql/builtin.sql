@@ -58,8 +58,10 @@ SELECT token, sequence FROM distil_fill_mask('I lost my [MASK] yesterday.', top_
 SELECT max(f.score) = max(g.score) AS same
 FROM distil_fill_mask('a [MASK]') AS f, distil_fill_mask('a [MASK]', 'fill-mask-en-v1') AS g;
 
--- a classifier without a function of its own
+-- models without a function of their own
 SELECT name, task, builtin, labels, bytes BETWEEN 1000000 AND 20000000 AS small
-FROM distil_models WHERE name = 'emotions-en-v1';
+FROM distil_models WHERE name IN ('emotions-en-v1', 'moderation-en-v1') ORDER BY name;
 SELECT distil_classify(ARRAY['Thanks, that is so kind of you!', 'My dog died yesterday.', 'The package contains two cables.', '', NULL],
 	'emotions-en-v1');
+SELECT distil_classify(ARRAY['What a lovely morning!', 'Only a stupid idiot would say that.', 'The package contains two cables.', 'The new colleague is gay.'],
+	'moderation-en-v1');

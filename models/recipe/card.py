@@ -87,14 +87,15 @@ def bias(model, label):
 def write(model):
     card = CARDS[model]
     (layers, width, parameters), = sql(f"SELECT layers, hidden_size, parameters FROM distil_models WHERE name = {quote(model)}")
-    teacher = card.get("teacher", model.split("-")[0] + "-teacher")
-    steps = dict(sql(f"SELECT name, round(minutes::numeric) FROM recipe_step WHERE name IN ({quote(model)}, {quote(teacher)})"))
+    first = model.split("-")[0] + "-teacher"
+    teacher = card.get("teacher", first)
+    steps = dict(sql(f"SELECT name, round(minutes::numeric) FROM recipe_step WHERE name IN ({quote(model)}, {quote(teacher)}, {quote(first)})"))
     lines = ["---", "language: en", "license: apache-2.0", f"pipeline_tag: {card['tag']}", "---", "", f"# {model}", "", card["what"],
              f"{layers} layers of width {width}, {int(parameters):,} parameters, weights in half precision.", "", "## Where it comes from", "",
              f"- {MINILM[0]}, {MINILM[1]}: {MINILM[2]}"]
     lines += [f"- {what}: {licence}" for what, licence in card["data"]]
     if teacher in steps:
-        lines += [f"- what the data taught a model of all six layers ({steps[teacher]} minutes): it gave this one half of them, and taught it"]
+        lines += [f"- what the data taught a model of all six layers ({sum(int(steps[name]) for name in {first, teacher})} minutes): it gave this one half of them, and taught it"]
     lines += ["", f"Trained in SQL by `models/make.py`; the last step took {steps[model]} minutes on two shared cores.", "", "## Scores", ""]
     lines += scores(model, card)
     if teacher in steps:

@@ -1,7 +1,9 @@
-"""The encoders' beginnings: a vocabulary, word vectors by counting, first weights.  No training yet."""
+"""The two encoders' beginnings: a vocabulary, word vectors by counting, first weights.  No training yet."""
+import random
+
 import numpy as np
 
-import corpora, similar, start, wordpieces
+import corpora, entities, similar, start, wordpieces
 
 SHAPE = dict(dim=256, heads=4, layers=4, hidden=1024, places=512)
 COMMON = 1e-4           # a piece with this share of the text counts half (Arora, Liang, Ma 2017: SIF)
@@ -9,6 +11,32 @@ COMMON = 1e-4           # a piece with this share of the text counts half (Arora
 
 def unit(vectors):
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+
+
+def cased(data, to):
+    """For entities: news, Wikipedia, novels and the entity sets' own sentences, capitals kept."""
+    wiki, wnut = ([text for text, _ in entities.rows(data, f"{part}-train.conll")] for part in ("wikiann-en", "wnut17"))
+    wikitext, ag, reuters = corpora.wikitext(data), corpora.ag_news(data), corpora.reuters(data)
+    novels = corpora.novels(data, 16, step=4)
+    tok = wordpieces.make(wiki * 3 + wnut * 3 + wikitext + ag + reuters[::4] + novels[::8], 16000, lowercase=False)
+    vectors = start.word_vectors(wordpieces.encode(tok, wiki * 2 + wnut * 2 + wikitext + ag + reuters + novels),
+                                 tok.get_vocab_size(), 192 - start.SHAPES)
+    unseen = np.linalg.norm(vectors, axis=1) < 1e-6
+    vectors = unit(vectors)
+    vectors *= 0.05 / vectors.std()
+    vectors[unseen] = np.random.default_rng(2).normal(0, 0.05, vectors[unseen].shape)
+    words = np.concatenate([vectors, 0.1 * start.shapes(wordpieces.names(tok))], 1)
+    start.save(to, start.weights(4 * words, place=4 * 0.06, quiet=0.3, **SHAPE), tok, **SHAPE)
+
+
+def masked_texts(data, seed=3):
+    """What the cased encoder reads before it learns entities, in random order."""
+    rng = random.Random(seed)
+    rows = [text for part in ("wikiann-en", "wnut17") for text, _ in entities.rows(data, f"{part}-train.conll")]
+    rows += rng.sample(corpora.tweets(data), 8000) + corpora.wikitext(data)
+    rows += rng.sample(corpora.ag_news(data), 9000) + rng.sample(corpora.reuters(data), 6000)
+    rng.shuffle(rows)
+    return [(t,) for t in rows]
 
 
 def lower_case(data, size=16000, kept=222):
