@@ -49,9 +49,8 @@ def load(name, path):
 
 def make_entities(a):
     rng = random.Random(5)
-    wiki, wnut = (list(entities.sentences(a.data / f"{part}-train.conll")) for part in ("wikiann-en", "wnut17"))
-    plain = [[entities.row(w, entities.spans(w, t)) for w, t in part] for part in (wiki, wnut)]
-    rows = plain[0] + plain[1] * 2
+    wiki, wnut = (entities.rows(a.data, f"{part}-train.conll") for part in ("wikiann-en", "wnut17"))
+    rows = wiki + wnut * 2
     for part in (wiki, wnut, wnut):
         rows += entities.exchanged(part, rng)
     rng.shuffle(rows)

@@ -45,23 +45,24 @@ def rows(data, name):
     return [row(words, spans(words, tags)) for words, tags in sentences(data / name)]
 
 
-def exchanged(sents, rng, share=0.6):
-    """The sentences once more, each mention with `share` replaced by one of its type from another sentence: names in
-    sentences where they never stood.  Sentences without an entity are left out."""
+def exchanged(rows, rng, share=0.6):
+    """The rows (text, spans) once more, each mention with `share` replaced by one of its type from another text: names in
+    sentences where they never stood.  Texts without an entity are left out."""
     pool = {}
-    for words, tags in sents:
-        for a, b, t in spans(words, tags):
-            pool.setdefault(t, []).append(words[a:b])
+    for text, marks in rows:
+        for m in marks:
+            pool.setdefault(m["label"], []).append(text[m["start"]:m["end"]])
     out = []
-    for words, tags in sents:
-        here, new, marks, at = spans(words, tags), [], [], 0
-        if not here:
-            continue
-        for a, b, t in here:
-            new += words[at:a]
-            name = rng.choice(pool[t]) if rng.random() < share else words[a:b]
-            marks.append((len(new), len(new) + len(name), t))
+    for text, marks in rows:
+        new, found, at = "", [], 0
+        for m in sorted(marks, key=lambda m: m["start"]):
+            if m["start"] < at:
+                continue        # spans that overlap: the first stays
+            name = rng.choice(pool[m["label"]]) if rng.random() < share else text[m["start"]:m["end"]]
+            new += text[at:m["start"]]
+            found.append({"start": len(new), "end": len(new) + len(name), "label": m["label"]})
             new += name
-            at = b
-        out.append(row(new + words[at:], marks))
+            at = m["end"]
+        if found:
+            out.append((new + text[at:], found))
     return out

@@ -14,12 +14,11 @@ entities.TYPES.update({"MISC": "MISC"})
 def rows(data, seed):
     """Both sets, each mention exchanged for others as well; some in capitals alone, as headings are."""
     rng = random.Random(seed)
-    wiki, wnut = (list(entities.sentences(data / f"{part}-train.conll")) for part in ("wikiann-en", "wnut17"))
-    plain = [[entities.row(w, entities.spans(w, t)) for w, t in part] for part in (wiki, wnut)]
-    out = plain[0] + plain[1] * 2
+    wiki, wnut = (entities.rows(data, f"{part}-train.conll") for part in ("wikiann-en", "wnut17"))
+    out = wiki + wnut * 2
     for part in (wiki, wnut, wnut):
         out += entities.exchanged(part, rng)
-    out += [(text.upper(), spans) for text, spans in rng.sample(plain[0], 1500) if len(text.upper()) == len(text)]
+    out += [(text.upper(), spans) for text, spans in rng.sample(wiki, 1500) if len(text.upper()) == len(text)]
     rng.shuffle(out)
     return out
 
@@ -62,7 +61,7 @@ def make(a):
     for part in ("wikiann-en", "wnut17", "conll2003"):
         prepared(f"names_{part[:4]}", "body text, spans jsonb", lambda: entities.rows(a.data, f"{part}-dev.conll"), version=2)
     options = dict(task="entities", epochs=2, batch_size=32, max_tokens=128, validation_query="SELECT body, spans FROM names_wiki WHERE id <= 2000")
-    trained("names-first", "distil_train", "SELECT body, spans FROM names_train ORDER BY id", "minilm-cased", learning_rate=1.5e-4, **options)
+    trained("names-first", "distil_train", "SELECT body, spans FROM names_train ORDER BY id", "minilm-cased", learning_rate=3e-4, **options)
     prepared("names_plain", "body text", lambda: [(t,) for t in silver.plain(a.data)])
     once("names_said", "1", lambda: sql("DROP TABLE IF EXISTS names_said; CREATE TABLE names_said AS SELECT id, label, start_pos, end_pos, score "
                                         "FROM names_plain, distil_entities(body, 'names-first')"))
@@ -70,7 +69,7 @@ def make(a):
     prepared("names_again", "body text, spans jsonb", lambda: rows(a.data, SEED + 1))
     trained("entities-en-v2", "distil_train",
             "SELECT body, spans FROM (SELECT body, spans FROM names_again UNION ALL SELECT body, spans FROM names_natural) AS t ORDER BY md5(body)",
-            "names-first", learning_rate=1e-4, **options)
+            "names-first", learning_rate=2e-4, **options)
     for model in ("names-first", "entities-en-v2"):
         for part, name in (("wiki", "WikiANN dev"), ("wnut", "WNUT-17 dev"), ("conl", "CoNLL-2003 dev")):
             measured(model, f"SELECT body, spans FROM names_{part}", name)
