@@ -80,7 +80,7 @@ def captions(data):
     return [line for name, body in members(data / "more/multi30k.tar", ["raw/train.en.gz"]) for line in body.splitlines()]
 
 
-def tweets(data):
+def tweets(data, parts=("train", "val")):
     """TweetEval's training and validation tweets of all tasks."""
-    return [line.strip() for _, body in members(data / "more/tweeteval.tar.gz", ["train_text.txt", "val_text.txt"])
+    return [line.strip() for _, body in members(data / "more/tweeteval.tar.gz", [f"{part}_text.txt" for part in parts])
             for line in body.split("\n") if line.strip()]

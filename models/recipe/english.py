@@ -14,8 +14,7 @@ TOKENS = 9500       # six layers of width 384 and these are 29 MB in half precis
 
 def tweets(data):
     """TweetEval's training tweets of all tasks."""
-    return [line.strip().replace("@user", "").strip() for _, body in corpora.members(data / "more/tweeteval.tar.gz", ["train_text.txt"])
-            for line in body.split("\n") if line.strip()]
+    return [text.replace("@user", "").strip() for text in corpora.tweets(data, ["train"])]
 
 
 def texts(data):

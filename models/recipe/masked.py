@@ -5,7 +5,7 @@ from steps import measured, prepared, trained
 
 def texts(data):
     """The two readings of fill-mask-en-v1 without what measures other models: AG News, held-out reviews, TweetEval's validation tweets."""
-    tweets = [line.replace("@user", "") for _, body in corpora.members(data / "more/tweeteval.tar.gz", ["val_text.txt"]) for line in body.split("\n")]
+    tweets = [text.replace("@user", "") for text in corpora.tweets(data, ["val"])]
     reviews = [t.replace("<br />", " ") for t, _ in sources.imdb(data)[1]]
     no = {sources.letters(t) for t in corpora.ag_news(data) + reading.cut(reviews) + tweets}
     return [t for t in reading.texts(data) + reading.more(data) if sources.letters(t) not in no]

@@ -53,6 +53,11 @@ def natural(data):
     return out
 
 
+def measure(model):
+    for part, name in (("wiki", "WikiANN dev"), ("wnut", "WNUT-17 dev"), ("conl", "CoNLL-2003 dev")):
+        measured(model, f"SELECT body, spans FROM names_{part}", name)
+
+
 def make(a):
     to = a.work / "minilm-cased"
     once("cased files", f"1, {TOKENS}", lambda: cased.make(a.minilm, texts(a.data), TOKENS, to))
@@ -71,5 +76,4 @@ def make(a):
             "SELECT body, spans FROM (SELECT body, spans FROM names_again UNION ALL SELECT body, spans FROM names_natural) AS t ORDER BY md5(body)",
             "names-first", learning_rate=2e-4, **options)
     for model in ("names-first", "entities-en-v2"):
-        for part, name in (("wiki", "WikiANN dev"), ("wnut", "WNUT-17 dev"), ("conl", "CoNLL-2003 dev")):
-            measured(model, f"SELECT body, spans FROM names_{part}", name)
+        measure(model)

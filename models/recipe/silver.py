@@ -3,15 +3,15 @@
 WikiANN's lists and headings have a name in every line, and a model that knows nothing else finds names in each sentence.  So a
 model trained on the annotated sets says what it finds in natural sentences, and what it says is made consistent: a name
 has a capital, ends where its capitals end, and is what the corpus as a whole takes it for (one sense per name, as in Gale,
-Church, Yarowsky 1992, "One Sense Per Discourse").  Reuters writes a company's ticker behind its name; GoEmotions has [NAME]
-where a person was named."""
+Church, Yarowsky 1992, "One Sense Per Discourse").  Tickers that Reuters writes behind a company's name are left out; GoEmotions has
+[NAME] where a person was named."""
 import collections, random, re
 
-import corpora, english, sources
+import corpora, emotions, english, sources
 
 SEED = 47
 TICKER = re.compile(r" ?<[A-Z.&;/ -]{1,12}>|[<>]")
-COMPANY = re.compile(r"(?:[A-Z][\w&'.-]*,? (?:and |& |of )?){1,5}?(?:Inc|Corp|Co|Ltd|PLC|Plc|SA|AG|NV|plc|Bancorp|Bancorporation|Industries|Airlines|Association)\b\.?(?: Ltd)?")
+COMPANY = re.compile(r"(?:[A-Z][\w&'.-]*,? (?:and |& )?){1,5}?(?:Inc|Corp|Co|Ltd|PLC|Plc|SA|AG|NV|plc|Bancorp|Bancorporation|Industries|Airlines|Association)\b\.?(?: Ltd)?")
 INNER = {"of", "the", "and", "for", "de", "la", "le", "du", "des", "der", "den", "van", "von", "di", "da", "del", "al", "bin", "'s", "&", "-", "in", "on", "at"}
 NAME = "[NAME]"
 PLACES = {name.strip(): "LOC" for name in """Afghanistan, Africa, Alabama, Alaska, Albania, Algeria, America, Angola, Argentina, Arizona, Arkansas, Asia, Australia,
@@ -47,10 +47,10 @@ def split(texts):
 
 
 def plain(data):
-    """The natural sentences, in random order; those of Reuters with tickers."""
+    """The natural sentences, in random order."""
     rng = random.Random(SEED)
     some = lambda rows, n: rng.sample(rows, min(n, len(rows)))
-    rows = some(split(corpora.reuters(data)), 14000) + some(split(corpora.wikitext(data)), 7000)
+    rows = some(split(TICKER.sub("", t) for t in corpora.reuters(data)), 14000) + some(split(corpora.wikitext(data)), 7000)
     rows += some(split(t.replace("<br />", " ") for t, _ in sources.imdb(data)[0][:6000]), 4000)
     rows += some(split(corpora.novels(data, 12, step=5)), 2500) + some([t for t in english.tweets(data) if sentence(t)], 7000)
     rng.shuffle(rows)
@@ -60,8 +60,7 @@ def plain(data):
 def comments(data, people, n=5000):
     """(text, spans): GoEmotions' comments, each [NAME] a person of the annotated sets."""
     rng, out = random.Random(SEED + 1), []
-    with open(data / "goemotions-ekman-train.tsv", encoding="utf-8") as f:
-        rows = [line.split("\t")[0] for line in f if NAME in line.split("\t")[0] and "[RELIGION]" not in line]
+    rows = [text for text, _ in emotions.read(data, "train") if NAME in text and "[RELIGION]" not in text]
     for text in rng.sample(rows, min(n, len(rows))):
         new, spans = "", []
         parts = text.split(NAME)
@@ -77,18 +76,6 @@ def comments(data, people, n=5000):
                     new += " "
         out.append((new, spans))
     return out
-
-
-def untangled(text):
-    """(the text without tickers, spans of companies that had one or a form of company in their name)."""
-    spans, out, at = [], "", 0
-    for m in TICKER.finditer(text):
-        out += text[at:m.start()]
-        at = m.end()
-    out += text[at:]
-    for m in COMPANY.finditer(out):
-        spans.append((m.start(), m.end(), "ORG", 1.0))
-    return out, spans
 
 
 def words_of(text):
@@ -107,10 +94,10 @@ def trimmed(text, start, end):
         return None
     # a run of small words that no name has inside ends it
     for i, (a, b) in enumerate(inside):
-        if text[a:b].islower() and text[a:b].lower() not in INNER:
+        if text[a:b].islower() and text[a:b] not in INNER:
             inside = inside[:i]
             break
-    return (inside[0][0], min(inside[-1][1], max(end, inside[-1][1] - 1))) if inside else None
+    return (inside[0][0], min(inside[-1][1], end)) if inside else None
 
 
 def consistent(texts, said, known):
@@ -130,20 +117,11 @@ def consistent(texts, said, known):
     low = collections.Counter(w for t in texts.values() for w in re.findall(r"(?<=[a-z,] )[a-z]+", t))
     out = []
     for i, text in texts.items():
-        body, companies = untangled(text)
-        marks = [] if body != text else list(spans[i])
-        if body != text:
-            at = 0
-            for a, b, label, score in spans[i]:
-                name = text[a:b]
-                found = body.find(name, max(0, at - 14))
-                if found >= 0:
-                    marks.append((found, found + len(name), label, score))
-                    at = found
-        marks = companies + [m for m in marks if not any(m[0] < b and a < m[1] for a, b, *_ in companies)]
+        companies = [(m.start(), m.end(), "ORG", 1.0) for m in COMPANY.finditer(text)]
+        marks = companies + [m for m in spans[i] if not any(m[0] < b and a < m[1] for a, b, *_ in companies)]
         kept = []
         for a, b, label, score in sorted(marks):
-            name = body[a:b]
+            name = text[a:b]
             if kept and a < kept[-1]["end"]:
                 continue
             if " " not in name and name[1:].islower() and low[name.lower()] > 20 and score < 0.95:
@@ -155,5 +133,5 @@ def consistent(texts, said, known):
             elif score < 0.5:
                 continue
             kept.append({"start": a, "end": b, "label": label})
-        out.append((body, kept))
+        out.append((text, kept))
     return out
